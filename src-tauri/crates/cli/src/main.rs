@@ -1,0 +1,2 @@
+//! `tiebreak`
+fn main() {}
