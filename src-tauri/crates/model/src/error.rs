@@ -1,0 +1,144 @@
+//! Everything that can go wrong between a model folder and its numbers, in the user's words.
+//!
+//! Each message says what is wrong, where, and, where the user can act, what to do.
+
+use std::path::{Path, PathBuf};
+
+/// The result of anything in this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong while reading, computing with or writing a model or an adapter.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read or write a file.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+
+    /// The header of a GGUF file is damaged or cannot be used.
+    #[error(transparent)]
+    Gguf(#[from] gguf::Error),
+
+    /// A model file or its configuration cannot be used.
+    #[error("{}: {what}. {hint}", path.display())]
+    Config {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, without a final full stop.
+        what: String,
+        /// What to do about it, as a sentence.
+        hint: String,
+    },
+
+    /// The model belongs to a family that is not known here.
+    #[error("the model architecture \"{name}\" is not supported; supported: {}", crate::config::Architecture::names())]
+    UnknownArchitecture {
+        /// `model_type` of `config.json`, or `general.architecture` of a GGUF file.
+        name: String,
+    },
+
+    /// A configuration field asks for mathematics that is not implemented.
+    #[error("the model configuration sets {field} = {value}, which is not supported: {why}")]
+    UnsupportedField {
+        /// The field as it is spelled in the file.
+        field: String,
+        /// Its value, as JSON.
+        value: String,
+        /// Why it cannot be ignored, and what would be accepted.
+        why: String,
+    },
+
+    /// A tensor that the configuration calls for is not in the model's files.
+    #[error("the tensor \"{name}\" is missing from {}; the file is incomplete or does not fit its configuration", file.display())]
+    MissingTensor {
+        /// The name looked for, as it would be spelled in that file.
+        name: String,
+        /// The file or folder looked in.
+        file: PathBuf,
+    },
+
+    /// A tensor has another shape than the configuration says.
+    #[error("the tensor \"{name}\" should have shape {expected:?} but has {found:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// The shape the configuration calls for.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+
+    /// A GGUF tensor is stored in blocks that cannot be decoded here.
+    #[error(
+        "the tensor \"{tensor}\" is stored as {block}, which cannot be read; choose a file of the same model in one of: {}",
+        crate::weights::readable_block_types()
+    )]
+    BlockType {
+        /// The tensor's name in the file.
+        tensor: String,
+        /// The name of its block type.
+        block: String,
+    },
+
+    /// An adapter cannot be used or written.
+    #[error("the adapter {}: {what}. {hint}", path.display())]
+    Adapter {
+        /// The adapter's folder or file.
+        path: PathBuf,
+        /// What is wrong with it, without a final full stop.
+        what: String,
+        /// What to do about it, as a sentence.
+        hint: String,
+    },
+
+    /// The work would not fit in memory.
+    #[error("not enough memory: {} are needed, {} are free. {hint}", gigabytes(*needed), gigabytes(*available))]
+    OutOfMemory {
+        /// Estimated need in bytes.
+        needed: u64,
+        /// What is free, in bytes.
+        available: u64,
+        /// The setting that would fit, as a sentence.
+        hint: String,
+    },
+
+    /// A number that must be finite is not.
+    #[error("{what} is not a finite number (NaN or infinite)")]
+    NonFinite {
+        /// What was computed.
+        what: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] at `path`, in the shape `map_err` wants.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    /// An [`Error::Config`] about `path`.
+    pub(crate) fn config(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Config { path: path.to_path_buf(), what: what.into(), hint: hint.into() }
+    }
+
+    /// An [`Error::Adapter`] about `path`.
+    pub(crate) fn adapter(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Adapter { path: path.to_path_buf(), what: what.into(), hint: hint.into() }
+    }
+}
+
+/// `bytes` in the unit people compare memory in.
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.2} GB", bytes as f64 / 1e9)
+}
