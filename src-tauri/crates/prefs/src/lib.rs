@@ -1,1 +1,19 @@
-//! prefs
+//! Preference pairs: what they are, reading and writing them, checking them, splitting them, and the project that keeps
+//! them.
+//!
+//! A [`Pair`] is one prompt with a `chosen` and a `rejected` answer, each as text or as messages, always with an explicit
+//! prompt once read. [`jsonl`] reads and writes pairs, [`prompts`] reads held-out prompts, [`checks`] says what is odd
+//! about a set, [`split`] holds prompts out, and [`store`] is the project folder.
+//!
+//! What holds here: every row of a file that is read is either kept or refused by line number with a reason, and
+//! written files appear whole or not at all.
+
+mod error;
+mod pair;
+mod rows;
+
+pub mod jsonl;
+
+pub use error::Error;
+pub use pair::{Content, Message, Pair};
+pub use rows::Refused;

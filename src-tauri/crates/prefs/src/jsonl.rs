@@ -1,0 +1,272 @@
+//! Pairs in JSONL: one object per line with `chosen`, `rejected` and, where it is not their common beginning, `prompt`.
+//!
+//! The forms are TRL's: all text or all messages, explicit or implicit prompt. Three more that are common in published
+//! data are taken too: a JSON array of such objects in place of lines, a text answer to a prompt of messages (it becomes
+//! one assistant message), and a text prompt with answers of messages (it becomes one user message, and answers that
+//! repeat it lose it).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::rows::{self, Ignored, kind};
+use crate::{Content, Error, Message, Pair, Refused};
+
+/// A pair and the line of its file it began on, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// Line of the file, from 1.
+    pub line: usize,
+    /// The pair.
+    pub pair: Pair,
+}
+
+/// What a file of pairs held. Nothing is dropped without being counted: every line is a pair, refused or blank.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The pairs, in file order.
+    pub pairs: Vec<Numbered>,
+    /// Rows that were not taken, each with its line and reason.
+    pub refused: Vec<Refused>,
+    /// Lines with nothing but white space.
+    pub blank: usize,
+    /// Keys of rows (`score`) and of messages (`chosen[].name`) that have no meaning here, with how often each came.
+    pub ignored_keys: BTreeMap<String, usize>,
+}
+
+impl Reading {
+    /// The pairs alone.
+    pub fn into_pairs(self) -> Vec<Pair> {
+        self.pairs.into_iter().map(|numbered| numbered.pair).collect()
+    }
+}
+
+/// Reads a file of pairs.
+///
+/// # Errors
+/// When the file cannot be read or is UTF-16; bad rows are in [`Reading::refused`].
+pub fn read_pairs(path: &Path) -> Result<Reading, Error> {
+    read_pairs_from(open(path)?).map_err(Error::io("read", path))
+}
+
+/// Reads pairs from any input.
+///
+/// # Errors
+/// When reading itself fails; bad rows are in [`Reading::refused`].
+pub fn read_pairs_from(input: impl BufRead) -> std::io::Result<Reading> {
+    let rows = rows::read(input, pair_from_value)?;
+    let pairs = rows.taken.into_iter().map(|(line, pair)| Numbered { line, pair }).collect();
+    Ok(Reading { pairs, refused: rows.refused, blank: rows.blank, ignored_keys: rows.ignored_keys })
+}
+
+/// Writes pairs, one line each, with explicit prompts; the file appears whole or not at all.
+///
+/// # Errors
+/// When a pair does not [validate](Pair::validate) (nothing is written then), or writing fails.
+pub fn write_pairs(path: &Path, pairs: &[Pair]) -> Result<(), Error> {
+    let mut text = Vec::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        pair.validate().map_err(|reason| Error::InvalidPair { index, reason })?;
+        serde_json::to_writer(&mut text, pair)
+            .map_err(|error| Error::InvalidPair { index, reason: error.to_string() })?;
+        text.push(b'\n');
+    }
+    write_whole(path, &text).map_err(Error::io("write", path))
+}
+
+/// A temporary file in the same folder, synced and renamed: a crash leaves the old file or the new one.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let name = path.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?;
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let written = File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error is the one to report; a temporary file that stays does no harm.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Opens a text file for reading, refusing UTF-16, whose every line would be refused for a reason that helps nobody.
+pub(crate) fn open(path: &Path) -> Result<impl BufRead + use<>, Error> {
+    let mut input = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
+    let start = input.fill_buf().map_err(Error::io("read", path))?;
+    let encoding = match start {
+        [0xFF, 0xFE, ..] => Some("UTF-16 (little endian)"),
+        [0xFE, 0xFF, ..] => Some("UTF-16 (big endian)"),
+        _ => None,
+    };
+    match encoding {
+        Some(encoding) => Err(Error::Encoding { path: path.to_path_buf(), encoding }),
+        None => Ok(input),
+    }
+}
+
+/// One JSON row to a pair with an explicit prompt, or why not.
+pub(crate) fn pair_from_value(value: Value, ignored: &mut Ignored) -> Result<Pair, String> {
+    let Value::Object(mut row) = value else {
+        return Err(format!("expected an object with `chosen` and `rejected`, found {}", kind(&value)));
+    };
+    let chosen = required(&mut row, "chosen", ignored)?;
+    let rejected = required(&mut row, "rejected", ignored)?;
+    let prompt = optional(&mut row, "prompt", ignored)?;
+    let category = category(&mut row)?;
+    ignored.count(row.keys());
+    let (prompt, chosen, rejected) = match prompt {
+        Some(prompt) => explicit(prompt, chosen, rejected)?,
+        None => extract_prompt(chosen, rejected)?,
+    };
+    let pair = Pair { prompt, chosen, rejected, category };
+    pair.validate()?;
+    Ok(pair)
+}
+
+fn required(row: &mut Map<String, Value>, key: &str, ignored: &mut Ignored) -> Result<Content, String> {
+    optional(row, key, ignored)?.ok_or_else(|| {
+        let found: Vec<String> = row.keys().take(8).map(|key| format!("`{key}`")).collect();
+        let found = if found.is_empty() { "no other key".to_owned() } else { found.join(", ") };
+        format!("`{key}` is missing: expected `chosen` and `rejected`, found {found}")
+    })
+}
+
+/// A part of a row that may be missing; `null` is as good as missing only for the prompt (data sets with one column for
+/// all rows write it so).
+pub(crate) fn optional(
+    row: &mut Map<String, Value>,
+    key: &str,
+    ignored: &mut Ignored,
+) -> Result<Option<Content>, String> {
+    match row.shift_remove(key) {
+        None => Ok(None),
+        Some(Value::Null) if key == "prompt" => Ok(None),
+        Some(Value::String(text)) => Ok(Some(Content::Text(text))),
+        Some(Value::Array(items)) => messages(items, key, ignored).map(|messages| Some(Content::Messages(messages))),
+        Some(other) => Err(format!("`{key}`: expected text or a list of messages, found {}", kind(&other))),
+    }
+}
+
+pub(crate) fn messages(items: Vec<Value>, key: &str, ignored: &mut Ignored) -> Result<Vec<Message>, String> {
+    if items.is_empty() {
+        return Err(format!("`{key}`: the list of messages is empty"));
+    }
+    let message = |(at, item): (usize, Value)| {
+        let number = at + 1;
+        let Value::Object(mut fields) = item else {
+            let found = kind(&item);
+            return Err(format!("message {number} of `{key}`: expected `role` and `content`, found {found}"));
+        };
+        if !fields.contains_key("role") && fields.contains_key("from") && fields.contains_key("value") {
+            return Err(format!(
+                "message {number} of `{key}`: expected `role` and `content`, found `from` and `value` (ShareGPT's form)"
+            ));
+        }
+        let mut text = |field: &str| match fields.shift_remove(field) {
+            Some(Value::String(text)) => Ok(text),
+            Some(other) => {
+                Err(format!("message {number} of `{key}`: expected `{field}` to be text, found {}", kind(&other)))
+            }
+            None => Err(format!("message {number} of `{key}` has no `{field}`")),
+        };
+        let message = Message { role: text("role")?, content: text("content")? };
+        let others: Vec<String> = fields.keys().map(|field| format!("{key}[].{field}")).collect();
+        ignored.count(&others);
+        Ok(message)
+    };
+    items.into_iter().enumerate().map(message).collect()
+}
+
+pub(crate) fn category(row: &mut Map<String, Value>) -> Result<Option<String>, String> {
+    match row.shift_remove("category") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(other) => Err(format!("`category`: expected text, found {}", kind(&other))),
+    }
+}
+
+/// Brings an explicit prompt and its answers to one form.
+fn explicit(prompt: Content, chosen: Content, rejected: Content) -> Result<(Content, Content, Content), String> {
+    if let (Content::Text(_), Content::Text(_), Content::Text(_)) = (&prompt, &chosen, &rejected) {
+        return Ok((prompt, chosen, rejected));
+    }
+    match prompt {
+        Content::Messages(_) => Ok((prompt, spoken(chosen), spoken(rejected))),
+        Content::Text(text) => {
+            if text.is_empty() {
+                return Err("`prompt` is empty".to_owned());
+            }
+            let asked = Message::new("user", text);
+            let chosen = answer_alone(spoken(chosen), &asked, "chosen")?;
+            let rejected = answer_alone(spoken(rejected), &asked, "rejected")?;
+            Ok((Content::Messages(vec![asked]), chosen, rejected))
+        }
+    }
+}
+
+/// A bare text among messages is what the assistant says.
+fn spoken(answer: Content) -> Content {
+    match answer {
+        Content::Text(text) => Content::Messages(vec![Message::new("assistant", text)]),
+        messages @ Content::Messages(_) => messages,
+    }
+}
+
+/// Takes the question off an answer that repeats it. An answer that begins with another question is refused: which of
+/// the two was asked?
+fn answer_alone(answer: Content, asked: &Message, key: &str) -> Result<Content, String> {
+    let Content::Messages(mut messages) = answer else { return Ok(answer) };
+    if messages.first() == Some(asked) && messages.len() > 1 {
+        messages.remove(0);
+    } else if let Some(first) = messages.first().filter(|first| first.role != "assistant") {
+        return Err(format!(
+            "`prompt` is text, but `{key}` begins with a `{}` message that is not this prompt; give `prompt` as messages",
+            first.role
+        ));
+    }
+    Ok(Content::Messages(messages))
+}
+
+/// The prompt that `chosen` and `rejected` both begin with, and what is left of each: TRL's `extract_prompt`. Messages are
+/// compared whole, text by character; a space before the first difference goes to the answers; where one is the
+/// beginning of the other, the last common item stays with the answers.
+fn extract_prompt(chosen: Content, rejected: Content) -> Result<(Content, Content, Content), String> {
+    match (chosen, rejected) {
+        (Content::Text(chosen), Content::Text(rejected)) => {
+            let at = common_text(&chosen, &rejected);
+            if at == 0 {
+                return Err("there is no `prompt`, and `chosen` and `rejected` share no beginning".to_owned());
+            }
+            let (prompt, rest) = chosen.split_at(at);
+            Ok((prompt.into(), rest.into(), rejected[at..].into()))
+        }
+        (Content::Messages(mut chosen), Content::Messages(mut rejected)) => {
+            let shorter = chosen.len().min(rejected.len());
+            let differs = (0..shorter).find(|&at| chosen[at] != rejected[at]);
+            let at = differs.unwrap_or(shorter.saturating_sub(1));
+            if at == 0 {
+                return Err("there is no `prompt`, and `chosen` and `rejected` share no first message".to_owned());
+            }
+            let answer = chosen.split_off(at);
+            Ok((chosen.into(), answer.into(), rejected.split_off(at).into()))
+        }
+        _ => Err("there is no `prompt`, and of `chosen` and `rejected` one is text, the other messages".to_owned()),
+    }
+}
+
+/// Bytes of the common prompt of two texts.
+fn common_text(chosen: &str, rejected: &str) -> usize {
+    let mut last = 0;
+    for ((at, one), other) in chosen.char_indices().zip(rejected.chars()) {
+        if one != other {
+            return if chosen[..at].ends_with(' ') { at - 1 } else { at };
+        }
+        last = at;
+    }
+    last
+}
