@@ -31,11 +31,65 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A folder that should be a project is none.
+    #[error("{} is no project (it holds no `project.sqlite`); import pairs into it to make one", folder.display())]
+    NoProject {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A database of another program lies where the project's should.
+    #[error("{} belongs to another program and was left alone; choose another folder", path.display())]
+    NotOurs {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A newer Tiebreak has written this project.
+    #[error("{} was written by a newer Tiebreak (version {found} of its format; this one knows {known}); update Tiebreak", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The format's version in the file.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// The project's database cannot be used.
+    #[error("cannot {action} {}: {source}; {hint}", path.display())]
+    Database {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// What the user can do.
+        hint: &'static str,
+        /// The database's own words.
+        source: rusqlite::Error,
+    },
 }
 
 impl Error {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn database(action: &'static str, path: &Path, source: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, PermissionDenied,
+            ReadOnly,
+        };
+        let hint = match source.sqlite_error_code() {
+            Some(DiskFull) => "the disk is full: free some space and try again; nothing that was there is lost",
+            Some(ReadOnly | CannotOpen | PermissionDenied) => "check that you may write to this folder",
+            Some(DatabaseBusy | DatabaseLocked) => {
+                "another Tiebreak is writing to this project: try again when it is done"
+            }
+            Some(NotADatabase | DatabaseCorrupt) => "the file is damaged: restore it from a copy of the project folder",
+            _ if matches!(source, rusqlite::Error::FromSqlConversionFailure(..)) => {
+                "a row is damaged: restore the file from a copy of the project folder"
+            }
+            _ => "what was there before is unchanged",
+        };
+        Self::Database { action, path: path.to_path_buf(), hint, source }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 
@@ -79,9 +80,11 @@ pub fn write_pairs(path: &Path, pairs: &[Pair]) -> Result<(), Error> {
 
 /// A temporary file in the same folder, synced and renamed: a crash leaves the old file or the new one.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    /// Two writers of one file, in this process or in two, must not share the temporary one.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?;
     let mut temporary = name.to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
+    temporary.push(format!(".{}-{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
     let temporary = path.with_file_name(temporary);
     let written = File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
@@ -108,6 +111,10 @@ pub(crate) fn open(path: &Path) -> Result<impl BufRead + use<>, Error> {
     }
 }
 
+/// Where other data sets keep what was asked. A row that has one of these and no `prompt` is refused: its answers may well
+/// share a first word, and that word would be taken for the prompt.
+const ELSEWHERE: [&str; 6] = ["instruction", "question", "query", "input", "conversations", "messages"];
+
 /// One JSON row to a pair with an explicit prompt, or why not.
 pub(crate) fn pair_from_value(value: Value, ignored: &mut Ignored) -> Result<Pair, String> {
     let Value::Object(mut row) = value else {
@@ -117,11 +124,14 @@ pub(crate) fn pair_from_value(value: Value, ignored: &mut Ignored) -> Result<Pai
     let rejected = required(&mut row, "rejected", ignored)?;
     let prompt = optional(&mut row, "prompt", ignored)?;
     let category = category(&mut row)?;
-    ignored.count(row.keys());
     let (prompt, chosen, rejected) = match prompt {
         Some(prompt) => explicit(prompt, chosen, rejected)?,
-        None => extract_prompt(chosen, rejected)?,
+        None => match ELSEWHERE.iter().find(|key| row.contains_key(**key)) {
+            Some(key) => return Err(format!("there is no `prompt`, but `{key}`: rename it to `prompt`")),
+            None => extract_prompt(chosen, rejected)?,
+        },
     };
+    ignored.count(row.keys());
     let pair = Pair { prompt, chosen, rejected, category };
     pair.validate()?;
     Ok(pair)

@@ -12,7 +12,11 @@ mod error;
 mod pair;
 mod rows;
 
+pub mod checks;
 pub mod jsonl;
+pub mod prompts;
+pub mod split;
+pub mod store;
 
 pub use error::Error;
 pub use pair::{Content, Message, Pair};

@@ -1,0 +1,133 @@
+//! Holding pairs out for evaluation, by prompt: what is asked in training is never asked in evaluation.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::Pair;
+use crate::checks::prompt_key;
+
+/// Splits pairs into those to train on and those held out, each in their old order. All pairs of a prompt stay together
+/// (prompts are compared as in [`crate::checks::leaked_prompts`]).
+///
+/// Held out is `held_out_share` of the pairs as nearly as whole prompts allow, never more than that rounded, except that
+/// at least one prompt is held out where the share is above 0, and at least one pair left where it is below 1. A share
+/// outside 0 to 1 counts as the nearer of the two, a share that is no number as 0.
+///
+/// Which prompts are held out depends on `seed` and the prompts alone, not on their order: the prompts are ranked by a
+/// hash, so that a set that grows keeps most of what it held out.
+pub fn split(pairs: &[Pair], held_out_share: f64, seed: u64) -> (Vec<Pair>, Vec<Pair>) {
+    let mut prompts: HashMap<String, Vec<usize>> = HashMap::new();
+    for (row, pair) in pairs.iter().enumerate() {
+        prompts.entry(prompt_key(&pair.prompt)).or_default().push(row);
+    }
+    let mut ranked: Vec<([u8; 32], Vec<usize>)> =
+        prompts.into_iter().map(|(prompt, rows)| (rank(&prompt, seed), rows)).collect();
+    ranked.sort_unstable();
+
+    let target = target(pairs.len(), ranked.len(), held_out_share);
+    let mut held_out = vec![false; pairs.len()];
+    let hold_out = |rows: &[usize], held_out: &mut [bool]| {
+        for &row in rows {
+            held_out[row] = true;
+        }
+    };
+    let mut count = 0;
+    for (_, rows) in &ranked {
+        if count + rows.len() <= target {
+            count += rows.len();
+            hold_out(rows, &mut held_out);
+        }
+    }
+    if count == 0 && target > 0 {
+        // Every prompt alone is more than the share: the one with the fewest pairs comes nearest.
+        if let Some((_, rows)) = ranked.iter().min_by_key(|(_, rows)| rows.len()) {
+            hold_out(rows, &mut held_out);
+        }
+    }
+    let part = |which: bool| {
+        pairs.iter().zip(&held_out).filter(|(_, out)| **out == which).map(|(pair, _)| pair.clone()).collect()
+    };
+    (part(false), part(true))
+}
+
+/// How many pairs are to be held out.
+fn target(pairs: usize, prompts: usize, share: f64) -> usize {
+    let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
+    let wanted = (pairs as f64 * share).round() as usize;
+    if share <= 0.0 {
+        0
+    } else if share >= 1.0 {
+        pairs
+    } else if prompts < 2 {
+        // One prompt cannot be on both sides, and training needs it.
+        0
+    } else {
+        wanted.clamp(1, pairs - 1)
+    }
+}
+
+fn rank(prompt: &str, seed: u64) -> [u8; 32] {
+    Sha256::new().chain_update(seed.to_le_bytes()).chain_update(prompt).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pairs(prompts: &[usize]) -> Vec<Pair> {
+        let pair = |(row, prompt): (usize, &usize)| Pair {
+            prompt: format!("prompt {prompt}").as_str().into(),
+            chosen: format!("answer {row}").as_str().into(),
+            rejected: "no".into(),
+            category: None,
+        };
+        prompts.iter().enumerate().map(pair).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_no_prompt_is_on_both_sides(
+            prompts in prop::collection::vec(0_usize..12, 0..40), share in -0.2_f64..1.2, seed: u64,
+        ) {
+            let all = pairs(&prompts);
+            let (train, eval) = split(&all, share, seed);
+            prop_assert_eq!(train.len() + eval.len(), all.len());
+            let both: HashSet<&Pair> = train.iter().chain(&eval).collect();
+            prop_assert_eq!(both.len(), all.len());
+            let trained: HashSet<String> = train.iter().map(|pair| prompt_key(&pair.prompt)).collect();
+            prop_assert!(eval.iter().all(|pair| !trained.contains(&prompt_key(&pair.prompt))));
+            let different = prompts.iter().collect::<HashSet<_>>().len();
+            if different > 1 && share > 0.0 && share < 1.0 {
+                prop_assert!(!train.is_empty() && !eval.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn the_share_is_met_and_the_seed_decides() {
+        let all = pairs(&(0..200).collect::<Vec<_>>());
+        let (train, eval) = split(&all, 0.1, 1);
+        assert_eq!((train.len(), eval.len()), (180, 20));
+        assert_eq!(split(&all, 0.1, 1).1, eval);
+        assert_ne!(split(&all, 0.1, 2).1, eval);
+        let mut turned = all.clone();
+        turned.reverse();
+        let same: HashSet<Pair> = split(&turned, 0.1, 1).1.into_iter().collect();
+        assert_eq!(same, eval.into_iter().collect::<HashSet<_>>());
+    }
+
+    #[test]
+    fn the_ends_of_the_range() {
+        let all = pairs(&[0, 1, 2, 3]);
+        assert_eq!(split(&all, 0.0, 7).1.len(), 0);
+        assert_eq!(split(&all, f64::NAN, 7).1.len(), 0);
+        assert_eq!(split(&all, 1.0, 7).0.len(), 0);
+        assert_eq!(split(&pairs(&[5, 5, 5]), 0.5, 7).1.len(), 0, "a single prompt is trained on");
+        assert_eq!(split(&pairs(&[5, 5, 5, 6, 6]), 0.01, 7).1.len(), 2, "the smaller prompt is held out");
+    }
+}

@@ -1,0 +1,89 @@
+//! Real data sets, where they are at hand: `TIEBREAK_SHARED` names the folder that holds them.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::PathBuf;
+
+use prefs::checks::{Code, check};
+use prefs::jsonl::{Reading, read_pairs};
+use prefs::prompts::read_prompts;
+use prefs::split::split;
+use prefs::store::Project;
+
+fn data(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("TIEBREAK_SHARED").map(|shared| PathBuf::from(shared).join("data"));
+    let folder = folder.filter(|folder| folder.is_dir());
+    if folder.is_none() {
+        eprintln!("left out: {test} (TIEBREAK_SHARED names no folder with data/)");
+    }
+    folder
+}
+
+fn read(data: &std::path::Path, file: &str) -> Reading {
+    let path = data.join(file);
+    let reading = read_pairs(&path).unwrap();
+    // What is written is what was read.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.jsonl");
+    prefs::jsonl::write_pairs(&copy, &reading.clone().into_pairs()).unwrap();
+    assert_eq!(read_pairs(&copy).unwrap().into_pairs(), reading.clone().into_pairs(), "{file}");
+    reading
+}
+
+#[test]
+fn every_row_of_the_preference_sets_is_accounted_for() {
+    let Some(data) = data("every_row_of_the_preference_sets_is_accounted_for") else { return };
+    for (file, rows) in [
+        ("hh-harmless-test-filtered.jsonl", 1173),
+        ("ultrafeedback/train_clean.jsonl", 1000),
+        ("ultrafeedback/eval_clean.jsonl", 200),
+        ("ultrafeedback/label_flip_20.jsonl", 1000),
+    ] {
+        let reading = read(&data, file);
+        assert_eq!(reading.refused, [], "{file}");
+        assert_eq!((reading.pairs.len(), reading.blank), (rows, 0), "{file}");
+        assert!(reading.pairs.iter().enumerate().all(|(at, numbered)| numbered.line == at + 1));
+        assert_eq!(read_prompts(&data.join(file)).unwrap().prompts.len(), rows, "{file}");
+        let pairs = reading.into_pairs();
+        let (train, eval) = split(&pairs, 0.1, 0);
+        assert_eq!(train.len() + eval.len(), rows);
+        assert!(eval.len().abs_diff(rows / 10) <= 1, "{file}: {}", eval.len());
+        let checks = check(&train, Some(&eval));
+        assert_eq!(checks.finding(Code::PromptLeak), None, "{file}");
+        println!(
+            "{file}: {:?}",
+            checks.findings.iter().map(|f| (f.code, f.rows.len(), &f.message)).collect::<Vec<_>>()
+        );
+    }
+}
+
+/// Other forms: nothing is taken for a prompt that is none, and every row is named.
+#[test]
+fn rows_of_other_forms_are_refused_by_line() {
+    let Some(data) = data("rows_of_other_forms_are_refused_by_line") else { return };
+    for (file, rows, reason) in [
+        ("rasbt/instruction-data-with-preference.json", 1100, "there is no `prompt`, but `instruction`"),
+        ("llama-factory/dpo_en_demo.json", 299, "`chosen`: expected text or a list of messages, found an object"),
+        ("llama-factory/dpo_zh_demo.json", 300, "`chosen`: expected text or a list of messages, found an object"),
+        ("llama-factory/kto_en_demo.json", 300, "`chosen` is missing"),
+    ] {
+        let reading = read(&data, file);
+        assert_eq!((reading.pairs.len(), reading.refused.len()), (0, rows), "{file}");
+        assert!(reading.refused.iter().all(|refused| refused.reason.starts_with(reason)), "{:?}", reading.refused[0]);
+        assert!(reading.refused.is_sorted_by_key(|refused| refused.line), "{file}");
+    }
+}
+
+#[test]
+fn a_real_set_goes_into_a_project_and_comes_back() {
+    let Some(data) = data("a_real_set_goes_into_a_project_and_comes_back") else { return };
+    let reading = read(&data, "hh-harmless-test-filtered.jsonl");
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = Project::open_or_create(folder.path()).unwrap();
+    let import = project.add_import(&reading, "hh-harmless-test-filtered.jsonl").unwrap();
+    assert_eq!(import.added + import.duplicates, 1173);
+    let stored: Vec<_> = project.pairs().map(|stored| stored.unwrap()).collect();
+    assert_eq!(stored.len(), import.added);
+    for stored in stored {
+        assert_eq!(reading.pairs[stored.line - 1].pair, stored.pair);
+    }
+}
