@@ -1,1 +1,16 @@
-//! hub
+//! Models by name: the catalogue, and bringing a model's file onto this machine.
+//!
+//! What holds: a file has its final name only when all of it is there and its SHA-256 is the catalogue's, whatever source
+//! it came from and wherever a fetch was interrupted.
+
+mod cache;
+mod catalogue;
+mod error;
+mod fetch;
+mod hugging_face;
+mod python;
+
+pub use cache::cache_dir;
+pub use catalogue::{Entry, Source, catalogue, find};
+pub use error::{Attempt, Error};
+pub use fetch::{Progress, Stage, fetch};
