@@ -101,6 +101,15 @@ pub enum Error {
         hint: String,
     },
 
+    /// The settings of LoRA have no meaning, or none on this model.
+    #[error("the LoRA settings: {what}. {hint}")]
+    Lora {
+        /// What is wrong, without a final full stop.
+        what: String,
+        /// What to do about it, as a sentence.
+        hint: String,
+    },
+
     /// The work would not fit in memory.
     #[error("not enough memory: {} are needed, {} are free. {hint}", gigabytes(*needed), gigabytes(*available))]
     OutOfMemory {

@@ -1,0 +1,329 @@
+//! The metadata of a GGUF file, keys as in the GGUF specification (`ggml/docs/gguf.md`).
+
+use std::path::Path;
+
+use gguf::{Header, Value};
+
+use super::{Architecture, Config, Rope, RopeScaling};
+use crate::error::{Error, Result};
+
+/// Keys under `llama.` that are read below.
+const READ: &[&str] = &[
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.layer_norm_rms_epsilon",
+    "attention.value_length",
+    "block_count",
+    "context_length",
+    "embedding_length",
+    "feed_forward_length",
+    "rope.dimension_count",
+    "rope.freq_base",
+    "rope.scale_linear",
+    "rope.scaling.factor",
+    "rope.scaling.type",
+    "vocab_size",
+];
+
+/// Keys under `llama.` that do not touch the forward pass.
+const HARMLESS: &[&str] = &["rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout"];
+
+/// Keys under `llama.` that may stand there with one value only, and why.
+const MUST_BE: &[(&str, f64, &str)] = &[
+    ("expert_count", 0.0, "mixtures of experts are not implemented"),
+    ("expert_used_count", 0.0, "mixtures of experts are not implemented"),
+    ("attention.causal", 1.0, "only causal attention is implemented"),
+    ("use_parallel_residual", 0.0, "parallel residual connections are not implemented"),
+    ("rope.scaling.attn_factor", 1.0, "scaling of the attention scores is not implemented"),
+];
+
+impl Config {
+    /// Reads the metadata of a GGUF file. The head is tied when the file has no `output.weight`, and projections have
+    /// biases when the first layer has one.
+    ///
+    /// `rope_factors` are the values of the tensor `rope_freqs.weight`, where the file has it; `path` is for messages.
+    ///
+    /// # Errors
+    /// When the architecture is another one, when a key is missing or of the wrong type, when sizes are absurd or do
+    /// not fit each other, and when a key asks for what is not implemented.
+    pub fn from_gguf(path: &Path, header: &Header, rope_factors: Option<Vec<f32>>) -> Result<Self> {
+        let metadata = Metadata { header, path, prefix: "llama." };
+        let architecture = match header.metadata.get("general.architecture").and_then(Value::as_str) {
+            Some(name) => Architecture::from_name(name)?,
+            None => return Err(metadata.missing("general.architecture")),
+        };
+        metadata.refuse_the_unknown()?;
+        let has = |name: &str| header.tensors.iter().any(|tensor| tensor.name == name);
+        let hidden_size = metadata.size("embedding_length")?;
+        let num_attention_heads = metadata.size("attention.head_count")?;
+        let head_dim = metadata.head_dim(hidden_size, num_attention_heads)?;
+        let config = Self {
+            architecture,
+            vocab_size: metadata.vocab_size()?,
+            hidden_size,
+            intermediate_size: metadata.size("feed_forward_length")?,
+            num_hidden_layers: metadata.size("block_count")?,
+            num_attention_heads,
+            num_key_value_heads: metadata.optional_size("attention.head_count_kv")?.unwrap_or(num_attention_heads),
+            head_dim,
+            rms_norm_eps: metadata
+                .number("attention.layer_norm_rms_epsilon")?
+                .ok_or_else(|| metadata.missing("llama.attention.layer_norm_rms_epsilon"))?,
+            rope: Rope {
+                theta: metadata.number("rope.freq_base")?.unwrap_or(10_000.0),
+                scaling: metadata.rope_scaling(rope_factors)?,
+            },
+            tie_word_embeddings: !has("output.weight"),
+            attention_bias: ["q", "k", "v", "output"].iter().any(|part| has(&format!("blk.0.attn_{part}.bias"))),
+            mlp_bias: ["gate", "up", "down"].iter().any(|part| has(&format!("blk.0.ffn_{part}.bias"))),
+            max_position_embeddings: metadata.size("context_length")?,
+            eos_token_ids: metadata.token("tokenizer.ggml.eos_token_id")?.into_iter().collect(),
+            bos_token_id: metadata.token("tokenizer.ggml.bos_token_id")?,
+        };
+        config.check(path)
+    }
+}
+
+/// The metadata of one file, with the prefix of its architecture.
+struct Metadata<'a> {
+    header: &'a Header,
+    path: &'a Path,
+    prefix: &'static str,
+}
+
+impl<'a> Metadata<'a> {
+    fn get(&self, key: &str) -> Option<&'a Value> {
+        self.header.metadata.get(&format!("{}{key}", self.prefix))
+    }
+
+    fn size(&self, key: &str) -> Result<usize> {
+        self.optional_size(key)?.ok_or_else(|| self.missing(&format!("{}{key}", self.prefix)))
+    }
+
+    /// A size, which some files repeat per layer; layers that differ are refused.
+    fn optional_size(&self, key: &str) -> Result<Option<usize>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let one = match value.as_array() {
+            Some([first, rest @ ..]) if rest.iter().all(|other| other.as_u64() == first.as_u64()) => first,
+            Some(_) => return Err(self.unsupported(key, "a list", "the layers must all have the same size")),
+            None => value,
+        };
+        let size = one.as_u64().and_then(|size| usize::try_from(size).ok());
+        size.map(Some).ok_or_else(|| self.wrong(key, "a whole number of at least 0"))
+    }
+
+    fn number(&self, key: &str) -> Result<Option<f64>> {
+        self.get(key).map(|value| value.as_f64().ok_or_else(|| self.wrong(key, "a number"))).transpose()
+    }
+
+    fn token(&self, key: &str) -> Result<Option<u32>> {
+        let Some(value) = self.header.metadata.get(key) else { return Ok(None) };
+        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+        id.map(Some)
+            .ok_or_else(|| Error::config(self.path, format!("{key} is not a token id"), "Download the file again"))
+    }
+
+    /// The width of a head: stated, or that of the rotary embedding, or the hidden width shared out.
+    fn head_dim(&self, hidden_size: usize, heads: usize) -> Result<usize> {
+        let key = self.optional_size("attention.key_length")?;
+        let rotary = self.optional_size("rope.dimension_count")?;
+        let head_dim = match key.or(rotary) {
+            Some(size) => size,
+            None if heads > 0 && hidden_size.is_multiple_of(heads) => hidden_size / heads,
+            None => return Err(self.missing("llama.rope.dimension_count")),
+        };
+        if rotary.is_some_and(|rotary| rotary != head_dim) {
+            let value = rotary.unwrap_or_default().to_string();
+            let why = format!("rotary embedding is applied to whole heads, here {head_dim} wide");
+            return Err(self.unsupported("rope.dimension_count", &value, &why));
+        }
+        match self.optional_size("attention.value_length")? {
+            Some(value) if value != head_dim => {
+                let why = format!("keys are {head_dim} wide, and values must be as wide");
+                Err(self.unsupported("attention.value_length", &value.to_string(), &why))
+            }
+            _ => Ok(head_dim),
+        }
+    }
+
+    /// The stated vocabulary, or that of the tokenizer; older files state none.
+    fn vocab_size(&self) -> Result<usize> {
+        if let Some(size) = self.optional_size("vocab_size")? {
+            return Ok(size);
+        }
+        let tokens = self.header.metadata.get("tokenizer.ggml.tokens").and_then(Value::as_array);
+        tokens.map(<[Value]>::len).ok_or_else(|| self.missing("llama.vocab_size"))
+    }
+
+    fn rope_scaling(&self, factors: Option<Vec<f32>>) -> Result<RopeScaling> {
+        let kind = match self.get("rope.scaling.type") {
+            // Files from before the key existed had linear scaling only.
+            None if self.get("rope.scale_linear").is_some() => "linear",
+            None => "none",
+            Some(value) => value.as_str().ok_or_else(|| self.wrong("rope.scaling.type", "a name"))?,
+        };
+        let factor = match self.number("rope.scaling.factor")? {
+            Some(factor) => factor,
+            None => self.number("rope.scale_linear")?.unwrap_or(1.0),
+        };
+        match (kind, factors) {
+            // llama.cpp applies the divisors of Llama 3 whatever the type says, and a linear factor on top.
+            ("none", Some(factors)) => Ok(RopeScaling::Factors(factors)),
+            ("linear", Some(factors)) => {
+                Ok(RopeScaling::Factors(factors.into_iter().map(|each| (f64::from(each) * factor) as f32).collect()))
+            }
+            ("none", None) => Ok(RopeScaling::None),
+            ("linear", None) => Ok(RopeScaling::Linear { factor }),
+            (other, _) => Err(self.unsupported("rope.scaling.type", other, "only none and linear are implemented")),
+        }
+    }
+
+    /// Refuses every key of the architecture that is not read here and not known to be without effect.
+    fn refuse_the_unknown(&self) -> Result<()> {
+        for (key, value) in &self.header.metadata {
+            let Some(name) = key.strip_prefix(self.prefix) else { continue };
+            if READ.contains(&name) || HARMLESS.contains(&name) {
+                continue;
+            }
+            let found = match value {
+                Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+                other => other.as_f64(),
+            };
+            let why = match MUST_BE.iter().find(|(key, ..)| *key == name) {
+                Some((_, allowed, _)) if found == Some(*allowed) => continue,
+                Some((.., why)) => *why,
+                None => "the key is unknown and may change what the model computes",
+            };
+            let shown =
+                found.map_or_else(|| value.as_str().unwrap_or("a list").to_string(), |number| number.to_string());
+            return Err(self.unsupported(name, &shown, why));
+        }
+        Ok(())
+    }
+
+    fn missing(&self, key: &str) -> Error {
+        Error::config(self.path, format!("the key {key} is missing"), "The file is no complete language model")
+    }
+
+    fn wrong(&self, key: &str, wanted: &str) -> Error {
+        let what = format!("the key {}{key} is not {wanted}", self.prefix);
+        Error::config(self.path, what, "Download the file again")
+    }
+
+    fn unsupported(&self, key: &str, value: &str, why: &str) -> Error {
+        Error::UnsupportedField {
+            field: format!("{}{key}", self.prefix),
+            value: value.to_string(),
+            why: why.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn header(extra: &[(&str, Option<Value>)]) -> Header {
+        let mut metadata: BTreeMap<String, Value> = [
+            ("general.architecture", Value::String("llama".into())),
+            ("llama.block_count", Value::U32(2)),
+            ("llama.context_length", Value::U32(256)),
+            ("llama.embedding_length", Value::U32(32)),
+            ("llama.feed_forward_length", Value::U32(48)),
+            ("llama.attention.head_count", Value::U32(4)),
+            ("llama.attention.head_count_kv", Value::U32(2)),
+            ("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
+            ("llama.rope.freq_base", Value::F32(10_000.0)),
+            ("llama.vocab_size", Value::U32(64)),
+            ("tokenizer.ggml.eos_token_id", Value::U32(2)),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_string(), value))
+        .collect();
+        for (key, value) in extra {
+            match value {
+                Some(value) => metadata.insert((*key).to_string(), value.clone()),
+                None => metadata.remove(*key),
+            };
+        }
+        Header { version: 3, metadata, tensors: Vec::new(), data_offset: 0 }
+    }
+
+    fn read(extra: &[(&str, Option<Value>)], factors: Option<Vec<f32>>) -> Result<Config> {
+        Config::from_gguf(Path::new("tiny.gguf"), &header(extra), factors)
+    }
+
+    #[test]
+    fn a_plain_file_is_read() {
+        let config = read(&[], None).unwrap();
+        assert_eq!((config.head_dim, config.num_key_value_heads, config.vocab_size), (8, 2, 64));
+        assert_eq!(config.eos_token_ids, [2]);
+        assert!(config.tie_word_embeddings, "there is no output.weight");
+        assert_eq!(config.rope, Rope { theta: 10_000.0, scaling: RopeScaling::None });
+    }
+
+    #[test]
+    fn sizes_may_be_repeated_per_layer_but_not_differ() {
+        let list = |a, b| Some(Value::Array(vec![Value::U32(a), Value::U32(b)]));
+        assert_eq!(read(&[("llama.feed_forward_length", list(48, 48))], None).unwrap().intermediate_size, 48);
+        let error = read(&[("llama.feed_forward_length", list(48, 64))], None).unwrap_err();
+        assert!(error.to_string().contains("llama.feed_forward_length"), "{error}");
+    }
+
+    #[test]
+    fn rotary_scaling_comes_from_the_type_and_from_the_factors() {
+        let linear = [
+            ("llama.rope.scaling.type", Some(Value::String("linear".into()))),
+            ("llama.rope.scaling.factor", Some(Value::F32(4.0))),
+        ];
+        assert_eq!(read(&linear, None).unwrap().rope.scaling, RopeScaling::Linear { factor: 4.0 });
+        let old = [("llama.rope.scale_linear", Some(Value::F32(2.0)))];
+        assert_eq!(read(&old, None).unwrap().rope.scaling, RopeScaling::Linear { factor: 2.0 });
+        let factors = vec![1.0, 1.0, 2.0, 8.0];
+        assert_eq!(read(&[], Some(factors.clone())).unwrap().rope.scaling, RopeScaling::Factors(factors));
+        assert_eq!(
+            read(&linear, Some(vec![1.0, 1.0, 2.0, 8.0])).unwrap().rope.scaling,
+            RopeScaling::Factors(vec![4.0, 4.0, 8.0, 32.0])
+        );
+        assert!(read(&[], Some(vec![1.0; 3])).is_err(), "head_dim / 2 is 4");
+        let yarn = [("llama.rope.scaling.type", Some(Value::String("yarn".into())))];
+        assert!(matches!(read(&yarn, None), Err(Error::UnsupportedField { .. })));
+    }
+
+    #[test]
+    fn what_would_change_the_mathematics_is_refused_by_name() {
+        for (key, value) in [
+            ("llama.expert_count", Value::U32(8)),
+            ("llama.attention.sliding_window", Value::U32(4096)),
+            ("llama.logit_scale", Value::F32(0.5)),
+            ("llama.rope.dimension_count", Value::U32(4)),
+            ("llama.attention.value_length", Value::U32(16)),
+        ] {
+            let extra = [("llama.attention.key_length", Some(Value::U32(8))), (key, Some(value))];
+            let error = read(&extra, None).unwrap_err();
+            assert!(matches!(&error, Error::UnsupportedField { field, .. } if field == key), "{key}: {error}");
+        }
+        let mamba = [("general.architecture", Some(Value::String("mamba".into())))];
+        assert!(matches!(read(&mamba, None), Err(Error::UnknownArchitecture { .. })));
+    }
+
+    #[test]
+    fn missing_and_absurd_values_are_refused_by_name() {
+        for key in ["general.architecture", "llama.block_count", "llama.embedding_length", "llama.vocab_size"] {
+            let error = read(&[(key, None)], None).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+        for (key, value) in [
+            ("llama.block_count", Value::U64(u64::MAX)),
+            ("llama.attention.head_count", Value::U32(0)),
+            ("llama.attention.head_count_kv", Value::U32(3)),
+            ("llama.embedding_length", Value::String("wide".into())),
+            ("tokenizer.ggml.eos_token_id", Value::U64(u64::MAX)),
+        ] {
+            assert!(read(&[(key, Some(value))], None).is_err(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! One GGUF file: its blocks decoded to floats, its names and its row order turned into Hugging Face's.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{DType, Device, Tensor};
+use gguf::TensorInfo;
+use rayon::prelude::*;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// The block types that can be decoded, by the names of the GGUF specification.
+const BLOCK_TYPES: [(&str, GgmlDType); 15] = [
+    ("F32", GgmlDType::F32),
+    ("F16", GgmlDType::F16),
+    ("BF16", GgmlDType::BF16),
+    ("Q4_0", GgmlDType::Q4_0),
+    ("Q4_1", GgmlDType::Q4_1),
+    ("Q5_0", GgmlDType::Q5_0),
+    ("Q5_1", GgmlDType::Q5_1),
+    ("Q8_0", GgmlDType::Q8_0),
+    ("Q8_1", GgmlDType::Q8_1),
+    ("Q2_K", GgmlDType::Q2K),
+    ("Q3_K", GgmlDType::Q3K),
+    ("Q4_K", GgmlDType::Q4K),
+    ("Q5_K", GgmlDType::Q5K),
+    ("Q6_K", GgmlDType::Q6K),
+    ("Q8_K", GgmlDType::Q8K),
+];
+
+/// The names of the block types that can be decoded, for a message.
+pub fn readable_block_types() -> String {
+    BLOCK_TYPES.map(|(name, _)| name).join(", ")
+}
+
+/// llama.cpp's name for Llama 3's rotary divisors.
+const ROPE_FACTORS: &str = "rope_freqs.weight";
+
+/// Blocks decoded by one thread at a time.
+const BLOCKS_PER_CHUNK: usize = 1 << 14;
+
+/// Above the alignment of every block type.
+const ALIGNMENT: usize = 16;
+
+/// An open GGUF file whose tensors have been checked against its configuration.
+pub(super) struct GgufFile {
+    path: PathBuf,
+    file: Mutex<File>,
+    data_offset: u64,
+    /// By Hugging Face's name.
+    tensors: BTreeMap<String, Entry>,
+}
+
+/// A tensor in the file.
+struct Entry {
+    info: TensorInfo,
+    block: GgmlDType,
+    /// For query and key projections, the heads whose rows llama.cpp has interleaved.
+    interleaved_heads: Option<usize>,
+}
+
+impl GgufFile {
+    /// Reads the header of `path`, which `file` is open on. Returns the names of tensors that nobody needs too.
+    pub(super) fn open(path: &Path, file: File) -> Result<(Config, Self, Vec<String>)> {
+        let header = gguf::read_header(path)?;
+        let mut found: BTreeMap<String, TensorInfo> =
+            header.tensors.iter().map(|info| (info.name.clone(), info.clone())).collect();
+        let mut this = Self {
+            path: path.to_path_buf(),
+            file: Mutex::new(file),
+            data_offset: header.data_offset,
+            tensors: BTreeMap::new(),
+        };
+        let factors = match found.remove(ROPE_FACTORS) {
+            None => None,
+            Some(info) => {
+                let entry = entry(info, None)?;
+                Some(this.decode(&entry)?)
+            }
+        };
+        let config = Config::from_gguf(path, &header, factors)?;
+        for (name, expected) in config.tensors() {
+            let in_file = name_in_file(&name);
+            let Some(info) = found.remove(&in_file) else {
+                return Err(Error::MissingTensor { name: in_file, file: path.to_path_buf() });
+            };
+            if info.shape != expected {
+                return Err(Error::Shape { name: in_file, expected, found: info.shape });
+            }
+            let heads = if name.contains(".q_proj.") {
+                Some(config.num_attention_heads)
+            } else if name.contains(".k_proj.") {
+                Some(config.num_key_value_heads)
+            } else {
+                None
+            };
+            this.tensors.insert(name, entry(info, heads)?);
+        }
+        Ok((config, this, found.into_keys().collect()))
+    }
+
+    /// Whether there is a tensor with this Hugging Face name.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Reads the tensor with the Hugging Face name `name` as `dtype` onto `device`.
+    pub(super) fn tensor(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
+        let entry = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| Error::MissingTensor { name: name_in_file(name), file: self.path.clone() })?;
+        let tensor = Tensor::from_vec(self.decode(entry)?, entry.info.shape.as_slice(), &Device::Cpu)?;
+        let tensor = match entry.interleaved_heads {
+            Some(heads) => rows_of_hugging_face(&tensor, heads)?,
+            None => tensor,
+        };
+        Ok(tensor.to_dtype(dtype)?.to_device(device)?)
+    }
+
+    /// Reads and decodes all numbers of a tensor, in the file's order.
+    fn decode(&self, entry: &Entry) -> Result<Vec<f32>> {
+        let Entry { info, block, .. } = entry;
+        let elements: usize = info.shape.iter().product();
+        let bytes = elements / block.block_size() * block.type_size();
+        if bytes as u64 != info.bytes || !elements.is_multiple_of(block.block_size()) {
+            let what = format!("the tensor \"{}\" has {} bytes where {bytes} are needed", info.name, info.bytes);
+            return Err(Error::config(&self.path, what, "Download the file again"));
+        }
+        // candle views the bytes as blocks and insists on their alignment, which a plain Vec<u8> does not promise.
+        let mut buffer = vec![0u8; bytes + ALIGNMENT];
+        let skip = buffer.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        let raw = &mut buffer[skip..skip + bytes];
+        {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(self.data_offset.saturating_add(info.offset))).map_err(Error::io(&self.path))?;
+            file.read_exact(raw).map_err(Error::io(&self.path))?;
+        }
+        let mut numbers = vec![0f32; elements];
+        numbers
+            .par_chunks_mut(BLOCKS_PER_CHUNK * block.block_size())
+            .zip(raw.par_chunks(BLOCKS_PER_CHUNK * block.type_size()))
+            .try_for_each(|(numbers, raw)| -> candle_core::Result<()> {
+                let storage = QStorage::from_data(Cow::Borrowed(raw), &Device::Cpu, *block)?;
+                let decoded = QTensor::new(storage, numbers.len())?.dequantize(&Device::Cpu)?;
+                numbers.copy_from_slice(&decoded.to_vec1::<f32>()?);
+                Ok(())
+            })?;
+        Ok(numbers)
+    }
+}
+
+fn entry(info: TensorInfo, interleaved_heads: Option<usize>) -> Result<Entry> {
+    let name = info.block_type.name().to_string();
+    match BLOCK_TYPES.iter().find(|(readable, _)| *readable == name) {
+        Some(&(_, block)) => Ok(Entry { info, block, interleaved_heads }),
+        None => Err(Error::BlockType { tensor: info.name, block: name }),
+    }
+}
+
+/// The name in a GGUF file of the tensor that Hugging Face calls `name`.
+fn name_in_file(name: &str) -> String {
+    const OUTSIDE_LAYERS: [(&str, &str); 3] =
+        [("model.embed_tokens", "token_embd"), ("model.norm", "output_norm"), ("lm_head", "output")];
+    const IN_LAYERS: [(&str, &str); 9] = [
+        ("input_layernorm", "attn_norm"),
+        ("self_attn.q_proj", "attn_q"),
+        ("self_attn.k_proj", "attn_k"),
+        ("self_attn.v_proj", "attn_v"),
+        ("self_attn.o_proj", "attn_output"),
+        ("post_attention_layernorm", "ffn_norm"),
+        ("mlp.gate_proj", "ffn_gate"),
+        ("mlp.up_proj", "ffn_up"),
+        ("mlp.down_proj", "ffn_down"),
+    ];
+    let translate = |table: &[(&str, &str)], module: &str| {
+        table
+            .iter()
+            .find(|(theirs, _)| *theirs == module)
+            .map_or_else(|| module.to_string(), |(_, ours)| (*ours).to_string())
+    };
+    let (module, suffix) = name.rsplit_once('.').unwrap_or((name, "weight"));
+    match module.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.')) {
+        Some((layer, module)) => format!("blk.{layer}.{}.{suffix}", translate(&IN_LAYERS, module)),
+        None => format!("{}.{suffix}", translate(&OUTSIDE_LAYERS, module)),
+    }
+}
+
+/// Undoes the `permute` of llama.cpp's `convert_hf_to_gguf.py`: its rotary embedding turns neighbouring rows of a head,
+/// Hugging Face's turns row `i` with row `i + head_dim / 2`. Works on weights `[heads · head_dim, in]` and on biases.
+fn rows_of_hugging_face(tensor: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
+    let shape = tensor.shape().clone();
+    let rest: usize = shape.dims()[1..].iter().product();
+    let half = shape.dims()[0] / heads / 2;
+    tensor.reshape((heads, half, 2, rest))?.transpose(1, 2)?.contiguous()?.reshape(shape)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_llama_cpp() {
+        for (theirs, ours) in [
+            ("model.embed_tokens.weight", "token_embd.weight"),
+            ("model.norm.weight", "output_norm.weight"),
+            ("lm_head.weight", "output.weight"),
+            ("model.layers.0.input_layernorm.weight", "blk.0.attn_norm.weight"),
+            ("model.layers.11.self_attn.q_proj.bias", "blk.11.attn_q.bias"),
+            ("model.layers.2.self_attn.o_proj.weight", "blk.2.attn_output.weight"),
+            ("model.layers.2.post_attention_layernorm.weight", "blk.2.ffn_norm.weight"),
+            ("model.layers.2.mlp.down_proj.weight", "blk.2.ffn_down.weight"),
+        ] {
+            assert_eq!(name_in_file(theirs), ours);
+        }
+    }
+
+    /// Two heads of four rows. `permute` of convert_hf_to_gguf.py stores each head's rows as 0, 2, 1, 3.
+    #[test]
+    fn interleaved_rows_come_back_in_order() {
+        let stored = Tensor::new(&[0f32, 2., 1., 3., 4., 6., 5., 7.], &Device::Cpu).unwrap();
+        let rows = rows_of_hugging_face(&stored, 2).unwrap();
+        assert_eq!(rows.to_vec1::<f32>().unwrap(), [0., 1., 2., 3., 4., 5., 6., 7.]);
+        let stored =
+            stored.reshape((8, 1)).unwrap().broadcast_mul(&Tensor::new(&[1f32, 10.], &Device::Cpu).unwrap()).unwrap();
+        let rows = rows_of_hugging_face(&stored, 2).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(rows[1], [1., 10.]);
+        assert_eq!(rows[6], [6., 60.]);
+    }
+}

@@ -1,0 +1,199 @@
+//! Weights from disk, tensor by tensor, under Hugging Face's names whatever the file is.
+//!
+//! [`open`] reads the configuration and every header, and checks that each tensor the model needs is there with the
+//! right shape and a type that can be decoded, before a single weight is read. The weights themselves are read when
+//! [`Source::vars`] is asked for them, one at a time with seek and read: memory stays about one tensor above what the
+//! model keeps. A tied output head has no tensor of its own here and is never loaded a second time.
+
+mod gguf_file;
+mod safetensors_file;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Shape, Tensor};
+use candle_nn::VarBuilder;
+use candle_nn::var_builder::SimpleBackend;
+
+pub use gguf_file::readable_block_types;
+pub(crate) use safetensors_file::SafetensorsFile;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use gguf_file::GgufFile;
+
+/// A model on disk, checked and ready to be read.
+pub struct Source {
+    /// What the model is made of.
+    pub config: Config,
+    /// The weights under Hugging Face's names (`model.layers.0.self_attn.q_proj.weight`, `[out, in]`), as the dtype and
+    /// on the device given to [`open`]. Query and key rows have Hugging Face's order in either kind of file.
+    pub vars: VarBuilder<'static>,
+    /// What kind of files the weights are in.
+    pub kind: Kind,
+    /// The files that hold the weights.
+    pub files: Vec<PathBuf>,
+    /// Tensors in those files that the model does not need, by their names in the file: worth a warning.
+    pub unneeded: Vec<String>,
+}
+
+/// A file format of weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+    Safetensors,
+    /// One GGUF file.
+    Gguf,
+}
+
+/// Opens a model: a Hugging Face folder with safetensors, or a GGUF file.
+///
+/// # Errors
+/// When a file is missing, truncated or damaged; when the configuration asks for what is not implemented; when a
+/// tensor is missing, has another shape, or a type that cannot be decoded.
+pub fn open(path: &Path, dtype: DType, device: &Device) -> Result<Source> {
+    let is_folder = std::fs::metadata(path).map_err(Error::io(path))?.is_dir();
+    let (config, kind, files, unneeded, backend) = if is_folder { open_folder(path)? } else { open_gguf(path)? };
+    let vars = VarBuilder::from_backend(Box::new(backend), dtype, device.clone());
+    Ok(Source { config, vars, kind, files, unneeded })
+}
+
+type Opened = (Config, Kind, Vec<PathBuf>, Vec<String>, Backend);
+
+fn open_folder(folder: &Path) -> Result<Opened> {
+    let config = Config::from_folder(folder)?;
+    let paths = weight_files(folder)?;
+    let files = paths.iter().map(|path| SafetensorsFile::open(path)).collect::<Result<Vec<_>>>()?;
+    let mut places = BTreeMap::new();
+    for (place, file) in files.iter().enumerate() {
+        for name in file.names() {
+            if let Some(other) = places.insert(name.to_string(), place) {
+                let what = format!("the tensor \"{name}\" is also in {}", paths[other].display());
+                return Err(Error::config(&paths[place], what, "Remove files that belong to another model"));
+            }
+        }
+    }
+    for (name, expected) in config.tensors() {
+        let Some(place) = places.get(&name) else {
+            let file = if paths.len() == 1 { paths[0].clone() } else { folder.to_path_buf() };
+            return Err(Error::MissingTensor { name, file });
+        };
+        files[*place].check(&name, &expected)?;
+    }
+    let needed: BTreeSet<String> = config.tensors().into_iter().map(|(name, _)| name).collect();
+    let (places, unneeded): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        places.into_iter().partition(|(name, _)| needed.contains(name));
+    // Old checkpoints carry the rotary frequencies, which follow from the configuration.
+    let unneeded = unneeded.into_keys().filter(|name| !name.ends_with(".rotary_emb.inv_freq")).collect();
+    Ok((config, Kind::Safetensors, paths, unneeded, Backend::Safetensors { files, places }))
+}
+
+/// The safetensors files of a folder: the single one, or the shards of its index.
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let single = folder.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let index = folder.join("model.safetensors.index.json");
+    if !index.is_file() {
+        return Err(Error::config(folder, "it holds no model.safetensors", no_weights_hint(folder)));
+    }
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let text = std::fs::read_to_string(&index).map_err(Error::io(&index))?;
+    let Index { weight_map } = serde_json::from_str(&text).map_err(|error| {
+        Error::config(&index, format!("it is no index of safetensors shards: {error}"), "Download it again")
+    })?;
+    let shards: BTreeSet<String> = weight_map.into_values().collect();
+    if let Some(outside) = shards.iter().find(|shard| Path::new(shard).file_name() != Some(shard.as_ref())) {
+        let what = format!("it names \"{outside}\", which is not a file of the same folder");
+        return Err(Error::config(&index, what, "Only take models from people you trust"));
+    }
+    if shards.is_empty() {
+        return Err(Error::config(&index, "its weight_map is empty", "Download it again"));
+    }
+    Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
+}
+
+/// What to do about a folder without safetensors, depending on what it holds instead.
+fn no_weights_hint(folder: &Path) -> String {
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    if let Some(gguf) = names.iter().find(|name| name.ends_with(".gguf")) {
+        format!("Give the GGUF file itself: {}", folder.join(gguf).display())
+    } else if names.iter().any(|name| name.ends_with(".bin") || name.ends_with(".pth")) {
+        "PyTorch pickles can run code and are never read; take the safetensors version of the model".to_string()
+    } else {
+        "Download the model's safetensors files into the folder".to_string()
+    }
+}
+
+fn open_gguf(path: &Path) -> Result<Opened> {
+    let mut magic = [0u8; 4];
+    let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
+    // A file shorter than four bytes keeps the zeros, which are no GGUF either.
+    let read = file.read(&mut magic).map_err(Error::io(path))?;
+    if read < 4 || &magic != b"GGUF" {
+        let hint = "Give a GGUF file, or the folder that holds config.json and model.safetensors";
+        return Err(Error::config(path, "it is not a GGUF file", hint));
+    }
+    let (config, file, unneeded) = GgufFile::open(path, file)?;
+    Ok((config, Kind::Gguf, vec![path.to_path_buf()], unneeded, Backend::Gguf(file)))
+}
+
+/// What stands behind [`Source::vars`].
+enum Backend {
+    /// The files, and for each tensor the file it is in.
+    Safetensors { files: Vec<SafetensorsFile>, places: BTreeMap<String, usize> },
+    /// The file, which knows its tensors by their Hugging Face names.
+    Gguf(GgufFile),
+}
+
+impl Backend {
+    fn read(&self, name: &str, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        let missing = || candle_core::Error::CannotFindTensor { path: name.to_string() };
+        let tensor = match self {
+            Self::Safetensors { files, places } => {
+                files[*places.get(name).ok_or_else(missing)?].tensor(name, dtype, device)
+            }
+            Self::Gguf(file) if file.contains(name) => file.tensor(name, dtype, device),
+            Self::Gguf(_) => return Err(missing()),
+        };
+        tensor.map_err(candle_core::Error::wrap)
+    }
+}
+
+impl SimpleBackend for Backend {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        _: candle_nn::Init,
+        dtype: DType,
+        device: &Device,
+    ) -> candle_core::Result<Tensor> {
+        let tensor = self.read(name, dtype, device)?;
+        if tensor.shape() != &shape {
+            let msg = format!("the tensor \"{name}\"");
+            return Err(candle_core::Error::UnexpectedShape { msg, expected: shape, got: tensor.shape().clone() });
+        }
+        Ok(tensor)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        self.read(name, dtype, device)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        match self {
+            Self::Safetensors { places, .. } => places.contains_key(name),
+            Self::Gguf(file) => file.contains(name),
+        }
+    }
+}
