@@ -100,18 +100,27 @@ fn spawn(start: impl Fn(&str) -> std::io::Result<Child>) -> Result<Child, String
     Err("Python is not installed (it would bring the file by pip)".to_owned())
 }
 
-/// The last thing a program said about why it failed: its last line that says ERROR, else its last line.
+/// Why a program failed, from what it wrote.
 fn said(log: &Path, status: ExitStatus) -> String {
     let bytes = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let last = lines()
-        .rfind(|line| line.contains("ERROR") || line.contains("No module named"))
-        .or_else(|| lines().next_back());
-    match last {
-        Some(line) => line.trim_start_matches("ERROR:").trim().to_owned(),
-        None => format!("it ended with {status} and said nothing"),
-    }
+    reason(&String::from_utf8_lossy(&bytes)).unwrap_or_else(|| format!("it ended with {status} and said nothing"))
+}
+
+/// The line that tells most: the broken connection (pip goes on to say that it knows no such package, which is not the
+/// point), else the last error, else the last line.
+fn reason(log: &str) -> Option<String> {
+    let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
+    let last = lines().rfind(|line| line.contains("ERROR") || line.contains("No module named"));
+    let line = last.or_else(|| lines().next_back())?.trim_start_matches("ERROR:").trim();
+    let broken = lines().filter_map(|line| line.split_once("connection broken by '")).next_back();
+    Some(match broken {
+        Some((_, what)) => {
+            let what = what.split_once(">: ").map_or(what, |(_, what)| what);
+            let what = what.split("')").next().unwrap_or(what);
+            format!("no connection to the package registry ({what}); {line}")
+        }
+        None => line.to_owned(),
+    })
 }
 
 /// Bytes of all files under a folder; 0 for what cannot be read, as files come and go meanwhile.
@@ -125,4 +134,27 @@ fn size(folder: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn the_reason_is_the_line_that_tells_most() {
+        let offline = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<pip.HTTPConnection \
+            object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused')': /simple/tiny/\n\
+            ERROR: Could not find a version that satisfies the requirement tiny==1 (from versions: none)\n\
+            ERROR: No matching distribution found for tiny==1\n\n";
+        let expected = "no connection to the package registry (Failed to establish a new connection: [Errno 111] Connection \
+            refused); No matching distribution found for tiny==1";
+        assert_eq!(reason(offline).as_deref(), Some(expected));
+        assert_eq!(reason("ERROR: a\nnote: b\n").as_deref(), Some("a"));
+        assert_eq!(
+            reason("/usr/bin/python3: No module named pip").as_deref(),
+            Some("/usr/bin/python3: No module named pip")
+        );
+        assert_eq!(reason("Traceback\nKeyError: 'x'\n").as_deref(), Some("KeyError: 'x'"));
+        assert_eq!(reason(" \n"), None);
+    }
 }

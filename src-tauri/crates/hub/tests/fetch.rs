@@ -187,6 +187,14 @@ fn offline_says_what_was_tried_and_what_to_do() {
     assert!(error.contains("\n  Hugging Face owner/tiny: request error: "), "{error}");
     assert!(error.contains(&scene.path().display().to_string()) && error.contains(&scene.sha256), "{error}");
     assert!(scene.is_clean());
+
+    let mut refused = scene;
+    refused.variables.retain(|(name, _)| *name != "PIP_NO_INDEX");
+    refused.set("PIP_INDEX_URL", "http://127.0.0.1:9/simple");
+    refused.set("PIP_RETRIES", "1");
+    refused.set("PIP_FIND_LINKS", "");
+    let error = refused.fetch();
+    assert!(error.contains("pip failed: no connection to the package registry"), "{error}");
 }
 
 #[test]
