@@ -1,1 +1,7 @@
-//! End-to-end tests: the built binary as a black box.
+//! What the end-to-end tests share: the built program as a black box, and the repository as data.
+
+mod program;
+mod repository;
+
+pub use program::{Finished, Settings, golden, tiebreak};
+pub use repository::{Package, code_files, metadata, packages, root};

@@ -1,0 +1,88 @@
+//! Dependencies point one way: the lines of ARCHITECTURE.md, held by what cargo says.
+
+use end_to_end::packages;
+
+/// Our crates, and which of ours each may use.
+const EDGES: &[(&str, &[&str])] = &[
+    ("gguf", &[]),
+    ("prefs", &[]),
+    ("plot", &[]),
+    ("hub", &[]),
+    ("chat", &["gguf", "prefs"]),
+    ("model", &["gguf"]),
+    ("generate", &["model", "chat"]),
+    ("train", &["generate", "model", "chat", "prefs"]),
+    ("eval", &["generate", "model", "chat", "prefs", "plot"]),
+    ("runs", &["train", "eval", "prefs"]),
+    ("api", &["runs", "train", "eval", "generate", "model", "chat", "prefs", "plot", "hub", "gguf"]),
+    ("tiebreak-cli", &["api"]),
+    ("tiebreak-desktop", &["api"]),
+    // Both serve tests alone, so nothing that ships may use them: see `tests_are_used_by_tests_alone`.
+    ("testkit", &["model", "chat", "prefs", "gguf"]),
+    ("end-to-end", &[]),
+];
+
+/// Crates of others that only some of ours may name.
+const OUTSIDE: &[(&str, &[&str])] = &[
+    // The window is one shell among others.
+    ("tauri", &["tiebreak-desktop"]),
+    ("clap", &["tiebreak-cli"]),
+    ("ctrlc", &["tiebreak-cli", "tiebreak-desktop"]),
+    // Kernels and weights are the model's; the others handle tensors and devices, not how they are computed.
+    ("candle-nn", &["model"]),
+    ("candle-transformers", &[]),
+    ("gemm", &["model"]),
+    ("candle-core", &["model", "generate", "train", "eval", "api", "testkit"]),
+    // A format or a service has one door.
+    ("rusqlite", &["prefs"]),
+    ("tokenizers", &["chat"]),
+    ("minijinja", &["chat"]),
+    ("minijinja-contrib", &["chat"]),
+    ("hf-hub", &["hub"]),
+    ("plotters", &["plot"]),
+    // Libraries have errors with names.
+    ("anyhow", &["tiebreak-cli", "tiebreak-desktop"]),
+];
+
+#[test]
+fn our_crates_point_one_way() {
+    let packages = packages();
+    let ours: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    for package in &packages {
+        let Some((_, allowed)) = EDGES.iter().find(|(name, _)| *name == package.name) else {
+            panic!("{} is not in the table of this test: give it its place in ARCHITECTURE.md and here", package.name);
+        };
+        for used in package.dependencies.iter().filter(|used| ours.contains(&used.as_str())) {
+            assert!(allowed.contains(&used.as_str()), "{} may not use {used}", package.name);
+        }
+    }
+}
+
+#[test]
+fn the_table_has_no_circle() {
+    // Each crate may only use what stands above it; `testkit` and `end-to-end` stand last.
+    for (at, (name, allowed)) in EDGES.iter().enumerate() {
+        for used in *allowed {
+            assert!(EDGES[..at].iter().any(|(above, _)| above == used), "{name} uses {used}, which stands below it");
+        }
+    }
+}
+
+#[test]
+fn tests_are_used_by_tests_alone() {
+    for package in packages() {
+        for test_crate in ["testkit", "end-to-end", "proptest", "criterion"] {
+            assert!(!package.dependencies.iter().any(|used| used == test_crate), "{} uses {test_crate}", package.name);
+        }
+    }
+}
+
+#[test]
+fn outside_crates_have_one_door() {
+    for package in packages() {
+        for (outside, allowed) in OUTSIDE {
+            let uses = package.dependencies.iter().any(|used| used == outside);
+            assert!(!uses || allowed.contains(&package.name.as_str()), "{} may not name {outside}", package.name);
+        }
+    }
+}
