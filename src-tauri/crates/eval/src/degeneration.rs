@@ -1,0 +1,139 @@
+//! Signs that a model's text decays: length, repetition, empty and cut-off answers.
+//!
+//! A preference-tuned model can win a comparison and still have become long-winded or repetitive; these numbers stand
+//! next to every win rate.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answers::Answer;
+
+/// Length and repetition of one model's answers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TextStatistics {
+    /// How many answers.
+    pub answers: usize,
+    /// Answers with nothing but white space.
+    pub empty: usize,
+    /// Answers that ran into `max_new_tokens`.
+    pub truncated: usize,
+    /// Mean length in words.
+    pub mean_words: f64,
+    /// Mean length in the model's tokens.
+    pub mean_tokens: f64,
+    /// Different words over all words of all answers (distinct-1; Li et al. 2016, arXiv 1510.03055). Falls with the
+    /// amount of text alone: compare only sides that answered the same prompts, and read it beside the length.
+    pub distinct_1: f64,
+    /// The same of word pairs (distinct-2).
+    pub distinct_2: f64,
+    /// The same of word triples (distinct-3).
+    pub distinct_3: f64,
+    /// Share of an answer's word quadruples that it has said before, mean over answers of at least four words
+    /// (seq-rep-4; Welleck et al. 2019, arXiv 1908.04319). Does not depend on how many answers there are.
+    pub repeated_4: f64,
+}
+
+impl TextStatistics {
+    /// Counts over answers of one side.
+    pub fn of<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Self {
+        let mut counts = Self::default();
+        let mut texts = Vec::new();
+        for answer in answers {
+            counts.answers += 1;
+            counts.empty += usize::from(answer.text.trim().is_empty());
+            counts.truncated += usize::from(answer.truncated);
+            counts.mean_tokens += answer.tokens as f64;
+            texts.push(words(&answer.text));
+        }
+        let count = counts.answers.max(1) as f64;
+        counts.mean_tokens /= count;
+        counts.mean_words = texts.iter().map(Vec::len).sum::<usize>() as f64 / count;
+        counts.distinct_1 = distinct(&texts, 1);
+        counts.distinct_2 = distinct(&texts, 2);
+        counts.distinct_3 = distinct(&texts, 3);
+        let repeated: Vec<f64> = texts.iter().filter_map(|text| repeated(text, 4)).collect();
+        counts.repeated_4 = repeated.iter().sum::<f64>() / repeated.len().max(1) as f64;
+        counts
+    }
+}
+
+/// The words of a text in lower case: runs of letters, digits, apostrophes and hyphens; in scripts written without
+/// spaces (Chinese, Japanese) each character is one.
+pub fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    for c in text.chars() {
+        let alone = matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
+        let inside = c.is_alphanumeric() || matches!(c, '\'' | '’' | '-') && !word.is_empty();
+        if (alone || !inside) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        if alone {
+            words.push(c.to_string());
+        } else if inside {
+            word.extend(c.to_lowercase());
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// Different n-grams over all n-grams of all texts; 0 where there are none. No n-gram crosses from one text to the next.
+fn distinct(texts: &[Vec<String>], n: usize) -> f64 {
+    let different: HashSet<&[String]> = texts.iter().flat_map(|text| text.windows(n)).collect();
+    let all: usize = texts.iter().map(|text| text.windows(n).len()).sum();
+    different.len() as f64 / all.max(1) as f64
+}
+
+/// Share of a text's n-grams that came before in it; `None` when it is too short to have one.
+fn repeated(text: &[String], n: usize) -> Option<f64> {
+    let all = text.windows(n).len();
+    let different = text.windows(n).collect::<HashSet<_>>().len();
+    (all > 0).then(|| (all - different) as f64 / all as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answers::Side;
+
+    fn answer(text: &str, tokens: usize, truncated: bool) -> Answer {
+        Answer { id: 0, side: Side::Base, text: text.to_owned(), tokens, truncated }
+    }
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-12
+    }
+
+    #[test]
+    fn words_are_what_a_reader_would_count() {
+        assert_eq!(
+            words("It's a well-known fact: 3.5 apples — yes!"),
+            ["it's", "a", "well-known", "fact", "3", "5", "apples", "yes"]
+        );
+        assert_eq!(words("我喜欢 Rust。"), ["我", "喜", "欢", "rust"]);
+        assert_eq!(words("  - ' 🙂 \n"), Vec::<String>::new());
+        assert_eq!(words("ÉTÉ"), ["été"]);
+    }
+
+    #[test]
+    fn numbers_by_hand() {
+        // Words: a b a b a b (6) and c (1): 3 of 7 distinct; pairs ab ba ab ba ab: 2 of 5; triples aba bab aba bab: 2 of 4;
+        // quadruples abab baba abab: 1 of 3 repeated.
+        let answers = [answer("a b a b a b", 8, true), answer("C.", 2, false), answer(" \n", 0, false)];
+        let statistics = TextStatistics::of(&answers);
+        assert_eq!((statistics.answers, statistics.empty, statistics.truncated), (3, 1, 1));
+        assert!(near(statistics.mean_words, 7.0 / 3.0) && near(statistics.mean_tokens, 10.0 / 3.0));
+        assert!(near(statistics.distinct_1, 3.0 / 7.0));
+        assert!(near(statistics.distinct_2, 0.4) && near(statistics.distinct_3, 0.5));
+        assert!(near(statistics.repeated_4, 1.0 / 3.0));
+    }
+
+    #[test]
+    fn no_answers_give_zeros_and_no_nan() {
+        assert_eq!(TextStatistics::of([]), TextStatistics::default());
+    }
+}

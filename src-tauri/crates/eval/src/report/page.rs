@@ -1,0 +1,287 @@
+//! The page, section by section.
+
+use plot::{Figure, Theme};
+
+use super::ReportInput;
+use super::html::{escaped, joined, name_table, number_table};
+use crate::Error;
+use crate::accuracy::{Change, Mean, PreferenceAccuracy, Share};
+use crate::degeneration::TextStatistics;
+use crate::evaluation::{Ancestry, Evaluation, GroupSummary, Item, Outcome, readable};
+use crate::statistics::Interval;
+
+const STYLE: &str = include_str!("style.css");
+
+pub(super) fn page(input: &ReportInput, figures: &[(&'static str, Figure)]) -> Result<String, Error> {
+    let mut sections = String::new();
+    if let Some(evaluation) = &input.evaluation {
+        sections += &verdict(evaluation);
+        for (_, figure) in figures.iter().filter(|(name, _)| *name == "win_rate") {
+            sections += &section("Win rate", &(drawn(figure)? + &categories(evaluation)));
+        }
+    }
+    let mut tables = String::new();
+    if let Some(accuracy) = &input.accuracy {
+        tables += &section("Held-out preference accuracy", &accuracies(accuracy));
+    }
+    if let Some(evaluation) = &input.evaluation {
+        let summary = &evaluation.summary;
+        tables += &section("Length and repetition", &text_statistics(&summary.base, &summary.tuned));
+    }
+    if !tables.is_empty() {
+        sections += &["<div class=\"beside\">\n", &tables, "</div>\n"].concat();
+    }
+    let mut curves = String::new();
+    for (_, figure) in figures.iter().filter(|(name, _)| *name != "win_rate") {
+        curves += &drawn(figure)?;
+    }
+    if !curves.is_empty() {
+        sections += &section("Training", &format!("<div class=\"grid\">{curves}</div>"));
+    }
+    if let Some(evaluation) = &input.evaluation {
+        sections += &section("Answers", &answers(evaluation));
+    }
+    for (title, rows) in [("Data", &input.data), ("Configuration", &input.configuration)] {
+        if !rows.is_empty() {
+            sections += &section(title, &name_table(rows));
+        }
+    }
+    if !input.stage_seconds.is_empty() || !input.machine.is_empty() {
+        sections += &section("Time and machine", &name_table(&times(input)));
+    }
+    if let Some(evaluation) = &input.evaluation {
+        sections += &section("Where these numbers come from", &name_table(&ancestry(&evaluation.ancestry, evaluation)));
+    }
+    let title = escaped(&input.title);
+    Ok(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+         base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1><bdi>{title}</bdi></h1>\n{sections}</main>\n</body>\n</html>\n"
+    ))
+}
+
+fn section(title: &str, body: &str) -> String {
+    format!("<section>\n<h2>{}</h2>\n{body}</section>\n", escaped(title))
+}
+
+/// Both themes of a figure; the style sheet shows the one that fits. The drawing is `plot`'s own, with names escaped.
+fn drawn(figure: &Figure) -> Result<String, Error> {
+    let light = figure.clone().with_theme(Theme::Light).svg()?;
+    let dark = figure.clone().with_theme(Theme::Dark).svg()?;
+    Ok(format!("<figure>\n<div class=\"light\">{light}</div>\n<div class=\"dark\">{dark}</div>\n</figure>\n"))
+}
+
+fn per_cent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+fn interval(Interval { low, high }: Interval) -> String {
+    format!("[{:.1}, {:.1}]", low * 100.0, high * 100.0)
+}
+
+fn probability(p: f64) -> String {
+    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
+}
+
+fn verdict(evaluation: &Evaluation) -> String {
+    let summary = &evaluation.summary;
+    let rate = summary.all.win_rate.map_or_else(|| "–".to_owned(), per_cent);
+    let range =
+        summary.all.win_rate_interval.map_or_else(String::new, |range| format!("95 % interval {}", interval(range)));
+    let tally = summary.all.tally;
+    let unjudged =
+        if tally.no_verdict > 0 { format!(", {} without a verdict", tally.no_verdict) } else { String::new() };
+    format!(
+        "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n<p class=\"rate\"><strong>{rate}</strong> win rate \
+         <span>{range}</span></p>\n<p class=\"quiet\">{} wins, {} ties, {} losses{unjudged}; ties count as half. Exact sign \
+         test without ties: {}. Judge: {}.</p>\n</section>\n",
+        summary.verdict.code(),
+        escaped(&summary.words),
+        tally.wins,
+        tally.ties,
+        tally.losses,
+        probability(summary.sign_test_p),
+        escaped(&evaluation.judge.description()),
+    )
+}
+
+fn categories(evaluation: &Evaluation) -> String {
+    if evaluation.summary.categories.is_empty() {
+        return String::new();
+    }
+    let row = |(name, group): (&String, &GroupSummary)| {
+        let tally = group.tally;
+        vec![
+            name.clone(),
+            group.win_rate.map_or_else(|| "–".to_owned(), per_cent),
+            group.win_rate_interval.map_or_else(|| "–".to_owned(), interval),
+            tally.wins.to_string(),
+            tally.ties.to_string(),
+            tally.losses.to_string(),
+            tally.no_verdict.to_string(),
+        ]
+    };
+    let rows: Vec<_> = evaluation.summary.categories.iter().map(row).collect();
+    number_table(&["Category", "Win rate", "95 % interval", "Wins", "Ties", "Losses", "No verdict"], &rows)
+}
+
+fn accuracies(accuracy: &PreferenceAccuracy) -> String {
+    let share = |share: Share| format!("{} {}", per_cent(share.value), interval(share.interval));
+    let shares = |name: &str, change: Change<Share>| vec![name.to_owned(), share(change.before), share(change.after)];
+    let mean = |Mean { value, interval: Interval { low, high } }: Mean| {
+        format!("{value:.3} [{low:.3}, {high:.3}]").replace('-', "−")
+    };
+    let margins = accuracy.rewards_margins;
+    // No estimate, so no interval: the policy is the reference.
+    let untrained = accuracy.rewards_accuracies.before.value <= 0.0 && margins.before.value == 0.0;
+    let by_definition =
+        |zero: &str, measured: String| if untrained { format!("{zero} by definition") } else { measured };
+    let rewards = accuracy.rewards_accuracies;
+    let rows = [
+        vec!["rewards/accuracies".to_owned(), by_definition("0 %", share(rewards.before)), share(rewards.after)],
+        vec!["rewards/margins".to_owned(), by_definition("0", mean(margins.before)), mean(margins.after)],
+        shares("chosen answer more likely", accuracy.logps_accuracy),
+        shares("chosen answer more likely per token", accuracy.logps_accuracy_per_token),
+    ];
+    let starting = if untrained {
+        "Before training it is 0, since the policy is the reference and every reward is 0; chance is 50 %. "
+    } else {
+        "Training started from an adapter, so there are rewards before the first step. "
+    };
+    format!(
+        "{}<p class=\"quiet\">{} held-out pairs, with 95 % intervals. <code>rewards/accuracies</code> is the share of pairs \
+         on which training moved the chosen answer up against the rejected one. {starting}The last two rows ask which \
+         answer the model itself finds more likely, before and after on the same footing (change as a whole: {}).</p>\n",
+        number_table(&["", "Before training", "After training"], &rows),
+        accuracy.pairs,
+        probability(accuracy.logps_accuracy_p),
+    )
+}
+
+fn text_statistics(base: &TextStatistics, tuned: &TextStatistics) -> String {
+    let row = |name: &str, value: &dyn Fn(&TextStatistics) -> String| vec![name.to_owned(), value(base), value(tuned)];
+    let rows = [
+        row("Mean length in words", &|side| format!("{:.1}", side.mean_words)),
+        row("Mean length in tokens", &|side| format!("{:.1}", side.mean_tokens)),
+        row("Cut off at max_new_tokens", &|side| format!("{} of {}", side.truncated, side.answers)),
+        row("Empty answers", &|side| format!("{} of {}", side.empty, side.answers)),
+        row("Repeated 4-grams within an answer", &|side| per_cent(side.repeated_4)),
+        row("distinct-1", &|side| format!("{:.3}", side.distinct_1)),
+        row("distinct-2", &|side| format!("{:.3}", side.distinct_2)),
+        row("distinct-3", &|side| format!("{:.3}", side.distinct_3)),
+    ];
+    number_table(&["", "Base", "Tuned"], &rows)
+        + "<p class=\"quiet\">distinct-n is the share of different n-grams among all; it falls with the amount of text \
+           alone, so read it beside the length.</p>\n"
+}
+
+/// Name, class and label of each outcome that pairs can be filtered by.
+const FILTERS: [(&str, &str); 4] =
+    [("tuned", "Tuned won"), ("base", "Base won"), ("tie", "Tie"), ("none", "No verdict")];
+
+fn outcome_class(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Tuned => 0,
+        Outcome::Base => 1,
+        Outcome::Tie => 2,
+        Outcome::NoVerdict(_) => 3,
+    }
+}
+
+/// All pairs side by side. The radio buttons before the list filter it by style alone.
+fn answers(evaluation: &Evaluation) -> String {
+    let items = &evaluation.items;
+    let all = format!(
+        "<input type=\"radio\" name=\"show\" id=\"show-all\" checked><label for=\"show-all\">All ({})</label>\n",
+        items.len()
+    );
+    let filters = joined(FILTERS.iter().enumerate(), |(index, (class, name))| {
+        let count = items.iter().filter(|item| outcome_class(&item.outcome) == index).count();
+        format!(
+            "<input type=\"radio\" name=\"show\" id=\"show-{class}\"><label for=\"show-{class}\">{name} ({count})</label>\n"
+        )
+    });
+    format!("{all}{filters}<div class=\"pairs\">\n{}</div>\n", joined(items, pair))
+}
+
+fn pair(item: &Item) -> String {
+    let (class, verdict) = FILTERS[outcome_class(&item.outcome)];
+    let category = item.category.as_ref().map_or_else(String::new, |name| format!(" · <bdi>{}</bdi>", escaped(name)));
+    let why = match (&item.outcome, &item.reason) {
+        (Outcome::NoVerdict(why), _) => escaped(why),
+        (_, Some(reason)) => {
+            format!("a is {}, b is {}. {}", item.shown_first, item.shown_first.other(), escaped(reason))
+        }
+        (_, None) => format!("{} was shown first", item.shown_first),
+    };
+    let side = |name: &str, won: bool, answer: &crate::answers::Answer| {
+        let cut = if answer.truncated { ", cut off" } else { "" };
+        let text =
+            if answer.text.trim().is_empty() { "<em>empty</em>".to_owned() } else { escaped(answer.text.trim()) };
+        let (class, mark) = if won { ("answer won", " ✓ better") } else { ("answer", "") };
+        format!(
+            "<div class=\"{class}\"><h3>{name}{mark} <small>{} tokens{cut}</small></h3><p dir=\"auto\">{text}</p></div>\n",
+            answer.tokens
+        )
+    };
+    format!(
+        "<article class=\"pair {class}\">\n<header><span class=\"chip\">{verdict}</span> <span class=\"quiet\">Prompt {}{category}\
+         </span></header>\n<p class=\"prompt\" dir=\"auto\">{}</p>\n<div class=\"sides\">\n{}{}</div>\n\
+         <p class=\"quiet why\" dir=\"auto\">{why}</p>\n</article>\n",
+        item.id + 1,
+        escaped(readable(&item.prompt).trim()),
+        side("Base", item.outcome == Outcome::Base, &item.base),
+        side("Tuned", item.outcome == Outcome::Tuned, &item.tuned),
+    )
+}
+
+fn times(input: &ReportInput) -> Vec<(String, String)> {
+    let seconds = |seconds: f64| {
+        if seconds < 60.0 {
+            format!("{seconds:.1} s")
+        } else {
+            format!("{} min {:.0} s", (seconds / 60.0).floor(), (seconds % 60.0).floor())
+        }
+    };
+    let mut rows: Vec<_> = input.stage_seconds.iter().map(|(name, time)| (name.clone(), seconds(*time))).collect();
+    if rows.len() > 1 {
+        rows.push(("together".to_owned(), seconds(input.stage_seconds.iter().map(|stage| stage.1).sum())));
+    }
+    if !input.machine.is_empty() {
+        rows.push(("machine".to_owned(), input.machine.clone()));
+    }
+    rows
+}
+
+fn ancestry(ancestry: &Ancestry, evaluation: &Evaluation) -> Vec<(String, String)> {
+    let with_hash = |name: &str, hash: &Option<String>| match hash {
+        Some(hash) => format!("{name}\nSHA-256 {hash}"),
+        None => name.to_owned(),
+    };
+    let mut rows = vec![("model".to_owned(), with_hash(&ancestry.model, &ancestry.model_sha256))];
+    if let Some(adapter) = &ancestry.adapter {
+        rows.push(("adapter".to_owned(), with_hash(adapter, &ancestry.adapter_sha256)));
+    }
+    if let Some(run) = &ancestry.run {
+        rows.push(("run".to_owned(), run.clone()));
+    }
+    if let Some(hash) = &ancestry.pairs_sha256 {
+        rows.push(("training pairs".to_owned(), format!("SHA-256 {hash}")));
+    }
+    let prompts = format!("{} ({} prompts)", ancestry.prompts, evaluation.items.len());
+    rows.push(("prompts".to_owned(), with_hash(&prompts, &Some(ancestry.prompts_sha256.clone()))));
+    rows.push(("seeds".to_owned(), format!("answers {}, order shown {}", ancestry.seed, ancestry.order_seed)));
+    let sampling: Vec<String> = ancestry.sampling.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    if !sampling.is_empty() {
+        rows.push(("sampling".to_owned(), sampling.join(", ")));
+    }
+    rows.push(("judge".to_owned(), evaluation.judge.description()));
+    if !ancestry.version.is_empty() {
+        rows.push(("Tiebreak".to_owned(), ancestry.version.clone()));
+    }
+    rows
+}

@@ -1,0 +1,300 @@
+//! How sure one can be of a win rate: interval, test, and a verdict in words.
+
+use serde::{Deserialize, Serialize};
+
+/// The standard normal's 97.5 % quantile: 95 % of a normal lies within this many standard deviations.
+pub const Z_95: f64 = 1.959_963_984_540_054;
+/// A win rate above this is said to work, when its interval is above 50 % too.
+pub const WORKS_ABOVE: f64 = 0.55;
+
+/// An interval of shares or means; written as `[low, high]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "[f64; 2]", into = "[f64; 2]")]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl From<[f64; 2]> for Interval {
+    fn from([low, high]: [f64; 2]) -> Self {
+        Self { low, high }
+    }
+}
+
+impl From<Interval> for [f64; 2] {
+    fn from(interval: Interval) -> Self {
+        [interval.low, interval.high]
+    }
+}
+
+/// The Wilson score 95 % interval of a share of `n` (Wilson 1927, "Probable Inference, the Law of Succession, and
+/// Statistical Inference"): the shares that a score test at 5 % would not reject.
+///
+/// `share` need not be a whole number of successes: ties count as half a success each, with all `n` items in the
+/// denominator. An item that scores 0, ½ or 1 with mean p varies by at most p(1 − p), the variance of a plain success,
+/// so with ties the interval is, if anything, wider than it need be. `[0, 1]` for `n = 0`.
+pub fn wilson(share: f64, n: usize) -> Interval {
+    if n == 0 {
+        return Interval { low: 0.0, high: 1.0 };
+    }
+    let n = n as f64;
+    let z2 = Z_95 * Z_95;
+    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z_95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    // At 0 and 1 the ends are exact, but for rounding.
+    Interval {
+        low: if share <= 0.0 { 0.0 } else { (centre - half).max(0.0) },
+        high: if share >= 1.0 { 1.0 } else { (centre + half).min(1.0) },
+    }
+}
+
+/// The exact two-sided sign test (Dixon and Mood 1946): how likely a split at least as uneven as `wins` to `losses` is
+/// when both are equally likely. Ties say nothing about direction and are left out. 1 when there is nothing to split.
+pub fn sign_test(wins: usize, losses: usize) -> f64 {
+    let n = wins + losses;
+    // C(n, k) / 2^n for k = 0, 1, …, as logarithms so that large n does not underflow.
+    let mut log_term = -(n as f64) * std::f64::consts::LN_2;
+    let mut tail = log_term.exp();
+    for k in 0..wins.min(losses) {
+        log_term += ((n - k) as f64).ln() - ((k + 1) as f64).ln();
+        tail += log_term.exp();
+    }
+    (2.0 * tail).min(1.0)
+}
+
+/// How many prompts it takes in all until the Wilson interval of `share` no longer holds 50 %; `None` at 50 % itself,
+/// where no number is enough.
+///
+/// The interval excludes ½ exactly when |share − ½| > z · √(¼ / n).
+pub fn prompts_to_tell(share: f64) -> Option<u64> {
+    let distance = (share - 0.5).abs();
+    let n = Z_95 * Z_95 * 0.25 / (distance * distance);
+    n.is_finite().then(|| n.floor() as u64 + 1)
+}
+
+/// Wins of the tuned model, ties, losses, and prompts on which the judge gave no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// The tuned model's answer was better.
+    pub wins: usize,
+    /// Neither was better.
+    pub ties: usize,
+    /// The base model's answer was better.
+    pub losses: usize,
+    /// The judge failed or answered something else; in no rate.
+    pub no_verdict: usize,
+}
+
+impl Tally {
+    /// How many prompts have a verdict.
+    pub fn judged(&self) -> usize {
+        self.wins + self.ties + self.losses
+    }
+
+    /// The share of judged prompts that the tuned model wins, ties as half; `None` when nothing was judged.
+    pub fn win_rate(&self) -> Option<f64> {
+        let judged = self.judged();
+        (judged > 0).then(|| (self.wins as f64 + 0.5 * self.ties as f64) / judged as f64)
+    }
+
+    /// The Wilson 95 % interval of [`Tally::win_rate`]; see [`wilson`] for ties.
+    pub fn interval(&self) -> Option<Interval> {
+        self.win_rate().map(|rate| wilson(rate, self.judged()))
+    }
+
+    /// What the numbers allow to say.
+    pub fn verdict(&self) -> Verdict {
+        let (Some(rate), Some(interval)) = (self.win_rate(), self.interval()) else {
+            return Verdict::NothingJudged;
+        };
+        if interval.low > 0.5 {
+            if rate > WORKS_ABOVE { Verdict::TrainingWorks } else { Verdict::SlightlyBetter }
+        } else if interval.high < 0.5 {
+            Verdict::Worse
+        } else {
+            let more = prompts_to_tell(rate).map(|all| all.saturating_sub(self.judged() as u64).max(1));
+            Verdict::NotYetKnown { more_prompts: more }
+        }
+    }
+
+    /// [`Tally::verdict`] as one or two sentences with its numbers.
+    pub fn words(&self) -> String {
+        let numbers = match (self.win_rate(), self.interval()) {
+            (Some(rate), Some(Interval { low, high })) => {
+                let noun = if self.judged() == 1 { "prompt" } else { "prompts" };
+                format!(
+                    "the tuned model's win rate is {:.1} % (95 % interval {:.1} to {:.1} %) over {} {noun}",
+                    rate * 100.0,
+                    low * 100.0,
+                    high * 100.0,
+                    self.judged()
+                )
+            }
+            _ => String::new(),
+        };
+        match self.verdict() {
+            Verdict::TrainingWorks => format!("Training works: {numbers}."),
+            Verdict::SlightlyBetter => format!(
+                "Better, but by little: {numbers}. That is above 50 %, but not above the 55 % that would count as working."
+            ),
+            Verdict::Worse => format!("The model got worse: check the data and beta. {}.", capitalised(&numbers)),
+            Verdict::NotYetKnown { more_prompts: Some(more) } => {
+                let noun = if more == 1 { "prompt" } else { "prompts" };
+                format!("Not yet known: {numbers}. About {} more {noun} would tell.", rounded(more))
+            }
+            Verdict::NotYetKnown { more_prompts: None } => {
+                format!("Not yet known: {numbers}. At exactly 50 % no number of prompts would tell the models apart.")
+            }
+            Verdict::NothingJudged if self.no_verdict > 0 => {
+                format!("Nothing is known: the judge gave no verdict on any of {} prompts.", self.no_verdict)
+            }
+            Verdict::NothingJudged => "Nothing is known: there were no prompts.".to_owned(),
+        }
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// Two leading digits, rounded up: an estimate should not look exact.
+fn rounded(count: u64) -> u64 {
+    let unit = 10_u64.pow(count.max(1).ilog10().saturating_sub(1));
+    count.div_ceil(unit) * unit
+}
+
+/// What a win rate and its interval allow to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The interval lies above 50 % and the rate above 55 %.
+    TrainingWorks,
+    /// The interval lies above 50 %, but the rate is not above 55 %.
+    SlightlyBetter,
+    /// The interval lies below 50 %.
+    Worse,
+    /// The interval holds 50 %.
+    NotYetKnown {
+        /// How many more prompts would tell if the rate stays what it is; `None` at exactly 50 %.
+        more_prompts: Option<u64>,
+    },
+    /// No prompt has a verdict.
+    NothingJudged,
+}
+
+impl Verdict {
+    /// A stable name for scripts, the same as in the serialised form.
+    pub fn code(self) -> &'static str {
+        match self {
+            Verdict::TrainingWorks => "training_works",
+            Verdict::SlightlyBetter => "slightly_better",
+            Verdict::Worse => "worse",
+            Verdict::NotYetKnown { .. } => "not_yet_known",
+            Verdict::NothingJudged => "nothing_judged",
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tally(wins: usize, ties: usize, losses: usize) -> Tally {
+        Tally { wins, ties, losses, no_verdict: 0 }
+    }
+
+    /// Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3.
+    #[test]
+    fn wilson_matches_published_intervals() {
+        for (successes, n, low, high) in [
+            (81.0, 263, 0.2553, 0.3662),
+            (15.0, 148, 0.0624, 0.1605),
+            (0.0, 20, 0.0, 0.1611),
+            (1.0, 29, 0.0061, 0.1718),
+        ] {
+            let interval = wilson(successes / n as f64, n);
+            assert!((interval.low - low).abs() < 5e-5, "{successes}/{n}: {interval:?}");
+            assert!((interval.high - high).abs() < 5e-5, "{successes}/{n}: {interval:?}");
+        }
+        assert_eq!(wilson(1.0, 40).high, 1.0);
+        assert_eq!(wilson(0.5, 0), Interval { low: 0.0, high: 1.0 });
+    }
+
+    #[test]
+    fn the_sign_test_is_exact() {
+        // 2 · (1 + 10 + 45) / 1024 and 2 · (1 + 10) / 1024.
+        assert!((sign_test(8, 2) - 0.109_375).abs() < 1e-12);
+        assert!((sign_test(1, 9) - 0.021_484_375).abs() < 1e-12);
+        assert_eq!(sign_test(5, 5), 1.0);
+        assert_eq!(sign_test(0, 0), 1.0);
+        assert!((sign_test(3, 0) - 0.25).abs() < 1e-12);
+        // 2 · Σ C(5000, k ≤ 2400) / 2^5000, summed with whole numbers.
+        assert!((sign_test(2600, 2400) - 0.004_883_649_737_517).abs() < 1e-9, "{}", sign_test(2600, 2400));
+    }
+
+    #[test]
+    fn verdicts_follow_rate_and_interval() {
+        assert_eq!(tally(30, 0, 10).verdict(), Verdict::TrainingWorks);
+        assert_eq!(tally(10, 0, 30).verdict(), Verdict::Worse);
+        assert_eq!(tally(5400, 0, 4600).verdict(), Verdict::SlightlyBetter);
+        assert_eq!(tally(0, 10, 0).verdict(), Verdict::NotYetKnown { more_prompts: None });
+        // At 60 % it takes more than 1.96² · 0.25 / 0.01 = 96.04 prompts.
+        assert_eq!(tally(24, 0, 16).verdict(), Verdict::NotYetKnown { more_prompts: Some(57) });
+        // Below 50 % with an interval across it is not called worse.
+        assert_eq!(tally(16, 0, 24).verdict(), Verdict::NotYetKnown { more_prompts: Some(57) });
+        assert_eq!(Tally { no_verdict: 3, ..tally(0, 0, 0) }.verdict(), Verdict::NothingJudged);
+    }
+
+    #[test]
+    fn words_hold_the_numbers() {
+        let words = tally(27, 3, 10).words();
+        assert_eq!(
+            words,
+            "Training works: the tuned model's win rate is 71.2 % (95 % interval 55.9 to 82.9 %) over 40 prompts."
+        );
+        assert!(tally(10, 0, 30).words().starts_with("The model got worse: check the data and beta. The tuned"));
+        assert!(tally(24, 0, 16).words().ends_with("About 57 more prompts would tell."));
+        assert!(tally(5050, 0, 4950).words().ends_with("About 29000 more prompts would tell."));
+        assert!(tally(0, 4, 0).words().contains("no number of prompts"));
+        assert_eq!(
+            Tally { no_verdict: 3, ..tally(0, 0, 0) }.words(),
+            "Nothing is known: the judge gave no verdict on any of 3 prompts."
+        );
+    }
+
+    #[test]
+    fn a_verdict_and_an_interval_keep_their_written_form() {
+        let verdict = serde_json::to_value(Verdict::NotYetKnown { more_prompts: Some(57) }).unwrap();
+        assert_eq!(verdict, serde_json::json!({"code": "not_yet_known", "more_prompts": 57}));
+        assert_eq!(verdict["code"], Verdict::NotYetKnown { more_prompts: None }.code());
+        assert_eq!(serde_json::to_string(&Interval { low: 0.25, high: 0.5 }).unwrap(), "[0.25,0.5]");
+    }
+
+    proptest! {
+        #[test]
+        fn intervals_hold_the_rate_and_mirror(wins in 0..200usize, ties in 0..200usize, losses in 0..200usize) {
+            prop_assume!(wins + ties + losses > 0);
+            let (this, mirrored) = (tally(wins, ties, losses), tally(losses, ties, wins));
+            let (rate, interval) = (this.win_rate().unwrap(), this.interval().unwrap());
+            prop_assert!(0.0 <= interval.low && interval.low <= rate && rate <= interval.high && interval.high <= 1.0);
+            let other = mirrored.interval().unwrap();
+            prop_assert!((interval.low - (1.0 - other.high)).abs() < 1e-12);
+            prop_assert_eq!(sign_test(wins, losses), sign_test(losses, wins));
+            prop_assert_eq!(this.verdict() == Verdict::Worse, interval.high < 0.5);
+        }
+
+        #[test]
+        fn so_many_prompts_tell_and_one_fewer_does_not(share in 0.0..1.0f64) {
+            prop_assume!((share - 0.5).abs() > 1e-3);
+            let n = prompts_to_tell(share).unwrap() as usize;
+            let tells = |n| { let i = wilson(share, n); i.low > 0.5 || i.high < 0.5 };
+            prop_assert!(tells(n));
+            prop_assert!(n == 1 || !tells(n - 1));
+        }
+    }
+}
