@@ -36,9 +36,10 @@ fn unsafe_code_is_in_the_kernels_alone_and_says_why_it_is_sound() {
             let place = format!("{}:{}: {}", path.display(), at + 1, line.trim());
             if !path.starts_with("src-tauri/crates/model/src/ops") {
                 wrong.push(format!("{place} (only model/src/ops may)"));
-            } else if !lines[at.saturating_sub(NEAR)..=at].iter().any(|near| {
-                near.contains("SAFETY:") || near.contains("# Safety")
-            }) {
+            } else if !lines[at.saturating_sub(NEAR)..=at]
+                .iter()
+                .any(|near| near.contains("SAFETY:") || near.contains("# Safety"))
+            {
                 wrong.push(format!("{place} (no SAFETY comment in the {NEAR} lines above)"));
             }
         }
@@ -89,7 +90,11 @@ fn every_crate_inherits_what_is_said_once() {
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(dependencies) = table.get(section).and_then(toml::Value::as_table) else { continue };
             for (name, value) in dependencies {
-                assert!(inherits(Some(value)), "{}: the version of {name} belongs in the root Cargo.toml", package.name);
+                assert!(
+                    inherits(Some(value)),
+                    "{}: the version of {name} belongs in the root Cargo.toml",
+                    package.name
+                );
             }
         }
     }

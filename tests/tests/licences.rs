@@ -92,7 +92,8 @@ fn expressions_are_understood() {
     ] {
         assert!(allowed(met, &allow), "{met}");
     }
-    for unmet in ["GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC) AND GPL-3.0", "Apache-2.0", "", "MIT MIT", "(MIT", "MIT OR"]
+    for unmet in
+        ["GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC) AND GPL-3.0", "Apache-2.0", "", "MIT MIT", "(MIT", "MIT OR"]
     {
         assert!(!allowed(unmet, &allow), "{unmet}");
     }
