@@ -1,1 +1,28 @@
-//! train
+//! DPO training of a LoRA adapter: losses, optimiser, schedule, data order, checkpoints, events, and the run itself.
+//!
+//! [`run::run`] takes a [`config::RunConfig`] and a folder to an adapter. What holds here: the losses are pure functions
+//! ([`losses`]); a step's pairs follow from its number ([`order`]); everything else that changes is in a checkpoint
+//! ([`checkpoint`]), so that a run killed at any instant and resumed ends with the same adapter bit for bit; whatever a
+//! screen shows of a run is in its events ([`events`]).
+
+pub mod checkpoint;
+pub mod config;
+pub mod data;
+mod error;
+pub mod events;
+mod files;
+pub mod folder;
+pub mod losses;
+pub mod memory;
+pub mod metrics;
+pub mod optimizer;
+pub mod order;
+pub mod reference;
+mod report;
+pub mod run;
+pub mod schedule;
+mod training;
+
+pub use config::RunConfig;
+pub use error::{Error, Result};
+pub use run::{Outcome, Surroundings, run, run_with};

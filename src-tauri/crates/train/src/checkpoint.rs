@@ -1,0 +1,206 @@
+//! Checkpoints: all that a run needs to go on bit for bit.
+//!
+//! `checkpoints/step-N/` holds the adapter in PEFT's format, `optimizer.safetensors` (the moments) and `state.json`. It is
+//! written under a temporary name, synced and renamed, so that a folder called `step-N` is whole; `state.json`
+//! holds the digests of the other files, so that one that was damaged later is noticed.
+
+use crate::error::{Error, Result};
+use crate::files::{create_folder, sha256_of_file, sync_folder, sync_parent, write_whole};
+use crate::metrics::Window;
+use crate::optimizer::AdamW;
+use candle_core::Device;
+use model::{LinearShape, Lora};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// Name of the folder in a run's folder.
+pub const FOLDER: &str = "checkpoints";
+const STATE: &str = "state.json";
+const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// Where a run stands between two optimiser steps, beside its weights and moments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Optimiser steps done. The place in the data follows from it (see [`crate::order`]).
+    pub step: u64,
+    /// The generator that draws dropout, with its position.
+    pub generator: ChaCha8Rng,
+    /// Sums since the last `step` event.
+    pub window: Window,
+    /// An evaluation that is due after this step was not finished.
+    pub eval_due: bool,
+    /// Digest of the settings that shape the run's numbers.
+    pub config_digest: String,
+    /// Bytes of `events.jsonl` when this was written.
+    pub events_bytes: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    #[serde(flatten)]
+    state: State,
+    /// SHA-256 of every other file.
+    files: BTreeMap<String, String>,
+}
+
+/// A checkpoint read back.
+pub struct Checkpoint {
+    /// Where the run stands.
+    pub state: State,
+    /// The adapter.
+    pub lora: Lora,
+    /// Its moments.
+    pub optimizer: AdamW,
+}
+
+/// `checkpoints/step-N`.
+pub fn folder_of(step: u64) -> PathBuf {
+    Path::new(FOLDER).join(format!("step-{step}"))
+}
+
+/// Writes `checkpoints/step-N` in `run`, then removes all but the newest `keep` (0 keeps all).
+///
+/// # Errors
+/// When something cannot be written; earlier checkpoints are untouched then.
+pub fn save(run: &Path, state: &State, lora: &Lora, optimizer: &AdamW, base_model: &str, keep: usize) -> Result<PathBuf> {
+    let parent = run.join(FOLDER);
+    create_folder(&parent)?;
+    let folder = run.join(folder_of(state.step));
+    let temporary = parent.join(format!(".step-{}.{}.tmp", state.step, std::process::id()));
+    remove(&temporary)?;
+    create_folder(&temporary)?;
+    if let Err(error) = fill(&temporary, state, lora, optimizer, base_model) {
+        // The first error is the one to report; what stays is cleared away by the next run.
+        let _ = fs::remove_dir_all(&temporary);
+        return Err(error);
+    }
+    // Resuming from an earlier step comes by here again: the same numbers replace themselves.
+    retire(&folder)?;
+    fs::rename(&temporary, &folder).map_err(Error::write(&folder))?;
+    sync_parent(&folder)?;
+    if keep > 0 {
+        let steps = steps(run)?;
+        for step in steps.iter().rev().skip(keep).filter(|&&step| step != state.step) {
+            retire(&run.join(folder_of(*step)))?;
+        }
+    }
+    Ok(folder)
+}
+
+fn fill(folder: &Path, state: &State, lora: &Lora, optimizer: &AdamW, base_model: &str) -> Result<()> {
+    lora.save(folder, base_model)?;
+    let names: Vec<_> = lora.parameters().into_iter().map(|(name, _)| name).collect();
+    optimizer.save(&names, &folder.join(OPTIMIZER))?;
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
+        let path = entry.map_err(Error::read(folder))?.path();
+        File::open(&path).and_then(|file| file.sync_all()).map_err(Error::write(&path))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.insert(name, sha256_of_file(&path)?);
+    }
+    let path = folder.join(STATE);
+    let manifest = Manifest { state: state.clone(), files };
+    let text = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::from).map_err(Error::write(&path))?;
+    write_whole(&path, &text)?;
+    sync_folder(folder)
+}
+
+/// Takes a folder out of sight in one move before deleting it, so that half a checkpoint is never seen.
+fn retire(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = folder.with_file_name(format!(".{name}.old.tmp"));
+    remove(&hidden)?;
+    fs::rename(folder, &hidden).map_err(Error::write(folder))?;
+    remove(&hidden)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::write(folder)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what a crash left half written.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn clear_leftovers(run: &Path) -> Result<()> {
+    let parent = run.join(FOLDER);
+    let Ok(entries) = fs::read_dir(&parent) else { return Ok(()) };
+    for entry in entries {
+        let path = entry.map_err(Error::read(&parent))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') && name.ends_with(".tmp") {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Steps of the checkpoints of a run, ascending.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn steps(run: &Path) -> Result<Vec<u64>> {
+    let parent = run.join(FOLDER);
+    let entries = match fs::read_dir(&parent) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::read(&parent))?,
+    };
+    let mut steps = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(Error::read(&parent))?.file_name();
+        steps.extend(name.to_string_lossy().strip_prefix("step-").and_then(|step| step.parse::<u64>().ok()));
+    }
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// Reads the checkpoint in `folder`, after checking every file against its digest.
+///
+/// # Errors
+/// [`Error::DamagedCheckpoint`] when it is not whole or not for these linears.
+pub fn load(folder: &Path, linears: &[LinearShape], device: &Device, weight_decay: f64) -> Result<Checkpoint> {
+    let damaged = |what: String| Error::DamagedCheckpoint { path: folder.to_path_buf(), what };
+    let text = fs::read(folder.join(STATE)).map_err(|error| damaged(format!("{STATE}: {error}")))?;
+    let Manifest { state, files } =
+        serde_json::from_slice(&text).map_err(|error| damaged(format!("{STATE}: {error}")))?;
+    for (name, digest) in &files {
+        let found = sha256_of_file(&folder.join(name)).map_err(|error| damaged(error.to_string()))?;
+        if found != *digest {
+            return Err(damaged(format!("{name} has changed since it was written")));
+        }
+    }
+    let lora = Lora::load(folder, linears, device).map_err(|error| damaged(error.to_string()))?;
+    let (names, parameters): (Vec<_>, Vec<_>) = lora.parameters().into_iter().unzip();
+    let optimizer = AdamW::load(&folder.join(OPTIMIZER), &names, &parameters, weight_decay)?;
+    Ok(Checkpoint { state, lora, optimizer })
+}
+
+/// The newest whole checkpoint of a run, and a sentence for each newer one that had to be passed over.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn latest(
+    run: &Path,
+    linears: &[LinearShape],
+    device: &Device,
+    weight_decay: f64,
+) -> Result<(Option<Checkpoint>, Vec<String>)> {
+    let mut passed_over = Vec::new();
+    for step in steps(run)?.into_iter().rev() {
+        match load(&run.join(folder_of(step)), linears, device, weight_decay) {
+            Ok(checkpoint) => return Ok((Some(checkpoint), passed_over)),
+            Err(error @ Error::DamagedCheckpoint { .. }) => passed_over.push(error.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((None, passed_over))
+}

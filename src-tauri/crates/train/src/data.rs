@@ -1,0 +1,131 @@
+//! Pairs as token ids, and microbatches of them.
+
+use crate::error::{Error, Result};
+use crate::events::Counts;
+use crate::losses::Logps;
+use crate::reference::ReferenceLogps;
+use chat::{Boundary, Limited, Limits, PairIds, Tokenizer};
+use model::Batch;
+use prefs::Pair;
+use std::path::Path;
+
+/// A pair ready for the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// Place among the run's pairs, from 0.
+    pub row: usize,
+    /// Token ids, after truncation.
+    pub ids: PairIds,
+}
+
+/// The pairs of a run, encoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// Pairs in use, in file order.
+    pub examples: Vec<Example>,
+    /// What became of the rows.
+    pub counts: Counts,
+    /// The end of a prompt that its template or tokenizer renders differently before an answer, where there is one.
+    pub broken_boundary: Option<String>,
+}
+
+/// Encodes pairs. `progress` is told the number done and says whether to go on; stopped, the answer is none.
+///
+/// # Errors
+/// When a pair cannot be rendered or tokenised; the error names its row of `path`.
+pub fn encode(
+    path: &Path,
+    pairs: &[Pair],
+    refused: usize,
+    tokenizer: &Tokenizer,
+    limits: &Limits,
+    progress: &mut dyn FnMut(usize) -> Result<bool>,
+) -> Result<Option<Dataset>> {
+    let mut counts = Counts { rows: pairs.len() + refused, refused, ..Counts::default() };
+    let mut examples = Vec::with_capacity(pairs.len());
+    let mut broken_boundary = None;
+    for (row, pair) in pairs.iter().enumerate() {
+        let encoded = chat::encode_pair(tokenizer, pair).map_err(|source| Error::Encode {
+            place: format!("pair {} of {}", row + 1, path.display()),
+            source,
+        })?;
+        let broken = match &encoded.boundary {
+            Boundary::Clean => None,
+            Boundary::Broken { dropped_text } => Some(dropped_text.clone()),
+        };
+        match chat::limit(&encoded, limits) {
+            Limited::Kept { ids, cut_prompt, cut_chosen, cut_rejected } => {
+                counts.pairs += 1;
+                counts.cut_prompts += usize::from(cut_prompt > 0);
+                counts.cut_answers += usize::from(cut_chosen + cut_rejected > 0);
+                counts.broken_boundaries += usize::from(broken.is_some());
+                broken_boundary = broken_boundary.or(broken);
+                examples.push(Example { row, ids });
+            }
+            Limited::Dropped => counts.dropped += 1,
+        }
+        if !progress(row + 1)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Dataset { examples, counts, broken_boundary }))
+}
+
+/// Packs pairs, chosen before rejected; a prompt that both answers share is computed once.
+pub fn pack<'a>(examples: impl Iterator<Item = &'a Example>) -> Batch {
+    let mut batch = Batch::new();
+    for Example { ids, .. } in examples {
+        if ids.chosen_prompt == ids.rejected_prompt {
+            batch.push_pair(&ids.chosen_prompt, &ids.chosen, &ids.rejected);
+        } else {
+            batch.push_sequence(&ids.chosen_prompt, &ids.chosen);
+            batch.push_sequence(&ids.rejected_prompt, &ids.rejected);
+        }
+    }
+    batch
+}
+
+/// What the losses need of a microbatch.
+#[derive(Debug, Clone, Default)]
+pub struct Scores {
+    chosen_logps: Vec<f64>,
+    rejected_logps: Vec<f64>,
+    reference_chosen_logps: Vec<f64>,
+    reference_rejected_logps: Vec<f64>,
+    chosen_tokens: Vec<usize>,
+    rejected_tokens: Vec<usize>,
+    chosen_predicted_tokens: Vec<usize>,
+}
+
+impl Scores {
+    /// From the log-probabilities of a packed microbatch (chosen and rejected by turns) and its pairs' references.
+    pub fn new<'a>(logps: &[f64], pairs: impl Iterator<Item = (&'a Example, &'a ReferenceLogps)>) -> Self {
+        let mut scores = Self::default();
+        for (logps, (example, reference)) in logps.chunks_exact(2).zip(pairs) {
+            let ids = &example.ids;
+            scores.chosen_logps.push(logps[0]);
+            scores.rejected_logps.push(logps[1]);
+            scores.reference_chosen_logps.push(reference.chosen);
+            scores.reference_rejected_logps.push(reference.rejected);
+            scores.chosen_tokens.push(ids.chosen.len());
+            scores.rejected_tokens.push(ids.rejected.len());
+            // Nothing predicts the first token of a sequence.
+            let unpredicted = usize::from(ids.chosen_prompt.is_empty());
+            scores.chosen_predicted_tokens.push(ids.chosen.len().saturating_sub(unpredicted));
+        }
+        scores
+    }
+
+    /// As slices.
+    pub fn logps(&self) -> Logps<'_> {
+        Logps {
+            chosen_logps: &self.chosen_logps,
+            rejected_logps: &self.rejected_logps,
+            reference_chosen_logps: &self.reference_chosen_logps,
+            reference_rejected_logps: &self.reference_rejected_logps,
+            chosen_tokens: &self.chosen_tokens,
+            rejected_tokens: &self.rejected_tokens,
+            chosen_predicted_tokens: &self.chosen_predicted_tokens,
+        }
+    }
+}

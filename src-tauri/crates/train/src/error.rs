@@ -1,0 +1,208 @@
+//! What can stop a training run, in the user's words.
+
+use std::path::{Path, PathBuf};
+
+/// The result of anything in this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a run could not start, go on or be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The run's settings cannot be used.
+    #[error("{what}")]
+    Config {
+        /// What is wrong, naming the key.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+
+    /// A file or folder cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// A file or folder cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// The output folder already holds a run, and the settings do not say to resume it.
+    #[error("{} already holds a run", path.display())]
+    OutputTaken {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// Another process is training in the same folder.
+    #[error("another process is training in {}", path.display())]
+    OutputBusy {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// The run to be resumed was started with other settings.
+    #[error("the run in {} was started with other settings: {}", path.display(), changes.join("; "))]
+    SettingsChanged {
+        /// The run's folder.
+        path: PathBuf,
+        /// Each changed key with its old and its new value.
+        changes: Vec<String>,
+    },
+
+    /// A checkpoint that was to be resumed from cannot be used.
+    #[error("the checkpoint {} cannot be used: {what}", path.display())]
+    DamagedCheckpoint {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+
+    /// No pair is left to train on.
+    #[error("{} holds no pair to train on: {why}", path.display())]
+    NoPairs {
+        /// The file.
+        path: PathBuf,
+        /// What became of its rows.
+        why: String,
+    },
+
+    /// Loss or log-probabilities became NaN or infinite.
+    #[error("the loss of step {step} is {loss}; training was stopped before its weights were changed")]
+    NonFiniteLoss {
+        /// The optimiser step, from 1.
+        step: u64,
+        /// The value.
+        loss: f64,
+    },
+
+    /// A gradient became NaN or infinite.
+    #[error(
+        "the gradient of {parameter} is not finite in step {step}; training was stopped before its weights were changed"
+    )]
+    NonFiniteGradient {
+        /// The optimiser step, from 1.
+        step: u64,
+        /// The parameter under its PEFT name.
+        parameter: String,
+    },
+
+    /// A LoRA parameter received no gradient although others did.
+    #[error("{parameter} received no gradient in step {step} although others did; training was stopped")]
+    NoGradient {
+        /// The optimiser step, from 1.
+        step: u64,
+        /// The parameter under its PEFT name.
+        parameter: String,
+    },
+
+    /// The model, or a computation with it, failed.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+
+    /// The pairs cannot be read.
+    #[error(transparent)]
+    Pairs(#[from] prefs::Error),
+
+    /// A prompt or an answer cannot be turned into tokens.
+    #[error("{place}: {source}")]
+    Encode {
+        /// The file and row.
+        place: String,
+        /// What the tokenizer or the template said.
+        source: chat::Error,
+    },
+
+    /// The tokenizer cannot be read.
+    #[error(transparent)]
+    Tokenizer(#[from] chat::Error),
+}
+
+impl Error {
+    /// An [`Error::Read`] at `path`, in the shape `map_err` wants.
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_path_buf();
+        move |source| Self::Read { path, source }
+    }
+
+    /// An [`Error::Write`] at `path`, in the shape `map_err` wants.
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let path = path.to_path_buf();
+        move |source| Self::Write { path, source }
+    }
+
+    /// An [`Error::Config`].
+    pub(crate) fn config(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Config { what: what.into(), hint: hint.into() }
+    }
+
+    /// A stable short name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config { .. } => "config",
+            Self::Read { .. } => "read",
+            Self::Write { .. } => "write",
+            Self::OutputTaken { .. } => "output_taken",
+            Self::OutputBusy { .. } => "output_busy",
+            Self::SettingsChanged { .. } => "settings_changed",
+            Self::DamagedCheckpoint { .. } => "damaged_checkpoint",
+            Self::NoPairs { .. } => "no_pairs",
+            Self::NonFiniteLoss { .. } => "non_finite_loss",
+            Self::NonFiniteGradient { .. } => "non_finite_gradient",
+            Self::NoGradient { .. } => "no_gradient",
+            Self::Model(model::Error::OutOfMemory { .. }) => "out_of_memory",
+            Self::Model(_) => "model",
+            Self::Candle(_) => "tensor",
+            Self::Pairs(_) => "pairs",
+            Self::Encode { .. } => "encode",
+            Self::Tokenizer(_) => "tokenizer",
+        }
+    }
+
+    /// What the user can do about it, as a sentence.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Config { hint, .. } | Self::Model(model::Error::OutOfMemory { hint, .. }) => hint.clone(),
+            Self::Read { .. } => "Check that the file exists and that you may read it.".into(),
+            Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                "The disk is full. Free some space and resume; the last checkpoint is whole.".into()
+            }
+            Self::Write { .. } => "Check that you may write to this folder, then resume.".into(),
+            Self::OutputTaken { .. } => {
+                "Choose another output_dir, or set resume_from_checkpoint = true to go on with this run.".into()
+            }
+            Self::OutputBusy { .. } => "Wait until it is done, or stop it first.".into(),
+            Self::SettingsChanged { .. } => {
+                "Put the old values back to resume, or start a new run in another output_dir.".into()
+            }
+            Self::DamagedCheckpoint { .. } => {
+                "Resume from an earlier checkpoint with resume_from_checkpoint = \"…/checkpoints/step-N\".".into()
+            }
+            Self::NoPairs { .. } => "Raise max_length, or check the file with `tiebreak check`.".into(),
+            Self::NonFiniteLoss { .. } | Self::NonFiniteGradient { .. } => {
+                "Lower learning_rate, set max_grad_norm, and start from the last checkpoint, which is whole.".into()
+            }
+            Self::NoGradient { .. } => {
+                "This is a fault of the program, not of your data. Please report it with config.toml.".into()
+            }
+            Self::Model(_) | Self::Tokenizer(_) => "Check that `model` is a complete model folder or GGUF file.".into(),
+            Self::Candle(_) => "If memory ran out, lower per_device_train_batch_size or max_length.".into(),
+            Self::Pairs(_) => "Check the files named in [data].".into(),
+            Self::Encode { .. } => "Check this row, or leave it out.".into(),
+        }
+    }
+}

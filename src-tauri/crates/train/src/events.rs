@@ -1,0 +1,427 @@
+//! What a run tells: one JSON object per line in `events.jsonl`, appended and never changed.
+//!
+//! A `resumed` event takes back what came after the step it goes on from; [`effective`] leaves that out.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Name of the file in a run's folder.
+pub const FILE: &str = "events.jsonl";
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The data are encoded and training is about to begin, for the first time or again.
+    RunStarted(RunStarted),
+    /// How far a stage before or between the steps is.
+    Progress(Progress),
+    /// One or more optimiser steps.
+    Step(StepMetrics),
+    /// Held-out pairs were scored.
+    Eval(EvalMetrics),
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Optimiser steps done.
+        step: u64,
+        /// Its folder, from the run's.
+        path: PathBuf,
+    },
+    /// The run goes on; everything after this step counts no more.
+    Resumed {
+        /// Optimiser steps done.
+        from_step: u64,
+    },
+    /// Something the user should know that does not stop the run.
+    Warning {
+        /// A sentence.
+        message: String,
+    },
+    /// The run is done and its adapter written.
+    Finished {
+        /// Optimiser steps done.
+        step: u64,
+        /// The adapter's folder, from the run's.
+        adapter: PathBuf,
+        /// Seconds since this process took up the run.
+        seconds: f64,
+    },
+    /// The run stopped on an error.
+    Failed {
+        /// A stable short name.
+        code: String,
+        /// What happened.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The run was stopped by the user; it can be resumed.
+    Cancelled {
+        /// Optimiser steps done.
+        step: u64,
+    },
+}
+
+/// What is being trained on what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// Version of this program.
+    pub version: String,
+    /// SHA-256 over the settings that shape the run's numbers.
+    pub config_digest: String,
+    /// SHA-256 over the model's files.
+    pub model_digest: String,
+    /// Numbers in the adapter.
+    pub trainable_parameters: u64,
+    /// Optimiser steps of the run.
+    pub total_steps: u64,
+    /// What became of the training rows.
+    pub train: Counts,
+    /// What became of the held-out rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval: Option<Counts>,
+}
+
+/// What became of the rows of a file. `rows = pairs + refused + dropped`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows that are not blank.
+    pub rows: usize,
+    /// Pairs in use.
+    pub pairs: usize,
+    /// Rows that are no pair.
+    pub refused: usize,
+    /// Pairs left out because the prompt alone fills `max_length`.
+    pub dropped: usize,
+    /// Pairs in use whose prompt was cut.
+    pub cut_prompts: usize,
+    /// Pairs in use of which an answer was cut.
+    pub cut_answers: usize,
+    /// Pairs in use whose prompt, as tokens, does not begin prompt and answer.
+    pub broken_boundaries: usize,
+}
+
+/// A stage with a known amount of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Turning pairs into token ids.
+    Encode,
+    /// Log-probabilities under the reference.
+    Reference,
+    /// Optimiser steps.
+    Train,
+    /// Scoring held-out pairs.
+    Eval,
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The stage.
+    pub stage: Stage,
+    /// Pairs done; steps in [`Stage::Train`].
+    pub done: u64,
+    /// Pairs or steps in all.
+    pub total: u64,
+    /// Seconds so far.
+    pub seconds: f64,
+    /// Seconds still to go at this pace; absent until there is a pace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<f64>,
+}
+
+/// TRL's metrics of one optimiser step, or means over the steps since the last such event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepMetrics {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Optimiser steps of the run.
+    pub total_steps: u64,
+    /// Passes over the pairs done.
+    pub epoch: f64,
+    /// Mean loss.
+    pub loss: f64,
+    /// Norm of all gradients together before clipping, of the last step.
+    pub grad_norm: f64,
+    /// Rate of the last step.
+    pub learning_rate: f64,
+    /// Rewards and log-probabilities.
+    #[serde(flatten)]
+    pub rewards: RewardMetrics,
+    /// Pairs seen.
+    pub pairs: u64,
+    /// Tokens computed, each shared prompt once.
+    pub tokens: u64,
+    /// The same per second.
+    pub tokens_per_second: f64,
+    /// Most memory this process has held, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+    /// Seconds spent.
+    pub seconds: f64,
+    /// Seconds to the end of the run at the pace of late.
+    pub seconds_left: f64,
+}
+
+/// The reward of an answer is `β (log π − log π_ref)`.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct RewardMetrics {
+    /// Mean reward of the chosen answers.
+    #[serde(rename = "rewards/chosen")]
+    pub chosen: f64,
+    /// Mean reward of the rejected answers.
+    #[serde(rename = "rewards/rejected")]
+    pub rejected: f64,
+    /// Mean of their difference.
+    #[serde(rename = "rewards/margins")]
+    pub margins: f64,
+    /// Share of pairs whose chosen answer has the higher reward.
+    #[serde(rename = "rewards/accuracies")]
+    pub accuracies: f64,
+    /// Mean log-probability of the chosen answers, nats.
+    #[serde(rename = "logps/chosen")]
+    pub chosen_logps: f64,
+    /// Mean log-probability of the rejected answers, nats.
+    #[serde(rename = "logps/rejected")]
+    pub rejected_logps: f64,
+}
+
+/// The same on held-out pairs, as means over pairs, under TRL's `eval_` names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvalMetrics {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Mean loss.
+    pub eval_loss: f64,
+    /// Mean reward of the chosen answers.
+    #[serde(rename = "eval_rewards/chosen")]
+    pub chosen: f64,
+    /// Mean reward of the rejected answers.
+    #[serde(rename = "eval_rewards/rejected")]
+    pub rejected: f64,
+    /// Mean of their difference.
+    #[serde(rename = "eval_rewards/margins")]
+    pub margins: f64,
+    /// Share of pairs whose chosen answer has the higher reward.
+    #[serde(rename = "eval_rewards/accuracies")]
+    pub accuracies: f64,
+    /// Mean log-probability of the chosen answers, nats.
+    #[serde(rename = "eval_logps/chosen")]
+    pub chosen_logps: f64,
+    /// Mean log-probability of the rejected answers, nats.
+    #[serde(rename = "eval_logps/rejected")]
+    pub rejected_logps: f64,
+    /// Pairs scored.
+    pub pairs: u64,
+    /// Of them, those whose chosen answer has the higher reward.
+    pub correct: u64,
+    /// Seconds spent.
+    pub seconds: f64,
+}
+
+/// An event with its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+    /// When, in seconds since 1970 (UTC).
+    pub time: f64,
+}
+
+impl Event {
+    /// Optimiser steps done when it happened, for events that belong to a step.
+    fn step(&self) -> Option<u64> {
+        match self {
+            Self::Step(metrics) => Some(metrics.step),
+            Self::Eval(metrics) => Some(metrics.step),
+            Self::Checkpoint { step, .. } | Self::Finished { step, .. } | Self::Cancelled { step } => Some(*step),
+            _ => None,
+        }
+    }
+}
+
+/// Appends events to a file, each line whole or not at all.
+#[derive(Debug)]
+pub struct EventWriter {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl EventWriter {
+    /// Opens or creates the file. A last line that a crash left unfinished is cut off.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).map_err(Error::write(path))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(Error::read(path))?;
+        let length = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+        file.set_len(length).map_err(Error::write(path))?;
+        file.seek(SeekFrom::Start(length)).map_err(Error::write(path))?;
+        Ok(Self { file, path: path.to_path_buf(), length })
+    }
+
+    /// Bytes of whole lines.
+    pub fn bytes(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends one event. Where that fails half-way (a full disk), the half line is taken back.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&mut self, event: &Event) -> Result<()> {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        let line = Line { event: event.clone(), time };
+        let mut text = serde_json::to_vec(&line).map_err(std::io::Error::from).map_err(Error::write(&self.path))?;
+        text.push(b'\n');
+        if let Err(error) = self.file.write_all(&text) {
+            // If this fails too, the next `open` cuts the half line off.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            return Err(Error::write(&self.path)(error));
+        }
+        self.length += text.len() as u64;
+        Ok(())
+    }
+
+    /// Waits until everything is on the disk.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(Error::write(&self.path))
+    }
+}
+
+/// Reads all whole lines of a run's events, in file order.
+///
+/// # Errors
+/// When the file cannot be read, or a whole line of it is no event.
+pub fn read(path: &Path) -> Result<Vec<Line>> {
+    let mut input = BufReader::new(File::open(path).map_err(Error::read(path))?);
+    let (mut lines, mut text) = (Vec::new(), Vec::new());
+    loop {
+        text.clear();
+        input.read_until(b'\n', &mut text).map_err(Error::read(path))?;
+        if text.last() != Some(&b'\n') {
+            return Ok(lines);
+        }
+        let line = serde_json::from_slice(&text).map_err(|error| {
+            let what = format!("line {} is no event: {error}", lines.len() + 1);
+            Error::read(path)(std::io::Error::new(std::io::ErrorKind::InvalidData, what))
+        })?;
+        lines.push(line);
+    }
+}
+
+/// The events that count: a `resumed` takes back steps, evaluations and checkpoints after its step, and any end.
+pub fn effective(lines: Vec<Line>) -> Vec<Line> {
+    let mut kept: Vec<Line> = Vec::with_capacity(lines.len());
+    for line in lines {
+        if let Event::Resumed { from_step } = line.event {
+            let ended = |event: &Event| {
+                matches!(event, Event::Finished { .. } | Event::Failed { .. } | Event::Cancelled { .. })
+            };
+            kept.retain(|line| !ended(&line.event) && line.event.step().is_none_or(|step| step <= from_step));
+        }
+        kept.push(line);
+    }
+    kept
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn step(step: u64) -> Event {
+        Event::Step(StepMetrics {
+            step,
+            total_steps: 9,
+            epoch: 0.5,
+            loss: 0.1 + step as f64,
+            grad_norm: 1.5,
+            learning_rate: 1e-4,
+            rewards: RewardMetrics { margins: 0.25, ..RewardMetrics::default() },
+            pairs: 4,
+            tokens: 100,
+            tokens_per_second: 50.0,
+            peak_memory_bytes: Some(1 << 30),
+            seconds: 2.0,
+            seconds_left: 16.0,
+        })
+    }
+
+    #[test]
+    fn a_step_has_its_type_and_trl_names_at_top_level() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        EventWriter::open(&path).unwrap().append(&step(3)).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(value["type"], "step");
+        assert_eq!(value["step"], 3);
+        assert_eq!(value["rewards/margins"], 0.25);
+        for key in [
+            "epoch", "loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/accuracies",
+            "logps/chosen", "logps/rejected", "tokens_per_second", "peak_memory_bytes", "seconds", "time",
+        ] {
+            assert!(value[key].is_number(), "{key}");
+        }
+        assert_eq!(read(&path).unwrap()[0].event, step(3));
+    }
+
+    #[test]
+    fn whatever_a_crash_leaves_of_a_line_is_cut_off_on_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut writer = EventWriter::open(&path).unwrap();
+        writer.append(&step(1)).unwrap();
+        let first = writer.bytes();
+        writer.append(&step(2)).unwrap();
+        writer.sync().unwrap();
+        let whole = fs::read(&path).unwrap();
+        for cut in first as usize..whole.len() {
+            fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(read(&path).unwrap().len(), 1, "read at {cut}");
+            let mut writer = EventWriter::open(&path).unwrap();
+            assert_eq!(writer.bytes(), first);
+            writer.append(&step(3)).unwrap();
+            let events: Vec<_> = read(&path).unwrap().into_iter().map(|line| line.event).collect();
+            assert_eq!(events, [step(1), step(3)]);
+        }
+    }
+
+    #[test]
+    fn a_whole_line_that_is_no_event_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        EventWriter::open(&path).unwrap().append(&step(1)).unwrap();
+        let mut text = fs::read_to_string(&path).unwrap();
+        text.push_str("{\"type\": \"nothing\"}\n");
+        fs::write(&path, text).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("line 2"));
+    }
+
+    #[test]
+    fn resuming_takes_back_what_came_later() {
+        let at = |event| Line { event, time: 0.0 };
+        let checkpoint = |step| Event::Checkpoint { step, path: "checkpoints".into() };
+        let warning = Event::Warning { message: "w".into() };
+        let failed = Event::Failed { code: "c".into(), message: "m".into(), hint: "h".into() };
+        let resumed = Event::Resumed { from_step: 2 };
+        let events = [step(1), step(2), checkpoint(2), step(3), warning.clone(), failed, resumed.clone(), step(3)];
+        let kept: Vec<_> = effective(events.map(at).into()).into_iter().map(|line| line.event).collect();
+        assert_eq!(kept, [step(1), step(2), checkpoint(2), warning, resumed, step(3)]);
+    }
+}

@@ -1,0 +1,66 @@
+//! Writing so that a crash at any instant leaves the old or the new.
+
+use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// Writes a file whole: a temporary one in the same folder, synced, renamed.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = Path::new(&temporary);
+    let written = File::create(temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(temporary, path));
+    if written.is_err() {
+        // The first error is the one to report; a temporary file that stays does no harm.
+        let _ = fs::remove_file(temporary);
+    }
+    written.map_err(Error::write(path))?;
+    sync_parent(path)
+}
+
+/// Makes a rename in a folder last through a power cut.
+pub(crate) fn sync_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) => sync_folder(folder),
+        None => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::write(folder))
+}
+
+/// Windows writes folder entries through and lets no folder be opened as a file.
+#[cfg(not(unix))]
+pub(crate) fn sync_folder(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// Creates a folder and its parents.
+pub(crate) fn create_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(Error::write(folder))
+}
+
+/// Adds a file's bytes to a digest.
+pub(crate) fn hash_file(hasher: &mut Sha256, path: &Path) -> Result<()> {
+    let mut file = File::open(path).map_err(Error::read(path))?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(Error::read(path))? {
+            0 => return Ok(()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+/// SHA-256 of a file, hexadecimal.
+pub(crate) fn sha256_of_file(path: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    hash_file(&mut hasher, path)?;
+    Ok(format!("{:x}", hasher.finalize()))
+}

@@ -1,0 +1,136 @@
+//! A run's folder: who may write to it, and the exact rows the run sees.
+//!
+//! `config.toml` is written last: a folder that has it holds a run whose rows are complete.
+
+use crate::checkpoint;
+use crate::config::{Resume, RunConfig};
+use crate::error::{Error, Result};
+use crate::events::{self, Event, EventWriter};
+use crate::files::{create_folder, write_whole};
+use prefs::{Pair, Refused, jsonl};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// The settings of the run, complete.
+pub const CONFIG: &str = "config.toml";
+/// The pairs the run trains on.
+pub const PAIRS: &str = "pairs.jsonl";
+/// The held-out pairs of the run.
+pub const EVAL_PAIRS: &str = "eval_pairs.jsonl";
+/// The adapter of a finished run, in PEFT's format.
+pub const ADAPTER: &str = "adapter";
+/// Rows of the data files that are no pair, by line and reason.
+const REFUSED: &str = "refused.json";
+const LOCK: &str = "run.lock";
+
+/// A run's folder, held by this process until dropped.
+pub struct RunFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether the run was begun by an earlier process.
+    pub resuming: bool,
+    /// Whether the run is done.
+    pub finished: bool,
+    /// The run's events.
+    pub events: EventWriter,
+    /// The training pairs.
+    pub train: Rows,
+    /// The held-out pairs.
+    pub eval: Option<Rows>,
+    /// Released by the system when the process ends, however it ends.
+    _lock: File,
+}
+
+/// The rows of a data file.
+pub struct Rows {
+    /// The run's copy of the file.
+    pub path: PathBuf,
+    /// The pairs.
+    pub pairs: Vec<Pair>,
+    /// Rows that are no pair.
+    pub refused: Vec<Refused>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct RefusedRows {
+    train: Vec<Refused>,
+    eval: Vec<Refused>,
+}
+
+impl RunFolder {
+    /// Takes `config.output_dir` for this process: begins a run in it, or opens the one it holds.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, is in use, holds a run that is not to be resumed or was started with
+    /// other settings, or when the data cannot be read.
+    pub fn claim(config: &RunConfig) -> Result<Self> {
+        let path = config.output_dir.clone();
+        create_folder(&path)?;
+        let lock_path = path.join(LOCK);
+        let lock = File::create(&lock_path).map_err(Error::write(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::OutputBusy { path }),
+            Err(TryLockError::Error(source)) => return Err(Error::Write { path: lock_path, source }),
+        }
+        let resuming = path.join(CONFIG).exists();
+        if resuming {
+            if config.resume_from_checkpoint == Resume::No {
+                return Err(Error::OutputTaken { path });
+            }
+            let changes = config.changes_since(&RunConfig::read(&path.join(CONFIG))?)?;
+            if !changes.is_empty() {
+                return Err(Error::SettingsChanged { path, changes });
+            }
+            checkpoint::clear_leftovers(&path)?;
+        } else {
+            begin(config)?;
+        }
+        let refused: RefusedRows = read_json(&path.join(REFUSED))?;
+        let train = Rows::read(path.join(PAIRS), refused.train)?;
+        let eval = config.data.eval.is_some().then(|| Rows::read(path.join(EVAL_PAIRS), refused.eval)).transpose()?;
+        let events = EventWriter::open(&path.join(events::FILE))?;
+        let finished = resuming && path.join(ADAPTER).is_dir() && ends_finished(&path)?;
+        Ok(Self { path, resuming, finished, events, train, eval, _lock: lock })
+    }
+}
+
+impl Rows {
+    fn read(path: PathBuf, refused: Vec<Refused>) -> Result<Self> {
+        let reading = jsonl::read_pairs(&path)?;
+        Ok(Self { path, pairs: reading.into_pairs(), refused })
+    }
+}
+
+/// Copies the rows into the folder and, last, the settings.
+fn begin(config: &RunConfig) -> Result<()> {
+    let folder = &config.output_dir;
+    let copy = |from: &Path, to: &str| -> Result<Vec<Refused>> {
+        let reading = jsonl::read_pairs(from)?;
+        let refused = reading.refused.clone();
+        jsonl::write_pairs(&folder.join(to), &reading.into_pairs())?;
+        Ok(refused)
+    };
+    let train = copy(&config.data.train, PAIRS)?;
+    let eval = config.data.eval.as_ref().map(|eval| copy(eval, EVAL_PAIRS)).transpose()?.unwrap_or_default();
+    let path = folder.join(REFUSED);
+    let text = serde_json::to_vec_pretty(&RefusedRows { train, eval });
+    write_whole(&path, &text.map_err(std::io::Error::from).map_err(Error::write(&path))?)?;
+    // Events of a run that never got as far as its settings are not this run's.
+    let events = folder.join(events::FILE);
+    if events.exists() {
+        fs::remove_file(&events).map_err(Error::write(&events))?;
+    }
+    write_whole(&folder.join(CONFIG), config.to_toml()?.as_bytes())
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = fs::read(path).map_err(Error::read(path))?;
+    serde_json::from_slice(&bytes).map_err(std::io::Error::from).map_err(Error::read(path))
+}
+
+fn ends_finished(folder: &Path) -> Result<bool> {
+    let lines = events::effective(events::read(&folder.join(events::FILE))?);
+    Ok(lines.iter().any(|line| matches!(line.event, Event::Finished { .. })))
+}

@@ -1,0 +1,174 @@
+//! Log-probabilities under the reference, computed once per pair and kept across runs.
+//!
+//! A cache folder holds one file for each model, device and float type, a line per pair: the digest of its
+//! token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
+//! unfinished is passed over and computed again.
+
+use crate::data::{Example, pack};
+use crate::error::{Error, Result};
+use crate::files::{create_folder, hash_file};
+use model::Decoder;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Log-probabilities of a pair's answers under the reference, nats.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReferenceLogps {
+    /// Of the chosen answer.
+    pub chosen: f64,
+    /// Of the rejected answer.
+    pub rejected: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    pair: String,
+    reference_chosen_logps: f64,
+    reference_rejected_logps: f64,
+}
+
+/// SHA-256 (hexadecimal) over a model's weights and configuration: a GGUF file, or the safetensors, `config.json` and
+/// index of a folder.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn model_digest(model: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    if model.is_dir() {
+        for entry in fs::read_dir(model).map_err(Error::read(model))? {
+            let path = entry.map_err(Error::read(model))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name == "config.json" || name.ends_with(".safetensors") {
+                files.push((name, path));
+            }
+        }
+        files.sort();
+    } else {
+        files.push((String::new(), model.to_path_buf()));
+    }
+    let mut hasher = Sha256::new();
+    for (name, path) in files {
+        let length = fs::metadata(&path).map_err(Error::read(&path))?.len();
+        hasher.update(format!("{name}\n{length}\n"));
+        hash_file(&mut hasher, &path)?;
+    }
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+/// The cache of one model.
+#[derive(Debug)]
+pub struct Cache {
+    path: PathBuf,
+    known: HashMap<String, ReferenceLogps>,
+    /// The file ends within a line.
+    torn: bool,
+}
+
+impl Cache {
+    /// Opens or creates the cache of a model in `folder`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written or the file cannot be read.
+    pub fn open(folder: &Path, model_digest: &str, decoder: &Decoder) -> Result<Self> {
+        let device = format!("{:?}", decoder.device().location()).to_lowercase();
+        let kind: String = device.chars().take_while(char::is_ascii_alphabetic).collect();
+        create_folder(folder)?;
+        Self::read(folder.join(format!("reference-{model_digest}-{kind}-{}.jsonl", decoder.dtype().as_str())))
+    }
+
+    fn read(path: PathBuf) -> Result<Self> {
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.map_err(Error::read(&path))?,
+        };
+        let torn = bytes.last().is_some_and(|&byte| byte != b'\n');
+        let entries = bytes.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+        let known = entries
+            .map(|entry| {
+                let logps = ReferenceLogps {
+                    chosen: entry.reference_chosen_logps,
+                    rejected: entry.reference_rejected_logps,
+                };
+                (entry.pair, logps)
+            })
+            .collect();
+        Ok(Self { path, known, torn })
+    }
+
+    /// Log-probabilities of all `examples`, in order. What is not known is computed, `batch_size` pairs at a time, and
+    /// kept. `progress` is told the number of pairs done after each batch and says whether to go on; stopped, the answer
+    /// is none.
+    ///
+    /// # Errors
+    /// When a computation fails, a result is not finite, or the file cannot be written.
+    pub fn complete(
+        &mut self,
+        decoder: &Decoder,
+        examples: &[Example],
+        batch_size: usize,
+        progress: &mut dyn FnMut(usize) -> Result<bool>,
+    ) -> Result<Option<Vec<ReferenceLogps>>> {
+        let keys: Vec<_> = examples.iter().map(key).collect();
+        let mut done = 0;
+        // Batches are the same whatever is known already, so that a run that was killed here goes on to the same bits.
+        for (examples, keys) in examples.chunks(batch_size.max(1)).zip(keys.chunks(batch_size.max(1))) {
+            done += examples.len();
+            if !keys.iter().all(|key| self.known.contains_key(key)) {
+                self.compute(decoder, examples, keys)?;
+                if !progress(done)? {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(keys.iter().filter_map(|key| self.known.get(key).copied()).collect()))
+    }
+
+    fn compute(&mut self, decoder: &Decoder, examples: &[Example], keys: &[String]) -> Result<()> {
+        let batch = pack(examples.iter());
+        let logps = decoder.logps(None, &batch)?;
+        let mut text = Vec::new();
+        if self.torn {
+            text.push(b'\n');
+        }
+        for ((example, pair), logps) in examples.iter().zip(keys).zip(logps.chunks_exact(2)) {
+            if !(logps[0].is_finite() && logps[1].is_finite()) {
+                let what = format!("the reference log-probability of pair {}", example.row + 1);
+                return Err(model::Error::NonFinite { what }.into());
+            }
+            if self.known.contains_key(pair) {
+                continue;
+            }
+            let logps = ReferenceLogps { chosen: logps[0], rejected: logps[1] };
+            self.known.insert(pair.clone(), logps);
+            let entry = Entry {
+                pair: pair.clone(),
+                reference_chosen_logps: logps.chosen,
+                reference_rejected_logps: logps.rejected,
+            };
+            serde_json::to_writer(&mut text, &entry).map_err(std::io::Error::from).map_err(Error::write(&self.path))?;
+            text.push(b'\n');
+        }
+        let mut options = OpenOptions::new();
+        let mut file = options.append(true).create(true).open(&self.path).map_err(Error::write(&self.path))?;
+        file.write_all(&text).map_err(Error::write(&self.path))?;
+        self.torn = false;
+        Ok(())
+    }
+}
+
+/// SHA-256 (hexadecimal) of a pair's token ids, each list with its length.
+fn key(example: &Example) -> String {
+    let mut hasher = Sha256::new();
+    let ids = &example.ids;
+    for list in [&ids.chosen_prompt, &ids.chosen, &ids.rejected_prompt, &ids.rejected] {
+        hasher.update((list.len() as u64).to_le_bytes());
+        for id in list {
+            hasher.update(id.to_le_bytes());
+        }
+    }
+    format!("{:x}", hasher.finalize())
+}

@@ -1,0 +1,285 @@
+//! A training run from settings to adapter: take the folder, encode the pairs, score them under the reference, find
+//! where to start, train.
+
+use crate::checkpoint::{self, Checkpoint, State};
+use crate::config::{Resume, RunConfig};
+use crate::data::{self, Dataset};
+use crate::error::{Error, Result};
+use crate::events::{Event, RunStarted, Stage};
+use crate::folder::{ADAPTER, Rows, RunFolder};
+use crate::metrics::Window;
+use crate::optimizer::AdamW;
+use crate::order::Order;
+use crate::reference::{self, Cache};
+use crate::report::Report;
+use crate::schedule::{Schedule, SchedulerType, warmup_steps};
+use crate::training::{Scored, Training};
+use candle_core::{DType, Device};
+use chat::Tokenizer;
+use model::{Decoder, Lora};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::borrow::Borrow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The adapter is written.
+    Finished {
+        /// Its folder.
+        adapter: PathBuf,
+        /// Whether an earlier process had finished the run, so that nothing was done.
+        already: bool,
+    },
+    /// Stopped as asked; the run can be resumed.
+    Cancelled {
+        /// Optimiser steps done.
+        step: u64,
+    },
+}
+
+/// What a run needs beside its settings.
+pub struct Surroundings<'a> {
+    /// Folder for reference log-probabilities, shared by all runs.
+    pub cache_folder: &'a Path,
+    /// Set to stop the run at the end of its microbatch.
+    pub stop: &'a AtomicBool,
+    /// Told of every event as it is written.
+    pub observer: &'a mut dyn FnMut(&Event),
+}
+
+/// Begins or resumes the run that `config` describes, loading its model.
+///
+/// # Errors
+/// See [`Error`]. Where the run's folder could be taken, its events then end with `failed`; checkpoints written before
+/// are whole.
+pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome> {
+    run_in(config, surroundings, || {
+        let device = open_device(&config.device)?;
+        let tokenizer = Tokenizer::open(&config.model)?;
+        Ok((Decoder::load(&config.model, &device, DType::F32)?, tokenizer))
+    })
+}
+
+/// As [`run`], with the model that `config` names already loaded in f32.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    config: &RunConfig,
+    decoder: &Decoder,
+    tokenizer: &Tokenizer,
+    surroundings: Surroundings<'_>,
+) -> Result<Outcome> {
+    run_in(config, surroundings, || Ok((decoder, tokenizer)))
+}
+
+fn run_in<D: Borrow<Decoder>, T: Borrow<Tokenizer>>(
+    config: &RunConfig,
+    surroundings: Surroundings<'_>,
+    load: impl FnOnce() -> Result<(D, T)>,
+) -> Result<Outcome> {
+    config.validate()?;
+    let folder = RunFolder::claim(config)?;
+    if folder.finished {
+        return Ok(Outcome::Finished { adapter: folder.path.join(ADAPTER), already: true });
+    }
+    let Surroundings { cache_folder, stop, observer } = surroundings;
+    let mut report = Report::new(folder.events, observer, stop);
+    let rows = (&folder.train, folder.eval.as_ref());
+    let outcome = load().and_then(|(decoder, tokenizer)| {
+        let run = Run { config, decoder: decoder.borrow(), folder: &folder.path, resuming: folder.resuming };
+        run.prepare_and_train(tokenizer.borrow(), rows, cache_folder, &mut report)
+    });
+    if let Err(error) = &outcome {
+        report.failed(error);
+    }
+    outcome
+}
+
+/// `cpu`, `cuda`, `cuda:N` or `metal`.
+///
+/// # Errors
+/// When this build or this machine does not have it.
+pub fn open_device(name: &str) -> Result<Device> {
+    let without = |what: &str, source: &dyn std::fmt::Display| {
+        Error::config(format!("device is \"{name}\", but {what} ({source})"), "Set device = \"cpu\".")
+    };
+    match name.split_once(':').unwrap_or((name, "0")) {
+        ("cpu", _) => Ok(Device::Cpu),
+        ("cuda", number) => {
+            let number = number.parse().map_err(|error| without("the number after the colon is none", &error))?;
+            Device::new_cuda(number).map_err(|error| without("no CUDA device can be used", &error))
+        }
+        ("metal", _) => Device::new_metal(0).map_err(|error| without("no Metal device can be used", &error)),
+        _ => Err(without("there is no such device", &"known: cpu, cuda, cuda:N, metal")),
+    }
+}
+
+struct Run<'a> {
+    config: &'a RunConfig,
+    decoder: &'a Decoder,
+    folder: &'a Path,
+    resuming: bool,
+}
+
+impl Run<'_> {
+    fn prepare_and_train(
+        &self,
+        tokenizer: &Tokenizer,
+        (train_rows, eval_rows): (&Rows, Option<&Rows>),
+        cache_folder: &Path,
+        report: &mut Report<'_>,
+    ) -> Result<Outcome> {
+        let Checkpoint { state, lora, optimizer } = self.start(report)?;
+        if self.resuming {
+            report.tell(&Event::Resumed { from_step: state.step })?;
+        }
+        let stopped = Outcome::Cancelled { step: state.step };
+
+        let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
+        let eval = match eval_rows {
+            None => None,
+            Some(rows) => match self.encode(rows, tokenizer, report)? {
+                None => return report.cancelled(stopped),
+                encoded => encoded,
+            },
+        };
+        let order = Order {
+            pairs: train.examples.len(),
+            batch_size: self.config.per_device_train_batch_size,
+            accumulation: self.config.gradient_accumulation_steps,
+            shuffle: self.config.shuffle,
+            seed: self.config.seed,
+        };
+        let total_steps = order.total_steps(self.config.max_steps, self.config.num_train_epochs);
+        let schedule = self.schedule(total_steps, report)?;
+        let model_digest = reference::model_digest(&self.config.model)?;
+        report.tell(&Event::RunStarted(RunStarted {
+            version: env!("CARGO_PKG_VERSION").into(),
+            config_digest: self.config.digest()?,
+            model_digest: model_digest.clone(),
+            trainable_parameters: lora.parameters().iter().map(|(_, p)| p.elem_count() as u64).sum(),
+            total_steps,
+            train: train.counts,
+            eval: eval.as_ref().map(|eval| eval.counts),
+        }))?;
+
+        let mut cache = Cache::open(cache_folder, &model_digest, self.decoder)?;
+        let mut score = |dataset: Dataset, report: &mut Report<'_>| {
+            let total = dataset.examples.len();
+            let mut progress = report.stage(Stage::Reference, total);
+            let batch_size = self.config.per_device_train_batch_size;
+            let scored = cache.complete(self.decoder, &dataset.examples, batch_size, &mut |done| progress.at(done))?;
+            Ok::<_, Error>(scored.map(|references| Scored { examples: dataset.examples, references }))
+        };
+        let Some(train) = score(train, report)? else { return report.cancelled(stopped) };
+        let eval = match eval {
+            None => None,
+            Some(eval) => match score(eval, report)? {
+                None => return report.cancelled(stopped),
+                scored => scored,
+            },
+        };
+        Training {
+            config: self.config,
+            decoder: self.decoder,
+            folder: self.folder,
+            objective: self.config.objective(),
+            schedule,
+            order,
+            train,
+            eval,
+            lora,
+            optimizer,
+            state,
+        }
+        .go(report)
+    }
+
+    /// The checkpoint to go on from, or step 0.
+    fn start(&self, report: &mut Report<'_>) -> Result<Checkpoint> {
+        let (linears, device, decay) = (self.decoder.linears(), self.decoder.device(), self.config.weight_decay);
+        let found = match &self.config.resume_from_checkpoint {
+            Resume::From(folder) => Some(checkpoint::load(folder, linears, device, decay)?),
+            Resume::Latest if self.resuming => {
+                let (found, passed_over) = checkpoint::latest(self.folder, linears, device, decay)?;
+                for message in passed_over {
+                    report.warn(format!("{message}; the one before it is used"))?;
+                }
+                found
+            }
+            _ => None,
+        };
+        let config_digest = self.config.digest()?;
+        if let Some(found) = found {
+            if found.state.config_digest != config_digest {
+                return Err(Error::DamagedCheckpoint {
+                    path: checkpoint::folder_of(found.state.step),
+                    what: "it belongs to a run with other settings".into(),
+                });
+            }
+            if self.resuming && found.state.events_bytes > report.bytes() {
+                report.warn("events.jsonl is shorter than the checkpoint remembers: some events are lost")?;
+            }
+            return Ok(found);
+        }
+        let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
+        let lora = match &self.config.init_adapter {
+            Some(folder) => Lora::load(folder, linears, device)?,
+            None => Lora::init(&self.config.lora, linears, &mut generator, DType::F32, device)?,
+        };
+        let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
+        let optimizer = AdamW::new(&parameters, decay)?;
+        let state =
+            State { step: 0, generator, window: Window::default(), eval_due: false, config_digest, events_bytes: 0 };
+        Ok(Checkpoint { state, lora, optimizer })
+    }
+
+    fn encode(&self, rows: &Rows, tokenizer: &Tokenizer, report: &mut Report<'_>) -> Result<Option<Dataset>> {
+        let mut progress = report.stage(Stage::Encode, rows.pairs.len());
+        let limits = self.config.limits();
+        let refused = rows.refused.len();
+        let encoded =
+            data::encode(&rows.path, &rows.pairs, refused, tokenizer, &limits, &mut |done| progress.at(done))?;
+        let Some(dataset) = encoded else { return Ok(None) };
+        let counts = &dataset.counts;
+        let name = rows.path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(first) = rows.refused.first() {
+            let message = format!("{refused} rows were no pairs and were left out; line {}: {}", first.line, first.reason);
+            report.warn(format!("{name}: {message}"))?;
+        }
+        if counts.dropped > 0 {
+            let (dropped, limit) = (counts.dropped, self.config.max_length);
+            report.warn(format!("{name}: {dropped} pairs were left out: their prompts alone fill max_length = {limit}"))?;
+        }
+        if let Some(text) = &dataset.broken_boundary {
+            report.warn(format!(
+                "{name}: in {} pairs the prompt ends otherwise before an answer than alone; {text:?} is left out of \
+                 training",
+                counts.broken_boundaries
+            ))?;
+        }
+        if dataset.examples.is_empty() {
+            let why = format!("{} rows, {} refused, {} dropped as too long", counts.rows, refused, counts.dropped);
+            return Err(Error::NoPairs { path: rows.path.clone(), why });
+        }
+        Ok(Some(dataset))
+    }
+
+    fn schedule(&self, total_steps: u64, report: &mut Report<'_>) -> Result<Schedule> {
+        let config = self.config;
+        let warmup_steps = warmup_steps(config.warmup_steps, config.warmup_ratio, total_steps);
+        if config.lr_scheduler_type == SchedulerType::Constant && warmup_steps > 0 {
+            report.warn("lr_scheduler_type = \"constant\" has no warm-up: warmup_steps and warmup_ratio have no effect")?;
+        }
+        Ok(Schedule {
+            kind: config.lr_scheduler_type,
+            learning_rate: config.learning_rate,
+            warmup_steps,
+            total_steps,
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! The optimiser steps.
+
+use crate::checkpoint::{self, State};
+use crate::config::RunConfig;
+use crate::data::{Example, Scores, pack};
+use crate::error::{Error, Result};
+use crate::events::{EvalMetrics, Event, RewardMetrics, Stage, StepMetrics};
+use crate::folder::ADAPTER;
+use crate::losses::Objective;
+use crate::memory;
+use crate::metrics;
+use crate::optimizer::{AdamW, clip_coefficient, sum_of_squares};
+use crate::order::Order;
+use crate::reference::ReferenceLogps;
+use crate::report::Report;
+use crate::run::Outcome;
+use crate::schedule::Schedule;
+use model::{Decoder, ForwardOptions, Gradients, Lora};
+use rand_chacha::rand_core::RngCore;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Instant;
+
+/// The pace of the run is the mean of this many steps.
+const PACE_STEPS: usize = 20;
+
+/// Pairs with their reference log-probabilities, in the same order.
+pub(crate) struct Scored {
+    pub(crate) examples: Vec<Example>,
+    pub(crate) references: Vec<ReferenceLogps>,
+}
+
+/// A run whose data are ready.
+pub(crate) struct Training<'a> {
+    pub(crate) config: &'a RunConfig,
+    pub(crate) decoder: &'a Decoder,
+    pub(crate) folder: &'a Path,
+    pub(crate) objective: Objective,
+    pub(crate) schedule: Schedule,
+    pub(crate) order: Order,
+    pub(crate) train: Scored,
+    pub(crate) eval: Option<Scored>,
+    pub(crate) lora: Lora,
+    pub(crate) optimizer: AdamW,
+    pub(crate) state: State,
+}
+
+impl Training<'_> {
+    /// Trains to the end, or until told to stop.
+    pub(crate) fn go(mut self, report: &mut Report<'_>) -> Result<Outcome> {
+        let total = self.schedule.total_steps;
+        let mut pace = VecDeque::with_capacity(PACE_STEPS);
+        if self.state.eval_due && !self.evaluate(report)? {
+            return self.cancel(report);
+        }
+        while self.state.step < total {
+            let Some(done) = self.step(report)? else { return self.cancel(report) };
+            let (step, last) = (self.state.step, self.state.step == total);
+            if pace.len() == PACE_STEPS {
+                pace.pop_front();
+            }
+            pace.push_back(done.seconds);
+            if is_due(step, self.config.logging_steps, last) {
+                self.tell_step(&done, pace.iter().sum::<f64>() / pace.len() as f64, report)?;
+            }
+            self.state.eval_due = self.eval.is_some() && is_due(step, self.config.eval_steps, last);
+            if self.state.eval_due && !self.evaluate(report)? {
+                return self.cancel(report);
+            }
+            if is_due(step, self.config.save_steps, last) {
+                self.save(report)?;
+            }
+        }
+        let adapter = self.folder.join(ADAPTER);
+        self.lora.save(&adapter, &self.base_model())?;
+        report.tell(&Event::Finished { step: total, adapter: ADAPTER.into(), seconds: report.seconds() })?;
+        report.sync()?;
+        Ok(Outcome::Finished { adapter, already: false })
+    }
+
+    /// One optimiser step, or none when told to stop: then nothing has changed.
+    fn step(&mut self, report: &Report<'_>) -> Result<Option<Done>> {
+        let began = Instant::now();
+        let step = self.state.step + 1;
+        let plan = self.order.step(step);
+        let mut generator = self.state.generator.clone();
+        let mut window = self.state.window;
+        let mut gradients = Gradients::zeros(&self.lora)?;
+        let share = 1.0 / plan.microbatches.len() as f64;
+        let mut mean_loss = 0.0;
+        for pairs in &plan.microbatches {
+            let batch = pack(pairs.iter().map(|&pair| &self.train.examples[pair]));
+            let dropout = (self.lora.config().lora_dropout > 0.0).then(|| generator.next_u64());
+            let options = ForwardOptions { recompute: self.config.gradient_checkpointing, dropout };
+            let trace = self.decoder.forward(&self.lora, &batch, options)?;
+
+            let pairs = pairs.iter().map(|&pair| (&self.train.examples[pair], &self.train.references[pair]));
+            let scores = Scores::new(trace.logps(), pairs);
+            let evaluation = self.objective.evaluate(&scores.logps());
+            if !evaluation.loss.is_finite() {
+                return Err(Error::NonFiniteLoss { step, loss: evaluation.loss });
+            }
+            mean_loss += share * evaluation.loss;
+            let rewards = metrics::rewards(&scores.logps(), self.config.beta);
+            window.add_microbatch(&rewards, scores.logps().len(), batch.tokens());
+
+            // The gradient of the mean over the step's microbatches, chosen and rejected by turns as they are packed.
+            let by_pair = evaluation.d_chosen_logps.iter().zip(&evaluation.d_rejected_logps);
+            let d_logps: Vec<f32> = by_pair.flat_map(|(c, r)| [(share * c) as f32, (share * r) as f32]).collect();
+            self.decoder.backward(&self.lora, trace, &d_logps, &mut gradients)?;
+            if report.should_stop() {
+                return Ok(None);
+            }
+        }
+        let grad_norm = self.check(&gradients, step)?;
+        let learning_rate = self.schedule.rate(step);
+        let scale = clip_coefficient(grad_norm, self.config.max_grad_norm);
+        let parameters: Vec<_> = self.lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
+        let updated = self.optimizer.step(&parameters, &gradients.tensors, learning_rate, scale)?;
+        for (parameter, updated) in self.lora.parameters_mut().into_iter().zip(updated) {
+            *parameter = updated;
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        window.close_step(mean_loss, seconds);
+        (self.state.step, self.state.generator, self.state.window) = (step, generator, window);
+        Ok(Some(Done { epoch: plan.epoch, grad_norm, learning_rate, seconds }))
+    }
+
+    /// Norm of all gradients together, after making sure that each is finite and that none is missing: one that is zero
+    /// throughout while others are not, although nothing makes it zero.
+    fn check(&self, gradients: &Gradients, step: u64) -> Result<f64> {
+        let squares = gradients.tensors.iter().map(sum_of_squares).collect::<Result<Vec<_>>>()?;
+        let parameters = self.lora.parameters();
+        if let Some(bad) = squares.iter().position(|square| !square.is_finite()) {
+            return Err(Error::NonFiniteGradient { step, parameter: parameters[bad].0.clone() });
+        }
+        let norm = squares.iter().sum::<f64>().sqrt();
+        let missing = (0..squares.len()).filter(|&i| norm > 0.0 && squares[i] == 0.0);
+        for i in missing {
+            let (name, _) = &parameters[i];
+            // Parameters are A, B by turns; A has no gradient while its B is zero, as at the start.
+            let is_b = i % 2 == 1;
+            if is_b || sum_of_squares(parameters[i + 1].1)? > 0.0 {
+                return Err(Error::NoGradient { step, parameter: name.clone() });
+            }
+        }
+        Ok(norm)
+    }
+
+    fn tell_step(&mut self, done: &Done, pace: f64, report: &mut Report<'_>) -> Result<()> {
+        let window = std::mem::take(&mut self.state.window);
+        let (step, total_steps) = (self.state.step, self.schedule.total_steps);
+        report.tell(&Event::Step(StepMetrics {
+            step,
+            total_steps,
+            epoch: done.epoch,
+            loss: window.loss(),
+            grad_norm: done.grad_norm,
+            learning_rate: done.learning_rate,
+            rewards: window.rewards(),
+            pairs: window.pairs,
+            tokens: window.tokens,
+            tokens_per_second: window.tokens as f64 / window.seconds.max(1e-9),
+            peak_memory_bytes: memory::peak_bytes(),
+            seconds: window.seconds,
+            seconds_left: pace * total_steps.saturating_sub(step) as f64,
+        }))
+    }
+
+    /// Scores the held-out pairs. Answers whether it was done; otherwise the run is to stop.
+    fn evaluate(&mut self, report: &mut Report<'_>) -> Result<bool> {
+        let Some(eval) = &self.eval else { return Ok(true) };
+        let began = Instant::now();
+        let (mut loss, mut rewards, mut correct, mut done) = (0.0, RewardMetrics::default(), 0, 0);
+        let total = eval.examples.len();
+        let mut progress = report.stage(Stage::Eval, total);
+        let size = self.config.per_device_train_batch_size;
+        for (examples, references) in eval.examples.chunks(size).zip(eval.references.chunks(size)) {
+            let logps = self.decoder.logps(Some(&self.lora), &pack(examples.iter()))?;
+            let scores = Scores::new(&logps, examples.iter().zip(references));
+            let share = examples.len() as f64 / total as f64;
+            loss += share * self.objective.evaluate(&scores.logps()).loss;
+            metrics::accumulate(&mut rewards, &metrics::rewards(&scores.logps(), self.config.beta), share);
+            correct += (0..examples.len()).filter(|&i| metrics::is_correct(&scores.logps(), i)).count() as u64;
+            done += examples.len();
+            if !progress.at(done)? {
+                return Ok(false);
+            }
+        }
+        report.tell(&Event::Eval(EvalMetrics {
+            step: self.state.step,
+            eval_loss: loss,
+            chosen: rewards.chosen,
+            rejected: rewards.rejected,
+            margins: rewards.margins,
+            accuracies: rewards.accuracies,
+            chosen_logps: rewards.chosen_logps,
+            rejected_logps: rewards.rejected_logps,
+            pairs: total as u64,
+            correct,
+            seconds: began.elapsed().as_secs_f64(),
+        }))?;
+        self.state.eval_due = false;
+        Ok(true)
+    }
+
+    fn save(&mut self, report: &mut Report<'_>) -> Result<()> {
+        // Events of the steps that the checkpoint holds must not be lost when the checkpoint is not.
+        report.sync()?;
+        self.state.events_bytes = report.bytes();
+        let keep = self.config.save_total_limit;
+        checkpoint::save(self.folder, &self.state, &self.lora, &self.optimizer, &self.base_model(), keep)?;
+        let step = self.state.step;
+        report.tell(&Event::Checkpoint { step, path: checkpoint::folder_of(step) })
+    }
+
+    fn cancel(mut self, report: &mut Report<'_>) -> Result<Outcome> {
+        self.save(report)?;
+        report.cancelled(Outcome::Cancelled { step: self.state.step })
+    }
+
+    fn base_model(&self) -> String {
+        self.config.model.to_string_lossy().into_owned()
+    }
+}
+
+/// What a step leaves beside its sums.
+struct Done {
+    epoch: f64,
+    grad_norm: f64,
+    learning_rate: f64,
+    seconds: f64,
+}
+
+/// Whether something done every `every` steps (0: only at the end) is due after `step`.
+fn is_due(step: u64, every: u64, last: bool) -> bool {
+    last || (every > 0 && step.is_multiple_of(every))
+}
