@@ -7,7 +7,13 @@ use std::sync::OnceLock;
 
 /// The repository's root folder.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // Asked when the test runs: several checkouts may share one target folder, and so one compiled test.
+        let tests =
+            std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        tests.parent().expect("tests/ lies in the repository").to_owned()
+    })
 }
 
 /// What `cargo metadata` says, of all systems and all features.
