@@ -1,1 +1,28 @@
-//! model
+//! Decoder models on candle for LoRA training: weights in, log-probabilities and adapter gradients out.
+//!
+//! Nothing here goes through `Tensor::backward`. Each module has an explicit `forward`, which returns what its
+//! `backward` needs, and a `backward`, which takes the gradient of its output, returns the gradient of its input
+//! and adds the gradients of the adapter. Frozen weights never receive one. [`Decoder`] is the way in.
+
+pub mod adapter;
+pub mod batch;
+pub mod cache;
+pub mod config;
+pub mod decoder;
+pub mod error;
+mod head;
+mod layer;
+mod linear;
+pub mod lora;
+pub mod lora_config;
+pub mod memory;
+pub mod ops;
+pub mod weights;
+
+pub use batch::Batch;
+pub use cache::KvCache;
+pub use config::Config;
+pub use decoder::{Decoder, ForwardOptions, Trace};
+pub use error::{Error, Result};
+pub use lora::{Gradients, Lora};
+pub use lora_config::{LinearShape, LoraConfig, TargetModules};

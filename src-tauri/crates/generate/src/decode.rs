@@ -1,0 +1,149 @@
+//! Batched decoding: prompts of any lengths side by side, each finished answer making room for the next prompt.
+
+use crate::sampling::{Sampler, Sampling};
+use candle_core::DType;
+use model::{Decoder, KvCache, Lora};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Why no answers came.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting is out of range, or a prompt cannot be answered.
+    #[error("{0}")]
+    Request(String),
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Model(error.into())
+    }
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// The model ended it.
+    Stop,
+    /// It was cut at `max_new_tokens`.
+    Length,
+    /// The caller broke off.
+    Cancelled,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Generated tokens, the one that ended the answer left out.
+    pub ids: Vec<u32>,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Whether to go on after a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Give back what is there.
+    Break,
+}
+
+/// What is to be answered, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Token ids of each prompt, at least one each.
+    pub prompts: &'a [Vec<u32>],
+    /// How each token is chosen.
+    pub sampling: &'a Sampling,
+    /// Tokens that end an answer.
+    pub stop: &'a [u32],
+    /// Sequences that are decoded at once.
+    pub batch: usize,
+}
+
+/// A sequence that is being decoded.
+struct Active<'a> {
+    prompt: usize,
+    slot: usize,
+    sampler: Sampler<'a>,
+    /// Tokens that the model has not seen yet.
+    next: Vec<u32>,
+    ids: Vec<u32>,
+}
+
+/// Answers all prompts, in their order. `on_token` hears of each token with its prompt's place and may break off.
+///
+/// # Errors
+/// When a setting is out of range, a prompt is empty, or the model fails.
+pub fn generate(
+    decoder: &Decoder,
+    lora: Option<&Lora>,
+    request: Request,
+    mut on_token: impl FnMut(usize, u32) -> Flow,
+) -> Result<Vec<Answer>, Error> {
+    let Request { prompts, sampling, stop, batch } = request;
+    sampling.validate().map_err(Error::Request)?;
+    if let Some(empty) = prompts.iter().position(Vec::is_empty) {
+        return Err(Error::Request(format!("prompt {} is empty: there is nothing to answer", empty + 1)));
+    }
+    let slots = batch.clamp(1, prompts.len().max(1));
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let mut cache = KvCache::new(decoder.config(), slots, longest + sampling.max_new_tokens.min(256));
+    let mut answers: Vec<Option<Answer>> = vec![None; prompts.len()];
+    let mut waiting = prompts.iter().enumerate();
+    let mut active: Vec<Active> = Vec::with_capacity(slots);
+    let mut free: Vec<usize> = (0..slots).rev().collect();
+    let mut flow = Flow::Continue;
+    loop {
+        while let Some(slot) = free.pop() {
+            let Some((prompt, ids)) = waiting.next() else { break };
+            cache.clear(slot);
+            let sampler = Sampler::new(sampling, prompt as u64, ids);
+            active.push(Active { prompt, slot, sampler, next: ids.clone(), ids: Vec::new() });
+        }
+        if active.is_empty() || flow == Flow::Break {
+            break;
+        }
+        active.sort_unstable_by_key(|a| a.slot);
+        let new: Vec<(usize, &[u32])> = active.iter().map(|a| (a.slot, a.next.as_slice())).collect();
+        let logits = decoder.extend(lora, &mut cache, &new)?.to_dtype(DType::F32)?;
+        let width = logits.dim(1)?;
+        let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+        let tokens: Vec<u32> =
+            active.par_iter_mut().zip(logits.par_chunks_exact(width)).map(|(a, z)| a.sampler.next(z)).collect();
+        let mut going = Vec::with_capacity(slots);
+        for (mut sequence, token) in active.into_iter().zip(tokens) {
+            let mut finish = None;
+            if stop.contains(&token) {
+                finish = Some(Finish::Stop);
+            } else {
+                sequence.ids.push(token);
+                sequence.next = vec![token];
+                if on_token(sequence.prompt, token) == Flow::Break {
+                    flow = Flow::Break;
+                }
+                if sequence.ids.len() == sampling.max_new_tokens {
+                    finish = Some(Finish::Length);
+                }
+            }
+            match finish {
+                Some(finish) => {
+                    free.push(sequence.slot);
+                    answers[sequence.prompt] = Some(Answer { ids: sequence.ids, finish });
+                }
+                None => going.push(sequence),
+            }
+        }
+        active = going;
+    }
+    for sequence in active {
+        answers[sequence.prompt] = Some(Answer { ids: sequence.ids, finish: Finish::Cancelled });
+    }
+    let unanswered = || Answer { ids: Vec::new(), finish: Finish::Cancelled };
+    Ok(answers.into_iter().map(|a| a.unwrap_or_else(unanswered)).collect())
+}

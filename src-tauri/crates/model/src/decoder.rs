@@ -1,0 +1,256 @@
+//! A whole decoder: log-probabilities of a packed batch, the gradients of its adapter, and new tokens from a cache.
+
+use crate::batch::Batch;
+use crate::cache::{KvCache, LayerCache};
+use crate::config::Config;
+use crate::error::Result;
+use crate::head::{self, Head};
+use crate::layer::{self, Layer, Norm};
+use crate::linear::{Linear, Pass};
+use crate::lora::{Gradients, Lora};
+use crate::lora_config::LinearShape;
+use crate::ops::attention::Heads;
+use crate::ops::rope::Angles;
+use crate::weights::{self, Source};
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use std::path::Path;
+
+/// A model with frozen weights. An adapter is passed to each call, so that one copy of the weights serves as policy
+/// (adapter on) and reference (adapter off).
+pub struct Decoder {
+    config: Config,
+    /// `[vocabulary, width]`.
+    embedding: Tensor,
+    layers: Vec<Layer>,
+    head: Head,
+    linears: Vec<LinearShape>,
+    inverse_frequencies: Vec<f32>,
+    dtype: DType,
+    device: Device,
+}
+
+/// How [`Decoder::forward`] is to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ForwardOptions {
+    /// Keep only each layer's input and compute the layer again in the backward: less memory, a third more work.
+    pub recompute: bool,
+    /// Key of the dropout masks; none in evaluation.
+    pub dropout: Option<u64>,
+}
+
+/// What [`Decoder::backward`] needs of a forward.
+pub struct Trace {
+    batch: Batch,
+    layers: Vec<Kept>,
+    head: Option<head::Saved>,
+    logps: Vec<f64>,
+    dropout: Option<u64>,
+}
+
+enum Kept {
+    Input(Tensor),
+    All(Box<layer::Saved>),
+}
+
+impl Trace {
+    /// Log-probability of each sequence, summed over its response tokens.
+    pub fn logps(&self) -> &[f64] {
+        &self.logps
+    }
+}
+
+impl Decoder {
+    /// Loads a model folder (safetensors) or a GGUF file.
+    ///
+    /// # Errors
+    /// When a file is missing, damaged or of a kind that is not supported; the error says which and what to do.
+    pub fn load(path: &Path, device: &Device, dtype: DType) -> Result<Self> {
+        let Source { config, vars, .. } = weights::open(path, dtype, device)?;
+        Self::new(config, &vars)
+    }
+
+    /// From weights under Hugging Face's names.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape than the configuration says.
+    pub fn new(config: Config, vars: &VarBuilder) -> Result<Self> {
+        let Config { hidden_size: width, vocab_size, .. } = config;
+        let (dtype, device) = (vars.dtype(), vars.device().clone());
+        let inner = vars.pp("model");
+        let embedding = inner.get((vocab_size, width), "embed_tokens.weight")?;
+        let linears = config.linears();
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| load_layer(&config, &inner.pp("layers").pp(i), &linears))
+            .collect::<Result<Vec<_>>>()?;
+        let norm = Norm { weight: inner.get(width, "norm.weight")?, eps: config.rms_norm_eps };
+        let weight = if config.tie_word_embeddings {
+            embedding.clone()
+        } else {
+            vars.get((vocab_size, width), "lm_head.weight")?
+        };
+        let linear = Linear { weight, bias: None, place: linears.len() - 1 };
+        let inverse_frequencies =
+            config.rope.inverse_frequencies(config.head_dim).into_iter().map(|f| f as f32).collect();
+        let head = Head { norm, linear };
+        Ok(Self { config, embedding, layers, head, linears, inverse_frequencies, dtype, device })
+    }
+
+    /// The model's configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Every linear that an adapter can stand on, the vocabulary projection (`lm_head`) last.
+    pub fn linears(&self) -> &[LinearShape] {
+        &self.linears
+    }
+
+    /// Where the weights are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Float type of the weights and of the computation.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Log-probability of each sequence, summed over its response tokens; with `lora` off, the reference.
+    ///
+    /// # Errors
+    /// When the device runs out of memory or a token id is outside the vocabulary.
+    pub fn logps(&self, lora: Option<&Lora>, batch: &Batch) -> Result<Vec<f64>> {
+        let pass = Pass { lora, dropout: None };
+        let angles = self.angles(batch.positions())?;
+        let mut x = self.embed(batch.ids())?;
+        for layer in &self.layers {
+            x = layer.forward(&x, &angles, batch, pass)?.0;
+        }
+        let token_logps =
+            if batch.targets().is_empty() { Vec::new() } else { self.head.forward(&x, batch, pass, false)?.0 };
+        Ok(sum_by_sequence(&token_logps, batch))
+    }
+
+    /// As [`Decoder::logps`] with the adapter on, keeping what the backward needs.
+    ///
+    /// # Errors
+    /// As [`Decoder::logps`].
+    pub fn forward(&self, lora: &Lora, batch: &Batch, options: ForwardOptions) -> Result<Trace> {
+        let pass = Pass { lora: Some(lora), dropout: options.dropout };
+        let angles = self.angles(batch.positions())?;
+        let mut x = self.embed(batch.ids())?;
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let (y, saved) = layer.forward(&x, &angles, batch, pass)?;
+            layers.push(if options.recompute { Kept::Input(x) } else { Kept::All(Box::new(saved)) });
+            x = y;
+        }
+        let (token_logps, head) = if batch.targets().is_empty() {
+            (Vec::new(), None)
+        } else {
+            let (logps, saved) = self.head.forward(&x, batch, pass, true)?;
+            (logps, Some(saved))
+        };
+        let logps = sum_by_sequence(&token_logps, batch);
+        Ok(Trace { batch: batch.clone(), layers, head, logps, dropout: options.dropout })
+    }
+
+    /// Adds the adapter's gradients, given the gradient of the loss by each sequence's log-probability.
+    ///
+    /// # Errors
+    /// When the device runs out of memory.
+    pub fn backward(&self, lora: &Lora, trace: Trace, d_logps: &[f32], gradients: &mut Gradients) -> Result<()> {
+        let Trace { batch, layers, head: Some(saved_head), dropout, .. } = trace else { return Ok(()) };
+        let pass = Pass { lora: Some(lora), dropout };
+        let angles = self.angles(batch.positions())?;
+        let d_tokens: Vec<f32> = batch.targets().iter().map(|t| d_logps[t.sequence as usize]).collect();
+        let mut dx = self.head.backward(&d_tokens, &saved_head, &batch, pass, gradients)?;
+        for (layer, kept) in self.layers.iter().zip(layers).rev() {
+            let saved = match kept {
+                Kept::All(saved) => *saved,
+                Kept::Input(x) => layer.forward(&x, &angles, &batch, pass)?.1,
+            };
+            dx = layer.backward(&dx, &saved, &angles, &batch, pass, gradients)?;
+        }
+        Ok(())
+    }
+
+    /// Appends new tokens to sequences of a cache and returns the logits after the last of each,
+    /// `[new.len(), vocabulary]`. Each entry of `new` is a sequence's place in the cache and its new tokens, at least
+    /// one; places rise.
+    ///
+    /// # Errors
+    /// As [`Decoder::logps`].
+    pub fn extend(&self, lora: Option<&Lora>, cache: &mut KvCache, new: &[(usize, &[u32])]) -> Result<Tensor> {
+        let pass = Pass { lora, dropout: None };
+        let (mut ids, mut positions, mut rows, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for &(sequence, tokens) in new {
+            let (start, before) = (ids.len(), cache.len(sequence));
+            ids.extend_from_slice(tokens);
+            positions.extend((before..before + tokens.len()).map(|p| p as u32));
+            rows.push(start..ids.len());
+            last.push(ids.len().saturating_sub(1) as u32);
+        }
+        let angles = self.angles(&positions)?;
+        let mut x = self.embed(&ids)?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            let mut caches = places(&mut cache.layers, new, i);
+            x = layer.extend(&x, &angles, &rows, &mut caches, pass)?;
+        }
+        for &(sequence, tokens) in new {
+            cache.grew(sequence, tokens.len());
+        }
+        let last = Tensor::new(last, &self.device)?;
+        self.head.logits(&x.index_select(&last, 0)?, pass)
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        Ok(self.embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?)
+    }
+
+    fn angles(&self, positions: &[u32]) -> Result<Angles> {
+        Ok(Angles::new(positions, &self.inverse_frequencies, self.dtype, &self.device)?)
+    }
+}
+
+fn load_layer(config: &Config, vars: &VarBuilder, linears: &[LinearShape]) -> Result<Layer> {
+    let norm = |name: &str| -> Result<Norm> {
+        Ok(Norm { weight: vars.pp(name).get(config.hidden_size, "weight")?, eps: config.rms_norm_eps })
+    };
+    let linear = |name: &str, bias: bool| -> Result<Linear> {
+        let vars = vars.pp(name);
+        let shape = linears.iter().enumerate().find(|(_, l)| l.name == vars.prefix());
+        let Some((place, &LinearShape { in_features, out_features, .. })) = shape else {
+            return Err(candle_core::Error::msg(format!("{} is not among the model's linears", vars.prefix())).into());
+        };
+        let bias = if bias { Some(vars.get(out_features, "bias")?) } else { None };
+        Ok(Linear { weight: vars.get((out_features, in_features), "weight")?, bias, place })
+    };
+    Ok(Layer {
+        input_norm: norm("input_layernorm")?,
+        q: linear("self_attn.q_proj", config.attention_bias)?,
+        k: linear("self_attn.k_proj", config.attention_bias)?,
+        v: linear("self_attn.v_proj", config.attention_bias)?,
+        o: linear("self_attn.o_proj", config.attention_bias)?,
+        mlp_norm: norm("post_attention_layernorm")?,
+        gate: linear("mlp.gate_proj", config.mlp_bias)?,
+        up: linear("mlp.up_proj", config.mlp_bias)?,
+        down: linear("mlp.down_proj", config.mlp_bias)?,
+        heads: Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim },
+    })
+}
+
+/// The caches of one layer for the sequences named in `new`, whose places rise.
+fn places<'a>(all: &'a mut [Vec<LayerCache>], new: &[(usize, &[u32])], layer: usize) -> Vec<&'a mut LayerCache> {
+    let mut wanted = new.iter().map(|(sequence, _)| *sequence).peekable();
+    all.iter_mut().enumerate().filter_map(|(i, layers)| wanted.next_if_eq(&i).map(|_| &mut layers[layer])).collect()
+}
+
+fn sum_by_sequence(token_logps: &[f64], batch: &Batch) -> Vec<f64> {
+    let mut sums = vec![0.0; batch.sequences()];
+    for (target, logp) in batch.targets().iter().zip(token_logps) {
+        sums[target.sequence as usize] += logp;
+    }
+    sums
+}

@@ -1,0 +1,110 @@
+//! Attention on candle tensors: one segment at a time, in any float type and on any device.
+
+use super::{Heads, Saved};
+use crate::batch::{Batch, Segment};
+use candle_core::{D, Result, Tensor};
+use std::ops::Range;
+
+pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, heads: Heads) -> Result<(Tensor, Tensor)> {
+    let (mut outs, mut lses) = (Vec::new(), Vec::new());
+    for segment in batch.segments().iter().filter(|s| !s.rows.is_empty()) {
+        let (q, k, v) =
+            (split(&rows(q, &segment.rows)?, heads.dim)?, keys(k, segment, heads)?, keys(v, segment, heads)?);
+        let (probabilities, lse) = attend(&q, &k, heads)?;
+        outs.push(join(&probabilities.matmul(&v)?)?);
+        lses.push(lse.t()?.contiguous()?);
+    }
+    Ok((Tensor::cat(&outs, 0)?, Tensor::cat(&lses, 0)?))
+}
+
+pub(super) fn backward(d_out: &Tensor, saved: Saved, batch: &Batch, heads: Heads) -> Result<(Tensor, Tensor, Tensor)> {
+    let mut dqs = Vec::new();
+    let (mut dk_all, mut dv_all) = (saved.k.zeros_like()?, saved.v.zeros_like()?);
+    for segment in batch.segments().iter().filter(|s| !s.rows.is_empty()) {
+        let q = split(&rows(saved.q, &segment.rows)?, heads.dim)?;
+        let (k, v) = (keys(saved.k, segment, heads)?, keys(saved.v, segment, heads)?);
+        let d_out = split(&rows(d_out, &segment.rows)?, heads.dim)?;
+        let (p, _) = attend(&q, &k, heads)?;
+        let dp = d_out.matmul(&v.t()?)?;
+        let delta = (&dp * &p)?.sum_keepdim(D::Minus1)?;
+        let ds = ((&p * dp.broadcast_sub(&delta)?)? * heads.scale())?;
+        dqs.push(join(&ds.matmul(&k)?)?);
+        dk_all = add_keys(dk_all, &ds.t()?.matmul(&q)?, segment, heads)?;
+        dv_all = add_keys(dv_all, &p.t()?.matmul(&d_out)?, segment, heads)?;
+    }
+    Ok((Tensor::cat(&dqs, 0)?, dk_all, dv_all))
+}
+
+pub(super) fn extend(q: &Tensor, new: &[Range<usize>], caches: &[(Tensor, Tensor)], heads: Heads) -> Result<Tensor> {
+    let mut outs = Vec::new();
+    for (new, (k, v)) in new.iter().zip(caches) {
+        let q = split(&rows(q, new)?, heads.dim)?;
+        let (k, v) = (repeat(&split(k, heads.dim)?, heads.group())?, repeat(&split(v, heads.dim)?, heads.group())?);
+        outs.push(join(&attend(&q, &k, heads)?.0.matmul(&v)?)?);
+    }
+    Tensor::cat(&outs, 0)
+}
+
+/// Probabilities `[heads, queries, keys]` and log-sum-exp `[heads, queries]`; the queries are the last of the keys.
+fn attend(q: &Tensor, k: &Tensor, heads: Heads) -> Result<(Tensor, Tensor)> {
+    let scores = (q.matmul(&k.t()?)? * heads.scale())?;
+    let (queries, keys) = (q.dim(1)?, k.dim(1)?);
+    let offset = keys - queries;
+    let mask: Vec<f32> = (0..queries)
+        .flat_map(|i| (0..keys).map(move |j| if j > offset + i { f32::NEG_INFINITY } else { 0.0 }))
+        .collect();
+    let mask = Tensor::from_vec(mask, (1, queries, keys), q.device())?.to_dtype(q.dtype())?;
+    let scores = scores.broadcast_add(&mask)?;
+    let max = scores.max_keepdim(D::Minus1)?;
+    let exp = scores.broadcast_sub(&max)?.exp()?;
+    let sum = exp.sum_keepdim(D::Minus1)?;
+    let lse = (sum.log()? + max)?.squeeze(D::Minus1)?;
+    Ok((exp.broadcast_div(&sum)?, lse))
+}
+
+fn rows(x: &Tensor, range: &Range<usize>) -> Result<Tensor> {
+    x.narrow(0, range.start, range.len())
+}
+
+/// `[rows, heads · dim]` to `[heads, rows, dim]`.
+fn split(x: &Tensor, dim: usize) -> Result<Tensor> {
+    let (rows, width) = x.dims2()?;
+    x.reshape((rows, width / dim, dim))?.transpose(0, 1)?.contiguous()
+}
+
+/// `[heads, rows, dim]` to `[rows, heads · dim]`.
+fn join(x: &Tensor) -> Result<Tensor> {
+    let (heads, rows, dim) = x.dims3()?;
+    x.transpose(0, 1)?.reshape((rows, heads * dim))
+}
+
+/// Each of `[heads, rows, dim]` `times` times in a row.
+fn repeat(x: &Tensor, times: usize) -> Result<Tensor> {
+    let (heads, rows, dim) = x.dims3()?;
+    x.unsqueeze(1)?.expand((heads, times, rows, dim))?.reshape((heads * times, rows, dim))
+}
+
+fn keys(x: &Tensor, segment: &Segment, heads: Heads) -> Result<Tensor> {
+    let own = rows(x, &segment.rows)?;
+    let all = if segment.prefix.is_empty() { own } else { Tensor::cat(&[rows(x, &segment.prefix)?, own], 0)? };
+    repeat(&split(&all, heads.dim)?, heads.group())
+}
+
+/// Adds the gradient of a segment's keys, `[query heads, keys, dim]`, to that of all rows.
+fn add_keys(total: Tensor, d: &Tensor, segment: &Segment, heads: Heads) -> Result<Tensor> {
+    let (_, keys, dim) = d.dims3()?;
+    let d = join(&d.reshape((heads.key_value, heads.group(), keys, dim))?.sum(1)?)?;
+    let prefix = segment.prefix.len();
+    let width = d.dim(1)?;
+    let all = total.dim(0)?;
+    let place = |part: Tensor, at: usize| -> Result<Tensor> {
+        let rows = part.dim(0)?;
+        let zeros = |n: usize| Tensor::zeros((n, width), part.dtype(), part.device());
+        Tensor::cat(&[zeros(at)?, part.clone(), zeros(all - at - rows)?], 0)
+    };
+    let mut total = (total + place(d.narrow(0, prefix, keys - prefix)?, segment.rows.start)?)?;
+    if prefix > 0 {
+        total = (total + place(d.narrow(0, 0, prefix)?, segment.prefix.start)?)?;
+    }
+    Ok(total)
+}

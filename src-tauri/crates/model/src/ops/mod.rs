@@ -1,0 +1,107 @@
+//! Kernels, each with a forward and a backward.
+//!
+//! Every operation has a plain version on candle tensors, which runs on any device and in any float type and is what
+//! the others are tested against, and a fused version for f32 on the CPU. This is the only place with `unsafe`.
+
+pub mod attention;
+pub mod dropout;
+pub mod response_logps;
+pub mod rms_norm;
+pub mod rope;
+pub mod swiglu;
+
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
+use std::ops::Deref;
+
+/// An f32 tensor on the CPU that can be read as a slice, without a copy, while this holds its lock.
+struct CpuSlice<'a, Guard: Deref<Target = Storage>> {
+    storage: Guard,
+    layout: &'a Layout,
+}
+
+fn cpu_slice(tensor: &Tensor) -> CpuSlice<'_, impl Deref<Target = Storage>> {
+    let (storage, layout) = tensor.storage_and_layout();
+    CpuSlice { storage, layout }
+}
+
+impl<Guard: Deref<Target = Storage>> CpuSlice<'_, Guard> {
+    /// The elements of a contiguous f32 tensor on the CPU.
+    fn get(&self) -> Result<&[f32]> {
+        match (&*self.storage, self.layout.contiguous_offsets()) {
+            (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) => Ok(&data[start..end]),
+            _ => candle_core::bail!("a fused kernel was given a tensor that is not contiguous f32 on the CPU"),
+        }
+    }
+}
+
+/// Whether the fused CPU kernels can take this tensor.
+fn fused(tensor: &Tensor) -> bool {
+    tensor.device().is_cpu() && tensor.dtype() == DType::F32
+}
+
+/// Rows per parallel piece, so that a piece is worth the cost of handing it to another core.
+fn rows_per_piece(width: usize) -> usize {
+    (16 * 1024 / width.max(1)).max(1)
+}
+
+/// A buffer that several tasks write to, each in a part of its own.
+#[derive(Clone, Copy)]
+struct SharedMut(*mut f32);
+
+// SAFETY: the pointer is only written through in `attention`, where every task owns a set of (row, head) cells that no
+// other task touches, and the buffer outlives the parallel section.
+#[allow(unsafe_code)]
+unsafe impl Send for SharedMut {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl Sync for SharedMut {}
+
+impl SharedMut {
+    fn pointer(&self) -> *mut f32 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod checks {
+    //! What every kernel's tests share: random tensors, and central differences in f64.
+    use candle_core::{DType, Device, Result, Tensor};
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    pub(crate) fn random(shape: &[usize], seed: u64) -> Tensor {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let data: Vec<f64> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
+        Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
+    }
+
+    pub(crate) fn f32(tensor: &Tensor) -> Tensor {
+        tensor.to_dtype(DType::F32).unwrap()
+    }
+
+    /// Largest absolute difference.
+    pub(crate) fn difference(a: &Tensor, b: &Tensor) -> f64 {
+        let a = a.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+        let b = b.to_dtype(DType::F64).unwrap().flatten_all().unwrap();
+        (a - b).unwrap().abs().unwrap().max(0).unwrap().to_scalar().unwrap()
+    }
+
+    /// Gradient of `sum(f(x) * weight)` with respect to every element of `x`, by central differences.
+    pub(crate) fn finite_difference(x: &Tensor, weight: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Tensor {
+        let base: Vec<f64> = x.flatten_all().unwrap().to_vec1().unwrap();
+        let value = |data: Vec<f64>| -> f64 {
+            let x = Tensor::from_vec(data, x.shape(), &Device::Cpu).unwrap();
+            (f(&x).unwrap() * weight).unwrap().sum_all().unwrap().to_scalar().unwrap()
+        };
+        let step = 1e-5;
+        let gradient: Vec<f64> = (0..base.len())
+            .map(|i| {
+                let (mut up, mut down) = (base.clone(), base.clone());
+                up[i] += step;
+                down[i] -= step;
+                (value(up) - value(down)) / (2.0 * step)
+            })
+            .collect();
+        Tensor::from_vec(gradient, x.shape(), &Device::Cpu).unwrap()
+    }
+}

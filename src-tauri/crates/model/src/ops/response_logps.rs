@@ -1,0 +1,128 @@
+//! Log-probabilities of response tokens, and their gradient, without ever holding `tokens × vocabulary`.
+//!
+//! `log p(t) = z_t − log Σ exp z` with `z = W h`. Its gradient by `h`, `W_t − Σ_j p_j W_j`, does not depend on the
+//! loss, which only scales it. So it is taken in the forward while the logits of a chunk are at hand, and the
+//! backward needs no second projection.
+
+use super::{cpu_slice, fused};
+use candle_core::{D, Result, Tensor};
+use rayon::prelude::*;
+
+/// Rows whose logits are held at once.
+pub const CHUNK: usize = 128;
+
+/// `hidden` `[rows, width]`, `head` `[vocabulary, width]`, one target id per row. Returns each row's log-probability
+/// and, where `gradient` is asked for, its gradient by `hidden`, `[rows, width]`.
+pub fn forward(hidden: &Tensor, head: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+    let rows = hidden.dim(0)?;
+    let (mut logps, mut gradients) = (Vec::with_capacity(rows), Vec::new());
+    for first in (0..rows).step_by(CHUNK) {
+        let count = CHUNK.min(rows - first);
+        let logits = hidden.narrow(0, first, count)?.matmul(&head.t()?)?;
+        let targets = &targets[first..first + count];
+        let (chunk, residual) = of_logits(logits, targets, gradient)?;
+        logps.extend(chunk);
+        if let Some(residual) = residual {
+            gradients.push(residual.matmul(head)?);
+        }
+    }
+    let gradient = match gradients.len() {
+        0 => None,
+        1 => gradients.pop(),
+        _ => Some(Tensor::cat(&gradients, 0)?),
+    };
+    Ok((logps, gradient))
+}
+
+/// Log-probabilities of `targets` under `logits` `[rows, vocabulary]`, and where asked for the gradient by the logits:
+/// one at the target minus the probabilities.
+pub(crate) fn of_logits(logits: Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+    if !fused(&logits) {
+        return plain::of_logits(&logits, targets, gradient);
+    }
+    let (rows, vocabulary) = logits.dims2()?;
+    let guard = cpu_slice(&logits);
+    let logits_slice = guard.get()?;
+    let mut residual = vec![0f32; if gradient { rows * vocabulary } else { 0 }];
+    let mut logps = vec![0f64; rows];
+    let row = |i: usize| (&logits_slice[i * vocabulary..][..vocabulary], targets[i] as usize);
+    if gradient {
+        logps.par_iter_mut().zip(residual.par_chunks_mut(vocabulary)).enumerate().for_each(|(i, (logp, residual))| {
+            let (z, target) = row(i);
+            let max = maximum(z);
+            let mut sum = 0f64;
+            for (z, residual) in z.chunks(1024).zip(residual.chunks_mut(1024)) {
+                let mut part = 0f32;
+                for (&z, r) in z.iter().zip(residual) {
+                    *r = (z - max).exp();
+                    part += *r;
+                }
+                sum += f64::from(part);
+            }
+            let scale = (-1.0 / sum) as f32;
+            residual.iter_mut().for_each(|r| *r *= scale);
+            residual[target] += 1.0;
+            *logp = f64::from(z[target]) - f64::from(max) - sum.ln();
+        });
+    } else {
+        logps.par_iter_mut().enumerate().for_each(|(i, logp)| {
+            let (z, target) = row(i);
+            let max = maximum(z);
+            let sum: f64 = z.chunks(1024).map(|z| f64::from(z.iter().map(|&z| (z - max).exp()).sum::<f32>())).sum();
+            *logp = f64::from(z[target]) - f64::from(max) - sum.ln();
+        });
+    }
+    let residual = gradient.then(|| Tensor::from_vec(residual, (rows, vocabulary), logits.device())).transpose()?;
+    Ok((logps, residual))
+}
+
+fn maximum(z: &[f32]) -> f32 {
+    z.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// The same on candle tensors.
+mod plain {
+    use super::{D, Result, Tensor};
+
+    pub(super) fn of_logits(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+        let ids = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
+        let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
+        let exp = shifted.exp()?;
+        let sum = exp.sum_keepdim(D::Minus1)?;
+        let logps = (shifted.gather(&ids, 1)? - sum.log()?)?.squeeze(1)?;
+        let residual = if gradient {
+            let negative = exp.broadcast_div(&sum)?.neg()?;
+            Some(negative.scatter_add(&ids, &ids.to_dtype(logits.dtype())?.ones_like()?, 1)?)
+        } else {
+            None
+        };
+        Ok((logps.to_dtype(candle_core::DType::F64)?.to_vec1()?, residual))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{difference, f32, finite_difference, random};
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn chunks_equal_finite_differences_in_both_versions() {
+        let (rows, width, vocabulary) = (CHUNK + 3, 5, 11);
+        let hidden = random(&[rows, width], 1);
+        let head = (random(&[vocabulary, width], 2) * 3.0).unwrap();
+        let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7 % vocabulary as u32).collect();
+        let (logps, gradient) = forward(&hidden, &head, &targets, true).unwrap();
+        let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
+        let expected = finite_difference(&hidden, &weight, |h| {
+            Tensor::from_vec(forward(h, &head, &targets, false)?.0, rows, &Device::Cpu)
+        });
+        assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
+
+        let (logps32, gradient32) = forward(&f32(&hidden), &f32(&head), &targets, true).unwrap();
+        assert!(logps.iter().zip(&logps32).all(|(a, b)| (a - b).abs() < 2e-6));
+        assert!(difference(&gradient32.unwrap(), &expected) < 2e-6);
+        let (without, none) = forward(&f32(&hidden), &f32(&head), &targets, false).unwrap();
+        assert!(none.is_none() && without.iter().zip(&logps).all(|(a, b)| (a - b).abs() < 2e-6));
+    }
+}

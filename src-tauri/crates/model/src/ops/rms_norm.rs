@@ -1,0 +1,101 @@
+//! Root-mean-square layer norm (arXiv 1910.07467, eq. 4): `y = w · x / sqrt(mean(x²) + eps)`, over the last dimension.
+
+use super::{cpu_slice, fused, rows_per_piece};
+use candle_core::{D, Result, Tensor};
+use rayon::prelude::*;
+
+/// `x` `[rows, width]`, `weight` `[width]`. Returns `y` `[rows, width]` and the reciprocal root mean square `[rows]`.
+pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<(Tensor, Tensor)> {
+    if !fused(x) {
+        return plain::forward(x, weight, eps);
+    }
+    let (rows, width) = x.dims2()?;
+    let (x_guard, weight_guard) = (cpu_slice(x), cpu_slice(weight));
+    let (xs, ws) = (x_guard.get()?, weight_guard.get()?);
+    let mut y = vec![0f32; rows * width];
+    let mut scale = vec![0f32; rows];
+    let piece = rows_per_piece(width);
+    (y.par_chunks_mut(piece * width), xs.par_chunks(piece * width), scale.par_chunks_mut(piece))
+        .into_par_iter()
+        .for_each(|(y, xs, scale)| {
+            for ((y, x), scale) in y.chunks_exact_mut(width).zip(xs.chunks_exact(width)).zip(scale) {
+                let mean_square = x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() / width as f64;
+                *scale = (1.0 / (mean_square + eps).sqrt()) as f32;
+                for ((y, &x), &w) in y.iter_mut().zip(x).zip(ws) {
+                    *y = w * (x * *scale);
+                }
+            }
+        });
+    Ok((Tensor::from_vec(y, (rows, width), x.device())?, Tensor::from_vec(scale, rows, x.device())?))
+}
+
+/// Gradient of the input `[rows, width]` from that of the output, the input, and `scale` as [`forward`] returned it.
+/// The weight is frozen and gets none.
+pub fn backward(dy: &Tensor, x: &Tensor, weight: &Tensor, scale: &Tensor) -> Result<Tensor> {
+    if !fused(x) {
+        return plain::backward(dy, x, weight, scale);
+    }
+    let (rows, width) = x.dims2()?;
+    let guards = (cpu_slice(dy), cpu_slice(x), cpu_slice(weight), cpu_slice(scale));
+    let (dys, xs, ws, scales) = (guards.0.get()?, guards.1.get()?, guards.2.get()?, guards.3.get()?);
+    let mut dx = vec![0f32; rows * width];
+    let piece = rows_per_piece(width);
+    dx.par_chunks_mut(piece * width).enumerate().for_each(|(i, dx)| {
+        for (j, dx) in dx.chunks_exact_mut(width).enumerate() {
+            let row = i * piece + j;
+            let (dy, x) = (&dys[row * width..][..width], &xs[row * width..][..width]);
+            let scale = scales[row];
+            let dot: f64 =
+                dy.iter().zip(x).zip(ws).map(|((&dy, &x), &w)| f64::from(dy * w) * f64::from(x)).sum::<f64>();
+            let along = (dot / width as f64) as f32 * scale * scale * scale;
+            for (((dx, &dy), &x), &w) in dx.iter_mut().zip(dy).zip(x).zip(ws) {
+                *dx = dy * w * scale - x * along;
+            }
+        }
+    });
+    Tensor::from_vec(dx, (rows, width), x.device())
+}
+
+/// The same on candle tensors, in any float type and on any device.
+pub mod plain {
+    use super::{D, Result, Tensor};
+
+    /// As [`super::forward`].
+    pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<(Tensor, Tensor)> {
+        let scale = (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?.recip()?;
+        let y = x.broadcast_mul(&scale)?.broadcast_mul(weight)?;
+        Ok((y, scale.squeeze(D::Minus1)?))
+    }
+
+    /// As [`super::backward`].
+    pub fn backward(dy: &Tensor, x: &Tensor, weight: &Tensor, scale: &Tensor) -> Result<Tensor> {
+        let width = x.dim(D::Minus1)? as f64;
+        let scale = scale.unsqueeze(D::Minus1)?;
+        let dn = dy.broadcast_mul(weight)?;
+        let along = ((&dn * x)?.sum_keepdim(D::Minus1)?.broadcast_mul(&scale.powf(3.0)?)? / width)?;
+        dn.broadcast_mul(&scale)? - x.broadcast_mul(&along)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{difference, f32, finite_difference, random};
+    use super::*;
+
+    #[test]
+    fn fused_equals_plain_and_plain_equals_finite_differences() {
+        for (rows, width) in [(1, 1), (3, 7), (5, 33), (2, 130)] {
+            let (x, w, dy) = (random(&[rows, width], 1), random(&[width], 2), random(&[rows, width], 3));
+            let eps = 1e-3;
+            let (y, scale) = plain::forward(&x, &w, eps).unwrap();
+            let dx = plain::backward(&dy, &x, &w, &scale).unwrap();
+            let expected = finite_difference(&x, &dy, |x| Ok(plain::forward(x, &w, eps)?.0));
+            assert!(difference(&dx, &expected) < 1e-6, "{rows}x{width}");
+
+            let (y32, scale32) = forward(&f32(&x), &f32(&w), eps).unwrap();
+            assert!(difference(&y32, &y) < 1e-5);
+            let dx32 = backward(&f32(&dy), &f32(&x), &f32(&w), &scale32).unwrap();
+            assert!(difference(&dx32, &dx) < 3e-4, "{rows}x{width} {}", difference(&dx32, &dx));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The whole decoder against finite differences, against itself with every saving on and off, and against
+//! candle-transformers' own Llama on the same weights.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use model::config::{Architecture, Config, Rope, RopeScaling};
+use model::{Batch, Decoder, ForwardOptions, Gradients, KvCache, Lora, LoraConfig, TargetModules};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
+
+fn config(tied: bool, biases: bool) -> Config {
+    Config {
+        architecture: Architecture::Llama,
+        vocab_size: 13,
+        hidden_size: 10,
+        intermediate_size: 7,
+        num_hidden_layers: 2,
+        num_attention_heads: 4,
+        num_key_value_heads: 2,
+        head_dim: 6,
+        rms_norm_eps: 1e-5,
+        rope: Rope { theta: 10_000.0, scaling: RopeScaling::None },
+        tie_word_embeddings: tied,
+        attention_bias: biases,
+        mlp_bias: biases,
+        max_position_embeddings: 64,
+        eos_token_ids: vec![2],
+        bos_token_id: None,
+    }
+}
+
+fn weights(config: &Config, dtype: DType) -> HashMap<String, Tensor> {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let random = |shape: &[usize], rng: &mut ChaCha8Rng| {
+        let centre = if shape.len() == 1 { 1.0 } else { 0.0 };
+        let data: Vec<f64> = (0..shape.iter().product()).map(|_| centre + rng.random_range(-0.5..0.5)).collect();
+        Tensor::from_vec(data, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+    };
+    config.tensors().into_iter().map(|(name, shape)| (name, random(&shape, &mut rng))).collect()
+}
+
+fn decoder(config: &Config, dtype: DType) -> Decoder {
+    let vars = VarBuilder::from_tensors(weights(config, dtype), dtype, &Device::Cpu);
+    Decoder::new(config.clone(), &vars).unwrap()
+}
+
+/// An adapter whose `B` is not zero.
+fn lora(decoder: &Decoder, targets: TargetModules, dropout: f64) -> Lora {
+    let config = LoraConfig { r: 3, lora_alpha: 4.5, lora_dropout: dropout, target_modules: targets };
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let mut lora = Lora::init(&config, decoder.linears(), &mut rng, decoder.dtype(), decoder.device()).unwrap();
+    for parameter in lora.parameters_mut() {
+        let noise: Vec<f64> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.3..0.3)).collect();
+        let noise = Tensor::from_vec(noise, parameter.shape(), &Device::Cpu).unwrap();
+        *parameter = (&*parameter + noise.to_dtype(parameter.dtype()).unwrap()).unwrap();
+    }
+    lora
+}
+
+fn everything() -> TargetModules {
+    TargetModules::Names(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head"]
+            .map(String::from)
+            .to_vec(),
+    )
+}
+
+fn batch() -> Batch {
+    let mut batch = Batch::new();
+    batch.push_pair(&[1, 4, 7], &[5, 9, 2], &[6, 2]);
+    batch.push_sequence(&[3], &[8, 11, 2]);
+    batch
+}
+
+/// Weights of the sequences' log-probabilities in the sum that is differentiated.
+const D_LOGPS: [f32; 3] = [0.7, -1.3, 0.4];
+
+fn gradients(
+    decoder: &Decoder,
+    lora: &Lora,
+    batch: &Batch,
+    options: ForwardOptions,
+    d: &[f32],
+) -> (Vec<f64>, Gradients) {
+    let mut gradients = Gradients::zeros(lora).unwrap();
+    let trace = decoder.forward(lora, batch, options).unwrap();
+    let logps = trace.logps().to_vec();
+    decoder.backward(lora, trace, d, &mut gradients).unwrap();
+    (logps, gradients)
+}
+
+fn flat(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn relative_difference(a: &Gradients, b: &Gradients) -> f64 {
+    let (mut difference, mut norm) = (0.0, 0.0);
+    for (a, b) in a.tensors.iter().zip(&b.tensors) {
+        for (x, y) in flat(a).into_iter().zip(flat(b)) {
+            difference += (x - y).powi(2);
+            norm += y * y;
+        }
+    }
+    (difference / norm).sqrt()
+}
+
+fn check_finite_differences(config: &Config, targets: TargetModules, dropout: f64, recompute: bool) {
+    let decoder = decoder(config, DType::F64);
+    let lora = lora(&decoder, targets, dropout);
+    let batch = batch();
+    let options = ForwardOptions { recompute, dropout: (dropout > 0.0).then_some(77) };
+    let (_, gradients) = gradients(&decoder, &lora, &batch, options, &D_LOGPS);
+    let value = |lora: &Lora| -> f64 {
+        let trace = decoder.forward(lora, &batch, options).unwrap();
+        trace.logps().iter().zip(D_LOGPS).map(|(l, d)| l * f64::from(d)).sum()
+    };
+    let step = 1e-5;
+    for (i, gradient) in gradients.tensors.iter().enumerate() {
+        let gradient = flat(gradient);
+        let shifted = |element: usize, by: f64| {
+            let mut lora = lora.clone();
+            let parameter = &mut lora.parameters_mut().swap_remove(i);
+            let mut data = flat(parameter);
+            data[element] += by;
+            **parameter = Tensor::from_vec(data, parameter.shape(), &Device::Cpu).unwrap();
+            value(&lora)
+        };
+        for element in [0, gradient.len() / 2, gradient.len() - 1] {
+            let expected = (shifted(element, step) - shifted(element, -step)) / (2.0 * step);
+            let name = &lora.parameters()[i].0;
+            assert!((gradient[element] - expected).abs() < 1e-7 * (1.0 + expected.abs()), "{name}[{element}]");
+        }
+    }
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    check_finite_differences(&config(false, false), TargetModules::AllLinear, 0.0, true);
+    check_finite_differences(&config(true, true), everything(), 0.0, false);
+    check_finite_differences(&config(false, true), everything(), 0.4, true);
+    check_finite_differences(&config(true, false), TargetModules::Names(vec!["down_proj".into()]), 0.0, true);
+}
+
+#[test]
+fn the_fused_f32_model_equals_the_plain_f64_model() {
+    let config = config(true, true);
+    let (single, double) = (decoder(&config, DType::F32), decoder(&config, DType::F64));
+    let (lora32, lora64) = (lora(&single, everything(), 0.0), lora(&double, everything(), 0.0));
+    let options = ForwardOptions { recompute: true, dropout: None };
+    let (logps32, gradients32) = gradients(&single, &lora32, &batch(), options, &D_LOGPS);
+    let (logps64, gradients64) = gradients(&double, &lora64, &batch(), options, &D_LOGPS);
+    assert!(logps32.iter().zip(&logps64).all(|(a, b)| (a - b).abs() < 1e-5), "{logps32:?} {logps64:?}");
+    assert!(relative_difference(&gradients32, &gradients64) < 1e-5);
+}
+
+#[test]
+fn sharing_packing_and_recomputation_change_nothing() {
+    let decoder = decoder(&config(false, false), DType::F32);
+    let lora = lora(&decoder, everything(), 0.0);
+    let d = [0.5, -0.2, 1.1, 0.3];
+    let pairs: [(&[u32], &[u32], &[u32]); 2] = [(&[1, 4, 7, 7], &[5, 9, 2], &[6, 2]), (&[3], &[8, 8, 8, 11, 2], &[2])];
+    let mut shared = Batch::new();
+    let mut apart = Batch::new();
+    let mut one_by_one = Gradients::zeros(&lora).unwrap();
+    let mut logps_one_by_one = Vec::new();
+    for (i, (prompt, chosen, rejected)) in pairs.iter().enumerate() {
+        shared.push_pair(prompt, chosen, rejected);
+        apart.push_sequence(prompt, chosen);
+        apart.push_sequence(prompt, rejected);
+        for (j, completion) in [chosen, rejected].into_iter().enumerate() {
+            let mut alone = Batch::new();
+            alone.push_sequence(prompt, completion);
+            let trace = decoder.forward(&lora, &alone, ForwardOptions::default()).unwrap();
+            logps_one_by_one.extend_from_slice(trace.logps());
+            decoder.backward(&lora, trace, &d[2 * i + j..][..1], &mut one_by_one).unwrap();
+        }
+    }
+    assert!(shared.tokens() < apart.tokens());
+    for batch in [&shared, &apart] {
+        for recompute in [false, true] {
+            let options = ForwardOptions { recompute, dropout: None };
+            let (logps, gradients) = gradients(&decoder, &lora, batch, options, &d);
+            assert!(logps.iter().zip(&logps_one_by_one).all(|(a, b)| (a - b).abs() < 1e-5));
+            assert!(relative_difference(&gradients, &one_by_one) < 1e-5);
+        }
+        let same = decoder.logps(Some(&lora), batch).unwrap();
+        assert!(same.iter().zip(&logps_one_by_one).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+}
+
+#[test]
+fn every_parameter_gets_a_gradient_and_an_untrained_adapter_changes_nothing() {
+    let decoder = decoder(&config(true, false), DType::F32);
+    let trained = lora(&decoder, everything(), 0.0);
+    let (_, gradients) = gradients(&decoder, &trained, &batch(), ForwardOptions::default(), &D_LOGPS);
+    for ((name, _), gradient) in trained.parameters().iter().zip(&gradients.tensors) {
+        let gradient = flat(gradient);
+        assert!(gradient.iter().all(|g| g.is_finite()) && gradient.iter().any(|&g| g != 0.0), "{name}");
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let fresh = Lora::init(&LoraConfig::default(), decoder.linears(), &mut rng, DType::F32, &Device::Cpu).unwrap();
+    assert_eq!(decoder.logps(Some(&fresh), &batch()).unwrap(), decoder.logps(None, &batch()).unwrap());
+}
+
+#[test]
+fn a_cache_gives_the_same_logits_as_candle_transformers_on_the_whole_text() {
+    use candle_transformers::models::llama as reference;
+    for tied in [false, true] {
+        let mut config = config(tied, false);
+        // candle-transformers derives the head width from the hidden size.
+        (config.hidden_size, config.head_dim) = (16, 4);
+        let theirs = reference::Config {
+            hidden_size: 16,
+            intermediate_size: 7,
+            vocab_size: 13,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            num_key_value_heads: 2,
+            use_flash_attn: false,
+            rms_norm_eps: 1e-5,
+            rope_theta: 10_000.0,
+            bos_token_id: None,
+            eos_token_id: None,
+            rope_scaling: None,
+            max_position_embeddings: 64,
+            tie_word_embeddings: tied,
+        };
+        let vars = VarBuilder::from_tensors(weights(&config, DType::F32), DType::F32, &Device::Cpu);
+        let llama = reference::Llama::load(vars, &theirs).unwrap();
+        let decoder = decoder(&config, DType::F32);
+        let texts: [&[u32]; 2] = [&[1, 5, 9, 3, 3, 12], &[7, 2, 0]];
+        let mut cache = KvCache::new(&config, 2, 2);
+        decoder.extend(None, &mut cache, &[(0, &texts[0][..4]), (1, &texts[1][..1])]).unwrap();
+        decoder.extend(None, &mut cache, &[(1, &texts[1][1..2])]).unwrap();
+        let last = decoder.extend(None, &mut cache, &[(0, &texts[0][4..]), (1, &texts[1][2..])]).unwrap();
+        for (i, text) in texts.iter().enumerate() {
+            let mut whole = reference::Cache::new(false, DType::F32, &theirs, &Device::Cpu).unwrap();
+            let input = Tensor::new(*text, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+            let expected = flat(&llama.forward(&input, 0, &mut whole).unwrap());
+            let found = flat(&last.get(i).unwrap());
+            assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 2e-5), "{found:?} {expected:?}");
+        }
+    }
+}
