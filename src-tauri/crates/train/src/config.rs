@@ -398,7 +398,8 @@ impl RunConfig {
 fn refuse_unknown(table: &toml::Table, prefix: &str, known: &[&str]) -> Result<()> {
     let Some(stranger) = table.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
     let nearest = known.iter().min_by_key(|key| distance(stranger, key)).copied().unwrap_or_default();
-    let hint = if distance(stranger, nearest) <= stranger.chars().count().max(nearest.len()) / 2 {
+    let near = distance(stranger, nearest) <= stranger.chars().count().max(nearest.len()) / 2;
+    let hint = if near || nearest.contains(stranger.as_str()) {
         format!("Did you mean {prefix}{nearest}?")
     } else {
         format!("Known keys: {}.", known.join(", "))

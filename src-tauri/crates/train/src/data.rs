@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::events::Counts;
 use crate::losses::Logps;
 use crate::reference::ReferenceLogps;
-use chat::{Boundary, Limited, Limits, PairIds, Tokenizer};
+use chat::{Boundary, Kept, Limited, Limits, PairIds, Tokenizer};
 use model::Batch;
 use prefs::Pair;
 use std::path::Path;
@@ -54,7 +54,7 @@ pub fn encode(
             Boundary::Broken { dropped_text } => Some(dropped_text.clone()),
         };
         match chat::limit(&encoded, limits) {
-            Limited::Kept { ids, cut_prompt, cut_chosen, cut_rejected } => {
+            Limited::Kept(Kept { ids, cut_prompt, cut_chosen, cut_rejected }) => {
                 counts.pairs += 1;
                 counts.cut_prompts += usize::from(cut_prompt > 0);
                 counts.cut_answers += usize::from(cut_chosen + cut_rejected > 0);
@@ -62,7 +62,7 @@ pub fn encode(
                 broken_boundary = broken_boundary.or(broken);
                 examples.push(Example { row, ids });
             }
-            Limited::Dropped => counts.dropped += 1,
+            Limited::Dropped { .. } => counts.dropped += 1,
         }
         if !progress(row + 1)? {
             return Ok(None);

@@ -11,6 +11,7 @@ use prefs::{Pair, Refused, jsonl};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The settings of the run, complete.
 pub const CONFIG: &str = "config.toml";
@@ -20,14 +21,17 @@ pub const PAIRS: &str = "pairs.jsonl";
 pub const EVAL_PAIRS: &str = "eval_pairs.jsonl";
 /// The adapter of a finished run, in PEFT's format.
 pub const ADAPTER: &str = "adapter";
-/// Rows of the data files that are no pair, by line and reason.
-const REFUSED: &str = "refused.json";
+/// When the run began, and the rows of its data files that are no pair, by line and reason.
+const ORIGIN: &str = "origin.json";
 const LOCK: &str = "run.lock";
 
 /// A run's folder, held by this process until dropped.
 pub struct RunFolder {
     /// The folder.
     pub path: PathBuf,
+    /// When the run began: what a chat template that writes the date is told, so that a run resumed tomorrow sees the
+    /// same tokens.
+    pub begun: SystemTime,
     /// Whether the run was begun by an earlier process.
     pub resuming: bool,
     /// Whether the run is done.
@@ -52,10 +56,12 @@ pub struct Rows {
     pub refused: Vec<Refused>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
-struct RefusedRows {
-    train: Vec<Refused>,
-    eval: Vec<Refused>,
+#[derive(Serialize, Deserialize)]
+struct Origin {
+    /// Seconds since 1970 (UTC).
+    begun: u64,
+    refused: Vec<Refused>,
+    eval_refused: Vec<Refused>,
 }
 
 impl RunFolder {
@@ -87,12 +93,14 @@ impl RunFolder {
         } else {
             begin(config)?;
         }
-        let refused: RefusedRows = read_json(&path.join(REFUSED))?;
-        let train = Rows::read(path.join(PAIRS), refused.train)?;
-        let eval = config.data.eval.is_some().then(|| Rows::read(path.join(EVAL_PAIRS), refused.eval)).transpose()?;
+        let origin: Origin = read_json(&path.join(ORIGIN))?;
+        let train = Rows::read(path.join(PAIRS), origin.refused)?;
+        let eval = config.data.eval.is_some();
+        let eval = eval.then(|| Rows::read(path.join(EVAL_PAIRS), origin.eval_refused)).transpose()?;
+        let begun = UNIX_EPOCH + Duration::from_secs(origin.begun);
         let events = EventWriter::open(&path.join(events::FILE))?;
         let finished = resuming && path.join(ADAPTER).is_dir() && ends_finished(&path)?;
-        Ok(Self { path, resuming, finished, events, train, eval, _lock: lock })
+        Ok(Self { path, begun, resuming, finished, events, train, eval, _lock: lock })
     }
 }
 
@@ -112,10 +120,11 @@ fn begin(config: &RunConfig) -> Result<()> {
         jsonl::write_pairs(&folder.join(to), &reading.into_pairs())?;
         Ok(refused)
     };
-    let train = copy(&config.data.train, PAIRS)?;
-    let eval = config.data.eval.as_ref().map(|eval| copy(eval, EVAL_PAIRS)).transpose()?.unwrap_or_default();
-    let path = folder.join(REFUSED);
-    let text = serde_json::to_vec_pretty(&RefusedRows { train, eval });
+    let refused = copy(&config.data.train, PAIRS)?;
+    let eval_refused = config.data.eval.as_ref().map(|eval| copy(eval, EVAL_PAIRS)).transpose()?.unwrap_or_default();
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let path = folder.join(ORIGIN);
+    let text = serde_json::to_vec_pretty(&Origin { begun, refused, eval_refused });
     write_whole(&path, &text.map_err(std::io::Error::from).map_err(Error::write(&path))?)?;
     // Events of a run that never got as far as its settings are not this run's.
     let events = folder.join(events::FILE);

@@ -19,7 +19,7 @@ use chat::Tokenizer;
 use model::{Decoder, Lora};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use std::borrow::Borrow;
+use std::borrow::{Borrow, BorrowMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -63,20 +63,21 @@ pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome
     })
 }
 
-/// As [`run`], with the model that `config` names already loaded in f32.
+/// As [`run`], with the model that `config` names already loaded in f32. The tokenizer's clock is set to the time the
+/// run began.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_with(
     config: &RunConfig,
     decoder: &Decoder,
-    tokenizer: &Tokenizer,
+    tokenizer: &mut Tokenizer,
     surroundings: Surroundings<'_>,
 ) -> Result<Outcome> {
     run_in(config, surroundings, || Ok((decoder, tokenizer)))
 }
 
-fn run_in<D: Borrow<Decoder>, T: Borrow<Tokenizer>>(
+fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
     config: &RunConfig,
     surroundings: Surroundings<'_>,
     load: impl FnOnce() -> Result<(D, T)>,
@@ -89,7 +90,8 @@ fn run_in<D: Borrow<Decoder>, T: Borrow<Tokenizer>>(
     let Surroundings { cache_folder, stop, observer } = surroundings;
     let mut report = Report::new(folder.events, observer, stop);
     let rows = (&folder.train, folder.eval.as_ref());
-    let outcome = load().and_then(|(decoder, tokenizer)| {
+    let outcome = load().and_then(|(decoder, mut tokenizer)| {
+        tokenizer.borrow_mut().set_time(folder.begun);
         let run = Run { config, decoder: decoder.borrow(), folder: &folder.path, resuming: folder.resuming };
         run.prepare_and_train(tokenizer.borrow(), rows, cache_folder, &mut report)
     });

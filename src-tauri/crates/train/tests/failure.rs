@@ -1,0 +1,175 @@
+//! What stops a run says why, and loses nothing.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Place, adapter, go_on, read_events, steps};
+use std::fs;
+use std::io::Write;
+use train::config::{DataConfig, Resume};
+use train::events::Event;
+use train::losses::LossType;
+use train::schedule::SchedulerType;
+use train::{Error, Outcome, RunConfig};
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_by_step_and_keeps_the_last_checkpoint() {
+    let place = Place::new(9);
+    let config = RunConfig {
+        learning_rate: 1e30,
+        max_grad_norm: 0.0,
+        save_steps: 1,
+        lr_scheduler_type: SchedulerType::Constant,
+        warmup_steps: 0,
+        ..place.config("run")
+    };
+    let error = place.run(&config, go_on).unwrap_err();
+    let (Error::NonFiniteLoss { step, .. } | Error::NonFiniteGradient { step, .. }) = &error else { panic!("{error}") };
+    assert!(error.to_string().contains(&format!("step {step}")), "{error}");
+    let events = read_events(&config.output_dir);
+    assert!(matches!(events.last(), Some(Event::Failed { code, .. }) if code.starts_with("non_finite")), "{events:?}");
+    assert_eq!(train::checkpoint::steps(&config.output_dir).unwrap().last(), Some(&(step - 1)));
+    assert!(!config.output_dir.join("adapter").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let place = Place::new(5);
+    fs::write(place.path("file"), "in the way").unwrap();
+    let config = RunConfig { output_dir: place.path("file/run"), ..place.config("run") };
+    let error = place.run(&config, go_on).unwrap_err();
+    assert_eq!(error.code(), "write");
+    assert!(error.to_string().contains("file"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_stops_the_run_and_what_is_written_stays() {
+    let place = Place::new(9);
+    let config = place.config("run");
+    fs::create_dir_all(&config.output_dir).unwrap();
+    fs::write(config.output_dir.join("checkpoints"), "in the way").unwrap();
+    let error = place.run(&config, go_on).unwrap_err();
+    assert_eq!(error.code(), "write");
+    assert_eq!(steps(&config.output_dir).len(), 3, "the steps before the checkpoint are told");
+    assert!(matches!(read_events(&config.output_dir).last(), Some(Event::Failed { code, .. }) if code == "write"));
+    fs::remove_file(config.output_dir.join("checkpoints")).unwrap();
+    let again = RunConfig { resume_from_checkpoint: Resume::Latest, ..config };
+    place.run(&again, go_on).unwrap();
+    assert_eq!(steps(&again.output_dir).len(), 7);
+}
+
+#[test]
+fn two_processes_do_not_train_in_one_folder() {
+    let place = Place::new(5);
+    let config = place.config("run");
+    let again = RunConfig { resume_from_checkpoint: Resume::Latest, ..config.clone() };
+    let mut seen = false;
+    place
+        .run(&config, |event| {
+            if matches!(event, Event::Step(_)) && !seen {
+                seen = true;
+                assert!(matches!(place.run(&again, go_on), Err(Error::OutputBusy { .. })));
+            }
+            false
+        })
+        .unwrap();
+    assert!(seen);
+}
+
+#[test]
+fn every_row_is_counted() {
+    let place = Place::new(6);
+    let mut file = fs::OpenOptions::new().append(true).open(place.path("pairs.jsonl")).unwrap();
+    writeln!(file, "not json").unwrap();
+    let longest = "long ".repeat(400);
+    writeln!(file, "{{\"prompt\": \"{longest}\", \"chosen\": \"a\", \"rejected\": \"b\"}}").unwrap();
+    drop(file);
+    let config = RunConfig { max_steps: 1, max_length: 300, ..place.config("run") };
+    place.run(&config, go_on).unwrap();
+    let events = read_events(&config.output_dir);
+    let counts = events.iter().find_map(|event| match event {
+        Event::RunStarted(started) => Some(started.train),
+        _ => None,
+    });
+    let counts = counts.unwrap();
+    assert_eq!((counts.rows, counts.pairs, counts.refused, counts.dropped), (8, 6, 1, 1));
+    let warned = |text: &str| events.iter().any(|e| matches!(e, Event::Warning { message } if message.contains(text)));
+    assert!(warned("line 7") && warned("1 pairs were left out"), "{events:?}");
+
+    let config = RunConfig { max_length: 2, ..place.config("none") };
+    assert!(matches!(place.run(&config, go_on), Err(Error::NoPairs { .. })));
+}
+
+#[test]
+fn held_out_pairs_are_scored_when_due_and_at_the_end() {
+    let place = Place::new(9);
+    let config = RunConfig {
+        data: DataConfig { train: place.path("pairs.jsonl"), eval: Some(place.path("eval.jsonl")) },
+        eval_steps: 3,
+        ..place.config("run")
+    };
+    place.run(&config, go_on).unwrap();
+    let evals: Vec<_> = read_events(&config.output_dir)
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Eval(metrics) => Some(metrics),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(evals.iter().map(|m| m.step).collect::<Vec<_>>(), [3, 6, 7]);
+    for metrics in evals {
+        assert_eq!(metrics.pairs, 5);
+        assert!((metrics.accuracies - metrics.correct as f64 / 5.0).abs() < 1e-12);
+        assert!((metrics.margins - (metrics.chosen - metrics.rejected)).abs() < 1e-9);
+        assert!(metrics.eval_loss > 0.0);
+    }
+}
+
+#[test]
+fn training_lowers_the_loss_and_a_cached_reference_changes_nothing() {
+    let place = Place::new(8);
+    let config = RunConfig { max_steps: 30, lora: model::LoraConfig::default(), ..place.config("first") };
+    place.run(&config, go_on).unwrap();
+    let told = steps(&config.output_dir);
+    assert!((told[0].loss - std::f64::consts::LN_2).abs() < 1e-6, "B is zero at the start: policy = reference");
+    assert!(told[29].loss < 0.4, "{}", told[29].loss);
+    assert!(told[29].rewards.accuracies > 0.9);
+    let again = RunConfig { output_dir: place.path("second"), ..config.clone() };
+    let mut reference_stages = 0;
+    let count = |event: &Event| {
+        let reference = train::events::Stage::Reference;
+        reference_stages += usize::from(matches!(event, Event::Progress(p) if p.stage == reference));
+        false
+    };
+    place.run(&again, count).unwrap();
+    assert_eq!(reference_stages, 0, "nothing is computed twice");
+    assert!(adapter(&config.output_dir).0 == adapter(&again.output_dir).0);
+}
+
+/// Gradients of losses that see the whole microbatch go through the same loop.
+#[test]
+fn every_loss_type_trains() {
+    let place = Place::new(6);
+    for loss_type in LossType::all() {
+        let config = RunConfig {
+            loss_type: vec![loss_type],
+            label_smoothing: 0.1,
+            max_steps: 2,
+            save_steps: 0,
+            ..place.config(loss_type.name())
+        };
+        let outcome = place.run(&config, go_on).unwrap();
+        assert!(matches!(outcome, Outcome::Finished { .. }));
+        assert!(steps(&config.output_dir).iter().all(|m| m.grad_norm > 0.0), "{}", loss_type.name());
+    }
+}
+
+#[test]
+fn stopping_while_the_reference_is_computed_leaves_a_run_that_can_be_resumed() {
+    let place = Place::new(40);
+    let config = RunConfig { max_steps: 2, ..place.config("run") };
+    let first_progress = |event: &Event| matches!(event, Event::Progress(_));
+    assert_eq!(place.run(&config, first_progress).unwrap(), Outcome::Cancelled { step: 0 });
+    let again = RunConfig { resume_from_checkpoint: Resume::Latest, ..config };
+    assert!(matches!(place.run(&again, go_on).unwrap(), Outcome::Finished { already: false, .. }));
+}
