@@ -67,8 +67,8 @@ impl Finished {
         self
     }
 
-    /// The same, if it failed as a program should: exit code 1, a sentence on stderr that holds every one of `words`, a
-    /// hint, and no panic.
+    /// The same, if it failed as a program should: exit code 1, no panic, and an error on stderr that holds every one of
+    /// `words`.
     #[must_use]
     pub fn refused(self, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
@@ -76,7 +76,7 @@ impl Finished {
         for word in words {
             assert!(self.stderr.contains(word), "`{word}` is not in:\n{}", self.stderr);
         }
-        assert!(self.stderr.contains("hint"), "no hint in:\n{}", self.stderr);
+        assert!(self.stderr.contains("error: "), "no error in:\n{}", self.stderr);
         self
     }
 
@@ -169,9 +169,10 @@ impl Settings {
         path
     }
 
-    /// A command that trains with these settings.
+    /// A command that trains with these settings, keeping the reference's log-probabilities in the folder as well.
     pub fn train(&self) -> Command {
         let mut command = tiebreak();
+        command.env("TIEBREAK_CACHE", self.folder.join("cache"));
         command.arg("train").arg("--config").arg(self.write());
         command
     }

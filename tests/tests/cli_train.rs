@@ -242,7 +242,9 @@ fn the_readme_lists_every_key_with_its_default() {
     let (model, run) = (quoted(&golden("llama")), quoted(&folder.path().join("run")));
     let text = format!("model = {model}\noutput_dir = {run}\n[data]\ntrain = {}\n", quoted(&pairs));
     std::fs::write(&path, text).expect("the temporary folder can be written");
-    let _ = Finished::of([Path::new("train"), Path::new("--config"), &path]).well();
+    let mut command = tiebreak();
+    command.env("TIEBREAK_CACHE", folder.path().join("cache")).arg("train").arg("--config").arg(&path);
+    let _ = Finished::run(&mut command).well();
     let config = std::fs::read_to_string(folder.path().join("run/config.toml")).expect("config.toml");
     let config: toml::Table = toml::from_str(&config).expect("config.toml is TOML");
 

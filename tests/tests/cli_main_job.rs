@@ -1,0 +1,213 @@
+//! The main job by its parts: import, check, train, generate, eval, report, export.
+
+use end_to_end::{Finished, Settings, golden, root, tiebreak};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn command(folder: &Path, name: &str) -> Command {
+    let mut command = tiebreak();
+    command.env("TIEBREAK_CACHE", folder.join("cache")).arg(name).arg("--json");
+    command
+}
+
+fn pairs() -> PathBuf {
+    root().join("tests/golden/pairs.jsonl")
+}
+
+/// A file with the prompts of the first `count` golden pairs.
+fn prompts(folder: &Path, count: usize) -> PathBuf {
+    let text = std::fs::read_to_string(pairs()).expect("the golden set is there");
+    let mut prompts = String::new();
+    for line in text.lines().take(count) {
+        let pair: Value = serde_json::from_str(line).expect("a pair is JSON");
+        writeln!(prompts, "{}", serde_json::json!({ "prompt": pair["prompt"] })).expect("a string can be written to");
+    }
+    let path = folder.join("prompts.jsonl");
+    std::fs::write(&path, prompts).expect("the temporary folder can be written");
+    path
+}
+
+fn trained(folder: &Path) -> Settings {
+    let settings = Settings::new(folder).set("max_steps", "4").path("data.eval", &pairs());
+    let _ = Finished::run(&mut settings.train()).well();
+    settings
+}
+
+fn last(finished: &Finished) -> Value {
+    finished.json().pop().expect("the reply is the last line")
+}
+
+#[test]
+fn pairs_are_imported_once_and_handed_out_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let project = folder.path().join("project");
+    let import = || Finished::run(command(folder.path(), "import").arg(pairs()).arg("--project").arg(&project)).well();
+    let first = last(&import());
+    assert_eq!((&first["rows"], &first["added"]), (&Value::from(40), &Value::from(40)), "{first}");
+    let second = last(&import());
+    assert_eq!((&second["added"], &second["duplicates"]), (&Value::from(0), &Value::from(40)), "{second}");
+
+    let out = folder.path().join("out");
+    let mut export = command(folder.path(), "export");
+    let _ = Finished::run(export.arg("--project").arg(&project).arg("--output-dir").arg(&out)).well();
+    let rows = |path: &Path| -> Vec<Value> {
+        let text = std::fs::read_to_string(path).expect("a file of pairs");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    assert_eq!(rows(&out.join("pairs.jsonl")), rows(&pairs()));
+}
+
+#[test]
+fn what_is_odd_about_pairs_is_found() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let row = |prompt: &str, chosen: &str, rejected: &str| {
+        serde_json::json!({ "prompt": prompt, "chosen": chosen, "rejected": rejected }).to_string()
+    };
+    let (train, eval) = (folder.path().join("train.jsonl"), folder.path().join("eval.jsonl"));
+    let rows = [row("a", "x", "y"), row("a", "x", "y"), row("b", "x", "y"), row("b", "y", "x"), row("c", "z", "z")];
+    std::fs::write(&train, rows.join("\n")).expect("the temporary folder can be written");
+    std::fs::write(&eval, row("a", "other", "words")).expect("the temporary folder can be written");
+    let mut check = command(folder.path(), "check");
+    let reply = last(&Finished::run(check.arg("--pairs").arg(&train).arg("--eval").arg(&eval)).well());
+    let found = reply["checks"]["findings"].to_string();
+    for code in ["duplicate", "contradict", "same", "leak"] {
+        assert!(found.contains(code), "`{code}` is not in {found}");
+    }
+}
+
+#[test]
+fn answers_are_the_same_for_the_same_seed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let prompts = prompts(folder.path(), 5);
+    let answers = |arguments: &[&str]| -> Vec<Value> {
+        let mut generate = command(folder.path(), "generate");
+        generate.arg("--model").arg(golden("llama")).arg("--prompts").arg(&prompts).args(["--max-new-tokens", "12"]);
+        let lines = Finished::run(generate.args(arguments)).well().json();
+        lines.into_iter().filter(|line| line["text"].is_string()).collect()
+    };
+    let greedy = answers(&[]);
+    assert_eq!(greedy.len(), 5);
+    assert!(greedy.iter().all(|answer| answer["tokens"].as_u64().is_some_and(|tokens| tokens <= 12)), "{greedy:?}");
+    assert_eq!(greedy, answers(&["--seed", "9"]), "greedy answers know no seed");
+    let sampled = answers(&["--temperature", "1", "--seed", "1"]);
+    assert_eq!(sampled, answers(&["--temperature", "1", "--seed", "1"]));
+    assert_ne!(sampled, answers(&["--temperature", "1", "--seed", "2"]));
+    assert_ne!(sampled, greedy);
+}
+
+#[test]
+fn the_command_line_answers_a_prompt_given_as_text() {
+    let finished = Finished::of([
+        "generate".as_ref(),
+        "--model".as_ref(),
+        golden("llama").as_os_str(),
+        "--prompt".as_ref(),
+        "Why does bread go stale?".as_ref(),
+        "--max-new-tokens".as_ref(),
+        "4".as_ref(),
+        "--json".as_ref(),
+    ])
+    .well();
+    let answer = last(&finished);
+    assert_eq!(answer["prompt"][0]["content"], "Why does bread go stale?", "{answer}");
+}
+
+/// A judge that always says `a`, and counts how often it is asked.
+#[cfg(unix)]
+fn judge(folder: &Path) -> (String, PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+    let (script, asked) = (folder.join("judge.sh"), folder.join("asked"));
+    let text = format!("#!/bin/sh\ncat >/dev/null\necho once >>'{}'\necho a\n", asked.display());
+    std::fs::write(&script, text).expect("the temporary folder can be written");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("a script can be made executable");
+    (format!("command:{}", script.display()), asked)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_judge_does_not_learn_whose_answer_it_sees_and_is_not_asked_twice() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = trained(folder.path());
+    let (judge, asked) = judge(folder.path());
+    let prompts = prompts(folder.path(), 20);
+    let out = folder.path().join("eval");
+    let evaluate = || {
+        let mut eval = command(folder.path(), "eval");
+        eval.arg("--model").arg(golden("llama")).arg("--adapter").arg(settings.output_dir().join("adapter"));
+        eval.arg("--run").arg(settings.output_dir()).arg("--prompts").arg(&prompts).arg("--pairs").arg(pairs());
+        eval.arg("--judge").arg(&judge).arg("--output-dir").arg(&out).args(["--max-new-tokens", "8"]);
+        last(&Finished::run(eval.args(["--max-length", "96"])).well())
+    };
+    let reply = evaluate();
+    let count = |key: &str| reply["summary"][key].as_u64().unwrap_or_else(|| panic!("no {key} in {reply}"));
+    // It always takes what it is shown first, which is either model's answer as often as not.
+    let (wins, losses) = (count("wins"), count("losses"));
+    assert_eq!((wins + losses, count("ties"), count("no_verdict")), (20, 0, 0), "{reply}");
+    assert!(wins >= 3 && losses >= 3, "{wins} wins, {losses} losses");
+    let rate = reply["summary"]["win_rate"].as_f64().expect("a rate");
+    assert!((rate - wins as f64 / 20.0).abs() < 1e-12);
+    let interval = &reply["summary"]["win_rate_interval"];
+    assert!(interval[0].as_f64() < Some(rate) && Some(rate) < interval[1].as_f64(), "{interval}");
+
+    let judgements = std::fs::read_to_string(out.join("judgements.jsonl")).expect("judgements");
+    let mut shown: Vec<String> = judgements
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["shown_first"].to_string())
+        .collect();
+    assert_eq!(shown.iter().filter(|side| *side == "\"tuned\"").count() as u64, wins);
+    shown.sort();
+    shown.dedup();
+    assert_eq!(shown.len(), 2);
+
+    let times = || std::fs::read_to_string(&asked).expect("the judge was asked").lines().count();
+    assert_eq!(times(), 20);
+    assert_eq!(evaluate()["summary"], reply["summary"]);
+    assert_eq!(times(), 20, "the judge was asked again");
+
+    report_of(folder.path(), &settings.output_dir(), &out);
+}
+
+#[cfg(unix)]
+fn report_of(folder: &Path, run: &Path, eval: &Path) {
+    let out = folder.join("report");
+    let mut report = command(folder, "report");
+    let reply =
+        last(&Finished::run(report.arg("--run").arg(run).arg("--eval").arg(eval).arg("--output-dir").arg(&out)).well());
+    let page = std::fs::read_to_string(reply["html"].as_str().expect("the page's path")).expect("the page");
+    for outside in ["src=\"http", "href=\"http", "<link", "<script src", "@import", "url(http"] {
+        assert!(!page.contains(outside), "the page asks for something outside itself: {outside}");
+    }
+    assert!(page.contains("<svg"), "the page has no figure");
+    let figures = reply["figures"].as_array().expect("figures");
+    for kind in ["svg", "png"] {
+        let of_kind = figures.iter().filter_map(Value::as_str).filter(|path| path.ends_with(kind));
+        let found = of_kind.inspect(|path| assert!(Path::new(path).is_file(), "{path} is not there")).count();
+        assert!(found >= 5, "{found} {kind} figures");
+    }
+}
+
+#[test]
+fn a_finished_run_hands_out_its_adapter() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = trained(folder.path());
+    let out = folder.path().join("out");
+    let mut export = command(folder.path(), "export");
+    let _ = Finished::run(export.arg("--run").arg(settings.output_dir()).arg("--output-dir").arg(&out)).well();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        let read = |folder: &Path| std::fs::read(folder.join("adapter").join(name)).expect("an adapter's file");
+        assert!(read(&settings.output_dir()) == read(&out), "{name} is another one");
+    }
+}
+
+#[test]
+fn the_worker_goes_on_with_a_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = trained(folder.path());
+    let reply = last(&Finished::run(command(folder.path(), "worker").arg(settings.output_dir())).well());
+    assert_eq!(reply["already_finished"], true, "{reply}");
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).expect("the temporary folder can be written");
+    let _ = Finished::run(command(folder.path(), "worker").arg(&empty)).refused(&["empty", "config.toml"]);
+}
