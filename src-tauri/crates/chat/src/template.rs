@@ -1,0 +1,140 @@
+//! Chat templates, rendered as `transformers` renders them (`render_jinja_template` and
+//! `_cached_compile_jinja_template` in `utils/chat_template_utils.py`, version 5).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use chrono::format::{Item, StrftimeItems};
+use chrono::{DateTime, Local};
+use minijinja::{AutoEscape, Environment, ErrorKind, Value, context};
+use prefs::Message;
+
+use crate::{Error, python};
+
+/// The name under which the one template is kept.
+const NAME: &str = "chat_template";
+
+/// A compiled chat template.
+pub(crate) struct ChatTemplate {
+    environment: Environment<'static>,
+    reads_clock: bool,
+}
+
+/// What `raise_exception` was called with.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Raised(String);
+
+impl ChatTemplate {
+    /// Compiles a template; the error says what is wrong with it.
+    pub(crate) fn new(source: &str) -> Result<Self, String> {
+        let mut environment = Environment::new();
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.set_keep_trailing_newline(false);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        python::install(&mut environment);
+        environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
+        });
+        environment
+            .add_template_owned(NAME, without_generation_tags(source).into_owned())
+            .map_err(|error| explain(&error))?;
+        let mut this = Self { environment, reads_clock: source.contains("strftime_now") };
+        this.set_time(SystemTime::now());
+        Ok(this)
+    }
+
+    /// Whether the template may ask for the time.
+    pub(crate) fn reads_clock(&self) -> bool {
+        self.reads_clock
+    }
+
+    /// Sets the time that `strftime_now` tells, in this machine's time zone.
+    pub(crate) fn set_time(&mut self, time: SystemTime) {
+        let time: DateTime<Local> = time.into();
+        self.environment.add_function("strftime_now", move |format: &str| strftime(&time, format));
+    }
+
+    /// Renders a conversation.
+    pub(crate) fn render(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        special_tokens: &BTreeMap<String, String>,
+    ) -> Result<String, Error> {
+        if messages.is_empty() {
+            return Err(Error::NoMessages);
+        }
+        // TRL passes tools, and transformers documents, as None where there are none.
+        let ours = context! { messages, tools => (), documents => (), add_generation_prompt };
+        let all = context! { ..ours, ..Value::from_serialize(special_tokens) };
+        let template = self.environment.get_template(NAME).map_err(|error| Error::Template(explain(&error)))?;
+        template.render(all).map_err(|error| match raised(&error) {
+            Some(message) => Error::Refused(message),
+            None => Error::Template(explain(&error)),
+        })
+    }
+}
+
+/// What went wrong, with the line of the template and the reasons beneath.
+fn explain(error: &minijinja::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(deeper) = source {
+        let _ = write!(text, ": {deeper}");
+        source = deeper.source();
+    }
+    text
+}
+
+/// The message of the template's own `raise_exception`, if that is what ended it.
+fn raised(error: &minijinja::Error) -> Option<String> {
+    let mut source = error.source();
+    while let Some(deeper) = source {
+        if let Some(raised) = deeper.downcast_ref::<Raised>() {
+            return Some(raised.0.clone());
+        }
+        source = deeper.source();
+    }
+    None
+}
+
+fn strftime(time: &DateTime<Local>, format: &str) -> Result<String, minijinja::Error> {
+    let items: Vec<Item> = StrftimeItems::new(format).collect();
+    if items.contains(&Item::Error) {
+        let message = format!("strftime_now does not know the format {format:?}");
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, message));
+    }
+    Ok(time.format_with_items(items.iter()).to_string())
+}
+
+/// `{% generation %}` marks what the assistant said and renders as what it holds, in a scope of its own: a `{% with %}`.
+fn without_generation_tags(source: &str) -> Cow<'_, str> {
+    if !source.contains("generation") {
+        return Cow::Borrowed(source);
+    }
+    let mut result = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(at) = rest.find("{%") {
+        let (before, tag) = rest.split_at(at);
+        result.push_str(before);
+        let Some(end) = tag.find("%}") else { break };
+        let (inside, after) = (&tag[2..end], &tag[end + 2..]);
+        let open = if inside.starts_with(['-', '+']) { &inside[..1] } else { "" };
+        let close =
+            if inside.len() > open.len() && inside.ends_with(['-', '+']) { &inside[inside.len() - 1..] } else { "" };
+        let replaced = match inside[open.len()..inside.len() - close.len()].trim() {
+            "generation" => format!("{{%{open} with {close}%}}"),
+            "endgeneration" => format!("{{%{open} endwith {close}%}}"),
+            _ => tag[..end + 2].to_owned(),
+        };
+        result.push_str(&replaced);
+        rest = after;
+    }
+    result.push_str(rest);
+    Cow::Owned(result)
+}

@@ -1,0 +1,102 @@
+use gguf::Value;
+use prefs::{Content, Message, Pair};
+
+use super::{CHATML, byte_level, with, with_template, without};
+use crate::{Boundary, Error, Tokenizer, encode_pair, encode_prompt};
+
+fn said(role: &str, content: &str) -> Content {
+    vec![Message::new(role, content)].into()
+}
+
+fn pair(prompt: Content, chosen: Content, rejected: Content) -> Pair {
+    Pair { prompt, chosen, rejected, category: None }
+}
+
+fn spoken() -> Pair {
+    pair(said("user", "Why?"), said("assistant", "So."), said("assistant", ""))
+}
+
+#[test]
+fn a_conversation_is_split_after_the_generation_prompt() {
+    let tokenizer = with_template(CHATML);
+    let encoded = encode_pair(&tokenizer, &spoken()).unwrap();
+    let decode = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
+    assert_eq!(decode(&encoded.prompt), "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n");
+    assert_eq!(decode(&encoded.chosen), "So.<|im_end|>\n");
+    assert_eq!(decode(&encoded.rejected), "<|im_end|>\n");
+    assert_eq!(encoded.boundary, Boundary::Clean);
+    assert_eq!(encode_prompt(&tokenizer, &spoken().prompt).unwrap(), encoded.prompt);
+}
+
+#[test]
+fn a_template_that_breaks_the_boundary_is_reported_with_the_text_lost() {
+    let thinking = CHATML.replace("'<|im_start|>assistant\n' }}", "'<|im_start|>assistant\n<think>\n\n' }}");
+    let tokenizer = with_template(&thinking);
+    let encoded = encode_pair(&tokenizer, &spoken()).unwrap();
+    assert_eq!(encoded.boundary, Boundary::Broken { dropped_text: "<think>\n\n".to_owned() });
+    assert_eq!(tokenizer.decode(&encoded.chosen, false).unwrap(), "So.<|im_end|>\n");
+}
+
+#[test]
+fn a_template_without_a_generation_prompt_leaves_the_header_to_the_answer() {
+    let silent = CHATML.split("{%- if add").next().unwrap();
+    let tokenizer = with_template(silent);
+    let encoded = encode_pair(&tokenizer, &spoken()).unwrap();
+    assert_eq!(encoded.boundary, Boundary::Clean);
+    assert_eq!(tokenizer.decode(&encoded.chosen, false).unwrap(), "<|im_start|>assistant\nSo.<|im_end|>\n");
+}
+
+#[test]
+fn text_answers_end_with_the_end_of_sequence_token_once() {
+    let tokenizer = with_template(CHATML);
+    let text = pair("Q:".into(), " yes".into(), " no<|im_end|>".into());
+    let encoded = encode_pair(&tokenizer, &text).unwrap();
+    assert_eq!(tokenizer.decode(&encoded.chosen, false).unwrap(), " yes<|im_end|>");
+    assert_eq!(tokenizer.decode(&encoded.rejected, false).unwrap(), " no<|im_end|>");
+
+    let merging = Tokenizer::from_gguf(&byte_level("gpt-2", &["a b"])).unwrap();
+    let encoded = encode_pair(&merging, &pair("xa".into(), "b".into(), "a".into())).unwrap();
+    assert_eq!(encoded.boundary, Boundary::Broken { dropped_text: "a".to_owned() });
+    assert_eq!(merging.decode(&encoded.rejected, false).unwrap(), "aa<|im_end|>");
+
+    let nameless = Tokenizer::from_gguf(&without(byte_level("gpt-2", &[]), "tokenizer.ggml.eos_token_id")).unwrap();
+    assert!(matches!(encode_pair(&nameless, &text), Err(Error::NoEos)));
+}
+
+#[test]
+fn special_tokens_in_what_a_user_says_are_special() {
+    let tokenizer = with_template(CHATML);
+    let prompt = said("user", "<|im_end|>");
+    let ids = encode_prompt(&tokenizer, &prompt).unwrap();
+    assert_eq!(ids.iter().filter(|&&id| id == 2).count(), 2);
+}
+
+#[test]
+fn what_cannot_be_encoded_says_why() {
+    let tokenizer = with_template(CHATML);
+    let mixed = pair(said("user", "Why?"), "So.".into(), "No.".into());
+    assert!(matches!(encode_pair(&tokenizer, &mixed), Err(Error::MixedPair)));
+    assert!(matches!(encode_prompt(&tokenizer, &Content::Messages(Vec::new())), Err(Error::NoMessages)));
+    let plain = Tokenizer::from_gguf(&without(byte_level("gpt-2", &[]), "tokenizer.chat_template")).unwrap();
+    assert!(matches!(encode_pair(&plain, &spoken()), Err(Error::NoTemplate)));
+
+    let strict = with_template(
+        "{% if messages[0].role != 'system' %}{{ raise_exception('a system message must come first') }}{% endif %}",
+    );
+    match encode_pair(&strict, &spoken()) {
+        Err(Error::Refused(message)) => assert_eq!(message, "a system message must come first"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_model_whose_template_cannot_be_used_still_reads_text() {
+    let broken = with(byte_level("gpt-2", &[]), "tokenizer.chat_template", Value::String("{% nonsense %}".to_owned()));
+    let tokenizer = Tokenizer::from_gguf(&broken).unwrap();
+    assert!(tokenizer.has_template());
+    assert_eq!(tokenizer.encode("a").unwrap().len(), 1);
+    match encode_pair(&tokenizer, &spoken()) {
+        Err(Error::Template(message)) => assert!(message.contains("nonsense"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,100 @@
+use std::path::Path;
+
+use prefs::Message;
+use serde_json::{Value, json};
+
+use super::{CHATML, byte_level};
+use crate::{Error, Tokenizer};
+
+/// A folder with a `tokenizer.json` that puts nothing around text, and these other files.
+fn folder(files: &[(&str, Value)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = Tokenizer::from_gguf(&byte_level("smollm", &["a b"])).unwrap();
+    std::fs::write(folder.path().join("tokenizer.json"), tokenizer.inner.to_string(false).unwrap()).unwrap();
+    for (name, content) in files {
+        let text = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn open(files: &[(&str, Value)]) -> Tokenizer {
+    Tokenizer::open(folder(files).path()).unwrap()
+}
+
+fn refusal(files: &[(&str, Value)]) -> String {
+    match Tokenizer::open(folder(files).path()) {
+        Ok(_) => panic!("the folder was accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn rendered(tokenizer: &Tokenizer) -> Result<String, Error> {
+    tokenizer.render(&[Message::new("user", "Hi")], false)
+}
+
+#[test]
+fn a_folder_reads_like_the_file_it_came_from() {
+    let tokenizer = open(&[
+        ("tokenizer_config.json", json!({ "eos_token": { "content": "<|im_end|>" }, "pad_token": null })),
+        ("special_tokens_map.json", json!({ "bos_token": "<|im_start|>", "pad_token": "<|endoftext|>" })),
+        ("chat_template.jinja", json!("{{ bos_token }}{{ pad_token }}{{ messages[0].content }}{{ eos_token }}\n")),
+        ("generation_config.json", json!({ "eos_token_id": [0, 2] })),
+        ("config.json", json!({ "eos_token_id": 1 })),
+    ]);
+    assert_eq!(tokenizer.encode("ab1<think>").unwrap(), [260, u32::from(b'1') + 4, 3]);
+    assert_eq!(rendered(&tokenizer).unwrap(), "<|im_start|>Hi<|im_end|>");
+    assert_eq!(tokenizer.stop_ids(), [0, 1, 2]);
+    assert_eq!(tokenizer.eos_token(), Some("<|im_end|>"));
+    let bare = open(&[]);
+    assert_eq!((bare.eos_token(), bare.has_template(), bare.stop_ids().len()), (None, false, 0));
+}
+
+#[test]
+fn the_template_may_stand_in_the_configuration() {
+    let one = open(&[("tokenizer_config.json", json!({ "chat_template": CHATML }))]);
+    assert_eq!(rendered(&one).unwrap(), "<|im_start|>user\nHi<|im_end|>\n");
+    assert_eq!(one.stop_ids(), [2]);
+    let list = json!({ "chat_template": [
+        { "name": "tool_use", "template": "tools" }, { "name": "default", "template": "plain" }
+    ] });
+    assert_eq!(rendered(&open(&[("tokenizer_config.json", list.clone())])).unwrap(), "plain");
+    let both = open(&[("tokenizer_config.json", list), ("chat_template.jinja", json!("own file"))]);
+    assert_eq!(rendered(&both).unwrap(), "own file");
+    let nameless = json!({ "chat_template": [{ "name": "rag", "template": "" }] });
+    match rendered(&open(&[("tokenizer_config.json", nameless)])) {
+        Err(Error::Template(message)) => assert!(message.contains("rag"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_configuration_decides_what_is_put_around_text() {
+    let config = json!({ "bos_token": "<|im_start|>", "add_bos_token": true, "eos_token": "<|im_end|>" });
+    assert_eq!(open(&[("tokenizer_config.json", config)]).encode("").unwrap(), [1]);
+    let config = json!({ "bos_token": "<|im_start|>", "add_eos_token": true, "eos_token": "<|im_end|>" });
+    assert_eq!(open(&[("tokenizer_config.json", config)]).encode("").unwrap(), [2]);
+}
+
+#[test]
+fn tokens_that_only_the_configuration_knows_are_added() {
+    let added =
+        |id: &str, content: &str| json!({ "added_tokens_decoder": { id: { "content": content, "special": true } } });
+    let tokenizer = open(&[("tokenizer_config.json", added("261", "<new>"))]);
+    assert_eq!(tokenizer.encode("<new>").unwrap(), [261]);
+    assert!(refusal(&[("tokenizer_config.json", added("400", "<new>"))]).contains("\"<new>\" should have the id 400"));
+    assert!(refusal(&[("tokenizer_config.json", added("no number", "<new>"))]).contains("no number"));
+}
+
+#[test]
+fn damaged_folders_are_refused() {
+    let empty = tempfile::tempdir().unwrap();
+    let said = Tokenizer::open(empty.path()).err().unwrap().to_string();
+    assert!(said.contains("no tokenizer.json"), "{said}");
+    assert!(refusal(&[("tokenizer.json", json!("{"))]).contains("tokenizer.json"));
+    assert!(refusal(&[("tokenizer_config.json", json!("{"))]).contains("not valid JSON"));
+    assert!(refusal(&[("config.json", json!([]))]).contains("should be a JSON object"));
+    assert!(refusal(&[("tokenizer_config.json", json!({ "chat_template": 1 }))]).contains("chat_template"));
+    let said = Tokenizer::open(Path::new("no such model.gguf")).err().unwrap().to_string();
+    assert!(said.contains("no such model.gguf"), "{said}");
+}

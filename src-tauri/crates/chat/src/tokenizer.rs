@@ -1,0 +1,150 @@
+//! A model's tokenizer with its chat template.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::SystemTime;
+
+use prefs::Message;
+
+use crate::Error;
+use crate::template::ChatTemplate;
+
+/// Turns text and conversations into token ids and back, as one model expects them.
+pub struct Tokenizer {
+    pub(crate) inner: tokenizers::Tokenizer,
+    /// The compiled template, none, or why it cannot be used: text goes through all the same.
+    template: Result<Option<ChatTemplate>, String>,
+    special_tokens: BTreeMap<String, String>,
+    stop_ids: Vec<u32>,
+}
+
+/// What a tokenizer is made of.
+pub(crate) struct Parts {
+    pub(crate) inner: tokenizers::Tokenizer,
+    /// The source of the chat template, none, or why none can be chosen.
+    pub(crate) template: Result<Option<String>, String>,
+    /// `bos_token`, `eos_token` and the like, as the template sees them.
+    pub(crate) special_tokens: BTreeMap<String, String>,
+    /// Ids after which the model has finished.
+    pub(crate) stop_ids: BTreeSet<u32>,
+}
+
+impl Tokenizer {
+    /// Opens the tokenizer of a model: a Hugging Face folder, or a GGUF file.
+    ///
+    /// # Errors
+    /// When the files are missing, damaged, or describe a tokenizer that is not supported.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if path.is_dir() { Self::from_dir(path) } else { Self::from_gguf(&gguf::read_header(path)?) }
+    }
+
+    pub(crate) fn assemble(parts: Parts) -> Self {
+        let Parts { inner, template, special_tokens, mut stop_ids } = parts;
+        let template = template.and_then(|source| source.map(|source| ChatTemplate::new(&source)).transpose());
+        let eos = special_tokens.get("eos_token").and_then(|token| inner.token_to_id(token));
+        stop_ids.extend(eos);
+        let mut this = Self { inner, template, special_tokens, stop_ids: Vec::new() };
+        stop_ids.extend(this.end_of_turn());
+        this.stop_ids = stop_ids.into_iter().collect();
+        this
+    }
+
+    /// The ids of a text. Special tokens written out in the text are recognised, and those that the model wants around
+    /// every text are added, as in `tokenizer(text)` of `transformers`.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+        self.ids(text, true)
+    }
+
+    /// The ids of a rendered conversation, to which nothing is added: the template has written all special tokens
+    /// (`apply_chat_template(tokenize=True)` of `transformers`).
+    ///
+    /// # Errors
+    /// When the tokenizer refuses the text.
+    pub fn encode_rendered(&self, text: &str) -> Result<Vec<u32>, Error> {
+        self.ids(text, false)
+    }
+
+    fn ids(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, Error> {
+        let encoding = self.inner.encode_fast(text, add_special_tokens).map_err(Error::tokenizer)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of ids, with or without the special tokens among them. Bytes that are no text become U+FFFD, and ids
+    /// outside the vocabulary nothing.
+    ///
+    /// # Errors
+    /// When the tokenizer's decoder fails.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, Error> {
+        self.inner.decode(ids, skip_special).map_err(Error::tokenizer)
+    }
+
+    /// Number of tokens, added ones included. A model may have more rows than this in its embedding.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The end-of-sequence token, where the tokenizer names one.
+    pub fn eos_token(&self) -> Option<&str> {
+        self.special_tokens.get("eos_token").map(String::as_str)
+    }
+
+    /// The ids at which generation ends, in rising order: those of the tokenizer and of the model's configuration, and
+    /// the token with which the chat template ends a turn.
+    pub fn stop_ids(&self) -> &[u32] {
+        &self.stop_ids
+    }
+
+    /// Whether the model has a chat template, and so can read messages.
+    pub fn has_template(&self) -> bool {
+        !matches!(self.template, Ok(None))
+    }
+
+    /// Whether the chat template asks for the date, so that the same conversation has other ids tomorrow unless
+    /// [`Tokenizer::set_time`] is called.
+    pub fn reads_clock(&self) -> bool {
+        matches!(&self.template, Ok(Some(template)) if template.reads_clock())
+    }
+
+    /// Sets the time that the chat template sees in place of the time at which the tokenizer was opened.
+    pub fn set_time(&mut self, time: SystemTime) {
+        if let Ok(Some(template)) = &mut self.template {
+            template.set_time(time);
+        }
+    }
+
+    /// Renders a conversation to text, with the beginning of an answer after it if `add_generation_prompt` is set and
+    /// the template knows of that.
+    ///
+    /// # Errors
+    /// When there is no template or no message, the template refuses the conversation, or it needs what is not
+    /// supported.
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, Error> {
+        match &self.template {
+            Ok(Some(template)) => template.render(messages, add_generation_prompt, &self.special_tokens),
+            Ok(None) => Err(Error::NoTemplate),
+            Err(why) => Err(Error::Template(why.clone())),
+        }
+    }
+
+    /// The special token that the template writes right after an answer.
+    fn end_of_turn(&self) -> Option<u32> {
+        const ANSWER: &str = "marked answer";
+        let conversation = [Message::new("user", "question"), Message::new("assistant", ANSWER)];
+        let rendered = self.render(&conversation, false).ok()?;
+        let (_, rest) = rendered.rsplit_once(ANSWER)?;
+        let added = self.inner.get_added_tokens_decoder();
+        for id in self.encode_rendered(rest.trim_start()).ok()? {
+            if added.get(&id).is_some_and(|token| token.special) {
+                return Some(id);
+            }
+            // SentencePiece may put a space before a text.
+            if !self.decode(&[id], false).ok()?.trim().is_empty() {
+                return None;
+            }
+        }
+        None
+    }
+}
