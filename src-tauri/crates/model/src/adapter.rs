@@ -1,4 +1,4 @@
-//! LoRA adapters in PEFT's format: `adapter_config.json` beside `adapter_model.safetensors`.
+//! `LoRA` adapters in PEFT's format: `adapter_config.json` beside `adapter_model.safetensors`.
 //!
 //! Reading refuses, by name, every setting that would change the mathematics and is not implemented, and every tensor
 //! that is missing, superfluous or of the wrong shape: an adapter that loads in part would be another adapter.
@@ -77,7 +77,7 @@ const PLAIN_STARTS: &[&str] = &["gaussian", "orthogonal", "eva"];
 /// must agree. A regular expression in `target_modules` is replaced by the names that the tensors give.
 ///
 /// # Errors
-/// [`Error::Io`] when a file is missing; [`Error::Adapter`] when the folder is not a LoRA adapter for this model or
+/// [`Error::Io`] when a file is missing; [`Error::Adapter`] when the folder is not a `LoRA` adapter for this model or
 /// asks for what is not implemented; [`Error::NonFinite`] when a weight is NaN or infinite.
 pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<AdapterTensors> {
     let path = dir.join(CONFIG);

@@ -101,7 +101,7 @@ pub enum Error {
         hint: String,
     },
 
-    /// The settings of LoRA have no meaning, or none on this model.
+    /// The settings of `LoRA` have no meaning, or none on this model.
     #[error("the LoRA settings: {what}. {hint}")]
     Lora {
         /// What is wrong, without a final full stop.

@@ -1,4 +1,4 @@
-//! Which linears get an adapter, and how large: the settings of LoRA (arXiv 2106.09685) under PEFT's names.
+//! Which linears get an adapter, and how large: the settings of `LoRA` (arXiv 2106.09685) under PEFT's names.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct LinearShape {
     pub out_features: usize,
 }
 
-/// The settings of a LoRA adapter. A linear with an adapter computes `W x + lora_alpha / r · B A x`.
+/// The settings of a `LoRA` adapter. A linear with an adapter computes `W x + lora_alpha / r · B A x`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoraConfig {

@@ -109,6 +109,7 @@ impl Rope {
 }
 
 #[cfg(test)]
+#[allow(clippy::unreadable_literal)] // Numbers as Python printed them.
 mod tests {
     use super::*;
 

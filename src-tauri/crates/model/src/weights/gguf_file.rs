@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Two heads of four rows. `permute` of convert_hf_to_gguf.py stores each head's rows as 0, 2, 1, 3.
+    /// Two heads of four rows. `permute` of `convert_hf_to_gguf.py` stores each head's rows as 0, 2, 1, 3.
     #[test]
     fn interleaved_rows_come_back_in_order() {
         let stored = Tensor::new(&[0f32, 2., 1., 3., 4., 6., 5., 7.], &Device::Cpu).unwrap();

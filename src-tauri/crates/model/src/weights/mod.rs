@@ -89,6 +89,12 @@ fn open_folder(folder: &Path) -> Result<Opened> {
     Ok((config, Kind::Safetensors, paths, unneeded, Backend::Safetensors { files, places }))
 }
 
+/// `model.safetensors.index.json`: for each tensor the file that holds it.
+#[derive(serde::Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
 /// The safetensors files of a folder: the single one, or the shards of its index.
 fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let single = folder.join("model.safetensors");
@@ -98,10 +104,6 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let index = folder.join("model.safetensors.index.json");
     if !index.is_file() {
         return Err(Error::config(folder, "it holds no model.safetensors", no_weights_hint(folder)));
-    }
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
     }
     let text = std::fs::read_to_string(&index).map_err(Error::io(&index))?;
     let Index { weight_map } = serde_json::from_str(&text).map_err(|error| {
@@ -120,14 +122,12 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// What to do about a folder without safetensors, depending on what it holds instead.
 fn no_weights_hint(folder: &Path) -> String {
-    let names: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    if let Some(gguf) = names.iter().find(|name| name.ends_with(".gguf")) {
-        format!("Give the GGUF file itself: {}", folder.join(gguf).display())
-    } else if names.iter().any(|name| name.ends_with(".bin") || name.ends_with(".pth")) {
+    let files: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let with = |ending: &str| files.iter().find(|path| path.extension().is_some_and(|found| found == ending));
+    if let Some(gguf) = with("gguf") {
+        format!("Give the GGUF file itself: {}", gguf.display())
+    } else if with("bin").or(with("pth")).is_some() {
         "PyTorch pickles can run code and are never read; take the safetensors version of the model".to_string()
     } else {
         "Download the model's safetensors files into the folder".to_string()
