@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// A command that starts the program, which is built first where that is needed.
+/// A command that starts the program: the one that `TIEBREAK_PROGRAM` names, such as a packaged one, or else this
+/// repository's, built first where that is needed.
 pub fn tiebreak() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PROGRAM.get_or_init(build));
+    let program = || std::env::var_os("TIEBREAK_PROGRAM").map_or_else(build, PathBuf::from);
+    let mut command = Command::new(PROGRAM.get_or_init(program));
     command.stdin(Stdio::null());
     command
 }

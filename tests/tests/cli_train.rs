@@ -69,22 +69,30 @@ fn scores_are_those_of_trl() {
 fn a_run_takes_the_steps_that_trl_takes() {
     for family in FAMILIES {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let settings = Settings::new(folder.path())
+        let expected = expected(family);
+        let mut settings = Settings::new(folder.path())
             .path("model", &golden(family))
             .path("init_adapter", &golden(family).join("adapter"))
-            .set("learning_rate", "2e-3")
-            .set("lr_scheduler_type", "\"linear\"")
-            .set("warmup_steps", "3")
-            .set("max_length", "112")
-            .set("max_grad_norm", "0.5")
-            .set("weight_decay", "0.01")
-            .set("max_steps", "8")
             .set("shuffle", "false")
             .set("lora.lora_dropout", "0.0");
+        // TRL's own settings, under the same names.
+        for key in [
+            "per_device_train_batch_size",
+            "gradient_accumulation_steps",
+            "learning_rate",
+            "lr_scheduler_type",
+            "warmup_steps",
+            "beta",
+            "max_length",
+            "max_grad_norm",
+            "weight_decay",
+            "max_steps",
+        ] {
+            settings = settings.set(key, &expected["settings"][key].to_string());
+        }
         let _ = Finished::run(&mut settings.train()).well();
         let events = events(&settings.output_dir());
         let steps: Vec<&Value> = events.iter().filter(|event| event["type"] == "step").collect();
-        let expected = expected(family);
         let wanted = expected["trajectory"].as_array().expect("a list");
         assert_eq!(steps.len(), wanted.len());
         for (step, want) in steps.iter().zip(wanted) {
