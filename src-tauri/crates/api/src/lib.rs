@@ -1,1 +1,33 @@
-//! api
+//! Every operation that the window or the command line can ask for, with its request, its reply and its error.
+//!
+//! An operation reports through a [`Context`]: what it is doing, how far it is and how long it still takes. It stops
+//! soon after the context's `stop` is set, leaving what is done in a state that the same operation goes on from.
+
+mod answers;
+mod check;
+mod context;
+mod demo;
+mod error;
+mod evaluate;
+mod export;
+mod import;
+mod open;
+mod report;
+mod score;
+mod training;
+
+pub use answers::{Answered, GenerateRequest, generate};
+pub use check::{CheckReply, CheckRequest, check};
+pub use context::{Context, Update};
+pub use demo::{DemoReply, DemoRequest, demo, fetch_demo_model};
+pub use error::{Error, Result};
+pub use evaluate::{EvalReply, EvalRequest, evaluate};
+pub use export::{ExportReply, ExportRequest, Exported, export};
+pub use import::{ImportReply, ImportRequest, import};
+pub use open::ModelChoice;
+pub use report::{ReportReply, ReportRequest, report};
+pub use score::{PairScore, ScoreReply, ScoreRequest, score};
+pub use training::{TrainReply, train, work};
+
+pub use chat::{Limits, Truncation};
+pub use generate::Sampling;

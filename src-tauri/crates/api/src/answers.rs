@@ -1,0 +1,124 @@
+//! Answers to prompts.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::open::{ModelChoice, Opened, open};
+use generate::{Answer, Finish, Flow, Request, Sampling};
+use prefs::prompts::{self, Prompt};
+use prefs::{Content, Message};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Sequences decoded at once.
+pub(crate) const BATCH: usize = 40;
+
+/// What is to be answered.
+#[derive(Debug, Clone)]
+pub struct GenerateRequest {
+    /// Who answers.
+    pub choice: ModelChoice,
+    /// A file of prompts, JSONL.
+    pub prompts: Option<PathBuf>,
+    /// Prompts given as text, each a user's message where the model has a chat template.
+    pub texts: Vec<String>,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answered {
+    /// Place of the prompt, from 0.
+    pub index: usize,
+    /// The prompt.
+    pub prompt: Content,
+    /// The answer.
+    pub text: String,
+    /// Tokens of the answer.
+    pub tokens: usize,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Answers all prompts.
+///
+/// # Errors
+/// When the model or the prompts cannot be read.
+pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<Answered>> {
+    let opened = open(&request.choice, context)?;
+    let mut all = Vec::new();
+    if let Some(path) = &request.prompts {
+        let reading = prompts::read_prompts(path)?;
+        for refused in &reading.refused {
+            context.note(format!("{}, line {}: {}", path.display(), refused.line, refused.reason));
+        }
+        all.extend(reading.into_prompts());
+    }
+    for text in &request.texts {
+        let prompt = if opened.tokenizer.has_template() {
+            Content::Messages(vec![Message::new("user", text.as_str())])
+        } else {
+            Content::Text(text.clone())
+        };
+        all.push(Prompt { prompt, category: None });
+    }
+    if all.is_empty() {
+        return Err(Error::new("no_prompts", "there is nothing to answer", "give --prompt TEXT or --prompts FILE"));
+    }
+    let all: Vec<Content> = all.into_iter().map(|p| p.prompt).collect();
+    let answers = answer(&opened, true, &all, &request.sampling, "generate", context)?;
+    context.check()?;
+    let texts = answers.iter().map(|a| text(&opened, a)).collect::<Result<Vec<_>>>()?;
+    Ok(all
+        .into_iter()
+        .zip(answers)
+        .zip(texts)
+        .enumerate()
+        .map(|(index, ((prompt, answer), text))| Answered {
+            index,
+            prompt,
+            text,
+            tokens: answer.ids.len(),
+            finish: answer.finish,
+        })
+        .collect())
+}
+
+/// Answers with the adapter on (where there is one) or off. The share done is counted in tokens, an answer that has
+/// ended as all its tokens.
+pub(crate) fn answer(
+    opened: &Opened,
+    tuned: bool,
+    prompts: &[Content],
+    sampling: &Sampling,
+    stage: &str,
+    context: &mut Context,
+) -> Result<Vec<Answer>> {
+    let ids = prompts
+        .iter()
+        .map(|p| chat::encode_prompt(&opened.tokenizer, p))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let lora = if tuned { opened.lora.as_ref() } else { None };
+    let stop = opened.tokenizer.stop_ids();
+    let request = Request { prompts: &ids, sampling, stop, batch: BATCH };
+    let start = Instant::now();
+    let mut tokens = 0u64;
+    let budget = (prompts.len() * sampling.max_new_tokens) as u64;
+    let mut last = Instant::now();
+    let answers = generate::generate(&opened.decoder, lora, request, |_, _| {
+        tokens += 1;
+        if last.elapsed().as_secs_f64() > 0.5 {
+            last = Instant::now();
+            // Most answers end before the limit, so the time left is at most this.
+            context.progress(stage, start, tokens, budget);
+        }
+        if context.stopped() { Flow::Break } else { Flow::Continue }
+    })?;
+    context.progress(stage, start, budget, budget);
+    Ok(answers)
+}
+
+pub(crate) fn text(opened: &Opened, answer: &Answer) -> Result<String> {
+    Ok(opened.tokenizer.decode(&answer.ids, true)?.trim().to_owned())
+}

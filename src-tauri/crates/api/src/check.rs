@@ -1,0 +1,62 @@
+//! What is odd about a set of pairs, and how it meets a model's limits.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::open::find_model;
+use chat::{Limits, Tokenizer};
+use prefs::checks::{self, Checks};
+use prefs::{Refused, jsonl};
+use serde::Serialize;
+use std::path::PathBuf;
+use train::data;
+use train::events::Counts;
+
+/// What is to be checked.
+#[derive(Debug, Clone)]
+pub struct CheckRequest {
+    /// Pairs to train on.
+    pub pairs: PathBuf,
+    /// Held-out pairs.
+    pub eval: Option<PathBuf>,
+    /// A model whose tokenizer and template are to be tried on them.
+    pub model: Option<PathBuf>,
+    /// Limits on tokens.
+    pub limits: Limits,
+}
+
+/// The findings.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckReply {
+    /// Findings on the pairs themselves.
+    pub checks: Checks,
+    /// Rows that are no pair.
+    pub refused: Vec<Refused>,
+    /// What the limits cut or drop, where a model was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Counts>,
+    /// The end of a prompt that the template renders differently before an answer, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken_boundary: Option<String>,
+}
+
+/// Checks pairs.
+///
+/// # Errors
+/// When a file or the model's tokenizer cannot be read.
+pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply> {
+    let reading = jsonl::read_pairs(&request.pairs)?;
+    let refused = reading.refused.clone();
+    let pairs = reading.into_pairs();
+    let eval = match &request.eval {
+        Some(path) => Some(jsonl::read_pairs(path)?.into_pairs()),
+        None => None,
+    };
+    let (mut tokens, mut broken_boundary) = (None, None);
+    if let Some(model) = &request.model {
+        let tokenizer = Tokenizer::open(&find_model(model, context)?)?;
+        let set = data::encode(&request.pairs, &pairs, refused.len(), &tokenizer, &request.limits, &mut |_| Ok(true))?;
+        let set = set.ok_or_else(Error::cancelled)?;
+        (tokens, broken_boundary) = (Some(set.counts), set.broken_boundary);
+    }
+    Ok(CheckReply { checks: checks::check(&pairs, eval.as_deref()), refused, tokens, broken_boundary })
+}

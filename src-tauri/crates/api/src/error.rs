@@ -1,0 +1,79 @@
+//! What crosses to the user when an operation fails: a code, a sentence, and what to do.
+
+use serde::Serialize;
+
+/// The result of an operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A failed operation, in the user's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Error {
+    /// A stable short name for programs; `cancelled` when the user stopped it.
+    pub code: String,
+    /// What is wrong, and where.
+    pub message: String,
+    /// What to do about it; empty where the message says so itself.
+    pub hint: String,
+}
+
+impl Error {
+    pub(crate) fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), hint: hint.into() }
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        Self::new("cancelled", "stopped as asked", "run the same command again to go on")
+    }
+
+    /// Whether the user stopped the operation: that is no failure.
+    pub fn is_cancelled(&self) -> bool {
+        self.code == "cancelled"
+    }
+
+    /// For a file or folder that could not be used.
+    pub(crate) fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.display().to_string();
+        move |source| {
+            Self::new(
+                "file",
+                format!("{path}: {source}"),
+                "check that it exists, may be used, and that the disk has room",
+            )
+        }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<train::Error> for Error {
+    fn from(error: train::Error) -> Self {
+        Self::new(error.code(), error.to_string(), error.hint())
+    }
+}
+
+/// Errors whose message already says what to do.
+macro_rules! complete {
+    ($($error:ty => $code:literal),* $(,)?) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::new($code, error.to_string(), "")
+            }
+        })*
+    };
+}
+
+complete! {
+    chat::Error => "text",
+    eval::Error => "evaluation",
+    generate::Error => "generate",
+    hub::Error => "model_fetch",
+    model::Error => "model",
+    prefs::Error => "pairs",
+    runs::Error => "run",
+}

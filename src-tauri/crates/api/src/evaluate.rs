@@ -1,0 +1,165 @@
+//! Base against tuned on held-out prompts and pairs.
+
+use crate::answers::{BATCH, answer, text};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::open::{ModelChoice, Opened, open, sha256};
+use crate::score;
+use chat::Limits;
+use eval::accuracy::{PreferenceAccuracy, preference_accuracy};
+use eval::answers::{Answer, Side};
+use eval::evaluation::{Ancestry, Evaluation, Folder, Setup};
+use eval::judge::Judge;
+use generate::{Finish, Sampling};
+use prefs::Content;
+use prefs::prompts;
+use serde::Serialize;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The file of an evaluation's folder that holds the preference accuracy.
+pub(crate) const ACCURACY: &str = "accuracy.json";
+
+/// What is to be compared.
+#[derive(Debug, Clone)]
+pub struct EvalRequest {
+    /// The model and the adapter that is to be judged.
+    pub choice: ModelChoice,
+    /// Held-out prompts, JSONL.
+    pub prompts: PathBuf,
+    /// Held-out pairs for the preference accuracy, JSONL.
+    pub pairs: Option<PathBuf>,
+    /// Limits on the tokens of those pairs.
+    pub limits: Limits,
+    /// The beta that the adapter was trained with, for the rewards.
+    pub beta: f64,
+    /// The judge: `plain:45`, `shorter`, `command:PROGRAM ARGS`, …
+    pub judge: String,
+    /// How answers are sampled.
+    pub sampling: Sampling,
+    /// Seed of the sides on which answers are shown.
+    pub order_seed: u64,
+    /// The evaluation's folder; one that was broken off is gone on with.
+    pub output_dir: PathBuf,
+    /// The run that made the adapter.
+    pub run: Option<PathBuf>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EvalReply {
+    /// The evaluation's folder.
+    pub folder: PathBuf,
+    /// Answers, verdicts and the win rate.
+    #[serde(skip)]
+    pub evaluation: Evaluation,
+    /// The win rate with its interval and verdict.
+    pub summary: eval::evaluation::Summary,
+    /// Held-out preference accuracy, where pairs were given.
+    pub accuracy: Option<PreferenceAccuracy>,
+}
+
+/// Evaluates an adapter.
+///
+/// # Errors
+/// When the model, the adapter, the prompts or the judge cannot be used.
+pub fn evaluate(request: &EvalRequest, context: &mut Context) -> Result<EvalReply> {
+    let opened = open(&request.choice, context)?;
+    evaluate_opened(request, &opened, context)
+}
+
+pub(crate) fn evaluate_opened(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Result<EvalReply> {
+    let judge = Judge::parse(&request.judge)?;
+    if opened.lora.is_none() {
+        return Err(Error::new("no_adapter", "there is nothing to compare the base model with", "give --adapter DIR"));
+    }
+    let mut folder = Folder::open(&request.output_dir, setup(request, opened, context)?)?;
+    for (side, stage) in [(Side::Base, "base answers"), (Side::Tuned, "tuned answers")] {
+        complete(&mut folder, side, stage, opened, &request.sampling, context)?;
+    }
+    let start = Instant::now();
+    let flow = folder.judge(&judge, &mut |done, all| {
+        context.progress("judge", start, done as u64, all as u64);
+        if context.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if flow.is_break() {
+        return Err(Error::cancelled());
+    }
+    let evaluation = folder.finish(&judge)?;
+    let accuracy = match &request.pairs {
+        Some(pairs) => {
+            let logps = score::held_out(opened, pairs, &request.limits, context)?;
+            preference_accuracy(&logps, request.beta)?
+        }
+        None => None,
+    };
+    let path = request.output_dir.join(ACCURACY);
+    write_json(&path, &accuracy)?;
+    let summary = evaluation.summary.clone();
+    Ok(EvalReply { folder: request.output_dir.clone(), evaluation, summary, accuracy })
+}
+
+fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Result<Setup> {
+    let reading = prompts::read_prompts(&request.prompts)?;
+    for refused in &reading.refused {
+        context.note(format!("{}, line {}: {}", request.prompts.display(), refused.line, refused.reason));
+    }
+    let adapter_file = request.choice.adapter.as_ref().map(|dir| dir.join("adapter_model.safetensors"));
+    let pairs_file = request.run.as_ref().map(|run| run.join("pairs.jsonl"));
+    let sampling = serde_json::to_value(&request.sampling).ok().and_then(|v| serde_json::from_value(v).ok());
+    let ancestry = Ancestry {
+        model: request.choice.model.display().to_string(),
+        model_sha256: Some(train::reference::model_digest(&opened.path)?),
+        adapter: request.choice.adapter.as_ref().map(|dir| dir.display().to_string()),
+        adapter_sha256: adapter_file.as_deref().map(sha256).transpose()?,
+        run: request.run.as_ref().map(|run| run.display().to_string()),
+        pairs_sha256: pairs_file.as_deref().map(sha256).transpose()?,
+        prompts: request.prompts.display().to_string(),
+        prompts_sha256: sha256(&request.prompts)?,
+        seed: request.sampling.seed,
+        order_seed: request.order_seed,
+        sampling: sampling.unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Ok(Setup { ancestry, prompts: reading.into_prompts() })
+}
+
+/// Generates the answers of one side that are not there yet, a batch at a time.
+fn complete(
+    folder: &mut Folder,
+    side: Side,
+    stage: &str,
+    opened: &Opened,
+    sampling: &Sampling,
+    context: &mut Context,
+) -> Result<()> {
+    for ids in folder.missing(side).chunks(BATCH) {
+        let prompts: Vec<Content> = ids.iter().map(|&id| folder.setup().prompts[id].prompt.clone()).collect();
+        let answers = answer(opened, side == Side::Tuned, &prompts, sampling, stage, context)?;
+        context.check()?;
+        let answers = ids.iter().zip(&answers).map(|(&id, answer)| {
+            let truncated = answer.finish == Finish::Length;
+            Ok(Answer { id, side, text: text(opened, answer)?, tokens: answer.ids.len(), truncated })
+        });
+        folder.add(answers.collect::<Result<Vec<_>>>()?)?;
+    }
+    Ok(())
+}
+
+/// Writes a small JSON file whole or not at all.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::new("json", format!("{}: {error}", path.display()), "report this as a fault"))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let save = || -> std::io::Result<()> {
+        use std::io::Write;
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&text)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    save().map_err(Error::file(path))
+}

@@ -1,0 +1,113 @@
+//! Handing out what was made: the adapter, the report, the pairs.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use prefs::jsonl;
+use prefs::store::Project;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use train::folder::ADAPTER;
+
+/// What is to be handed out; at least one of the two sources.
+#[derive(Debug, Clone)]
+pub struct ExportRequest {
+    /// A finished run: its adapter, in PEFT's format.
+    pub run: Option<PathBuf>,
+    /// A project: all its pairs, as JSONL.
+    pub project: Option<PathBuf>,
+    /// Where it goes.
+    pub output_dir: PathBuf,
+}
+
+/// One thing handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    /// `adapter` or `pairs`.
+    pub what: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How to load it.
+    pub load: String,
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExportReply {
+    /// In the order in which it was written.
+    pub exported: Vec<Exported>,
+}
+
+/// Exports.
+///
+/// # Errors
+/// When the run is not finished, the project cannot be read, or the folder cannot be written.
+pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportReply> {
+    if request.run.is_none() && request.project.is_none() {
+        return Err(Error::new(
+            "nothing_to_export",
+            "there is nothing to export",
+            "give --run DIR, --project DIR or both",
+        ));
+    }
+    std::fs::create_dir_all(&request.output_dir).map_err(Error::file(&request.output_dir))?;
+    let mut exported = Vec::new();
+    if let Some(run) = &request.run {
+        let config = runs::prepared(run)?;
+        let from = run.join(ADAPTER);
+        if !from.join("adapter_model.safetensors").exists() {
+            let message = format!("the run in {} has no adapter yet", run.display());
+            return Err(Error::new(
+                "unfinished",
+                message,
+                "let it finish: `tiebreak worker` with that folder goes on with it",
+            ));
+        }
+        let to = request.output_dir.join(ADAPTER);
+        let base = config.model.display().to_string();
+        std::fs::create_dir_all(&to).map_err(Error::file(&to))?;
+        for name in ["adapter_model.safetensors", "adapter_config.json"] {
+            copy_whole(&from.join(name), &to.join(name))?;
+        }
+        exported.push(Exported {
+            what: ADAPTER.into(),
+            load: format!(
+                "Python: peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), {:?}) with BASE the \
+                 Hugging Face folder of {base}; here: --adapter {}",
+                to.display().to_string(),
+                to.display()
+            ),
+            path: to,
+        });
+    }
+    context.check()?;
+    if let Some(project) = &request.project {
+        let project = Project::open(project)?;
+        let pairs = project.pairs().map(|p| p.map(|p| p.pair)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let path = request.output_dir.join("pairs.jsonl");
+        jsonl::write_pairs(&path, &pairs)?;
+        exported.push(Exported {
+            what: "pairs".into(),
+            load: format!(
+                "Python: datasets.load_dataset(\"json\", data_files={:?}); here: data.train = {:?}",
+                path.display().to_string(),
+                path.display().to_string()
+            ),
+            path,
+        });
+    }
+    Ok(ExportReply { exported })
+}
+
+/// Copies a file, which then is there whole or not at all.
+fn copy_whole(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    let mut source = std::fs::File::open(from).map_err(Error::file(from))?;
+    let mut copy = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        std::io::copy(&mut source, &mut file)?;
+        file.as_file().sync_all()?;
+        file.persist(to).map_err(|error| error.error)?;
+        Ok(())
+    };
+    copy().map_err(Error::file(to))
+}

@@ -1,0 +1,97 @@
+//! From what a user names to what can be computed with: models, adapters, devices.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use candle_core::{DType, Device};
+use chat::Tokenizer;
+use model::{Decoder, Lora};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A model, an adapter for it, and where to compute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelChoice {
+    /// A folder with safetensors, a GGUF file, or a name from the catalogue.
+    pub model: PathBuf,
+    /// A PEFT adapter's folder.
+    pub adapter: Option<PathBuf>,
+    /// `cpu`, `cuda`, `cuda:N` or `metal`.
+    pub device: String,
+    /// Float type of the weights: `f32`.
+    pub dtype: String,
+}
+
+/// A model in memory.
+pub(crate) struct Opened {
+    pub(crate) path: PathBuf,
+    pub(crate) decoder: Decoder,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) lora: Option<Lora>,
+}
+
+pub(crate) fn open(choice: &ModelChoice, context: &mut Context) -> Result<Opened> {
+    let path = find_model(&choice.model, context)?;
+    let dtype = dtype(&choice.dtype)?;
+    let device = device(&choice.device)?;
+    let tokenizer = Tokenizer::open(&path)?;
+    let decoder = Decoder::load(&path, &device, dtype)?;
+    let lora = choice.adapter.as_ref().map(|dir| Lora::load(dir, decoder.linears(), &device)).transpose()?;
+    context.check()?;
+    Ok(Opened { path, decoder, tokenizer, lora })
+}
+
+/// The path itself where there is something, else the catalogue's model of that name, fetched where it is not here yet.
+pub(crate) fn find_model(named: &Path, context: &mut Context) -> Result<PathBuf> {
+    if named.exists() {
+        return Ok(named.to_path_buf());
+    }
+    // A settings file's relative paths are taken from its own folder, a catalogue name with them.
+    let name = named.file_name().unwrap_or_default().to_string_lossy();
+    let Ok(entry) = hub::find(&name) else {
+        let known: Vec<_> = hub::catalogue()?.into_iter().map(|e| e.id).collect();
+        return Err(Error::new(
+            "no_model",
+            format!("there is no model at {}", named.display()),
+            format!("give a folder with safetensors, a .gguf file, or a name from the catalogue: {}", known.join(", ")),
+        ));
+    };
+    let start = Instant::now();
+    let mut told = None;
+    let path = hub::fetch(&entry, &hub::cache_dir()?, &mut |progress| {
+        if told != Some((progress.stage, progress.done)) {
+            told = Some((progress.stage, progress.done));
+            let stage = match progress.stage {
+                hub::Stage::Checking => "check model file",
+                hub::Stage::Downloading => "download model",
+                hub::Stage::Installing => "install model",
+            };
+            context.progress(stage, start, progress.done, progress.total);
+        }
+    })?;
+    Ok(path)
+}
+
+pub(crate) fn device(name: &str) -> Result<Device> {
+    Ok(train::run::open_device(name)?)
+}
+
+fn dtype(name: &str) -> Result<DType> {
+    if name == "f32" {
+        return Ok(DType::F32);
+    }
+    Err(Error::new(
+        "dtype",
+        format!("dtype \"{name}\" is not supported"),
+        "use f32: weights stored as bf16, f16 or blocks are expanded to it",
+    ))
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub(crate) fn sha256(path: &Path) -> Result<String> {
+    let mut file = std::fs::File::open(path).map_err(Error::file(path))?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut hasher).map_err(Error::file(path))?;
+    Ok(format!("{:x}", hasher.finalize()))
+}

@@ -1,0 +1,166 @@
+//! A page about a run and its evaluation.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::evaluate::ACCURACY;
+use eval::evaluation::Evaluation;
+use eval::report::{ReportInput, StepMetrics};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use train::events::{self, Counts, EvalMetrics, Event};
+
+/// What the page is about; at least one of the two.
+#[derive(Debug, Clone)]
+pub struct ReportRequest {
+    /// A run's folder.
+    pub run: Option<PathBuf>,
+    /// An evaluation's folder.
+    pub eval: Option<PathBuf>,
+    /// Where the page and its figures go.
+    pub output_dir: PathBuf,
+}
+
+/// Where the page is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportReply {
+    /// The page.
+    pub html: PathBuf,
+    /// Its figures, SVG and PNG of each.
+    pub figures: Vec<PathBuf>,
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// When a folder is no run or no finished evaluation, or the report cannot be written.
+pub fn report(request: &ReportRequest, context: &mut Context) -> Result<ReportReply> {
+    context.check()?;
+    write(request, "Tiebreak report", Vec::new())
+}
+
+pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(String, f64)>) -> Result<ReportReply> {
+    let mut input = ReportInput { title: title.into(), machine: machine(), stage_seconds, ..ReportInput::default() };
+    if request.run.is_none() && request.eval.is_none() {
+        return Err(Error::new(
+            "nothing_to_report",
+            "a report needs something to report on",
+            "give --run DIR, --eval DIR or both",
+        ));
+    }
+    if let Some(run) = &request.run {
+        of_run(run, &mut input)?;
+    }
+    if let Some(folder) = &request.eval {
+        let evaluation = Evaluation::read(folder)?.ok_or_else(|| {
+            let message = format!("{} holds no finished evaluation", folder.display());
+            Error::new("no_evaluation", message, "run `tiebreak eval` with that --output-dir first")
+        })?;
+        input.evaluation = Some(evaluation);
+        let path = folder.join(ACCURACY);
+        if path.exists() {
+            input.accuracy = read_json(&path)?;
+        }
+    }
+    let written = eval::report::write(&input, &request.output_dir)?;
+    Ok(ReportReply { html: written.html, figures: written.figures })
+}
+
+fn of_run(run: &Path, input: &mut ReportInput) -> Result<()> {
+    input.configuration = configuration(&runs::prepared(run)?)?;
+    for line in events::effective(events::read(&run.join(events::FILE))?) {
+        match line.event {
+            Event::RunStarted(started) => {
+                input.data = counts("training", &started.train);
+                if let Some(eval) = &started.eval {
+                    input.data.extend(counts("held-out", eval));
+                }
+            }
+            Event::Step(step) => input.steps.push(StepMetrics {
+                step: step.step,
+                loss: Some(step.loss),
+                grad_norm: Some(step.grad_norm),
+                learning_rate: Some(step.learning_rate),
+                rewards_chosen: Some(step.rewards.chosen),
+                rewards_rejected: Some(step.rewards.rejected),
+                rewards_margins: Some(step.rewards.margins),
+                rewards_accuracies: Some(step.rewards.accuracies),
+            }),
+            Event::Eval(eval) => input.held_out.push(held_out(&eval)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn held_out(eval: &EvalMetrics) -> StepMetrics {
+    StepMetrics {
+        step: eval.step,
+        loss: Some(eval.eval_loss),
+        rewards_chosen: Some(eval.chosen),
+        rewards_rejected: Some(eval.rejected),
+        rewards_margins: Some(eval.margins),
+        rewards_accuracies: Some(eval.accuracies),
+        ..StepMetrics::default()
+    }
+}
+
+fn configuration(config: &train::RunConfig) -> Result<Vec<(String, String)>> {
+    let table: toml::Table = config.to_toml()?.parse().map_err(|error: toml::de::Error| {
+        Error::new("config", format!("the run's settings cannot be shown: {error}"), "report this as a fault")
+    })?;
+    let mut rows = Vec::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => rows.extend(inner.into_iter().map(|(k, v)| (format!("{key}.{k}"), plain(&v)))),
+            value => rows.push((key, plain(&value))),
+        }
+    }
+    Ok(rows)
+}
+
+fn plain(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn counts(what: &str, counts: &Counts) -> Vec<(String, String)> {
+    [
+        ("rows read", counts.rows),
+        ("rows refused (no pair)", counts.refused),
+        ("pairs dropped (the prompt alone fills max_length)", counts.dropped),
+        ("pairs used", counts.pairs),
+        ("of them, prompt cut", counts.cut_prompts),
+        ("of them, an answer cut", counts.cut_answers),
+        ("of them, prompt boundary moved by the template", counts.broken_boundaries),
+    ]
+    .map(|(name, count)| (format!("{what}: {name}"), count.to_string()))
+    .to_vec()
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).map_err(Error::file(path))?;
+    serde_json::from_slice(&bytes).map_err(std::io::Error::from).map_err(Error::file(path))
+}
+
+/// The machine, in words that name nobody.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut words = format!("{} {}, {cores} cores", std::env::consts::OS, std::env::consts::ARCH);
+    for feature in features() {
+        words += ", ";
+        words += feature;
+    }
+    words
+}
+
+/// What of the processor the matrix products use.
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<&'static str> {
+    let all = [("AVX2", is_x86_feature_detected!("avx2")), ("AVX-512", is_x86_feature_detected!("avx512f"))];
+    all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+}
+
+/// What of the processor the matrix products use.
+#[cfg(not(target_arch = "x86_64"))]
+fn features() -> Vec<&'static str> {
+    Vec::new()
+}

@@ -1,0 +1,60 @@
+//! Training runs.
+
+use crate::context::{Context, Update};
+use crate::error::{Error, Result};
+use crate::open::find_model;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use train::{Outcome, RunConfig, Surroundings};
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrainReply {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// Its adapter, in PEFT's format.
+    pub adapter: PathBuf,
+    /// Whether the run had been finished before.
+    pub already_finished: bool,
+}
+
+/// Trains as a settings file says, in this process.
+///
+/// # Errors
+/// When a setting, the model or the data cannot be used, or training fails; checkpoints written before are whole.
+pub fn train(config: &Path, context: &mut Context) -> Result<TrainReply> {
+    let mut config = RunConfig::read(config)?;
+    config.model = find_model(&config.model, context)?;
+    run(&config, context)
+}
+
+/// Goes on with the run that a folder holds: what the process started for a run does. Besides the context's `stop`, a
+/// request left in the folder stops it.
+///
+/// # Errors
+/// As [`train`], and when the folder holds no run.
+pub fn work(folder: &Path, context: &mut Context) -> Result<TrainReply> {
+    let config = runs::prepared(folder)?;
+    runs::while_listening(folder, context.stop, |stop| run(&config, &mut Context { observer: context.observer, stop }))
+}
+
+fn run(config: &RunConfig, context: &mut Context) -> Result<TrainReply> {
+    let cache = hub::cache_dir()?.join("reference");
+    let stop = context.stop;
+    let observer = &mut |event: &train::events::Event| context.tell(&Update::Run(event.clone()));
+    let surroundings = Surroundings { cache_folder: &cache, stop, observer };
+    reply(config, train::run(config, surroundings)?)
+}
+
+pub(crate) fn reply(config: &RunConfig, outcome: Outcome) -> Result<TrainReply> {
+    match outcome {
+        Outcome::Finished { adapter, already } => {
+            Ok(TrainReply { run: config.output_dir.clone(), adapter, already_finished: already })
+        }
+        Outcome::Cancelled { step } => Err(Error {
+            message: format!("stopped after step {step}, as asked; a checkpoint is written"),
+            hint: "set resume_from_checkpoint = true to go on from there".into(),
+            ..Error::cancelled()
+        }),
+    }
+}

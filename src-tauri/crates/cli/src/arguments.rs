@@ -1,0 +1,238 @@
+//! The command line's words.
+
+use api::{ModelChoice, Sampling, Truncation};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Make a language model prefer better answers: preference pairs in, LoRA DPO, win rate out.
+#[derive(Debug, Parser)]
+#[command(name = "tiebreak", version, about, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// One JSON object per line on standard output; everything else goes to standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bring preference pairs (JSONL) into a project
+    Import {
+        /// Files of pairs: one JSON object per line with prompt, chosen and rejected
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The project's folder; made where it is not there
+        #[arg(long)]
+        project: PathBuf,
+    },
+    /// Say what is odd about pairs: duplicates, contradictions, leaks, lengths against the limits
+    Check {
+        /// Pairs to train on
+        #[arg(long)]
+        pairs: PathBuf,
+        /// Held-out pairs
+        #[arg(long)]
+        eval: Option<PathBuf>,
+        /// A model whose tokenizer and template are tried on the pairs
+        #[arg(long)]
+        model: Option<PathBuf>,
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Log-probabilities of pairs under policy and reference
+    Score {
+        #[command(flatten)]
+        choice: Choice,
+        /// Pairs to score
+        #[arg(long)]
+        pairs: PathBuf,
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Train a LoRA by DPO as a settings file says
+    Train {
+        /// The settings: flat keys under TRL's names, tables [data] and [lora]
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Answer prompts
+    Generate {
+        #[command(flatten)]
+        choice: Choice,
+        /// A prompt as text; may be given several times
+        #[arg(long = "prompt")]
+        texts: Vec<String>,
+        /// A file of prompts, JSONL
+        #[arg(long)]
+        prompts: Option<PathBuf>,
+        #[command(flatten)]
+        sampling: SamplingArguments,
+    },
+    /// Compare base and tuned model on held-out prompts
+    Eval {
+        #[command(flatten)]
+        choice: Choice,
+        /// Held-out prompts, JSONL
+        #[arg(long)]
+        prompts: PathBuf,
+        /// Held-out pairs for the preference accuracy, JSONL
+        #[arg(long)]
+        pairs: Option<PathBuf>,
+        /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, or command:PROGRAM ARGUMENTS
+        #[arg(long)]
+        judge: String,
+        /// Folder of answers, verdicts and result; one that was broken off is gone on with
+        #[arg(long)]
+        output_dir: PathBuf,
+        /// The run that made the adapter, for the record
+        #[arg(long)]
+        run: Option<PathBuf>,
+        /// Beta of the rewards
+        #[arg(long, default_value_t = 0.1)]
+        beta: f64,
+        /// Seed of the sides on which answers are shown to the judge
+        #[arg(long, default_value_t = 0)]
+        order_seed: u64,
+        #[command(flatten)]
+        sampling: SamplingArguments,
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Write one HTML page about a run and its evaluation
+    Report {
+        /// A run's folder
+        #[arg(long)]
+        run: Option<PathBuf>,
+        /// An evaluation's folder
+        #[arg(long)]
+        eval: Option<PathBuf>,
+        /// Where the page and its figures go
+        #[arg(long)]
+        output_dir: PathBuf,
+    },
+    /// Hand out a run's adapter or a project's pairs
+    Export {
+        /// A finished run
+        #[arg(long)]
+        run: Option<PathBuf>,
+        /// A project
+        #[arg(long)]
+        project: Option<PathBuf>,
+        /// Where it goes
+        #[arg(long)]
+        output_dir: PathBuf,
+    },
+    /// The whole main job on the built-in demo project
+    Demo {
+        /// Where the demo works; one that was broken off is gone on with
+        #[arg(long, default_value = "tiebreak-demo")]
+        output_dir: PathBuf,
+        /// Only fetch the demo's model and print where it is
+        #[arg(long)]
+        fetch_only: bool,
+    },
+    /// Go on with the run in a folder: what the program starts for a run in a process of its own
+    Worker {
+        /// The run's folder
+        run: PathBuf,
+    },
+}
+
+/// Model, adapter, device.
+#[derive(Debug, Args)]
+pub(crate) struct Choice {
+    /// A folder with safetensors, a GGUF file, or a name from the catalogue
+    #[arg(long)]
+    model: PathBuf,
+    /// A PEFT adapter's folder
+    #[arg(long)]
+    adapter: Option<PathBuf>,
+    /// cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Float type of the weights
+    #[arg(long, default_value = "f32")]
+    dtype: String,
+}
+
+impl From<Choice> for ModelChoice {
+    fn from(choice: Choice) -> Self {
+        let Choice { model, adapter, device, dtype } = choice;
+        Self { model, adapter, device, dtype }
+    }
+}
+
+/// Limits on tokens.
+#[derive(Debug, Args)]
+pub(crate) struct Limits {
+    /// Longest prompt and answer together, in tokens; 0 for no limit
+    #[arg(long, default_value_t = 1024)]
+    max_length: usize,
+    /// Longest prompt, in tokens; longer ones lose their beginning
+    #[arg(long)]
+    max_prompt_length: Option<usize>,
+    /// Which end of a longer sequence is kept
+    #[arg(long, value_enum, default_value_t = Keep::KeepStart)]
+    truncation: Keep,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Keep {
+    KeepStart,
+    KeepEnd,
+}
+
+impl From<Limits> for api::Limits {
+    fn from(limits: Limits) -> Self {
+        Self {
+            max_length: (limits.max_length > 0).then_some(limits.max_length),
+            max_prompt_length: limits.max_prompt_length,
+            truncation: match limits.truncation {
+                Keep::KeepStart => Truncation::KeepStart,
+                Keep::KeepEnd => Truncation::KeepEnd,
+            },
+        }
+    }
+}
+
+/// How tokens are chosen.
+#[derive(Debug, Args)]
+pub(crate) struct SamplingArguments {
+    /// 0 takes the most likely token
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f64,
+    /// Only this many of the most likely tokens; 0 for all
+    #[arg(long, default_value_t = 0)]
+    top_k: usize,
+    /// Only the most likely tokens whose probabilities add up to this
+    #[arg(long, default_value_t = 1.0)]
+    top_p: f64,
+    /// Only tokens at least this fraction as likely as the most likely one
+    #[arg(long, default_value_t = 0.0)]
+    min_p: f64,
+    /// Above 1 makes tokens that were seen less likely
+    #[arg(long, default_value_t = 1.0)]
+    repetition_penalty: f64,
+    /// Seed of the random choice
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Tokens after which an answer is cut
+    #[arg(long, default_value_t = 256)]
+    max_new_tokens: usize,
+}
+
+impl From<SamplingArguments> for Sampling {
+    fn from(a: SamplingArguments) -> Self {
+        Self {
+            temperature: a.temperature,
+            top_k: a.top_k,
+            top_p: a.top_p,
+            min_p: a.min_p,
+            repetition_penalty: a.repetition_penalty,
+            seed: a.seed,
+            max_new_tokens: a.max_new_tokens,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Each command: its operation, and its reply in words or as JSON.
+
+use crate::arguments::Command;
+use crate::output::Output;
+use api::{
+    CheckRequest, Context, DemoReply, DemoRequest, EvalRequest, ExportRequest, GenerateRequest, ImportRequest,
+    ReportRequest, Result, ScoreRequest,
+};
+use serde::Serialize;
+use std::cell::RefCell;
+use std::sync::atomic::AtomicBool;
+
+pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> Result<()> {
+    let output = RefCell::new(output);
+    let mut observer = |update: &api::Update| output.borrow_mut().update(update);
+    let mut context = Context { observer: &mut observer, stop };
+    let print = |kind: &str, reply: &dyn ToJson, words: String| output.borrow_mut().reply(kind, reply.json(), &words);
+    match command {
+        Command::Import { files, project } => {
+            for file in api::import(&ImportRequest { files, project }, &mut context)? {
+                let mut words = format!(
+                    "{}: {} rows, {} pairs added, {} known already, {} refused; the project holds {}",
+                    file.file.display(),
+                    file.rows,
+                    file.added,
+                    file.duplicates,
+                    file.refused.len(),
+                    file.total
+                );
+                for refused in &file.refused {
+                    words += &format!("\n  line {}: {}", refused.line, refused.reason);
+                }
+                print("import", &file, words);
+            }
+        }
+        Command::Check { pairs, eval, model, limits } => {
+            let reply = api::check(&CheckRequest { pairs, eval, model, limits: limits.into() }, &mut context)?;
+            let mut words = format!("{} pairs, {} rows refused", reply.checks.pairs, reply.refused.len());
+            for refused in &reply.refused {
+                words += &format!("\n  line {}: {}", refused.line, refused.reason);
+            }
+            for finding in &reply.checks.findings {
+                words += &format!("\n  {}", finding.message);
+            }
+            if let Some(tokens) = &reply.tokens {
+                words += &format!(
+                    "\n  within the limits: {} used, {} dropped, {} prompts cut, {} answers cut",
+                    tokens.pairs, tokens.dropped, tokens.cut_prompts, tokens.cut_answers
+                );
+            }
+            print("check", &reply, words);
+        }
+        Command::Score { choice, pairs, limits } => {
+            let request = ScoreRequest { choice: choice.into(), pairs, limits: limits.into() };
+            let reply = api::score(&request, &mut context)?;
+            for score in &reply.scores {
+                let words = format!(
+                    "line {}: chosen {:.4} (reference {:.4}, {} tokens), rejected {:.4} (reference {:.4}, {} tokens)",
+                    score.line,
+                    score.chosen_logps,
+                    score.reference_chosen_logps,
+                    score.chosen_tokens,
+                    score.rejected_logps,
+                    score.reference_rejected_logps,
+                    score.rejected_tokens
+                );
+                print("pair", score, words);
+            }
+            let words =
+                format!("{} pairs scored, {} rows refused, {} dropped", reply.pairs, reply.refused, reply.dropped);
+            print("score", &reply, words);
+        }
+        Command::Train { config } => {
+            let reply = api::train(&config, &mut context)?;
+            print("train", &reply, trained(&reply));
+        }
+        Command::Worker { run } => {
+            let reply = api::work(&run, &mut context)?;
+            print("train", &reply, trained(&reply));
+        }
+        Command::Generate { choice, texts, prompts, sampling } => {
+            let request = GenerateRequest { choice: choice.into(), prompts, texts, sampling: sampling.into() };
+            for answer in api::generate(&request, &mut context)? {
+                print("answer", &answer, format!("{}\n", answer.text));
+            }
+        }
+        Command::Eval { choice, prompts, pairs, judge, output_dir, run, beta, order_seed, sampling, limits } => {
+            let request = EvalRequest {
+                choice: choice.into(),
+                prompts,
+                pairs,
+                limits: limits.into(),
+                beta,
+                judge,
+                sampling: sampling.into(),
+                order_seed,
+                output_dir,
+                run,
+            };
+            let reply = api::evaluate(&request, &mut context)?;
+            print("eval", &reply, format!("{}\nanswers and verdicts: {}", reply.summary.words, reply.folder.display()));
+        }
+        Command::Report { run, eval, output_dir } => {
+            let reply = api::report(&ReportRequest { run, eval, output_dir }, &mut context)?;
+            print("report", &reply, format!("report: {}", reply.html.display()));
+        }
+        Command::Export { run, project, output_dir } => {
+            for exported in api::export(&ExportRequest { run, project, output_dir }, &mut context)?.exported {
+                let words = format!("{}: {}\n  {}", exported.what, exported.path.display(), exported.load);
+                print("export", &exported, words);
+            }
+        }
+        Command::Demo { fetch_only: true, .. } => {
+            let path = api::fetch_demo_model(&mut context)?;
+            print("model", &serde_json::json!({ "path": path }), path.display().to_string());
+        }
+        Command::Demo { output_dir, .. } => {
+            let reply = api::demo(&DemoRequest { output_dir }, &mut context)?;
+            print("demo", &reply, demo(&reply));
+        }
+    }
+    Ok(())
+}
+
+fn trained(reply: &api::TrainReply) -> String {
+    let again = if reply.already_finished { " (finished before; nothing was done)" } else { "" };
+    format!("adapter: {}{again}", reply.adapter.display())
+}
+
+fn demo(reply: &DemoReply) -> String {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let seconds: Vec<_> = reply.seconds.iter().map(|(stage, s)| format!("{stage} {s:.0} s")).collect();
+    format!(
+        "{}\nheld-out pairs ranked as labelled, per token: {} before, {} after; rewards/accuracies after: {}\n\
+         stages: {}\nreport: {}",
+        reply.words,
+        percent(reply.logps_accuracy_per_token.before),
+        percent(reply.logps_accuracy_per_token.after),
+        percent(reply.rewards_accuracies.after),
+        seconds.join(", "),
+        reply.report.display()
+    )
+}
+
+/// Anything that serialises, behind a reference.
+trait ToJson {
+    fn json(&self) -> serde_json::Value;
+}
+
+impl<T: Serialize> ToJson for T {
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
+    }
+}

@@ -1,0 +1,142 @@
+//! Starting a run in a process of its own, and stopping it through its folder.
+
+use crate::Error;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use train::RunConfig;
+use train::config::Resume;
+use train::folder::RunFolder;
+
+/// A file in the run's folder that asks its process to stop.
+const STOP: &str = "stop";
+
+/// How often a run looks for a request to stop.
+const LISTEN: Duration = Duration::from_millis(200);
+
+/// Writes a new run's folder: settings and the exact pairs, nothing trained yet.
+///
+/// # Errors
+/// When the folder holds a run already, cannot be written, or the data cannot be read.
+pub fn prepare(config: &RunConfig) -> Result<(), Error> {
+    config.validate()?;
+    RunFolder::claim(config)?;
+    Ok(())
+}
+
+/// The settings of the run in a folder, to be gone on with.
+///
+/// # Errors
+/// When there is no run or its settings cannot be read.
+pub fn prepared(folder: &Path) -> Result<RunConfig, Error> {
+    let path = folder.join("config.toml");
+    if !path.exists() {
+        return Err(Error::NoRun { path: folder.to_path_buf() });
+    }
+    let mut config = RunConfig::read(&path)?;
+    config.output_dir = folder.to_path_buf();
+    config.resume_from_checkpoint = Resume::Latest;
+    Ok(config)
+}
+
+/// Starts `program worker FOLDER`, which outlives this process. What it prints goes to `worker.log` in the folder.
+///
+/// # Errors
+/// When there is no run in the folder or the program cannot be started.
+pub fn start(program: &Path, folder: &Path) -> Result<Child, Error> {
+    prepared(folder)?;
+    let log_path = folder.join("worker.log");
+    let log = fs::File::options().create(true).append(true).open(&log_path).map_err(Error::file(&log_path))?;
+    let mut command = Command::new(program);
+    command.arg("worker").arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    detach(&mut command);
+    command.spawn().map_err(Error::file(program))
+}
+
+/// A group of its own, so that Ctrl-C in the terminal of the one does not reach the other.
+#[cfg(unix)]
+fn detach(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+/// A group of its own, so that Ctrl-C in the terminal of the one does not reach the other.
+#[cfg(windows)]
+fn detach(command: &mut Command) {
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+    std::os::windows::process::CommandExt::creation_flags(command, CREATE_NEW_PROCESS_GROUP);
+}
+
+/// Asks the process of a run to stop; it writes a checkpoint first.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn request_stop(folder: &Path) -> Result<(), Error> {
+    let path = folder.join(STOP);
+    fs::write(&path, "").map_err(Error::file(&path))
+}
+
+/// Runs `work` with a flag that is set when `stop` is, or when [`request_stop`] is called for the folder meanwhile.
+///
+/// # Errors
+/// When an old request cannot be removed; else what `work` returns, as it is.
+pub fn while_listening<T, E: From<Error>>(
+    folder: &Path,
+    stop: &AtomicBool,
+    work: impl FnOnce(&AtomicBool) -> Result<T, E>,
+) -> Result<T, E> {
+    let request = folder.join(STOP);
+    match fs::remove_file(&request) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(&request)(error).into()),
+        _ => {}
+    }
+    let (asked, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                if stop.load(Ordering::Relaxed) || request.exists() {
+                    asked.store(true, Ordering::Relaxed);
+                }
+                std::thread::sleep(LISTEN);
+            }
+        });
+        let result = work(&asked);
+        done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_request_in_the_folder_stops_the_work_and_an_old_one_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        request_stop(folder.path()).unwrap();
+        let stop = AtomicBool::new(false);
+        let stopped = |asked: &AtomicBool| asked.load(Ordering::Relaxed);
+        while_listening::<_, Error>(folder.path(), &stop, |asked| {
+            std::thread::sleep(LISTEN * 2);
+            assert!(!stopped(asked), "an old request was obeyed");
+            request_stop(folder.path())?;
+            let start = Instant::now();
+            while !stopped(asked) {
+                assert!(start.elapsed() < Duration::from_secs(10), "the request was not heard");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_a_run_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = prepared(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&folder.path().display().to_string()) && error.contains("holds no run"), "{error}");
+    }
+}
