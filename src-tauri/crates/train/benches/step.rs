@@ -39,8 +39,8 @@ fn step(criterion: &mut Criterion) {
     let shape = Shape { beta: 0.1, label_smoothing: 0.0, discopop_tau: DISCOPOP_TAU };
     let objective = Objective { terms: vec![(LossType::Sigmoid, 1.0)], shape };
     let mut generator = ChaCha8Rng::seed_from_u64(1);
-    let mut lora =
-        Lora::init(&LoraConfig::default(), decoder.linears(), &mut generator, DType::F32, &Device::Cpu).expect("an adapter");
+    let mut lora = Lora::init(&LoraConfig::default(), decoder.linears(), &mut generator, DType::F32, &Device::Cpu)
+        .expect("an adapter");
     let mut optimizer = {
         let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
         AdamW::new(&parameters, 0.0).expect("moments")

@@ -40,7 +40,6 @@ pub struct State {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
-    #[serde(flatten)]
     state: State,
     /// SHA-256 of every other file.
     files: BTreeMap<String, String>,
@@ -65,7 +64,14 @@ pub fn folder_of(step: u64) -> PathBuf {
 ///
 /// # Errors
 /// When something cannot be written; earlier checkpoints are untouched then.
-pub fn save(run: &Path, state: &State, lora: &Lora, optimizer: &AdamW, base_model: &str, keep: usize) -> Result<PathBuf> {
+pub fn save(
+    run: &Path,
+    state: &State,
+    lora: &Lora,
+    optimizer: &AdamW,
+    base_model: &str,
+    keep: usize,
+) -> Result<PathBuf> {
     let parent = run.join(FOLDER);
     create_folder(&parent)?;
     let folder = run.join(folder_of(state.step));

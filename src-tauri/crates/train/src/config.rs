@@ -322,8 +322,7 @@ impl RunConfig {
     pub fn objective(&self) -> Objective {
         let weight = |i: usize| self.loss_weights.as_ref().map_or(1.0, |weights| weights[i]);
         let terms = self.loss_type.iter().enumerate().map(|(i, &loss_type)| (loss_type, weight(i))).collect();
-        let shape =
-            Shape { beta: self.beta, label_smoothing: self.label_smoothing, discopop_tau: DISCOPOP_TAU };
+        let shape = Shape { beta: self.beta, label_smoothing: self.label_smoothing, discopop_tau: DISCOPOP_TAU };
         Objective { terms, shape }
     }
 
@@ -397,9 +396,9 @@ impl RunConfig {
 
 fn refuse_unknown(table: &toml::Table, prefix: &str, known: &[&str]) -> Result<()> {
     let Some(stranger) = table.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
-    let nearest = known.iter().min_by_key(|key| distance(stranger, key)).copied().unwrap_or_default();
-    let near = distance(stranger, nearest) <= stranger.chars().count().max(nearest.len()) / 2;
-    let hint = if near || nearest.contains(stranger.as_str()) {
+    let part = known.iter().find(|key| key.contains(stranger.as_str()));
+    let nearest = part.or_else(|| known.iter().min_by_key(|key| distance(stranger, key))).copied().unwrap_or_default();
+    let hint = if part.is_some() || distance(stranger, nearest) <= stranger.len().max(nearest.len()) / 2 {
         format!("Did you mean {prefix}{nearest}?")
     } else {
         format!("Known keys: {}.", known.join(", "))

@@ -373,8 +373,19 @@ mod tests {
         assert_eq!(value["step"], 3);
         assert_eq!(value["rewards/margins"], 0.25);
         for key in [
-            "epoch", "loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/accuracies",
-            "logps/chosen", "logps/rejected", "tokens_per_second", "peak_memory_bytes", "seconds", "time",
+            "epoch",
+            "loss",
+            "grad_norm",
+            "learning_rate",
+            "rewards/chosen",
+            "rewards/rejected",
+            "rewards/accuracies",
+            "logps/chosen",
+            "logps/rejected",
+            "tokens_per_second",
+            "peak_memory_bytes",
+            "seconds",
+            "time",
         ] {
             assert!(value[key].is_number(), "{key}");
         }

@@ -175,8 +175,7 @@ impl Objective {
     /// Mean loss of a microbatch and its gradient. An empty microbatch gives zero.
     pub fn evaluate(&self, logps: &Logps<'_>) -> Evaluation {
         let pairs = logps.len();
-        let mut sum =
-            Evaluation { loss: 0.0, d_chosen_logps: vec![0.0; pairs], d_rejected_logps: vec![0.0; pairs] };
+        let mut sum = Evaluation { loss: 0.0, d_chosen_logps: vec![0.0; pairs], d_rejected_logps: vec![0.0; pairs] };
         for &(loss_type, weight) in &self.terms {
             for (pair, term) in loss_type.per_pair(logps, &self.shape).into_iter().enumerate() {
                 let share = weight / pairs as f64;

@@ -89,10 +89,8 @@ impl Cache {
         let entries = bytes.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
         let known = entries
             .map(|entry| {
-                let logps = ReferenceLogps {
-                    chosen: entry.reference_chosen_logps,
-                    rejected: entry.reference_rejected_logps,
-                };
+                let logps =
+                    ReferenceLogps { chosen: entry.reference_chosen_logps, rejected: entry.reference_rejected_logps };
                 (entry.pair, logps)
             })
             .collect();

@@ -16,7 +16,7 @@ use crate::schedule::{Schedule, SchedulerType, warmup_steps};
 use crate::training::{Scored, Training};
 use candle_core::{DType, Device};
 use chat::Tokenizer;
-use model::{Decoder, Lora};
+use model::{Decoder, Lora, LoraConfig, TargetModules};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::borrow::{Borrow, BorrowMut};
@@ -231,13 +231,29 @@ impl Run<'_> {
         let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
         let lora = match &self.config.init_adapter {
             Some(folder) => Lora::load(folder, linears, device)?,
-            None => Lora::init(&self.config.lora, linears, &mut generator, DType::F32, device)?,
+            None => Lora::init(&self.lora_config()?, linears, &mut generator, DType::F32, device)?,
         };
         let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
         let optimizer = AdamW::new(&parameters, decay)?;
         let state =
             State { step: 0, generator, window: Window::default(), eval_due: false, config_digest, events_bytes: 0 };
         Ok(Checkpoint { state, lora, optimizer })
+    }
+
+    /// The settings of a new adapter, its targets as the sorted list of names that an adapter has which was read back: a
+    /// run that was resumed writes the same `adapter_config.json` as one that was not.
+    fn lora_config(&self) -> Result<LoraConfig> {
+        let linears = self.decoder.linears();
+        let mut names = match &self.config.lora.target_modules {
+            TargetModules::Names(names) => names.clone(),
+            TargetModules::AllLinear => {
+                let all = self.config.lora.resolve(linears)?.into_iter().map(|place| linears[place].name.as_str());
+                all.map(|name| name.rsplit('.').next().unwrap_or(name).to_owned()).collect()
+            }
+        };
+        names.sort();
+        names.dedup();
+        Ok(LoraConfig { target_modules: TargetModules::Names(names), ..self.config.lora.clone() })
     }
 
     fn encode(&self, rows: &Rows, tokenizer: &Tokenizer, report: &mut Report<'_>) -> Result<Option<Dataset>> {
@@ -250,12 +266,15 @@ impl Run<'_> {
         let counts = &dataset.counts;
         let name = rows.path.file_name().unwrap_or_default().to_string_lossy();
         if let Some(first) = rows.refused.first() {
-            let message = format!("{refused} rows were no pairs and were left out; line {}: {}", first.line, first.reason);
+            let message =
+                format!("{refused} rows were no pairs and were left out; line {}: {}", first.line, first.reason);
             report.warn(format!("{name}: {message}"))?;
         }
         if counts.dropped > 0 {
             let (dropped, limit) = (counts.dropped, self.config.max_length);
-            report.warn(format!("{name}: {dropped} pairs were left out: their prompts alone fill max_length = {limit}"))?;
+            report.warn(format!(
+                "{name}: {dropped} pairs were left out: their prompts alone fill max_length = {limit}"
+            ))?;
         }
         if let Some(text) = &dataset.broken_boundary {
             report.warn(format!(
@@ -275,13 +294,10 @@ impl Run<'_> {
         let config = self.config;
         let warmup_steps = warmup_steps(config.warmup_steps, config.warmup_ratio, total_steps);
         if config.lr_scheduler_type == SchedulerType::Constant && warmup_steps > 0 {
-            report.warn("lr_scheduler_type = \"constant\" has no warm-up: warmup_steps and warmup_ratio have no effect")?;
+            report.warn(
+                "lr_scheduler_type = \"constant\" has no warm-up: warmup_steps and warmup_ratio have no effect",
+            )?;
         }
-        Ok(Schedule {
-            kind: config.lr_scheduler_type,
-            learning_rate: config.learning_rate,
-            warmup_steps,
-            total_steps,
-        })
+        Ok(Schedule { kind: config.lr_scheduler_type, learning_rate: config.learning_rate, warmup_steps, total_steps })
     }
 }

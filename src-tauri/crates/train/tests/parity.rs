@@ -71,8 +71,7 @@ impl FirstBatch {
         let limits =
             Limits { max_length: Some(max_length), max_prompt_length: None, truncation: Truncation::KeepStart };
         let tokenizer = Tokenizer::open(family).unwrap();
-        let dataset =
-            data::encode(pairs, &rows[..4], 0, &tokenizer, &limits, &mut |_| Ok(true)).unwrap().unwrap();
+        let dataset = data::encode(pairs, &rows[..4], 0, &tokenizer, &limits, &mut |_| Ok(true)).unwrap().unwrap();
         let logps = decoder.logps(None, &data::pack(dataset.examples.iter())).unwrap();
         let references =
             logps.chunks_exact(2).map(|pair| ReferenceLogps { chosen: pair[0], rejected: pair[1] }).collect();
@@ -156,8 +155,7 @@ fn run(config: &RunConfig, folder: &Path) -> Vec<StepMetrics> {
     let mut observer = |event: &train::events::Event| {
         go_on(event);
     };
-    let surroundings =
-        Surroundings { cache_folder: &folder.join("cache"), stop: &stop, observer: &mut observer };
+    let surroundings = Surroundings { cache_folder: &folder.join("cache"), stop: &stop, observer: &mut observer };
     assert!(matches!(train::run(config, surroundings).unwrap(), Outcome::Finished { .. }));
     steps(&config.output_dir)
 }
@@ -170,8 +168,15 @@ fn compare(ours: &[StepMetrics], log: &[Value], tolerance: f64, what: &str) {
         assert_eq!(theirs["step"].as_u64().unwrap(), step);
         let ours = serde_json::to_value(ours).unwrap();
         for key in [
-            "loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/margins",
-            "rewards/accuracies", "logps/chosen", "logps/rejected",
+            "loss",
+            "grad_norm",
+            "learning_rate",
+            "rewards/chosen",
+            "rewards/rejected",
+            "rewards/margins",
+            "rewards/accuracies",
+            "logps/chosen",
+            "logps/rejected",
         ] {
             let (got, expected) = (ours[key].as_f64().unwrap(), theirs[key].as_f64().unwrap());
             // Rewards are small differences of large sums: TRL's own rounding is about 1e-5 of a log-probability.

@@ -28,6 +28,7 @@ fn stopped_after_any_step_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         assert!(matches!(read_events(&config.output_dir).last(), Some(Event::Cancelled { step }) if *step == k));
         let outcome = place.run(&resuming(&config), go_on).unwrap();
         assert_eq!(outcome, Outcome::Finished { adapter: config.output_dir.join("adapter"), already: false });
+        assert!(read_events(&config.output_dir).contains(&Event::Resumed { from_step: k }));
         assert!(adapter(&config.output_dir) == expected, "stopped after step {k}");
         assert_eq!(steps(&config.output_dir), expected_steps);
     }
@@ -38,8 +39,7 @@ fn stopped_after_any_step_and_resumed_the_adapter_is_the_same_byte_for_byte() {
 #[test]
 fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
     let place = Place::new(9);
-    let whole =
-        RunConfig { eval_steps: 2, logging_steps: 2, ..place.config("whole") };
+    let whole = RunConfig { eval_steps: 2, logging_steps: 2, ..place.config("whole") };
     let whole = RunConfig {
         data: train::config::DataConfig { eval: Some(place.path("eval.jsonl")), ..whole.data.clone() },
         ..whole
@@ -55,6 +55,7 @@ fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         .unwrap();
     let (expected, expected_steps) = (adapter(&whole.output_dir), steps(&whole.output_dir));
     assert!(snapshots.len() > 12, "{}", snapshots.len());
+    let mut resumed_from = Vec::new();
     for (i, snapshot) in snapshots.into_iter().enumerate() {
         // Half a line, and half a checkpoint, as a kill in the middle of writing leaves them.
         let path = snapshot.join("events.jsonl");
@@ -67,11 +68,17 @@ fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         place.run(&config, go_on).unwrap();
         assert!(adapter(&config.output_dir) == expected, "killed at event {i}");
         assert_eq!(steps(&config.output_dir), expected_steps, "killed at event {i}");
+        resumed_from.extend(read_events(&config.output_dir).into_iter().find_map(|event| match event {
+            Event::Resumed { from_step } => Some(from_step),
+            _ => None,
+        }));
         if config.output_dir.join("checkpoints/.step-9.1.tmp").exists() {
             // A finished run is left alone.
             assert!(matches!(read_events(&config.output_dir).last(), Some(Event::Finished { .. })));
         }
     }
+    resumed_from.dedup();
+    assert_eq!(resumed_from, [0, 3, 6, 7], "each checkpoint was gone on from");
 }
 
 #[test]
@@ -138,8 +145,10 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before_it() {
     fs::write(&damaged, bytes).unwrap();
     place.run(&resuming(&config), go_on).unwrap();
     let events = read_events(&config.output_dir);
-    assert!(events.contains(&Event::Resumed { from_step: 3 }));
-    assert!(events.iter().any(|e| matches!(e, Event::Warning { message } if message.contains("optimizer.safetensors"))));
+    assert!(events.contains(&Event::Resumed { from_step: 3 }), "{events:#?}");
+    assert!(
+        events.iter().any(|e| matches!(e, Event::Warning { message } if message.contains("optimizer.safetensors")))
+    );
     assert!(adapter(&config.output_dir) == adapter(&whole.output_dir));
 
     let named = RunConfig {

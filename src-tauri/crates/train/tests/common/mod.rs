@@ -1,5 +1,5 @@
 //! What the tests of whole runs share.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,8 @@ impl Place {
     pub fn run(&self, config: &RunConfig, mut observer: impl FnMut(&Event) -> bool) -> Result<Outcome> {
         let stop = AtomicBool::new(false);
         let cache_folder = self.path("cache");
-        let mut observer = |event: &Event| stop.store(observer(event) || stop.load(Ordering::Relaxed), Ordering::Relaxed);
+        let mut observer =
+            |event: &Event| stop.store(observer(event) || stop.load(Ordering::Relaxed), Ordering::Relaxed);
         train::run(config, Surroundings { cache_folder: &cache_folder, stop: &stop, observer: &mut observer })
     }
 }
