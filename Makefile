@@ -18,7 +18,7 @@ test: ## everything that CI checks: format, lints, all tests
 
 build: ## build the program
 	@scripts/packages.sh
-	@scripts/stage.sh "Build" "about 6 minutes the first time, then seconds" scripts/build.sh
+	@scripts/stage.sh "Build" "about 7 minutes the first time, then seconds" scripts/build.sh
 
 fmt: ## format the code
 	@cargo fmt --all

@@ -8,7 +8,7 @@ left_out=()
 
 "$stage" "Format" "a second" cargo fmt --all --check
 "$stage" "Fetch crates" "a minute the first time, then a second" cargo fetch --locked --quiet
-"$stage" "Build" "about 6 minutes the first time, then seconds" scripts/build.sh
+"$stage" "Build" "about 7 minutes the first time, then seconds" scripts/build.sh
 "$stage" "Lints" "about 3 minutes the first time, then seconds" \
     cargo clippy --locked --workspace --all-targets -- -D warnings
 
