@@ -12,11 +12,7 @@ const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p
 const QWEN_2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-const QWEN_3_5: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
 const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-const GPT_4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// One step of cutting.
 enum Step {
@@ -43,15 +39,9 @@ pub(crate) struct PreTokenizer {
 }
 
 const PRE_TOKENIZERS: &[PreTokenizer] = &[
+    PreTokenizer { names: &["gpt-2", "default"], nfc: false, steps: &[Gpt2], ignore_merges: false, add_bos: false },
     PreTokenizer {
-        names: &["gpt-2", "phi-2", "default"],
-        nfc: false,
-        steps: &[Gpt2],
-        ignore_merges: false,
-        add_bos: false,
-    },
-    PreTokenizer {
-        names: &["smollm", "starcoder", "refact", "codeshell"],
+        names: &["smollm", "starcoder", "refact"],
         nfc: false,
         steps: &[Digits, Gpt2],
         ignore_merges: false,
@@ -59,35 +49,21 @@ const PRE_TOKENIZERS: &[PreTokenizer] = &[
     },
     PreTokenizer { names: &["command-r"], nfc: true, steps: &[Digits, Gpt2], ignore_merges: false, add_bos: false },
     PreTokenizer {
-        names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"],
+        names: &["llama-bpe", "llama3", "llama-v3", "falcon3"],
         nfc: false,
         steps: &[Split(LLAMA_3)],
         ignore_merges: true,
         add_bos: true,
     },
+    PreTokenizer { names: &["smaug-bpe"], nfc: false, steps: &[Split(LLAMA_3)], ignore_merges: false, add_bos: false },
     PreTokenizer {
-        names: &["smaug-bpe", "dbrx"],
-        nfc: false,
-        steps: &[Split(LLAMA_3)],
-        ignore_merges: false,
-        add_bos: false,
-    },
-    PreTokenizer {
-        names: &["qwen2", "deepseek-r1-qwen", "megrez", "stablelm2"],
+        names: &["qwen2", "deepseek-r1-qwen"],
         nfc: true,
         steps: &[Split(QWEN_2)],
         ignore_merges: false,
         add_bos: false,
     },
-    PreTokenizer { names: &["qwen35"], nfc: true, steps: &[Split(QWEN_3_5)], ignore_merges: false, add_bos: false },
     PreTokenizer { names: &["tekken"], nfc: false, steps: &[Split(TEKKEN)], ignore_merges: true, add_bos: true },
-    PreTokenizer {
-        names: &["gpt-4o", "llama4"],
-        nfc: false,
-        steps: &[Split(GPT_4O)],
-        ignore_merges: false,
-        add_bos: false,
-    },
     PreTokenizer {
         names: &["deepseek-llm"],
         nfc: false,

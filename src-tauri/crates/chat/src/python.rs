@@ -1,8 +1,9 @@
 //! Where Jinja in Python and minijinja differ, Python's way: how values are printed, `tojson`, and what counts as a
 //! sequence.
 //!
-//! One difference cannot be reached from outside minijinja: `~` joins `true`, `none` and lists in minijinja's spelling.
-//! Templates join text and numbers with it, which are spelled alike.
+//! Two differences cannot be reached from outside minijinja. `~` joins `true`, `none` and lists in minijinja's spelling;
+//! templates join text and numbers with it, which are spelled alike. And a loop over `none` is empty, where Python fails:
+//! the few templates that insist on tools are rendered without any here, and are refused by `transformers`.
 
 use std::fmt::Write as _;
 

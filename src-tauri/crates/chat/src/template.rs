@@ -121,8 +121,8 @@ fn without_generation_tags(source: &str) -> Cow<'_, str> {
     let mut rest = source;
     while let Some(at) = rest.find("{%") {
         let (before, tag) = rest.split_at(at);
-        result.push_str(before);
         let Some(end) = tag.find("%}") else { break };
+        result.push_str(before);
         let (inside, after) = (&tag[2..end], &tag[end + 2..]);
         let open = if inside.starts_with(['-', '+']) { &inside[..1] } else { "" };
         let close =

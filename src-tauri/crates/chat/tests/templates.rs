@@ -10,8 +10,13 @@ use chat::Tokenizer;
 use prefs::Message;
 use serde_json::json;
 
-/// Templates that transformers renders and we refuse, with what they need.
-const REFUSED: &[(&str, &str)] = &[];
+/// Templates that loop over the tools even where there are none: transformers fails at them, minijinja loops over
+/// nothing.
+const NEED_TOOLS: [&str; 3] = [
+    "CohereForAI-c4ai-command-r-plus-tool_use.jinja",
+    "NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use.jinja",
+    "NousResearch-Hermes-3-Llama-3.1-8B-tool_use.jinja",
+];
 
 fn conversations() -> Vec<Vec<Message>> {
     let all: &[&[(&str, &str)]] = &[
@@ -68,12 +73,11 @@ fn templates_render_as_in_transformers() {
         std::fs::copy(folder.join(name), model.path().join("chat_template.jinja")).unwrap();
         std::fs::write(model.path().join("tokenizer_config.json"), special_tokens.to_string()).unwrap();
         let tokenizer = Tokenizer::open(model.path()).unwrap();
-        let refused = REFUSED.iter().find(|(template, _)| template == name);
         for ((messages, generate), expected) in cases.iter().zip(expected) {
             match (tokenizer.render(messages, *generate), expected) {
                 (Ok(ours), Some(theirs)) if ours == *theirs => equal += 1,
                 (Err(_), None) => equal += 1,
-                (Err(error), Some(_)) if refused.is_some_and(|(_, why)| error.to_string().contains(why)) => {}
+                (Ok(_), None) if NEED_TOOLS.contains(&name.as_str()) => {}
                 (ours, theirs) => {
                     wrong.push(format!("{name}, {messages:?}, {generate}:\n ours: {ours:?}\n theirs: {theirs:?}"));
                 }
