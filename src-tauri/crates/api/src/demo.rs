@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use train::config::Resume;
-use train::events::{Event, Stage};
+use train::events::{self, Event, Progress, Stage};
 use train::{RunConfig, Surroundings};
 
 /// The catalogue's model that the demo trains.
@@ -128,17 +128,12 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
     let adapter = {
         let cache = hub::cache_dir()?.join("reference");
         let stop = context.stop;
-        let observer = &mut |event: &Event| {
-            if let Event::Progress(progress) = event {
-                stages.seen(progress.stage, progress.seconds);
-            }
-            context.tell(&Update::Run(event.clone()));
-        };
+        let observer = &mut |event: &Event| context.tell(&Update::Run(event.clone()));
         let surroundings = Surroundings { cache_folder: &cache, stop, observer };
         let outcome = train::run_with(&config, &opened.decoder, &mut opened.tokenizer, surroundings)?;
         reply(&config, outcome)?.adapter
     };
-    stages.save()?;
+    stages.of_run(&config.output_dir)?;
 
     let start = Instant::now();
     opened.lora = Some(Lora::load(&adapter, opened.decoder.linears(), &Device::Cpu)?);
@@ -209,14 +204,22 @@ impl Stages {
         self.save()
     }
 
-    fn seen(&mut self, stage: Stage, seconds: f64) {
-        let name = match stage {
-            Stage::Encode => "encode",
-            Stage::Reference => "reference",
-            Stage::Train => "train",
-            Stage::Eval => "held-out",
-        };
-        self.longest(name, seconds);
+    /// The run's own stages, from its events.
+    fn of_run(&mut self, run: &Path) -> Result<()> {
+        let mut training = 0.0;
+        for line in events::effective(events::read(&run.join(events::FILE))?) {
+            match line.event {
+                Event::Step(step) => training += step.seconds,
+                Event::Progress(Progress { stage: Stage::Encode, seconds, .. }) => self.longest("encode", seconds),
+                Event::Progress(Progress { stage: Stage::Reference, seconds, .. }) => {
+                    self.longest("reference", seconds)
+                }
+                Event::Progress(Progress { stage: Stage::Eval, seconds, .. }) => self.longest("held-out", seconds),
+                _ => {}
+            }
+        }
+        self.longest("train", training);
+        self.save()
     }
 
     fn longest(&mut self, stage: &str, seconds: f64) {

@@ -8,6 +8,7 @@ use api::{
 };
 use serde::Serialize;
 use std::cell::RefCell;
+use std::fmt::Write;
 use std::sync::atomic::AtomicBool;
 
 pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> Result<()> {
@@ -28,7 +29,7 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                     file.total
                 );
                 for refused in &file.refused {
-                    words += &format!("\n  line {}: {}", refused.line, refused.reason);
+                    let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
                 }
                 print("import", &file, words);
             }
@@ -37,13 +38,14 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let reply = api::check(&CheckRequest { pairs, eval, model, limits: limits.into() }, &mut context)?;
             let mut words = format!("{} pairs, {} rows refused", reply.checks.pairs, reply.refused.len());
             for refused in &reply.refused {
-                words += &format!("\n  line {}: {}", refused.line, refused.reason);
+                let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
             }
             for finding in &reply.checks.findings {
-                words += &format!("\n  {}", finding.message);
+                let _ = write!(words, "\n  {}", finding.message);
             }
             if let Some(tokens) = &reply.tokens {
-                words += &format!(
+                let _ = write!(
+                    words,
                     "\n  within the limits: {} used, {} dropped, {} prompts cut, {} answers cut",
                     tokens.pairs, tokens.dropped, tokens.cut_prompts, tokens.cut_answers
                 );

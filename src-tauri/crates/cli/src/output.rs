@@ -31,7 +31,7 @@ impl Output {
 
     pub(crate) fn update(&mut self, update: &Update) {
         if self.json {
-            self.line(&serde_json::to_value(update).unwrap_or(Value::Null));
+            Self::line(&serde_json::to_value(update).unwrap_or(Value::Null));
         }
         match update {
             Update::Progress { stage, done, total, seconds_left, .. } => {
@@ -109,7 +109,7 @@ impl Output {
             if let Some(fields) = reply.as_object_mut() {
                 fields.insert("type".into(), kind.into());
             }
-            self.line(&reply);
+            Self::line(&reply);
         } else {
             if std::mem::take(&mut self.drawn) {
                 eprintln!();
@@ -121,7 +121,7 @@ impl Output {
     pub(crate) fn failed(&mut self, error: &Error) {
         if self.json {
             let kind = if error.is_cancelled() { "cancelled" } else { "failed" };
-            self.line(&json!({ "type": kind, "code": error.code, "message": error.message, "hint": error.hint }));
+            Self::line(&json!({ "type": kind, "code": error.code, "message": error.message, "hint": error.hint }));
         }
         let word = if error.is_cancelled() { "cancelled" } else { "error" };
         self.log(&format!("{word}: {}", error.message));
@@ -130,7 +130,7 @@ impl Output {
         }
     }
 
-    fn line(&self, value: &Value) {
+    fn line(value: &Value) {
         let mut out = std::io::stdout().lock();
         // A reader that has gone away is no reason to lose a run.
         let _ = writeln!(out, "{value}").and_then(|()| out.flush());

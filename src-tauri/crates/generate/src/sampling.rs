@@ -42,6 +42,10 @@ impl Default for Sampling {
 }
 
 impl Sampling {
+    fn penalises(&self) -> bool {
+        (self.repetition_penalty - 1.0).abs() > f64::EPSILON
+    }
+
     /// Says what is out of range, if anything is.
     ///
     /// # Errors
@@ -80,7 +84,7 @@ impl<'a> Sampler<'a> {
         let mut rng = ChaCha8Rng::seed_from_u64(sampling.seed);
         rng.set_stream(stream);
         let mut sampler = Self { sampling, rng, seen: Vec::new() };
-        if sampling.repetition_penalty != 1.0 {
+        if sampling.penalises() {
             sampler.seen = prompt.to_vec();
             sampler.seen.sort_unstable();
             sampler.seen.dedup();
@@ -92,7 +96,7 @@ impl<'a> Sampler<'a> {
     pub fn next(&mut self, logits: &[f32]) -> u32 {
         let penalised;
         let mut logits = logits;
-        if self.sampling.repetition_penalty != 1.0 {
+        if self.sampling.penalises() {
             let mut copy = logits.to_vec();
             let penalty = self.sampling.repetition_penalty as f32;
             for &id in &self.seen {
@@ -103,8 +107,8 @@ impl<'a> Sampler<'a> {
             penalised = copy;
             logits = &penalised;
         }
-        let token = if self.sampling.temperature == 0.0 { most_likely(logits) } else { self.draw(logits) };
-        if self.sampling.repetition_penalty != 1.0
+        let token = if self.sampling.temperature <= 0.0 { most_likely(logits) } else { self.draw(logits) };
+        if self.sampling.penalises()
             && let Err(place) = self.seen.binary_search(&token)
         {
             self.seen.insert(place, token);

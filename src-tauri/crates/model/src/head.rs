@@ -40,7 +40,7 @@ impl Head {
         let (logps, unit) = if low.is_some() {
             let mut logps = Vec::with_capacity(ids.len());
             self.for_chunks(&normed, &low, pass, |logits, chunk| {
-                logps.extend(response_logps::of_logits(logits, &ids[chunk], false)?.0);
+                logps.extend(response_logps::of_logits(&logits, &ids[chunk], false)?.0);
                 Ok(())
             })?;
             (logps, None)
@@ -86,7 +86,7 @@ impl Head {
         let (mut dx, mut d_low) = (Vec::new(), Vec::new());
         let mut db = w.b.zeros_like()?;
         self.for_chunks(&saved.normed, &saved.low, pass, |logits, chunk| {
-            if let (_, Some(residual)) = response_logps::of_logits(logits, &ids[chunk.clone()], true)? {
+            if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], true)? {
                 let d_logits = residual.broadcast_mul(&d.narrow(0, chunk.start, chunk.len())?)?;
                 dx.push(d_logits.matmul(&self.linear.weight)?);
                 d_low.push((d_logits.matmul(&w.b)? * lora.scale())?);

@@ -121,10 +121,10 @@ fn check_finite_differences(config: &Config, targets: TargetModules, dropout: f6
         let gradient = flat(gradient);
         let shifted = |element: usize, by: f64| {
             let mut lora = lora.clone();
-            let parameter = &mut lora.parameters_mut().swap_remove(i);
+            let parameter = lora.parameters_mut().swap_remove(i);
             let mut data = flat(parameter);
             data[element] += by;
-            **parameter = Tensor::from_vec(data, parameter.shape(), &Device::Cpu).unwrap();
+            *parameter = Tensor::from_vec(data, parameter.shape(), &Device::Cpu).unwrap();
             value(&lora)
         };
         for element in [0, gradient.len() / 2, gradient.len() - 1] {

@@ -20,7 +20,7 @@ pub fn forward(hidden: &Tensor, head: &Tensor, targets: &[u32], gradient: bool) 
         let count = CHUNK.min(rows - first);
         let logits = hidden.narrow(0, first, count)?.matmul(&head.t()?)?;
         let targets = &targets[first..first + count];
-        let (chunk, residual) = of_logits(logits, targets, gradient)?;
+        let (chunk, residual) = of_logits(&logits, targets, gradient)?;
         logps.extend(chunk);
         if let Some(residual) = residual {
             gradients.push(residual.matmul(head)?);
@@ -36,12 +36,12 @@ pub fn forward(hidden: &Tensor, head: &Tensor, targets: &[u32], gradient: bool) 
 
 /// Log-probabilities of `targets` under `logits` `[rows, vocabulary]`, and where asked for the gradient by the logits:
 /// one at the target minus the probabilities.
-pub(crate) fn of_logits(logits: Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
-    if !fused(&logits) {
-        return plain::of_logits(&logits, targets, gradient);
+pub(crate) fn of_logits(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+    if !fused(logits) {
+        return plain::of_logits(logits, targets, gradient);
     }
     let (rows, vocabulary) = logits.dims2()?;
-    let guard = cpu_slice(&logits);
+    let guard = cpu_slice(logits);
     let logits_slice = guard.get()?;
     let mut residual = vec![0f32; if gradient { rows * vocabulary } else { 0 }];
     let mut logps = vec![0f64; rows];
@@ -60,7 +60,9 @@ pub(crate) fn of_logits(logits: Tensor, targets: &[u32], gradient: bool) -> Resu
                 sum += f64::from(part);
             }
             let scale = (-1.0 / sum) as f32;
-            residual.iter_mut().for_each(|r| *r *= scale);
+            for r in &mut *residual {
+                *r *= scale;
+            }
             residual[target] += 1.0;
             *logp = f64::from(z[target]) - f64::from(max) - sum.ln();
         });

@@ -127,7 +127,9 @@ impl Context<'_> {
                 sum += *score;
             }
             let scale = 1.0 / sum;
-            seen.iter_mut().for_each(|p| *p *= scale);
+            for p in seen {
+                *p *= scale;
+            }
             unseen.fill(0.0);
             lse(i, max + sum.ln());
         }

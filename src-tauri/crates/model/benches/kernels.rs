@@ -1,0 +1,51 @@
+//! The kernels that are ours, in the shapes of a 135M model. `train` has the bench of a whole training step.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use candle_core::{Device, Tensor};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use model::Batch;
+use model::ops::attention::{self, Heads};
+use model::ops::{response_logps, rms_norm, swiglu};
+
+fn random(shape: impl Into<candle_core::Shape>) -> Tensor {
+    Tensor::randn(0f32, 0.05, shape, &Device::Cpu).unwrap()
+}
+
+/// Four pairs of the demo's length.
+fn batch() -> Batch {
+    let ids = |n: u32| (0..n).map(|i| i * 97 % 49_152).collect::<Vec<_>>();
+    let mut batch = Batch::new();
+    for _ in 0..4 {
+        batch.push_pair(&ids(38), &ids(26), &ids(77));
+    }
+    batch
+}
+
+fn kernels(c: &mut Criterion) {
+    let batch = batch();
+    let rows = batch.tokens();
+    let heads = Heads { query: 9, key_value: 3, dim: 64 };
+    let (q, k, v) = (random((rows, 576)), random((rows, 192)), random((rows, 192)));
+    let (gate, up) = (random((rows, 1536)), random((rows, 1536)));
+    let weight = random(576);
+    let head = random((49_152, 576));
+    let targets: Vec<u32> = (0..128).collect();
+    let hidden = random((128, 576));
+    let mut group = c.benchmark_group("kernels");
+    group.throughput(Throughput::Elements(rows as u64));
+    group.bench_function("attention forward", |b| b.iter(|| attention::forward(&q, &k, &v, &batch, heads).unwrap()));
+    let (out, lse) = attention::forward(&q, &k, &v, &batch, heads).unwrap();
+    let saved = attention::Saved { q: &q, k: &k, v: &v, out: &out, lse: &lse };
+    group.bench_function("attention backward", |b| b.iter(|| attention::backward(&q, saved, &batch, heads).unwrap()));
+    group.bench_function("rms_norm forward", |b| b.iter(|| rms_norm::forward(&q, &weight, 1e-5).unwrap()));
+    group.bench_function("swiglu forward", |b| b.iter(|| swiglu::forward(&gate, &up).unwrap()));
+    group.bench_function("swiglu backward", |b| b.iter(|| swiglu::backward(&gate, &gate, &up).unwrap()));
+    group.throughput(Throughput::Elements(128)).sample_size(10);
+    group.bench_function("response log-probabilities with gradient", |b| {
+        b.iter(|| response_logps::forward(&hidden, &head, &targets, true).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, kernels);
+criterion_main!(benches);
