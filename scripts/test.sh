@@ -9,7 +9,7 @@ left_out=()
 "$stage" "Format" "a second" cargo fmt --all --check
 "$stage" "Fetch crates" "a minute the first time, then a second" cargo fetch --locked --quiet
 "$stage" "Build" "about 7 minutes the first time, then seconds" scripts/build.sh
-"$stage" "Lints" "about 3 minutes the first time, then seconds" \
+"$stage" "Lints" "about 5 minutes the first time, then seconds" \
     cargo clippy --locked --workspace --all-targets -- -D warnings
 
 if command -v cargo-deny >/dev/null; then
