@@ -169,7 +169,7 @@ fn update_post_processor(
     let before = piece("add_bos_token", "bos_token");
     let after = piece("add_eos_token", "eos_token");
     let processor: Option<tokenizers::PostProcessorWrapper> =
-        serde_json::from_value(template_processing(before, after, tokens)).map_err(Error::tokenizer)?;
+        serde_json::from_value(template_processing(&before, &after, &tokens)).map_err(Error::tokenizer)?;
     inner.with_post_processor(processor);
     Ok(())
 }

@@ -130,14 +130,12 @@ impl<'a> Metadata<'a> {
         if value.as_i64() == Some(-1) || value.as_u64() == Some(u32::MAX.into()) {
             return Ok(None);
         }
-        match value.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| (id as usize) < vocabulary.tokens.len())
-        {
-            Some(id) => Ok(Some(id)),
-            None => {
-                let problem = format!("names no token of the {} in the vocabulary", vocabulary.tokens.len());
-                Err(Error::Metadata { key, problem })
-            }
-        }
+        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+        let known = id.filter(|&id| (id as usize) < vocabulary.tokens.len());
+        known.map(Some).ok_or_else(|| {
+            let problem = format!("names no token of the {} in the vocabulary", vocabulary.tokens.len());
+            Error::Metadata { key, problem }
+        })
     }
 
     fn vocabulary(&self) -> Result<Vocabulary, Error> {
@@ -296,17 +294,17 @@ impl<'a> Metadata<'a> {
                 tokens.insert(token.clone(), json!({ "id": token, "ids": [id], "tokens": [token] }));
             }
         }
-        Ok(template_processing(before, after, tokens))
+        Ok(template_processing(&before, &after, &tokens))
     }
 }
 
 /// A post-processor that puts tokens before and after a text.
-pub(crate) fn template_processing(before: Vec<Value>, after: Vec<Value>, tokens: Map<String, Value>) -> Value {
+pub(crate) fn template_processing(before: &[Value], after: &[Value], tokens: &Map<String, Value>) -> Value {
     if tokens.is_empty() {
         return Value::Null;
     }
     let sequence = |id: &str| json!({ "Sequence": { "id": id, "type_id": 0 } });
-    let around = |id: &str| [before.clone(), vec![sequence(id)], after.clone()].concat();
+    let around = |id: &str| [before, &[sequence(id)], after].concat();
     let (single, pair) = (around("A"), [around("A"), around("B")].concat());
     json!({ "type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": tokens })
 }

@@ -15,8 +15,8 @@ pub(crate) fn install(environment: &mut Environment<'static>) {
     environment.set_unknown_method_callback(method);
     environment.set_formatter(|output, _, value| Ok(output.write_str(&text(value)?)?));
     environment.add_filter("string", |value: Value| text(&value));
-    environment.add_filter("join", join);
-    environment.add_filter("tojson", tojson);
+    environment.add_filter("join", |values: &Value, separator: Option<&str>| join(values, separator.unwrap_or("")));
+    environment.add_filter("tojson", |value: &Value, options: Kwargs| tojson(value, &options));
     environment.add_filter("trim", |value: Value, characters: Option<String>| -> Result<String, Error> {
         Ok(strip(&text(&value)?, characters.as_deref(), true, true).to_owned())
     });
@@ -111,9 +111,9 @@ fn write_quoted(result: &mut String, text: &str) {
 }
 
 /// Python's `separator.join(map(str, values))`.
-fn join(values: &Value, separator: Option<String>) -> Result<String, Error> {
+fn join(values: &Value, separator: &str) -> Result<String, Error> {
     let texts: Vec<String> = values.try_iter()?.map(|value| text(&value)).collect::<Result<_, _>>()?;
-    Ok(texts.join(separator.as_deref().unwrap_or("")))
+    Ok(texts.join(separator))
 }
 
 /// How `json.dumps` writes.
@@ -126,7 +126,7 @@ struct Json {
 }
 
 /// `json.dumps` with the defaults of `transformers`: nothing but control characters is escaped.
-fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+fn tojson(value: &Value, options: &Kwargs) -> Result<String, Error> {
     let indent = options.get::<Option<Value>>("indent")?.filter(|indent| !indent.is_none());
     let indent = match indent {
         None => None,
