@@ -97,7 +97,7 @@ pub fn save(
 }
 
 fn fill(folder: &Path, state: &State, lora: &Lora, optimizer: &AdamW, base_model: &str) -> Result<()> {
-    lora.save(folder, base_model)?;
+    lora.save(folder, base_model).map_err(Error::saving)?;
     let names: Vec<_> = lora.parameters().into_iter().map(|(name, _)| name).collect();
     optimizer.save(&names, &folder.join(OPTIMIZER))?;
     let mut files = BTreeMap::new();
@@ -143,7 +143,7 @@ pub fn clear_leftovers(run: &Path) -> Result<()> {
     for entry in entries {
         let path = entry.map_err(Error::read(&parent))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with('.') && name.ends_with(".tmp") {
+        if name.starts_with('.') {
             remove(&path)?;
         }
     }

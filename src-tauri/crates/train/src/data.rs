@@ -45,8 +45,10 @@ pub fn encode(
     let mut examples = Vec::with_capacity(pairs.len());
     let mut broken_boundary = None;
     for (row, pair) in pairs.iter().enumerate() {
-        let encoded = chat::encode_pair(tokenizer, pair)
-            .map_err(|source| Error::Encode { place: format!("pair {} of {}", row + 1, path.display()), source })?;
+        let encoded = chat::encode_pair(tokenizer, pair).map_err(|source| Error::Encode {
+            place: format!("pair {} of {}", row + 1, path.display()),
+            source: Box::new(source),
+        })?;
         let broken = match &encoded.boundary {
             Boundary::Clean => None,
             Boundary::Broken { dropped_text } => Some(dropped_text.clone()),

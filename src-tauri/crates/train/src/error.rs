@@ -97,7 +97,7 @@ pub enum Error {
         parameter: String,
     },
 
-    /// A LoRA parameter received no gradient although others did.
+    /// A `LoRA` parameter received no gradient although others did.
     #[error("{parameter} received no gradient in step {step} although others did; training was stopped")]
     NoGradient {
         /// The optimiser step, from 1.
@@ -108,7 +108,7 @@ pub enum Error {
 
     /// The model, or a computation with it, failed.
     #[error(transparent)]
-    Model(#[from] model::Error),
+    Model(Box<model::Error>),
 
     /// A tensor operation failed.
     #[error(transparent)]
@@ -116,7 +116,7 @@ pub enum Error {
 
     /// The pairs cannot be read.
     #[error(transparent)]
-    Pairs(#[from] prefs::Error),
+    Pairs(Box<prefs::Error>),
 
     /// A prompt or an answer cannot be turned into tokens.
     #[error("{place}: {source}")]
@@ -124,15 +124,41 @@ pub enum Error {
         /// The file and row.
         place: String,
         /// What the tokenizer or the template said.
-        source: chat::Error,
+        source: Box<chat::Error>,
     },
 
     /// The tokenizer cannot be read.
     #[error(transparent)]
-    Tokenizer(#[from] chat::Error),
+    Tokenizer(Box<chat::Error>),
+}
+
+impl From<model::Error> for Error {
+    fn from(error: model::Error) -> Self {
+        Self::Model(Box::new(error))
+    }
+}
+
+impl From<prefs::Error> for Error {
+    fn from(error: prefs::Error) -> Self {
+        Self::Pairs(Box::new(error))
+    }
+}
+
+impl From<chat::Error> for Error {
+    fn from(error: chat::Error) -> Self {
+        Self::Tokenizer(Box::new(error))
+    }
 }
 
 impl Error {
+    /// What a failure to save an adapter is: where the system refused to write, the folder is to blame, not the model.
+    pub(crate) fn saving(error: model::Error) -> Self {
+        match error {
+            model::Error::Io { path, source } => Self::Write { path, source },
+            other => other.into(),
+        }
+    }
+
     /// An [`Error::Read`] at `path`, in the shape `map_err` wants.
     pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
@@ -164,7 +190,7 @@ impl Error {
             Self::NonFiniteLoss { .. } => "non_finite_loss",
             Self::NonFiniteGradient { .. } => "non_finite_gradient",
             Self::NoGradient { .. } => "no_gradient",
-            Self::Model(model::Error::OutOfMemory { .. }) => "out_of_memory",
+            Self::Model(error) if matches!(**error, model::Error::OutOfMemory { .. }) => "out_of_memory",
             Self::Model(_) => "model",
             Self::Candle(_) => "tensor",
             Self::Pairs(_) => "pairs",
@@ -176,7 +202,7 @@ impl Error {
     /// What the user can do about it, as a sentence.
     pub fn hint(&self) -> String {
         match self {
-            Self::Config { hint, .. } | Self::Model(model::Error::OutOfMemory { hint, .. }) => hint.clone(),
+            Self::Config { hint, .. } => hint.clone(),
             Self::Read { .. } => "Check that the file exists and that you may read it.".into(),
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "The disk is full. Free some space and resume; the last checkpoint is whole.".into()
@@ -199,7 +225,12 @@ impl Error {
             Self::NoGradient { .. } => {
                 "This is a fault of the program, not of your data. Please report it with config.toml.".into()
             }
-            Self::Model(_) | Self::Tokenizer(_) => "Check that `model` is a complete model folder or GGUF file.".into(),
+            Self::Model(error) => match &**error {
+                model::Error::OutOfMemory { hint, .. } => hint.clone(),
+                model::Error::Lora { .. } => "Correct the table [lora].".into(),
+                _ => "Check that `model` is a complete model folder or GGUF file.".into(),
+            },
+            Self::Tokenizer(_) => "Check that `model` is a complete model folder or GGUF file.".into(),
             Self::Candle(_) => "If memory ran out, lower per_device_train_batch_size or max_length.".into(),
             Self::Pairs(_) => "Check the files named in [data].".into(),
             Self::Encode { .. } => "Check this row, or leave it out.".into(),

@@ -1,4 +1,4 @@
-//! DPO training of a LoRA adapter: losses, optimiser, schedule, data order, checkpoints, events, and the run itself.
+//! DPO training of a `LoRA` adapter: losses, optimiser, schedule, data order, checkpoints, events, the run itself.
 //!
 //! [`run::run`] takes a [`config::RunConfig`] and a folder to an adapter. What holds here: the losses are pure functions
 //! ([`losses`]); a step's pairs follow from its number ([`order`]); everything else that changes is in a checkpoint
@@ -13,7 +13,6 @@ pub mod events;
 mod files;
 pub mod folder;
 pub mod losses;
-pub mod memory;
 pub mod metrics;
 pub mod optimizer;
 pub mod order;

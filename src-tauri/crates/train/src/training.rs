@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::events::{EvalMetrics, Event, RewardMetrics, Stage, StepMetrics};
 use crate::folder::ADAPTER;
 use crate::losses::Objective;
-use crate::memory;
 use crate::metrics;
 use crate::optimizer::{AdamW, clip_coefficient, sum_of_squares};
 use crate::order::Order;
@@ -15,6 +14,7 @@ use crate::reference::ReferenceLogps;
 use crate::report::Report;
 use crate::run::Outcome;
 use crate::schedule::Schedule;
+use candle_core::Tensor;
 use model::{Decoder, ForwardOptions, Gradients, Lora};
 use rand_chacha::rand_core::RngCore;
 use std::collections::VecDeque;
@@ -72,7 +72,7 @@ impl Training<'_> {
             }
         }
         let adapter = self.folder.join(ADAPTER);
-        self.lora.save(&adapter, &self.base_model())?;
+        self.lora.save(&adapter, &self.base_model()).map_err(Error::saving)?;
         report.tell(&Event::Finished { step: total, adapter: ADAPTER.into(), seconds: report.seconds() })?;
         report.sync()?;
         Ok(Outcome::Finished { adapter, already: false })
@@ -112,7 +112,7 @@ impl Training<'_> {
                 return Ok(None);
             }
         }
-        let grad_norm = self.check(&gradients, step)?;
+        let grad_norm = check(&self.lora.parameters(), &gradients.tensors, step)?;
         let learning_rate = self.schedule.rate(step);
         let scale = clip_coefficient(grad_norm, self.config.max_grad_norm);
         let parameters: Vec<_> = self.lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
@@ -124,27 +124,6 @@ impl Training<'_> {
         window.close_step(mean_loss, seconds);
         (self.state.step, self.state.generator, self.state.window) = (step, generator, window);
         Ok(Some(Done { epoch: plan.epoch, grad_norm, learning_rate, seconds }))
-    }
-
-    /// Norm of all gradients together, after making sure that each is finite and that none is missing: one that is zero
-    /// throughout while others are not, although nothing makes it zero.
-    fn check(&self, gradients: &Gradients, step: u64) -> Result<f64> {
-        let squares = gradients.tensors.iter().map(sum_of_squares).collect::<Result<Vec<_>>>()?;
-        let parameters = self.lora.parameters();
-        if let Some(bad) = squares.iter().position(|square| !square.is_finite()) {
-            return Err(Error::NonFiniteGradient { step, parameter: parameters[bad].0.clone() });
-        }
-        let norm = squares.iter().sum::<f64>().sqrt();
-        let missing = (0..squares.len()).filter(|&i| norm > 0.0 && squares[i] == 0.0);
-        for i in missing {
-            let (name, _) = &parameters[i];
-            // Parameters are A, B by turns; A has no gradient while its B is zero, as at the start.
-            let is_b = i % 2 == 1;
-            if is_b || sum_of_squares(parameters[i + 1].1)? > 0.0 {
-                return Err(Error::NoGradient { step, parameter: name.clone() });
-            }
-        }
-        Ok(norm)
     }
 
     fn tell_step(&mut self, done: &Done, pace: f64, report: &mut Report<'_>) -> Result<()> {
@@ -161,7 +140,7 @@ impl Training<'_> {
             pairs: window.pairs,
             tokens: window.tokens,
             tokens_per_second: window.tokens as f64 / window.seconds.max(1e-9),
-            peak_memory_bytes: memory::peak_bytes(),
+            peak_memory_bytes: model::memory::peak_resident_bytes(),
             seconds: window.seconds,
             seconds_left: pace * total_steps.saturating_sub(step) as f64,
         }))
@@ -232,7 +211,68 @@ struct Done {
     seconds: f64,
 }
 
+/// Norm of all gradients together, after making sure that each is finite and that none is missing: one that is zero
+/// throughout while others are not, although nothing makes it zero. Parameters are `A` and `B` by turns.
+fn check(parameters: &[(String, &Tensor)], gradients: &[Tensor], step: u64) -> Result<f64> {
+    let squares = gradients.iter().map(sum_of_squares).collect::<Result<Vec<_>>>()?;
+    if let Some(bad) = squares.iter().position(|square| !square.is_finite()) {
+        return Err(Error::NonFiniteGradient { step, parameter: parameters[bad].0.clone() });
+    }
+    let norm = squares.iter().sum::<f64>().sqrt();
+    for i in (0..squares.len()).filter(|&i| norm > 0.0 && squares[i] == 0.0) {
+        let is_b = i % 2 == 1;
+        // A has no gradient while its B is zero, as at the start.
+        if is_b || sum_of_squares(parameters[i + 1].1)? > 0.0 {
+            return Err(Error::NoGradient { step, parameter: parameters[i].0.clone() });
+        }
+    }
+    Ok(norm)
+}
+
 /// Whether something done every `every` steps (0: only at the end) is due after `step`.
 fn is_due(step: u64, every: u64, last: bool) -> bool {
     last || (every > 0 && step.is_multiple_of(every))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn tensor(values: [f32; 2]) -> Tensor {
+        Tensor::new(&values, &Device::Cpu).unwrap()
+    }
+
+    /// `A` is one; `b` is `B`. Gradients are of `A`, then of `B`.
+    fn checked(b: f32, gradients: [[f32; 2]; 2]) -> Result<f64> {
+        let (a, b) = (tensor([1.0, 1.0]), tensor([b, 0.0]));
+        check(&[("q.lora_A.weight".into(), &a), ("q.lora_B.weight".into(), &b)], &gradients.map(tensor), 7)
+    }
+
+    #[test]
+    fn a_gradient_that_is_missing_or_no_number_is_named() {
+        assert!((checked(1.0, [[3.0, 0.0], [0.0, 4.0]]).unwrap() - 5.0).abs() < 1e-12);
+        let named = |result: Result<f64>, name: &str| {
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains(name) && message.contains("step 7"), "{message}");
+        };
+        for bad in [f32::NAN, f32::INFINITY] {
+            named(checked(1.0, [[0.0, 1.0], [bad, 0.0]]), "q.lora_B.weight");
+        }
+        named(checked(1.0, [[1.0, 0.0], [0.0, 0.0]]), "q.lora_B.weight");
+        named(checked(1.0, [[0.0, 0.0], [1.0, 0.0]]), "q.lora_A.weight");
+    }
+
+    #[test]
+    fn a_gradient_may_be_zero_where_b_is_or_where_all_are() {
+        assert!((checked(0.0, [[0.0, 0.0], [1.0, 0.0]]).unwrap() - 1.0).abs() < 1e-12);
+        assert!(checked(1.0, [[0.0, 0.0], [0.0, 0.0]]).unwrap() == 0.0);
+    }
+
+    #[test]
+    fn what_is_done_every_so_many_steps_is_done_at_the_end_too() {
+        assert_eq!([1, 2, 3, 4, 5].map(|step| is_due(step, 2, step == 5)), [false, true, false, true, true]);
+        assert_eq!([1, 2].map(|step| is_due(step, 0, step == 2)), [false, true]);
+    }
 }

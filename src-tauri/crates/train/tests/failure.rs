@@ -146,6 +146,23 @@ fn training_lowers_the_loss_and_a_cached_reference_changes_nothing() {
     assert!(adapter(&config.output_dir).0 == adapter(&again.output_dir).0);
 }
 
+#[test]
+fn a_line_of_the_cache_that_a_kill_left_unfinished_is_computed_again() {
+    let place = Place::new(8);
+    let config = RunConfig { max_steps: 2, ..place.config("first") };
+    place.run(&config, go_on).unwrap();
+    let cache = fs::read_dir(place.path("cache")).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read_to_string(&cache).unwrap();
+    assert_eq!(whole.lines().count(), 8);
+    fs::write(&cache, &whole[..whole.len() - 30]).unwrap();
+    let again = RunConfig { output_dir: place.path("second"), ..config.clone() };
+    place.run(&again, go_on).unwrap();
+    assert!(adapter(&config.output_dir) == adapter(&again.output_dir));
+    let mended = fs::read_to_string(&cache).unwrap();
+    assert_eq!(mended.lines().count(), 9, "the torn line, and the pair once more");
+    assert_eq!(mended.lines().last(), whole.lines().last());
+}
+
 /// Gradients of losses that see the whole microbatch go through the same loop.
 #[test]
 fn every_loss_type_trains() {

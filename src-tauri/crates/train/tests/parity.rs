@@ -227,7 +227,7 @@ fn the_trajectory_of_eight_steps() {
     }
 }
 
-/// Twelve steps on the real SmolLM2-135M-Instruct: `TIEBREAK_DEMO_MODEL` is its GGUF (Q4_1).
+/// Twelve steps on the real SmolLM2-135M-Instruct: `TIEBREAK_DEMO_MODEL` is its GGUF file.
 #[test]
 fn the_trajectory_of_a_real_model() {
     let (Some(shared), Some(model)) = (std::env::var_os("TIEBREAK_SHARED"), std::env::var_os("TIEBREAK_DEMO_MODEL"))
