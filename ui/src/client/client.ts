@@ -1,0 +1,19 @@
+import type { News, Operations, Upload } from "./bindings";
+import { HttpClient } from "./http";
+import { TauriClient } from "./tauri";
+
+export { ApiError } from "./error";
+
+/** The one way to the back end. Every failure is thrown as an `ApiError`. */
+export interface Client {
+  call<K extends keyof Operations>(operation: K, request: Operations[K][0], signal?: AbortSignal): Promise<Operations[K][1]>;
+  /** Sends a file's bytes; the reply names the upload for `preview_import` and others. */
+  send(file: File): Promise<Upload>;
+  /**
+   * Calls `listener` with everything that happens from now on, and `resumed` each time the stream was broken and is back.
+   * Returns a function that ends it.
+   */
+  news(listener: (news: News) => void, resumed?: () => void): () => void;
+}
+
+export const client: Client = "__TAURI_INTERNALS__" in window ? new TauriClient() : new HttpClient();

@@ -1,0 +1,28 @@
+import type { ApiError as ApiErrorShape } from "./bindings";
+
+/** What went wrong, in words for the user: `message` says what, `hint` says what to do. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(shape: ApiErrorShape) {
+    super(shape.message);
+    this.name = "ApiError";
+    this.code = shape.code;
+    this.hint = shape.hint;
+  }
+
+  /** Whatever was thrown, as an error with a sentence and a hint. */
+  static from(thrown: unknown): ApiError {
+    if (thrown instanceof ApiError) return thrown;
+    if (isShape(thrown)) return new ApiError(thrown);
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return new ApiError({ code: "page", message, hint: "Try again. If it happens again, reload the page: nothing that was saved is lost." });
+  }
+}
+
+function isShape(value: unknown): value is ApiErrorShape {
+  if (typeof value !== "object" || value === null) return false;
+  const { code, message, hint } = value as Record<string, unknown>;
+  return typeof code === "string" && typeof message === "string" && typeof hint === "string";
+}

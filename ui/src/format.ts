@@ -1,0 +1,69 @@
+/** Numbers and times as text. One place, so that the same thing looks the same on every screen. */
+
+const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+/** `12,345` */
+export function count(value: number): string {
+  return WHOLE.format(value);
+}
+
+/** `1 pair`, `12,345 pairs` */
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** A share from 0 to 1 as `62 %`, or `–` where it is not known. */
+export function percent(share: number | null, digits = 0): string {
+  return share === null ? "–" : `${(share * 100).toFixed(digits)} %`;
+}
+
+/** A number with three significant digits, or `–`; very small and very large ones as `5e-5`. */
+export function figure(value: number | null): string {
+  if (value === null || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace(/\.?0+e/, "e");
+  return String(Number(value.toPrecision(3)));
+}
+
+/** `45 s`, `3 min`, `2 h 5 min`; `–` where it is not known. */
+export function duration(seconds: number | null): string {
+  if (seconds === null || !Number.isFinite(seconds)) return "–";
+  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  const rest = minutes % 60;
+  return rest === 0 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 60)} h ${rest} min`;
+}
+
+/** `512 MB`, `1.4 GB`: powers of 1000, as disks and downloads are sold. */
+export function bytes(value: number): string {
+  if (value < 1000) return `${value} B`;
+  const units = ["kB", "MB", "GB", "TB"];
+  let size = value;
+  let unit = -1;
+  do {
+    size /= 1000;
+    unit += 1;
+  } while (size >= 999.5 && unit < units.length - 1);
+  return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
+}
+
+/** `just now`, `5 min ago`, `yesterday`, then the date. */
+export function ago(milliseconds: number, now = Date.now()): string {
+  const seconds = (now - milliseconds) / 1000;
+  if (seconds < 60) return "just now";
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  if (seconds < 172_800) return "yesterday";
+  return date(milliseconds);
+}
+
+/** `24 Nov 2026` */
+export function date(milliseconds: number): string {
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }).format(milliseconds);
+}
+
+/** `24 Nov 2026, 14:05` */
+export function dateTime(milliseconds: number): string {
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" }).format(milliseconds);
+}
