@@ -1,3 +1,5 @@
+import { untrack } from "svelte";
+
 /** Something the user can ask for, found in the palette and, where it has keys, by pressing them. */
 export type Command = { id: string; title: string; keys?: string; run: () => void };
 
@@ -26,10 +28,8 @@ export const commands = new Commands();
 export function offer(list: () => Command[]): void {
   $effect(() => {
     const group = list();
-    // Registering reads and writes the registry: this effect must not depend on it.
-    let take = () => {};
-    queueMicrotask(() => (take = commands.register(group)));
-    return () => queueMicrotask(() => take());
+    // Registering reads the registry: this effect must not depend on it.
+    return untrack(() => commands.register(group));
   });
 }
 

@@ -1,0 +1,172 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { LabelItem, LabelState, Operations } from "../../client/bindings";
+import { ApiError } from "../../client/error";
+import { LabelSession, type Caller } from "./session.svelte";
+
+const item = (id: number, showing = id * 10): LabelItem => ({ item: id, showing, prompt: `prompt ${id}`, left: "l", right: "r", category: null, second_pass: false });
+
+const state = (done: number, ...queue: LabelItem[]): LabelState => ({
+  annotator: "ada", done, total: 100, skipped: 0, seconds_per_item: null, seconds_left: null, can_undo: done > 0, left_share: null, queue,
+});
+
+const items = (...ids: number[]) => ids.map((id) => item(id));
+const refusal = () => new ApiError({ code: "stale", message: "This showing is not known.", hint: "Judge it again." });
+const outage = () => new ApiError({ code: "unreachable", message: "The program does not answer.", hint: "Start it." });
+
+/** A program whose answers the test gives one by one. */
+class Program implements Caller {
+  asked: { operation: string; request: unknown; answer: (state: LabelState) => Promise<void>; fail: (error: ApiError) => Promise<void> }[] = [];
+
+  call<K extends keyof Operations>(operation: K, request: Operations[K][0]): Promise<Operations[K][1]> {
+    return new Promise((resolve, reject) => {
+      const settled = () => vi.advanceTimersByTimeAsync(0);
+      this.asked.push({
+        operation,
+        request,
+        answer: (reply) => (resolve(reply as Operations[K][1]), settled()),
+        fail: (error) => (reject(error), settled()),
+      });
+    });
+  }
+
+  get last() {
+    return this.asked.at(-1)!;
+  }
+}
+
+let program: Program;
+let session: LabelSession;
+let clock = 0;
+const shown = () => session.queue.map(({ item }) => item);
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  clock = 0;
+  program = new Program();
+  session = new LabelSession("p", "ada", program, () => clock);
+  const loaded = session.load();
+  await program.last.answer(state(0, ...items(1, 2, 3)));
+  await loaded;
+});
+
+afterEach(() => vi.useRealTimers());
+
+describe("LabelSession", () => {
+  it("shows the next item before the judgement has arrived", () => {
+    clock = 1500;
+    session.judge("left", "short");
+    expect(shown()).toEqual([2, 3]);
+    expect(session.done).toBe(1);
+    expect(program.last.request).toEqual({ project: "p", annotator: "ada", item: 1, showing: 10, verdict: "left", milliseconds: 1500, note: "short" });
+  });
+
+  it("sends one judgement at a time, in the order they were made", async () => {
+    session.judge("left");
+    session.judge("right");
+    session.judge("tie_bad");
+    expect(program.asked.length).toBe(2); // the first load and the first judgement
+    await program.last.answer(state(1, ...items(2, 3, 4)));
+    expect(program.last.request).toMatchObject({ item: 2, verdict: "right" });
+    await program.last.answer(state(2, ...items(3, 4, 5)));
+    expect(program.last.request).toMatchObject({ item: 3, verdict: "tie_bad" });
+    await program.last.answer(state(3, ...items(4, 5, 6)));
+    expect(session.unsaved).toBe(0);
+    expect(shown()).toEqual([4, 5, 6]);
+  });
+
+  it("does not show again what was judged while an older answer was on its way", async () => {
+    session.judge("left");
+    session.judge("right");
+    await program.last.answer(state(1, ...items(2, 3, 4))); // the program has not heard of 2 yet
+    expect(shown()).toEqual([3, 4]);
+  });
+
+  it("keeps the showing on screen when the program answers with another", async () => {
+    session.judge("left");
+    await program.last.answer(state(1, item(2, 99), item(3, 98)));
+    expect(session.queue.map(({ showing }) => showing)).toEqual([20, 30]);
+  });
+
+  it("brings a refused item back and says which verdict was not saved", async () => {
+    session.judge("right_much");
+    session.judge("left");
+    await program.last.fail(refusal());
+    expect(session.trouble).toMatchObject({ kind: "refused", verdict: "right_much" });
+    expect(shown()).toEqual([1, 3]);
+    await program.last.answer(state(0, item(1, 77), item(2), item(3))); // asked for a fresh showing
+    expect(session.current).toMatchObject({ item: 1, showing: 77 });
+    expect(program.last.request).toMatchObject({ item: 2, verdict: "left" }); // what came after is not held up
+  });
+
+  it("keeps what could not be sent, and sends it when the program is back, once", async () => {
+    session.judge("left");
+    session.judge("right");
+    await program.last.fail(outage());
+    expect(session.trouble?.kind).toBe("unreachable");
+    expect(session.unsaved).toBe(2);
+    session.judge("skip"); // going on is allowed
+    const before = program.asked.length;
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(program.asked.length).toBe(before + 1);
+    expect(program.last.request).toMatchObject({ item: 1, verdict: "left" });
+    await program.last.answer(state(1, ...items(2, 3, 4)));
+    expect(session.trouble).toBeNull();
+    expect(program.last.request).toMatchObject({ item: 2, verdict: "right" });
+    await program.last.answer(state(2, ...items(3, 4)));
+    await program.last.answer(state(2, ...items(4)));
+    expect(session.unsaved).toBe(0);
+    expect(shown()).toEqual([4]);
+  });
+
+  it("undoes a judgement that was not sent yet without asking", async () => {
+    session.judge("left");
+    session.judge("right");
+    session.undo();
+    expect(shown()).toEqual([2, 3]);
+    await program.last.answer(state(1, ...items(2, 3, 4)));
+    expect(program.asked.length).toBe(2);
+  });
+
+  it("undoes a judgement on its way after it has arrived", async () => {
+    session.judge("left");
+    session.undo();
+    expect(program.last.operation).toBe("judge");
+    await program.last.answer(state(1, ...items(2, 3, 4)));
+    expect(program.last.operation).toBe("undo");
+    await program.last.answer(state(0, item(1, 88), ...items(2, 3)));
+    expect(session.current).toMatchObject({ item: 1, showing: 88 });
+  });
+
+  it("shows an edited answer, and throws what is said against an edit", async () => {
+    const edited = session.edit("left", "better");
+    expect(program.last.request).toEqual({ project: "p", annotator: "ada", item: 1, showing: 10, side: "left", text: "better" });
+    await program.last.answer(state(0, { ...item(1), left: "better" }, item(2)));
+    await edited;
+    expect(session.current?.left).toBe("better");
+
+    const refused = session.edit("right", "");
+    const thrown = expect(refused).rejects.toThrow("This showing is not known.");
+    await program.last.fail(refusal());
+    await thrown;
+    expect(session.current?.item).toBe(1);
+  });
+
+  it("leaves a refused item when told to", async () => {
+    session.judge("left");
+    await program.last.fail(refusal());
+    await program.last.answer(state(0, ...items(2, 3)));
+    expect(shown()).toEqual([1, 2, 3]);
+    session.leave();
+    expect(shown()).toEqual([2, 3]);
+    expect(session.trouble).toBeNull();
+  });
+
+  it("measures an item's time from when it was shown", async () => {
+    clock = 1000;
+    session.judge("left");
+    clock = 1400;
+    await program.last.answer(state(1, ...items(2, 3)));
+    session.judge("right");
+    expect(program.last.request).toMatchObject({ item: 2, milliseconds: 400 });
+  });
+});
