@@ -21,15 +21,18 @@ use train::events::{self, Event, Progress, Stage};
 use train::{RunConfig, Surroundings};
 
 /// The catalogue's model that the demo trains.
-const MODEL: &str = "smollm2-135m-instruct";
+pub(crate) const MODEL: &str = "smollm2-135m-instruct";
 /// The rule that the demo's pairs follow: one or two plain sentences. `assets/demo/README.md` states it.
 const JUDGE: &str = "plain:45";
 /// Long enough for any plain answer; a longer one has failed the rule already.
 const MAX_NEW_TOKENS: usize = 72;
 
-/// The demo project, built in.
+/// The demo's pairs, built in.
+pub(crate) const PAIRS: (&str, &str) = ("pairs.jsonl", include_str!("../../../../assets/demo/pairs.jsonl"));
+
+/// The demo project.
 const FILES: [(&str, &str); 4] = [
-    ("pairs.jsonl", include_str!("../../../../assets/demo/pairs.jsonl")),
+    PAIRS,
     ("held_out_pairs.jsonl", include_str!("../../../../assets/demo/held_out_pairs.jsonl")),
     ("prompts.jsonl", include_str!("../../../../assets/demo/prompts.jsonl")),
     ("run.toml", include_str!("../../../../assets/demo/run.toml")),

@@ -1,12 +1,14 @@
 //! What crosses to the user when an operation fails: a code, a sentence, and what to do.
 
 use serde::Serialize;
+use ts_rs::TS;
 
 /// The result of an operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A failed operation, in the user's words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(rename = "ApiError")]
 pub struct Error {
     /// A stable short name for programs; `cancelled` when the user stopped it.
     pub code: String,

@@ -15,6 +15,7 @@ mod open;
 mod report;
 mod score;
 mod training;
+pub mod window;
 
 pub use answers::{Answered, GenerateRequest, generate};
 pub use check::{CheckReply, CheckRequest, check};

@@ -142,7 +142,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 }
 
 /// The machine, in words that name nobody.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut words = format!("{} {}, {cores} cores", std::env::consts::OS, std::env::consts::ARCH);
     for feature in features() {

@@ -1,0 +1,84 @@
+//! Where a back end may go.
+
+use super::Backend;
+use crate::error::{Error, Result};
+use std::path::{Component, Path, PathBuf};
+
+/// What a shell decides when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The back end's own files: the list of recent projects, files that were sent.
+    pub data_folder: PathBuf,
+    /// Where new projects go.
+    pub projects_folder: PathBuf,
+    /// Whether any folder of this machine may be opened; else only those in the projects folder and `allowed_roots`.
+    pub may_choose_folders: bool,
+    /// Other folders that may be opened all the same.
+    pub allowed_roots: Vec<PathBuf>,
+    /// The program to start for a training run: `PROGRAM worker FOLDER`.
+    pub program: PathBuf,
+}
+
+impl Settings {
+    /// With folders that are there, as the file system itself calls them.
+    pub(super) fn prepared(mut self) -> Result<Self> {
+        for folder in [&mut self.data_folder, &mut self.projects_folder] {
+            std::fs::create_dir_all(&*folder).map_err(Error::file(folder))?;
+            *folder = std::fs::canonicalize(&*folder).map_err(Error::file(folder))?;
+        }
+        for root in &mut self.allowed_roots {
+            *root = std::fs::canonicalize(&*root).map_err(Error::file(root))?;
+        }
+        Ok(self)
+    }
+}
+
+impl Backend {
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The path as the file system itself calls it, with links followed; what is not there yet is taken by its name.
+    ///
+    /// # Errors
+    /// When the path is not one that this back end may use.
+    pub(crate) fn allowed(&self, path: &Path) -> Result<PathBuf> {
+        let settings = &self.0.settings;
+        let real = real(&settings.projects_folder.join(path))?;
+        let inside = |root: &PathBuf| real.starts_with(root);
+        if settings.may_choose_folders || inside(&settings.projects_folder) || settings.allowed_roots.iter().any(inside)
+        {
+            return Ok(real);
+        }
+        Err(Error::new(
+            "folder_not_allowed",
+            format!("{} lies outside the projects folder {}", path.display(), settings.projects_folder.display()),
+            "choose a folder in there, or start `tiebreak serve` with another --projects",
+        ))
+    }
+}
+
+/// Follows links in what is there of the path.
+fn real(path: &Path) -> Result<PathBuf> {
+    let mut missing = Vec::new();
+    let mut there = path;
+    loop {
+        match std::fs::canonicalize(there) {
+            Ok(mut found) => {
+                found.extend(missing.iter().rev());
+                return Ok(found);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::file(path)(error)),
+        }
+        // A name that is not there cannot be followed upwards again, and a link to nowhere cannot be followed at all.
+        let (Some(parent), Some(Component::Normal(name))) = (there.parent(), there.components().next_back()) else {
+            return Err(Error::file(path)(std::io::ErrorKind::NotFound.into()));
+        };
+        if there.is_symlink() {
+            return Err(Error::file(path)(std::io::ErrorKind::NotFound.into()));
+        }
+        missing.push(name.to_owned());
+        there = parent;
+    }
+}

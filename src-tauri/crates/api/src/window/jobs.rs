@@ -1,0 +1,197 @@
+//! Work that takes a while, each piece in a thread of its own.
+
+use super::types::{CancelJob, Job, JobKind, JobState, News, Nothing};
+use super::{Backend, locked};
+use crate::context::{Context, Update};
+use crate::error::{Error, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Jobs that have ended and are still listed.
+const REMEMBERED: usize = 50;
+
+/// How often a job's progress is told.
+const PACE: Duration = Duration::from_millis(200);
+
+/// All jobs, oldest first.
+#[derive(Default)]
+pub(super) struct Jobs {
+    all: Mutex<Vec<Entry>>,
+}
+
+struct Entry {
+    job: Job,
+    stop: Arc<AtomicBool>,
+    /// When its progress was told last.
+    told: Option<Instant>,
+}
+
+/// All jobs that run, and the last ones that ended.
+pub(super) fn jobs(backend: &Backend, _: Nothing) -> Result<Vec<Job>> {
+    Ok(locked(&backend.0.jobs.all).iter().map(|entry| entry.job.clone()).collect())
+}
+
+/// Asks a job to stop; it does so soon after, keeping what it has done.
+pub(super) fn cancel_job(backend: &Backend, request: CancelJob) -> Result<Job> {
+    let all = locked(&backend.0.jobs.all);
+    let Some(entry) = all.iter().find(|entry| entry.job.job == request.job) else {
+        let message = format!("there is no job {}", request.job);
+        return Err(Error::new("no_job", message, "it ended a while ago; reload the page"));
+    };
+    entry.stop.store(true, Ordering::Relaxed);
+    Ok(entry.job.clone())
+}
+
+/// A job as its own work sees it.
+pub(crate) struct Working {
+    backend: Backend,
+    job: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Backend {
+    /// Starts `work` in a thread of its own. `project` is a folder, empty where the job is for no project.
+    pub(crate) fn start_job(
+        &self,
+        kind: JobKind,
+        project: &str,
+        title: &str,
+        work: impl FnOnce(&Working) -> Result<()> + Send + 'static,
+    ) -> Result<Job> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let job = {
+            let mut all = locked(&self.0.jobs.all);
+            let job = Job {
+                job: all.last().map_or(1, |last| last.job.job + 1),
+                project: project.to_owned(),
+                kind,
+                title: title.to_owned(),
+                state: JobState::Running,
+                stage: String::new(),
+                done: 0,
+                total: 0,
+                seconds_left: None,
+                error: None,
+                evaluation: None,
+            };
+            all.push(Entry { job: job.clone(), stop: Arc::clone(&stop), told: None });
+            job
+        };
+        self.tell(News::Job { job: job.clone() });
+        let working = Working { backend: self.clone(), job: job.job, stop };
+        let spawned = std::thread::Builder::new().name(format!("job {}", job.job)).spawn(move || {
+            // A fault in one job is that job's end, not the program's.
+            let result = catch_unwind(AssertUnwindSafe(|| work(&working))).unwrap_or_else(|_| {
+                Err(Error::new("fault", "this job ended by a fault of the program", "try again, and report it"))
+            });
+            working.end(result);
+        });
+        if let Err(error) = spawned {
+            let error = Error::new("thread", format!("no thread can be started: {error}"), "close other programs");
+            self.set_job(job.job, true, |job| (job.state, job.error) = (JobState::Failed, Some(error.clone())));
+            return Err(error);
+        }
+        Ok(job)
+    }
+
+    /// Whether a job of this kind is at work on the project.
+    pub(crate) fn running_job(&self, kind: JobKind, project: &str) -> Option<Job> {
+        let all = locked(&self.0.jobs.all);
+        let at_work = |job: &&Job| job.kind == kind && job.project == project && job.state == JobState::Running;
+        all.iter().map(|entry| &entry.job).find(at_work).cloned()
+    }
+
+    /// Changes a job and tells of it; progress not too often.
+    fn set_job(&self, number: u64, always: bool, change: impl FnOnce(&mut Job)) {
+        let news = {
+            let mut all = locked(&self.0.jobs.all);
+            let Some(entry) = all.iter_mut().find(|entry| entry.job.job == number) else { return };
+            change(&mut entry.job);
+            let due = entry.told.is_none_or(|told| told.elapsed() >= PACE);
+            if due || always {
+                entry.told = Some(Instant::now());
+            }
+            (due || always).then(|| entry.job.clone())
+        };
+        if let Some(job) = news {
+            self.tell(News::Job { job });
+        }
+    }
+
+    fn forget_old_jobs(&self) {
+        let mut all = locked(&self.0.jobs.all);
+        let ended = |entry: &Entry| entry.job.state != JobState::Running;
+        let mut surplus = all.iter().filter(|entry| ended(entry)).count().saturating_sub(REMEMBERED);
+        all.retain(|entry| {
+            let forget = surplus > 0 && ended(entry);
+            surplus -= usize::from(forget);
+            !forget
+        });
+    }
+}
+
+impl Working {
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// The job's number.
+    pub(crate) fn number(&self) -> u64 {
+        self.job
+    }
+
+    /// Set when the user stops the job.
+    pub(crate) fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+
+    /// # Errors
+    /// When the user has stopped the job.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Tells how far the job is.
+    pub(crate) fn progress(&self, stage: &str, done: u64, total: u64, seconds_left: Option<f64>) {
+        self.backend.set_job(self.job, done >= total, |job| {
+            if job.stage != stage {
+                stage.clone_into(&mut job.stage);
+            }
+            (job.done, job.total, job.seconds_left) = (done, total, seconds_left);
+        });
+    }
+
+    /// Names the evaluation that the job makes.
+    pub(crate) fn makes_evaluation(&self, evaluation: &str) {
+        self.backend.set_job(self.job, true, |job| job.evaluation = Some(evaluation.to_owned()));
+    }
+
+    /// Tells an answer as it grows.
+    pub(crate) fn answer(&self, index: usize, side: &str, text: String) {
+        self.backend.tell(News::Answer { job: self.job, index, side: side.to_owned(), text });
+    }
+
+    /// Does what reports through a [`Context`]: its progress is the job's.
+    pub(crate) fn with_context<T>(&self, work: impl FnOnce(&mut Context) -> T) -> T {
+        let mut observer = |update: &Update| {
+            if let Update::Progress { stage, done, total, seconds_left, .. } = update {
+                self.progress(stage, *done, *total, *seconds_left);
+            }
+        };
+        work(&mut Context { observer: &mut observer, stop: &self.stop })
+    }
+
+    fn end(&self, result: Result<()>) {
+        self.backend.set_job(self.job, true, |job| {
+            job.seconds_left = None;
+            match result {
+                Ok(()) => job.state = JobState::Done,
+                Err(error) if error.is_cancelled() => job.state = JobState::Cancelled,
+                Err(error) => (job.state, job.error) = (JobState::Failed, Some(error)),
+            }
+        });
+        self.backend.forget_old_jobs();
+    }
+}

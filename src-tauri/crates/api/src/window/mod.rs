@@ -1,0 +1,94 @@
+//! The back end of the window: what the page asks for, whichever shell carries it.
+//!
+//! A [`Backend`] is all that a shell needs: [`Backend::call`] for an operation by its name, [`Backend::upload`] for a
+//! file, [`Backend::subscribe`] for what happens meanwhile. Calls block; a shell runs them where that does no harm. Work
+//! that takes long is a job with a thread of its own, training a process of its own.
+//!
+//! [`operations`] is the table of all operations, [`types`] what they take and give.
+
+#[cfg(test)]
+mod bindings;
+mod demo;
+mod folders;
+mod jobs;
+mod models;
+mod news;
+mod operations;
+mod overview;
+mod projects;
+pub mod types;
+mod uploads;
+
+pub use folders::Settings;
+pub use news::{Heard, Subscription};
+pub use uploads::{MOST_BYTES, Upload};
+
+pub(crate) use jobs::Working;
+pub(crate) use projects::{OpenProject, now};
+
+use crate::error::Result;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Everything behind the page. Clones are the same back end.
+#[derive(Clone)]
+pub struct Backend(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    projects: projects::Projects,
+    jobs: jobs::Jobs,
+    news: news::Hub,
+    models: models::Models,
+}
+
+impl Backend {
+    /// A back end that keeps its own files in `settings.data_folder`, which is made where it is not there.
+    ///
+    /// # Errors
+    /// When a folder of the settings cannot be made or written.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let settings = settings.prepared()?;
+        uploads::remove_old(&settings);
+        Ok(Self(Arc::new(Inner {
+            settings,
+            projects: projects::Projects::default(),
+            jobs: jobs::Jobs::default(),
+            news: news::Hub::default(),
+            models: models::Models::default(),
+        })))
+    }
+
+    /// Does what the page asks for: `request` and the reply are as [`operations`] and the page's types say.
+    ///
+    /// # Errors
+    /// When there is no such operation, the request is not of its type, or the operation fails.
+    pub fn call(&self, operation: &str, request: Value) -> Result<Value> {
+        operations::call(self, operation, request)
+    }
+
+    /// All that happens from now on.
+    pub fn subscribe(&self) -> Subscription {
+        self.0.news.subscribe()
+    }
+
+    pub(crate) fn tell(&self, news: types::News) {
+        self.0.news.tell(&news);
+    }
+
+    /// Tells that something in a project changed.
+    pub(crate) fn changed(&self, project: &OpenProject) {
+        self.tell(types::News::Project { project: project.name_of_folder() });
+    }
+
+    /// The program to start for work in a process of its own: `PROGRAM worker FOLDER`.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.0.settings.program.clone()
+    }
+}
+
+/// What a mutex holds, also after a panic elsewhere: everything kept behind one is whole at any moment.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,186 @@
+//! Models: the catalogue, a project's choice, and the one that is in memory.
+
+use super::types::{CatalogueModel, FetchModel, Job, JobKind};
+use super::{Backend, Working, locked};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::open::{ModelChoice, Opened, device, find_model, open};
+use chat::Tokenizer;
+use model::Lora;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::{Duration, Instant};
+
+/// Where models are computed with; runs say it for themselves.
+pub(crate) const DEVICE: &str = "cpu";
+
+/// How often a job that waits looks again.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Tokenizers and the model that were opened before.
+#[derive(Default)]
+pub(super) struct Models {
+    /// At most one, as memory is short; whoever computes holds the lock meanwhile, so that work goes one after the other.
+    loaded: Mutex<Option<Opened>>,
+    /// The tokenizer used last.
+    tokenizer: Mutex<Option<(PathBuf, Arc<Tokenizer>)>>,
+}
+
+/// The catalogue, and what of it is on this machine.
+pub(super) fn catalogue() -> Result<Vec<CatalogueModel>> {
+    let cache = hub::cache_dir()?;
+    let model = |entry: hub::Entry| CatalogueModel {
+        here: is_here(&entry, &cache),
+        id: entry.id,
+        title: entry.title,
+        licence: entry.licence,
+        parameters: entry.parameters,
+        bytes: entry.bytes,
+    };
+    Ok(hub::catalogue()?.into_iter().map(model).collect())
+}
+
+/// Whether the file is there in its full length; its hash is checked when it is opened.
+fn is_here(entry: &hub::Entry, cache: &Path) -> bool {
+    entry.path(cache).metadata().is_ok_and(|file| file.len() == entry.bytes)
+}
+
+/// Brings a model of the catalogue here.
+pub(super) fn fetch_model(backend: &Backend, request: FetchModel) -> Result<Job> {
+    let entry = hub::find(&request.model)?;
+    let title = format!("Fetch {}", entry.title);
+    backend.start_job(JobKind::Model, "", &title, move |working| {
+        let (sender, receiver) = channel();
+        // No source can be broken off half way, so the fetch goes on without us where the user stops the job; what it
+        // brings is kept.
+        let fetching = std::thread::spawn(move || {
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            let mut observer = |update: &crate::Update| {
+                let _ = sender.send(update.clone());
+            };
+            find_model(Path::new(&entry.id), &mut Context { observer: &mut observer, stop: &stop }).map(|_| ())
+        });
+        loop {
+            working.check()?;
+            match receiver.recv_timeout(LOOK) {
+                Ok(crate::Update::Progress { stage, done, total, seconds_left, .. }) => {
+                    working.progress(&stage, done, total, seconds_left);
+                }
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let fault = |_| Error::new("fault", "the fetch ended by a fault of the program", "try again, and report it");
+        fetching.join().map_err(fault)?
+    })
+}
+
+impl Backend {
+    /// The model as it will be kept in settings: a name of the catalogue, or a path that may be used here.
+    ///
+    /// # Errors
+    /// When there is no such model, or it lies where this back end may not go.
+    pub(crate) fn model_named(&self, named: &str) -> Result<String> {
+        if named.is_empty() || named.trim() != named {
+            return Err(Error::new("no_model", "no model is named", "choose a model of the list, or give its path"));
+        }
+        // A path has a separator or an end: the catalogue's names have neither.
+        if hub::find(named).is_ok() {
+            return Ok(named.to_owned());
+        }
+        let path = self.allowed(Path::new(named))?;
+        if !path.exists() {
+            return Err(Error::new(
+                "no_model",
+                format!("there is no model at {}", path.display()),
+                "give a folder with safetensors, a .gguf file, or a name of the list",
+            ));
+        }
+        Ok(path.display().to_string())
+    }
+
+    /// Where the model lies; nothing where it is not on this machine yet.
+    ///
+    /// # Errors
+    /// As [`Backend::model_named`].
+    pub(crate) fn model_here(&self, named: &str) -> Result<Option<PathBuf>> {
+        let named = self.model_named(named)?;
+        let Ok(entry) = hub::find(&named) else { return Ok(Some(named.into())) };
+        let cache = hub::cache_dir()?;
+        Ok(is_here(&entry, &cache).then(|| entry.path(&cache)))
+    }
+
+    /// The model's tokenizer, opened once; nothing where the model is not on this machine yet.
+    ///
+    /// # Errors
+    /// When the model may not be used or its tokenizer cannot be read.
+    pub(crate) fn tokenizer(&self, named: &str) -> Result<Option<Arc<Tokenizer>>> {
+        let Some(path) = self.model_here(named)? else { return Ok(None) };
+        let mut kept = locked(&self.0.models.tokenizer);
+        if let Some((of, tokenizer)) = &*kept
+            && *of == path
+        {
+            return Ok(Some(Arc::clone(tokenizer)));
+        }
+        let tokenizer = Arc::new(Tokenizer::open(&path)?);
+        *kept = Some((path, Arc::clone(&tokenizer)));
+        Ok(Some(tokenizer))
+    }
+
+    /// Does `work` with the model in memory, with the adapter on it where one is given. The model is kept for the next
+    /// time; jobs that need one wait for each other.
+    ///
+    /// # Errors
+    /// When the job is stopped, or model or adapter cannot be had; else what `work` gives.
+    pub(crate) fn with_model<T>(
+        &self,
+        named: &str,
+        adapter: Option<&Path>,
+        working: &Working,
+        work: impl FnOnce(&Opened) -> Result<T>,
+    ) -> Result<T> {
+        let named = self.model_named(named)?;
+        let mut loaded = loop {
+            working.check()?;
+            match self.0.models.loaded.try_lock() {
+                Ok(guard) => break guard,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {
+                    working.progress("wait for another job", 0, 0, None);
+                    std::thread::sleep(LOOK);
+                }
+            }
+        };
+        let wanted = self.model_here(&named)?;
+        let kept = loaded.take().filter(|opened| Some(&opened.path) == wanted.as_ref());
+        let mut opened = match kept {
+            Some(opened) => opened,
+            None => {
+                working.progress("load the model", 0, 0, None);
+                let choice =
+                    ModelChoice { model: named.into(), adapter: None, device: DEVICE.into(), dtype: "f32".into() };
+                working.with_context(|context| open(&choice, context))?
+            }
+        };
+        opened.lora = match adapter {
+            Some(folder) => Some(Lora::load(folder, opened.decoder.linears(), &device(DEVICE)?)?),
+            None => None,
+        };
+        let result = work(&opened);
+        *loaded = Some(opened);
+        result
+    }
+
+    /// Frees the memory of the model that was used last, unless a job is at work with it: a run is about to need it.
+    pub(crate) fn release_model(&self) {
+        if let Ok(mut loaded) = self.0.models.loaded.try_lock() {
+            *loaded = None;
+        }
+    }
+}
+
+/// What is left of `total` at the pace since `start`.
+pub(crate) fn seconds_left(start: Instant, done: u64, total: u64) -> Option<f64> {
+    (done > 0 && total >= done).then(|| start.elapsed().as_secs_f64() / done as f64 * (total - done) as f64)
+}

@@ -1,0 +1,145 @@
+//! What is in a project, and what to do next.
+
+use super::OpenProject;
+use super::types::{ImportView, NextStep, ProjectCounts, ProjectView, Screen};
+use crate::error::{Error, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder of a project's runs.
+pub(crate) const RUNS: &str = "runs";
+
+/// The folder of a project's evaluations.
+pub(crate) const EVALS: &str = "evals";
+
+/// The folder of what a project hands out.
+pub(crate) const EXPORTS: &str = "exports";
+
+/// Pairs from which training is worth a try.
+const ENOUGH: usize = 50;
+
+/// The project as its first screen shows it.
+pub(super) fn of(project: &OpenProject) -> Result<ProjectView> {
+    let about = project.about()?;
+    let runs = folders(&project.folder().join(RUNS))?;
+    let has_adapter = |run: &&PathBuf| run.join(train::folder::ADAPTER).join("adapter_model.safetensors").is_file();
+    let (counted, imports, annotators) = {
+        let store = project.store();
+        (store.count()?, store.imports()?, Vec::new())
+    };
+    let counts = ProjectCounts {
+        pairs: counted,
+        items: 0,
+        items_without_answers: 0,
+        labelled: 0,
+        runs: runs.len(),
+        finished_runs: runs.iter().filter(has_adapter).count(),
+        evaluations: folders(&project.folder().join(EVALS))?.len(),
+    };
+    let import = |import: prefs::store::Import| ImportView {
+        id: import.id,
+        source: import.source,
+        imported_at: import.imported_at,
+        kind: super::types::ImportKind::Pairs,
+        added: import.added,
+        duplicates: import.duplicates,
+        refused: import.refused,
+    };
+    Ok(ProjectView {
+        folder: project.name_of_folder(),
+        name: about.name,
+        is_demo: about.demo,
+        next: next(&counts, about.model.is_some()),
+        model: about.model,
+        counts,
+        imports: imports.into_iter().rev().map(import).collect(),
+        annotators,
+    })
+}
+
+/// The folders in a folder, by name; none where it is not there.
+pub(crate) fn folders(path: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file(path)(error)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(Error::file(path))?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if !hidden && entry.path().is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// What to do next, the most useful first.
+fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
+    let mut steps = Vec::new();
+    let mut step = |screen, sentence: String| steps.push(NextStep { screen, sentence });
+    if counts.pairs == 0 && counts.items == 0 {
+        step(
+            Screen::Data,
+            "Bring in a file: preference pairs to train on, or prompts and answers to label.".into(),
+        );
+    }
+    if !has_model {
+        step(Screen::Project, "Choose the model to make better.".into());
+    }
+    if counts.evaluations > 0 {
+        step(Screen::Evaluate, "See whether the model got better, and judge answers yourself.".into());
+        step(Screen::Export, "Hand out the adapter, the report or the labels.".into());
+    } else if counts.finished_runs > 0 {
+        step(Screen::Evaluate, "A run is finished: compare its answers with the base model's.".into());
+    } else if counts.runs > 0 {
+        step(Screen::Train, "See how the run goes.".into());
+    }
+    let train = (counts.runs == 0 && counts.pairs > 0)
+        .then(|| (Screen::Train, format!("Train on {}.", number(counts.pairs, "pair"))));
+    let open = counts.items.saturating_sub(counts.items_without_answers).saturating_sub(counts.labelled);
+    let label = (open > 0).then(|| {
+        let few = if counts.pairs < ENOUGH { " Some hundred pairs are a good start." } else { "" };
+        (Screen::Label, format!("Judge answers: {} wait for you.{few}", number(open, "item")))
+    });
+    let both = if counts.pairs >= ENOUGH { [train, label] } else { [label, train] };
+    for (screen, sentence) in both.into_iter().flatten() {
+        step(screen, sentence);
+    }
+    if counts.items_without_answers > 0 {
+        let prompts = number(counts.items_without_answers, "prompt");
+        step(Screen::Label, format!("{prompts} have no answers yet: let the model write two for each, then judge them."));
+    }
+    steps
+}
+
+fn number(count: usize, what: &str) -> String {
+    if count == 1 { format!("one {what}") } else { format!("{count} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn screens(counts: &ProjectCounts, has_model: bool) -> Vec<Screen> {
+        next(counts, has_model).into_iter().map(|step| step.screen).collect()
+    }
+
+    #[test]
+    fn each_state_of_a_project_has_something_to_do_next() {
+        let empty = ProjectCounts::default();
+        assert_eq!(screens(&empty, false), [Screen::Data, Screen::Project]);
+        let few = ProjectCounts { pairs: 3, items: 40, labelled: 3, ..empty };
+        assert_eq!(screens(&few, true), [Screen::Label, Screen::Train]);
+        let many = ProjectCounts { pairs: 200, items: 200, ..empty };
+        assert_eq!(screens(&many, true), [Screen::Train, Screen::Label]);
+        let prompts = ProjectCounts { items: 10, items_without_answers: 10, ..empty };
+        assert_eq!(screens(&prompts, true), [Screen::Label]);
+        let trained = ProjectCounts { pairs: 200, runs: 1, finished_runs: 1, ..empty };
+        assert_eq!(screens(&trained, true), [Screen::Evaluate]);
+        let judged = ProjectCounts { evaluations: 1, ..trained };
+        assert_eq!(screens(&judged, true), [Screen::Evaluate, Screen::Export]);
+    }
+}

@@ -1,0 +1,274 @@
+//! Projects: a folder each, with the list of those that were open before.
+
+use super::types::{CreateProject, Home, InFolder, Nothing, ProjectView, RecentProject, SetModel};
+use super::{Backend, demo, locked, models, overview};
+use crate::error::{Error, Result};
+use crate::evaluate::write_json;
+use prefs::store::{DATABASE, Project};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The file of a project's folder that holds its name and its model.
+const ABOUT: &str = "project.toml";
+
+/// The file of the data folder that lists projects that were open before.
+const RECENT: &str = "recent.json";
+
+/// Projects that are listed.
+const REMEMBERED: usize = 30;
+
+/// The projects that are open, and the list of those that were.
+#[derive(Default)]
+pub(super) struct Projects {
+    open: Mutex<HashMap<PathBuf, Arc<OpenProject>>>,
+    recent: Mutex<()>,
+}
+
+/// A project that is open.
+pub(crate) struct OpenProject {
+    folder: PathBuf,
+    store: Mutex<Project>,
+    about: Mutex<()>,
+}
+
+/// What `project.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct About {
+    /// The project's name.
+    pub(crate) name: String,
+    /// A name of the catalogue or a path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    /// Whether this is the demo.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) demo: bool,
+}
+
+/// What there is to begin with.
+pub(super) fn home(backend: &Backend, _: Nothing) -> Result<Home> {
+    let settings = backend.settings();
+    let recent = recent(backend)?.into_iter().map(|entry| RecentProject {
+        exists: backend.allowed(Path::new(&entry.folder)).is_ok_and(|folder| folder.join(DATABASE).is_file()),
+        folder: entry.folder,
+        name: entry.name,
+        opened_at: entry.opened_at,
+    });
+    Ok(Home {
+        recent: recent.collect(),
+        projects_folder: settings.projects_folder.display().to_string(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        device: crate::report::machine(),
+        may_choose_folders: settings.may_choose_folders,
+        models: models::catalogue()?,
+    })
+}
+
+/// Makes a project.
+pub(super) fn create_project(backend: &Backend, request: CreateProject) -> Result<ProjectView> {
+    let name = request.name.trim();
+    if name.is_empty() {
+        return Err(Error::new("no_name", "the project has no name", "give it one"));
+    }
+    let folder = request.folder.map_or_else(|| PathBuf::from(folder_name(name)), PathBuf::from);
+    let folder = backend.allowed(&folder)?;
+    let occupied = fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied {
+        let message = format!("{} is not empty", folder.display());
+        return Err(Error::new("folder_not_empty", message, "choose another name or folder, or open the project in it"));
+    }
+    fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+    About { name: name.to_owned(), model: None, demo: false }.write(&folder)?;
+    Project::open_or_create(&folder)?;
+    open(backend, &folder)
+}
+
+/// Opens the project in a folder.
+pub(super) fn open_project(backend: &Backend, request: InFolder) -> Result<ProjectView> {
+    open(backend, Path::new(&request.folder))
+}
+
+/// Opens the demo, made where it is not there yet.
+pub(super) fn open_demo(backend: &Backend, _: Nothing) -> Result<ProjectView> {
+    let folder = demo::prepare(&backend.settings().projects_folder)?;
+    open(backend, &folder)
+}
+
+/// Takes a project off the list; its folder stays as it is.
+pub(super) fn forget_project(backend: &Backend, request: InFolder) -> Result<Home> {
+    {
+        let _one_at_a_time = locked(&backend.0.projects.recent);
+        let mut list = recent(backend)?;
+        list.retain(|entry| entry.folder != request.folder);
+        write_json(&backend.settings().data_folder.join(RECENT), &list)?;
+    }
+    locked(&backend.0.projects.open).remove(Path::new(&request.folder));
+    home(backend, Nothing {})
+}
+
+/// Chooses the project's model.
+pub(super) fn set_model(backend: &Backend, request: SetModel) -> Result<ProjectView> {
+    let project = backend.project(&request.project)?;
+    let model = backend.model_named(&request.model)?;
+    // One that is here is opened, so that a wrong choice is told now.
+    backend.tokenizer(&model)?;
+    project.change_about(|about| about.model = Some(model))?;
+    backend.changed(&project);
+    overview::of(&project)
+}
+
+fn open(backend: &Backend, folder: &Path) -> Result<ProjectView> {
+    let project = backend.project_in(folder)?;
+    let view = overview::of(&project)?;
+    let _one_at_a_time = locked(&backend.0.projects.recent);
+    let mut list = recent(backend)?;
+    list.retain(|entry| entry.folder != view.folder);
+    list.insert(0, Recent { folder: view.folder.clone(), name: view.name.clone(), opened_at: now() });
+    list.truncate(REMEMBERED);
+    write_json(&backend.settings().data_folder.join(RECENT), &list)?;
+    Ok(view)
+}
+
+impl Backend {
+    /// The project in a folder as the page names it.
+    ///
+    /// # Errors
+    /// When there is none, or not where this back end may go.
+    pub(crate) fn project(&self, folder: &str) -> Result<Arc<OpenProject>> {
+        self.project_in(Path::new(folder))
+    }
+
+    fn project_in(&self, folder: &Path) -> Result<Arc<OpenProject>> {
+        if folder.as_os_str().is_empty() {
+            return Err(Error::new("no_project", "no project is named", "open a project first"));
+        }
+        let folder = self.allowed(folder)?;
+        let mut open = locked(&self.0.projects.open);
+        if let Some(project) = open.get(&folder) {
+            // Its folder may have been moved or deleted since.
+            if folder.join(DATABASE).is_file() {
+                return Ok(Arc::clone(project));
+            }
+            open.remove(&folder);
+        }
+        let store = Mutex::new(Project::open(&folder)?);
+        let project = Arc::new(OpenProject { folder: folder.clone(), store, about: Mutex::new(()) });
+        open.insert(folder, Arc::clone(&project));
+        Ok(project)
+    }
+}
+
+impl OpenProject {
+    /// The project's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder as the page names it.
+    pub(crate) fn name_of_folder(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    /// The store, for what takes no longer than a frame; what takes longer opens one of its own.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Project> {
+        locked(&self.store)
+    }
+
+    /// Another connection to the same store.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) fn another_store(&self) -> Result<Project> {
+        Ok(Project::open(&self.folder)?)
+    }
+
+    /// What `project.toml` says. A project that was made by the command line has none, and the name of its folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn about(&self) -> Result<About> {
+        let path = self.folder.join(ABOUT);
+        match fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).map_err(|error| {
+                let message = format!("{}: {}", path.display(), error.to_string().trim());
+                Error::new("project_file", message, "correct this line; known are name, model and demo")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let name = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Ok(About { name, model: None, demo: false })
+            }
+            Err(error) => Err(Error::file(&path)(error)),
+        }
+    }
+
+    fn change_about(&self, change: impl FnOnce(&mut About)) -> Result<()> {
+        let _one_at_a_time = locked(&self.about);
+        let mut about = self.about()?;
+        change(&mut about);
+        about.write(&self.folder)
+    }
+
+    /// The project's model.
+    ///
+    /// # Errors
+    /// When none is chosen yet.
+    pub(crate) fn model(&self) -> Result<String> {
+        self.about()?.model.ok_or_else(|| {
+            Error::new("no_model", "this project has no model yet", "choose one on the project's first screen")
+        })
+    }
+}
+
+impl About {
+    /// Writes `project.toml` whole or not at all.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(ABOUT);
+        let text = toml::to_string(self).map_err(|error| {
+            Error::new("project_file", format!("{}: {error}", path.display()), "choose another name")
+        })?;
+        let save = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        save().map_err(Error::file(&path))
+    }
+}
+
+/// A line of the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Recent {
+    folder: String,
+    name: String,
+    opened_at: u64,
+}
+
+/// The list. One that cannot be read is begun anew: it can be had again by opening the projects.
+fn recent(backend: &Backend) -> Result<Vec<Recent>> {
+    let path = backend.settings().data_folder.join(RECENT);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::file(&path)(error)),
+    }
+}
+
+/// A folder's name that no file system refuses.
+fn folder_name(name: &str) -> String {
+    let keep = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | ' ') { c } else { '-' };
+    let kept: String = name.chars().map(keep).take(60).collect();
+    let kept = kept.trim_matches([' ', '-']);
+    if kept.is_empty() { "project".to_owned() } else { kept.to_owned() }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

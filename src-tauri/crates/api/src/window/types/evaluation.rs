@@ -1,0 +1,292 @@
+//! Base against tuned.
+
+use super::{Content, FigureView, Said};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// An evaluation to be made.
+#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct EvalRequest {
+    /// The project's folder.
+    pub project: String,
+    /// The run whose adapter is judged.
+    pub run: String,
+    /// Who judges.
+    pub judge: JudgeChoice,
+    /// What is asked.
+    pub prompts: PromptSource,
+    /// At most so many prompts.
+    pub max_prompts: usize,
+    /// 0 takes the most likely token.
+    pub temperature: f64,
+    /// Tokens after which an answer is cut.
+    pub max_new_tokens: usize,
+    /// Seed of answers and sides.
+    pub seed: u64,
+}
+
+/// Who judges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum JudgeChoice {
+    /// People, blind.
+    Human,
+    /// A rule such as `plain:45`.
+    Rule {
+        /// The rule.
+        rule: String,
+    },
+    /// A program that reads a pair of answers as JSON.
+    Command {
+        /// Program and arguments.
+        command: String,
+    },
+    /// A model behind an OpenAI-compatible address.
+    Endpoint {
+        /// The address.
+        url: String,
+        /// The model's name there.
+        model: String,
+        /// The environment variable that holds the key.
+        key_env: Option<String>,
+    },
+}
+
+/// Where prompts come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptSource {
+    /// The run's held-out pairs.
+    HeldOut,
+    /// A file that was sent.
+    Upload(String),
+}
+
+/// Where an evaluation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum EvalState {
+    /// Answers are being made.
+    Answering,
+    /// Answers are being judged.
+    Judging,
+    /// All is done.
+    Done,
+    /// Nobody goes on with it.
+    BrokenOff,
+}
+
+/// An evaluation in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct EvalSummary {
+    /// By which it is named: its folder's name.
+    pub evaluation: String,
+    /// The run.
+    pub run: String,
+    /// The run's name.
+    pub run_name: String,
+    /// The judge, in words.
+    pub judge: String,
+    /// When it was begun.
+    pub created_at: u64,
+    /// Where it stands.
+    #[ts(inline)]
+    pub state: EvalState,
+    /// Prompts.
+    pub prompts: usize,
+    /// Prompts that both models have answered.
+    pub answered: usize,
+    /// Of them, those judged.
+    pub judged: usize,
+    /// The tuned model's share, ties as half.
+    pub win_rate: Option<f64>,
+    /// Its 95 % interval.
+    pub win_rate_interval: Option<(f64, f64)>,
+    /// A stable short name of the verdict.
+    pub verdict: String,
+    /// The verdict in words.
+    pub words: String,
+}
+
+/// An evaluation, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct EvalView {
+    /// As in the list.
+    pub summary: EvalSummary,
+    /// What the rule, command or endpoint says.
+    pub auto: Option<GroupView>,
+    /// What people say.
+    pub human: Option<GroupView>,
+    /// How far the two agree.
+    #[ts(inline)]
+    pub both: Option<BothView>,
+    /// By category.
+    pub categories: Vec<GroupView>,
+    /// The base model's answers.
+    pub base: TextStats,
+    /// The tuned model's answers.
+    pub tuned: TextStats,
+    /// Held-out pairs ranked as labelled.
+    #[ts(inline)]
+    pub accuracy: Option<AccuracyView>,
+    /// The win rate, drawn.
+    pub figure: Option<FigureView>,
+    /// What the result came from: names and values.
+    pub ancestry: Vec<(String, String)>,
+    /// The job that is at work on it.
+    pub job: Option<u64>,
+}
+
+/// Human and automatic verdicts on the same items.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
+pub struct BothView {
+    /// Items with both.
+    pub items: usize,
+    /// Of them, those on which they agree, in percent.
+    pub percent: f64,
+    /// Cohen's kappa.
+    pub kappa: Option<f64>,
+}
+
+/// Held-out pairs ranked as labelled, before and after training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
+pub struct AccuracyView {
+    /// Pairs.
+    pub pairs: usize,
+    /// Share before.
+    pub before: f64,
+    /// Share after.
+    pub after: f64,
+    /// 95 % interval before.
+    pub before_interval: (f64, f64),
+    /// 95 % interval after.
+    pub after_interval: (f64, f64),
+}
+
+/// Wins, ties and losses of a group of items.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct GroupView {
+    /// The group.
+    pub name: String,
+    /// The tuned model's answer was better.
+    pub wins: usize,
+    /// Neither was.
+    pub ties: usize,
+    /// The base model's was.
+    pub losses: usize,
+    /// Nobody said.
+    pub no_verdict: usize,
+    /// The tuned model's share, ties as half.
+    pub win_rate: Option<f64>,
+    /// Its 95 % interval.
+    pub interval: Option<(f64, f64)>,
+    /// Probability of a result as far from even, were both alike.
+    pub p: Option<f64>,
+    /// The same in words.
+    pub words: String,
+}
+
+/// Lengths and repetition of a model's answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, TS)]
+pub struct TextStats {
+    /// Answers.
+    pub answers: usize,
+    /// Mean words of an answer.
+    pub mean_words: f64,
+    /// Mean tokens of an answer.
+    pub mean_tokens: f64,
+    /// Share of different word pairs.
+    pub distinct_2: f64,
+    /// Share of answers that repeat four words.
+    pub repeated_4: f64,
+    /// Answers cut at the limit.
+    pub truncated: usize,
+}
+
+/// Whose answer is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Winner {
+    /// The tuned model's.
+    Tuned,
+    /// The base model's.
+    Base,
+    /// Neither.
+    Tie,
+    /// No verdict.
+    None,
+}
+
+/// Which items to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemFilter {
+    /// Tuned won.
+    Tuned,
+    /// Base won.
+    Base,
+    /// Ties.
+    Tie,
+    /// No verdict.
+    None,
+    /// All.
+    All,
+    /// People and the judge disagree.
+    Disagree,
+}
+
+/// A prompt with both answers and what was said of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct EvalItem {
+    /// Its number in the evaluation.
+    pub id: usize,
+    /// What was asked.
+    #[ts(as = "Said")]
+    pub prompt: Content,
+    /// Its category.
+    pub category: Option<String>,
+    /// The base model's answer.
+    pub base: String,
+    /// The tuned model's.
+    pub tuned: String,
+    /// Tokens of the base model's answer.
+    pub base_tokens: usize,
+    /// Tokens of the tuned model's.
+    pub tuned_tokens: usize,
+    /// What the judge says.
+    pub auto: Winner,
+    /// Why.
+    pub auto_reason: Option<String>,
+    /// What people say.
+    pub human: Winner,
+}
+
+/// A part of the list of items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct EvalItems {
+    /// How many there are under this filter.
+    pub total: usize,
+    /// The part asked for.
+    pub rows: Vec<EvalItem>,
+}
+
+/// Two answers to be judged without knowing whose they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct BlindItem {
+    /// Its number in the evaluation.
+    pub id: usize,
+    /// What was asked.
+    #[ts(as = "Said")]
+    pub prompt: Content,
+    /// The answer on the left.
+    pub left: String,
+    /// The answer on the right.
+    pub right: String,
+    /// Items judged.
+    pub done: usize,
+    /// Items in all.
+    pub total: usize,
+    /// Whether there is something to take back.
+    pub can_undo: bool,
+}

@@ -1,0 +1,29 @@
+//! Handing out.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// What can be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportWhat {
+    /// A run's adapter, in PEFT's format.
+    Adapter,
+    /// The project's pairs, as JSONL.
+    Pairs,
+    /// A page about a run and its evaluation.
+    Report,
+    /// Every judgement ever given, as JSONL.
+    Labels,
+}
+
+/// One thing handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Exported {
+    /// What.
+    pub what: String,
+    /// Where it is.
+    pub path: String,
+    /// How to load it.
+    pub load: String,
+}

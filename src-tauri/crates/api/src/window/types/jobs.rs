@@ -1,0 +1,60 @@
+//! Work that takes a while. Training runs are no jobs: they are processes with folders.
+
+use crate::error::Error;
+use serde::Serialize;
+use ts_rs::TS;
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Under way.
+    Running,
+    /// All is done.
+    Done,
+    /// Ended by an error.
+    Failed,
+    /// Stopped by the user.
+    Cancelled,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Answers to prompts that have none.
+    Candidates,
+    /// Base against tuned.
+    Evaluation,
+    /// Fetching a model.
+    Model,
+    /// Timing two steps of a run.
+    Measure,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct Job {
+    /// Its number.
+    pub job: u64,
+    /// The project's folder; empty where it is for none.
+    pub project: String,
+    /// What it does.
+    pub kind: JobKind,
+    /// The same in words.
+    pub title: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// What is being done now, in words.
+    pub stage: String,
+    /// Units of the stage that are done.
+    pub done: u64,
+    /// Units of the stage in all; 0 where not known.
+    pub total: u64,
+    /// Time for the rest of the stage at this pace.
+    pub seconds_left: Option<f64>,
+    /// Why it failed.
+    pub error: Option<Error>,
+    /// The evaluation that it makes.
+    pub evaluation: Option<String>,
+}

@@ -1,0 +1,41 @@
+//! What crosses between the page and the back end. `ts-rs` writes the same types for the page, into one file
+//! (`ui/src/client/bindings.ts`); see [`crate::window::bindings`].
+//!
+//! All numbers are numbers of the page's language, times are milliseconds since 1970, and an absent value is `null`.
+
+mod content;
+mod data;
+mod evaluation;
+mod export;
+mod figures;
+mod jobs;
+mod labelling;
+mod news;
+mod projects;
+mod requests;
+mod training;
+
+pub use content::{Content, Message, Said};
+pub use data::{
+    Column, ColumnMapping, ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairRow, PairSource,
+    PairView, PreviewRow, RefusedRow, Rendered, Upload,
+};
+pub use evaluation::{
+    AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
+    ItemFilter, JudgeChoice, PromptSource, TextStats, Winner,
+};
+pub use export::{ExportWhat, Exported};
+pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
+pub use jobs::{Job, JobKind, JobState};
+pub use labelling::{Agreement, AnnotatorPair, AnnotatorView, JudgeRequest, LabelItem, LabelState, Side, Verdict};
+pub use news::News;
+pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
+pub use requests::{
+    BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItemsOf, EvaluationOf, Export, FetchModel, Figures,
+    Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf, MeasureRun, Nothing, PairOf, PairsOf, PlanRun,
+    PreviewImport, RemovePair, RunOf, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, Undo,
+};
+pub use training::{
+    Finding, Remedy, RunNow, RunPlan, RunRequest, RunSettings, RunState, RunSummary, RunView, SampleAnswer, SampleSet,
+    Severity,
+};

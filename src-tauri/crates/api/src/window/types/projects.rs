@@ -1,0 +1,138 @@
+//! Projects, and where to begin.
+
+use super::ImportKind;
+use serde::Serialize;
+use ts_rs::TS;
+
+/// A project that was open before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct RecentProject {
+    /// Its folder.
+    pub folder: String,
+    /// Its name.
+    pub name: String,
+    /// When it was opened last.
+    pub opened_at: u64,
+    /// Whether the folder still is a project.
+    pub exists: bool,
+}
+
+/// What the first screen shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Home {
+    /// Projects that were open before, the last one first.
+    pub recent: Vec<RecentProject>,
+    /// Where new projects go.
+    pub projects_folder: String,
+    /// The program's version.
+    pub version: String,
+    /// What computes here, in words.
+    pub device: String,
+    /// Whether any folder of this machine may be opened, or only those in the projects folder.
+    pub may_choose_folders: bool,
+    /// Models that can be had by name.
+    pub models: Vec<CatalogueModel>,
+}
+
+/// A model of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct CatalogueModel {
+    /// The name by which it is asked for.
+    pub id: String,
+    /// The name that is shown.
+    pub title: String,
+    /// Licence of the weights, as an SPDX identifier.
+    pub licence: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Size of its file.
+    pub bytes: u64,
+    /// Whether it is on this machine.
+    pub here: bool,
+}
+
+/// An open project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct ProjectView {
+    /// Its folder, by which every other operation names it.
+    pub folder: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is the demo.
+    pub is_demo: bool,
+    /// Its model: a name of the catalogue or a path.
+    pub model: Option<String>,
+    /// What is in it.
+    pub counts: ProjectCounts,
+    /// What was brought in, the last first.
+    pub imports: Vec<ImportView>,
+    /// Who has judged.
+    pub annotators: Vec<String>,
+    /// What to do next, the most useful first.
+    pub next: Vec<NextStep>,
+}
+
+/// What is in a project.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, TS)]
+pub struct ProjectCounts {
+    /// Pairs to train on.
+    pub pairs: usize,
+    /// Prompts to label.
+    pub items: usize,
+    /// Of them, those that have no answers yet.
+    pub items_without_answers: usize,
+    /// Of them, those that somebody has judged.
+    pub labelled: usize,
+    /// Training runs.
+    pub runs: usize,
+    /// Of them, those that have an adapter.
+    pub finished_runs: usize,
+    /// Evaluations.
+    pub evaluations: usize,
+}
+
+/// Something to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct NextStep {
+    /// Where it is done.
+    pub screen: Screen,
+    /// What, in words.
+    pub sentence: String,
+}
+
+/// A screen of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Screen {
+    /// What is in the project.
+    Project,
+    /// Its pairs.
+    Data,
+    /// Judging answers.
+    Label,
+    /// Training runs.
+    Train,
+    /// Base against tuned.
+    Evaluate,
+    /// Handing out.
+    Export,
+}
+
+/// One import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct ImportView {
+    /// Its number in the project.
+    pub id: i64,
+    /// The file's name.
+    pub source: String,
+    /// When.
+    pub imported_at: i64,
+    /// What its rows were.
+    pub kind: ImportKind,
+    /// Rows that were new.
+    pub added: usize,
+    /// Rows that the project had already.
+    pub duplicates: usize,
+    /// Rows that could not be used.
+    pub refused: usize,
+}

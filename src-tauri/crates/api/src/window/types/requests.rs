@@ -1,0 +1,308 @@
+//! What each operation is asked with, where the contract has no type of its own for it.
+
+use super::{
+    ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Said, Side, Theme,
+    Verdict,
+};
+use serde::Deserialize;
+use ts_rs::TS;
+
+/// Requests, each with its fields; an unknown field is an error.
+macro_rules! requests {
+    ($($(#[$about:meta])* $name:ident { $($(#[$field_about:meta])* $field:ident: $type:ty),* $(,)? })*) => {
+        $(#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
+        #[serde(deny_unknown_fields)]
+        $(#[$about])*
+        pub struct $name {
+            $($(#[$field_about])* pub $field: $type,)*
+        })*
+    };
+}
+
+requests! {
+    /// Of an operation that needs to know nothing.
+    #[ts(type = "{}")]
+    Nothing {}
+
+    /// A new project.
+    CreateProject {
+        /// Its name.
+        name: String,
+        /// Its folder; one of that name in the projects folder where absent.
+        folder: Option<String>,
+    }
+
+    /// A project by its folder.
+    InFolder {
+        /// The folder.
+        folder: String,
+    }
+
+    /// A project.
+    InProject {
+        /// Its folder.
+        project: String,
+    }
+
+    /// The model of a project.
+    SetModel {
+        /// The project's folder.
+        project: String,
+        /// A name of the catalogue or a path.
+        model: String,
+    }
+
+    /// A model to be brought here.
+    FetchModel {
+        /// A name of the catalogue.
+        model: String,
+    }
+
+    /// A file to be looked at.
+    PreviewImport {
+        /// The project's folder.
+        project: String,
+        /// The file.
+        upload: String,
+        /// Which column is what; guessed where absent.
+        mapping: Option<ColumnMapping>,
+    }
+
+    /// A file to be brought in.
+    Import {
+        /// The project's folder.
+        project: String,
+        /// The file.
+        upload: String,
+        /// Which column is what.
+        mapping: ColumnMapping,
+    }
+
+    /// Pairs to be listed.
+    PairsOf {
+        /// The project's folder.
+        project: String,
+        /// Which.
+        query: PairQuery,
+    }
+
+    /// A pair.
+    PairOf {
+        /// The project's folder.
+        project: String,
+        /// Its number.
+        id: i64,
+    }
+
+    /// A pair with new texts.
+    EditPair {
+        /// The project's folder.
+        project: String,
+        /// Its number.
+        id: i64,
+        /// Who changes it.
+        who: String,
+        /// The new preferred answer.
+        #[ts(as = "Said")]
+        chosen: Content,
+        /// The new other answer.
+        #[ts(as = "Said")]
+        rejected: Content,
+        /// The new prompt.
+        #[ts(as = "Said")]
+        prompt: Content,
+    }
+
+    /// A pair to be taken out or put back.
+    RemovePair {
+        /// The project's folder.
+        project: String,
+        /// Its number.
+        id: i64,
+        /// Who does it.
+        who: String,
+        /// Out, or back.
+        removed: bool,
+    }
+
+    /// An annotator's state.
+    LabelStateOf {
+        /// The project's folder.
+        project: String,
+        /// Who judges.
+        annotator: String,
+        /// How many items to give.
+        ahead: usize,
+    }
+
+    /// An annotator's last judgement to be taken back.
+    Undo {
+        /// The project's folder.
+        project: String,
+        /// Who judges.
+        annotator: String,
+    }
+
+    /// An answer with a new text.
+    EditAnswer {
+        /// The project's folder.
+        project: String,
+        /// Who changes it.
+        annotator: String,
+        /// The item.
+        item: i64,
+        /// How it was shown.
+        showing: i64,
+        /// Which of the two.
+        side: Side,
+        /// The new text.
+        text: String,
+    }
+
+    /// Items to be judged again.
+    SecondPass {
+        /// The project's folder.
+        project: String,
+        /// Who judges.
+        annotator: String,
+        /// Share of the judged items, 0 to 1.
+        share: f64,
+    }
+
+    /// Answers to be made for prompts that have none.
+    Generate {
+        /// The project's folder.
+        project: String,
+        /// For at most so many prompts.
+        limit: usize,
+        /// Above 0, so that the two answers differ.
+        temperature: f64,
+        /// Tokens after which an answer is cut.
+        max_new_tokens: usize,
+    }
+
+    /// A job to be stopped.
+    CancelJob {
+        /// Its number.
+        job: u64,
+    }
+
+    /// A run to be planned.
+    PlanRun {
+        /// The run.
+        request: RunRequest,
+        /// How to draw.
+        theme: Theme,
+    }
+
+    /// A run of which two steps are to be timed.
+    MeasureRun {
+        /// The run.
+        request: RunRequest,
+    }
+
+    /// A run to be started.
+    StartRun {
+        /// The run.
+        request: RunRequest,
+    }
+
+    /// A run.
+    RunOf {
+        /// The project's folder.
+        project: String,
+        /// The run.
+        run: String,
+    }
+
+    /// Figures of one or more runs.
+    Figures {
+        /// The project's folder.
+        project: String,
+        /// The runs.
+        runs: Vec<String>,
+        /// Which figures.
+        figures: Vec<FigureName>,
+        /// How to draw.
+        theme: Theme,
+        /// How wide.
+        width: u32,
+    }
+
+    /// An evaluation to be made.
+    StartEvaluation {
+        /// The evaluation.
+        request: EvalRequest,
+    }
+
+    /// An evaluation.
+    EvaluationOf {
+        /// The project's folder.
+        project: String,
+        /// The evaluation.
+        evaluation: String,
+    }
+
+    /// An evaluation to be shown.
+    ShowEvaluation {
+        /// The project's folder.
+        project: String,
+        /// The evaluation.
+        evaluation: String,
+        /// How to draw.
+        theme: Theme,
+    }
+
+    /// Items of an evaluation.
+    EvalItemsOf {
+        /// The project's folder.
+        project: String,
+        /// The evaluation.
+        evaluation: String,
+        /// Which.
+        #[ts(inline)]
+        filter: ItemFilter,
+        /// How many to skip.
+        offset: usize,
+        /// How many to give.
+        limit: usize,
+    }
+
+    /// An annotator at an evaluation.
+    BlindOf {
+        /// The project's folder.
+        project: String,
+        /// The evaluation.
+        evaluation: String,
+        /// Who judges.
+        annotator: String,
+    }
+
+    /// A judgement in an evaluation.
+    JudgeBlind {
+        /// The project's folder.
+        project: String,
+        /// The evaluation.
+        evaluation: String,
+        /// Who judges.
+        annotator: String,
+        /// The item.
+        id: usize,
+        /// What is said of it.
+        verdict: Verdict,
+        /// How long it was looked at.
+        milliseconds: u64,
+    }
+
+    /// What is to be handed out.
+    Export {
+        /// The project's folder.
+        project: String,
+        /// A run.
+        run: Option<String>,
+        /// An evaluation.
+        evaluation: Option<String>,
+        /// Which things.
+        what: Vec<ExportWhat>,
+    }
+}
