@@ -1,0 +1,34 @@
+import type { Remedy, RunRequest, RunSettings, RunView } from "../../client/bindings";
+import { client } from "../../client/client";
+import { router } from "../../router.svelte";
+import { duplicate } from "./draft";
+
+/** The run that is being prepared, and the one it was made from. Kept while the page is open. */
+class Draft {
+  request = $state<RunRequest | null>(null);
+  /** What it is a duplicate of: changes are shown against this. */
+  from = $state.raw<{ run: string; name: string; settings: RunSettings } | null>(null);
+
+  /** Opens a duplicate of `view`, with changed settings where a remedy names some. */
+  async duplicate(project: string, view: RunView, remedy?: Remedy): Promise<void> {
+    const runs = await client.call("runs", { project });
+    this.request = duplicate(project, view, runs.map((run) => run.name), remedy?.settings);
+    this.from = { run: view.summary.run, name: view.summary.name, settings: view.settings };
+    router.go("train", "+new");
+  }
+
+  /** The draft for `project`: the one begun before, or a new one from the program's defaults. */
+  async begin(project: string): Promise<void> {
+    if (this.request?.project === project) return;
+    const request = await client.call("default_settings", { project });
+    this.from = null;
+    this.request = request;
+  }
+
+  clear(): void {
+    this.request = null;
+    this.from = null;
+  }
+}
+
+export const draft = new Draft();
