@@ -19,7 +19,7 @@ class Program implements Caller {
 
   call<K extends keyof Operations>(operation: K, request: Operations[K][0]): Promise<Operations[K][1]> {
     return new Promise((resolve, reject) => {
-      const settled = () => vi.advanceTimersByTimeAsync(0);
+      const settled = async () => void (await vi.advanceTimersByTimeAsync(0));
       this.asked.push({
         operation,
         request,

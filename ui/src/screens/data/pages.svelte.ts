@@ -1,0 +1,95 @@
+import { SvelteMap } from "svelte/reactivity";
+import type { PairPage, PairQuery, PairRow } from "../../client/bindings";
+import { ApiError } from "../../client/error";
+
+/** Rows fetched at once. */
+export const PAGE = 100;
+
+/** Pages kept: what is far from view is asked for again. */
+const KEPT = 40;
+
+export type Filter = Omit<PairQuery, "offset" | "limit">;
+export type FetchPage = (query: PairQuery, signal: AbortSignal) => Promise<PairPage>;
+
+/** The pairs of a search, fetched page by page as they come into view. */
+export class PairPages {
+  total = $state<number | null>(null);
+  categories = $state.raw<string[]>([]);
+  error = $state.raw<ApiError | null>(null);
+  readonly #rows = new SvelteMap<number, PairRow[]>();
+  readonly #asked = new Map<number, AbortController>();
+  #filter: Filter = { text: "", source: null, category: null };
+  #wanted: [number, number] = [0, 0];
+
+  constructor(private readonly fetchPage: FetchPage) {}
+
+  /** The row at a place of the list; null while it is on its way. */
+  row(index: number): PairRow | null {
+    return this.#rows.get(Math.floor(index / PAGE))?.[index % PAGE] ?? null;
+  }
+
+  /** Another search: what is on its way for the one before is given up. */
+  async search(filter: Filter): Promise<void> {
+    this.#filter = filter;
+    await this.reload();
+  }
+
+  /** Asks for everything again. The rows shown stay until the first page is there. */
+  async reload(): Promise<void> {
+    this.#giveUp(() => true);
+    this.error = null;
+    await this.#fetch(0, true);
+    this.want(...this.#wanted);
+  }
+
+  /** Rows `first` to before `end` are in view: fetches the pages that lack, and gives up those that are not needed now. */
+  want(first: number, end: number): void {
+    this.#wanted = [first, end];
+    if (end <= first) return;
+    const from = Math.floor(first / PAGE);
+    const to = Math.floor((end - 1) / PAGE);
+    this.#giveUp((page) => page < from - 1 || page > to + 1);
+    for (let page = from; page <= to; page++) {
+      if (!this.#rows.has(page) && !this.#asked.has(page)) void this.#fetch(page, false);
+    }
+  }
+
+  /** A row as it is now, after it was changed here. */
+  replace(row: PairRow): void {
+    for (const [page, rows] of this.#rows) {
+      if (rows.some(({ id }) => id === row.id)) this.#rows.set(page, rows.map((old) => (old.id === row.id ? row : old)));
+    }
+  }
+
+  async #fetch(page: number, anew: boolean): Promise<void> {
+    const stop = new AbortController();
+    this.#asked.set(page, stop);
+    try {
+      const reply = await this.fetchPage({ ...this.#filter, offset: page * PAGE, limit: PAGE }, stop.signal);
+      if (stop.signal.aborted) return;
+      if (anew) this.#rows.clear();
+      this.total = reply.total;
+      this.categories = reply.categories;
+      this.#rows.set(page, reply.rows);
+      this.#forget(page);
+    } catch (thrown) {
+      if (!stop.signal.aborted) this.error = ApiError.from(thrown);
+    } finally {
+      if (this.#asked.get(page) === stop) this.#asked.delete(page);
+    }
+  }
+
+  #giveUp(which: (page: number) => boolean): void {
+    for (const [page, stop] of this.#asked) {
+      if (!which(page)) continue;
+      stop.abort();
+      this.#asked.delete(page);
+    }
+  }
+
+  #forget(near: number): void {
+    if (this.#rows.size <= KEPT) return;
+    const farthest = [...this.#rows.keys()].reduce((a, b) => (Math.abs(b - near) > Math.abs(a - near) ? b : a));
+    this.#rows.delete(farthest);
+  }
+}

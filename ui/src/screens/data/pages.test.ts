@@ -1,0 +1,96 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { PairPage, PairQuery, PairRow } from "../../client/bindings";
+import { PairPages } from "./pages.svelte";
+
+const TOTAL = 100_000;
+const row = (id: number): PairRow => ({ id, prompt: `p${id}`, chosen: "c", rejected: "r", category: null, source: "imported" });
+
+let asked: { query: PairQuery; signal: AbortSignal; answer: (total?: number) => void; fail: () => void }[];
+let pages: PairPages;
+
+const settled = () => new Promise((resolve) => setTimeout(resolve));
+
+beforeEach(() => {
+  asked = [];
+  pages = new PairPages(
+    (query, signal) =>
+      new Promise<PairPage>((resolve, reject) => {
+        const rows = Array.from({ length: query.limit }, (_, at) => row(query.offset + at));
+        asked.push({ query, signal, answer: (total = TOTAL) => resolve({ total, rows, categories: [] }), fail: () => reject(new Error("no")) });
+      }),
+  );
+});
+
+async function loaded() {
+  const searched = pages.search({ text: "", source: null, category: null });
+  asked[0]!.answer();
+  await searched;
+}
+
+describe("PairPages", () => {
+  it("fetches only the pages in view, each once", async () => {
+    await loaded();
+    pages.want(80, 120);
+    pages.want(81, 121);
+    expect(asked.map(({ query }) => query.offset)).toEqual([0, 100]);
+    expect(pages.row(110)).toBeNull();
+    asked[1]!.answer();
+    await settled();
+    expect(pages.row(110)?.id).toBe(110);
+  });
+
+  it("gives up pages that were scrolled past", async () => {
+    await loaded();
+    pages.want(5000, 5030);
+    pages.want(90_000, 90_030);
+    expect(asked[1]!.signal.aborted).toBe(true);
+    expect(asked[2]!.signal.aborted).toBe(false);
+    asked[1]!.answer(7); // too late
+    await settled();
+    expect(pages.total).toBe(TOTAL);
+    expect(pages.row(5000)).toBeNull();
+  });
+
+  it("never mixes the rows of two searches", async () => {
+    await loaded();
+    pages.want(200, 230);
+    const searched = pages.search({ text: "x", source: "edited", category: null });
+    expect(asked[1]!.signal.aborted).toBe(true);
+    expect(pages.row(0)?.id).toBe(0); // shown until the new ones are there
+    expect(asked[2]!.query).toEqual({ text: "x", source: "edited", category: null, offset: 0, limit: 100 });
+    asked[2]!.answer(3);
+    await searched;
+    expect(pages.total).toBe(3);
+    expect(pages.row(210)).toBeNull();
+  });
+
+  it("keeps a bounded number of pages", async () => {
+    await loaded();
+    for (let page = 1; page <= 60; page++) {
+      pages.want(page * 100, page * 100 + 30);
+      asked.at(-1)!.answer();
+      await settled();
+    }
+    expect(pages.row(6000)?.id).toBe(6000);
+    expect(pages.row(0)).toBeNull();
+  });
+
+  it("says when a page cannot be had, and asks for it again", async () => {
+    await loaded();
+    pages.want(500, 530);
+    asked[1]!.fail();
+    await settled();
+    expect(pages.error?.message).toBe("no");
+    const again = pages.reload();
+    asked[2]!.answer();
+    await again;
+    expect(pages.error).toBeNull();
+    expect(asked.at(-1)!.query.offset).toBe(500);
+  });
+
+  it("shows a changed row in its place", async () => {
+    await loaded();
+    pages.replace({ ...row(4), source: "removed" });
+    expect(pages.row(4)?.source).toBe("removed");
+  });
+});

@@ -1,0 +1,22 @@
+import type { Content, PairRow, PairSource, PairView } from "../../client/bindings";
+
+export const SOURCES: Record<PairSource, { title: string; tone: "neutral" | "accent" | "good" | "warn" }> = {
+  imported: { title: "Imported", tone: "neutral" },
+  labelled: { title: "Labelled", tone: "good" },
+  edited: { title: "Edited", tone: "accent" },
+  removed: { title: "Removed", tone: "warn" },
+};
+
+/** Characters of each text that a row of the table holds. */
+const SHOWN = 200;
+
+/** The text of a prompt or answer without its roles. */
+export function plain(content: Content): string {
+  return typeof content === "string" ? content : content.map((message) => message.content).join("\n");
+}
+
+/** A pair as the table shows it. */
+export function rowOf(pair: PairView): PairRow {
+  const short = (content: Content) => plain(content).slice(0, SHOWN);
+  return { id: pair.id, prompt: short(pair.prompt), chosen: short(pair.chosen), rejected: short(pair.rejected), category: pair.category, source: pair.source };
+}
