@@ -1,0 +1,33 @@
+// Rates with their intervals, as text.
+
+import type { EvalSummary, Winner } from "../../client/bindings";
+import { percent } from "../../format";
+
+/** `71 % (56 to 83 %)`: a rate is never shown without its interval where there is one. */
+export function rate(value: number | null, interval: [number, number] | null): string {
+  if (value === null) return "–";
+  return interval ? `${percent(value)} (${percent(interval[0]).replace(" %", "")} to ${percent(interval[1])})` : percent(value);
+}
+
+export const VERDICTS: Record<string, { word: string; tone: "good" | "bad" | "neutral" }> = {
+  training_works: { word: "better", tone: "good" },
+  slightly_better: { word: "slightly better", tone: "good" },
+  worse: { word: "worse", tone: "bad" },
+  not_yet_known: { word: "not yet known", tone: "neutral" },
+  nothing_judged: { word: "nothing judged", tone: "neutral" },
+};
+
+export const STATES: Record<EvalSummary["state"], string> = {
+  answering: "answering",
+  judging: "being judged",
+  done: "done",
+  broken_off: "broken off",
+};
+
+export const WINNERS: Record<Winner, string> = { tuned: "tuned", base: "base", tie: "tie", none: "no verdict" };
+
+/** A p value: `p = 0.03`, `p < 0.001`. */
+export function pText(p: number | null): string {
+  if (p === null) return "–";
+  return p < 0.001 ? "< 0.001" : p.toPrecision(2);
+}
