@@ -6,6 +6,7 @@ use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBacke
 
 use crate::axis::AxisMapping;
 use crate::canvas::{Canvas, Medium};
+use crate::histogram::{self, Histogram};
 use crate::lines::{self, Lines};
 use crate::theme::Theme;
 use crate::win_rate::{self, WinRate};
@@ -47,6 +48,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq)]
 enum Content {
     Lines(Lines),
+    Histogram(Histogram),
     WinRate(WinRate),
 }
 
@@ -58,10 +60,28 @@ pub struct Figure {
     theme: Theme,
 }
 
+/// A figure that was drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawing {
+    /// The drawing; see [`Figure::svg`].
+    pub svg: String,
+    /// How data maps to figure pixels in it.
+    pub axes: AxisMapping,
+    /// See [`Figure::description`].
+    pub description: String,
+}
+
 impl From<Lines> for Figure {
     /// A line figure of 640×360 in the light theme.
     fn from(lines: Lines) -> Self {
         Self { content: Content::Lines(lines), size: (640, 360), theme: Theme::Light }
+    }
+}
+
+impl From<Histogram> for Figure {
+    /// A histogram of 640×360 in the light theme.
+    fn from(histogram: Histogram) -> Self {
+        Self { content: Content::Histogram(histogram), size: (640, 360), theme: Theme::Light }
     }
 }
 
@@ -97,6 +117,7 @@ impl Figure {
     pub fn description(&self) -> String {
         match &self.content {
             Content::Lines(lines) => lines::description(lines),
+            Content::Histogram(histogram) => histogram::description(histogram),
             Content::WinRate(win_rate) => win_rate::description(win_rate),
         }
     }
@@ -107,23 +128,34 @@ impl Figure {
     /// # Errors
     /// When the size cannot be drawn.
     pub fn svg(&self) -> Result<String, Error> {
+        Ok(self.drawing()?.svg)
+    }
+
+    /// The [`svg`](Self::svg) together with how data maps to figure pixels in it, for a read-out under the cursor.
+    ///
+    /// # Errors
+    /// When the size cannot be drawn.
+    pub fn drawing(&self) -> Result<Drawing, Error> {
         let (width, height) = self.checked_size()?;
         let mut drawn = String::new();
+        let axes;
         {
             let area = SVGBackend::with_string(&mut drawn, (width * SVG_SCALE, height * SVG_SCALE)).into_drawing_area();
             let canvas = Canvas::new(&area, f64::from(SVG_SCALE), Medium::Vector, self.theme.palette())?;
-            self.draw(&canvas)?;
+            // The layout depends on measured text, so the axes are known once it is drawn.
+            axes = self.draw(&canvas)?;
             area.present().map_err(|error| Error::Drawing { detail: error.to_string() })?;
         }
         // plotters' own opening tag has the size of the enlarged drawing. Joints and ends are inherited by every line.
         let body = drawn.split_once('>').map_or("", |(_, body)| body);
         let description = escaped(&self.description());
         let (inner_width, inner_height) = (width * SVG_SCALE, height * SVG_SCALE);
-        Ok(format!(
+        let svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {inner_width} {inner_height}\" role=\"img\" aria-label=\"{description}\" \
              stroke-linejoin=\"round\" stroke-linecap=\"round\">{body}"
-        ))
+        );
+        Ok(Drawing { svg, axes, description: self.description() })
     }
 
     /// Writes the figure as a PNG of twice its size in figure pixels. The file appears whole or not at all.
@@ -151,24 +183,11 @@ impl Figure {
         Ok(((width * PNG_PIXELS, height * PNG_PIXELS), pixels))
     }
 
-    /// How data maps to figure pixels in this figure, for a read-out under the cursor.
-    ///
-    /// # Errors
-    /// When the size cannot be drawn.
-    pub fn axes(&self) -> Result<AxisMapping, Error> {
-        let (width, height) = self.checked_size()?;
-        // The layout depends on measured text, so it is taken from a drawing that is thrown away.
-        let mut thrown_away = String::new();
-        let area =
-            SVGBackend::with_string(&mut thrown_away, (width * SVG_SCALE, height * SVG_SCALE)).into_drawing_area();
-        let canvas = Canvas::new(&area, f64::from(SVG_SCALE), Medium::Vector, self.theme.palette())?;
-        self.draw(&canvas)
-    }
-
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<'_, DB>) -> Result<AxisMapping, Error> {
         let size = (f64::from(self.size.0), f64::from(self.size.1));
         match &self.content {
             Content::Lines(lines) => lines::draw(lines, canvas, size),
+            Content::Histogram(histogram) => histogram::draw(histogram, canvas, size),
             Content::WinRate(win_rate) => win_rate::draw(win_rate, canvas, size),
         }
     }
@@ -233,6 +252,7 @@ fn write_png(path: &Path, size: (u32, u32), pixels: &[u8]) -> Result<(), Error> 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::histogram::Limit;
     use crate::win_rate::WinRateRow;
     use crate::{Series, loss, margins};
     use plotters::style::RGBColor;
@@ -244,6 +264,12 @@ mod tests {
     fn row(name: &str) -> WinRateRow {
         let (rate, low, high) = (0.7125, 0.558, 0.829);
         WinRateRow { name: name.into(), rate, low, high, wins: 27, ties: 3, losses: 10, no_verdict: 2 }
+    }
+
+    fn lengths(values: &[usize], limits: &[usize]) -> Figure {
+        let limits = limits.iter().map(|&x| Limit { x: x as f64, name: "max_length".repeat(20) }).collect();
+        let sets = [("prompt and longer answer", values), ("a name too long for any legend, by far", values)];
+        Histogram::of("Lengths of the pairs", "tokens", "pairs", &sets, limits).into()
     }
 
     fn awkward() -> Vec<(&'static str, Figure)> {
@@ -267,6 +293,10 @@ mod tests {
             ("ten thousand", margins(points(10_000, |x| (x * 12.9).sin() * 1e5), vec![]).into()),
             ("late steps", loss(points(5, |x| x).into_iter().map(|(x, y)| (x + 1e7, y)).collect(), vec![]).into()),
             ("long names", named.into()),
+            ("no lengths", lengths(&[], &[])),
+            ("one length", lengths(&[7], &[7])),
+            ("lengths", lengths(&(0..900).map(|x| x * x % 777).collect::<Vec<_>>(), &[300, 512, 100_000])),
+            ("huge lengths", lengths(&[1, 2, 1 << 40], &[1 << 20])),
             ("no rows", WinRate { title: "Win rate".into(), rows: vec![] }.into()),
             ("rows", WinRate { title: long.clone(), rows: vec![row("All prompts"), row(&long)] }.into()),
             ("many rows", WinRate { title: "Win rate".into(), rows: vec![row("category"); 300] }.into()),
@@ -297,10 +327,9 @@ mod tests {
     #[test]
     fn the_axes_say_where_a_point_was_drawn() {
         let figure = Figure::from(loss(points(30, |x| x * x), vec![]));
-        let axes = figure.axes().unwrap();
+        let Drawing { svg, axes, .. } = figure.drawing().unwrap();
         let (px, py) = axes.to_pixel(30.0, 900.0);
         let drawn = format!("{},{} ", (px * 10.0).round(), (py * 10.0).round());
-        let svg = figure.svg().unwrap();
         assert!(svg.contains(&drawn), "{drawn} not in {svg}");
         assert!(px <= 640.0 && py >= 0.0);
     }

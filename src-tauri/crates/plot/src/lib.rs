@@ -1,6 +1,6 @@
 //! Figures for runs and reports, by plotters: one drawing for SVG and PNG.
 //!
-//! A [`Figure`] is what to draw ([`Lines`] or [`WinRate`]), its size and its [`Theme`]. [`Figure::svg`] and
+//! A [`Figure`] is what to draw ([`Lines`], [`Histogram`] or [`WinRate`]), its size and its [`Theme`]. [`Figure::svg`] and
 //! [`Figure::png`] send the same drawing to two backends, so a figure on screen and in a saved file agree. Sizes are in
 //! *figure pixels* (640×360 by default); both backends draw at a multiple of that and scale back, because plotters'
 //! coordinates are whole numbers and a curve rounded to whole pixels looks jagged.
@@ -10,15 +10,19 @@
 
 mod axis;
 mod canvas;
+mod decimate;
 mod figure;
+mod histogram;
 mod lines;
 mod theme;
 mod training;
 mod win_rate;
 
 pub use axis::{Area, AxisMapping};
-pub use figure::{Error, Figure};
+pub use decimate::decimated;
+pub use figure::{Drawing, Error, Figure};
+pub use histogram::{Bars, Histogram, Limit};
 pub use lines::{Lines, ReferenceLine, Series};
 pub use theme::Theme;
-pub use training::{accuracy, grad_norm, learning_rate, loss, margins, rewards};
+pub use training::{accuracy, curve, grad_norm, learning_rate, loss, margins, rewards, sample_lengths};
 pub use win_rate::{WinRate, WinRateRow};

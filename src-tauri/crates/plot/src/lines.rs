@@ -43,7 +43,7 @@ pub struct Lines {
     pub x_label: String,
     /// What y measures, with its unit.
     pub y_label: String,
-    /// The curves, at most four.
+    /// The curves, at most eight.
     pub series: Vec<Series>,
     /// Lines to compare with; always inside the shown range.
     pub references: Vec<ReferenceLine>,

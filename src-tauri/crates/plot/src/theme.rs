@@ -19,8 +19,9 @@ pub(crate) struct Palette {
     pub(crate) ink: RGBColor,
     pub(crate) muted: RGBColor,
     pub(crate) grid: RGBColor,
-    /// Okabe and Ito's blue, vermilion, green and purple ("Color Universal Design", 2008), lightened for dark pages.
-    pub(crate) series: [RGBColor; 4],
+    /// Okabe and Ito's blue, vermilion, green and purple ("Color Universal Design", 2008), lightened for dark pages; then
+    /// their sky blue and orange and a grey and a red, for charts that compare many runs.
+    pub(crate) series: [RGBColor; 8],
 }
 
 impl Theme {
@@ -36,6 +37,10 @@ impl Theme {
                     RGBColor(0xd5, 0x5e, 0x00),
                     RGBColor(0x00, 0x8a, 0x64),
                     RGBColor(0x8e, 0x4a, 0x9e),
+                    RGBColor(0x3d, 0xa0, 0xdb),
+                    RGBColor(0xb8, 0x7a, 0x00),
+                    RGBColor(0x6e, 0x76, 0x80),
+                    RGBColor(0xa3, 0x1f, 0x4f),
                 ],
             },
             Theme::Dark => Palette {
@@ -48,6 +53,10 @@ impl Theme {
                     RGBColor(0xf0, 0x9a, 0x3e),
                     RGBColor(0x3c, 0xcb, 0x9b),
                     RGBColor(0xd6, 0x9b, 0xd8),
+                    RGBColor(0x2b, 0x83, 0xc4),
+                    RGBColor(0xe6, 0xd3, 0x5a),
+                    RGBColor(0xb4, 0xbc, 0xc6),
+                    RGBColor(0xe8, 0x6a, 0x8e),
                 ],
             },
         }

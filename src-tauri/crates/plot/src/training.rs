@@ -13,7 +13,8 @@ fn window(points: &Points) -> Option<usize> {
     (points.len() >= 40).then(|| (points.len() / 40).max(5))
 }
 
-fn curve(name: &str, points: Points) -> Series {
+/// A curve of one metric, with its trend where there are enough points.
+pub fn curve(name: &str, points: Points) -> Series {
     Series { name: name.to_owned(), mean_over: window(&points), points }
 }
 
@@ -79,4 +80,10 @@ pub fn grad_norm(norms: Points) -> Lines {
 pub fn learning_rate(rates: Points) -> Lines {
     let series = vec![Series::new("learning_rate", rates)];
     Lines { from_zero: true, ..by_step("Learning rate", "learning rate", series) }
+}
+
+/// Mean words of the sample answers.
+pub fn sample_lengths(lengths: Points) -> Lines {
+    let series = vec![Series::new("sample answers", lengths)];
+    Lines { from_zero: true, ..by_step("Length of the sample answers", "words per answer", series) }
 }
