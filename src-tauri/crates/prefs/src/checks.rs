@@ -43,7 +43,7 @@ pub struct Share {
 }
 
 impl Share {
-    fn new(count: usize, of: usize) -> Self {
+    pub(crate) fn new(count: usize, of: usize) -> Self {
         if of == 0 {
             return Self { count, of, share: 0.5, interval: [0.0, 1.0] };
         }

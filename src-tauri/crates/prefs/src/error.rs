@@ -37,6 +37,72 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
     },
+    /// The file is larger than what is held in memory.
+    #[error("{} is larger than {most_gib} GiB; split it into several files and import them one after the other", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The largest size that is read.
+        most_gib: u64,
+    },
+    /// The file holds no text.
+    #[error("{} is {what}; save the data as JSON Lines or CSV and try again", path.display())]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// What it is, as in "a Parquet file".
+        what: &'static str,
+    },
+    /// A pair was asked for that the project does not have.
+    #[error("the project has no pair {id}; its verdicts may have been taken back: look at the list again")]
+    NoPair {
+        /// The number asked for.
+        id: i64,
+    },
+    /// An edited pair would not be one.
+    #[error("the edited pair cannot be saved: {reason}")]
+    InvalidEdit {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An item was named that the project does not have, or that has no answers.
+    #[error("the project has no item {item} with answers to label; load the screen again")]
+    NoItem {
+        /// The number asked for.
+        item: i64,
+    },
+    /// An item has answers already.
+    #[error("item {item} has its answers already; edit them instead")]
+    AlreadyAnswered {
+        /// The item.
+        item: i64,
+    },
+    /// A verdict or an edit names a showing that was not this annotator's.
+    #[error("item {item} was not shown to this annotator as showing {showing}; load the screen again")]
+    NoShowing {
+        /// The item.
+        item: i64,
+        /// The showing.
+        showing: i64,
+    },
+    /// An item has a verdict of this annotator that says something else.
+    #[error("item {item} already has a verdict of yours; take it back by undo before you give another")]
+    AlreadyJudged {
+        /// The item.
+        item: i64,
+    },
+    /// An answer of several messages was to be edited as one text.
+    #[error("this answer of item {item} has several messages; edit it in the file and import it again")]
+    SeveralMessages {
+        /// The item.
+        item: i64,
+    },
+    /// A name that no annotator can have.
+    #[error("an annotator's name has 1 to {most} characters, on one line")]
+    AnnotatorName {
+        /// The longest name, in characters.
+        most: usize,
+    },
     /// A database of another program lies where the project's should.
     #[error("{} belongs to another program and was left alone; choose another folder", path.display())]
     NotOurs {

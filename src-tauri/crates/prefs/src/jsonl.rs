@@ -79,7 +79,7 @@ pub fn write_pairs(path: &Path, pairs: &[Pair]) -> Result<(), Error> {
 }
 
 /// A temporary file in the same folder, synced and renamed: a crash leaves the old file or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     /// Two writers of one file, in this process or in two, must not share the temporary one.
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?;
@@ -201,7 +201,11 @@ pub(crate) fn category(row: &mut Map<String, Value>) -> Result<Option<String>, S
 }
 
 /// Brings an explicit prompt and its answers to one form.
-fn explicit(prompt: Content, chosen: Content, rejected: Content) -> Result<(Content, Content, Content), String> {
+pub(crate) fn explicit(
+    prompt: Content,
+    chosen: Content,
+    rejected: Content,
+) -> Result<(Content, Content, Content), String> {
     if let (Content::Text(_), Content::Text(_), Content::Text(_)) = (&prompt, &chosen, &rejected) {
         return Ok((prompt, chosen, rejected));
     }
@@ -220,7 +224,7 @@ fn explicit(prompt: Content, chosen: Content, rejected: Content) -> Result<(Cont
 }
 
 /// A bare text among messages is what the assistant says.
-fn spoken(answer: Content) -> Content {
+pub(crate) fn spoken(answer: Content) -> Content {
     match answer {
         Content::Text(text) => Content::Messages(vec![Message::new("assistant", text)]),
         messages @ Content::Messages(_) => messages,
@@ -245,7 +249,7 @@ fn answer_alone(answer: Content, asked: &Message, key: &str) -> Result<Content, 
 /// The prompt that `chosen` and `rejected` both begin with, and what is left of each: TRL's `extract_prompt`. Messages are
 /// compared whole, text by character; a space before the first difference goes to the answers; where one is the
 /// beginning of the other, the last common item stays with the answers.
-fn extract_prompt(chosen: Content, rejected: Content) -> Result<(Content, Content, Content), String> {
+pub(crate) fn extract_prompt(chosen: Content, rejected: Content) -> Result<(Content, Content, Content), String> {
     match (chosen, rejected) {
         (Content::Text(chosen), Content::Text(rejected)) => {
             let at = common_text(&chosen, &rejected);

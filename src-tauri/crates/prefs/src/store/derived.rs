@@ -1,0 +1,243 @@
+//! What follows from what happened: the listing of pairs as they are now, the state of every item, and how far each
+//! annotator has come. Each is computed from the rows that are only ever added, one entry at a time as they change.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::pairs::PairSource;
+use super::sql::{content, damaged, pair};
+use super::verdict::{Answer, Meaning, Outcome, Verdict};
+use crate::{Content, Pair};
+
+/// An imported pair as it is now.
+pub(super) struct CurrentPair {
+    pub(super) pair: Pair,
+    pub(super) source: PairSource,
+    /// The newest revision with content.
+    pub(super) revision: Option<i64>,
+}
+
+/// An item as it is now.
+pub(super) struct CurrentItem {
+    pub(super) id: i64,
+    pub(super) prompt: Content,
+    pub(super) first: Option<Content>,
+    pub(super) second: Option<Content>,
+    pub(super) category: Option<String>,
+    pub(super) pair: Option<i64>,
+    /// The newest revision with content.
+    pub(super) revision: Option<i64>,
+    pub(super) removed: bool,
+}
+
+impl CurrentItem {
+    pub(super) fn is_ready(&self) -> bool {
+        !self.removed && self.first.is_some() && self.second.is_some()
+    }
+
+    pub(super) fn answer(&self, which: Answer) -> Option<&Content> {
+        match which {
+            Answer::First => self.first.as_ref(),
+            Answer::Second => self.second.as_ref(),
+        }
+    }
+
+    /// The pair that this item is when `better` is its better answer.
+    pub(super) fn into_pair(self, better: Answer) -> Option<Pair> {
+        let (first, second) = (self.first?, self.second?);
+        let (chosen, rejected) = if better == Answer::First { (first, second) } else { (second, first) };
+        Some(Pair { prompt: self.prompt, chosen, rejected, category: self.category })
+    }
+}
+
+/// What a pair of the `pairs` table is now: as it came in, as it was edited, or as its annotators turned it.
+pub(super) fn current_pair(db: &Connection, id: i64) -> rusqlite::Result<Option<CurrentPair>> {
+    let mut statement = db.prepare_cached("SELECT prompt, chosen, rejected, category FROM pairs WHERE id = ?")?;
+    let Some(imported) = statement.query_row([id], |row| pair(row, 0)).optional()? else { return Ok(None) };
+    let category = imported.category.clone();
+    let mut statement = db.prepare_cached(
+        "SELECT prompt, chosen, rejected, id FROM pair_revisions WHERE pair = ? AND prompt IS NOT NULL
+         ORDER BY id DESC LIMIT 1",
+    )?;
+    let edited = |row: &Row| Ok((row.get::<_, i64>(3)?, content(row, 0)?, content(row, 1)?, content(row, 2)?));
+    let (mut pair, mut source, revision) = match statement.query_row([id], edited).optional()? {
+        Some((revision, Some(prompt), Some(chosen), Some(rejected))) => {
+            (Pair { prompt, chosen, rejected, category }, PairSource::Edited, Some(revision))
+        }
+        _ => (imported, PairSource::Imported, None),
+    };
+    if let Some(labelled) = labelled_again(db, id, revision)? {
+        (pair, source) = (labelled, PairSource::Labelled);
+    }
+    let mut statement =
+        db.prepare_cached("SELECT removed FROM pair_revisions WHERE pair = ? ORDER BY id DESC LIMIT 1")?;
+    if statement.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false) {
+        source = PairSource::Removed;
+    }
+    Ok(Some(CurrentPair { pair, source, revision }))
+}
+
+/// What annotators made of a pair that was labelled again. What is edited after that counts for more.
+fn labelled_again(db: &Connection, pair: i64, revision: Option<i64>) -> rusqlite::Result<Option<Pair>> {
+    let mut statement = db.prepare_cached(
+        "SELECT item, outcome FROM items JOIN item_states ON item = id
+         WHERE pair = ? AND pair_revision IS ? AND removed = 0 ORDER BY id DESC LIMIT 1",
+    )?;
+    let outcome = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Outcome>>(1)?));
+    let Some((item, outcome)) = statement.query_row(params![pair, revision], outcome).optional()? else {
+        return Ok(None);
+    };
+    let Some(better) = outcome.and_then(Outcome::better) else { return Ok(None) };
+    Ok(current_item(db, item)?.and_then(|item| item.into_pair(better)))
+}
+
+/// An item with its newest answers.
+pub(super) fn current_item(db: &Connection, id: i64) -> rusqlite::Result<Option<CurrentItem>> {
+    let mut statement = db.prepare_cached("SELECT prompt, first, second, category, pair FROM items WHERE id = ?")?;
+    let came_in = |row: &Row| {
+        Ok(CurrentItem {
+            id,
+            prompt: content(row, 0)?.ok_or_else(|| damaged(0, "an item has no prompt"))?,
+            first: content(row, 1)?,
+            second: content(row, 2)?,
+            category: row.get(3)?,
+            pair: row.get(4)?,
+            revision: None,
+            removed: false,
+        })
+    };
+    let Some(mut item) = statement.query_row([id], came_in).optional()? else { return Ok(None) };
+    let mut statement = db.prepare_cached(
+        "SELECT prompt, first, second, id FROM item_revisions WHERE item = ? AND prompt IS NOT NULL
+         ORDER BY id DESC LIMIT 1",
+    )?;
+    let edited = |row: &Row| Ok((row.get::<_, i64>(3)?, content(row, 0)?, content(row, 1)?, content(row, 2)?));
+    if let Some((revision, Some(prompt), first, second)) = statement.query_row([id], edited).optional()? {
+        item = CurrentItem { prompt, first, second, revision: Some(revision), ..item };
+    }
+    let mut statement =
+        db.prepare_cached("SELECT removed FROM item_revisions WHERE item = ? ORDER BY id DESC LIMIT 1")?;
+    item.removed = statement.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false);
+    Ok(Some(item))
+}
+
+/// What the annotators of an item say together, and whether anybody judged it: first passes that were not undone.
+pub(super) fn outcome(db: &Connection, item: i64) -> rusqlite::Result<Option<Outcome>> {
+    let mut statement = db.prepare_cached(
+        "SELECT annotator, meaning FROM judgements
+         WHERE item = ? AND second_pass = 0 AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
+         ORDER BY id",
+    )?;
+    let vote = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Meaning>(1)?));
+    let votes: std::collections::BTreeMap<i64, Meaning> =
+        statement.query_map([item], vote)?.collect::<rusqlite::Result<_>>()?;
+    Ok(Outcome::of(votes.into_values()))
+}
+
+/// Writes a line of the listing.
+pub(super) fn list(db: &Connection, id: i64, source: PairSource, pair: &Pair) -> rusqlite::Result<()> {
+    let mut statement =
+        db.prepare_cached("INSERT OR REPLACE INTO listing (id, source, category, text) VALUES (?, ?, ?, ?)")?;
+    statement.execute(params![id, source, pair.category, searched(pair)])?;
+    Ok(())
+}
+
+/// The text of a pair to search in.
+fn searched(pair: &Pair) -> String {
+    let mut text = String::new();
+    for part in [&pair.prompt, &pair.chosen, &pair.rejected] {
+        match part {
+            Content::Text(said) => text.push_str(said),
+            Content::Messages(messages) => messages.iter().for_each(|message| {
+                text.push_str(&message.content);
+                text.push('\n');
+            }),
+        }
+        text.push('\n');
+    }
+    text.to_lowercase()
+}
+
+/// Brings the listing's line of an imported pair up to date.
+pub(super) fn refresh_pair(db: &Connection, id: i64) -> rusqlite::Result<()> {
+    match current_pair(db, id)? {
+        Some(current) => list(db, id, current.source, &current.pair),
+        None => Ok(()),
+    }
+}
+
+/// Brings the state of an item up to date, and the line of the pair that it is or belongs to.
+pub(super) fn refresh_item(db: &Connection, id: i64) -> rusqlite::Result<()> {
+    let Some(item) = current_item(db, id)? else { return Ok(()) };
+    let outcome = outcome(db, id)?;
+    let mut statement = db.prepare_cached(
+        "INSERT OR REPLACE INTO item_states (item, revision, ready, removed, outcome) VALUES (?, ?, ?, ?, ?)",
+    )?;
+    statement.execute(params![id, item.revision, item.is_ready(), item.removed, outcome])?;
+    if let Some(pair) = item.pair {
+        return refresh_pair(db, pair);
+    }
+    let source = if item.removed { PairSource::Removed } else { PairSource::Labelled };
+    match outcome.and_then(Outcome::better).and_then(|better| item.into_pair(better)) {
+        Some(pair) => list(db, -id, source, &pair),
+        None => db.prepare_cached("DELETE FROM listing WHERE id = ?")?.execute([-id]).map(|_| ()),
+    }
+}
+
+/// Brings an annotator's task up to date: what was shown last, and what was judged last and not undone.
+pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: bool) -> rusqlite::Result<()> {
+    let task = params![annotator, item, pass];
+    let mut statement = db.prepare_cached(
+        "SELECT id FROM showings WHERE annotator = ? AND item = ? AND second_pass = ? ORDER BY id DESC LIMIT 1",
+    )?;
+    let showing: Option<i64> = statement.query_row(task, |row| row.get(0)).optional()?;
+    let mut statement = db.prepare_cached(
+        "SELECT id, showing, verdict FROM judgements
+         WHERE annotator = ? AND item = ? AND second_pass = ?
+           AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
+         ORDER BY id DESC LIMIT 1",
+    )?;
+    let judged = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Verdict>(2)?));
+    let judged = statement.query_row(task, judged).optional()?;
+    let state = match judged {
+        Some((_, _, verdict)) if verdict != Verdict::Skip => "done",
+        Some((_, skipped, _)) if showing.is_some_and(|showing| showing <= skipped) => "skipped",
+        _ if showing.is_some() => "open",
+        _ => "asked",
+    };
+    let undone = match showing.filter(|_| state == "open") {
+        Some(showing) => {
+            let mut statement = db.prepare_cached("SELECT 1 FROM judgements JOIN undone ON judgement = id WHERE annotator = ?1 AND item = ?2 AND second_pass = ?3 AND showing = ?4")?;
+            statement.exists(params![annotator, item, pass, showing])?
+        }
+        None => false,
+    };
+    let side = judged.and_then(|(_, _, verdict)| verdict.side()).filter(|_| state == "done");
+    let judgement = judged.map(|(judgement, ..)| judgement);
+    let mut statement = db.prepare_cached(
+        "INSERT OR REPLACE INTO tasks (annotator, pass, item, state, showing, judgement, undone, side)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    statement.execute(params![annotator, pass, item, state, showing, judgement, undone, side])?;
+    Ok(())
+}
+
+/// Makes all of it anew.
+pub(super) fn rebuild(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch("DELETE FROM listing; DELETE FROM item_states; DELETE FROM tasks;")?;
+    let ids =
+        |query: &str| -> rusqlite::Result<Vec<i64>> { db.prepare(query)?.query_map([], |row| row.get(0))?.collect() };
+    // Items look at no pair, pairs look at their items.
+    for item in ids("SELECT id FROM items")? {
+        refresh_item(db, item)?;
+    }
+    for pair in ids("SELECT id FROM pairs")? {
+        refresh_pair(db, pair)?;
+    }
+    let tasks: Vec<(i64, i64, bool)> = db
+        .prepare(
+            "SELECT annotator, item, second_pass FROM showings UNION SELECT annotator, item, 1 FROM second_passes",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    tasks.into_iter().try_for_each(|(annotator, item, pass)| refresh_task(db, annotator, item, pass))
+}

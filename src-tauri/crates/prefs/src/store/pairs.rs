@@ -1,0 +1,275 @@
+//! The pairs of a project as a list to page through, search and filter, and one after the other as they came in.
+
+use std::collections::VecDeque;
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::Project;
+use super::derived::{current_item, current_pair};
+use super::sql::pair;
+use super::verdict::{Outcome, named};
+use crate::{Content, Error, Pair};
+
+/// Pairs fetched at a time by [`Pairs`].
+const PAGE: usize = 256;
+
+/// Rows of a page, at most.
+const MOST_ROWS: usize = 1000;
+
+/// Characters of each text in a [`PairRow`].
+const SHOWN: usize = 200;
+
+/// Categories offered as a filter, at most.
+const MOST_CATEGORIES: usize = 200;
+
+named! {
+    /// Where a pair has its content from.
+    PairSource {
+        /// As it was imported.
+        Imported = "imported",
+        /// Annotators decided which answer is better.
+        Labelled = "labelled",
+        /// Somebody edited it after it was imported.
+        Edited = "edited",
+        /// It was removed and is not trained on.
+        Removed = "removed",
+    }
+}
+
+/// What to look for among the pairs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PairQuery {
+    /// Text that prompt or answers contain, in any case; empty for all.
+    pub text: String,
+    /// Only these; without it, all but removed ones.
+    pub source: Option<PairSource>,
+    /// Only this category.
+    pub category: Option<String>,
+    /// Rows to pass over.
+    pub offset: usize,
+    /// Rows to return, at most 1000.
+    pub limit: usize,
+}
+
+/// One page of what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairPage {
+    /// How many were found on all pages.
+    pub total: usize,
+    /// This page.
+    pub rows: Vec<PairRow>,
+    /// All categories of the project.
+    pub categories: Vec<String>,
+}
+
+/// A pair in a list: the first 200 characters of each text, of conversations the last message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairRow {
+    /// An imported pair's number, or minus the number of a labelled item.
+    pub id: i64,
+    /// What was asked.
+    pub prompt: String,
+    /// The better answer.
+    pub chosen: String,
+    /// The worse answer.
+    pub rejected: String,
+    /// A label of the user's own.
+    pub category: Option<String>,
+    /// Where it has its content from.
+    pub source: PairSource,
+}
+
+/// A pair as it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPair {
+    /// Its number in the project, from 1 in the order of coming in.
+    pub id: i64,
+    /// [`Pair::content_hash`].
+    pub hash: String,
+    /// The import that brought it.
+    pub import: i64,
+    /// Its line in what was imported, from 1.
+    pub line: usize,
+    /// The pair itself.
+    pub pair: Pair,
+}
+
+/// What a search found, kept for its next pages as long as nothing is written.
+#[derive(Debug)]
+pub(super) struct Found {
+    query: PairQuery,
+    version: i64,
+    ids: Vec<i64>,
+}
+
+impl Project {
+    /// One page of the pairs as they are now, with how many there are. Labelled items come first, newest first, then
+    /// imported pairs in the order of coming in.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn page(&self, query: &PairQuery) -> Result<PairPage, Error> {
+        self.read(|db| {
+            let (total, ids) = if query.text.is_empty() { filtered(db, query)? } else { self.searched(db, query)? };
+            let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)? })
+        })
+    }
+
+    /// Searching reads all texts once; the next page of the same search, and a search for a longer text, do not.
+    fn searched(&self, db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
+        // Changes when another connection, perhaps in another process, has written; our own writes forget what was found.
+        let version = db.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        let query = PairQuery { text: query.text.to_lowercase(), ..query.clone() };
+        let same_filters = |found: &Found| found.query.source == query.source && found.query.category == query.category;
+        let kept = self.found.take().filter(|found| found.version == version && same_filters(found));
+        let ids = match kept {
+            Some(found) if found.query.text == query.text => found.ids,
+            Some(found) if query.text.contains(&found.query.text) => within(db, &found.ids, &query.text)?,
+            _ => matching(db, &query)?,
+        };
+        let page = ids.iter().copied().skip(query.offset).take(query.limit.min(MOST_ROWS)).collect();
+        let total = ids.len();
+        self.found.replace(Some(Found { query, version, ids }));
+        Ok((total, page))
+    }
+
+    /// Number of pairs that came in, removed ones included.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count(&self) -> Result<usize, Error> {
+        self.read(|db| db.query_row("SELECT count(*) FROM pairs", [], |row| row.get::<_, i64>(0)))
+            .map(|count| count as usize)
+    }
+
+    /// All pairs as they came in, in that order. Pairs that are added meanwhile come at the end. What they are now is said
+    /// by [`Project::training_pairs`].
+    pub fn pairs(&self) -> Pairs<'_> {
+        Pairs { project: self, last: 0, page: VecDeque::new(), done: false }
+    }
+
+    fn page_after(&self, last: i64) -> rusqlite::Result<VecDeque<StoredPair>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT id, hash, import, line, prompt, chosen, rejected, category FROM pairs WHERE id > ? ORDER BY id LIMIT ?",
+        )?;
+        statement.query_map(params![last, PAGE as i64], stored)?.collect()
+    }
+}
+
+/// The pairs of a project, fetched in pages, so that a large project need not fit into memory. Ends after an error.
+#[derive(Debug)]
+pub struct Pairs<'a> {
+    project: &'a Project,
+    last: i64,
+    page: VecDeque<StoredPair>,
+    done: bool,
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = Result<StoredPair, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.is_empty() && !self.done {
+            match self.project.page_after(self.last) {
+                Ok(page) => self.page = page,
+                Err(source) => {
+                    self.done = true;
+                    return Some(Err(self.project.unreadable(source)));
+                }
+            }
+            self.done = self.page.len() < PAGE;
+        }
+        let next = self.page.pop_front()?;
+        self.last = next.id;
+        Some(Ok(next))
+    }
+}
+
+fn stored(row: &Row) -> rusqlite::Result<StoredPair> {
+    Ok(StoredPair {
+        id: row.get(0)?,
+        hash: row.get(1)?,
+        import: row.get(2)?,
+        line: row.get::<_, i64>(3)? as usize,
+        pair: pair(row, 4)?,
+    })
+}
+
+/// Teaches the database to search: `holds(text, searched)`. Its own `instr` takes several times as long.
+pub(super) fn add_search_function(db: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    db.create_scalar_function("holds", 2, flags, |context| {
+        let [text, searched] = [context.get_raw(0).as_str()?, context.get_raw(1).as_str()?];
+        Ok(text.contains(searched))
+    })
+}
+
+/// The filters as SQL: the same two parameters, source and category, in each query.
+const FILTERS: &str = "CASE WHEN ?1 IS NULL THEN source <> 'removed' ELSE source = ?1 END
+    AND (?2 IS NULL OR category = ?2)";
+
+fn filtered(db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
+    let (source, category) = (query.source, &query.category);
+    let count = format!("SELECT count(*) FROM listing INDEXED BY listing_in_order WHERE {FILTERS}");
+    let total: i64 = db.prepare_cached(&count)?.query_row(params![source, category], |row| row.get(0))?;
+    let page =
+        format!("SELECT id FROM listing INDEXED BY listing_in_order WHERE {FILTERS} ORDER BY id LIMIT ?3 OFFSET ?4");
+    let (limit, offset) = (query.limit.min(MOST_ROWS) as i64, query.offset as i64);
+    let mut statement = db.prepare_cached(&page)?;
+    let ids = statement.query_map(params![source, category, limit, offset], |row| row.get(0))?;
+    Ok((total as usize, ids.collect::<rusqlite::Result<_>>()?))
+}
+
+fn matching(db: &Connection, query: &PairQuery) -> rusqlite::Result<Vec<i64>> {
+    let sql = format!("SELECT id FROM listing WHERE {FILTERS} AND holds(text, ?3) ORDER BY id");
+    let mut statement = db.prepare_cached(&sql)?;
+    statement.query_map(params![query.source, query.category, query.text], |row| row.get(0))?.collect()
+}
+
+fn within(db: &Connection, ids: &[i64], text: &str) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = db.prepare_cached("SELECT 1 FROM listing WHERE id = ? AND holds(text, ?)")?;
+    let mut found = Vec::new();
+    for &id in ids {
+        if statement.exists(params![id, text])? {
+            found.push(id);
+        }
+    }
+    Ok(found)
+}
+
+fn categories(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = db
+        .prepare_cached("SELECT DISTINCT category FROM listing WHERE category IS NOT NULL ORDER BY category LIMIT ?")?;
+    statement.query_map([MOST_CATEGORIES as i64], |row| row.get(0))?.collect()
+}
+
+/// A pair as it is now, by its number in the listing.
+pub(super) fn listed(db: &Connection, id: i64) -> rusqlite::Result<Option<(Pair, PairSource)>> {
+    if id > 0 {
+        return Ok(current_pair(db, id)?.map(|current| (current.pair, current.source)));
+    }
+    let mut statement = db.prepare_cached(
+        "SELECT source, outcome FROM listing JOIN item_states ON item = -listing.id WHERE listing.id = ?",
+    )?;
+    let state = |row: &Row| Ok((row.get::<_, PairSource>(0)?, row.get::<_, Option<Outcome>>(1)?));
+    let mut states = statement.query_map([id], state)?;
+    let Some((source, outcome)) = states.next().transpose()? else { return Ok(None) };
+    let better = outcome.and_then(Outcome::better);
+    let item = current_item(db, -id)?;
+    Ok(better.zip(item).and_then(|(better, item)| item.into_pair(better)).map(|pair| (pair, source)))
+}
+
+fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
+    let shown = |content: &Content| content.last_text().chars().take(SHOWN).collect();
+    Ok(listed(db, id)?.map(|(pair, source)| PairRow {
+        id,
+        prompt: shown(&pair.prompt),
+        chosen: shown(&pair.chosen),
+        rejected: shown(&pair.rejected),
+        category: pair.category,
+        source,
+    }))
+}

@@ -1,0 +1,218 @@
+//! What an annotator sees next, and how far they have come.
+//!
+//! First what was taken back, then items asked a second time, then those already shown but not judged, then new ones in the
+//! order of coming in, and at the end those that were skipped. Which answer stands left is drawn anew for every showing and
+//! recorded before it is shown. Nothing here depends on what other annotators said.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::derived::{self, current_item};
+use super::items::answer_text;
+use super::labels::{LAST_STANDING, known_annotator};
+use super::sql::now;
+use super::verdict::Answer;
+use super::{Failed, Project};
+use crate::{Content, Error};
+
+/// Items shown ahead, at most.
+const MOST_AHEAD: usize = 100;
+
+/// Judgements that the pace is taken from.
+const PACE: usize = 20;
+
+/// An item as one annotator is to see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelItem {
+    /// Its number.
+    pub item: i64,
+    /// The showing to send back with the verdict.
+    pub showing: i64,
+    /// What was asked.
+    pub prompt: Content,
+    /// The answer that stands left.
+    pub left: String,
+    /// The answer that stands right.
+    pub right: String,
+    /// A label of the user's own.
+    pub category: Option<String>,
+    /// Whether the annotator has judged it before.
+    pub second_pass: bool,
+}
+
+/// How far an annotator has come, and what is next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelState {
+    /// The annotator.
+    pub annotator: String,
+    /// Items judged, second passes included.
+    pub done: usize,
+    /// Items to judge in all, second passes included.
+    pub total: usize,
+    /// Items skipped that will come back.
+    pub skipped: usize,
+    /// Median over the last 20 judgements.
+    pub seconds_per_item: Option<f64>,
+    /// What is left at that pace.
+    pub seconds_left: Option<f64>,
+    /// Whether there is a judgement to take back.
+    pub can_undo: bool,
+    /// How often the left answer was found better, of all times one was.
+    pub left_share: Option<f64>,
+    /// What is next, in order.
+    pub queue: Vec<LabelItem>,
+}
+
+/// An item's place in the queue.
+struct Next {
+    item: i64,
+    second_pass: bool,
+    /// The showing to use again, if it shows the answers as they are now.
+    showing: Option<i64>,
+}
+
+impl Project {
+    /// What is next for an annotator, `ahead` items of it with their showings recorded, and how far they have come. A name
+    /// that is new becomes an annotator. Asking again gives the same showings.
+    ///
+    /// # Errors
+    /// When the name cannot be one, or the database cannot be written.
+    pub fn label_state(&mut self, annotator: &str, ahead: usize) -> Result<LabelState, Error> {
+        self.write(|transaction| {
+            let number = known_annotator(transaction, annotator)?;
+            let mut queue = Vec::new();
+            for next in next(transaction, number, ahead.min(MOST_AHEAD))? {
+                queue.extend(show(transaction, number, &next)?);
+            }
+            let progress = progress(transaction, number)?;
+            let seconds_per_item = pace(transaction, number)?;
+            let left = progress.total - progress.done;
+            Ok(LabelState {
+                annotator: annotator.trim().to_owned(),
+                done: progress.done,
+                total: progress.total,
+                skipped: progress.skipped,
+                seconds_per_item,
+                seconds_left: seconds_per_item.map(|seconds| seconds * left as f64),
+                can_undo: transaction.prepare_cached(LAST_STANDING)?.exists([number])?,
+                left_share: progress.left_share,
+                queue,
+            })
+        })
+    }
+}
+
+fn next(db: &Connection, annotator: i64, ahead: usize) -> rusqlite::Result<Vec<Next>> {
+    let begun = "SELECT tasks.item, pass, showing FROM tasks JOIN item_states ON item_states.item = tasks.item
+         WHERE annotator = ?1 AND state IN ('open', 'asked') AND ready = 1
+         ORDER BY undone DESC, pass DESC, state DESC, showing, tasks.item LIMIT ?2";
+    // Both sides come in the order of their items, so that they are merged without looking each one up.
+    let new = "SELECT item FROM item_states WHERE ready = 1
+         EXCEPT SELECT item FROM tasks WHERE annotator = ?1 AND pass = 0 ORDER BY 1 LIMIT ?2";
+    let skipped = "SELECT tasks.item, pass FROM tasks JOIN item_states ON item_states.item = tasks.item
+         WHERE annotator = ?1 AND state = 'skipped' AND ready = 1 ORDER BY judgement LIMIT ?2";
+    let left = |found: &[Next]| (ahead - found.len()) as i64;
+    let mut found = Vec::new();
+    let seen = |row: &Row| Ok(Next { item: row.get(0)?, second_pass: row.get(1)?, showing: row.get(2)? });
+    let mut statement = db.prepare_cached(begun)?;
+    for next in statement.query_map(params![annotator, left(&found)], seen)? {
+        found.push(next?);
+    }
+    let unseen = |row: &Row| Ok(Next { item: row.get(0)?, second_pass: false, showing: None });
+    let mut statement = db.prepare_cached(new)?;
+    for next in statement.query_map(params![annotator, left(&found)], unseen)? {
+        found.push(next?);
+    }
+    let again = |row: &Row| Ok(Next { item: row.get(0)?, second_pass: row.get(1)?, showing: None });
+    let mut statement = db.prepare_cached(skipped)?;
+    for next in statement.query_map(params![annotator, left(&found)], again)? {
+        found.push(next?);
+    }
+    Ok(found)
+}
+
+/// The item as it is to be seen, with a showing recorded for it: the one there is, or a new one where the item was not
+/// shown yet or its answers were edited since (they stay on their sides then).
+fn show(transaction: &Transaction, annotator: i64, next: &Next) -> Result<Option<LabelItem>, Failed> {
+    let Some(item) = current_item(transaction, next.item)? else { return Ok(None) };
+    let (Some(first), Some(second)) = (&item.first, &item.second) else { return Ok(None) };
+    let known = match next.showing {
+        Some(showing) => transaction
+            .prepare_cached("SELECT left, item_revision FROM showings WHERE id = ?")?
+            .query_row([showing], |row| Ok((showing, row.get::<_, Answer>(0)?, row.get::<_, Option<i64>>(1)?)))
+            .optional()?,
+        None => None,
+    };
+    let (showing, left) = match known {
+        Some((showing, left, revision)) if revision == item.revision => (showing, left),
+        known => {
+            let drawn = if rand::random() { Answer::First } else { Answer::Second };
+            let left = known.map_or(drawn, |(_, left, _)| left);
+            transaction
+                .prepare_cached(
+                    "INSERT INTO showings (item, item_revision, annotator, second_pass, left, at) VALUES (?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![next.item, item.revision, annotator, next.second_pass, left, now()])?;
+            let showing = transaction.last_insert_rowid();
+            derived::refresh_task(transaction, annotator, next.item, next.second_pass)?;
+            (showing, left)
+        }
+    };
+    let (left, right) = if left == Answer::First { (first, second) } else { (second, first) };
+    Ok(Some(LabelItem {
+        item: next.item,
+        showing,
+        left: answer_text(left),
+        right: answer_text(right),
+        prompt: item.prompt,
+        category: item.category,
+        second_pass: next.second_pass,
+    }))
+}
+
+struct Progress {
+    done: usize,
+    total: usize,
+    skipped: usize,
+    left_share: Option<f64>,
+}
+
+fn progress(db: &Connection, annotator: i64) -> rusqlite::Result<Progress> {
+    let mut statement = db.prepare_cached(
+        "SELECT total(pass = 0 AND state = 'done'), total(pass = 1 AND state = 'done'), total(pass = 1),
+                total(state = 'skipped'), total(side = 'left'), total(side = 'right')
+         FROM tasks WHERE annotator = ?",
+    )?;
+    let counted = |row: &Row| (0..6).map(|column| row.get::<_, f64>(column)).collect::<rusqlite::Result<Vec<f64>>>();
+    let counted = statement.query_row([annotator], counted)?;
+    let [first_passes, second_passes, asked_again, skipped, left, right] = counted.as_slice() else {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    };
+    let mut statement = db.prepare_cached("SELECT count(*) FROM item_states WHERE ready = 1")?;
+    let ready: i64 = statement.query_row([], |row| row.get(0))?;
+    // What was judged before it was removed stays done; what was not will never be asked.
+    let mut statement = db.prepare_cached(
+        "SELECT total(pass = 0 AND state = 'done'), total(pass = 1 AND state <> 'done'), total(state = 'skipped')
+         FROM item_states JOIN tasks ON tasks.item = item_states.item WHERE removed = 1 AND annotator = ?",
+    )?;
+    let gone = |row: &Row| Ok((row.get::<_, f64>(0)?, row.get::<_, f64>(1)?, row.get::<_, f64>(2)?));
+    let (gone_done, gone_again, gone_skipped) = statement.query_row([annotator], gone)?;
+    Ok(Progress {
+        done: (first_passes + second_passes) as usize,
+        total: (ready as f64 + gone_done + asked_again - gone_again) as usize,
+        skipped: (skipped - gone_skipped) as usize,
+        left_share: (left + right > 0.0).then(|| left / (left + right)),
+    })
+}
+
+/// Median seconds of the annotator's last judgements.
+fn pace(db: &Connection, annotator: i64) -> rusqlite::Result<Option<f64>> {
+    let mut statement = db.prepare_cached(
+        "SELECT milliseconds FROM judgements
+         WHERE annotator = ? AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
+         ORDER BY id DESC LIMIT ?",
+    )?;
+    let last = statement.query_map(params![annotator, PACE as i64], |row| row.get::<_, i64>(0))?;
+    let seconds: Vec<f64> = last.map(|taken| Ok(taken? as f64 / 1000.0)).collect::<rusqlite::Result<_>>()?;
+    Ok(crate::agreement::median(seconds))
+}

@@ -1,0 +1,315 @@
+//! One pair as it is now, what became of it, and changing it: an edit and a removal are rows of their own.
+
+use rusqlite::{Connection, Row, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::derived::{self, current_item, current_pair};
+use super::imports::origin;
+use super::pairs::{PairSource, listed};
+use super::sql::{content, json, now};
+use super::verdict::{Answer, Meaning, Outcome};
+use super::{Failed, Project};
+use crate::{Content, Error, Pair};
+
+/// A pair as it is now, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairView {
+    /// An imported pair's number, or minus the number of a labelled item.
+    pub id: i64,
+    /// What was asked.
+    pub prompt: Content,
+    /// The better answer.
+    pub chosen: Content,
+    /// The worse answer.
+    pub rejected: Content,
+    /// A label of the user's own.
+    pub category: Option<String>,
+    /// Where it has its content from.
+    pub source: PairSource,
+    /// What became of it, newest first.
+    pub history: Vec<PairChange>,
+}
+
+/// One thing that happened to a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairChange {
+    /// When, in milliseconds since 1970 (UTC).
+    pub at: i64,
+    /// Who did it: a person, a model, or `import`.
+    pub who: String,
+    /// What was done, as a sentence.
+    pub what: String,
+}
+
+impl Project {
+    /// A pair by its number in the listing.
+    ///
+    /// # Errors
+    /// When there is no such pair, or the database cannot be read.
+    pub fn pair(&self, id: i64) -> Result<PairView, Error> {
+        let view = self.read(|db| {
+            let Some((pair, source)) = listed(db, id)? else { return Ok(None) };
+            let Pair { prompt, chosen, rejected, category } = pair;
+            Ok(Some(PairView { id, prompt, chosen, rejected, category, source, history: history(db, id)? }))
+        })?;
+        view.ok_or(Error::NoPair { id })
+    }
+
+    /// Gives a pair a new content; what it was stays in its history. An edit counts for more than what annotators said
+    /// before it.
+    ///
+    /// # Errors
+    /// When there is no such pair, the new content does not [validate](Pair::validate), or it cannot be written.
+    pub fn edit_pair(
+        &mut self,
+        id: i64,
+        who: &str,
+        prompt: Content,
+        chosen: Content,
+        rejected: Content,
+    ) -> Result<PairView, Error> {
+        self.write(|transaction| {
+            let (now_is, _) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
+            let pair = Pair { prompt, chosen, rejected, category: now_is.category.clone() };
+            pair.validate().map_err(|reason| Error::InvalidEdit { reason })?;
+            if pair == now_is {
+                return Ok(());
+            }
+            if id > 0 {
+                let removed = current_pair(transaction, id)?.is_some_and(|pair| pair.source == PairSource::Removed);
+                add_pair_revision(transaction, id, who, Some(&pair), removed)?;
+            } else {
+                let better = better_answer(transaction, -id)?.ok_or(Error::NoPair { id })?;
+                let (first, second) =
+                    if better == Answer::First { (pair.chosen, pair.rejected) } else { (pair.rejected, pair.chosen) };
+                let revision = Revision { who, is_model: false, content: Some((&pair.prompt, &first, &second)) };
+                add_item_revision(transaction, -id, &revision, None)?;
+            }
+            Ok(())
+        })?;
+        self.pair(id)
+    }
+
+    /// Removes a pair from what is trained on, or puts it back. Nothing is deleted.
+    ///
+    /// # Errors
+    /// When there is no such pair, or it cannot be written.
+    pub fn remove_pair(&mut self, id: i64, who: &str, removed: bool) -> Result<PairView, Error> {
+        self.write(|transaction| {
+            let (_, source) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
+            if (source == PairSource::Removed) == removed {
+                return Ok(());
+            }
+            if id > 0 {
+                add_pair_revision(transaction, id, who, None, removed)?;
+            } else {
+                let revision = Revision { who, is_model: false, content: None };
+                add_item_revision(transaction, -id, &revision, Some(removed))?;
+            }
+            Ok(())
+        })?;
+        self.pair(id)
+    }
+}
+
+fn add_pair_revision(
+    transaction: &Transaction,
+    pair: i64,
+    who: &str,
+    content: Option<&Pair>,
+    removed: bool,
+) -> Result<(), Failed> {
+    let text = |part: Option<&Content>| part.map(json).transpose();
+    transaction
+        .prepare_cached(
+            "INSERT INTO pair_revisions (pair, at, who, prompt, chosen, rejected, removed) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            pair,
+            now(),
+            who,
+            text(content.map(|pair| &pair.prompt))?,
+            text(content.map(|pair| &pair.chosen))?,
+            text(content.map(|pair| &pair.rejected))?,
+            removed,
+        ])?;
+    derived::refresh_pair(transaction, pair)?;
+    Ok(())
+}
+
+/// A change of an item: who made it, and the new prompt, first and second answer where these changed.
+pub(super) struct Revision<'a> {
+    pub(super) who: &'a str,
+    pub(super) is_model: bool,
+    pub(super) content: Option<(&'a Content, &'a Content, &'a Content)>,
+}
+
+/// Appends a change of an item. `removed`: `None` leaves that as it is.
+pub(super) fn add_item_revision(
+    transaction: &Transaction,
+    item: i64,
+    revision: &Revision,
+    removed: Option<bool>,
+) -> Result<(), Failed> {
+    let current = current_item(transaction, item)?.ok_or(Error::NoItem { item })?;
+    let text = |part: Option<&Content>| part.map(json).transpose();
+    transaction
+        .prepare_cached(
+            "INSERT INTO item_revisions (item, at, who, is_model, prompt, first, second, removed)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            item,
+            now(),
+            revision.who,
+            revision.is_model,
+            text(revision.content.map(|(prompt, ..)| prompt))?,
+            text(revision.content.map(|(_, first, _)| first))?,
+            text(revision.content.map(|(.., second)| second))?,
+            removed.unwrap_or(current.removed),
+        ])?;
+    derived::refresh_item(transaction, item)?;
+    Ok(())
+}
+
+/// Which answer of an item its annotators prefer.
+fn better_answer(db: &Connection, item: i64) -> rusqlite::Result<Option<Answer>> {
+    Ok(derived::outcome(db, item)?.and_then(Outcome::better))
+}
+
+/// What became of a pair, newest first.
+fn history(db: &Connection, id: i64) -> rusqlite::Result<Vec<PairChange>> {
+    let (table, row) = if id > 0 { ("pairs", id) } else { ("items", -id) };
+    let mut changes = Vec::new();
+    if let Some((source, line, at)) = origin(db, table, row)? {
+        changes.push(PairChange {
+            at,
+            who: "import".to_owned(),
+            what: format!("Imported from {source}, line {line}."),
+        });
+    }
+    if id > 0 {
+        let items: Vec<i64> = db
+            .prepare_cached("SELECT id FROM items WHERE pair = ? ORDER BY id")?
+            .query_map([id], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        changes.extend(pair_revisions(db, id)?);
+        for item in items {
+            changes.extend(item_revisions(db, item)?);
+            changes.extend(judgements(db, item, Answer::First)?);
+        }
+    } else {
+        changes.extend(item_revisions(db, row)?);
+        changes.extend(judgements(db, row, better_answer(db, row)?.unwrap_or(Answer::First))?);
+    }
+    // Of what happened in one millisecond the later row stays the newer one.
+    changes.sort_by_key(|change| change.at);
+    changes.reverse();
+    Ok(changes)
+}
+
+fn pair_revisions(db: &Connection, pair: i64) -> rusqlite::Result<Vec<PairChange>> {
+    let mut statement = db.prepare_cached(
+        "SELECT at, who, prompt, chosen, rejected, removed FROM pair_revisions WHERE pair = ? ORDER BY id",
+    )?;
+    let came_in = "SELECT prompt, chosen, rejected FROM pairs WHERE id = ?";
+    let before = db.prepare_cached(came_in)?.query_row([pair], |row| parts(row, 0))?;
+    let revisions = statement.query_map([pair], |row| {
+        Ok((
+            row.get(0)?,
+            row.get(1)?,
+            parts(row, 2)?,
+            row.get::<_, bool>(5)?,
+            ["prompt", "chosen answer", "rejected answer"],
+        ))
+    })?;
+    changes(before, revisions.collect::<rusqlite::Result<_>>()?)
+}
+
+fn item_revisions(db: &Connection, item: i64) -> rusqlite::Result<Vec<PairChange>> {
+    let mut statement = db.prepare_cached(
+        "SELECT at, who, prompt, first, second, removed FROM item_revisions WHERE item = ? ORDER BY id",
+    )?;
+    let came_in = "SELECT prompt, first, second FROM items WHERE id = ?";
+    let before = db.prepare_cached(came_in)?.query_row([item], |row| parts(row, 0))?;
+    let revisions = statement.query_map([item], |row| {
+        Ok((
+            row.get(0)?,
+            row.get(1)?,
+            parts(row, 2)?,
+            row.get::<_, bool>(5)?,
+            ["prompt", "first answer", "second answer"],
+        ))
+    })?;
+    changes(before, revisions.collect::<rusqlite::Result<_>>()?)
+}
+
+type Texts = [Option<Content>; 3];
+
+fn parts(row: &Row, from: usize) -> rusqlite::Result<Texts> {
+    Ok([content(row, from)?, content(row, from + 1)?, content(row, from + 2)?])
+}
+
+/// Says of each revision what it changed.
+fn changes(
+    mut before: Texts,
+    revisions: Vec<(i64, String, Texts, bool, [&'static str; 3])>,
+) -> rusqlite::Result<Vec<PairChange>> {
+    let mut was_removed = false;
+    let mut changes = Vec::new();
+    for (at, who, now_is, removed, names) in revisions {
+        let what = if now_is[0].is_none() {
+            match (was_removed, removed) {
+                (false, true) => "Removed.".to_owned(),
+                _ => "Put back.".to_owned(),
+            }
+        } else {
+            let generated = before[1].is_none() && now_is[1].is_some();
+            let changed: Vec<&str> =
+                (0..3).filter(|&part| before[part] != now_is[part]).map(|part| names[part]).collect();
+            before = now_is;
+            if generated { "Generated both answers.".to_owned() } else { format!("Edited the {}.", listing(&changed)) }
+        };
+        was_removed = removed;
+        changes.push(PairChange { at, who, what });
+    }
+    Ok(changes)
+}
+
+fn listing(names: &[&str]) -> String {
+    match names {
+        [] => "text".to_owned(),
+        [one] => (*one).to_owned(),
+        [firsts @ .., last] => format!("{} and the {last}", firsts.join(", the ")),
+    }
+}
+
+/// What annotators said, `chosen` being the answer that stands as chosen.
+fn judgements(db: &Connection, item: i64, chosen: Answer) -> rusqlite::Result<Vec<PairChange>> {
+    let mut statement = db.prepare_cached(
+        "SELECT judgements.at, name, meaning, note, second_pass, undone.at
+         FROM judgements JOIN annotators ON annotators.id = annotator LEFT JOIN undone ON judgement = judgements.id
+         WHERE item = ? ORDER BY judgements.id",
+    )?;
+    let mut changes = Vec::new();
+    let mut rows = statement.query([item])?;
+    while let Some(row) = rows.next()? {
+        let (at, who): (i64, String) = (row.get(0)?, row.get(1)?);
+        let meaning: Meaning = row.get(2)?;
+        let much = if matches!(meaning, Meaning::FirstMuch | Meaning::SecondMuch) { "much " } else { "" };
+        let said = match meaning.better() {
+            Some(better) if better == chosen => format!("the chosen answer is {much}better"),
+            Some(_) => format!("the rejected answer is {much}better"),
+            None if meaning == Meaning::TieGood => "both answers are equally good".to_owned(),
+            None if meaning == Meaning::TieBad => "both answers are equally bad".to_owned(),
+            None => "skipped".to_owned(),
+        };
+        let again = if row.get::<_, bool>(4)? { " a second time" } else { "" };
+        let note = row.get::<_, Option<String>>(3)?.map_or_else(String::new, |note| format!(" Note: {note}"));
+        changes.push(PairChange { at, who: who.clone(), what: format!("Judged blind{again}: {said}.{note}") });
+        if let Some(at) = row.get(5)? {
+            changes.push(PairChange { at, who, what: format!("Took the judgement back ({said}).") });
+        }
+    }
+    Ok(changes)
+}

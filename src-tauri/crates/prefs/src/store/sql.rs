@@ -1,0 +1,52 @@
+//! Values in and out of the database.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::types::Type;
+use rusqlite::{Row, params};
+
+use crate::{Content, Pair};
+
+pub(super) fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(row: &Row, column: usize) -> rusqlite::Result<T> {
+    parsed(&row.get::<_, String>(column)?, column)
+}
+
+/// The content in a column that may be empty.
+pub(super) fn content(row: &Row, column: usize) -> rusqlite::Result<Option<Content>> {
+    row.get::<_, Option<String>>(column)?.map(|text| parsed(&text, column)).transpose()
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| damaged(column, error))
+}
+
+/// A value that no version of this program has written.
+pub(super) fn damaged(column: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
+}
+
+/// A pair from four columns on.
+pub(super) fn pair(row: &Row, from: usize) -> rusqlite::Result<Pair> {
+    Ok(Pair {
+        prompt: from_json(row, from)?,
+        chosen: from_json(row, from + 1)?,
+        rejected: from_json(row, from + 2)?,
+        category: row.get(from + 3)?,
+    })
+}
+
+pub(super) fn now() -> i64 {
+    // A clock before 1970 is a wrong clock; the order of rows is kept by their numbers.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// The number of an annotator, if the name is known.
+pub(super) fn annotator(db: &rusqlite::Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    use rusqlite::OptionalExtension;
+    let mut statement = db.prepare_cached("SELECT id FROM annotators WHERE name = ?")?;
+    statement.query_row(params![name.trim()], |row| row.get(0)).optional()
+}

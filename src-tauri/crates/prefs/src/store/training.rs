@@ -1,0 +1,171 @@
+//! What leaves a project: the pairs to train on, and every judgement ever given.
+
+use std::path::Path;
+
+use rusqlite::Row;
+use serde::{Deserialize, Serialize};
+
+use super::Project;
+use super::pairs::{PairSource, listed};
+use super::sql::{content, damaged};
+use super::verdict::{Answer, Meaning, Side, Verdict};
+use crate::agreement::Vote;
+use crate::jsonl::write_whole;
+use crate::{Content, Error, Pair};
+
+/// A pair to train on, and where it has its content from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcedPair {
+    /// An imported pair's number, or minus the number of a labelled item.
+    pub id: i64,
+    /// Where it has its content from.
+    pub source: PairSource,
+    /// The pair itself.
+    pub pair: Pair,
+}
+
+/// A judgement as it was given, with what was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JudgementRow {
+    /// Its number, in the order of coming in.
+    pub judgement: i64,
+    /// The item.
+    pub item: i64,
+    /// The imported pair that the item is, where it is one.
+    pub pair: Option<i64>,
+    /// Who judged.
+    pub annotator: String,
+    /// When, in milliseconds since 1970 (UTC).
+    pub at: i64,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// Which answer stood left.
+    pub left: Answer,
+    /// What was pressed.
+    pub verdict: Verdict,
+    /// Which answer that means.
+    pub meaning: Meaning,
+    /// What the annotator had to say.
+    pub note: Option<String>,
+    /// Whether the annotator judged this item before.
+    pub second_pass: bool,
+    /// When it was taken back, in milliseconds since 1970 (UTC).
+    pub undone: Option<i64>,
+    /// A label of the user's own.
+    pub category: Option<String>,
+    /// What was asked, as it was shown.
+    pub prompt: Content,
+    /// The first answer, as it was shown.
+    pub first: Content,
+    /// The second answer, as it was shown.
+    pub second: Content,
+}
+
+impl Project {
+    /// All pairs to train on, as they are now: imported and edited ones in the order of coming in, then those that
+    /// annotators decided. Of an item it is what a strict majority of its annotators prefer, one vote each, much better
+    /// counting as better; ties, skips and items without a majority give no pair.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn training_pairs(&self) -> Result<Vec<SourcedPair>, Error> {
+        self.read(|db| {
+            let mut statement = db.prepare("SELECT id FROM listing WHERE source <> ? ORDER BY id < 0, abs(id)")?;
+            let ids = statement.query_map([PairSource::Removed], |row| row.get(0))?;
+            let ids = ids.collect::<rusqlite::Result<Vec<i64>>>()?;
+            let mut pairs = Vec::with_capacity(ids.len());
+            for id in ids {
+                pairs.extend(listed(db, id)?.map(|(pair, source)| SourcedPair { id, source, pair }));
+            }
+            Ok(pairs)
+        })
+    }
+
+    /// Every judgement ever given, oldest first, those that were taken back among them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn judgements(&self) -> Result<Vec<JudgementRow>, Error> {
+        self.read(|db| {
+            let mut statement = db.prepare(
+                "SELECT judgements.id, judgements.item, items.pair, name, judgements.at, milliseconds, left, verdict,
+                        meaning, note, judgements.second_pass, undone.at, category,
+                        coalesce(shown.prompt, items.prompt), coalesce(shown.first, items.first),
+                        coalesce(shown.second, items.second)
+                 FROM judgements
+                 JOIN showings ON showings.id = showing
+                 JOIN items ON items.id = judgements.item
+                 JOIN annotators ON annotators.id = judgements.annotator
+                 LEFT JOIN item_revisions AS shown ON shown.id = showings.item_revision
+                 LEFT JOIN undone ON undone.judgement = judgements.id
+                 ORDER BY judgements.id",
+            )?;
+            statement.query_map([], judgement)?.collect()
+        })
+    }
+
+    /// Writes [`Project::judgements`], one JSON object per line; the file appears whole or not at all. Returns how many.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the file not be written.
+    pub fn export_judgements(&self, path: &Path) -> Result<usize, Error> {
+        let judgements = self.judgements()?;
+        let mut text = Vec::new();
+        for judgement in &judgements {
+            serde_json::to_writer(&mut text, judgement)
+                .map_err(|error| Error::io("write", path)(std::io::Error::other(error)))?;
+            text.push(b'\n');
+        }
+        write_whole(path, &text).map_err(Error::io("write", path))?;
+        Ok(judgements.len())
+    }
+
+    /// The judgements that stand, for [`crate::agreement::agreement`]; skips are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn votes(&self) -> Result<Vec<Vote>, Error> {
+        self.read(|db| {
+            let mut statement = db.prepare(
+                "SELECT name, judgements.item, meaning, side, milliseconds, pass
+                 FROM tasks
+                 JOIN judgements ON judgements.id = judgement
+                 JOIN annotators ON annotators.id = tasks.annotator
+                 WHERE state = 'done' ORDER BY judgements.id",
+            )?;
+            let vote = |row: &Row| {
+                Ok(Vote {
+                    annotator: row.get(0)?,
+                    item: row.get(1)?,
+                    meaning: row.get(2)?,
+                    side: row.get::<_, Option<Side>>(3)?,
+                    milliseconds: row.get::<_, i64>(4)? as u64,
+                    second_pass: row.get(5)?,
+                })
+            };
+            statement.query_map([], vote)?.collect()
+        })
+    }
+}
+
+fn judgement(row: &Row) -> rusqlite::Result<JudgementRow> {
+    let shown = |column: usize| content(row, column)?.ok_or_else(|| damaged(column, "what was shown is missing"));
+    Ok(JudgementRow {
+        judgement: row.get(0)?,
+        item: row.get(1)?,
+        pair: row.get(2)?,
+        annotator: row.get(3)?,
+        at: row.get(4)?,
+        milliseconds: row.get::<_, i64>(5)? as u64,
+        left: row.get(6)?,
+        verdict: row.get(7)?,
+        meaning: row.get(8)?,
+        note: row.get(9)?,
+        second_pass: row.get(10)?,
+        undone: row.get(11)?,
+        category: row.get(12)?,
+        prompt: shown(13)?,
+        first: shown(14)?,
+        second: shown(15)?,
+    })
+}
