@@ -73,6 +73,9 @@ pub struct RunConfig {
     pub logging_steps: u64,
     /// Evaluate on `data.eval` every so many steps, and at the end; 0 for only at the end.
     pub eval_steps: u64,
+    /// Held-out prompts that are answered at the start, with each evaluation and at the end, to be read by a person; 0
+    /// for none.
+    pub sample_prompts: usize,
     /// Write a checkpoint every so many steps, and at the end; 0 for only at the end. 50 where TRL has 500: steps are
     /// slow where no large GPU is.
     pub save_steps: u64,
@@ -111,7 +114,7 @@ pub enum Resume {
     From(PathBuf),
 }
 
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
     "model",
     "output_dir",
     "init_adapter",
@@ -138,6 +141,7 @@ const KEYS: [&str; 32] = [
     "shuffle",
     "logging_steps",
     "eval_steps",
+    "sample_prompts",
     "save_steps",
     "save_total_limit",
     "gradient_checkpointing",
@@ -150,8 +154,15 @@ const DATA_KEYS: [&str; 2] = ["train", "eval"];
 const LORA_KEYS: [&str; 4] = ["r", "lora_alpha", "lora_dropout", "target_modules"];
 
 /// Keys that may change between a run and its resumption, because they change no number of it.
-const FREE: [&str; 6] =
-    ["resume_from_checkpoint", "logging_steps", "eval_steps", "save_steps", "save_total_limit", "output_dir"];
+const FREE: [&str; 7] = [
+    "resume_from_checkpoint",
+    "logging_steps",
+    "eval_steps",
+    "sample_prompts",
+    "save_steps",
+    "save_total_limit",
+    "output_dir",
+];
 
 impl Default for RunConfig {
     fn default() -> Self {
@@ -182,6 +193,7 @@ impl Default for RunConfig {
             shuffle: true,
             logging_steps: 1,
             eval_steps: 0,
+            sample_prompts: 0,
             save_steps: 50,
             save_total_limit: 2,
             gradient_checkpointing: true,

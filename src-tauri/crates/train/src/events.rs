@@ -24,6 +24,8 @@ pub enum Event {
     Step(StepMetrics),
     /// Held-out pairs were scored.
     Eval(EvalMetrics),
+    /// Sample answers were generated.
+    Samples(Samples),
     /// A checkpoint was written.
     Checkpoint {
         /// Optimiser steps done.
@@ -117,6 +119,8 @@ pub enum Stage {
     Train,
     /// Scoring held-out pairs.
     Eval,
+    /// Answering sample prompts.
+    Samples,
 }
 
 /// How far a stage is.
@@ -223,6 +227,24 @@ pub struct EvalMetrics {
     pub seconds: f64,
 }
 
+/// Answers to a few fixed held-out prompts, for a person to read. Where a step has several, the last counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Samples {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// The answers, in the order of the prompts.
+    pub answers: Vec<TextSample>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextSample {
+    /// The last message of the prompt.
+    pub prompt: String,
+    /// The greedy answer, cut at [`crate::samples::MAX_NEW_TOKENS`].
+    pub text: String,
+}
+
 /// An event with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
@@ -239,6 +261,7 @@ impl Event {
         match self {
             Self::Step(metrics) => Some(metrics.step),
             Self::Eval(metrics) => Some(metrics.step),
+            Self::Samples(samples) => Some(samples.step),
             Self::Checkpoint { step, .. } | Self::Finished { step, .. } | Self::Cancelled { step } => Some(*step),
             _ => None,
         }
@@ -308,18 +331,31 @@ impl EventWriter {
 /// # Errors
 /// When the file cannot be read, or a whole line of it is no event.
 pub fn read(path: &Path) -> Result<Vec<Line>> {
-    let mut input = BufReader::new(File::open(path).map_err(Error::read(path))?);
-    let (mut lines, mut text) = (Vec::new(), Vec::new());
+    Ok(read_from(path, 0)?.0)
+}
+
+/// Reads the whole lines that begin at byte `from` or later, and says at which byte the next one will begin. Lines are
+/// never changed, so that a reader who asks from there again misses nothing.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(path: &Path, from: u64) -> Result<(Vec<Line>, u64)> {
+    let mut file = File::open(path).map_err(Error::read(path))?;
+    file.seek(SeekFrom::Start(from)).map_err(Error::read(path))?;
+    let mut input = BufReader::new(file);
+    let (mut lines, mut text, mut next) = (Vec::new(), Vec::new(), from);
     loop {
         text.clear();
         input.read_until(b'\n', &mut text).map_err(Error::read(path))?;
         if text.last() != Some(&b'\n') {
-            return Ok(lines);
+            return Ok((lines, next));
         }
         let line = serde_json::from_slice(&text).map_err(|error| {
-            let what = format!("line {} is no event: {error}", lines.len() + 1);
+            let place = if from == 0 { String::new() } else { format!(" after byte {from}") };
+            let what = format!("line {}{place} is no event: {error}", lines.len() + 1);
             Error::read(path)(std::io::Error::new(std::io::ErrorKind::InvalidData, what))
         })?;
+        next += text.len() as u64;
         lines.push(line);
     }
 }
@@ -328,15 +364,19 @@ pub fn read(path: &Path) -> Result<Vec<Line>> {
 pub fn effective(lines: Vec<Line>) -> Vec<Line> {
     let mut kept: Vec<Line> = Vec::with_capacity(lines.len());
     for line in lines {
-        if let Event::Resumed { from_step } = line.event {
-            let ended = |event: &Event| {
-                matches!(event, Event::Finished { .. } | Event::Failed { .. } | Event::Cancelled { .. })
-            };
-            kept.retain(|line| !ended(&line.event) && line.event.step().is_none_or(|step| step <= from_step));
-        }
-        kept.push(line);
+        take(&mut kept, line);
     }
     kept
+}
+
+/// Adds the next line of a file to those of it that count so far; see [`effective`].
+pub fn take(kept: &mut Vec<Line>, line: Line) {
+    if let Event::Resumed { from_step } = line.event {
+        let ended =
+            |event: &Event| matches!(event, Event::Finished { .. } | Event::Failed { .. } | Event::Cancelled { .. });
+        kept.retain(|line| !ended(&line.event) && line.event.step().is_none_or(|step| step <= from_step));
+    }
+    kept.push(line);
 }
 
 #[cfg(test)]

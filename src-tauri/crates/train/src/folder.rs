@@ -11,7 +11,7 @@ use prefs::{Pair, Refused, jsonl};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The settings of the run, complete.
 pub const CONFIG: &str = "config.toml";
@@ -24,6 +24,25 @@ pub const ADAPTER: &str = "adapter";
 /// When the run began, and the rows of its data files that are no pair, by line and reason.
 const ORIGIN: &str = "origin.json";
 const LOCK: &str = "run.lock";
+/// How long a folder in use is waited for.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Whether a process trains in the run's folder now. The system lets go of a lock however its process ends.
+///
+/// # Errors
+/// When the lock cannot be looked at.
+pub fn is_held(run: &Path) -> Result<bool> {
+    let path = run.join(LOCK);
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        file => file.map_err(Error::read(&path))?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(source)) => Err(Error::Read { path, source }),
+    }
+}
 
 /// A run's folder, held by this process until dropped.
 pub struct RunFolder {
@@ -75,10 +94,15 @@ impl RunFolder {
         create_folder(&path)?;
         let lock_path = path.join(LOCK);
         let lock = File::create(&lock_path).map_err(Error::write(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::OutputBusy { path }),
-            Err(TryLockError::Error(source)) => return Err(Error::Write { path: lock_path, source }),
+        let began = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Whoever only looks whether a run goes on (`is_held`) holds the lock for a moment.
+                Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 10),
+                Err(TryLockError::WouldBlock) => return Err(Error::OutputBusy { path }),
+                Err(TryLockError::Error(source)) => return Err(Error::Write { path: lock_path, source }),
+            }
         }
         let resuming = path.join(CONFIG).exists();
         if resuming {

@@ -19,6 +19,7 @@ pub mod order;
 pub mod reference;
 mod report;
 pub mod run;
+pub mod samples;
 pub mod schedule;
 mod training;
 

@@ -12,6 +12,7 @@ use crate::optimizer::AdamW;
 use crate::order::Order;
 use crate::reference::{self, Cache};
 use crate::report::Report;
+use crate::samples::SamplePrompts;
 use crate::schedule::{Schedule, SchedulerType, warmup_steps};
 use crate::training::{Scored, Training};
 use candle_core::{DType, Device};
@@ -149,6 +150,10 @@ impl Run<'_> {
                 encoded => encoded,
             },
         };
+        let samples = match (eval_rows, self.config.sample_prompts) {
+            (Some(rows), count) if count > 0 => Some(SamplePrompts::new(tokenizer, &rows.pairs, count)?),
+            _ => None,
+        };
         let order = Order {
             pairs: train.examples.len(),
             batch_size: self.config.per_device_train_batch_size,
@@ -194,6 +199,7 @@ impl Run<'_> {
             order,
             train,
             eval,
+            samples,
             lora,
             optimizer,
             state,

@@ -13,6 +13,7 @@ use crate::order::Order;
 use crate::reference::ReferenceLogps;
 use crate::report::Report;
 use crate::run::Outcome;
+use crate::samples::SamplePrompts;
 use crate::schedule::Schedule;
 use candle_core::Tensor;
 use model::{Decoder, ForwardOptions, Gradients, Lora};
@@ -40,6 +41,7 @@ pub(crate) struct Training<'a> {
     pub(crate) order: Order,
     pub(crate) train: Scored,
     pub(crate) eval: Option<Scored>,
+    pub(crate) samples: Option<SamplePrompts<'a>>,
     pub(crate) lora: Lora,
     pub(crate) optimizer: AdamW,
     pub(crate) state: State,
@@ -50,7 +52,10 @@ impl Training<'_> {
     pub(crate) fn go(mut self, report: &mut Report<'_>) -> Result<Outcome> {
         let total = self.schedule.total_steps;
         let mut pace = VecDeque::with_capacity(PACE_STEPS);
-        if self.state.eval_due && !self.evaluate(report)? {
+        if self.state.step == 0 && !self.sample(report)? {
+            return self.cancel(report);
+        }
+        if self.state.eval_due && !(self.sample(report)? && self.evaluate(report)?) {
             return self.cancel(report);
         }
         while self.state.step < total {
@@ -64,7 +69,7 @@ impl Training<'_> {
                 self.tell_step(&done, pace.iter().sum::<f64>() / pace.len() as f64, report)?;
             }
             self.state.eval_due = self.eval.is_some() && is_due(step, self.config.eval_steps, last);
-            if self.state.eval_due && !self.evaluate(report)? {
+            if self.state.eval_due && !(self.sample(report)? && self.evaluate(report)?) {
                 return self.cancel(report);
             }
             if is_due(step, self.config.save_steps, last) {
@@ -144,6 +149,14 @@ impl Training<'_> {
             seconds: window.seconds,
             seconds_left: pace * total_steps.saturating_sub(step) as f64,
         }))
+    }
+
+    /// Answers the sample prompts, where there are any. Answers whether to go on.
+    fn sample(&self, report: &mut Report<'_>) -> Result<bool> {
+        match &self.samples {
+            Some(samples) => samples.tell(self.decoder, &self.lora, self.state.step, report),
+            None => Ok(true),
+        }
     }
 
     /// Scores the held-out pairs. Answers whether it was done; otherwise the run is to stop.

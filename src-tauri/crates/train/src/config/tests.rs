@@ -33,7 +33,7 @@ fn every_key_is_read_and_written_back() {
         max_prompt_length = 32\ntruncation = 'keep_end'\nlearning_rate = 1e-4\nlr_scheduler_type = 'cosine'\n\
         warmup_steps = 3\nwarmup_ratio = 0.2\nweight_decay = 0.01\nmax_grad_norm = 0.5\n\
         per_device_train_batch_size = 2\ngradient_accumulation_steps = 3\nmax_steps = 9\nnum_train_epochs = 1.5\n\
-        shuffle = false\nlogging_steps = 2\neval_steps = 4\nsave_steps = 5\nsave_total_limit = 6\n\
+        shuffle = false\nlogging_steps = 2\neval_steps = 4\nsample_prompts = 3\nsave_steps = 5\nsave_total_limit = 6\n\
         gradient_checkpointing = false\nresume_from_checkpoint = '/o/checkpoints/step-4'\n\
         [data]\ntrain = '/t'\neval = '/e'\n\
         [lora]\nr = 4\nlora_alpha = 8\nlora_dropout = 0.1\ntarget_modules = ['q_proj']\n";
@@ -108,7 +108,7 @@ fn values_without_meaning_are_refused_by_key() {
 #[test]
 fn changes_are_named_and_free_keys_change_no_digest() {
     let old = parse("").unwrap();
-    let free = parse("resume_from_checkpoint = true\nlogging_steps = 7\nsave_steps = 1\neval_steps = 2").unwrap();
+    let free = parse("resume_from_checkpoint = true\nlogging_steps = 7\nsave_steps = 1\neval_steps = 2\nsample_prompts = 4").unwrap();
     assert_eq!(free.changes_since(&old).unwrap(), Vec::<String>::new());
     assert_eq!(free.digest().unwrap(), old.digest().unwrap());
     let new = parse("beta = 0.5\nmax_prompt_length = 9").unwrap();
