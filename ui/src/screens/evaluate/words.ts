@@ -4,9 +4,14 @@ import type { EvalSummary, Winner } from "../../client/bindings";
 import { percent } from "../../format";
 
 /** `71 % (56 to 83 %)`: a rate is never shown without its interval where there is one. */
-export function rate(value: number | null, interval: [number, number] | null): string {
+export function rate(value: number | null, ends: [number, number] | null): string {
   if (value === null) return "–";
-  return interval ? `${percent(value)} (${percent(interval[0]).replace(" %", "")} to ${percent(interval[1])})` : percent(value);
+  return ends ? `${percent(value)} (${interval(ends)})` : percent(value);
+}
+
+/** `56 to 83 %` */
+export function interval([low, high]: [number, number]): string {
+  return `${percent(low).replace(" %", "")} to ${percent(high)}`;
 }
 
 export const VERDICTS: Record<string, { word: string; tone: "good" | "bad" | "neutral" }> = {

@@ -32,7 +32,8 @@ export function nextName(name: string, taken: string[]): string {
 /** What to try after a failure, as changes to the run's settings. */
 export function remediesFor(error: ApiError, settings: RunSettings): Remedy[] {
   const remedies: Remedy[] = [];
-  if (error.code === "out_of_memory" || (error.code === "tensor" && /memory/i.test(error.message))) {
+  // A process that is gone without a word was most often killed for its memory.
+  if (error.code === "out_of_memory" || error.code === "interrupted" || (error.code === "tensor" && /memory/i.test(error.message))) {
     if (!settings.gradient_checkpointing) {
       remedies.push({ label: "Turn gradient_checkpointing on", settings: { gradient_checkpointing: true } });
     }

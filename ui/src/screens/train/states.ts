@@ -15,20 +15,7 @@ export const STATES: Record<RunState, { word: string; tone: Tone }> = {
 export const isLive = (state: RunState) => state === "running" || state === "prepared";
 export const mayResume = (state: RunState) => state === "stopped" || state === "interrupted" || state === "failed";
 
-const STAGES: Record<string, string> = {
-  "": "Starting",
-  start: "Starting",
-  load: "Loading the model",
-  model: "Loading the model",
-  encode: "Turning pairs into tokens",
-  reference: "Asking the reference model about every pair",
-  train: "Training",
-  eval: "Scoring held-out pairs",
-  sample: "Writing sample answers",
-  samples: "Writing sample answers",
-};
-
-/** What a run is doing now, in words. */
-export function stageWords(view: Pick<RunView, "stage">): string {
-  return STAGES[view.stage] ?? view.stage;
+/** What a run is doing now: the program's words, as a label. */
+export function stageWords({ stage }: Pick<RunView, "stage">): string {
+  return stage === "" ? "Starting" : stage.charAt(0).toUpperCase() + stage.slice(1);
 }
