@@ -29,7 +29,7 @@ pub struct Vote {
 }
 
 /// How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct Agreement {
     /// Items that at least two annotators judged.
     pub items_shared: usize,
@@ -44,7 +44,7 @@ pub struct Agreement {
 }
 
 /// Two annotators on the items that both judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct AnnotatorPair {
     /// One.
     pub a: String,
@@ -59,7 +59,7 @@ pub struct AnnotatorPair {
 }
 
 /// One annotator.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct AnnotatorView {
     /// Who.
     pub annotator: String,

@@ -17,7 +17,7 @@ use values::Parts;
 pub use guess::guess;
 
 /// What an import brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportKind {
     /// Two answers, and which is better.
@@ -45,7 +45,7 @@ impl ImportKind {
 
 /// Which column is which. Pairs come either from `chosen` and `rejected`, or from `answer_a`, `answer_b` and a
 /// `preference` between them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 pub struct ColumnMapping {
     /// What the rows become.
     pub kind: ImportKind,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
 pub struct Message {
     /// Who speaks: `system`, `user`, `assistant`, or what else the model's template knows.
     pub role: String,
@@ -20,7 +20,7 @@ impl Message {
 }
 
 /// A prompt or an answer: plain text (taken as it is) or messages (rendered by the model's chat template).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
 #[serde(untagged)]
 pub enum Content {
     /// Text as it is.

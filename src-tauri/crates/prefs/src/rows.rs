@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// A row that was not taken, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[ts(rename = "RefusedRow")]
 pub struct Refused {
     /// Line of the file, from 1.
     pub line: usize,
