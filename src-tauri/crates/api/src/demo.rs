@@ -30,12 +30,15 @@ const MAX_NEW_TOKENS: usize = 72;
 /// The demo's pairs, built in.
 pub(crate) const PAIRS: (&str, &str) = ("pairs.jsonl", include_str!("../../../../assets/demo/pairs.jsonl"));
 
+/// The demo's settings, built in.
+pub(crate) const RUN: (&str, &str) = ("run.toml", include_str!("../../../../assets/demo/run.toml"));
+
 /// The demo project.
 const FILES: [(&str, &str); 4] = [
     PAIRS,
     ("held_out_pairs.jsonl", include_str!("../../../../assets/demo/held_out_pairs.jsonl")),
     ("prompts.jsonl", include_str!("../../../../assets/demo/prompts.jsonl")),
-    ("run.toml", include_str!("../../../../assets/demo/run.toml")),
+    RUN,
 ];
 
 /// Where the demo works.

@@ -132,6 +132,18 @@ pub(crate) enum Command {
         #[arg(long)]
         fetch_only: bool,
     },
+    /// The window's page in a browser of this machine, or through an SSH tunnel
+    Serve {
+        /// Port on 127.0.0.1; 0 for any that is free
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Where projects lie; no other folder can be opened [default: Tiebreak in the documents folder]
+        #[arg(long)]
+        projects: Option<PathBuf>,
+        /// A project to show first; it may lie elsewhere
+        #[arg(long)]
+        open: Option<PathBuf>,
+    },
     /// Go on with the run in a folder: what the program starts for a run in a process of its own
     Worker {
         /// The run's folder

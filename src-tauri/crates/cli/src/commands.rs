@@ -2,6 +2,7 @@
 
 use crate::arguments::Command;
 use crate::output::Output;
+use crate::serve;
 use api::{
     CheckRequest, Context, DemoReply, DemoRequest, EvalRequest, ExportRequest, GenerateRequest, ImportRequest,
     ReportRequest, Result, ScoreRequest,
@@ -111,6 +112,12 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 let words = format!("{}: {}\n  {}", exported.what, exported.path.display(), exported.load);
                 print("export", &exported, words);
             }
+        }
+        Command::Serve { port, projects, open } => {
+            serve::serve(&serve::Options { port, projects, open }, stop, |url, token| {
+                let words = format!("Open this address in a browser (Ctrl-C ends the server, not the runs):\n{url}");
+                print("serve", &serde_json::json!({ "url": url, "token": token }), words);
+            })?;
         }
         Command::Demo { fetch_only: true, .. } => {
             let path = api::fetch_demo_model(&mut context)?;

@@ -53,6 +53,25 @@ pub enum Flow {
     Break,
 }
 
+/// What happens while answers are generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// An answer has grown.
+    Token {
+        /// Place of its prompt.
+        prompt: usize,
+        /// The new token.
+        token: u32,
+    },
+    /// An answer has ended.
+    Answer {
+        /// Place of its prompt.
+        prompt: usize,
+        /// All of it.
+        answer: &'a Answer,
+    },
+}
+
 /// What is to be answered, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -85,6 +104,23 @@ pub fn generate(
     lora: Option<&Lora>,
     request: Request,
     mut on_token: impl FnMut(usize, u32) -> Flow,
+) -> Result<Vec<Answer>, Error> {
+    generate_each(decoder, lora, request, |event| match event {
+        Event::Token { prompt, token } => on_token(prompt, token),
+        Event::Answer { .. } => Flow::Continue,
+    })
+}
+
+/// As [`generate`], for a caller that does something with each answer as soon as it has ended. Answers that were broken
+/// off are only returned.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_each(
+    decoder: &Decoder,
+    lora: Option<&Lora>,
+    request: Request,
+    mut on_event: impl FnMut(Event) -> Flow,
 ) -> Result<Vec<Answer>, Error> {
     let Request { prompts, sampling, stop, batch } = request;
     sampling.validate().map_err(Error::Request)?;
@@ -124,7 +160,7 @@ pub fn generate(
             } else {
                 sequence.ids.push(token);
                 sequence.next = vec![token];
-                if on_token(sequence.prompt, token) == Flow::Break {
+                if on_event(Event::Token { prompt: sequence.prompt, token }) == Flow::Break {
                     flow = Flow::Break;
                 }
                 if sequence.ids.len() == sampling.max_new_tokens {
@@ -134,7 +170,11 @@ pub fn generate(
             match finish {
                 Some(finish) => {
                     free.push(sequence.slot);
-                    answers[sequence.prompt] = Some(Answer { ids: sequence.ids, finish });
+                    let (prompt, answer) = (sequence.prompt, Answer { ids: sequence.ids, finish });
+                    if on_event(Event::Answer { prompt, answer: &answer }) == Flow::Break {
+                        flow = Flow::Break;
+                    }
+                    answers[prompt] = Some(answer);
                 }
                 None => going.push(sequence),
             }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::{DType, Device};
-use generate::{Finish, Flow, Request, Sampling, generate};
+use generate::{Event, Finish, Flow, Request, Sampling, generate_each};
 use model::Decoder;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,18 @@ fn check(folder: &Path) {
     let sampling = Sampling { max_new_tokens: greedy.iter().map(Vec::len).max().unwrap(), ..Sampling::default() };
     for batch in [1, 2, prompts.len()] {
         let request = Request { prompts: &prompts, sampling: &sampling, stop: &stop, batch };
-        let answers = generate(&decoder, None, request, |_, _| Flow::Continue).unwrap();
+        let mut tokens = vec![Vec::new(); prompts.len()];
+        let mut ended_with = vec![None; prompts.len()];
+        let answers = generate_each(&decoder, None, request, |event| {
+            match event {
+                Event::Token { prompt, token } => tokens[prompt].push(token),
+                Event::Answer { prompt, answer } => ended_with[prompt] = Some(answer.clone()),
+            }
+            Flow::Continue
+        });
+        let answers = answers.unwrap();
+        assert_eq!(tokens, answers.iter().map(|answer| answer.ids.clone()).collect::<Vec<_>>());
+        assert_eq!(ended_with, answers.iter().cloned().map(Some).collect::<Vec<_>>());
         for (answer, greedy) in answers.iter().zip(&greedy) {
             // transformers keeps the token that ends an answer.
             let ended = greedy.last().is_some_and(|last| stop.contains(last));

@@ -22,6 +22,9 @@ pub(super) fn prepare(projects: &Path) -> Result<PathBuf> {
     let (name, text) = PAIRS;
     let reading = jsonl::read_pairs_from(text.as_bytes()).map_err(Error::file(Path::new(name)))?;
     project.add_import(&reading, name)?;
+    // Their preference is known: to see how labelling goes, they are judged again without being told.
+    let ids = project.pairs().map(|pair| pair.map(|pair| pair.id)).collect::<std::result::Result<Vec<_>, _>>()?;
+    project.add_items_from_pairs(&ids)?;
     About { name: "Demo: plain answers".into(), model: Some(MODEL.into()), demo: true }.write(&folder)?;
     Ok(folder)
 }

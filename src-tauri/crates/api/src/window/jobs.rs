@@ -96,7 +96,23 @@ impl Backend {
         Ok(job)
     }
 
-    /// Whether a job of this kind is at work on the project.
+    /// Asks all jobs to stop, and waits for them as long as `patience`: what they have done so far is kept.
+    pub fn stop_jobs(&self, patience: Duration) {
+        let start = Instant::now();
+        loop {
+            let running = {
+                let all = locked(&self.0.jobs.all);
+                all.iter().for_each(|entry| entry.stop.store(true, Ordering::Relaxed));
+                all.iter().any(|entry| entry.job.state == JobState::Running)
+            };
+            if !running || start.elapsed() >= patience {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The job of this kind that is at work on the project.
     pub(crate) fn running_job(&self, kind: JobKind, project: &str) -> Option<Job> {
         let all = locked(&self.0.jobs.all);
         let at_work = |job: &&Job| job.kind == kind && job.project == project && job.state == JobState::Running;

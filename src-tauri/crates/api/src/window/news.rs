@@ -48,12 +48,21 @@ pub enum Heard {
 
 impl Subscription {
     /// Waits for the next news, at most `patience`.
-    pub fn next(&self, patience: Duration) -> Heard {
+    pub fn wait(&self, patience: Duration) -> Heard {
         match self.0.recv_timeout(patience) {
             Ok(news) => Heard::News(news),
             Err(RecvTimeoutError::Timeout) => Heard::Nothing,
             Err(RecvTimeoutError::Disconnected) => Heard::End,
         }
+    }
+}
+
+/// All news, each as soon as it is there.
+impl Iterator for Subscription {
+    type Item = News;
+
+    fn next(&mut self) -> Option<News> {
+        self.0.recv().ok()
     }
 }
 
@@ -68,10 +77,10 @@ mod tests {
         let news = News::Project { project: "p".into() };
         for _ in 0..=WAITING {
             hub.tell(&news);
-            assert_eq!(keen.next(Duration::ZERO), Heard::News(news.clone()));
+            assert_eq!(keen.wait(Duration::ZERO), Heard::News(news.clone()));
         }
-        assert_eq!(keen.next(Duration::ZERO), Heard::Nothing);
-        let heard = (0..).take_while(|_| slow.next(Duration::ZERO) != Heard::End).count();
+        assert_eq!(keen.wait(Duration::ZERO), Heard::Nothing);
+        let heard = (0..).take_while(|_| slow.wait(Duration::ZERO) != Heard::End).count();
         assert_eq!(heard, WAITING);
     }
 }

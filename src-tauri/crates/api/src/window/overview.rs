@@ -25,13 +25,13 @@ pub(super) fn of(project: &OpenProject) -> Result<ProjectView> {
     let has_adapter = |run: &&PathBuf| run.join(train::folder::ADAPTER).join("adapter_model.safetensors").is_file();
     let (counted, imports, annotators) = {
         let store = project.store();
-        (store.count()?, store.imports()?, Vec::new())
+        (store.counts()?, store.imports()?, store.annotators()?)
     };
     let counts = ProjectCounts {
-        pairs: counted,
-        items: 0,
-        items_without_answers: 0,
-        labelled: 0,
+        pairs: counted.pairs,
+        items: counted.items,
+        items_without_answers: counted.items_without_answers,
+        labelled: counted.labelled,
         runs: runs.len(),
         finished_runs: runs.iter().filter(has_adapter).count(),
         evaluations: folders(&project.folder().join(EVALS))?.len(),
@@ -40,7 +40,7 @@ pub(super) fn of(project: &OpenProject) -> Result<ProjectView> {
         id: import.id,
         source: import.source,
         imported_at: import.imported_at,
-        kind: super::types::ImportKind::Pairs,
+        kind: import.kind,
         added: import.added,
         duplicates: import.duplicates,
         refused: import.refused,

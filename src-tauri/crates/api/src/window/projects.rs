@@ -159,6 +159,8 @@ impl Backend {
         let store = Mutex::new(Project::open(&folder)?);
         let project = Arc::new(OpenProject { folder: folder.clone(), store, about: Mutex::new(()) });
         open.insert(folder, Arc::clone(&project));
+        drop(open);
+        self.watch_runs(&project);
         Ok(project)
     }
 }

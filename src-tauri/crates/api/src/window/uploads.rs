@@ -1,10 +1,11 @@
 //! Files that the page sends: kept in a folder of their own until they are imported.
 
+use super::Backend;
 use super::folders::Settings;
-use super::{Backend, types};
+use super::types::Upload;
 use crate::error::{Error, Result};
 use std::fs;
-use std::io::Write;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -17,36 +18,30 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The folder of the data folder that holds one folder for each file.
 const FOLDER: &str = "uploads";
 
-/// A file that is being sent. Dropped before it is finished, it leaves nothing.
-pub struct Upload {
-    folder: tempfile::TempDir,
-    file: fs::File,
-    path: PathBuf,
-    bytes: u64,
-}
-
 impl Backend {
-    /// Begins to take a file that had this name where it came from.
+    /// Takes a file, which had this name where it came from, from whatever brings its bytes.
     ///
     /// # Errors
-    /// When the data folder cannot be written.
-    pub fn begin_upload(&self, name: &str) -> Result<Upload> {
+    /// When it is larger than [`MOST_BYTES`], breaks off, or cannot be written; nothing of it is kept then.
+    pub fn upload(&self, name: &str, bytes: &mut dyn Read) -> Result<Upload> {
         let all = self.settings().data_folder.join(FOLDER);
         fs::create_dir_all(&all).map_err(Error::file(&all))?;
         let folder = tempfile::Builder::new().prefix("").rand_bytes(16).tempdir_in(&all).map_err(Error::file(&all))?;
-        let path = folder.path().join(plain(name));
-        let file = fs::File::create_new(&path).map_err(Error::file(&path))?;
-        Ok(Upload { folder, file, path, bytes: 0 })
-    }
-
-    /// Takes a file that is in memory already.
-    ///
-    /// # Errors
-    /// When it is too large or cannot be written.
-    pub fn upload(&self, name: &str, bytes: &[u8]) -> Result<types::Upload> {
-        let mut upload = self.begin_upload(name)?;
-        upload.write(bytes)?;
-        upload.finish()
+        let name = plain(name);
+        let path = folder.path().join(&name);
+        let mut file = fs::File::create_new(&path).map_err(Error::file(&path))?;
+        let bytes = std::io::copy(&mut bytes.take(MOST_BYTES + 1), &mut file).map_err(Error::file(&path))?;
+        if bytes > MOST_BYTES {
+            return Err(Error::new(
+                "too_large",
+                format!("{name} is larger than {} MB", MOST_BYTES >> 20),
+                "split it, or bring it in with `tiebreak import`",
+            ));
+        }
+        file.sync_all().map_err(Error::file(&path))?;
+        let folder = folder.keep();
+        let upload = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Upload { upload, name, bytes })
     }
 
     /// Where the file that was sent lies.
@@ -64,36 +59,6 @@ impl Backend {
         let folder = self.settings().data_folder.join(FOLDER).join(upload);
         let mut files = fs::read_dir(&folder).map_err(|_| gone())?;
         files.next().and_then(std::result::Result::ok).map(|entry| entry.path()).ok_or_else(gone)
-    }
-}
-
-impl Upload {
-    /// Takes the next part.
-    ///
-    /// # Errors
-    /// When the file becomes too large or cannot be written.
-    pub fn write(&mut self, part: &[u8]) -> Result<()> {
-        self.bytes += part.len() as u64;
-        if self.bytes > MOST_BYTES {
-            return Err(Error::new(
-                "too_large",
-                format!("the file is larger than {} MB", MOST_BYTES >> 20),
-                "split it, or bring it in with `tiebreak import`",
-            ));
-        }
-        self.file.write_all(part).map_err(Error::file(&self.path))
-    }
-
-    /// Ends the file.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn finish(self) -> Result<types::Upload> {
-        self.file.sync_all().map_err(Error::file(&self.path))?;
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let folder = self.folder.keep();
-        let upload = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(types::Upload { upload, name, bytes: self.bytes })
     }
 }
 
@@ -123,4 +88,21 @@ pub(super) fn remove_old(settings: &Settings) {
 /// The name of an uploaded file, as the user knows it.
 pub(crate) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_from_elsewhere_becomes_a_plain_one() {
+        assert_eq!(plain("pairs.jsonl"), "pairs.jsonl");
+        assert_eq!(plain("../../etc/passwd"), "passwd");
+        assert_eq!(plain("C:\\data\\my pairs.csv"), "my pairs.csv");
+        assert_eq!(plain("a\u{0}b\n?.tsv"), "a_b__.tsv");
+        assert_eq!(plain(".."), "file");
+        assert_eq!(plain(""), "file");
+        let long = plain(&format!("{}.jsonl", "ä".repeat(300)));
+        assert!(long.ends_with(".jsonl") && long.len() <= 255, "{long}");
+    }
 }

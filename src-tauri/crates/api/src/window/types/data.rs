@@ -1,20 +1,13 @@
 //! Files that are brought in, and the pairs of a project.
 
-use super::{Content, Said};
-use serde::{Deserialize, Serialize};
+use super::Content;
+use serde::Serialize;
 use ts_rs::TS;
 
-/// What the rows of a file are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum ImportKind {
-    /// Pairs whose preference is known.
-    Pairs,
-    /// Two answers each, no preference yet.
-    Candidates,
-    /// Prompts alone.
-    Prompts,
-}
+pub use prefs::Refused as RefusedRow;
+pub use prefs::mapping::{ColumnMapping, ImportKind};
+pub use prefs::store::{PairChange, PairPage, PairQuery, PairSource};
+pub use prefs::table::Column;
 
 /// A file that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
@@ -27,56 +20,16 @@ pub struct Upload {
     pub bytes: u64,
 }
 
-/// Which column is what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnMapping {
-    /// What the rows are.
-    pub kind: ImportKind,
-    /// Column of the prompt; none where the answers hold it.
-    pub prompt: Option<String>,
-    /// Column of the preferred answer.
-    pub chosen: Option<String>,
-    /// Column of the other answer.
-    pub rejected: Option<String>,
-    /// Column of the first answer, where no preference is known or `preference` tells it.
-    pub answer_a: Option<String>,
-    /// Column of the second answer.
-    pub answer_b: Option<String>,
-    /// Column of the system message.
-    pub system: Option<String>,
-    /// Column of what goes before the prompt.
-    pub context: Option<String>,
-    /// Column of the category.
-    pub category: Option<String>,
-    /// Column that says which answer is preferred.
-    pub preference: Option<String>,
-}
-
-/// A column of a file.
-#[derive(Debug, Clone, PartialEq, Serialize, TS)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// Share of the rows that have it, 0 to 1.
-    pub filled: f64,
-    /// A value of it, shortened.
-    pub sample: String,
-}
-
 /// A row as it would be taken over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct PreviewRow {
     /// Its line, from 1.
     pub line: usize,
     /// The prompt.
-    #[ts(as = "Said")]
     pub prompt: Content,
     /// The chosen or first answer.
-    #[ts(as = "Option<Said>")]
     pub first: Option<Content>,
     /// The rejected or second answer.
-    #[ts(as = "Option<Said>")]
     pub second: Option<Content>,
     /// Its category.
     pub category: Option<String>,
@@ -132,15 +85,6 @@ pub struct ImportPreview {
     pub tokenizer: Option<String>,
 }
 
-/// A row that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
-pub struct RefusedRow {
-    /// Its line, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct ImportReply {
@@ -158,77 +102,16 @@ pub struct ImportReply {
     pub refused_total: usize,
 }
 
-/// Which pairs to show.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
-#[serde(deny_unknown_fields)]
-pub struct PairQuery {
-    /// Text that prompt or answers hold; empty for all.
-    pub text: String,
-    /// Only those from there.
-    pub source: Option<PairSource>,
-    /// Only those of this category.
-    pub category: Option<String>,
-    /// How many to skip.
-    pub offset: usize,
-    /// How many to give.
-    pub limit: usize,
-}
-
-/// Where a pair comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum PairSource {
-    /// From a file.
-    Imported,
-    /// From a judgement made here.
-    Labelled,
-    /// Changed here.
-    Edited,
-    /// Taken out; not trained on.
-    Removed,
-}
-
-/// A pair in a list: the beginnings of its texts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
-pub struct PairRow {
-    /// Its number.
-    pub id: i64,
-    /// The last message of the prompt.
-    pub prompt: String,
-    /// The preferred answer.
-    pub chosen: String,
-    /// The other.
-    pub rejected: String,
-    /// Its category.
-    pub category: Option<String>,
-    /// Where it comes from.
-    pub source: PairSource,
-}
-
-/// A part of the list of pairs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
-pub struct PairPage {
-    /// How many there are in all, under this query.
-    pub total: usize,
-    /// The part asked for.
-    pub rows: Vec<PairRow>,
-    /// All categories of the project.
-    pub categories: Vec<String>,
-}
-
 /// A pair, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct PairView {
     /// Its number.
     pub id: i64,
     /// The prompt.
-    #[ts(as = "Said")]
     pub prompt: Content,
     /// The preferred answer.
-    #[ts(as = "Said")]
     pub chosen: Content,
     /// The other.
-    #[ts(as = "Said")]
     pub rejected: Content,
     /// Its category.
     pub category: Option<String>,
@@ -240,13 +123,3 @@ pub struct PairView {
     pub rendered: Option<Rendered>,
 }
 
-/// Something that happened to a pair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
-pub struct PairChange {
-    /// When.
-    pub at: i64,
-    /// Who did it; empty for an import.
-    pub who: String,
-    /// What, as a sentence.
-    pub what: String,
-}

@@ -1,6 +1,6 @@
 //! Base against tuned.
 
-use super::{Content, FigureView, Said};
+use super::{Content, FigureView};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -242,7 +242,6 @@ pub struct EvalItem {
     /// Its number in the evaluation.
     pub id: usize,
     /// What was asked.
-    #[ts(as = "Said")]
     pub prompt: Content,
     /// Its category.
     pub category: Option<String>,
@@ -277,7 +276,6 @@ pub struct BlindItem {
     /// Its number in the evaluation.
     pub id: usize,
     /// What was asked.
-    #[ts(as = "Said")]
     pub prompt: Content,
     /// The answer on the left.
     pub left: String,

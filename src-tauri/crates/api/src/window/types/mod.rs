@@ -1,9 +1,10 @@
 //! What crosses between the page and the back end. `ts-rs` writes the same types for the page, into one file
 //! (`ui/src/client/bindings.ts`); see [`crate::window::bindings`].
 //!
+//! What crate `prefs` keeps crosses as it is kept there; all else is defined here.
+//!
 //! All numbers are numbers of the page's language, times are milliseconds since 1970, and an absent value is `null`.
 
-mod content;
 mod data;
 mod evaluation;
 mod export;
@@ -15,10 +16,11 @@ mod projects;
 mod requests;
 mod training;
 
-pub use content::{Content, Message, Said};
+pub use prefs::{Content, Message};
+
 pub use data::{
-    Column, ColumnMapping, ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairRow, PairSource,
-    PairView, PreviewRow, RefusedRow, Rendered, Upload,
+    Column, ColumnMapping, ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairSource, PairView,
+    PreviewRow, RefusedRow, Rendered, Upload,
 };
 pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
@@ -27,7 +29,7 @@ pub use evaluation::{
 pub use export::{ExportWhat, Exported};
 pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
 pub use jobs::{Job, JobKind, JobState};
-pub use labelling::{Agreement, AnnotatorPair, AnnotatorView, JudgeRequest, LabelItem, LabelState, Side, Verdict};
+pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
 pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
 pub use requests::{

@@ -1,7 +1,7 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Said, Side, Theme,
+    ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side, Theme,
     Verdict,
 };
 use serde::Deserialize;
@@ -103,13 +103,10 @@ requests! {
         /// Who changes it.
         who: String,
         /// The new preferred answer.
-        #[ts(as = "Said")]
         chosen: Content,
         /// The new other answer.
-        #[ts(as = "Said")]
         rejected: Content,
         /// The new prompt.
-        #[ts(as = "Said")]
         prompt: Content,
     }
 
@@ -225,8 +222,10 @@ requests! {
         figures: Vec<FigureName>,
         /// How to draw.
         theme: Theme,
-        /// How wide.
+        /// How wide, in pixels.
         width: u32,
+        /// How high, in pixels.
+        height: u32,
     }
 
     /// An evaluation to be made.

@@ -1,0 +1,155 @@
+//! Files that are brought in, and the pairs of a project.
+
+use super::types::{
+    ColumnMapping, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf, PreviewImport,
+    PreviewRow, RefusedRow, RemovePair,
+};
+use super::{Backend, OpenProject, locked, rendered, uploads};
+use crate::error::{Error, Result};
+use chat::Tokenizer;
+use prefs::mapping::{self, Mapped, MappedRow};
+use prefs::table::Table;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// Rows that a preview shows.
+const SHOWN: usize = 20;
+
+/// Refused rows that are told one by one.
+const TOLD: usize = 100;
+
+/// The file that was looked at last: its columns are chosen by trying.
+#[derive(Default)]
+pub(super) struct LastTable(Mutex<Option<(PathBuf, Arc<Table>)>>);
+
+/// Says what an import would do.
+pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Result<ImportPreview> {
+    let project = backend.project(&request.project)?;
+    let table = table(backend, &backend.uploaded(&request.upload)?)?;
+    let guessed = request.mapping.is_none();
+    let mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
+    let mapped = mapping::apply(&table, &mapping);
+    let duplicates = project.another_store()?.count_known(&mapped)?;
+    let (model, tokenizer) = tokenizer_of(backend, &project)?;
+    let first = mapped.rows.iter().take(SHOWN).map(|row| preview(row, tokenizer.as_deref()));
+    Ok(ImportPreview {
+        upload: request.upload,
+        format: table.format.to_string(),
+        rows: mapped.rows.len() + mapped.refused.len(),
+        columns: table.describe(),
+        mapping,
+        guessed,
+        good: mapped.rows.len() - duplicates,
+        duplicates,
+        refused: told(&mapped),
+        refused_total: mapped.refused.len(),
+        first: first.collect(),
+        tokenizer: tokenizer.and(model),
+    })
+}
+
+/// Brings a file in, wholly or not at all.
+pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> {
+    let project = backend.project(&request.project)?;
+    let path = backend.uploaded(&request.upload)?;
+    let table = table(backend, &path)?;
+    check(&table, &request.mapping)?;
+    let mapped = mapping::apply(&table, &request.mapping);
+    // A large import takes seconds: labelling goes on meanwhile.
+    let import = project.another_store()?.import_mapped(&mapped, &uploads::name_of(&path))?;
+    *locked(&backend.0.last_table.0) = None;
+    backend.changed(&project);
+    Ok(ImportReply {
+        kind: import.kind,
+        rows: mapped.rows.len() + mapped.refused.len(),
+        added: import.added,
+        duplicates: import.duplicates,
+        refused: told(&mapped),
+        refused_total: mapped.refused.len(),
+    })
+}
+
+/// A part of the list of pairs.
+pub(super) fn pairs(backend: &Backend, request: PairsOf) -> Result<PairPage> {
+    Ok(backend.project(&request.project)?.store().page(&request.query)?)
+}
+
+/// A pair, whole.
+pub(super) fn pair(backend: &Backend, request: PairOf) -> Result<PairView> {
+    let project = backend.project(&request.project)?;
+    let pair = project.store().pair(request.id)?;
+    shown(backend, &project, pair)
+}
+
+/// Gives a pair new texts; the old ones stay in its history.
+pub(super) fn edit_pair(backend: &Backend, request: EditPair) -> Result<PairView> {
+    let project = backend.project(&request.project)?;
+    let EditPair { id, who, prompt, chosen, rejected, .. } = request;
+    let pair = project.store().edit_pair(id, &who, prompt, chosen, rejected)?;
+    backend.changed(&project);
+    shown(backend, &project, pair)
+}
+
+/// Takes a pair out of what is trained on, or puts it back.
+pub(super) fn remove_pair(backend: &Backend, request: RemovePair) -> Result<PairView> {
+    let project = backend.project(&request.project)?;
+    let pair = project.store().remove_pair(request.id, &request.who, request.removed)?;
+    backend.changed(&project);
+    shown(backend, &project, pair)
+}
+
+fn table(backend: &Backend, path: &Path) -> Result<Arc<Table>> {
+    let mut last = locked(&backend.0.last_table.0);
+    if let Some((of, table)) = &*last
+        && of == path
+    {
+        return Ok(Arc::clone(table));
+    }
+    // Two large files are not held at once.
+    *last = None;
+    let table = Arc::new(Table::read(path)?);
+    *last = Some((path.to_owned(), Arc::clone(&table)));
+    Ok(table)
+}
+
+fn check(table: &Table, mapping: &ColumnMapping) -> Result<()> {
+    match mapping.incomplete(table) {
+        Some(sentence) => Err(Error::new("mapping", sentence, "choose the column, then import again")),
+        None => Ok(()),
+    }
+}
+
+fn told(mapped: &Mapped) -> Vec<RefusedRow> {
+    mapped.refused.iter().take(TOLD).cloned().collect()
+}
+
+/// The project's model, and its tokenizer where that is on this machine and can be read: a preview does without.
+fn tokenizer_of(backend: &Backend, project: &OpenProject) -> Result<(Option<String>, Option<Arc<Tokenizer>>)> {
+    let model = project.about()?.model;
+    let tokenizer = model.as_deref().and_then(|model| backend.tokenizer(model).ok().flatten());
+    Ok((model, tokenizer))
+}
+
+fn preview(row: &MappedRow, tokenizer: Option<&Tokenizer>) -> PreviewRow {
+    let MappedRow { line, content } = row;
+    let (first, second) = (content.first(), content.second());
+    let rendered = match (tokenizer, first, second) {
+        (Some(tokenizer), Some(first), Some(second)) => rendered::pair(tokenizer, content.prompt(), first, second).ok(),
+        _ => None,
+    };
+    PreviewRow {
+        line: *line,
+        prompt: content.prompt().clone(),
+        first: first.cloned(),
+        second: second.cloned(),
+        category: content.category().map(str::to_owned),
+        rendered,
+    }
+}
+
+fn shown(backend: &Backend, project: &OpenProject, pair: prefs::store::PairView) -> Result<PairView> {
+    let (_, tokenizer) = tokenizer_of(backend, project)?;
+    let prefs::store::PairView { id, prompt, chosen, rejected, category, source, history } = pair;
+    let rendered = tokenizer.and_then(|tokenizer| rendered::pair(&tokenizer, &prompt, &chosen, &rejected).ok());
+    Ok(PairView { id, prompt, chosen, rejected, category, source, history, rendered })
+}

@@ -1,0 +1,68 @@
+//! Judging answers: each operation gives what the annotator sees next.
+
+use super::types::{Agreement, EditAnswer, InProject, JudgeRequest, LabelState, LabelStateOf, SecondPass, Undo};
+use super::{Backend, OpenProject, now};
+use crate::error::{Error, Result};
+use prefs::store::Judging;
+
+/// Items that go with every reply, so that the next one is there before it is asked for.
+const AHEAD: usize = 5;
+
+/// Items that are given at most: each is shown, and its showing recorded.
+const MOST_AHEAD: usize = 50;
+
+/// Where an annotator is, and the next items.
+pub(super) fn label_state(backend: &Backend, request: LabelStateOf) -> Result<LabelState> {
+    let project = backend.project(&request.project)?;
+    state(&project, &request.annotator, request.ahead.clamp(1, MOST_AHEAD))
+}
+
+/// Records a judgement.
+pub(super) fn judge(backend: &Backend, request: JudgeRequest) -> Result<LabelState> {
+    let project = backend.project(&request.project)?;
+    let JudgeRequest { annotator, item, showing, verdict, milliseconds, note, .. } = request;
+    let note = note.filter(|note| !note.trim().is_empty());
+    let judging = Judging { annotator, item, showing, verdict, milliseconds, note };
+    project.store().judge(&judging)?;
+    state(&project, &judging.annotator, AHEAD)
+}
+
+/// Takes the annotator's last judgement back.
+pub(super) fn undo(backend: &Backend, request: Undo) -> Result<LabelState> {
+    let project = backend.project(&request.project)?;
+    project.store().undo(&request.annotator)?;
+    state(&project, &request.annotator, AHEAD)
+}
+
+/// Gives an answer a new text.
+pub(super) fn edit_answer(backend: &Backend, request: EditAnswer) -> Result<LabelState> {
+    let project = backend.project(&request.project)?;
+    let EditAnswer { annotator, item, showing, side, text, .. } = request;
+    project.store().edit_answer(&annotator, item, showing, side, &text)?;
+    state(&project, &annotator, AHEAD)
+}
+
+/// Asks the annotator a share of the judged items again.
+pub(super) fn second_pass(backend: &Backend, request: SecondPass) -> Result<LabelState> {
+    let project = backend.project(&request.project)?;
+    let added = project.store().second_pass(&request.annotator, request.share, now())?;
+    if added == 0 {
+        return Err(Error::new(
+            "nothing_to_repeat",
+            "there is no item that you have judged once and could judge again",
+            "judge some items first, or take a larger share",
+        ));
+    }
+    backend.changed(&project);
+    state(&project, &request.annotator, AHEAD)
+}
+
+/// How far annotators agree.
+pub(super) fn agreement(backend: &Backend, request: InProject) -> Result<Agreement> {
+    let votes = backend.project(&request.project)?.another_store()?.votes()?;
+    Ok(prefs::agreement::agreement(&votes))
+}
+
+fn state(project: &OpenProject, annotator: &str, ahead: usize) -> Result<LabelState> {
+    Ok(project.store().label_state(annotator, ahead)?)
+}
