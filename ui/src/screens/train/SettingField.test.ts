@@ -1,0 +1,44 @@
+import { fireEvent, render, screen } from "@testing-library/svelte";
+import { expect, it } from "vitest";
+import type { RunSettings } from "../../client/bindings";
+import { DEFAULTS } from "./defaults.fixture";
+import SettingField from "./SettingField.svelte";
+import { SETTINGS, remarksOn } from "./settings";
+
+function field(key: keyof RunSettings, settings: RunSettings, from: RunSettings | null = null) {
+  const setting = SETTINGS.find((entry) => entry.key === key);
+  if (!setting) throw new Error(key);
+  const remark = remarksOn({ project: "p", name: "n", model: "m", held_out_share: 0.1, sample_prompts: 1, settings })[key];
+  render(SettingField, { setting, settings, remark, from });
+}
+
+it.each<[keyof RunSettings, string, unknown]>([
+  ["learning_rate", "3e-4", 3e-4],
+  ["beta", "0,2", 0.2],
+  ["beta", "much", Number.NaN],
+  ["max_prompt_length", "", null],
+  ["max_prompt_length", "256", 256],
+  ["target_modules", "q_proj, v_proj", ["q_proj", "v_proj"]],
+  ["loss_weights", "1, 0.5", [1, 0.5]],
+])("what is typed is the setting: %s %s", async (key, text, value) => {
+  const settings: RunSettings = { ...DEFAULTS, max_prompt_length: 12 };
+  field(key, settings);
+  const input = screen.getByRole("textbox") as HTMLInputElement;
+  await fireEvent.input(input, { target: { value: text } });
+  expect(settings[key]).toEqual(value);
+  expect(input.value).toBe(text);
+});
+
+it("a refused value is marked and explained where it stands", () => {
+  field("beta", { ...DEFAULTS, beta: -1 });
+  const input = screen.getByRole("textbox");
+  expect(input.getAttribute("aria-invalid")).toBe("true");
+  const described = input.getAttribute("aria-describedby")?.split(" ").map((id) => document.getElementById(id)?.textContent).join(" ");
+  expect(described).toContain("Set it above 0");
+  expect(described).toContain("0.05 to 0.5");
+});
+
+it("a changed value says what it was", () => {
+  field("beta", { ...DEFAULTS, beta: 0.3 }, DEFAULTS);
+  expect(screen.getByText(/Was 0\.1\./)).toBeTruthy();
+});
