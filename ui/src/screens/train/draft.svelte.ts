@@ -1,7 +1,8 @@
 import type { Remedy, RunRequest, RunSettings, RunView } from "../../client/bindings";
 import { client } from "../../client/client";
 import { router } from "../../router.svelte";
-import { duplicate } from "./draft";
+import { project as openProject } from "../../state/project.svelte";
+import { duplicate, modelNamed } from "./draft";
 
 /** The run that is being prepared, and the one it was made from. Kept while the page is open. */
 class Draft {
@@ -11,8 +12,12 @@ class Draft {
 
   /** Opens a duplicate of `view`, with changed settings where a remedy names some. */
   async duplicate(project: string, view: RunView, remedy?: Remedy): Promise<void> {
-    const runs = await client.call("runs", { project });
-    this.request = duplicate(project, view, runs.map((run) => run.name), remedy?.settings);
+    const [runs, home] = await Promise.all([client.call("runs", { project }), client.call("home", {})]);
+    const request = duplicate(project, view, runs.map((run) => run.name), remedy?.settings);
+    const known = home.models.map((model) => model.id);
+    const ofProject = openProject.view?.model;
+    request.model = modelNamed(request.model, ofProject ? [ofProject, ...known] : known);
+    this.request = request;
     this.from = { run: view.summary.run, name: view.summary.name, settings: view.settings };
     router.go("train", "+new");
   }

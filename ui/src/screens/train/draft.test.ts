@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RunView } from "../../client/bindings";
-import { duplicate, nextName, remediesFor } from "./draft";
+import { duplicate, modelNamed, nextName, remediesFor } from "./draft";
 import { DEFAULTS } from "./defaults.fixture";
 
 const none = { loss: null, margin: null, accuracy: null, chosen: null, rejected: null, grad_norm: null, learning_rate: null, tokens_per_second: null, peak_memory_bytes: null };
@@ -21,6 +21,11 @@ describe("a duplicate", () => {
   it("drops weights that no longer fit the losses", () => {
     expect(duplicate("p", view, [], { loss_type: ["sigmoid", "ipo", "sft"] }).settings.loss_weights).toBeNull();
     expect(duplicate("p", view, [], { loss_type: ["sigmoid", "sft"], loss_weights: [1, 1] }).settings.loss_weights).toEqual([1, 1]);
+  });
+
+  it("finds its model by the end of its path", () => {
+    const known = ["smol", "/models/llama-1b", "C:\\models\\qwen"];
+    expect(["smol", "llama-1b", "qwen", "gone"].map((name) => modelNamed(name, known))).toEqual(["smol", "/models/llama-1b", "C:\\models\\qwen", "gone"]);
   });
 
   it("counts up past names that are taken", () => {

@@ -20,6 +20,11 @@ function fitted(settings: RunSettings): RunSettings {
   return loss_weights && loss_weights.length !== loss_type.length ? { ...settings, loss_weights: null } : settings;
 }
 
+/** A run tells the last part of its model's path: the model known by that name, by its id or by its whole path. */
+export function modelNamed(name: string, known: string[]): string {
+  return known.find((model) => model === name) ?? known.find((model) => model.split(/[\\/]/).at(-1) === name) ?? name;
+}
+
 /** "first" becomes "first 2", "first 2" becomes "first 3", or the next number nobody has. */
 export function nextName(name: string, taken: string[]): string {
   const match = /^(.*\S)\s+(\d{1,6})$/.exec(name);

@@ -4,7 +4,7 @@ type Tone = "neutral" | "accent" | "good" | "warn" | "bad";
 
 /** A run's state in words, and how it is tinted. */
 export const STATES: Record<RunState, { word: string; tone: Tone }> = {
-  prepared: { word: "starting", tone: "accent" },
+  prepared: { word: "not begun", tone: "warn" },
   running: { word: "running", tone: "accent" },
   interrupted: { word: "interrupted", tone: "warn" },
   finished: { word: "finished", tone: "good" },
@@ -12,8 +12,8 @@ export const STATES: Record<RunState, { word: string; tone: Tone }> = {
   failed: { word: "failed", tone: "bad" },
 };
 
-export const isLive = (state: RunState) => state === "running" || state === "prepared";
-export const mayResume = (state: RunState) => state === "stopped" || state === "interrupted" || state === "failed";
+export const isLive = (state: RunState) => state === "running";
+export const mayResume = (state: RunState) => state === "prepared" || state === "stopped" || state === "interrupted" || state === "failed";
 
 /** What a run is doing now: the program's words, as a label. */
 export function stageWords({ stage }: Pick<RunView, "stage">): string {
