@@ -27,6 +27,11 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // The window is one shell among others.
     ("tauri", &["tiebreak-desktop"]),
     ("clap", &["tiebreak-cli"]),
+    // Only shells wait for many things at once; all else blocks.
+    ("axum", &["tiebreak-cli"]),
+    ("tokio", &["tiebreak-cli", "tiebreak-desktop"]),
+    // What crosses to the page is defined by `api`, and what `prefs` keeps crosses as it is kept.
+    ("ts-rs", &["api", "prefs"]),
     ("ctrlc", &["tiebreak-cli", "tiebreak-desktop"]),
     // Kernels and weights are the model's; the others handle tensors and devices, not how they are computed.
     ("candle-nn", &["model"]),
@@ -39,6 +44,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("minijinja", &["chat"]),
     ("minijinja-contrib", &["chat"]),
     ("hf-hub", &["hub"]),
+    ("ureq", &["eval"]),
     ("plotters", &["plot"]),
     // Libraries have errors with names.
     ("anyhow", &["tiebreak-cli", "tiebreak-desktop"]),
