@@ -57,6 +57,14 @@ pub enum Error {
         /// Whose answer that is.
         side: crate::answers::Side,
     },
+    /// A person judged a prompt a second time.
+    #[error("{annotator} has judged prompt {id} already; undo that verdict to give another")]
+    AlreadyJudged {
+        /// The prompt's index.
+        id: usize,
+        /// Who.
+        annotator: String,
+    },
     /// A judge that does not exist or has a wrong parameter.
     #[error("\"{given}\" is not a judge: {reason}")]
     UnknownJudge {

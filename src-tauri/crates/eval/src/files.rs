@@ -45,6 +45,29 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, E
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
 
+/// Reads a file of one JSON object per line; empty where there is none. A last line without its end is passed over.
+pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
+    match std::fs::read(path) {
+        Ok(bytes) => whole_lines(&bytes, path),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::file(path)(error)),
+    }
+}
+
+/// The values of all lines that have their end.
+fn whole_lines<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<Vec<T>, Error> {
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let lines = bytes[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let read = |(index, line): (usize, &[u8])| {
+        serde_json::from_slice(line).map_err(|error| Error::Damaged {
+            path: path.to_owned(),
+            line: index + 1,
+            reason: error.to_string(),
+        })
+    };
+    lines.map(read).collect()
+}
+
 /// A file of one JSON object per line that only ever grows.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -62,17 +85,7 @@ impl Log {
         if whole < bytes.len() {
             file.set_len(whole as u64).map_err(Error::file(path))?;
         }
-        let mut values = Vec::new();
-        for (index, line) in
-            bytes[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty())
-        {
-            let damaged = |error: serde_json::Error| Error::Damaged {
-                path: path.to_owned(),
-                line: index + 1,
-                reason: error.to_string(),
-            };
-            values.push(serde_json::from_slice(line).map_err(damaged)?);
-        }
+        let values = whole_lines(&bytes[..whole], path)?;
         Ok((Self { file, path: path.to_owned() }, values))
     }
 

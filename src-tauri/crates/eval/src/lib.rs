@@ -2,7 +2,7 @@
 //!
 //! An [`Evaluation`](evaluation::Evaluation) is a folder: both models answer the same held-out prompts (the caller
 //! generates; [`answers`] keeps what was produced, so that a killed evaluation goes on where it stopped), a [`judge`]
-//! says which answer is better without knowing whose it is, and [`statistics`] says how sure one can be of the result.
+//! says which answer is better without knowing whose it is, or [`people`] do, and [`statistics`] says how sure one can be of the result.
 //! [`accuracy`] measures held-out preference pairs by log-probabilities, [`degeneration`] counts length and repetition,
 //! and [`report`] writes one HTML page with all of it.
 //!
@@ -17,6 +17,7 @@ pub mod answers;
 pub mod degeneration;
 pub mod evaluation;
 pub mod judge;
+pub mod people;
 pub mod report;
 pub mod statistics;
 

@@ -2,8 +2,36 @@
 
 use crate::batch::Batch;
 use crate::config::Config;
+use crate::error::Result;
 use crate::lora::Lora;
+use crate::lora_config::LoraConfig;
 use crate::ops::response_logps::CHUNK;
+
+/// What a process of training takes beside [`Estimate`]: code, stacks of the thread pool, packing buffers of the matrix
+/// products, the data, and what the allocator keeps for reuse.
+pub const PROCESS_BYTES: u64 = 64 << 20;
+
+/// How large an adapter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdapterSize {
+    /// Its rank.
+    pub rank: u64,
+    /// Numbers in it.
+    pub parameters: u64,
+}
+
+impl AdapterSize {
+    /// Of the adapter that these settings give a model.
+    ///
+    /// # Errors
+    /// As [`LoraConfig::resolve`].
+    pub fn of(lora: &LoraConfig, config: &Config) -> Result<Self> {
+        let linears = config.linears();
+        let rank = lora.r as u64;
+        let size = |place: usize| rank * (linears[place].in_features + linears[place].out_features) as u64;
+        Ok(Self { rank, parameters: lora.resolve(&linears)?.into_iter().map(size).sum() })
+    }
+}
 
 /// Bytes by what they hold. Weights and activations in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,26 +47,31 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// The formula for one forward and backward.
+    /// The formula for one forward and backward of this batch.
+    pub fn training(config: &Config, lora: &Lora, batch: &Batch, recompute: bool) -> Self {
+        let parameters = lora.parameters().iter().map(|(_, p)| p.elem_count() as u64).sum();
+        let adapter = AdapterSize { rank: lora.config().r as u64, parameters };
+        Self::of_step(config, adapter, batch.tokens() as u64, batch.targets().len() as u64, recompute)
+    }
+
+    /// The same before there is an adapter or a batch: for `tokens` packed tokens of which `targets` are predicted.
     ///
     /// With `T` packed tokens, `N` response tokens, `L` layers, widths `d` (residual), `q` and `k` (query and key heads)
     /// and `m` (MLP), and `V` the vocabulary, one layer saves `S = T (5 d + 2 q + 2 k + 3 m + heads + 7 r)` numbers.
     /// Kept are `L T d` with recomputation, `L S` without, and `4 N d` for the head. While a layer runs backward,
     /// `S + T (4 d + 3 q + 3 k + 3 m)` more, and while the head runs, `2 C V` for its chunk of `C` rows and as much of
     /// the same shape for the product that forms them.
-    pub fn training(config: &Config, lora: &Lora, batch: &Batch, recompute: bool) -> Self {
-        let (tokens, targets) = (batch.tokens() as u64, batch.targets().len() as u64);
+    pub fn of_step(config: &Config, adapter: AdapterSize, tokens: u64, targets: u64, recompute: bool) -> Self {
         let (layers, width) = (config.num_hidden_layers as u64, config.hidden_size as u64);
         let query = (config.num_attention_heads * config.head_dim) as u64;
         let key = (config.num_key_value_heads * config.head_dim) as u64;
         let (inner, vocabulary) = (config.intermediate_size as u64, config.vocab_size as u64);
-        let rank = lora.config().r as u64;
+        let AdapterSize { rank, parameters } = adapter;
         let saved =
             tokens * (5 * width + 2 * query + 2 * key + 3 * inner + config.num_attention_heads as u64 + 7 * rank);
         let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner);
         let kept = layers * if recompute { tokens * width } else { saved } + 4 * targets * width;
         let chunk = (CHUNK as u64).min(targets) * vocabulary;
-        let parameters: u64 = lora.parameters().iter().map(|(_, p)| p.elem_count() as u64).sum();
         let weights: u64 =
             config.tensors().iter().map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>()).sum();
         Self {
@@ -68,4 +101,101 @@ pub fn peak_resident_bytes() -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 pub fn peak_resident_bytes() -> Option<u64> {
     None
+}
+
+/// The memory that can still be taken, in bytes: what the system says is available, or what the control group of this
+/// process has left where that is less. `None` where the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn available_bytes() -> Option<u64> {
+    let free = available_of(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    Some(group_folders(&groups).iter().filter_map(|folder| left_in(folder)).fold(free, u64::min))
+}
+
+/// The memory that can still be taken, in bytes; `None` where the system does not tell.
+#[cfg(not(target_os = "linux"))]
+pub fn available_bytes() -> Option<u64> {
+    None
+}
+
+/// `MemAvailable` of `/proc/meminfo`.
+#[cfg(target_os = "linux")]
+fn available_of(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// The folders of a process's memory control groups (from `/proc/self/cgroup`) and of those above them.
+#[cfg(target_os = "linux")]
+fn group_folders(cgroup: &str) -> Vec<std::path::PathBuf> {
+    let mut folders = Vec::new();
+    for line in cgroup.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let root = match controllers {
+            "" => "/sys/fs/cgroup",
+            list if list.split(',').any(|name| name == "memory") => "/sys/fs/cgroup/memory",
+            _ => continue,
+        };
+        let root = std::path::Path::new(root);
+        // In a container the path is often that of the host, and the group itself lies at the root.
+        let inside = path.trim_start_matches('/');
+        folders.extend(root.join(inside).ancestors().take_while(|folder| folder.starts_with(root)).map(Into::into));
+    }
+    folders.dedup();
+    folders
+}
+
+/// What a control group has left: its limit less what is in use, where files that can be dropped do not count.
+#[cfg(target_os = "linux")]
+fn left_in(folder: &std::path::Path) -> Option<u64> {
+    let number = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
+    let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"))?;
+    let used = number("memory.current").or_else(|| number("memory.usage_in_bytes"))?;
+    let statistics = std::fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+    let files = statistics.lines().find_map(|line| {
+        let value = line.strip_prefix("inactive_file ").or_else(|| line.strip_prefix("total_inactive_file "))?;
+        value.trim().parse::<u64>().ok()
+    });
+    Some(limit.saturating_sub(used.saturating_sub(files.unwrap_or(0))))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    #[test]
+    fn what_is_free_is_read_from_the_system() {
+        assert_eq!(available_of("MemTotal: 9 kB\nMemAvailable:    1024 kB\n"), Some(1 << 20));
+        assert_eq!(available_of("MemTotal: 9 kB\n"), None);
+        assert!(available_bytes().unwrap() > 1 << 20);
+    }
+
+    #[test]
+    fn control_groups_of_either_version_and_all_above_them_are_looked_at() {
+        let second: Vec<PathBuf> = ["/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a", "/sys/fs/cgroup"].map(Into::into).into();
+        assert_eq!(group_folders("0::/a/b\n"), second);
+        let first: Vec<PathBuf> = ["/sys/fs/cgroup/memory/x", "/sys/fs/cgroup/memory"].map(Into::into).into();
+        assert_eq!(group_folders("5:cpu:/x\n4:memory,hugetlb:/x\nnonsense\n"), first);
+    }
+
+    #[test]
+    fn a_group_has_left_its_limit_less_what_cannot_be_dropped() {
+        let folder = std::env::temp_dir().join(format!("tiebreak-cgroup-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+        write("memory.max", "max\n");
+        write("memory.current", "300\n");
+        assert_eq!(left_in(&folder), None, "no limit");
+        write("memory.max", "1000\n");
+        assert_eq!(left_in(&folder), Some(700));
+        write("memory.stat", "anon 100\ninactive_file 200\n");
+        assert_eq!(left_in(&folder), Some(900));
+        write("memory.current", "2000\n");
+        assert_eq!(left_in(&folder), Some(0));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

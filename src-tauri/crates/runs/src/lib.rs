@@ -5,9 +5,11 @@
 
 mod process;
 mod status;
+mod workers;
 
 pub use process::{prepare, prepared, request_stop, start, while_listening};
-pub use status::{State, Status, status};
+pub use status::{RunEvents, State};
+pub use workers::{Workers, cause, last_words};
 
 use std::path::PathBuf;
 

@@ -1,66 +1,156 @@
-//! What a run's events say about it.
+//! A run as its folder tells it: its events, read as they come, and whether its process is alive.
 
 use crate::Error;
-use serde::Serialize;
-use std::path::Path;
-use train::events::{self, EvalMetrics, Event, StepMetrics};
+use std::path::{Path, PathBuf};
+use train::events::{self, Event, Line};
+use train::folder;
 
 /// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Written, not begun.
     Prepared,
-    /// Begun and not ended: running, or its process was killed.
-    Begun,
+    /// Its process is at work.
+    Running,
+    /// Begun, and its process is gone without a word: killed, or the machine went off.
+    Interrupted,
     /// Its adapter is written.
     Finished,
     /// Stopped by the user; can be gone on with.
-    Cancelled,
-    /// Stopped on an error.
-    Failed {
-        /// What happened.
-        message: String,
-        /// What to do.
-        hint: String,
-    },
+    Stopped,
+    /// Stopped on an error; its last event says which.
+    Failed,
 }
 
-/// A run as its events tell it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Status {
-    /// Where it stands.
-    #[serde(flatten)]
-    pub state: State,
-    /// Its steps, those that a resumption took back left out.
-    pub steps: Vec<StepMetrics>,
-    /// Its evaluations on held-out pairs.
-    pub evals: Vec<EvalMetrics>,
+/// The events of a run so far. Asked again, only what was added since is read, so that a long run stays cheap to watch.
+#[derive(Debug)]
+pub struct RunEvents {
+    folder: PathBuf,
+    /// The byte at which the next line begins.
+    next: u64,
+    /// Those that count: see [`events::effective`].
+    lines: Vec<Line>,
 }
 
-/// Reads the state of the run in a folder.
-///
-/// # Errors
-/// When its events cannot be read.
-pub fn status(folder: &Path) -> Result<Status, Error> {
-    let path = folder.join(events::FILE);
-    let lines = if path.exists() { events::effective(events::read(&path)?) } else { Vec::new() };
-    let mut status = Status { state: State::Prepared, steps: Vec::new(), evals: Vec::new() };
-    for line in lines {
-        status.state = match line.event {
-            Event::Finished { .. } => State::Finished,
-            Event::Cancelled { .. } => State::Cancelled,
-            Event::Failed { message, hint, .. } => State::Failed { message, hint },
-            Event::Step(step) => {
-                status.steps.push(step);
-                State::Begun
-            }
-            Event::Eval(eval) => {
-                status.evals.push(eval);
-                State::Begun
-            }
-            _ => State::Begun,
-        };
+impl RunEvents {
+    /// Of the run in a folder; nothing is read yet.
+    pub fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), next: 0, lines: Vec::new() }
     }
-    Ok(status)
+
+    /// Reads what was added. Answers whether there was anything.
+    ///
+    /// # Errors
+    /// When the events cannot be read.
+    pub fn update(&mut self) -> Result<bool, Error> {
+        let path = self.folder.join(events::FILE);
+        let length = match std::fs::metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            metadata => metadata.map_err(Error::file(&path))?.len(),
+        };
+        if length < self.next {
+            // Another run in the same folder: begun anew after the old one was removed.
+            (self.next, self.lines) = (0, Vec::new());
+        }
+        if length == self.next {
+            return Ok(false);
+        }
+        let (lines, next) = events::read_from(&path, self.next)?;
+        let added = next > self.next;
+        self.next = next;
+        for line in lines {
+            events::take(&mut self.lines, line);
+        }
+        Ok(added)
+    }
+
+    /// The events that count, oldest first.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Where the run stands now.
+    ///
+    /// # Errors
+    /// When the folder's lock cannot be looked at.
+    pub fn state(&self) -> Result<State, Error> {
+        Ok(state(&self.lines, folder::is_held(&self.folder)?))
+    }
+}
+
+fn state(lines: &[Line], held: bool) -> State {
+    let last = |event: &Event| match event {
+        Event::Finished { .. } => Some(State::Finished),
+        // While the lock is held, an old end is one that is being gone on from.
+        Event::Failed { .. } if !held => Some(State::Failed),
+        Event::Cancelled { .. } if !held => Some(State::Stopped),
+        _ => None,
+    };
+    match lines.last().map(|line| last(&line.event)) {
+        Some(Some(state)) => state,
+        _ if held => State::Running,
+        None => State::Prepared,
+        Some(None) => State::Interrupted,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use train::events::EventWriter;
+
+    fn warning(message: &str) -> Event {
+        Event::Warning { message: message.into() }
+    }
+
+    #[test]
+    fn only_what_was_added_is_read_and_what_a_resumption_takes_back_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seen = RunEvents::of(folder.path());
+        assert!(!seen.update().unwrap());
+        assert_eq!(seen.state().unwrap(), State::Prepared);
+        let path = folder.path().join(events::FILE);
+        let mut writer = EventWriter::open(&path).unwrap();
+        writer.append(&warning("one")).unwrap();
+        writer.append(&Event::Cancelled { step: 5 }).unwrap();
+        assert!(seen.update().unwrap());
+        assert_eq!(seen.state().unwrap(), State::Stopped);
+        assert!(!seen.update().unwrap());
+        writer.append(&Event::Resumed { from_step: 3 }).unwrap();
+        assert!(seen.update().unwrap());
+        let left: Vec<_> = seen.lines().iter().map(|line| line.event.clone()).collect();
+        assert_eq!(left, [warning("one"), Event::Resumed { from_step: 3 }]);
+        assert_eq!(seen.state().unwrap(), State::Interrupted);
+        // Half a line is none yet.
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&whole[..], b"{\"type\":"].concat()).unwrap();
+        assert!(!seen.update().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        let mut writer = EventWriter::open(&path).unwrap();
+        writer.append(&warning("new")).unwrap();
+        assert!(seen.update().unwrap());
+        assert_eq!(seen.lines().len(), 1);
+    }
+
+    #[test]
+    fn the_state_follows_from_the_last_event_and_the_lock() {
+        let line = |event| Line { event, time: 0.0 };
+        let failed = || Event::Failed { code: "c".into(), message: "m".into(), hint: "h".into() };
+        let finished = || Event::Finished { step: 1, adapter: "adapter".into(), seconds: 1.0 };
+        for (events, held, expected) in [
+            (vec![], false, State::Prepared),
+            (vec![], true, State::Running),
+            (vec![warning("w")], true, State::Running),
+            (vec![warning("w")], false, State::Interrupted),
+            (vec![failed()], false, State::Failed),
+            (vec![failed()], true, State::Running),
+            (vec![Event::Cancelled { step: 1 }], false, State::Stopped),
+            (vec![finished()], true, State::Finished),
+            (vec![finished()], false, State::Finished),
+        ] {
+            let lines: Vec<Line> = events.into_iter().map(line).collect();
+            assert_eq!(state(&lines, held), expected, "{lines:?} {held}");
+        }
+    }
 }

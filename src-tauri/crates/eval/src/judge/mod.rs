@@ -1,9 +1,10 @@
-//! Who says which answer is better: a rule, or any program.
+//! Who says which answer is better: a rule, any program, a model behind an address, or people.
 //!
 //! A judge sees the two answers as `a` and `b` and does not learn which model wrote which; who is shown first is drawn
 //! from a seed and recorded with the verdict.
 
 mod command;
+mod endpoint;
 mod rule;
 
 use rand::{Rng, SeedableRng};
@@ -11,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 pub use command::Command;
+pub use endpoint::Endpoint;
 pub use rule::Rule;
 
 use crate::Error;
@@ -24,6 +26,10 @@ pub enum Judge {
     Rule(Rule),
     /// A program that reads a pair as JSON and answers.
     Command(Command),
+    /// A model behind an OpenAI-compatible address.
+    Endpoint(Endpoint),
+    /// People; what they say is kept by [`crate::people`].
+    People,
 }
 
 /// What a judge is shown.
@@ -62,13 +68,16 @@ pub struct Decision {
 
 impl Judge {
     /// Reads a judge as written on a command line: `plain`, `plain:40`, `shorter`, `longer`, `contains:TEXT`,
-    /// `lacks:TEXT`, or `command:PROGRAM ARGUMENT…` (split at spaces, no shell).
+    /// `lacks:TEXT`, `command:PROGRAM ARGUMENT…` (split at spaces, no shell), `endpoint:URL MODEL KEY_VARIABLE` (the last
+    /// only where a key is needed), or `people`.
     ///
     /// # Errors
     /// When there is no such judge or its parameter is wrong.
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             Some(("command", rest)) => Command::parse(rest).map(Judge::Command),
+            Some(("endpoint", rest)) => Endpoint::parse(rest).map(Judge::Endpoint),
+            None if text == "people" => Ok(Judge::People),
             _ => Rule::parse(text).map(Judge::Rule),
         }
         .map_err(|reason| Error::UnknownJudge { given: text.to_owned(), reason })
@@ -79,6 +88,8 @@ impl Judge {
         match self {
             Judge::Rule(rule) => rule.description(),
             Judge::Command(command) => command.description(),
+            Judge::Endpoint(endpoint) => endpoint.description(),
+            Judge::People => "people, blind".to_owned(),
         }
     }
 
@@ -91,6 +102,8 @@ impl Judge {
         match self {
             Judge::Rule(rule) => Ok(rule.decide(shown)),
             Judge::Command(command) => command.decide(shown),
+            Judge::Endpoint(endpoint) => endpoint.decide(shown),
+            Judge::People => Err("nobody has judged this yet".to_owned()),
         }
     }
 }
@@ -131,6 +144,8 @@ mod tests {
             ("plain:many", "allowed number of words"),
             ("contains", "contains:TEXT"),
             ("command: ", "names no program"),
+            ("endpoint:http://localhost:8080/v1", "endpoint:URL MODEL"),
+            ("endpoint:http://example.com/v1 m", "use https"),
             ("shorter:3", "takes no parameter"),
         ] {
             let error = Judge::parse(wrong).unwrap_err().to_string();

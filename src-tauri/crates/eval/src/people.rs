@@ -1,0 +1,305 @@
+//! People as judges: `people.jsonl` in an evaluation's folder, one line for each verdict given and each taken back.
+//!
+//! Nothing is ever overwritten: who judged, when, for how long, which answer stood on the left, and what was said, are
+//! appended; taking back is a line of its own. A person sees a prompt's answers without learning whose they are, on sides
+//! drawn for this person and recorded.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::answers::Side;
+use crate::evaluation::Outcome;
+use crate::files::Log;
+
+/// The file in an evaluation's folder.
+pub const FILE: &str = "people.jsonl";
+
+/// What a person says of the two answers as they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The left one is much better.
+    LeftMuch,
+    /// The left one is better.
+    Left,
+    /// The right one is better.
+    Right,
+    /// The right one is much better.
+    RightMuch,
+    /// Both are good.
+    TieGood,
+    /// Both are bad.
+    TieBad,
+    /// No verdict.
+    Skip,
+}
+
+/// A line of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Entry {
+    /// Somebody judged.
+    Judged(Judged),
+    /// Somebody took back their last verdict.
+    Undone {
+        /// Who.
+        annotator: String,
+        /// The prompt that is open again.
+        id: usize,
+        /// When, in milliseconds since 1970 (UTC).
+        at: u64,
+    },
+}
+
+/// A verdict that a person gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Who.
+    pub annotator: String,
+    /// The prompt.
+    pub id: usize,
+    /// Whose answer stood on the left.
+    pub shown_left: Side,
+    /// What was said.
+    pub verdict: Verdict,
+    /// How long it was looked at.
+    pub milliseconds: u64,
+    /// When, in milliseconds since 1970 (UTC).
+    pub at: u64,
+}
+
+impl Judged {
+    /// Who won; none where the person skipped.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let winner = match self.verdict {
+            Verdict::LeftMuch | Verdict::Left => self.shown_left,
+            Verdict::Right | Verdict::RightMuch => self.shown_left.other(),
+            Verdict::TieGood | Verdict::TieBad => return Some(Outcome::Tie),
+            Verdict::Skip => return None,
+        };
+        Some(match winner {
+            Side::Base => Outcome::Base,
+            Side::Tuned => Outcome::Tuned,
+        })
+    }
+}
+
+/// What people have said in one evaluation.
+#[derive(Debug)]
+pub struct People {
+    log: Log,
+    /// What stands, in the order in which it was said.
+    standing: Vec<Judged>,
+    prompts: usize,
+}
+
+impl People {
+    /// Opens what people said in the evaluation in `folder`, which has so many prompts.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn open(folder: &Path, prompts: usize) -> Result<Self, Error> {
+        let (log, entries) = Log::open::<Entry>(&folder.join(FILE))?;
+        Ok(Self { log, standing: standing(entries), prompts })
+    }
+
+    /// What people said in the evaluation in `folder`, without writing anything.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(folder: &Path) -> Result<Vec<Judged>, Error> {
+        Ok(standing(crate::files::read_lines(&folder.join(FILE))?))
+    }
+
+    /// What stands, in the order in which it was said.
+    pub fn standing(&self) -> &[Judged] {
+        &self.standing
+    }
+
+    /// Prompts on which this person has a verdict, skipped ones among them.
+    pub fn done(&self, annotator: &str) -> usize {
+        self.standing.iter().filter(|judged| judged.annotator == annotator).count()
+    }
+
+    /// The prompts on which this person has no verdict yet, in order.
+    pub fn open_prompts(&self, annotator: &str) -> Vec<usize> {
+        let done: HashSet<usize> = self.standing.iter().filter(|j| j.annotator == annotator).map(|j| j.id).collect();
+        (0..self.prompts).filter(|id| !done.contains(id)).collect()
+    }
+
+    /// Keeps a verdict; it is on the disk when this returns. Whose answer stood on the left is [`shown_left`].
+    ///
+    /// # Errors
+    /// When there is no such prompt, the person has judged it already, or the disk refuses.
+    pub fn judge(
+        &mut self,
+        order_seed: u64,
+        annotator: &str,
+        id: usize,
+        verdict: Verdict,
+        milliseconds: u64,
+    ) -> Result<(), Error> {
+        if id >= self.prompts {
+            return Err(Error::NoSuchPrompt { id, prompts: self.prompts });
+        }
+        if self.standing.iter().any(|judged| judged.annotator == annotator && judged.id == id) {
+            return Err(Error::AlreadyJudged { id, annotator: annotator.to_owned() });
+        }
+        let shown_left = shown_left(order_seed, annotator, id);
+        let judged = Judged { annotator: annotator.to_owned(), id, shown_left, verdict, milliseconds, at: now() };
+        self.log.append(&[Entry::Judged(judged.clone())])?;
+        self.standing.push(judged);
+        Ok(())
+    }
+
+    /// Takes back a person's last verdict. Answers which prompt is open again; none where there was nothing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn undo(&mut self, annotator: &str) -> Result<Option<usize>, Error> {
+        let Some(place) = self.standing.iter().rposition(|judged| judged.annotator == annotator) else {
+            return Ok(None);
+        };
+        let id = self.standing[place].id;
+        self.log.append(&[Entry::Undone { annotator: annotator.to_owned(), id, at: now() }])?;
+        self.standing.remove(place);
+        Ok(Some(id))
+    }
+}
+
+/// Whose answer stands on the left for this person and prompt: drawn from the seed, so that nobody sees a pattern and two
+/// people do not see the same one.
+pub fn shown_left(order_seed: u64, annotator: &str, id: usize) -> Side {
+    let hash = Sha256::new()
+        .chain_update(order_seed.to_le_bytes())
+        .chain_update((id as u64).to_le_bytes())
+        .chain_update(annotator)
+        .finalize();
+    if hash[0] & 1 == 0 { Side::Base } else { Side::Tuned }
+}
+
+/// What people together say of each prompt: whom more of them prefer; a tie where as many prefer either. Prompts that
+/// everybody skipped are left out.
+pub fn outcomes(standing: &[Judged]) -> BTreeMap<usize, Outcome> {
+    let mut balance: BTreeMap<usize, i64> = BTreeMap::new();
+    for judged in standing {
+        let Some(outcome) = judged.outcome() else { continue };
+        *balance.entry(judged.id).or_default() += match outcome {
+            Outcome::Tuned => 1,
+            Outcome::Base => -1,
+            Outcome::Tie | Outcome::NoVerdict(_) => 0,
+        };
+    }
+    let winner = |balance: i64| match balance.signum() {
+        1 => Outcome::Tuned,
+        -1 => Outcome::Base,
+        _ => Outcome::Tie,
+    };
+    balance.into_iter().map(|(id, balance)| (id, winner(balance))).collect()
+}
+
+fn standing(entries: Vec<Entry>) -> Vec<Judged> {
+    let mut standing: Vec<Option<Judged>> = Vec::with_capacity(entries.len());
+    let mut places: HashMap<(String, usize), usize> = HashMap::new();
+    for entry in entries {
+        match entry {
+            Entry::Judged(judged) => {
+                places.insert((judged.annotator.clone(), judged.id), standing.len());
+                standing.push(Some(judged));
+            }
+            Entry::Undone { annotator, id, .. } => {
+                if let Some(place) = places.remove(&(annotator, id)) {
+                    standing[place] = None;
+                }
+            }
+        }
+    }
+    standing.into_iter().flatten().collect()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_and_their_withdrawal_are_appended_and_read_back() {
+        let place = tempfile::tempdir().unwrap();
+        let mut people = People::open(place.path(), 3).unwrap();
+        people.judge(7, "ann", 0, Verdict::Left, 900).unwrap();
+        people.judge(7, "ann", 1, Verdict::Right, 800).unwrap();
+        people.judge(7, "bob", 0, Verdict::Skip, 100).unwrap();
+        assert_eq!((people.open_prompts("ann"), people.done("ann")), (vec![2], 2));
+        assert_eq!(people.open_prompts("bob"), [1, 2]);
+        assert!(matches!(people.judge(7, "ann", 1, Verdict::Left, 1), Err(Error::AlreadyJudged { id: 1, .. })));
+        assert!(matches!(people.judge(7, "ann", 3, Verdict::Left, 1), Err(Error::NoSuchPrompt { id: 3, .. })));
+        assert_eq!(people.undo("ann").unwrap(), Some(1));
+        assert_eq!(people.open_prompts("ann"), [1, 2]);
+        people.judge(7, "ann", 1, Verdict::TieBad, 700).unwrap();
+        let lines = std::fs::read_to_string(place.path().join(FILE)).unwrap().lines().count();
+        assert_eq!(lines, 5, "nothing was overwritten");
+        let again = People::open(place.path(), 3).unwrap();
+        assert_eq!(again.standing(), people.standing());
+        assert_eq!(People::read(place.path()).unwrap(), people.standing());
+        assert_eq!(people.undo("carl").unwrap(), None);
+    }
+
+    #[test]
+    fn undoing_goes_back_one_verdict_at_a_time() {
+        let place = tempfile::tempdir().unwrap();
+        let mut people = People::open(place.path(), 3).unwrap();
+        for id in 0..3 {
+            people.judge(1, "ann", id, Verdict::Left, 1).unwrap();
+        }
+        assert_eq!(people.undo("ann").unwrap(), Some(2));
+        assert_eq!(people.undo("ann").unwrap(), Some(1));
+        people.judge(1, "ann", 1, Verdict::Right, 1).unwrap();
+        assert_eq!(people.undo("ann").unwrap(), Some(1));
+        assert_eq!(people.undo("ann").unwrap(), Some(0));
+        assert_eq!(people.undo("ann").unwrap(), None);
+        assert!(People::read(place.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn sides_are_even_and_differ_between_people() {
+        let sides = |annotator: &str| (0..1000).map(|id| shown_left(5, annotator, id)).collect::<Vec<_>>();
+        let base = sides("ann").iter().filter(|side| **side == Side::Base).count();
+        assert!((420..580).contains(&base), "{base} of 1000");
+        assert_eq!(sides("ann"), sides("ann"));
+        let same = sides("ann").iter().zip(sides("bob")).filter(|(a, b)| **a == *b).count();
+        assert!((420..580).contains(&same), "{same} of 1000 alike");
+    }
+
+    #[test]
+    fn a_side_is_turned_into_the_model_that_stood_there() {
+        let judged = |shown_left, verdict| Judged {
+            annotator: "ann".into(),
+            id: 0,
+            shown_left,
+            verdict,
+            milliseconds: 1,
+            at: 1,
+        };
+        let outcome = |side, verdict| judged(side, verdict).outcome();
+        assert_eq!(outcome(Side::Base, Verdict::Left), Some(Outcome::Base));
+        assert_eq!(outcome(Side::Tuned, Verdict::LeftMuch), Some(Outcome::Tuned));
+        assert_eq!(outcome(Side::Base, Verdict::RightMuch), Some(Outcome::Tuned));
+        assert_eq!(outcome(Side::Tuned, Verdict::Right), Some(Outcome::Base));
+        assert_eq!(outcome(Side::Tuned, Verdict::TieGood), Some(Outcome::Tie));
+        assert_eq!(outcome(Side::Tuned, Verdict::Skip), None);
+        let said = [judged(Side::Base, Verdict::Left), judged(Side::Base, Verdict::Right)];
+        assert_eq!(outcomes(&said)[&0], Outcome::Tie, "one for each");
+        let said = [said[0].clone(), said[1].clone(), judged(Side::Tuned, Verdict::Left)];
+        assert_eq!(outcomes(&said)[&0], Outcome::Tuned);
+        assert!(outcomes(&[judged(Side::Base, Verdict::Skip)]).is_empty());
+    }
+}
