@@ -82,7 +82,6 @@ impl Project {
         )
         .map_err(failed)?;
         db.set_prepared_statement_cache_capacity(64);
-        pairs::add_search_function(&db).map_err(failed)?;
         schema::migrate(&mut db, schema::MIGRATIONS).map_err(failed)?;
         Ok(Self { folder: folder.to_path_buf(), db, found: RefCell::new(None) })
     }

@@ -81,7 +81,7 @@ pub struct TableRow {
 }
 
 /// What a column holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct Column {
     /// Its name, dotted where it lies inside an object or a list.
     pub name: String,
@@ -173,7 +173,7 @@ pub(crate) fn is_filled(value: &Value) -> bool {
     }
 }
 
-/// Whether a value is one turn of a conversation: `role` and `content`, or ShareGPT's `from` and `value`.
+/// Whether a value is one turn of a conversation: `role` and `content`, or `ShareGPT`'s `from` and `value`.
 pub(crate) fn is_message(value: &Value) -> bool {
     let Value::Object(fields) = value else { return false };
     let has = |field: &str| fields.get(field).is_some_and(Value::is_string);

@@ -3,11 +3,14 @@
 
 use std::path::PathBuf;
 
+use prefs::Pair;
 use prefs::checks::{Code, check};
 use prefs::jsonl::{Reading, read_pairs};
+use prefs::mapping::{ImportKind, MappedContent, apply, guess};
 use prefs::prompts::read_prompts;
 use prefs::split::split;
 use prefs::store::Project;
+use prefs::table::Table;
 
 fn data(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("TIEBREAK_SHARED").map(|shared| PathBuf::from(shared).join("data"));
@@ -85,5 +88,73 @@ fn a_real_set_goes_into_a_project_and_comes_back() {
     assert_eq!(stored.len(), import.added);
     for stored in stored {
         assert_eq!(reading.pairs[stored.line - 1].pair, stored.pair);
+    }
+}
+
+/// Foreign forms, with no hand laid on: which columns are guessed, and that every row is a row or refused.
+#[test]
+fn foreign_files_are_guessed_and_every_row_is_accounted_for() {
+    let Some(data) = data("foreign_files_are_guessed_and_every_row_is_accounted_for") else { return };
+    for (file, kind, rows, columns) in [
+        ("hh-harmless-test-filtered.jsonl", ImportKind::Pairs, 1173, ["prompt", "chosen", "rejected", ""]),
+        ("ultrafeedback/train_clean.jsonl", ImportKind::Pairs, 1000, ["prompt", "chosen", "rejected", ""]),
+        (
+            "rasbt/instruction-data-with-preference.json",
+            ImportKind::Pairs,
+            1100,
+            ["instruction", "chosen", "rejected", ""],
+        ),
+        ("llama-factory/dpo_en_demo.json", ImportKind::Pairs, 299, ["conversations", "chosen", "rejected", ""]),
+        ("llama-factory/dpo_zh_demo.json", ImportKind::Pairs, 300, ["conversations", "chosen", "rejected", ""]),
+        ("llama-factory/kto_en_demo.json", ImportKind::Prompts, 300, ["messages", "", "", ""]),
+        ("llmbar/Natural/dataset.json", ImportKind::Pairs, 100, ["input", "output_1", "output_2", "label"]),
+        ("llmbar/Adversarial/GPTInst/dataset.json", ImportKind::Pairs, 92, ["input", "output_1", "output_2", "label"]),
+        ("mt-bench/questions/mt_bench/question.jsonl", ImportKind::Prompts, 80, ["turns.0", "", "", ""]),
+        (
+            "open-assistant/en_100_tree.jsonl",
+            ImportKind::Candidates,
+            100,
+            ["prompt.text", "prompt.replies.0.text", "prompt.replies.1.text", ""],
+        ),
+    ] {
+        let table = Table::read(&data.join(file)).unwrap();
+        let mapping = guess(&table);
+        let named = |column: &Option<String>| column.clone().unwrap_or_default();
+        let found = [
+            named(&mapping.prompt),
+            named(if mapping.chosen.is_some() { &mapping.chosen } else { &mapping.answer_a }),
+            named(if mapping.rejected.is_some() { &mapping.rejected } else { &mapping.answer_b }),
+            named(&mapping.preference),
+        ];
+        assert_eq!((mapping.kind, found), (kind, columns.map(str::to_owned)), "{file}");
+        let mapped = apply(&table, &mapping);
+        println!("{file}: {} rows, {} refused; {:?}", mapped.rows.len(), mapped.refused.len(), mapped.refused.first());
+        assert_eq!(mapped.rows.len() + mapped.refused.len(), rows, "{file}");
+        assert!(mapped.refused.len() * 10 <= rows, "{file}");
+        for row in &mapped.rows {
+            if let MappedContent::Pair(pair) = &row.content {
+                assert_eq!(pair.validate(), Ok(()), "{file} line {}", row.line);
+            }
+        }
+    }
+}
+
+/// What the reader of the field's own form takes, the mapping takes in the same way.
+#[test]
+fn the_mapping_agrees_with_the_reader_of_pairs() {
+    let Some(data) = data("the_mapping_agrees_with_the_reader_of_pairs") else { return };
+    for file in ["hh-harmless-test-filtered.jsonl", "ultrafeedback/eval_clean.jsonl"] {
+        let table = Table::read(&data.join(file)).unwrap();
+        let mapped = apply(&table, &guess(&table));
+        let found: Vec<Pair> = mapped
+            .rows
+            .into_iter()
+            .map(|row| match row.content {
+                MappedContent::Pair(pair) => Pair { category: None, ..pair },
+                other => panic!("{other:?} is no pair"),
+            })
+            .collect();
+        let read = read_pairs(&data.join(file)).unwrap().into_pairs();
+        assert_eq!(found, read.into_iter().map(|pair| Pair { category: None, ..pair }).collect::<Vec<_>>(), "{file}");
     }
 }

@@ -38,10 +38,10 @@ const BETTER_WORSE: [(&str, &str); 16] = [
 const SIDE_BY_SIDE: [(&str, &str); 7] =
     [("a", "b"), ("1", "2"), ("0", "1"), ("first", "second"), ("left", "right"), ("one", "two"), ("x", "y")];
 
-/// Words of columns that are about an answer and not the answer.
-const ABOUT: [&str; 14] = [
+/// Words of columns that are about an answer, or about questions, and not the answer.
+const ABOUT: [&str; 16] = [
     "score", "scores", "rating", "ratings", "rank", "id", "name", "tokens", "logp", "logps", "source", "length",
-    "reason", "ids",
+    "reason", "ids", "turn", "turns",
 ];
 
 const PROMPT: [&str; 21] = [
@@ -163,7 +163,7 @@ impl Looked {
             conversations: values.iter().filter(|value| is_conversation(value) || is_message(value)).count(),
             whole: values.iter().filter(is_whole).count(),
             mean_length: lengths.iter().sum::<usize>() as f64 / values.len().max(1) as f64,
-            distinct: values.iter().map(|value| value.to_string()).collect::<HashSet<_>>().len(),
+            distinct: values.iter().map(ToString::to_string).collect::<HashSet<_>>().len(),
             longest: lengths.into_iter().max().unwrap_or(0),
         }
     }
@@ -214,6 +214,10 @@ fn two_of(columns: &[Looked], words: &[(&str, &str)]) -> Option<(String, String)
             }
             let Some(twin) = columns.iter().find(|twin| twin.normal == replaced && twin.is_answer()) else { continue };
             let named = column.words().any(|word| ANSWER_WORDS[..16].contains(&word)) as u8;
+            // Elements of a list are answers only where it says so: they may as well be turns or references.
+            if *one == "0" && named == 0 {
+                continue;
+            }
             let score = (column.mean_length + twin.mean_length) * (1.0 + f64::from(named));
             if best.as_ref().is_none_or(|(known, ..)| score > *known) {
                 best = Some((score, column, twin));

@@ -1,4 +1,4 @@
-//! From the values of one row to its prompt and answers, whichever way they are written: plain text, messages, ShareGPT's
+//! From the values of one row to its prompt and answers, whichever way they are written: plain text, messages, `ShareGPT`'s
 //! turns, or whole transcripts.
 
 use serde_json::Value;
@@ -90,10 +90,7 @@ fn answer(row: &TableRow, column: &str) -> Result<Content, String> {
 fn prompt<'a>(row: &'a TableRow, mapping: &'a ColumnMapping) -> Result<Option<Content>, String> {
     let filled = |column: Option<&'a str>| column.and_then(|column| Some((column, row.get(column)?)));
     let prompt = filled(mapping.prompt.as_deref()).map(|(column, value)| content_of(value, column)).transpose()?;
-    let prompt = match prompt {
-        Some(prompt) => Some(transcript(&prompt).map_or(prompt, Content::Messages)),
-        None => None,
-    };
+    let prompt = prompt.map(|prompt| transcript(&prompt).map_or(prompt, Content::Messages));
     let Some((column, context)) = filled(mapping.context.as_deref()) else { return Ok(prompt) };
     let Content::Text(context) = content_of(context, column)? else {
         return Err(format!("`{column}` is added to the prompt and must be text, but holds messages"));
@@ -192,7 +189,7 @@ fn message(value: &Value, number: usize, column: &str) -> Result<Message, String
     Ok(Message::new(role, content))
 }
 
-/// OpenAI's list of parts, where all of them are text.
+/// `OpenAI`'s list of parts, where all of them are text.
 fn text_parts(items: &[Value]) -> Option<String> {
     let text = |item: &Value| match item.get("type").and_then(Value::as_str) {
         Some("text" | "input_text" | "output_text") => item.get("text").and_then(Value::as_str).map(str::to_owned),

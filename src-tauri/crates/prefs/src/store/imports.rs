@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::derived;
-use super::pairs::PairSource;
+use super::pairs::{PairSource, count};
 use super::sql::{damaged, from_json, json, now};
 use super::{Failed, Project};
 use crate::jsonl::Reading;
@@ -162,15 +162,13 @@ impl Project {
     /// When the database cannot be read.
     pub fn counts(&self) -> Result<Counts, Error> {
         self.read(|db| {
-            let removed = PairSource::Removed;
-            let pairs = db.query_row("SELECT count(*) FROM listing WHERE source <> ?", [removed], |row| row.get(0));
-            let pairs = pairs.map(|count: i64| count as usize)?;
+            let pairs = count(db, None, None)?;
             db.query_row(
                 "SELECT count(*), count(*) - coalesce(sum(ready), 0), count(outcome) FROM item_states WHERE removed = 0",
                 [],
                 |row| {
-                    let count = |column: usize| row.get::<_, i64>(column).map(|count| count as usize);
-                    Ok(Counts { pairs, items: count(0)?, items_without_answers: count(1)?, labelled: count(2)? })
+                    let number = |column: usize| row.get::<_, i64>(column).map(|number| number as usize);
+                    Ok(Counts { pairs, items: number(0)?, items_without_answers: number(1)?, labelled: number(2)? })
                 },
             )
         })

@@ -11,7 +11,7 @@ use super::derived::{self, current_item};
 use super::items::answer_text;
 use super::labels::{LAST_STANDING, known_annotator};
 use super::sql::now;
-use super::verdict::Answer;
+use super::verdict::{Answer, Side};
 use super::{Failed, Project};
 use crate::{Content, Error};
 
@@ -22,7 +22,7 @@ const MOST_AHEAD: usize = 100;
 const PACE: usize = 20;
 
 /// An item as one annotator is to see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 pub struct LabelItem {
     /// Its number.
     pub item: i64,
@@ -41,7 +41,7 @@ pub struct LabelItem {
 }
 
 /// How far an annotator has come, and what is next.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct LabelState {
     /// The annotator.
     pub annotator: String,
@@ -179,29 +179,39 @@ struct Progress {
 
 fn progress(db: &Connection, annotator: i64) -> rusqlite::Result<Progress> {
     let mut statement = db.prepare_cached(
-        "SELECT total(pass = 0 AND state = 'done'), total(pass = 1 AND state = 'done'), total(pass = 1),
-                total(state = 'skipped'), total(side = 'left'), total(side = 'right')
-         FROM tasks WHERE annotator = ?",
+        "SELECT state, pass, side, count(*) FROM tasks WHERE annotator = ? GROUP BY state, pass, side",
     )?;
-    let counted = |row: &Row| (0..6).map(|column| row.get::<_, f64>(column)).collect::<rusqlite::Result<Vec<f64>>>();
-    let counted = statement.query_row([annotator], counted)?;
-    let [first_passes, second_passes, asked_again, skipped, left, right] = counted.as_slice() else {
-        return Err(rusqlite::Error::QueryReturnedNoRows);
-    };
-    let mut statement = db.prepare_cached("SELECT count(*) FROM item_states WHERE ready = 1")?;
-    let ready: i64 = statement.query_row([], |row| row.get(0))?;
+    let (mut done, mut asked_again, mut skipped, mut left, mut right) = (0, 0, 0, 0, 0);
+    let mut rows = statement.query([annotator])?;
+    while let Some(row) = rows.next()? {
+        let (state, second_pass): (String, bool) = (row.get(0)?, row.get(1)?);
+        let count: i64 = row.get(3)?;
+        done += if state == "done" { count } else { 0 };
+        asked_again += if second_pass { count } else { 0 };
+        skipped += if state == "skipped" { count } else { 0 };
+        match row.get::<_, Option<Side>>(2)? {
+            Some(Side::Left) => left += count,
+            Some(Side::Right) => right += count,
+            None => {}
+        }
+    }
+    let count = |query: &str| db.prepare_cached(query)?.query_row([], |row| row.get::<_, i64>(0));
+    let ready = count("SELECT count(*) FROM item_states")? - count("SELECT count(*) FROM item_states WHERE ready = 0")?;
     // What was judged before it was removed stays done; what was not will never be asked.
     let mut statement = db.prepare_cached(
-        "SELECT total(pass = 0 AND state = 'done'), total(pass = 1 AND state <> 'done'), total(state = 'skipped')
-         FROM item_states JOIN tasks ON tasks.item = item_states.item WHERE removed = 1 AND annotator = ?",
+        "SELECT count(CASE WHEN pass = 0 AND state = 'done' THEN 1 END),
+                count(CASE WHEN pass = 1 AND state <> 'done' THEN 1 END),
+                count(CASE WHEN state = 'skipped' THEN 1 END)
+         FROM item_states JOIN tasks ON tasks.item = item_states.item
+         WHERE removed = 1 AND annotator = ? AND pass IN (0, 1)",
     )?;
-    let gone = |row: &Row| Ok((row.get::<_, f64>(0)?, row.get::<_, f64>(1)?, row.get::<_, f64>(2)?));
+    let gone = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
     let (gone_done, gone_again, gone_skipped) = statement.query_row([annotator], gone)?;
     Ok(Progress {
-        done: (first_passes + second_passes) as usize,
-        total: (ready as f64 + gone_done + asked_again - gone_again) as usize,
+        done: done as usize,
+        total: (ready + gone_done + asked_again - gone_again) as usize,
         skipped: (skipped - gone_skipped) as usize,
-        left_share: (left + right > 0.0).then(|| left / (left + right)),
+        left_share: (left + right > 0).then(|| left as f64 / (left + right) as f64),
     })
 }
 

@@ -31,7 +31,7 @@ pub struct PairView {
 }
 
 /// One thing that happened to a pair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 pub struct PairChange {
     /// When, in milliseconds since 1970 (UTC).
     pub at: i64,
@@ -223,7 +223,7 @@ fn pair_revisions(db: &Connection, pair: i64) -> rusqlite::Result<Vec<PairChange
             ["prompt", "chosen answer", "rejected answer"],
         ))
     })?;
-    changes(before, revisions.collect::<rusqlite::Result<_>>()?)
+    Ok(changes(before, revisions.collect::<rusqlite::Result<_>>()?))
 }
 
 fn item_revisions(db: &Connection, item: i64) -> rusqlite::Result<Vec<PairChange>> {
@@ -241,7 +241,7 @@ fn item_revisions(db: &Connection, item: i64) -> rusqlite::Result<Vec<PairChange
             ["prompt", "first answer", "second answer"],
         ))
     })?;
-    changes(before, revisions.collect::<rusqlite::Result<_>>()?)
+    Ok(changes(before, revisions.collect::<rusqlite::Result<_>>()?))
 }
 
 type Texts = [Option<Content>; 3];
@@ -251,10 +251,7 @@ fn parts(row: &Row, from: usize) -> rusqlite::Result<Texts> {
 }
 
 /// Says of each revision what it changed.
-fn changes(
-    mut before: Texts,
-    revisions: Vec<(i64, String, Texts, bool, [&'static str; 3])>,
-) -> rusqlite::Result<Vec<PairChange>> {
+fn changes(mut before: Texts, revisions: Vec<(i64, String, Texts, bool, [&'static str; 3])>) -> Vec<PairChange> {
     let mut was_removed = false;
     let mut changes = Vec::new();
     for (at, who, now_is, removed, names) in revisions {
@@ -273,7 +270,7 @@ fn changes(
         was_removed = removed;
         changes.push(PairChange { at, who, what });
     }
-    Ok(changes)
+    changes
 }
 
 fn listing(names: &[&str]) -> String {

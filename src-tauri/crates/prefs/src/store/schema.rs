@@ -159,6 +159,7 @@ CREATE TABLE listing (
 ) STRICT;
 -- All that a page needs but the texts, which would have to be passed over.
 CREATE INDEX listing_in_order ON listing (id, source, category);
+CREATE INDEX listing_by_source ON listing (source, category);
 CREATE INDEX listing_categories ON listing (category);
 CREATE TABLE item_states (
     item INTEGER PRIMARY KEY REFERENCES items,
@@ -180,7 +181,7 @@ CREATE TABLE tasks (               -- what an annotator has been shown or asked 
     side TEXT,                     -- left or right, where one side was found better
     PRIMARY KEY (annotator, pass, item)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX tasks_by_state ON tasks (annotator, state);
+CREATE INDEX tasks_by_state ON tasks (annotator, state, pass, side);
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

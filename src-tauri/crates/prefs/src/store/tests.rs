@@ -4,8 +4,10 @@ use rusqlite::Connection;
 
 use super::schema::{MIGRATIONS, migrate};
 use super::*;
+use crate::Content;
 use crate::Pair;
 use crate::jsonl::{Reading, read_pairs_from};
+use crate::mapping::ImportKind;
 
 const FILE: &str = concat!(
     "{\"prompt\": [{\"role\": \"user\", \"content\": \"p\"}], \"chosen\": \"a\", \"rejected\": \"b\", \"score\": 1}\n",
@@ -91,6 +93,140 @@ fn a_project_of_every_earlier_version_opens() {
         let now: i64 = project.db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         assert_eq!(now as usize, MIGRATIONS.len());
     }
+}
+
+/// The rows were written by version 1 of the program, word for word.
+#[test]
+fn a_project_of_version_1_keeps_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut db = Connection::open(folder.path().join(DATABASE)).unwrap();
+    migrate(&mut db, &MIGRATIONS[..1]).unwrap();
+    db.execute_batch(
+        r#"INSERT INTO imports VALUES (1, 'old.jsonl', 1700000000000, 2, 1, 1, 0, '{"score":2}');
+           INSERT INTO refused VALUES (1, 4, 'not valid JSON');
+           INSERT INTO pairs VALUES (1, 'hash one', 1, 1, '"Why?"', '"Because."', '"No."', 'short');
+           INSERT INTO pairs VALUES (2, 'hash two', 1, 2, '[{"role":"user","content":"ÄH?"}]',
+               '[{"role":"assistant","content":"a"}]', '[{"role":"assistant","content":"b"}]', NULL);"#,
+    )
+    .unwrap();
+    drop(db);
+    let mut project = Project::open(folder.path()).unwrap();
+    let import = project.imports().unwrap().remove(0);
+    assert_eq!((import.kind, import.added, import.imported_at), (ImportKind::Pairs, 2, 1_700_000_000_000));
+    assert_eq!(project.refused(1).unwrap().len(), 1);
+    assert_eq!(project.pairs().map(|stored| stored.unwrap().line).collect::<Vec<_>>(), [1, 2]);
+    let query = |text: &str| PairQuery { text: text.to_owned(), limit: 10, ..PairQuery::default() };
+    let page = project.page(&query("")).unwrap();
+    assert_eq!((page.total, page.categories), (2, vec!["short".to_owned()]));
+    assert_eq!(project.page(&query("äh")).unwrap().rows[0].id, 2);
+    project.remove_pair(1, "Ada", true).unwrap();
+    assert_eq!(project.training_pairs().unwrap().len(), 1);
+    assert_eq!(project.pair(2).unwrap().history[0].what, "Imported from old.jsonl, line 2.");
+}
+
+#[test]
+fn nothing_that_happened_can_be_changed_or_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = lived(folder.path(), 90);
+    let tables = [
+        "imports",
+        "refused",
+        "pairs",
+        "pair_revisions",
+        "items",
+        "item_revisions",
+        "annotators",
+        "second_passes",
+        "showings",
+        "judgements",
+        "undone",
+    ];
+    for table in tables {
+        let rows = |db: &Connection| -> i64 {
+            db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        };
+        let before = rows(&project.db);
+        assert!(before > 0 || table == "refused", "{table}");
+        for change in [format!("DELETE FROM {table}"), format!("UPDATE {table} SET rowid = rowid + 1000")] {
+            assert!(project.db.execute(&change, []).is_err() || before == 0, "{change}");
+        }
+        assert_eq!(rows(&project.db), before);
+    }
+}
+
+/// What the screens read is what follows from what happened.
+#[test]
+fn what_is_derived_can_be_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = lived(folder.path(), 400);
+    let dump = |db: &Connection| -> Vec<String> {
+        ["listing", "item_states", "tasks"]
+            .iter()
+            .flat_map(|table| {
+                let mut statement = db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3")).unwrap();
+                let columns = statement.column_count();
+                let row = |row: &rusqlite::Row| {
+                    let values: Vec<rusqlite::types::Value> = (0..columns).map(|at| row.get_unwrap(at)).collect();
+                    Ok(format!("{table} {values:?}"))
+                };
+                statement.query_map([], row).unwrap().map(Result::unwrap).collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    let before = dump(&project.db);
+    assert!(before.len() > 100);
+    project.write(|transaction| Ok(derived::rebuild(transaction)?)).unwrap();
+    assert_eq!(dump(&project.db), before);
+}
+
+/// A project in which much has happened, all of it drawn from a seed.
+fn lived(folder: &Path, steps: usize) -> Project {
+    use rand::{Rng, SeedableRng};
+    let mut random = rand::rngs::StdRng::seed_from_u64(7);
+    let mut project = Project::open_or_create(folder).unwrap();
+    project.add_import(&many(30), "pairs").unwrap();
+    let rows: Vec<String> = (0..30)
+        .map(|i| format!("{{\"prompt\": \"q{i}\", \"response_a\": \"one {i}\", \"response_b\": \"two {i}\"}}"))
+        .collect();
+    let table = crate::table::Table::from_bytes(rows.join("\n").as_bytes()).unwrap();
+    project.import_mapped(&crate::mapping::apply(&table, &crate::mapping::guess(&table)), "items").unwrap();
+    project.add_items_from_pairs(&[1, 2, 3, 4, 5]).unwrap();
+    let verdicts = [Verdict::Left, Verdict::RightMuch, Verdict::TieBad, Verdict::Skip, Verdict::Right];
+    for step in 0..steps {
+        let name = ["Ada", "Ben", "Cleo"][random.random_range(0..3)];
+        let state = project.label_state(name, 3).unwrap();
+        let next = state.queue.first().cloned();
+        match (step % 40, next) {
+            (5, _) => drop(project.second_pass(name, 0.3, 1).unwrap()),
+            (7, _) => drop(project.remove_pair(random.random_range(1..30), name, random.random()).unwrap()),
+            (9, _) => {
+                let pair = project.pair(random.random_range(1..30)).unwrap();
+                let edited = Content::from(format!("edited {step}").as_str());
+                project.edit_pair(pair.id, name, pair.prompt, edited, pair.rejected).unwrap();
+            }
+            (11, Some(next)) => {
+                project.edit_answer(name, next.item, next.showing, Side::Left, &format!("edited {step}")).unwrap();
+            }
+            (13, _) => {
+                let labelled = project.page(&PairQuery { limit: 1, ..PairQuery::default() }).unwrap().rows.remove(0);
+                project.remove_pair(labelled.id, name, true).unwrap();
+            }
+            (at, _) if at % 9 == 8 => drop(project.undo(name).unwrap()),
+            (_, Some(next)) => {
+                let judging = Judging {
+                    annotator: name.to_owned(),
+                    item: next.item,
+                    showing: next.showing,
+                    verdict: verdicts[random.random_range(0..verdicts.len())],
+                    milliseconds: 1000,
+                    note: None,
+                };
+                project.judge(&judging).unwrap();
+            }
+            (_, None) => {}
+        }
+    }
+    project
 }
 
 #[test]

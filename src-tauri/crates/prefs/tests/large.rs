@@ -1,0 +1,161 @@
+//! A project of 100,000 pairs and items answers within what a person notices. The bounds are several times what was
+//! measured, so that a busy machine passes; what was measured is printed.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use prefs::mapping::{Candidates, ImportKind, Mapped, MappedContent, MappedRow};
+use prefs::store::{Judging, PairQuery, PairSource, Project, Verdict};
+use prefs::{Content, Pair};
+
+const ROWS: usize = 100_000;
+
+const WORDS: [&str; 16] = [
+    "preference",
+    "answer",
+    "the",
+    "model",
+    "a",
+    "gradient",
+    "of",
+    "and",
+    "is",
+    "in",
+    "reward",
+    "margin",
+    "token",
+    "Ähre",
+    "to",
+    "policy",
+];
+
+/// Some text of about `words` words, another for every `number`.
+fn text(number: usize, words: usize) -> String {
+    let mut state = number as u64 + 1;
+    let mut text = format!("Number {number}: ");
+    for _ in 0..words {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(WORDS[(state >> 60) as usize]);
+        text.push(' ');
+    }
+    text
+}
+
+fn mapped(kind: ImportKind) -> Mapped {
+    let row = |number: usize| {
+        let content = |part: usize, words: usize| Content::Text(text(number * 3 + part, words));
+        let (prompt, first, second) = (content(0, 20), content(1, 100), content(2, 100));
+        let category = Some(format!("category {}", number % 7));
+        let content = if kind == ImportKind::Pairs {
+            MappedContent::Pair(Pair { prompt, chosen: first, rejected: second, category })
+        } else {
+            MappedContent::Candidates(Candidates { prompt, first, second, category })
+        };
+        MappedRow { line: number + 1, content }
+    };
+    Mapped {
+        kind,
+        rows: (0..ROWS).map(row).collect(),
+        refused: Vec::new(),
+        blank: 0,
+        ignored_keys: std::collections::BTreeMap::new(),
+    }
+}
+
+fn timed<T>(what: &str, most: Duration, work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = work();
+    let took = begun.elapsed();
+    println!("{what}: {:.1} ms", took.as_secs_f64() * 1000.0);
+    assert!(took < most, "{what} took {took:?}, more than {most:?}");
+    result
+}
+
+const SOON: Duration = Duration::from_secs(2);
+const MINUTES: Duration = Duration::from_secs(300);
+
+#[test]
+fn a_large_project_answers_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pairs = mapped(ImportKind::Pairs);
+    let mut project = Project::open_or_create(folder.path()).unwrap();
+    let import = timed("import of 100,000 pairs", MINUTES, || project.import_mapped(&pairs, "pairs").unwrap());
+    assert_eq!(import.added, ROWS);
+    drop(pairs);
+    drop(project);
+    let mut project = timed("open", Duration::from_secs(1), || Project::open(folder.path()).unwrap());
+
+    let query = |text: &str, offset: usize| PairQuery {
+        text: text.to_owned(),
+        source: None,
+        category: None,
+        offset,
+        limit: 50,
+    };
+    let page = |what: &str, query: &PairQuery| timed(what, SOON, || project.page(query).unwrap());
+    let first = page("first page and count after opening", &query("", 0));
+    assert_eq!((first.total, first.rows.len(), first.categories.len()), (ROWS, 50, 7));
+    let last = page("last page", &query("", ROWS - 50));
+    assert_eq!(last.rows[49].id, ROWS as i64);
+    let one = PairQuery { category: Some("category 3".to_owned()), source: Some(PairSource::Imported), ..query("", 0) };
+    assert_eq!(page("one category", &one).total, ROWS.div_ceil(7));
+    let found = page("search, in every pair", &query("the", 0));
+    assert_eq!(found.total, ROWS);
+    assert_eq!(page("its next page", &query("the", 50)).rows[0].id, 51);
+    assert_eq!(page("search, once", &query("NUMBER 299997: ", 0)).total, 1);
+    assert_eq!(page("search, nowhere", &query("no such words", 0)).total, 0);
+    assert!(page("search, not in ASCII", &query("äHRE GRADIENT", 0)).total > ROWS / 4);
+    assert!(page("search for more", &query("ähre gradient margin", 0)).total > 100);
+    let counts = timed("counts", SOON, || project.counts().unwrap());
+    assert_eq!((counts.pairs, counts.items), (ROWS, 0));
+    timed("edit", SOON, || {
+        let pair = project.pair(77).unwrap();
+        project.edit_pair(77, "Ada", pair.prompt, "better".into(), pair.rejected).unwrap()
+    });
+
+    let items = mapped(ImportKind::Candidates);
+    timed("import of 100,000 items", MINUTES, || project.import_mapped(&items, "items").unwrap());
+    let state = timed("first items to label", SOON, || project.label_state("Ada", 5).unwrap());
+    assert_eq!((state.total, state.queue.len()), (ROWS, 5));
+    let judge = |project: &mut Project, annotator: &str| {
+        let next = project.label_state(annotator, 5).unwrap().queue[0].clone();
+        let judging = Judging {
+            annotator: annotator.to_owned(),
+            item: next.item,
+            showing: next.showing,
+            verdict: Verdict::Left,
+            milliseconds: 1000,
+            note: None,
+        };
+        project.judge(&judging).unwrap();
+    };
+    timed("a verdict and the next item", SOON, || judge(&mut project, "Ada"));
+    drop(project);
+    judged_by_many(folder.path());
+    let mut project =
+        timed("open, half of it labelled", Duration::from_secs(1), || Project::open(folder.path()).unwrap());
+    let state = timed("the next item after 50,000", SOON, || project.label_state("Grace", 5).unwrap());
+    assert_eq!((state.done, state.total), (ROWS / 2, ROWS));
+    timed("a verdict and the next item after 50,000", SOON, || judge(&mut project, "Grace"));
+    timed("undo", SOON, || project.undo("Grace").unwrap());
+    let votes = timed("all votes", Duration::from_secs(5), || project.votes().unwrap());
+    timed("agreement", Duration::from_secs(5), || prefs::agreement::agreement(&votes));
+    let pairs = timed("pairs to train on", Duration::from_secs(30), || project.training_pairs().unwrap());
+    assert!(pairs.len() >= ROWS);
+}
+
+/// Half of all items judged by one annotator, written as one transaction: one at a time would test the disk.
+fn judged_by_many(folder: &std::path::Path) {
+    let db = rusqlite::Connection::open(folder.join(prefs::store::DATABASE)).unwrap();
+    db.execute_batch(
+        "BEGIN;
+         INSERT INTO annotators (id, name, at) VALUES (99, 'Grace', 0);
+         INSERT INTO showings (item, annotator, second_pass, left, at) SELECT id, 99, 0, 'first', 0 FROM items LIMIT 50000;
+         INSERT INTO judgements (showing, item, annotator, second_pass, verdict, meaning, milliseconds, at)
+             SELECT id, item, 99, 0, 'left', 'first', 900, 0 FROM showings WHERE annotator = 99;
+         INSERT INTO tasks (annotator, pass, item, state, showing, judgement, undone, side)
+             SELECT 99, 0, item, 'done', showing, id, 0, 'left' FROM judgements WHERE annotator = 99;
+         COMMIT;",
+    )
+    .unwrap();
+}
