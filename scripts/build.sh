@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds `tiebreak` from the same artefacts that the tests use.
+# Builds the page, and `tiebreak` and the window from the same artefacts that the tests use.
 #
 # Naming one small test beside the program makes cargo choose the crates' features for the whole workspace, tests
 # included. With `-p tiebreak-cli` it would choose fewer, and the tests would compile most dependencies a second time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-exec cargo build --locked --workspace --bin tiebreak --test house_rules
+scripts/page.sh
+exec cargo build --locked --workspace --bin tiebreak --bin tiebreak-desktop --test house_rules

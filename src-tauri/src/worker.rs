@@ -1,0 +1,22 @@
+//! The process of a run: what `tiebreak worker` does, in this program.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+/// Goes on with the run in `folder`. Exit codes are those of the command line: 0, 1 (failed), 2 (usage), 130 (stopped).
+pub(crate) fn run(folder: Option<PathBuf>) -> ExitCode {
+    let Some(folder) = folder else {
+        eprintln!("usage: tiebreak-desktop worker FOLDER");
+        return ExitCode::from(2);
+    };
+    // Whatever a screen shows of a run is in its events.
+    let mut context = api::Context { observer: &mut |_| (), stop: &AtomicBool::new(false) };
+    match api::work(&folder, &mut context) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {}\nhint: {}", error.code, error.message, error.hint);
+            if error.is_cancelled() { ExitCode::from(130) } else { ExitCode::FAILURE }
+        }
+    }
+}

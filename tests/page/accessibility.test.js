@@ -1,0 +1,40 @@
+// Axe finds nothing on any screen, light or dark; the page can be used at 1024×700.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { launch, open } from "./browser.js";
+import { Machine } from "./program.js";
+import { lived, screens } from "./screens.js";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let machine, browser, project;
+before(async () => {
+  machine = await new Machine().start();
+  browser = await launch();
+  project = await lived(machine);
+});
+after(async () => {
+  await browser?.close();
+  await machine?.end();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`every screen is clean and fits, ${colorScheme}`, async () => {
+    // The page's own policy would keep axe's script out; it is checked elsewhere.
+    const page = await open(browser, machine, { colorScheme, viewport: { width: 1024, height: 700 }, bypassCSP: true });
+    const found = [];
+    for (const [name, go] of screens(project)) {
+      await go(page);
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+      for (const { id, help, nodes } of violations) found.push(`${name}: ${id} (${help}): ${nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      if (overflow > 0) found.push(`${name}: ${overflow} pixels wider than the window`);
+    }
+    assert.deepEqual(found, []);
+    await page.context().close();
+  });
+}

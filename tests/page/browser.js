@@ -1,0 +1,33 @@
+// Debian's Chromium, and what tests do on a page again and again.
+
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+export function launch() {
+  const executablePath = process.env.TIEBREAK_BROWSER ?? PLACES.find((place) => existsSync(place));
+  if (!executablePath) throw new Error("no Chromium here: install Debian's package chromium, or name one with TIEBREAK_BROWSER");
+  const args = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  // Chromium's sandbox does not work for root, which is who runs tests in a container.
+  if (process.getuid?.() === 0) args.push("--no-sandbox");
+  return chromium.launch({ executablePath, args });
+}
+
+/** Opens the page; whatever its console complains about fails the test that looks at `complaints`. */
+export async function open(browser, machine, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 820 }, reducedMotion: "reduce", ...options });
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
+  page.on("pageerror", (error) => page.complaints.push(String(error)));
+  await page.goto(machine.url);
+  return page;
+}
+
+/** Goes to a screen by its keys: `g`, then a letter. */
+export async function goTo(page, letter) {
+  await page.locator("#main").focus();
+  await page.keyboard.press("g");
+  await page.keyboard.press(letter);
+}

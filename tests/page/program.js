@@ -1,0 +1,88 @@
+// `tiebreak serve` as a process: started on folders of its own, killed, started again.
+
+import { spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const repository = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/tiebreak-target");
+const program = process.env.TIEBREAK_PROGRAM ?? join(target, "debug/tiebreak");
+
+/** A machine of its own: a folder with projects, data, cache, and a tiny model among the projects. */
+export class Machine {
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), "tiebreak-page-"));
+    this.projects = join(this.folder, "projects");
+    this.model = join(this.projects, "tiny-model");
+    mkdirSync(this.projects);
+    cpSync(join(repository, "tests/golden/llama"), this.model, { recursive: true });
+  }
+
+  /** Starts the server and waits for its address. */
+  async start() {
+    const env = { ...process.env, TIEBREAK_CACHE: join(this.folder, "cache"), TIEBREAK_DATA: join(this.folder, "data") };
+    this.process = spawn(program, ["serve", "--port", "0", "--projects", this.projects, "--json"], { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.said = "";
+    this.process.stderr.on("data", (text) => (this.said += text));
+    this.ended = new Promise((resolve) => this.process.on("exit", resolve));
+    for await (const line of createInterface({ input: this.process.stdout })) {
+      const told = JSON.parse(line);
+      if (told.url) {
+        this.url = told.url;
+        this.token = told.token;
+        return this;
+      }
+    }
+    throw new Error(`the server did not start: ${this.said}`);
+  }
+
+  get origin() {
+    return new URL(this.url).origin;
+  }
+
+  /** Kills the server as a power cut would. */
+  async kill() {
+    this.process.kill("SIGKILL");
+    await this.ended;
+  }
+
+  async end() {
+    if (this.process?.exitCode === null) await this.kill();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Asks the server as the page does. */
+  async call(operation, request) {
+    const reply = await fetch(`${this.origin}/api/${operation}`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${this.token}`, "Content-Type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    const body = await reply.json();
+    if (!reply.ok) throw Object.assign(new Error(`${operation}: ${body.message}`), { status: reply.status, body });
+    return body;
+  }
+
+  async send(name, text) {
+    const reply = await fetch(`${this.origin}/upload?name=${encodeURIComponent(name)}`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${this.token}`, "Content-Type": "application/octet-stream" },
+      body: text,
+    });
+    return reply.json();
+  }
+
+  /** A project with rows in it, made without the page. */
+  async project(name, file, text, kind) {
+    const { folder } = await this.call("create_project", { name, folder: null });
+    await this.call("set_model", { project: folder, model: this.model });
+    const { upload } = await this.send(file, text);
+    const { mapping } = await this.call("preview_import", { project: folder, upload, mapping: null });
+    if (mapping.kind !== kind) throw new Error(`${file} was taken for ${mapping.kind}, not ${kind}`);
+    await this.call("import", { project: folder, upload, mapping });
+    return folder;
+  }
+}
