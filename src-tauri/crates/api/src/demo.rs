@@ -155,7 +155,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         output_dir: folder.join("eval"),
         run: Some(config.output_dir.clone()),
     };
-    let evaluated = evaluate_opened(&evaluation, &opened, context)?;
+    let evaluated = evaluate_opened(&evaluation, &opened, &mut |_, _, _| {}, context)?;
     stages.done("evaluate", start)?;
 
     let start = Instant::now();

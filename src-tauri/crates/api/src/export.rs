@@ -13,7 +13,7 @@ use train::folder::ADAPTER;
 pub struct ExportRequest {
     /// A finished run: its adapter, in PEFT's format.
     pub run: Option<PathBuf>,
-    /// A project: all its pairs, as JSONL.
+    /// A project: its pairs as they are trained on, as JSONL.
     pub project: Option<PathBuf>,
     /// Where it goes.
     pub output_dir: PathBuf,
@@ -52,50 +52,55 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     std::fs::create_dir_all(&request.output_dir).map_err(Error::file(&request.output_dir))?;
     let mut exported = Vec::new();
     if let Some(run) = &request.run {
-        let config = runs::prepared(run)?;
-        let from = run.join(ADAPTER);
-        if !from.join("adapter_model.safetensors").exists() {
-            let message = format!("the run in {} has no adapter yet", run.display());
-            return Err(Error::new(
-                "unfinished",
-                message,
-                "let it finish: `tiebreak worker` with that folder goes on with it",
-            ));
-        }
-        let to = request.output_dir.join(ADAPTER);
-        let base = config.model.display().to_string();
-        std::fs::create_dir_all(&to).map_err(Error::file(&to))?;
-        for name in ["adapter_model.safetensors", "adapter_config.json"] {
-            copy_whole(&from.join(name), &to.join(name))?;
-        }
-        exported.push(Exported {
-            what: ADAPTER.into(),
-            load: format!(
-                "Python: peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), {:?}) with BASE the \
-                 Hugging Face folder of {base}; here: --adapter {}",
-                to.display().to_string(),
-                to.display()
-            ),
-            path: to,
-        });
+        exported.push(adapter(run, &request.output_dir)?);
     }
     context.check()?;
     if let Some(project) = &request.project {
-        let project = Project::open(project)?;
-        let pairs = project.pairs().map(|p| p.map(|p| p.pair)).collect::<std::result::Result<Vec<_>, _>>()?;
-        let path = request.output_dir.join("pairs.jsonl");
-        jsonl::write_pairs(&path, &pairs)?;
-        exported.push(Exported {
-            what: "pairs".into(),
-            load: format!(
-                "Python: datasets.load_dataset(\"json\", data_files={:?}); here: data.train = {:?}",
-                path.display().to_string(),
-                path.display().to_string()
-            ),
-            path,
-        });
+        exported.push(pairs(&Project::open(project)?, &request.output_dir)?);
     }
     Ok(ExportReply { exported })
+}
+
+/// A run's adapter, in PEFT's format.
+fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
+    let config = runs::prepared(run)?;
+    let from = run.join(ADAPTER);
+    if !from.join("adapter_model.safetensors").exists() {
+        let message = format!("the run in {} has no adapter yet", run.display());
+        return Err(Error::new("unfinished", message, "let it finish: `tiebreak worker` with that folder goes on with it"));
+    }
+    let to = output_dir.join(ADAPTER);
+    let base = config.model.display().to_string();
+    std::fs::create_dir_all(&to).map_err(Error::file(&to))?;
+    for name in ["adapter_model.safetensors", "adapter_config.json"] {
+        copy_whole(&from.join(name), &to.join(name))?;
+    }
+    Ok(Exported {
+        what: ADAPTER.into(),
+        load: format!(
+            "Python: peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), {:?}) with BASE the \
+             Hugging Face folder of {base}; here: --adapter {}",
+            to.display().to_string(),
+            to.display()
+        ),
+        path: to,
+    })
+}
+
+/// A project's pairs as they are trained on, as JSONL.
+fn pairs(project: &Project, output_dir: &Path) -> Result<Exported> {
+    let pairs: Vec<_> = project.training_pairs()?.into_iter().map(|sourced| sourced.pair).collect();
+    let path = output_dir.join("pairs.jsonl");
+    jsonl::write_pairs(&path, &pairs)?;
+    Ok(Exported {
+        what: "pairs".into(),
+        load: format!(
+            "Python: datasets.load_dataset(\"json\", data_files={:?}); here: data.train = {:?}",
+            path.display().to_string(),
+            path.display().to_string()
+        ),
+        path,
+    })
 }
 
 /// Copies a file, which then is there whole or not at all.

@@ -119,17 +119,18 @@ impl Backend {
         all.iter().map(|entry| &entry.job).find(at_work).cloned()
     }
 
-    /// Changes a job and tells of it; progress not too often.
+    /// Changes a job and tells of it; not too often, unless `always` or the stage is another one.
     fn set_job(&self, number: u64, always: bool, change: impl FnOnce(&mut Job)) {
         let news = {
             let mut all = locked(&self.0.jobs.all);
             let Some(entry) = all.iter_mut().find(|entry| entry.job.job == number) else { return };
+            let stage = entry.job.stage.clone();
             change(&mut entry.job);
-            let due = entry.told.is_none_or(|told| told.elapsed() >= PACE);
-            if due || always {
+            let due = always || entry.job.stage != stage || entry.told.is_none_or(|told| told.elapsed() >= PACE);
+            if due {
                 entry.told = Some(Instant::now());
             }
-            (due || always).then(|| entry.job.clone())
+            due.then(|| entry.job.clone())
         };
         if let Some(job) = news {
             self.tell(News::Job { job });
@@ -171,10 +172,8 @@ impl Working {
 
     /// Tells how far the job is.
     pub(crate) fn progress(&self, stage: &str, done: u64, total: u64, seconds_left: Option<f64>) {
-        self.backend.set_job(self.job, done >= total, |job| {
-            if job.stage != stage {
-                stage.clone_into(&mut job.stage);
-            }
+        self.backend.set_job(self.job, total > 0 && done >= total, |job| {
+            stage.clone_into(&mut job.stage);
             (job.done, job.total, job.seconds_left) = (done, total, seconds_left);
         });
     }

@@ -9,7 +9,7 @@ use chat::Tokenizer;
 use model::Lora;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 /// Where models are computed with; runs say it for themselves.
@@ -25,6 +25,17 @@ pub(super) struct Models {
     loaded: Mutex<Option<Opened>>,
     /// The tokenizer used last.
     tokenizer: Mutex<Option<(PathBuf, Arc<Tokenizer>)>>,
+}
+
+impl Models {
+    /// The model in memory, if there is one, unless a job computes with it. A fault in a job has left nothing.
+    fn idle(&self) -> Option<MutexGuard<'_, Option<Opened>>> {
+        match self.loaded.try_lock() {
+            Ok(loaded) => Some(loaded),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
 }
 
 /// The catalogue, and what of it is on this machine.
@@ -85,7 +96,6 @@ impl Backend {
         if named.is_empty() || named.trim() != named {
             return Err(Error::new("no_model", "no model is named", "choose a model of the list, or give its path"));
         }
-        // A path has a separator or an end: the catalogue's names have neither.
         if hub::find(named).is_ok() {
             return Ok(named.to_owned());
         }
@@ -143,14 +153,11 @@ impl Backend {
         let named = self.model_named(named)?;
         let mut loaded = loop {
             working.check()?;
-            match self.0.models.loaded.try_lock() {
-                Ok(guard) => break guard,
-                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => {
-                    working.progress("wait for another job", 0, 0, None);
-                    std::thread::sleep(LOOK);
-                }
+            if let Some(loaded) = self.0.models.idle() {
+                break loaded;
             }
+            working.progress("wait for another job", 0, 0, None);
+            std::thread::sleep(LOOK);
         };
         let wanted = self.model_here(&named)?;
         let kept = loaded.take().filter(|opened| Some(&opened.path) == wanted.as_ref());
@@ -174,7 +181,7 @@ impl Backend {
 
     /// Frees the memory of the model that was used last, unless a job is at work with it: a run is about to need it.
     pub(crate) fn release_model(&self) {
-        if let Ok(mut loaded) = self.0.models.loaded.try_lock() {
+        if let Some(mut loaded) = self.0.models.idle() {
             *loaded = None;
         }
     }

@@ -22,6 +22,9 @@ const RECENT: &str = "recent.json";
 /// Projects that are listed.
 const REMEMBERED: usize = 30;
 
+/// Milliseconds for which the time at which a project was opened is near enough.
+const FRESH: u64 = 60_000;
+
 /// The projects that are open, and the list of those that were.
 #[derive(Default)]
 pub(super) struct Projects {
@@ -83,8 +86,8 @@ pub(super) fn create_project(backend: &Backend, request: CreateProject) -> Resul
         return Err(Error::new("folder_not_empty", message, "choose another name or folder, or open the project in it"));
     }
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
-    About { name: name.to_owned(), model: None, demo: false }.write(&folder)?;
     Project::open_or_create(&folder)?;
+    About { name: name.to_owned(), model: None, demo: false }.write(&folder)?;
     open(backend, &folder)
 }
 
@@ -127,8 +130,13 @@ fn open(backend: &Backend, folder: &Path) -> Result<ProjectView> {
     let view = overview::of(&project)?;
     let _one_at_a_time = locked(&backend.0.projects.recent);
     let mut list = recent(backend)?;
+    let opened = Recent { folder: view.folder.clone(), name: view.name.clone(), opened_at: now() };
+    // A page asks again whenever something in its project has changed.
+    if list.first().is_some_and(|first| first.is_same(&opened) && opened.opened_at < first.opened_at + FRESH) {
+        return Ok(view);
+    }
     list.retain(|entry| entry.folder != view.folder);
-    list.insert(0, Recent { folder: view.folder.clone(), name: view.name.clone(), opened_at: now() });
+    list.insert(0, opened);
     list.truncate(REMEMBERED);
     write_json(&backend.settings().data_folder.join(RECENT), &list)?;
     Ok(view)
@@ -194,18 +202,7 @@ impl OpenProject {
     /// # Errors
     /// When the file cannot be read.
     pub(crate) fn about(&self) -> Result<About> {
-        let path = self.folder.join(ABOUT);
-        match fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).map_err(|error| {
-                let message = format!("{}: {}", path.display(), error.to_string().trim());
-                Error::new("project_file", message, "correct this line; known are name, model and demo")
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let name = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(About { name, model: None, demo: false })
-            }
-            Err(error) => Err(Error::file(&path)(error)),
-        }
+        About::read(&self.folder)
     }
 
     fn change_about(&self, change: impl FnOnce(&mut About)) -> Result<()> {
@@ -227,6 +224,22 @@ impl OpenProject {
 }
 
 impl About {
+    /// What a folder's `project.toml` says; its name where there is none.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(ABOUT);
+        match fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).map_err(|error| {
+                let message = format!("{}: {}", path.display(), error.to_string().trim());
+                Error::new("project_file", message, "correct this line; known are name, model and demo")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Ok(About { name, model: None, demo: false })
+            }
+            Err(error) => Err(Error::file(&path)(error)),
+        }
+    }
+
     /// Writes `project.toml` whole or not at all.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(ABOUT);
@@ -250,6 +263,12 @@ struct Recent {
     folder: String,
     name: String,
     opened_at: u64,
+}
+
+impl Recent {
+    fn is_same(&self, other: &Self) -> bool {
+        self.folder == other.folder && self.name == other.name
+    }
 }
 
 /// The list. One that cannot be read is begun anew: it can be had again by opening the projects.

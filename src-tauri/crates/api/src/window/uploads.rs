@@ -24,24 +24,7 @@ impl Backend {
     /// # Errors
     /// When it is larger than [`MOST_BYTES`], breaks off, or cannot be written; nothing of it is kept then.
     pub fn upload(&self, name: &str, bytes: &mut dyn Read) -> Result<Upload> {
-        let all = self.settings().data_folder.join(FOLDER);
-        fs::create_dir_all(&all).map_err(Error::file(&all))?;
-        let folder = tempfile::Builder::new().prefix("").rand_bytes(16).tempdir_in(&all).map_err(Error::file(&all))?;
-        let name = plain(name);
-        let path = folder.path().join(&name);
-        let mut file = fs::File::create_new(&path).map_err(Error::file(&path))?;
-        let bytes = std::io::copy(&mut bytes.take(MOST_BYTES + 1), &mut file).map_err(Error::file(&path))?;
-        if bytes > MOST_BYTES {
-            return Err(Error::new(
-                "too_large",
-                format!("{name} is larger than {} MB", MOST_BYTES >> 20),
-                "split it, or bring it in with `tiebreak import`",
-            ));
-        }
-        file.sync_all().map_err(Error::file(&path))?;
-        let folder = folder.keep();
-        let upload = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Upload { upload, name, bytes })
+        take(self.settings(), name, bytes, MOST_BYTES)
     }
 
     /// Where the file that was sent lies.
@@ -60,6 +43,27 @@ impl Backend {
         let mut files = fs::read_dir(&folder).map_err(|_| gone())?;
         files.next().and_then(std::result::Result::ok).map(|entry| entry.path()).ok_or_else(gone)
     }
+}
+
+fn take(settings: &Settings, name: &str, bytes: &mut dyn Read, most: u64) -> Result<Upload> {
+    let all = settings.data_folder.join(FOLDER);
+    fs::create_dir_all(&all).map_err(Error::file(&all))?;
+    let folder = tempfile::Builder::new().prefix("").rand_bytes(16).tempdir_in(&all).map_err(Error::file(&all))?;
+    let name = plain(name);
+    let path = folder.path().join(&name);
+    let mut file = fs::File::create_new(&path).map_err(Error::file(&path))?;
+    let bytes = std::io::copy(&mut bytes.take(most + 1), &mut file).map_err(Error::file(&path))?;
+    if bytes > most {
+        return Err(Error::new(
+            "too_large",
+            format!("{name} is larger than {} MB", most >> 20),
+            "split it, or bring it in with `tiebreak import`",
+        ));
+    }
+    file.sync_all().map_err(Error::file(&path))?;
+    let folder = folder.keep();
+    let upload = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Upload { upload, name, bytes })
 }
 
 /// The name's last part, without anything that a file system could take amiss.
@@ -104,5 +108,28 @@ mod tests {
         assert_eq!(plain(""), "file");
         let long = plain(&format!("{}.jsonl", "ä".repeat(300)));
         assert!(long.ends_with(".jsonl") && long.len() <= 255, "{long}");
+    }
+    #[test]
+    fn a_file_that_is_too_large_or_breaks_off_leaves_nothing() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::UnexpectedEof.into())
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            data_folder: folder.path().to_owned(),
+            projects_folder: folder.path().to_owned(),
+            may_choose_folders: false,
+            allowed_roots: Vec::new(),
+            program: PathBuf::new(),
+        };
+        let kept = || fs::read_dir(folder.path().join(FOLDER)).unwrap().count();
+        assert_eq!(take(&settings, "a", &mut &b"12345"[..], 4).unwrap_err().code, "too_large");
+        assert_eq!(take(&settings, "a", &mut (&b"12"[..]).chain(Broken), 4).unwrap_err().code, "file");
+        assert_eq!(kept(), 0);
+        let upload = take(&settings, "a.csv", &mut &b"1234"[..], 4).unwrap();
+        assert_eq!((upload.name.as_str(), upload.bytes, kept()), ("a.csv", 4, 1));
     }
 }

@@ -4,8 +4,8 @@ use super::Server;
 use api::Error;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::Arc;
@@ -13,14 +13,17 @@ use std::sync::Arc;
 /// The longest request: a pair of very long texts.
 pub(super) const MOST_BYTES: usize = 16 << 20;
 
-pub(super) async fn call(State(server): State<Arc<Server>>, Path(operation): Path<String>, body: Body) -> Response {
-    let Ok(body) = to_bytes(body, MOST_BYTES).await else {
-        return refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            "the request is too large or broke off",
-            "make the text shorter",
-        );
+pub(super) async fn call(
+    State(server): State<Arc<Server>>,
+    Path(operation): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let too_large = announced(&headers).is_some_and(|bytes| bytes > MOST_BYTES as u64);
+    let body = if too_large { None } else { to_bytes(body, MOST_BYTES).await.ok() };
+    let Some(body) = body else {
+        let message = "the request is too large or broke off";
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message, "make the text shorter");
     };
     let Ok(request) = serde_json::from_slice(&body) else {
         return refused(StatusCode::BAD_REQUEST, "bad_request", "the request is no JSON", "reload the page");
@@ -49,6 +52,11 @@ pub(super) fn reply<T: Serialize>(done: Result<api::Result<T>, tokio::task::Join
             "try something else, and report it",
         ),
     }
+}
+
+/// How many bytes the sender says the body has.
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 pub(super) fn refused(status: StatusCode, code: &str, message: &str, hint: &str) -> Response {

@@ -1,0 +1,343 @@
+//! The back end as a page uses it: by name and JSON alone.
+
+use super::types::News;
+use super::{Backend, Heard, Settings};
+use crate::error::Error;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use testkit::TinyLlama;
+
+/// A back end in a folder of its own.
+struct Place {
+    folder: TempDir,
+    backend: Backend,
+}
+
+fn settings(folder: &Path) -> Settings {
+    Settings {
+        data_folder: folder.join("data"),
+        projects_folder: folder.join("projects"),
+        may_choose_folders: false,
+        allowed_roots: Vec::new(),
+        program: PathBuf::from("no-program"),
+    }
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = Backend::new(settings(folder.path())).unwrap();
+        Self { folder, backend }
+    }
+
+    /// With a project that has a tiny model.
+    fn with_model() -> (Self, String) {
+        let place = Self::new();
+        let model = place.projects().join("models").join("tiny");
+        TinyLlama::default().write_folder(&model).unwrap();
+        let project = place.create("Tiny");
+        place.call("set_model", json!({ "project": project, "model": model }));
+        (place, project)
+    }
+
+    fn projects(&self) -> PathBuf {
+        self.folder.path().join("projects")
+    }
+
+    #[track_caller]
+    fn call(&self, operation: &str, request: Value) -> Value {
+        match self.backend.call(operation, request) {
+            Ok(reply) => reply,
+            Err(error) => panic!("{operation}: {error:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn refused(&self, operation: &str, request: Value) -> Error {
+        match self.backend.call(operation, request) {
+            Ok(reply) => panic!("{operation} was done: {reply}"),
+            Err(error) => error,
+        }
+    }
+
+    fn create(&self, name: &str) -> String {
+        let view = self.call("create_project", json!({ "name": name, "folder": null }));
+        view["folder"].as_str().unwrap().to_owned()
+    }
+
+    fn send(&self, name: &str, text: &str) -> String {
+        self.backend.upload(name, &mut text.as_bytes()).unwrap().upload
+    }
+
+    /// Brings a file in as it is guessed to be.
+    fn import(&self, project: &str, name: &str, text: &str) -> Value {
+        let upload = self.send(name, text);
+        let preview = self.call("preview_import", json!({ "project": project, "upload": upload, "mapping": null }));
+        self.call("import", json!({ "project": project, "upload": upload, "mapping": preview["mapping"] }))
+    }
+
+    fn job(&self, number: &Value) -> Value {
+        let start = Instant::now();
+        loop {
+            let jobs = self.call("jobs", json!({}));
+            let job = jobs.as_array().unwrap().iter().find(|job| job["job"] == *number).unwrap().clone();
+            if job["state"] != "running" {
+                return job;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "the job does not end: {job}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+const PROMPTS: &str = "{\"prompt\":\"What is two and two?\"}\n{\"prompt\":\"Where does the sun rise?\"}\n";
+
+#[test]
+fn a_project_is_made_listed_forgotten_and_opened_again() {
+    let place = Place::new();
+    let project = place.create("Plain / answers?");
+    assert!(Path::new(&project).starts_with(place.projects().canonicalize().unwrap()), "{project}");
+    assert_eq!(place.refused("create_project", json!({ "name": "Plain / answers?", "folder": null })).code, "folder_not_empty");
+    assert_eq!(place.refused("create_project", json!({ "name": "  ", "folder": null })).code, "no_name");
+
+    // Another program start sees the same list.
+    let again = Backend::new(settings(place.folder.path())).unwrap();
+    let home = again.call("home", json!({})).unwrap();
+    assert_eq!(home["recent"][0]["name"], "Plain / answers?");
+    assert_eq!(home["recent"][0]["exists"], true);
+
+    let home = place.call("forget_project", json!({ "folder": project }));
+    assert_eq!(home["recent"].as_array().unwrap().len(), 0);
+    let view = place.call("open_project", json!({ "folder": project }));
+    assert_eq!(view["next"][0]["screen"], "data");
+
+    fs::remove_dir_all(&project).unwrap();
+    let home = place.call("home", json!({}));
+    assert_eq!(home["recent"][0]["exists"], false);
+    place.refused("open_project", json!({ "folder": project }));
+}
+
+#[test]
+fn folders_elsewhere_are_refused_unless_they_are_allowed() {
+    let place = Place::new();
+    let inside = place.create("Inside");
+    let elsewhere = tempfile::tempdir().unwrap();
+    prefs::store::Project::open_or_create(elsewhere.path()).unwrap();
+    let outside = elsewhere.path().display().to_string();
+    let around = place.projects().join("Inside/../../data").display().to_string();
+    for folder in [outside.as_str(), around.as_str(), "../data", "/"] {
+        assert_eq!(place.refused("open_project", json!({ "folder": folder })).code, "folder_not_allowed", "{folder}");
+        assert_eq!(place.refused("pairs", page_of(folder)).code, "folder_not_allowed", "{folder}");
+    }
+    let new = elsewhere.path().join("new").display().to_string();
+    assert_eq!(place.refused("create_project", json!({ "name": "x", "folder": new })).code, "folder_not_allowed");
+    assert!(!Path::new(&new).exists());
+    let model = json!({ "project": inside, "model": elsewhere.path().join("model.gguf") });
+    assert_eq!(place.refused("set_model", model).code, "folder_not_allowed");
+
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(elsewhere.path(), place.projects().join("link")).unwrap();
+        let link = place.projects().join("link").display().to_string();
+        assert_eq!(place.refused("open_project", json!({ "folder": link })).code, "folder_not_allowed");
+    }
+
+    let allowed = Settings { allowed_roots: vec![elsewhere.path().to_owned()], ..settings(place.folder.path()) };
+    Backend::new(allowed).unwrap().call("open_project", json!({ "folder": outside })).unwrap();
+    let any = Settings { may_choose_folders: true, ..settings(place.folder.path()) };
+    Backend::new(any).unwrap().call("open_project", json!({ "folder": outside })).unwrap();
+}
+
+fn page_of(project: &str) -> Value {
+    let query = json!({ "text": "", "source": null, "category": null, "offset": 0, "limit": 10 });
+    json!({ "project": project, "query": query })
+}
+
+#[test]
+fn what_is_not_understood_is_refused_by_name() {
+    let place = Place::new();
+    assert_eq!(place.refused("erase_everything", json!({})).code, "unknown_operation");
+    let error = place.refused("open_project", json!({ "folder": "x", "mode": 1 }));
+    assert!(error.code == "bad_request" && error.message.contains("mode"), "{error:?}");
+    assert_eq!(place.refused("cancel_job", json!({ "job": 7 })).code, "no_job");
+    for upload in ["", "../recent.json", "nothing"] {
+        let request = json!({ "project": place.create(&format!("p{upload}")), "upload": upload, "mapping": null });
+        assert_eq!(place.refused("preview_import", request).code, "no_upload");
+    }
+}
+
+#[test]
+fn the_demo_has_pairs_to_train_on_and_to_judge_blind() {
+    let place = Place::new();
+    let view = place.call("open_demo", json!({}));
+    assert_eq!((&view["is_demo"], &view["counts"]["pairs"], &view["counts"]["items"]), (&json!(true), &json!(200), &json!(200)));
+    assert_eq!(view["next"][0]["screen"], "train");
+    assert_eq!(place.call("open_demo", json!({}))["counts"], view["counts"]);
+
+    let project = view["folder"].as_str().unwrap();
+    let state = place.call("label_state", json!({ "project": project, "annotator": "Ann", "ahead": 3 }));
+    assert_eq!((&state["done"], &state["total"]), (&json!(0), &json!(200)));
+    let first = &state["queue"][0];
+    let judged = json!({
+        "project": project, "annotator": "Ann", "item": first["item"], "showing": first["showing"],
+        "verdict": "left", "milliseconds": 1200, "note": null
+    });
+    let state = place.call("judge", judged);
+    assert_eq!(state["done"], 1);
+    assert_ne!(state["queue"][0]["item"], first["item"]);
+    // Another start of the program, as after a kill: the judgement is there.
+    let again = Backend::new(settings(place.folder.path())).unwrap();
+    let counts = &again.call("open_project", json!({ "folder": project })).unwrap()["counts"];
+    assert_eq!(counts["labelled"], 1);
+    let state = place.call("undo", json!({ "project": project, "annotator": "Ann" }));
+    assert_eq!((&state["done"], &state["queue"][0]["item"]), (&json!(0), &first["item"]));
+    assert_eq!(place.call("agreement", json!({ "project": project }))["items_shared"], 0);
+}
+
+#[test]
+fn a_project_that_is_called_demo_is_not_overwritten() {
+    let place = Place::new();
+    let own = place.create("demo");
+    assert_eq!(place.refused("open_demo", json!({})).code, "folder_not_empty");
+    let view = place.call("open_project", json!({ "folder": own }));
+    assert_eq!((&view["name"], &view["counts"]["pairs"]), (&json!("demo"), &json!(0)));
+}
+
+#[test]
+fn pairs_and_labels_are_handed_out_each_time_anew() {
+    let place = Place::new();
+    let view = place.call("open_demo", json!({}));
+    let project = view["folder"].as_str().unwrap();
+    let asked = |what: &str| json!({ "project": project, "run": null, "evaluation": null, "what": [what] });
+    let first = place.call("export", asked("pairs"));
+    let path = first[0]["path"].as_str().unwrap();
+    assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 200);
+    assert_ne!(place.call("export", asked("pairs"))[0]["path"], first[0]["path"]);
+    let labels = place.call("export", asked("labels"));
+    assert_eq!(fs::read_to_string(labels[0]["path"].as_str().unwrap()).unwrap(), "");
+    assert_eq!(place.refused("export", asked("adapter")).code, "no_run");
+    for name in ["../..", "nothing", ""] {
+        let request = json!({ "project": project, "run": name, "evaluation": null, "what": ["adapter"] });
+        assert_eq!(place.refused("export", request).code, "no_run");
+        let request = json!({ "project": project, "run": null, "evaluation": name, "what": ["pairs"] });
+        assert_eq!(place.refused("export", request).code, "no_evaluation");
+    }
+}
+
+#[test]
+fn a_file_with_foreign_columns_is_mapped_shown_imported_and_edited() {
+    let (place, project) = Place::with_model();
+    let upload = place.send(
+        "my data.csv",
+        "instruction,better,worse,topic\nName a colour.,Red.,\"Well, colours are many.\",art\nName a bird.,Owl.,Hm.,nature\n,,,\n",
+    );
+    let mapping = json!({
+        "kind": "pairs", "prompt": "instruction", "chosen": "better", "rejected": "worse", "answer_a": null,
+        "answer_b": null, "system": null, "context": null, "category": "topic", "preference": null
+    });
+    let preview = place.call("preview_import", json!({ "project": project, "upload": upload, "mapping": mapping }));
+    assert_eq!((&preview["good"], &preview["duplicates"]), (&json!(2), &json!(0)), "{preview}");
+    let rendered = &preview["first"][0]["rendered"];
+    assert!(rendered["prompt"].as_str().unwrap().contains("Name a colour."), "{preview}");
+    assert!(rendered["first"].as_str().unwrap().contains("Red."), "{rendered}");
+    assert!(rendered["prompt_tokens"].as_u64().unwrap() > 0);
+
+    let news = place.backend.subscribe();
+    let reply = place.call("import", json!({ "project": project, "upload": upload, "mapping": mapping }));
+    assert_eq!((&reply["added"], &reply["kind"]), (&json!(2), &json!("pairs")));
+    assert_eq!(news.wait(Duration::ZERO), Heard::News(News::Project { project: project.clone() }));
+    let again = place.call("import", json!({ "project": project, "upload": upload, "mapping": mapping }));
+    assert_eq!((&again["added"], &again["duplicates"]), (&json!(0), &json!(2)));
+    let mut wrong = mapping.clone();
+    wrong["prompt"] = json!("question");
+    let wrong = place.refused("import", json!({ "project": project, "upload": upload, "mapping": wrong }));
+    assert!(wrong.code == "mapping" && wrong.message.contains("question"), "{wrong:?}");
+
+    let page = place.call("pairs", page_of(&project));
+    assert_eq!(page["total"], 2);
+    let id = &page["rows"][0]["id"];
+    let pair = place.call("pair", json!({ "project": project, "id": id }));
+    let edited = json!({
+        "project": project, "id": id, "who": "Ann", "prompt": pair["prompt"], "chosen": "Blue.", "rejected": pair["rejected"]
+    });
+    let edited = if pair["chosen"].is_string() {
+        edited
+    } else {
+        let mut edited = edited;
+        edited["chosen"] = json!([{ "role": "assistant", "content": "Blue." }]);
+        edited
+    };
+    let pair = place.call("edit_pair", edited);
+    assert_eq!(pair["source"], "edited");
+    assert!(pair["rendered"]["first"].as_str().unwrap().contains("Blue."), "{pair}");
+    let pair = place.call("remove_pair", json!({ "project": project, "id": id, "who": "Ann", "removed": true }));
+    assert_eq!((&pair["source"], pair["history"].as_array().unwrap().len()), (&json!("removed"), 3));
+    assert_eq!(place.call("pairs", page_of(&project))["total"], 1);
+    let view = place.call("open_project", json!({ "folder": project }));
+    assert_eq!((&view["counts"]["pairs"], &view["imports"][1]["source"]), (&json!(1), &json!("my data.csv")));
+}
+
+#[test]
+fn a_model_answers_prompts_twice_and_the_answers_can_be_judged() {
+    let (place, project) = Place::with_model();
+    assert_eq!(place.import(&project, "prompts.jsonl", PROMPTS)["kind"], "prompts");
+    let asked = |temperature: f64| json!({ "project": project, "limit": 10, "temperature": temperature, "max_new_tokens": 12 });
+    assert_eq!(place.refused("generate_candidates", asked(0.0)).code, "temperature");
+
+    let news = place.backend.subscribe();
+    let job = place.call("generate_candidates", asked(1.0));
+    let ended = place.job(&job["job"]);
+    assert_eq!((&ended["state"], &ended["done"], &ended["total"]), (&json!("done"), &json!(2), &json!(2)), "{ended}");
+    let mut answers = [0, 0];
+    while let Heard::News(news) = news.wait(Duration::ZERO) {
+        if let News::Answer { index, .. } = news {
+            answers[index] += 1;
+        }
+    }
+    assert!(answers.iter().all(|count| *count >= 2), "{answers:?}");
+
+    let view = place.call("open_project", json!({ "folder": project }));
+    assert_eq!((&view["counts"]["items"], &view["counts"]["items_without_answers"]), (&json!(2), &json!(0)));
+    let state = place.call("label_state", json!({ "project": project, "annotator": "Ann", "ahead": 5 }));
+    assert_eq!(state["queue"].as_array().unwrap().len(), 2);
+    assert_ne!(state["queue"][0]["left"], state["queue"][0]["right"], "the two answers were drawn alike: {state}");
+    assert_eq!(place.refused("generate_candidates", asked(1.0)).code, "no_prompts");
+}
+
+#[test]
+fn a_job_that_is_stopped_keeps_what_it_has_done() {
+    let (place, project) = Place::with_model();
+    let prompts: String = (0..400).map(|n| format!("{{\"prompt\":\"Count to {n}.\"}}\n")).collect();
+    place.import(&project, "prompts.jsonl", &prompts);
+    let request = json!({ "project": project, "limit": 1000, "temperature": 1.0, "max_new_tokens": 200 });
+    let news = place.backend.subscribe();
+    let job = place.call("generate_candidates", request.clone());
+    // Asked again while it runs, the same job answers.
+    assert_eq!(place.call("generate_candidates", request)["job"], job["job"]);
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < Duration::from_secs(60), "no prompt was answered");
+        match news.wait(Duration::from_secs(1)) {
+            Heard::News(News::Job { job }) if job.done > 0 => break,
+            _ => {}
+        }
+    }
+    place.call("cancel_job", json!({ "job": job["job"] }));
+    let ended = place.job(&job["job"]);
+    assert_eq!((&ended["state"], &ended["error"]), (&json!("cancelled"), &Value::Null));
+    let counts = &place.call("open_project", json!({ "folder": project }))["counts"];
+    let open = counts["items_without_answers"].as_u64().unwrap();
+    assert!(open > 0 && open < 400, "{open} of 400 are open");
+}
+
+#[test]
+fn a_fault_in_a_job_is_the_end_of_that_job_alone() {
+    let place = Place::new();
+    let job = place.backend.start_job(super::types::JobKind::Measure, "", "A fault", |_| panic!("meant")).unwrap();
+    let ended = place.job(&json!(job.job));
+    assert_eq!((&ended["state"], &ended["error"]["code"]), (&json!("failed"), &json!("fault")));
+    place.create("Still here");
+}
