@@ -15,6 +15,7 @@ mod pairs;
 mod queue;
 mod revisions;
 mod schema;
+mod search;
 mod sql;
 mod training;
 mod verdict;
@@ -47,7 +48,7 @@ const BUSY: Duration = Duration::from_secs(10);
 pub struct Project {
     folder: PathBuf,
     db: Connection,
-    found: RefCell<Option<pairs::Found>>,
+    texts: RefCell<Option<search::Texts>>,
 }
 
 impl Project {
@@ -83,7 +84,7 @@ impl Project {
         .map_err(failed)?;
         db.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut db, schema::MIGRATIONS).map_err(failed)?;
-        Ok(Self { folder: folder.to_path_buf(), db, found: RefCell::new(None) })
+        Ok(Self { folder: folder.to_path_buf(), db, texts: RefCell::new(None) })
     }
 
     /// The project's folder.
@@ -99,7 +100,8 @@ impl Project {
     /// Writes in one transaction: all of `what` is on disk when this returns, or nothing of it.
     fn write<T>(&mut self, what: impl FnOnce(&Transaction) -> Result<T, Failed>) -> Result<T, Error> {
         let path = self.folder.join(DATABASE);
-        self.found.replace(None);
+        // Our own writes change what is found; those of others are seen when searching.
+        self.texts.replace(None);
         let written = (|| {
             let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = what(&transaction)?;

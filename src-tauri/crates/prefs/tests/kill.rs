@@ -13,7 +13,7 @@ use prefs::store::Project;
 const CHILD: &str = "TIEBREAK_TEST_IMPORT_UNTIL_KILLED";
 
 /// Pairs per import: enough for the write to take tens of milliseconds.
-const PAIRS: usize = 5000;
+const PAIRS: usize = 1000;
 
 fn batch(number: usize) -> Reading {
     let row = |i: usize| format!(r#"{{"prompt": "{number}-{i}", "chosen": "{}", "rejected": "b"}}"#, "a".repeat(200));

@@ -99,6 +99,7 @@ fn a_large_project_answers_at_once() {
     assert_eq!(last.rows[49].id, ROWS as i64);
     let one = PairQuery { category: Some("category 3".to_owned()), source: Some(PairSource::Imported), ..query("", 0) };
     assert_eq!(page("one category", &one).total, ROWS.div_ceil(7));
+    timed("reading the texts to search in", Duration::from_secs(5), || project.prepare_search().unwrap());
     let found = page("search, in every pair", &query("the", 0));
     assert_eq!(found.total, ROWS);
     assert_eq!(page("its next page", &query("the", 50)).rows[0].id, 51);

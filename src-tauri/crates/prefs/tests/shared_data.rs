@@ -113,7 +113,7 @@ fn foreign_files_are_guessed_and_every_row_is_accounted_for() {
         (
             "open-assistant/en_100_tree.jsonl",
             ImportKind::Candidates,
-            100,
+            99,
             ["prompt.text", "prompt.replies.0.text", "prompt.replies.1.text", ""],
         ),
     ] {

@@ -36,7 +36,7 @@ const BETTER_WORSE: [(&str, &str); 16] = [
 
 /// Words by which two answers are told apart that stand side by side.
 const SIDE_BY_SIDE: [(&str, &str); 7] =
-    [("a", "b"), ("1", "2"), ("0", "1"), ("first", "second"), ("left", "right"), ("one", "two"), ("x", "y")];
+    [("a", "b"), ("0", "1"), ("1", "2"), ("first", "second"), ("left", "right"), ("one", "two"), ("x", "y")];
 
 /// Words of columns that are about an answer, or about questions, and not the answer.
 const ABOUT: [&str; 16] = [
@@ -202,9 +202,10 @@ fn length(value: &Value) -> usize {
 }
 
 /// Two columns whose names differ in one of the given words; of several such twos the one with the longest texts, so that
-/// answers go before what is said about them. Among equals the earlier words count.
+/// answers go before what is said about them, and full columns before sparse ones. Among equals the earlier words count.
 fn two_of(columns: &[Looked], words: &[(&str, &str)]) -> Option<(String, String)> {
     let mut best: Option<(f64, &Looked, &Looked)> = None;
+    let most = columns.iter().map(|column| column.filled).max().unwrap_or(0).max(1);
     for (one, other) in words {
         for column in columns.iter().filter(|column| column.is_answer()) {
             let replaced = column.words().map(|word| if word == *one { *other } else { word }).collect::<Vec<_>>();
@@ -218,7 +219,8 @@ fn two_of(columns: &[Looked], words: &[(&str, &str)]) -> Option<(String, String)
             if *one == "0" && named == 0 {
                 continue;
             }
-            let score = (column.mean_length + twin.mean_length) * (1.0 + f64::from(named));
+            let filled = column.filled.min(twin.filled) as f64 / most as f64;
+            let score = (column.mean_length + twin.mean_length) * filled * (1.0 + f64::from(named));
             if best.as_ref().is_none_or(|(known, ..)| score > *known) {
                 best = Some((score, column, twin));
             }

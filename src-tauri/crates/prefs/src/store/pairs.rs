@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Project;
 use super::derived::{current_item, current_pair};
+use super::search::{Texts, in_database};
 use super::sql::pair;
 use super::verdict::{Outcome, named};
 use crate::{Content, Error, Pair};
@@ -19,9 +20,6 @@ const MOST_ROWS: usize = 1000;
 
 /// Characters of each text in a [`PairRow`].
 const SHOWN: usize = 200;
-
-/// Pairs that are sooner looked up one by one than by reading all of them.
-const FEW: usize = 5000;
 
 /// Categories offered as a filter, at most.
 const MOST_CATEGORIES: usize = 200;
@@ -98,14 +96,6 @@ pub struct StoredPair {
     pub pair: Pair,
 }
 
-/// What a search found, kept for its next pages as long as nothing is written.
-#[derive(Debug)]
-pub(super) struct Found {
-    query: PairQuery,
-    version: i64,
-    ids: Vec<i64>,
-}
-
 impl Project {
     /// One page of the pairs as they are now, with how many there are. Labelled items come first, newest first, then
     /// imported pairs in the order of coming in.
@@ -120,24 +110,29 @@ impl Project {
         })
     }
 
-    /// Searching reads all texts once; the next page of the same search, and a search for a longer text, do not.
     fn searched(&self, db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
-        // Changes when another connection, perhaps in another process, has written; our own writes forget what was found.
-        let version = db.query_row("PRAGMA data_version", [], |row| row.get(0))?;
-        let query = PairQuery { text: query.text.to_lowercase(), ..query.clone() };
-        let same_filters = |found: &Found| found.query.source == query.source && found.query.category == query.category;
-        let kept = self.found.take().filter(|found| found.version == version && same_filters(found));
-        let ids = match kept {
-            Some(found) if found.query.text == query.text => found.ids,
-            Some(found) if found.ids.len() <= FEW && query.text.contains(&found.query.text) => {
-                within(db, &found.ids, &query.text)?
-            }
-            _ => matching(db, &query)?,
+        let page = |ids: &[i64]| {
+            let page = ids.iter().copied().skip(query.offset).take(query.limit.min(MOST_ROWS)).collect();
+            (ids.len(), page)
         };
-        let page = ids.iter().copied().skip(query.offset).take(query.limit.min(MOST_ROWS)).collect();
-        let total = ids.len();
-        self.found.replace(Some(Found { query, version, ids }));
-        Ok((total, page))
+        let mut texts = self.texts.borrow_mut();
+        if !texts.as_ref().map_or(Ok(false), |texts| texts.is_current(db))? {
+            *texts = Texts::read(db)?;
+        }
+        match texts.as_mut() {
+            Some(texts) => Ok(page(texts.matching(query))),
+            None => in_database(db, query).map(|ids| page(&ids)),
+        }
+    }
+
+    /// Reads all texts into memory, so that the first search need not. Searching does it by itself where this was not done.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn prepare_search(&self) -> Result<(), Error> {
+        let texts = self.read(Texts::read)?;
+        self.texts.replace(texts);
+        Ok(())
     }
 
     /// Number of pairs that came in, removed ones included.
@@ -203,7 +198,7 @@ fn stored(row: &Row) -> rusqlite::Result<StoredPair> {
 }
 
 /// The filters as SQL: the same two parameters, source and category, in each query.
-const FILTERS: &str = "CASE WHEN ?1 IS NULL THEN source <> 'removed' ELSE source = ?1 END
+pub(super) const FILTERS: &str = "CASE WHEN ?1 IS NULL THEN source <> 'removed' ELSE source = ?1 END
     AND (?2 IS NULL OR category = ?2)";
 
 fn filtered(db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
@@ -215,35 +210,6 @@ fn filtered(db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<
     let mut statement = db.prepare_cached(&page)?;
     let ids = statement.query_map(params![source, category, limit, offset], |row| row.get(0))?;
     Ok((total, ids.collect::<rusqlite::Result<_>>()?))
-}
-
-/// Reads all texts that the filters let through. Measured on 100,000 pairs of 1.4 kB: an index of trigrams (FTS5) answers
-/// rare words sooner, but takes longer to build than all the rest of an import.
-fn matching(db: &Connection, query: &PairQuery) -> rusqlite::Result<Vec<i64>> {
-    let sql = format!("SELECT id, text FROM listing WHERE {FILTERS} ORDER BY id");
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![query.source, query.category])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        if row.get_ref(1)?.as_str()?.contains(&query.text) {
-            found.push(row.get(0)?);
-        }
-    }
-    Ok(found)
-}
-
-fn within(db: &Connection, ids: &[i64], text: &str) -> rusqlite::Result<Vec<i64>> {
-    let mut statement = db.prepare_cached("SELECT text FROM listing WHERE id = ?")?;
-    let mut found = Vec::new();
-    for &id in ids {
-        let mut rows = statement.query([id])?;
-        if let Some(row) = rows.next()?
-            && row.get_ref(0)?.as_str()?.contains(text)
-        {
-            found.push(id);
-        }
-    }
-    Ok(found)
 }
 
 /// How many pairs the filters let through, counted in indexes alone.

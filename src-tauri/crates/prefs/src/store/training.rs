@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Project;
 use super::pairs::{PairSource, listed};
-use super::sql::{content, damaged};
+use super::sql::{content, damaged, pair};
 use super::verdict::{Answer, Meaning, Side, Verdict};
 use crate::agreement::Vote;
 use crate::jsonl::write_whole;
@@ -70,12 +70,21 @@ impl Project {
     /// When the database cannot be read.
     pub fn training_pairs(&self) -> Result<Vec<SourcedPair>, Error> {
         self.read(|db| {
-            let mut statement = db.prepare("SELECT id FROM listing WHERE source <> ? ORDER BY id < 0, abs(id)")?;
-            let ids = statement.query_map([PairSource::Removed], |row| row.get(0))?;
-            let ids = ids.collect::<rusqlite::Result<Vec<i64>>>()?;
-            let mut pairs = Vec::with_capacity(ids.len());
-            for id in ids {
-                pairs.extend(listed(db, id)?.map(|(pair, source)| SourcedPair { id, source, pair }));
+            let mut statement = db.prepare(
+                "SELECT listing.id, source, prompt, chosen, rejected, pairs.category
+                 FROM listing LEFT JOIN pairs ON pairs.id = listing.id
+                 WHERE source <> ? ORDER BY listing.id < 0, abs(listing.id)",
+            )?;
+            let mut rows = statement.query([PairSource::Removed])?;
+            let mut pairs = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (id, source) = (row.get(0)?, row.get(1)?);
+                // Most pairs are as they came in, and those need not be looked up.
+                if source == PairSource::Imported {
+                    pairs.push(SourcedPair { id, source, pair: pair(row, 2)? });
+                } else {
+                    pairs.extend(listed(db, id)?.map(|(pair, source)| SourcedPair { id, source, pair }));
+                }
             }
             Ok(pairs)
         })
