@@ -8,7 +8,7 @@ use prefs::prompts::{self, Prompt};
 use prefs::{Content, Message};
 use serde::Serialize;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Sequences decoded at once.
 pub(crate) const BATCH: usize = 40;
@@ -67,7 +67,7 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
         return Err(Error::new("no_prompts", "there is nothing to answer", "give --prompt TEXT or --prompts FILE"));
     }
     let all: Vec<Content> = all.into_iter().map(|p| p.prompt).collect();
-    let answers = answer(&opened, true, &all, &request.sampling, "generate", context)?;
+    let answers = answer(&opened, true, &all, &request.sampling, "generate", &mut |_, _| {}, context)?;
     context.check()?;
     let texts = answers.iter().map(|a| text(&opened, a)).collect::<Result<Vec<_>>>()?;
     Ok(all
@@ -85,14 +85,18 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
         .collect())
 }
 
+/// How often answers are told as they grow.
+const PACE: Duration = Duration::from_millis(250);
+
 /// Answers with the adapter on (where there is one) or off. The share done is counted in tokens, an answer that has
-/// ended as all its tokens.
+/// ended as all its tokens. `grown` hears of answers as they grow, with the place of their prompt.
 pub(crate) fn answer(
     opened: &Opened,
     tuned: bool,
     prompts: &[Content],
     sampling: &Sampling,
     stage: &str,
+    grown: &mut dyn FnMut(usize, &str),
     context: &mut Context,
 ) -> Result<Vec<Answer>> {
     let ids = prompts
@@ -106,12 +110,22 @@ pub(crate) fn answer(
     let mut tokens = 0u64;
     let budget = (prompts.len() * sampling.max_new_tokens) as u64;
     let mut last = Instant::now();
-    let answers = generate::generate(&opened.decoder, lora, request, |_, _| {
+    let mut so_far: Vec<(Vec<u32>, bool)> = vec![(Vec::new(), false); prompts.len()];
+    let answers = generate::generate(&opened.decoder, lora, request, |prompt, token| {
         tokens += 1;
-        if last.elapsed().as_secs_f64() > 0.5 {
+        so_far[prompt].0.push(token);
+        so_far[prompt].1 = true;
+        if last.elapsed() >= PACE {
             last = Instant::now();
             // Most answers end before the limit, so the time left is at most this.
             context.progress(stage, start, tokens, budget);
+            for (prompt, (ids, changed)) in so_far.iter_mut().enumerate().filter(|(_, (_, changed))| *changed) {
+                *changed = false;
+                // A text that cannot be read yet may end within a character.
+                if let Ok(text) = opened.tokenizer.decode(ids, true) {
+                    grown(prompt, text.trim());
+                }
+            }
         }
         if context.stopped() { Flow::Break } else { Flow::Continue }
     })?;

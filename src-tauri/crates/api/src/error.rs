@@ -76,6 +76,7 @@ complete! {
     generate::Error => "generate",
     hub::Error => "model_fetch",
     model::Error => "model",
+    plot::Error => "figure",
     prefs::Error => "pairs",
     runs::Error => "run",
 }

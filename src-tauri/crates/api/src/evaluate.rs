@@ -34,7 +34,8 @@ pub struct EvalRequest {
     pub limits: Limits,
     /// The beta that the adapter was trained with, for the rewards.
     pub beta: f64,
-    /// The judge: `plain:45`, `shorter`, `command:PROGRAM ARGS`, …
+    /// The judge: `plain:45`, `shorter`, `command:PROGRAM ARGS`, …; with `people` the answers are made, to be judged in
+    /// the window.
     pub judge: String,
     /// How answers are sampled.
     pub sampling: Sampling,
@@ -66,25 +67,35 @@ pub struct EvalReply {
 /// When the model, the adapter, the prompts or the judge cannot be used.
 pub fn evaluate(request: &EvalRequest, context: &mut Context) -> Result<EvalReply> {
     let opened = open(&request.choice, context)?;
-    evaluate_opened(request, &opened, context)
+    evaluate_opened(request, &opened, &mut |_, _, _| {}, context)
 }
 
-pub(crate) fn evaluate_opened(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Result<EvalReply> {
+/// Hears of answers as they grow: whose, to which prompt, and what is there so far.
+pub(crate) type Growing<'a> = dyn FnMut(Side, usize, &str) + 'a;
+
+pub(crate) fn evaluate_opened(
+    request: &EvalRequest,
+    opened: &Opened,
+    grown: &mut Growing<'_>,
+    context: &mut Context,
+) -> Result<EvalReply> {
     let judge = Judge::parse(&request.judge)?;
     if opened.lora.is_none() {
         return Err(Error::new("no_adapter", "there is nothing to compare the base model with", "give --adapter DIR"));
     }
     let mut folder = Folder::open(&request.output_dir, setup(request, opened, context)?)?;
     for (side, stage) in [(Side::Base, "base answers"), (Side::Tuned, "tuned answers")] {
-        complete(&mut folder, side, stage, opened, &request.sampling, context)?;
+        complete(&mut folder, (side, stage), opened, &request.sampling, grown, context)?;
     }
-    let start = Instant::now();
-    let flow = folder.judge(&judge, &mut |done, all| {
-        context.progress("judge", start, done as u64, all as u64);
-        if context.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    if flow.is_break() {
-        return Err(Error::cancelled());
+    if judge != Judge::People {
+        let start = Instant::now();
+        let flow = folder.judge(&judge, &mut |done, all| {
+            context.progress("judge", start, done as u64, all as u64);
+            if context.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if flow.is_break() {
+            return Err(Error::cancelled());
+        }
     }
     let evaluation = folder.finish(&judge)?;
     let accuracy = match &request.pairs {
@@ -128,15 +139,16 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
 /// Generates the answers of one side that are not there yet, a batch at a time.
 fn complete(
     folder: &mut Folder,
-    side: Side,
-    stage: &str,
+    (side, stage): (Side, &str),
     opened: &Opened,
     sampling: &Sampling,
+    grown: &mut Growing<'_>,
     context: &mut Context,
 ) -> Result<()> {
     for ids in folder.missing(side).chunks(BATCH) {
         let prompts: Vec<Content> = ids.iter().map(|&id| folder.setup().prompts[id].prompt.clone()).collect();
-        let answers = answer(opened, side == Side::Tuned, &prompts, sampling, stage, context)?;
+        let mut grown_here = |place: usize, text: &str| grown(side, ids[place], text);
+        let answers = answer(opened, side == Side::Tuned, &prompts, sampling, stage, &mut grown_here, context)?;
         context.check()?;
         let answers = ids.iter().zip(&answers).map(|(&id, answer)| {
             let truncated = answer.finish == Finish::Length;

@@ -8,20 +8,32 @@
 
 #[cfg(test)]
 mod bindings;
+mod candidates;
+mod data;
 mod demo;
+mod doctor;
+mod evaluation;
+mod exports;
+mod figures;
 mod folders;
 mod jobs;
+mod labelling;
 mod models;
 mod news;
 mod operations;
 mod overview;
+mod plan;
 mod projects;
+mod rendered;
+#[cfg(test)]
+mod tests;
+mod training;
 pub mod types;
 mod uploads;
 
 pub use folders::Settings;
 pub use news::{Heard, Subscription};
-pub use uploads::{MOST_BYTES, Upload};
+pub use uploads::MOST_BYTES;
 
 pub(crate) use jobs::Working;
 pub(crate) use projects::{OpenProject, now};
@@ -41,6 +53,10 @@ struct Inner {
     jobs: jobs::Jobs,
     news: news::Hub,
     models: models::Models,
+    training: training::Training,
+    lengths: plan::Lengths,
+    evaluations: evaluation::Evaluations,
+    last_table: data::LastTable,
 }
 
 impl Backend {
@@ -51,13 +67,19 @@ impl Backend {
     pub fn new(settings: Settings) -> Result<Self> {
         let settings = settings.prepared()?;
         uploads::remove_old(&settings);
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             settings,
             projects: projects::Projects::default(),
             jobs: jobs::Jobs::default(),
             news: news::Hub::default(),
             models: models::Models::default(),
-        })))
+            training: training::Training::default(),
+            lengths: plan::Lengths::default(),
+            evaluations: evaluation::Evaluations::default(),
+            last_table: data::LastTable::default(),
+        });
+        training::begin(&inner);
+        Ok(Self(inner))
     }
 
     /// Does what the page asks for: `request` and the reply are as [`operations`] and the page's types say.

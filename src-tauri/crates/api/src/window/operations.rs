@@ -3,9 +3,15 @@
 //! Both come from this one table: what [`super::Backend::call`] does, and the interface that the page is typed by.
 
 use super::types::{
-    CancelJob, CreateProject, FetchModel, Home, InFolder, Job, Nothing, ProjectView, SetModel,
+    Agreement, BlindItem, BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary,
+    EvalView, EvaluationOf, Export, Exported, FetchModel, FigureView, Figures, Generate, Home, Import, ImportPreview,
+    ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, MeasureRun, Nothing,
+    PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView, RemovePair, RunOf, RunPlan, RunRequest,
+    RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, Undo,
 };
-use super::{Backend, jobs, models, projects};
+use super::{
+    Backend, candidates, data, evaluation, exports, jobs, labelling, models, plan, projects, training,
+};
 use crate::error::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +49,47 @@ operations! {
     forget_project: InFolder => Home, projects::forget_project;
     set_model: SetModel => ProjectView, projects::set_model;
     fetch_model: FetchModel => Job, models::fetch_model;
+
+    // Data.
+    preview_import: PreviewImport => ImportPreview, data::preview_import;
+    import: Import => ImportReply, data::import;
+    pairs: PairsOf => PairPage, data::pairs;
+    pair: PairOf => PairView, data::pair;
+    edit_pair: EditPair => PairView, data::edit_pair;
+    remove_pair: RemovePair => PairView, data::remove_pair;
+
+    // Labelling.
+    label_state: LabelStateOf => LabelState, labelling::label_state;
+    judge: JudgeRequest => LabelState, labelling::judge;
+    undo: Undo => LabelState, labelling::undo;
+    edit_answer: EditAnswer => LabelState, labelling::edit_answer;
+    second_pass: SecondPass => LabelState, labelling::second_pass;
+    agreement: InProject => Agreement, labelling::agreement;
+    generate_candidates: Generate => Job, candidates::generate_candidates;
+
+    // Training.
+    default_settings: InProject => RunRequest, training::default_settings;
+    plan_run: PlanRun => RunPlan, plan::plan_run;
+    measure_run: MeasureRun => Job, training::measure_run;
+    start_run: StartRun => RunView, training::start_run;
+    stop_run: RunOf => RunView, training::stop_run;
+    resume_run: RunOf => RunView, training::resume_run;
+    runs: InProject => Vec<RunSummary>, training::runs;
+    run: RunOf => RunView, training::run;
+    run_figures: Figures => Vec<FigureView>, training::run_figures;
+
+    // Evaluation.
+    start_evaluation: StartEvaluation => Job, evaluation::start_evaluation;
+    resume_evaluation: EvaluationOf => Job, evaluation::resume_evaluation;
+    evaluations: InProject => Vec<EvalSummary>, evaluation::evaluations;
+    evaluation: ShowEvaluation => EvalView, evaluation::evaluation;
+    eval_items: EvalItemsOf => EvalItems, evaluation::eval_items;
+    blind_item: BlindOf => Option<BlindItem>, evaluation::blind_item;
+    judge_blind: JudgeBlind => Option<BlindItem>, evaluation::judge_blind;
+    undo_blind: BlindOf => Option<BlindItem>, evaluation::undo_blind;
+
+    // Export.
+    export: Export => Vec<Exported>, exports::export;
 
     // Jobs.
     jobs: Nothing => Vec<Job>, jobs::jobs;

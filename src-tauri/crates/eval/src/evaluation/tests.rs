@@ -149,7 +149,7 @@ fn people_judge_the_same_answers_and_a_reader_disturbs_nobody() {
     let before = std::fs::read(&log).unwrap();
     std::fs::write(&log, [&before[..], b"{\"id\": 3"].concat()).unwrap();
     let contents = Contents::read(place.path()).unwrap().unwrap();
-    assert_eq!(std::fs::read(&log).unwrap().len(), before.len() + 9, "reading cut nothing off");
+    assert_eq!(std::fs::read(&log).unwrap().len(), before.len() + 8, "reading cut nothing off");
     assert!(contents.is_answered(3) && contents.answer(3, Side::Tuned).is_some());
     let tally = contents.so_far(&Judge::People).unwrap().summary.all.tally;
     assert_eq!(tally, Tally { wins: 2, ties: 0, losses: 0, no_verdict: 2 });

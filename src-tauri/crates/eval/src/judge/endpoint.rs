@@ -211,6 +211,10 @@ fn beginning(text: &str) -> String {
 /// Reads a verdict: the reply's last word, whatever thinking a model puts before it.
 fn decision(reply: &str) -> Option<Decision> {
     let spoken = reply.rsplit_once("</think>").map_or(reply, |(_, spoken)| spoken);
+    if spoken.contains("<think>") {
+        // Cut off while it was thinking.
+        return None;
+    }
     let last = spoken.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
     let words: Vec<String> =
         last.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();

@@ -1,0 +1,136 @@
+//! Whether the optimisation itself goes on as it should: finite numbers, gradients, memory.
+
+use super::{Finding, Seen, Severity, median, rate, remedy};
+use serde_json::Value;
+
+/// The loss or a gradient is no number any more; the trainer stops at the first, so one is enough.
+pub(super) fn loss_not_finite(seen: &Seen) -> Option<Finding> {
+    let (_, message) = seen.failed.filter(|(code, _)| matches!(*code, "non_finite_loss" | "non_finite_gradient"))?;
+    let settings = &seen.settings;
+    let mut change = vec![("learning_rate", rate(settings.learning_rate / 5.0))];
+    if settings.max_grad_norm == 0.0 {
+        change.push(("max_grad_norm", Value::from(1.0)));
+    }
+    Some(Finding {
+        code: "loss_not_finite".into(),
+        severity: Severity::Stop,
+        title: "The loss is no number".into(),
+        sentence: format!(
+            "Training ended: {message}. Nearly always the learning rate ({}) is too high for this model and data.",
+            settings.learning_rate
+        ),
+        figure: Some("grad_norm".into()),
+        remedy: remedy("Lower the learning rate to a fifth", change),
+    })
+}
+
+/// Steps that are compared at either end: enough that one odd batch does not count.
+const NORM_WINDOW: usize = 10;
+/// Norms differ between batches by two or three times; ten times as large is another state of the model.
+const EXPLODING: f64 = 10.0;
+
+/// The norm of the gradient is many times what it was in the beginning, and beyond what clipping leaves alone.
+pub(super) fn grad_norm_exploding(seen: &Seen) -> Option<Finding> {
+    if seen.steps.len() < 3 * NORM_WINDOW {
+        return None;
+    }
+    let norm = |steps: &[&train::events::StepMetrics]| median(steps.iter().map(|step| step.grad_norm).collect());
+    let first = norm(&seen.steps[..NORM_WINDOW])?;
+    let last = norm(&seen.steps[seen.steps.len() - NORM_WINDOW..])?;
+    let settings = &seen.settings;
+    if last < EXPLODING * first || last <= settings.max_grad_norm {
+        return None;
+    }
+    let mut change = vec![("learning_rate", rate(settings.learning_rate / 2.0))];
+    if settings.max_grad_norm == 0.0 {
+        change.push(("max_grad_norm", Value::from(1.0)));
+    }
+    Some(Finding {
+        code: "grad_norm_exploding".into(),
+        severity: Severity::Warning,
+        title: "Gradients grow".into(),
+        sentence: format!(
+            "The norm of the gradient was {first:.2} in the first steps and is {last:.2} now, {:.0} times as much. The \
+             model is being pushed about rather than taught.",
+            last / first.max(1e-12)
+        ),
+        figure: Some("grad_norm".into()),
+        remedy: remedy("Halve the learning rate", change),
+    })
+}
+
+/// Below this share of free memory the next longer batch may be the one that does not fit.
+const LITTLE_LEFT: f64 = 0.1;
+
+/// The process has nearly all memory there is.
+pub(super) fn memory_near_limit(seen: &Seen) -> Option<Finding> {
+    let left = seen.memory_left?;
+    let peak = seen.steps.last()?.peak_memory_bytes?;
+    let all = peak.saturating_add(left);
+    if left as f64 >= LITTLE_LEFT * all as f64 {
+        return None;
+    }
+    let settings = &seen.settings;
+    let (label, change) = if !settings.gradient_checkpointing {
+        ("Compute layers again", vec![("gradient_checkpointing", Value::from(true))])
+    } else if settings.per_device_train_batch_size > 1 {
+        let half = settings.per_device_train_batch_size / 2;
+        let accumulation = (settings.per_device_train_batch_size * settings.gradient_accumulation_steps).div_ceil(half);
+        let change = vec![
+            ("per_device_train_batch_size", Value::from(half)),
+            ("gradient_accumulation_steps", Value::from(accumulation)),
+        ];
+        ("Smaller microbatches", change)
+    } else if settings.max_length > 128 {
+        ("Shorter pairs", vec![("max_length", Value::from(settings.max_length / 2))])
+    } else {
+        ("", Vec::new())
+    };
+    let gigabytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    Some(Finding {
+        code: "memory_near_limit".into(),
+        severity: Severity::Warning,
+        title: "Memory is nearly full".into(),
+        sentence: format!(
+            "Training has taken up to {:.1} GB and {:.1} GB are free. A batch of longer pairs may end the run; its last \
+             checkpoint would stay.",
+            gigabytes(peak),
+            gigabytes(left)
+        ),
+        figure: None,
+        remedy: remedy(label, change),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log::RunLog;
+
+    #[test]
+    fn a_run_that_ended_without_a_number_says_so_and_another_failure_does_not() {
+        let findings = RunLog::not_finite().findings();
+        assert_eq!(findings[0].code, "loss_not_finite");
+        assert!(findings[0].sentence.contains("step 12"), "{}", findings[0].sentence);
+        let other = RunLog { failed: Some(("write", "the disk is full")), ..RunLog::healthy(12) };
+        assert!(!other.codes().contains(&"loss_not_finite".to_owned()));
+    }
+
+    #[test]
+    fn gradients_that_grow_tenfold_are_seen_and_ones_that_wander_are_not() {
+        assert_eq!(RunLog::exploding().codes(), ["grad_norm_exploding"]);
+        let wandering = RunLog { grad_norm: |at| 1.0 + 2.0 * at, ..RunLog::healthy(60) };
+        assert!(wandering.codes().is_empty(), "{:?}", wandering.codes());
+        let clipped = RunLog { grad_norm: |at| 0.01 + 0.5 * at, ..RunLog::healthy(60) };
+        assert!(clipped.codes().is_empty(), "below max_grad_norm nothing is lost");
+    }
+
+    #[test]
+    fn memory_is_told_of_only_while_the_run_goes_on_and_little_is_left() {
+        let log = RunLog::full();
+        let found = log.findings();
+        assert_eq!(found[0].code, "memory_near_limit");
+        assert!(found[0].sentence.contains("4.0 GB"), "{}", found[0].sentence);
+        assert!(RunLog { memory_left: Some(8 << 30), ..RunLog::full() }.codes().is_empty());
+        assert!(RunLog { memory_left: None, ..RunLog::full() }.codes().is_empty());
+    }
+}

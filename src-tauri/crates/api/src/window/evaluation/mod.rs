@@ -1,0 +1,128 @@
+//! Evaluations: folders in the project's `evals/`, each made by a job and gone on with where it stopped.
+//!
+//! What a screen shows is read from the folder, without disturbing the job that writes to it. People's verdicts are
+//! appended there too, whichever judge the evaluation has, so that the two can be compared.
+
+mod people;
+mod start;
+mod view;
+
+pub(super) use people::{blind_item, finish_where_people_judge, judge_blind, undo_blind};
+pub(super) use start::{resume_evaluation, start_evaluation};
+pub(super) use view::{eval_items, evaluation, evaluations};
+
+use super::overview::EVALS;
+use super::training::inside;
+use super::types::{JobKind, JobState, Nothing};
+use super::{Backend, OpenProject, jobs};
+use crate::error::{Error, Result};
+use eval::evaluation::Contents;
+use eval::judge::Judge;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The file of an evaluation's folder that says what was asked for.
+const ABOUT: &str = "about.json";
+/// The prompts of an evaluation.
+const PROMPTS: &str = "prompts.jsonl";
+
+/// What is kept of evaluations while the program runs.
+#[derive(Default)]
+pub(super) struct Evaluations {
+    /// People's verdicts are written one at a time.
+    people: Mutex<()>,
+}
+
+/// What an evaluation was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct About {
+    /// The run whose adapter is judged: its folder's name.
+    run: String,
+    /// The run's name.
+    run_name: String,
+    /// The judge, as on the command line.
+    judge: String,
+    /// When, in milliseconds since 1970 (UTC).
+    created_at: u64,
+    temperature: f64,
+    max_new_tokens: usize,
+    seed: u64,
+}
+
+impl About {
+    /// The evaluation's own; one of the command line has none, and what can be told of it is.
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(ABOUT);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+                let message = format!("{}: {error}", path.display());
+                Error::new("evaluation", message, "the file was changed or damaged: start the evaluation anew")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::told_by(folder)),
+            Err(error) => Err(Error::file(&path)(error)),
+        }
+    }
+
+    fn told_by(folder: &Path) -> Self {
+        let contents = Contents::read(folder).ok().flatten();
+        let ancestry = contents.map(|contents| contents.setup().ancestry.clone()).unwrap_or_default();
+        let run = ancestry.run.or(ancestry.adapter).unwrap_or_default();
+        let run = Path::new(&run).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let written = folder.metadata().and_then(|metadata| metadata.modified()).ok();
+        let written = written.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        Self {
+            run_name: run.clone(),
+            run,
+            judge: "people".into(),
+            created_at: written.map_or(0, |since| since.as_millis() as u64),
+            temperature: 0.0,
+            max_new_tokens: 0,
+            seed: ancestry.seed,
+        }
+    }
+
+    fn judge(&self, folder: &Path) -> Result<Judge> {
+        // What was finished says itself who judged.
+        if let Some(finished) = eval::evaluation::Evaluation::read(folder)? {
+            return Ok(finished.judge);
+        }
+        Ok(Judge::parse(&self.judge)?)
+    }
+}
+
+/// The folder of the evaluation that the page names.
+pub(super) fn folder(project: &OpenProject, evaluation: &str) -> Result<PathBuf> {
+    let folder = inside(&project.folder().join(EVALS), evaluation);
+    folder.filter(|folder| is_evaluation(folder)).ok_or_else(|| {
+        let message = format!("there is no evaluation {evaluation:?} in this project");
+        Error::new("no_evaluation", message, "its folder was moved or removed; choose another")
+    })
+}
+
+/// Whether a folder holds an evaluation, or one that was just begun.
+fn is_evaluation(folder: &Path) -> bool {
+    folder.join(ABOUT).is_file() || folder.join("setup.json").is_file()
+}
+
+/// The job that is at work on an evaluation.
+fn job(backend: &Backend, project: &OpenProject, evaluation: &str) -> Option<u64> {
+    let all = jobs::jobs(backend, Nothing {}).unwrap_or_default();
+    let here = project.name_of_folder();
+    all.into_iter()
+        .find(|job| {
+            job.kind == JobKind::Evaluation
+                && job.state == JobState::Running
+                && job.project == here
+                && job.evaluation.as_deref() == Some(evaluation)
+        })
+        .map(|job| job.job)
+}
+
+/// What lies in an evaluation's folder; an error where it has not come to answers yet.
+fn contents(folder: &Path) -> Result<Contents> {
+    Contents::read(folder)?.ok_or_else(|| {
+        let message = "this evaluation has no answers yet";
+        Error::new("not_answered", message, "wait until the model is loaded, or resume the evaluation")
+    })
+}

@@ -1,0 +1,119 @@
+//! People who judge an evaluation's answers without knowing whose they are.
+
+use super::super::types::{BlindItem, BlindOf, JudgeBlind, Verdict};
+use super::super::{Backend, locked};
+use super::{About, contents, folder};
+use crate::error::{Error, Result};
+use eval::answers::Side;
+use eval::evaluation::Contents;
+use eval::judge::Judge;
+use eval::people::{self, People, shown_left};
+use std::path::{Path, PathBuf};
+
+/// The next pair of answers for this person; none where all are judged.
+pub(in crate::window) fn blind_item(backend: &Backend, request: BlindOf) -> Result<Option<BlindItem>> {
+    let seat = Seat::take(backend, &request.project, &request.evaluation, &request.annotator)?;
+    let _one_at_a_time = locked(&backend.0.evaluations.people);
+    seat.next()
+}
+
+/// Keeps a verdict, and gives the next pair.
+pub(in crate::window) fn judge_blind(backend: &Backend, request: JudgeBlind) -> Result<Option<BlindItem>> {
+    let seat = Seat::take(backend, &request.project, &request.evaluation, &request.annotator)?;
+    let _one_at_a_time = locked(&backend.0.evaluations.people);
+    if !seat.contents.is_answered(request.id) {
+        let message = format!("prompt {} has no two answers to be judged", request.id);
+        return Err(Error::new("not_answered", message, "reload the page"));
+    }
+    let verdict = match request.verdict {
+        Verdict::LeftMuch => people::Verdict::LeftMuch,
+        Verdict::Left => people::Verdict::Left,
+        Verdict::Right => people::Verdict::Right,
+        Verdict::RightMuch => people::Verdict::RightMuch,
+        Verdict::TieGood => people::Verdict::TieGood,
+        Verdict::TieBad => people::Verdict::TieBad,
+        Verdict::Skip => people::Verdict::Skip,
+    };
+    seat.people()?.judge(seat.order_seed(), &seat.annotator, request.id, verdict, request.milliseconds)?;
+    seat.next()
+}
+
+/// Takes this person's last verdict back, and gives that pair again.
+pub(in crate::window) fn undo_blind(backend: &Backend, request: BlindOf) -> Result<Option<BlindItem>> {
+    let seat = Seat::take(backend, &request.project, &request.evaluation, &request.annotator)?;
+    let _one_at_a_time = locked(&backend.0.evaluations.people);
+    let mut people = seat.people()?;
+    match people.undo(&seat.annotator)? {
+        Some(id) => seat.item(id, &people).map(Some),
+        None => {
+            Err(Error::new("nothing_to_undo", "there is no verdict of yours to take back", "judge some answers first"))
+        }
+    }
+}
+
+/// A person at an evaluation.
+struct Seat {
+    folder: PathBuf,
+    contents: Contents,
+    annotator: String,
+}
+
+impl Seat {
+    fn take(backend: &Backend, project: &str, evaluation: &str, annotator: &str) -> Result<Self> {
+        let project = backend.project(project)?;
+        let folder = folder(&project, evaluation)?;
+        let annotator = annotator.trim().to_owned();
+        if annotator.is_empty() {
+            return Err(Error::new("no_annotator", "nobody is named as the one who judges", "give your name"));
+        }
+        Ok(Self { contents: contents(&folder)?, folder, annotator })
+    }
+
+    fn order_seed(&self) -> u64 {
+        self.contents.setup().ancestry.order_seed
+    }
+
+    fn people(&self) -> Result<People> {
+        Ok(People::open(&self.folder, self.contents.setup().prompts.len())?)
+    }
+
+    fn next(&self) -> Result<Option<BlindItem>> {
+        let people = self.people()?;
+        let open = people.open_prompts(&self.annotator);
+        match open.iter().copied().find(|id| self.contents.is_answered(*id)) {
+            Some(id) => self.item(id, &people).map(Some),
+            None if open.is_empty() => Ok(None),
+            None => {
+                let message = format!("{} prompts have no two answers yet", open.len());
+                Err(Error::new("not_answered", message, "wait for the answers, or resume the evaluation"))
+            }
+        }
+    }
+
+    fn item(&self, id: usize, people: &People) -> Result<BlindItem> {
+        let left = shown_left(self.order_seed(), &self.annotator, id);
+        let text = |side: Side| self.contents.answer(id, side).map(|answer| answer.text.clone());
+        let (Some(left_text), Some(right_text)) = (text(left), text(left.other())) else {
+            return Err(Error::new("not_answered", format!("prompt {id} has no two answers"), "resume the evaluation"));
+        };
+        let done = people.done(&self.annotator);
+        Ok(BlindItem {
+            id,
+            prompt: self.contents.setup().prompts[id].prompt.clone(),
+            left: left_text,
+            right: right_text,
+            done,
+            total: self.contents.setup().prompts.len(),
+            can_undo: done > 0,
+        })
+    }
+}
+
+/// Brings what people said up to now into `evaluation.json`, where they are the judges: for a report.
+pub(in crate::window) fn finish_where_people_judge(folder: &Path) -> Result<()> {
+    if About::read(folder)?.judge(folder)? == Judge::People {
+        let setup = contents(folder)?.setup().clone();
+        eval::evaluation::Folder::open(folder, setup)?.finish(&Judge::People)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! Making evaluations.
+
+use super::super::overview::EVALS;
+use super::super::training::{RunIdentity, new_folder, run_identity};
+use super::super::types::{EvalRequest, EvaluationOf, Job, JobKind, JudgeChoice, PromptSource, StartEvaluation};
+use super::super::{Backend, OpenProject, Working, models, now};
+use super::{ABOUT, About, PROMPTS, folder, job};
+use crate::error::{Error, Result};
+use crate::evaluate::{self, evaluate_opened, write_json};
+use crate::open::ModelChoice;
+use eval::judge::{Endpoint, Judge};
+use generate::Sampling;
+use prefs::jsonl;
+use prefs::prompts::{self, Prompt};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use train::folder::{ADAPTER, EVAL_PAIRS};
+
+/// Begins an evaluation: both models answer, then the judge judges.
+pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvaluation) -> Result<Job> {
+    let StartEvaluation { request } = request;
+    let project = backend.project(&request.project)?;
+    let run = run_identity(backend, &project, &request.run)?;
+    if !run.folder.join(ADAPTER).join("adapter_model.safetensors").is_file() {
+        let message = format!("the run {} has no adapter yet", run.name);
+        return Err(Error::new("unfinished", message, "let it finish, or resume it"));
+    }
+    let judge = judge(&request.judge)?;
+    let sampling = sampling(request.temperature, request.max_new_tokens, request.seed);
+    sampling.validate().map_err(|what| Error::new("sampling", what, "correct this value"))?;
+    let prompts = prompts(backend, &run, &request)?;
+    let about = About {
+        run: request.run.clone(),
+        run_name: run.name.clone(),
+        judge,
+        created_at: now(),
+        temperature: request.temperature,
+        max_new_tokens: request.max_new_tokens,
+        seed: request.seed,
+    };
+    let folder = new_folder(&project.folder().join(EVALS), &run.name)?;
+    let written = write_prompts(&folder.join(PROMPTS), &prompts).and_then(|()| write_json(&folder.join(ABOUT), &about));
+    if let Err(error) = written {
+        // The folder was made a moment ago and holds nothing; the first error is the one to report.
+        let _ = std::fs::remove_dir_all(&folder);
+        return Err(error);
+    }
+    backend.changed(&project);
+    begin(backend, &project, run, about, folder)
+}
+
+/// Goes on with an evaluation where it stopped.
+pub(in crate::window) fn resume_evaluation(backend: &Backend, request: EvaluationOf) -> Result<Job> {
+    let project = backend.project(&request.project)?;
+    let folder = folder(&project, &request.evaluation)?;
+    if job(backend, &project, &request.evaluation).is_some() {
+        return Err(Error::new("going_on", "this evaluation is going on already", "wait for it, or stop its job"));
+    }
+    if !folder.join(ABOUT).is_file() {
+        let hint = "the command that began it goes on with it: `tiebreak eval` with the same options";
+        return Err(Error::new("not_ours", "this evaluation was begun by the command line", hint));
+    }
+    let about = About::read(&folder)?;
+    let run = run_identity(backend, &project, &about.run)?;
+    begin(backend, &project, run, about, folder)
+}
+
+fn begin(
+    backend: &Backend,
+    project: &Arc<OpenProject>,
+    run: RunIdentity,
+    about: About,
+    folder: PathBuf,
+) -> Result<Job> {
+    let title = format!("Evaluate {}", about.run_name);
+    let project = Arc::clone(project);
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    backend.start_job(JobKind::Evaluation, &project.name_of_folder(), &title, move |working| {
+        working.makes_evaluation(&name);
+        let result = evaluate(working, &run, &about, &folder);
+        working.backend().changed(&project);
+        result
+    })
+}
+
+fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) -> Result<()> {
+    let adapter = run.folder.join(ADAPTER);
+    let held_out = run.folder.join(EVAL_PAIRS);
+    let request = evaluate::EvalRequest {
+        choice: ModelChoice {
+            model: run.model.clone().into(),
+            adapter: Some(adapter.clone()),
+            device: models::DEVICE.into(),
+            dtype: "f32".into(),
+        },
+        prompts: folder.join(PROMPTS),
+        pairs: held_out.is_file().then_some(held_out),
+        limits: run.config.limits(),
+        beta: run.config.beta,
+        judge: about.judge.clone(),
+        sampling: sampling(about.temperature, about.max_new_tokens, about.seed),
+        order_seed: about.seed,
+        output_dir: folder.to_path_buf(),
+        run: Some(run.folder.clone()),
+    };
+    working.backend().with_model(&run.model, Some(&adapter), working, |opened| {
+        let mut grown = |side: eval::answers::Side, prompt: usize, text: &str| {
+            working.answer(prompt, &side.to_string(), text.to_owned());
+        };
+        working.with_context(|context| evaluate_opened(&request, opened, &mut grown, context)).map(|_| ())
+    })
+}
+
+fn sampling(temperature: f64, max_new_tokens: usize, seed: u64) -> Sampling {
+    Sampling { temperature, max_new_tokens, seed, ..Sampling::default() }
+}
+
+/// The judge in the words of the command line.
+fn judge(choice: &JudgeChoice) -> Result<String> {
+    let wrong = |message: String| Error::new("judge", message, "correct it on the evaluation's form");
+    match choice {
+        JudgeChoice::Human => Ok("people".into()),
+        JudgeChoice::Rule { rule } => match Judge::parse(rule)? {
+            Judge::Rule(_) => Ok(rule.clone()),
+            _ => Err(wrong(format!("{rule:?} is no rule"))),
+        },
+        JudgeChoice::Command { command } => {
+            let text = format!("command:{command}");
+            Judge::parse(&text)?;
+            Ok(text)
+        }
+        JudgeChoice::Endpoint { url, model, key_env } => {
+            let endpoint = Endpoint::new(url, model, key_env.as_deref()).map_err(&wrong)?;
+            let parts = [Some(endpoint.url), Some(endpoint.model), endpoint.key_env];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            let text = format!("endpoint:{}", parts.join(" "));
+            // A name with a space in it would be read back as another.
+            Judge::parse(&text)?;
+            Ok(text)
+        }
+    }
+}
+
+/// What both models are asked.
+fn prompts(backend: &Backend, run: &RunIdentity, request: &EvalRequest) -> Result<Vec<Prompt>> {
+    let mut prompts = match &request.prompts {
+        PromptSource::HeldOut => held_out(&run.folder)?,
+        PromptSource::Upload(upload) => prompts::read_prompts(&backend.uploaded(upload)?)?.into_prompts(),
+    };
+    prompts.truncate(request.max_prompts);
+    if prompts.is_empty() {
+        let hint = "choose a file of prompts, or a run that holds some pairs out";
+        return Err(Error::new("no_prompts", "there is nothing to ask the models", hint));
+    }
+    Ok(prompts)
+}
+
+/// The different prompts of a run's held-out pairs, in their order.
+fn held_out(run: &Path) -> Result<Vec<Prompt>> {
+    let path = run.join(EVAL_PAIRS);
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let mut seen = std::collections::HashSet::new();
+    let pairs = jsonl::read_pairs(&path)?.into_pairs().into_iter();
+    let prompts = pairs.map(|pair| Prompt { prompt: pair.prompt, category: pair.category });
+    Ok(prompts.filter(|prompt| seen.insert(prompt.prompt.clone())).collect())
+}
+
+fn write_prompts(path: &Path, prompts: &[Prompt]) -> Result<()> {
+    let mut text = Vec::new();
+    for prompt in prompts {
+        serde_json::to_writer(&mut text, prompt).map_err(std::io::Error::from).map_err(Error::file(path))?;
+        text.push(b'\n');
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let save = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&text)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    save().map_err(Error::file(path))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn judges_are_kept_in_words_that_are_read_back_as_the_same_judge() {
+        let endpoint = |url: &str, model: &str, key: Option<&str>| JudgeChoice::Endpoint {
+            url: url.into(),
+            model: model.into(),
+            key_env: key.map(str::to_owned),
+        };
+        for (choice, expected) in [
+            (JudgeChoice::Human, "people"),
+            (JudgeChoice::Rule { rule: "plain:30".into() }, "plain:30"),
+            (JudgeChoice::Command { command: "judge --strict".into() }, "command:judge --strict"),
+            (endpoint("http://localhost:8080/v1", "m", None), "endpoint:http://localhost:8080/v1 m"),
+            (endpoint("https://example.com/v1", "m", Some("KEY")), "endpoint:https://example.com/v1 m KEY"),
+        ] {
+            assert_eq!(judge(&choice).unwrap(), expected);
+        }
+        for wrong in [
+            JudgeChoice::Rule { rule: "command:rm".into() },
+            JudgeChoice::Rule { rule: "people".into() },
+            JudgeChoice::Command { command: " ".into() },
+            endpoint("http://example.com/v1", "m", None),
+            endpoint("https://example.com/v1", "two words", Some("KEY")),
+        ] {
+            assert!(judge(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Evaluations as the page shows them.
+
+use super::super::overview::{EVALS, folders};
+use super::super::types::{
+    AccuracyView, BothView, EvalItem, EvalItems, EvalItemsOf, EvalState, EvalSummary, EvalView, GroupView, InProject,
+    ItemFilter, ShowEvaluation, TextStats, Winner,
+};
+use super::super::{Backend, OpenProject, figures};
+use super::{About, folder, is_evaluation, job};
+use crate::error::Result;
+use crate::evaluate::ACCURACY;
+use eval::accuracy::{PreferenceAccuracy, Share};
+use eval::degeneration::TextStatistics;
+use eval::evaluation::{Ancestry, Contents, Evaluation, Item, Outcome};
+use eval::judge::Judge;
+use eval::people;
+use eval::statistics::{Interval, Tally, sign_test};
+use plot::{WinRate, WinRateRow};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Items that cross to the page at once.
+const MOST_ITEMS: usize = 200;
+
+/// An evaluation's folder, read.
+struct Read {
+    name: String,
+    about: About,
+    judge: Judge,
+    contents: Option<Contents>,
+    /// What its own judge says so far, once all answers are there.
+    evaluation: Option<Evaluation>,
+    job: Option<u64>,
+}
+
+impl Read {
+    fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<Self> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let about = About::read(folder)?;
+        let judge = about.judge(folder)?;
+        let contents = Contents::read(folder)?;
+        // Before all answers are there, there is nothing to sum up.
+        let evaluation = contents.as_ref().and_then(|contents| contents.so_far(&judge).ok());
+        let job = job(backend, project, &name);
+        Ok(Self { name, about, judge, contents, evaluation, job })
+    }
+
+    fn prompts(&self) -> usize {
+        self.contents.as_ref().map_or(0, |contents| contents.setup().prompts.len())
+    }
+
+    /// What people say of each prompt together.
+    fn said(&self) -> BTreeMap<usize, Outcome> {
+        self.contents.as_ref().map(|contents| people::outcomes(contents.said())).unwrap_or_default()
+    }
+
+    fn state(&self) -> EvalState {
+        let Some(evaluation) = &self.evaluation else {
+            return if self.job.is_some() { EvalState::Answering } else { EvalState::BrokenOff };
+        };
+        if self.judge == Judge::People {
+            let contents = self.contents.iter().flat_map(Contents::said);
+            let seen: std::collections::BTreeSet<usize> = contents.map(|judged| judged.id).collect();
+            return if seen.len() >= self.prompts() { EvalState::Done } else { EvalState::Judging };
+        }
+        let asked = |item: &Item| !matches!(&item.outcome, Outcome::NoVerdict(why) if why == "not judged");
+        if evaluation.items.iter().all(asked) {
+            EvalState::Done
+        } else if self.job.is_some() {
+            EvalState::Judging
+        } else {
+            EvalState::BrokenOff
+        }
+    }
+
+    fn summary(&self) -> EvalSummary {
+        let prompts = self.prompts();
+        let answered =
+            self.contents.as_ref().map_or(0, |contents| (0..prompts).filter(|id| contents.is_answered(*id)).count());
+        let tally = self.evaluation.as_ref().map(|evaluation| evaluation.summary.all.tally).unwrap_or_default();
+        let state = self.state();
+        EvalSummary {
+            evaluation: self.name.clone(),
+            run: self.about.run.clone(),
+            run_name: self.about.run_name.clone(),
+            judge: self.judge.description(),
+            created_at: self.about.created_at,
+            state,
+            prompts,
+            answered,
+            judged: tally.judged(),
+            win_rate: tally.win_rate(),
+            win_rate_interval: tally.interval().map(ends),
+            verdict: tally.verdict().code().to_owned(),
+            words: match (state, self.evaluation.is_some()) {
+                (EvalState::Answering, _) => "Both models are answering.".to_owned(),
+                (EvalState::BrokenOff, false) => "It was broken off before all answers were there.".to_owned(),
+                _ if tally == Tally::default() || tally.judged() + tally.no_verdict == 0 => {
+                    "Nothing is judged yet.".to_owned()
+                }
+                _ if self.judge == Judge::People && tally.judged() == 0 => {
+                    "Nobody has judged these answers yet.".to_owned()
+                }
+                _ => tally.words(),
+            },
+        }
+    }
+}
+
+/// All evaluations of a project, the newest first.
+pub(in crate::window) fn evaluations(backend: &Backend, request: InProject) -> Result<Vec<EvalSummary>> {
+    let project = backend.project(&request.project)?;
+    let mut all = Vec::new();
+    for folder in folders(&project.folder().join(EVALS))?.into_iter().filter(|folder| is_evaluation(folder)) {
+        all.push(Read::of(backend, &project, &folder)?.summary());
+    }
+    all.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.evaluation.cmp(&a.evaluation)));
+    Ok(all)
+}
+
+/// An evaluation, whole.
+pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) -> Result<EvalView> {
+    let project = backend.project(&request.project)?;
+    let folder = folder(&project, &request.evaluation)?;
+    let read = Read::of(backend, &project, &folder)?;
+    let said = read.said();
+    let own = read.evaluation.as_ref();
+    let human = (!said.is_empty()).then(|| group("People", &tally(said.values())));
+    let auto = own.filter(|_| read.judge != Judge::People).map(|own| group("All prompts", &own.summary.all.tally));
+    let categories = own.map(|own| &own.summary.categories).into_iter().flatten();
+    let categories: Vec<GroupView> = categories.map(|(name, summary)| group(name, &summary.tally)).collect();
+    let mut rows: Vec<&GroupView> = auto.iter().chain(&human).collect();
+    rows.extend(&categories);
+    let figure = if rows.is_empty() { None } else { Some(figures::win_rate(drawn(&rows), request.theme)?) };
+    let accuracy: Option<PreferenceAccuracy> = match std::fs::read(folder.join(ACCURACY)) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(std::io::Error::from)
+            .map_err(crate::error::Error::file(&folder.join(ACCURACY)))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(crate::error::Error::file(&folder.join(ACCURACY))(error)),
+    };
+    let statistics = |of: fn(&Evaluation) -> &TextStatistics| own.map(|own| texts(of(own))).unwrap_or_default();
+    Ok(EvalView {
+        summary: read.summary(),
+        both: own.filter(|_| read.judge != Judge::People).and_then(|own| both(&own.items, &said)),
+        auto,
+        human,
+        categories,
+        base: statistics(|own| &own.summary.base),
+        tuned: statistics(|own| &own.summary.tuned),
+        accuracy: accuracy.map(accuracy_view),
+        figure,
+        ancestry: read.contents.as_ref().map(|contents| ancestry(&contents.setup().ancestry)).unwrap_or_default(),
+        job: read.job,
+    })
+}
+
+/// Items of an evaluation, those under a filter.
+pub(in crate::window) fn eval_items(backend: &Backend, request: EvalItemsOf) -> Result<EvalItems> {
+    let project = backend.project(&request.project)?;
+    let read = Read::of(backend, &project, &folder(&project, &request.evaluation)?)?;
+    let said = read.said();
+    let people_judge = read.judge == Judge::People;
+    let items = read.evaluation.map(|evaluation| evaluation.items).unwrap_or_default();
+    let rows = items.into_iter().map(|item| {
+        let human = winner(said.get(&item.id));
+        let auto = if people_judge { Winner::None } else { winner(Some(&item.outcome)) };
+        (auto, human, item)
+    });
+    let wanted = |auto: Winner, human: Winner| {
+        let own = if people_judge { human } else { auto };
+        match request.filter {
+            ItemFilter::All => true,
+            ItemFilter::Tuned => own == Winner::Tuned,
+            ItemFilter::Base => own == Winner::Base,
+            ItemFilter::Tie => own == Winner::Tie,
+            ItemFilter::None => own == Winner::None,
+            ItemFilter::Disagree => auto != Winner::None && human != Winner::None && auto != human,
+        }
+    };
+    let rows: Vec<_> = rows.filter(|(auto, human, _)| wanted(*auto, *human)).collect();
+    let total = rows.len();
+    let part = rows.into_iter().skip(request.offset).take(request.limit.min(MOST_ITEMS));
+    let rows = part.map(|(auto, human, item)| eval_item(auto, human, item)).collect();
+    Ok(EvalItems { total, rows })
+}
+
+fn eval_item(auto: Winner, human: Winner, item: Item) -> EvalItem {
+    let why = match item.outcome {
+        Outcome::NoVerdict(why) => Some(why),
+        _ => item.reason,
+    };
+    EvalItem {
+        id: item.id,
+        prompt: item.prompt,
+        category: item.category,
+        base: item.base.text,
+        tuned: item.tuned.text,
+        base_tokens: item.base.tokens,
+        tuned_tokens: item.tuned.tokens,
+        auto,
+        auto_reason: why.filter(|_| auto != Winner::None || human == Winner::None),
+        human,
+    }
+}
+
+fn winner(outcome: Option<&Outcome>) -> Winner {
+    match outcome {
+        Some(Outcome::Tuned) => Winner::Tuned,
+        Some(Outcome::Base) => Winner::Base,
+        Some(Outcome::Tie) => Winner::Tie,
+        Some(Outcome::NoVerdict(_)) | None => Winner::None,
+    }
+}
+
+fn tally<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Tally {
+    let mut tally = Tally::default();
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Tuned => tally.wins += 1,
+            Outcome::Base => tally.losses += 1,
+            Outcome::Tie => tally.ties += 1,
+            Outcome::NoVerdict(_) => tally.no_verdict += 1,
+        }
+    }
+    tally
+}
+
+fn group(name: &str, tally: &Tally) -> GroupView {
+    GroupView {
+        name: name.to_owned(),
+        wins: tally.wins,
+        ties: tally.ties,
+        losses: tally.losses,
+        no_verdict: tally.no_verdict,
+        win_rate: tally.win_rate(),
+        interval: tally.interval().map(ends),
+        p: (tally.judged() > 0).then(|| sign_test(tally.wins, tally.losses)),
+        words: tally.words(),
+    }
+}
+
+fn ends(interval: Interval) -> (f64, f64) {
+    (interval.low, interval.high)
+}
+
+/// How far the judge and people agree, on the items that both have judged.
+fn both(items: &[Item], said: &BTreeMap<usize, Outcome>) -> Option<BothView> {
+    let pairs: Vec<(u8, u8)> = items
+        .iter()
+        .filter_map(|item| {
+            let (auto, human) = (winner(Some(&item.outcome)), winner(said.get(&item.id)));
+            (auto != Winner::None && human != Winner::None).then_some((auto as u8, human as u8))
+        })
+        .collect();
+    let alike = pairs.iter().filter(|(auto, human)| auto == human).count();
+    (!pairs.is_empty()).then(|| BothView {
+        items: pairs.len(),
+        percent: 100.0 * alike as f64 / pairs.len() as f64,
+        kappa: prefs::agreement::cohens_kappa(&pairs),
+    })
+}
+
+fn drawn(rows: &[&GroupView]) -> WinRate {
+    let row = |group: &&GroupView| WinRateRow {
+        name: group.name.clone(),
+        rate: group.win_rate.unwrap_or(0.5),
+        low: group.interval.map_or(0.0, |interval| interval.0),
+        high: group.interval.map_or(1.0, |interval| interval.1),
+        wins: group.wins,
+        ties: group.ties,
+        losses: group.losses,
+        no_verdict: group.no_verdict,
+    };
+    WinRate { title: "Win rate of the tuned model against the base".into(), rows: rows.iter().map(row).collect() }
+}
+
+fn texts(statistics: &TextStatistics) -> TextStats {
+    TextStats {
+        answers: statistics.answers,
+        mean_words: statistics.mean_words,
+        mean_tokens: statistics.mean_tokens,
+        distinct_2: statistics.distinct_2,
+        repeated_4: statistics.repeated_4,
+        truncated: statistics.truncated,
+    }
+}
+
+/// Before and after by mean log-probability per token: what is fair to both, and to answers of any length.
+fn accuracy_view(accuracy: PreferenceAccuracy) -> AccuracyView {
+    let change = accuracy.logps_accuracy_per_token;
+    let interval = |share: Share| ends(share.interval);
+    AccuracyView {
+        pairs: accuracy.pairs,
+        before: change.before.value,
+        after: change.after.value,
+        before_interval: interval(change.before),
+        after_interval: interval(change.after),
+    }
+}
+
+fn ancestry(ancestry: &Ancestry) -> Vec<(String, String)> {
+    let mut rows = vec![("model".to_owned(), ancestry.model.clone())];
+    let mut row = |name: &str, value: Option<String>| rows.extend(value.map(|value| (name.to_owned(), value)));
+    row("model SHA-256", ancestry.model_sha256.clone());
+    row("adapter", ancestry.adapter.clone());
+    row("adapter SHA-256", ancestry.adapter_sha256.clone());
+    row("run", ancestry.run.clone());
+    row("training pairs SHA-256", ancestry.pairs_sha256.clone());
+    row("prompts", Some(ancestry.prompts.clone()));
+    row("prompts SHA-256", Some(ancestry.prompts_sha256.clone()));
+    row("seed of the answers", Some(ancestry.seed.to_string()));
+    row("seed of the sides", Some(ancestry.order_seed.to_string()));
+    for (name, value) in &ancestry.sampling {
+        row(name, Some(value.to_string()));
+    }
+    row("version", Some(ancestry.version.clone()));
+    rows
+}

@@ -1,0 +1,105 @@
+//! Handing out what was made, into the project's `exports/`.
+
+use super::overview::EXPORTS;
+use super::training::{new_folder, run_folder, run_identity};
+use super::types::{Export, ExportWhat, Exported};
+use super::{Backend, evaluation};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::{ExportRequest, ReportRequest};
+use prefs::jsonl;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// Hands out; each time into a folder of its own, so that nothing handed out before changes.
+pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>> {
+    let project = backend.project(&request.project)?;
+    if request.what.is_empty() {
+        return Err(Error::new(
+            "nothing_to_export",
+            "nothing was chosen",
+            "choose the adapter, pairs, report or labels",
+        ));
+    }
+    let run = request.run.as_deref().map(|run| run_folder(&project, run)).transpose()?;
+    let judged = request.evaluation.as_deref().map(|name| evaluation::folder(&project, name)).transpose()?;
+    let name = match (&request.run, &request.evaluation) {
+        (Some(run), _) => run_identity(backend, &project, run)?.name,
+        (None, Some(evaluation)) => evaluation.clone(),
+        (None, None) => project.about()?.name,
+    };
+    let folder = new_folder(&project.folder().join(EXPORTS), &name)?;
+    let mut exported = Vec::new();
+    for what in &request.what {
+        let done = match what {
+            ExportWhat::Adapter => adapter(run.as_ref(), &folder),
+            ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &folder),
+            ExportWhat::Pairs => {
+                let pairs = project.another_store()?.training_pairs()?;
+                let pairs: Vec<prefs::Pair> = pairs.into_iter().map(|sourced| sourced.pair).collect();
+                let path = folder.join("pairs.jsonl");
+                jsonl::write_pairs(&path, &pairs)?;
+                Ok(Exported {
+                    what: "pairs".into(),
+                    load: format!(
+                        "{} pairs. Python: datasets.load_dataset(\"json\", data_files={:?}); here: import the file into \
+                         another project",
+                        pairs.len(),
+                        path.display().to_string()
+                    ),
+                    path: path.display().to_string(),
+                })
+            }
+            ExportWhat::Labels => {
+                let path = folder.join("labels.jsonl");
+                let count = project.another_store()?.export_judgements(&path)?;
+                Ok(Exported {
+                    what: "labels".into(),
+                    load: format!(
+                        "{count} judgements, those taken back among them. Python: pandas.read_json({:?}, lines=True)",
+                        path.display().to_string()
+                    ),
+                    path: path.display().to_string(),
+                })
+            }
+        };
+        match done {
+            Ok(done) => exported.push(done),
+            Err(error) => {
+                if exported.is_empty() {
+                    // Nothing was written yet, or half of one thing: the first error is the one to report.
+                    let _ = std::fs::remove_dir_all(&folder);
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(exported)
+}
+
+fn adapter(run: Option<&PathBuf>, folder: &Path) -> Result<Exported> {
+    let run = run.ok_or_else(|| Error::new("no_run", "no run was chosen", "choose the run whose adapter it is"))?;
+    let request = ExportRequest { run: Some(run.clone()), project: None, output_dir: folder.to_path_buf() };
+    let reply = quietly(|context| crate::export(&request, context))?;
+    let made = reply.exported.into_iter().next();
+    let made = made.ok_or_else(|| Error::new("fault", "no adapter was written", "report this as a fault"))?;
+    Ok(Exported { what: made.what, path: made.path.display().to_string(), load: made.load })
+}
+
+fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Result<Exported> {
+    if let Some(folder) = judged {
+        evaluation::finish_where_people_judge(folder)?;
+    }
+    let request = ReportRequest { run: run.cloned(), eval: judged.cloned(), output_dir: folder.join("report") };
+    let reply = quietly(|context| crate::report(&request, context))?;
+    Ok(Exported {
+        what: "report".into(),
+        load: format!("open it in any browser; its figures lie beside it ({} files)", reply.figures.len()),
+        path: reply.html.display().to_string(),
+    })
+}
+
+/// Does what is over in a moment, so that nobody watches or stops it.
+fn quietly<T>(work: impl FnOnce(&mut Context) -> Result<T>) -> Result<T> {
+    work(&mut Context { observer: &mut |_| {}, stop: &AtomicBool::new(false) })
+}

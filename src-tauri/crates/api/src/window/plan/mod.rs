@@ -1,0 +1,269 @@
+//! What a run would do and take, before it is started.
+//!
+//! Counts are those that training itself would come to: the same split, the same encoding, the same limits, the same
+//! order of the pairs. Memory is the formula of `model::memory` at the largest microbatch of the run.
+
+mod advice;
+mod lengths;
+
+pub(crate) use lengths::{Length, Lengths};
+
+use super::training::measure;
+use super::training::settings::config_of;
+use super::types::{FigureView, PlanRun, RunPlan, RunSettings, Theme};
+use super::{Backend, figures};
+use crate::error::{Error, Result};
+use chat::{Limited, Limits};
+use model::memory::{AdapterSize, Estimate, PROCESS_BYTES, available_bytes};
+use plot::{Histogram, Limit};
+use prefs::split;
+use std::path::Path;
+use train::RunConfig;
+use train::order::Order;
+
+/// Numbers of pairs that are cut or dropped which cross to the page.
+const MOST_NUMBERS: usize = 1_000;
+/// Passes over the pairs that are looked through for the largest microbatch: later ones differ from these by chance.
+const MOST_EPOCHS: u64 = 20;
+const HISTOGRAM_WIDTH: u32 = 720;
+
+/// Plans a run.
+pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
+    let PlanRun { request, theme } = request;
+    let project = backend.project(&request.project)?;
+    let mut plan = nothing(theme, &request.settings)?;
+    let config = config_of(&request.settings, Path::new("model"), Path::new("run"), true);
+    if let Err(error) = config.validate() {
+        plan.problems.push(error.into());
+    }
+    if !(0.0..1.0).contains(&request.held_out_share) {
+        let message = format!("held_out_share is {}", request.held_out_share);
+        plan.problems.push(Error::new("config", message, "set it to 0 or more and below 1; 0.1 is usual"));
+    }
+    let pairs = project.another_store()?.training_pairs()?;
+    if pairs.is_empty() {
+        let hint = "import pairs on the data screen, or label some";
+        plan.problems.push(Error::new("no_pairs", "this project has no pairs to train on", hint));
+    }
+    let model = match backend.model_here(&request.model) {
+        Ok(Some(path)) => Some(path),
+        Ok(None) => {
+            let message = format!("the model {} is not on this machine yet", request.model);
+            plan.problems.push(Error::new("model_not_here", message, "fetch it first, on the project's screen"));
+            None
+        }
+        Err(error) => {
+            plan.problems.push(error);
+            None
+        }
+    };
+    let (Some(model), true) = (model, plan.problems.is_empty()) else { return Ok(plan) };
+
+    let Some(tokenizer) = backend.tokenizer(&request.model)? else { return Ok(plan) };
+    let lengths = backend.0.lengths.of(&model, &tokenizer, &pairs)?;
+    let all: Vec<prefs::Pair> = pairs.iter().map(|sourced| sourced.pair.clone()).collect();
+    let (train, held_out) = split::split(&all, request.held_out_share, request.settings.seed);
+    plan.held_out = held_out.len();
+    if held_out.is_empty() && request.held_out_share > 0.0 {
+        let message = "no pair can be held out: all pairs have the same prompt";
+        plan.problems.push(Error::new(
+            "no_held_out",
+            message,
+            "set held_out_share to 0, or add pairs with other prompts",
+        ));
+    }
+    let held_out: std::collections::HashSet<prefs::Pair> = held_out.into_iter().collect();
+    let trained: Vec<(i64, Length)> = pairs
+        .iter()
+        .zip(&lengths)
+        .filter(|(sourced, _)| !held_out.contains(&sourced.pair))
+        .map(|(sourced, length)| (sourced.id, *length))
+        .collect();
+    let kept = count(&mut plan, &trained, &config.limits());
+    plan.histogram = histogram(&trained, &config, theme)?;
+    if kept.is_empty() {
+        let message = format!("none of {} pairs is left to train on: their prompts alone fill max_length", train.len());
+        plan.problems.push(Error::new("no_pairs", message, "raise max_length"));
+        return Ok(plan);
+    }
+    let order = order(&config, kept.len());
+    plan.steps_per_epoch = order.steps_per_epoch();
+    plan.steps = order.total_steps(config.max_steps, config.num_train_epochs);
+    let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
+    plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
+    let model_config = model::weights::open(&model, candle_core::DType::F32, &candle_core::Device::Cpu)?.config;
+    let need = |config: &RunConfig, kept: &[PackedLength]| needed(config, &model_config, kept);
+    plan.memory_needed = need(&config, &kept)?;
+    plan.memory_free = available_bytes();
+    plan.fits = plan.memory_free.is_none_or(|free| plan.memory_needed <= free);
+    let lengths: Vec<Length> = trained.iter().map(|(_, length)| *length).collect();
+    plan.advice = match plan.memory_free {
+        Some(free) if !plan.fits => Some(advice::to_fit(&config, &lengths, free, &need)?),
+        _ => advice::to_keep(&config, &lengths, &plan),
+    };
+    plan.seconds_estimate = measure::estimate(backend, &model, &config, &plan, tokens);
+    Ok(plan)
+}
+
+/// What is said where nothing can be counted.
+fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
+    let config = config_of(settings, Path::new("model"), Path::new("run"), false);
+    Ok(RunPlan {
+        pairs: 0,
+        held_out: 0,
+        dropped: 0,
+        cut_prompts: 0,
+        cut_answers: 0,
+        cut_pairs: Vec::new(),
+        steps: 0,
+        steps_per_epoch: 0,
+        tokens_per_step: 0.0,
+        histogram: histogram(&[], &config, theme)?,
+        memory_needed: 0,
+        memory_free: available_bytes(),
+        fits: true,
+        advice: None,
+        problems: Vec::new(),
+        seconds_estimate: None,
+    })
+}
+
+/// A pair as a packed microbatch has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PackedLength {
+    /// Rows: a prompt that both answers share counts once.
+    pub(crate) tokens: u64,
+    /// Of them, predicted ones.
+    pub(crate) targets: u64,
+}
+
+/// What the limits leave of a pair.
+fn packed(length: &Length, limits: &Limits) -> Option<(PackedLength, bool, bool)> {
+    match chat::limit(&length.as_pair(), limits) {
+        Limited::Dropped { .. } => None,
+        Limited::Kept(kept) => {
+            let ids = &kept.ids;
+            let answers = (ids.chosen.len() + ids.rejected.len()) as u64;
+            let shared = ids.chosen_prompt.len() == ids.rejected_prompt.len();
+            let prompts = ids.chosen_prompt.len() + if shared { 0 } else { ids.rejected_prompt.len() };
+            let packed = PackedLength { tokens: prompts as u64 + answers, targets: answers };
+            Some((packed, kept.cut_prompt > 0, kept.cut_chosen + kept.cut_rejected > 0))
+        }
+    }
+}
+
+fn kept(lengths: &[Length], limits: &Limits) -> Vec<PackedLength> {
+    lengths.iter().filter_map(|length| Some(packed(length, limits)?.0)).collect()
+}
+
+/// Counts what the limits do, and gives what they leave.
+fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<PackedLength> {
+    let mut kept = Vec::with_capacity(trained.len());
+    for (id, length) in trained {
+        let (cut_prompt, cut_answer) = match packed(length, limits) {
+            None => {
+                plan.dropped += 1;
+                (true, true)
+            }
+            Some((packed, cut_prompt, cut_answer)) => {
+                kept.push(packed);
+                plan.cut_prompts += usize::from(cut_prompt);
+                plan.cut_answers += usize::from(cut_answer);
+                (cut_prompt, cut_answer)
+            }
+        };
+        if (cut_prompt || cut_answer) && plan.cut_pairs.len() < MOST_NUMBERS {
+            plan.cut_pairs.push(*id);
+        }
+    }
+    plan.pairs = kept.len();
+    kept
+}
+
+fn order(config: &RunConfig, pairs: usize) -> Order {
+    Order {
+        pairs,
+        batch_size: config.per_device_train_batch_size,
+        accumulation: config.gradient_accumulation_steps,
+        shuffle: config.shuffle,
+        seed: config.seed,
+    }
+}
+
+/// Bytes that the run takes at its largest microbatch.
+fn needed(config: &RunConfig, model: &model::Config, kept: &[PackedLength]) -> Result<u64> {
+    let adapter = AdapterSize::of(&config.lora, model)?;
+    let order = order(config, kept.len());
+    let steps = order.total_steps(config.max_steps, config.num_train_epochs);
+    let epochs = steps.div_ceil(order.steps_per_epoch().max(1)).clamp(1, MOST_EPOCHS);
+    let mut most = 0;
+    for epoch in 0..epochs {
+        for microbatch in order.epoch(epoch).chunks(config.per_device_train_batch_size) {
+            let (mut tokens, mut targets) = (0, 0);
+            for &pair in microbatch {
+                tokens += kept[pair].tokens;
+                targets += kept[pair].targets;
+            }
+            let estimate = Estimate::of_step(model, adapter, tokens, targets, config.gradient_checkpointing);
+            most = most.max(estimate.total());
+        }
+    }
+    Ok(most + PROCESS_BYTES)
+}
+
+fn histogram(trained: &[(i64, Length)], config: &RunConfig, theme: Theme) -> Result<FigureView> {
+    let whole: Vec<usize> = trained.iter().map(|(_, length)| length.whole()).collect();
+    let prompts: Vec<usize> = trained.iter().map(|(_, length)| length.prompt).collect();
+    let mut limits = Vec::new();
+    if config.max_length > 0 {
+        limits.push(Limit { x: config.max_length as f64, name: "max_length".into() });
+    }
+    if let Some(prompt) = config.max_prompt_length {
+        limits.push(Limit { x: prompt as f64, name: "max_prompt_length".into() });
+    }
+    let sets = [("prompt and longer answer", &whole[..]), ("prompt alone", &prompts[..])];
+    let histogram = Histogram::of("Lengths of the pairs", "tokens", "pairs", &sets, limits);
+    figures::histogram("lengths", histogram, theme, HISTOGRAM_WIDTH)
+}
+
+/// A plan of nothing.
+#[cfg(test)]
+pub(in crate::window) fn tests_plan() -> RunPlan {
+    let settings = super::training::settings::settings_of(&RunConfig::default());
+    nothing(Theme::Light, &settings).expect("an empty figure can be drawn")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_count_as_in_training() {
+        let length = |prompt, chosen, rejected| Length { prompt, chosen, rejected };
+        let limits = RunConfig { max_length: 10, ..RunConfig::default() }.limits();
+        let trained = [(1, length(4, 4, 5)), (2, length(4, 8, 5)), (3, length(10, 1, 1)), (-4, length(9, 1, 3))];
+        let mut plan = tests_plan();
+        let kept = count(&mut plan, &trained, &limits);
+        assert_eq!((plan.pairs, plan.dropped, plan.cut_prompts, plan.cut_answers), (3, 1, 0, 2));
+        assert_eq!(plan.cut_pairs, [2, 3, -4]);
+        assert_eq!(kept[0], PackedLength { tokens: 13, targets: 9 });
+        assert_eq!(kept[1], PackedLength { tokens: 15, targets: 11 });
+    }
+
+    #[test]
+    fn a_shorter_pair_a_smaller_batch_or_recomputation_need_less() {
+        let folder = tempfile::tempdir().unwrap();
+        testkit::TinyLlama::default().write_folder(folder.path()).unwrap();
+        let model = model::Config::from_folder(folder.path()).unwrap();
+        let kept = |tokens| vec![PackedLength { tokens, targets: tokens / 2 }; 20];
+        let config = RunConfig { gradient_checkpointing: false, ..RunConfig::default() };
+        let most = needed(&config, &model, &kept(4000)).unwrap();
+        let shorter = needed(&config, &model, &kept(2000)).unwrap();
+        let smaller = RunConfig { per_device_train_batch_size: 4, ..config.clone() };
+        let again = RunConfig { gradient_checkpointing: true, ..config };
+        assert!(shorter < most);
+        assert_eq!(needed(&smaller, &model, &kept(4000)).unwrap(), shorter);
+        assert!(needed(&again, &model, &kept(4000)).unwrap() < most);
+    }
+}

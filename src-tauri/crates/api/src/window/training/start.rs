@@ -1,0 +1,168 @@
+//! Beginning runs, stopping them, going on with them.
+
+use super::super::overview::{RUNS, folders};
+use super::super::types::{InProject, RunOf, RunRequest, RunView, StartRun};
+use super::super::{Backend, OpenProject};
+use super::settings::{config_of, settings_of};
+use super::{ABOUT, About, new_folder, run_folder, view};
+use crate::error::{Error, Result};
+use crate::evaluate::write_json;
+use prefs::{Pair, jsonl, split};
+use runs::State;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use train::RunConfig;
+use train::folder::{EVAL_PAIRS, PAIRS};
+use train::order::Order;
+
+/// Share of the pairs that a new run holds out.
+const HELD_OUT_SHARE: f64 = 0.1;
+/// Held-out prompts that a new run answers as it goes.
+const SAMPLE_PROMPTS: usize = 3;
+/// Looks at the held-out pairs in a new run.
+const EVALUATIONS: u64 = 10;
+
+/// A process that was started takes its folder within this.
+const STARTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A run as it would be without any wish.
+pub(in crate::window) fn default_settings(backend: &Backend, request: InProject) -> Result<RunRequest> {
+    let project = backend.project(&request.project)?;
+    let about = project.about()?;
+    let config = if about.demo {
+        RunConfig::parse(crate::demo::RUN.1, Path::new(""))?
+    } else {
+        let config = RunConfig::default();
+        let order = Order {
+            pairs: project.store().counts()?.pairs,
+            batch_size: config.per_device_train_batch_size,
+            accumulation: config.gradient_accumulation_steps,
+            shuffle: config.shuffle,
+            seed: config.seed,
+        };
+        let steps = order.total_steps(config.max_steps, config.num_train_epochs);
+        RunConfig { eval_steps: (steps / EVALUATIONS).max(1), ..config }
+    };
+    Ok(RunRequest {
+        project: project.name_of_folder(),
+        name: format!("Run {}", folders(&project.folder().join(RUNS))?.len() + 1),
+        model: about.model.unwrap_or_default(),
+        held_out_share: HELD_OUT_SHARE,
+        sample_prompts: SAMPLE_PROMPTS,
+        settings: settings_of(&config),
+    })
+}
+
+/// The pairs of a run: those to train on and those held out.
+pub(crate) struct Parts {
+    pub(crate) train: Vec<Pair>,
+    pub(crate) held_out: Vec<Pair>,
+}
+
+/// The project's pairs, divided as the request says.
+pub(crate) fn parts(project: &OpenProject, request: &RunRequest) -> Result<Parts> {
+    if !(0.0..1.0).contains(&request.held_out_share) {
+        let message = format!("held_out_share is {}", request.held_out_share);
+        return Err(Error::new("config", message, "set it to 0 or more and below 1; 0.1 is usual"));
+    }
+    let pairs = project.another_store()?.training_pairs()?;
+    let pairs: Vec<Pair> = pairs.into_iter().map(|sourced| sourced.pair).collect();
+    if pairs.is_empty() {
+        let hint = "import pairs on the data screen, or label some";
+        return Err(Error::new("no_pairs", "this project has no pairs to train on", hint));
+    }
+    let (train, held_out) = split::split(&pairs, request.held_out_share, request.settings.seed);
+    Ok(Parts { train, held_out })
+}
+
+/// Where the request's model lies.
+pub(crate) fn model_path(backend: &Backend, model: &str) -> Result<PathBuf> {
+    backend.model_here(model)?.ok_or_else(|| {
+        let message = format!("the model {model} is not on this machine yet");
+        Error::new("model_not_here", message, "fetch it first: the project's screen has a button for it")
+    })
+}
+
+/// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.
+pub(super) fn write_run(folder: &Path, model: &Path, request: &RunRequest, parts: &Parts) -> Result<()> {
+    let config = config_of(&request.settings, model, folder, !parts.held_out.is_empty());
+    let config = RunConfig { sample_prompts: request.sample_prompts, ..config };
+    config.validate()?;
+    jsonl::write_pairs(&folder.join(PAIRS), &parts.train)?;
+    if !parts.held_out.is_empty() {
+        jsonl::write_pairs(&folder.join(EVAL_PAIRS), &parts.held_out)?;
+    }
+    let about = About {
+        name: request.name.trim().to_owned(),
+        held_out_share: request.held_out_share,
+        model: request.model.clone(),
+    };
+    write_json(&folder.join(ABOUT), &about)?;
+    Ok(runs::prepare(&config)?)
+}
+
+/// Begins a run.
+pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Result<RunView> {
+    let StartRun { request } = request;
+    let project = backend.project(&request.project)?;
+    if request.name.trim().is_empty() {
+        return Err(Error::new("no_name", "the run has no name", "give it one"));
+    }
+    let model = model_path(backend, &request.model)?;
+    let parts = parts(&project, &request)?;
+    let folder = new_folder(&project.folder().join(RUNS), &request.name)?;
+    if let Err(error) = write_run(&folder, &model, &request, &parts) {
+        // The folder was made a moment ago and holds no run; the first error is the one to report.
+        let _ = std::fs::remove_dir_all(&folder);
+        return Err(error);
+    }
+    begin(backend, &folder)?;
+    backend.changed(&project);
+    view::of(backend, &project, &folder)
+}
+
+/// Asks a run to stop: it writes a checkpoint and ends.
+pub(in crate::window) fn stop_run(backend: &Backend, request: RunOf) -> Result<RunView> {
+    let project = backend.project(&request.project)?;
+    let folder = run_folder(&project, &request.run)?;
+    if state(backend, &project, &folder)? != State::Running {
+        let message = format!("the run {} is not going on", request.run);
+        return Err(Error::new("not_running", message, "there is nothing to stop; resume it to go on with it"));
+    }
+    // A process that was only just started would take the request for an old one.
+    let began = Instant::now();
+    while !train::folder::is_held(&folder)? && began.elapsed() < STARTS_WITHIN {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    runs::request_stop(&folder)?;
+    view::of(backend, &project, &folder)
+}
+
+/// Goes on with a run from its last checkpoint.
+pub(in crate::window) fn resume_run(backend: &Backend, request: RunOf) -> Result<RunView> {
+    let project = backend.project(&request.project)?;
+    let folder = run_folder(&project, &request.run)?;
+    let refused = match state(backend, &project, &folder)? {
+        State::Running => Some("is going on already"),
+        State::Finished => Some("is finished"),
+        State::Prepared | State::Interrupted | State::Stopped | State::Failed => None,
+    };
+    if let Some(why) = refused {
+        let message = format!("the run {} {why}", request.run);
+        return Err(Error::new("not_resumable", message, "duplicate it to train again with other settings"));
+    }
+    begin(backend, &folder)?;
+    view::of(backend, &project, &folder)
+}
+
+fn begin(backend: &Backend, folder: &Path) -> Result<()> {
+    // The run needs the memory more.
+    backend.release_model();
+    Ok(backend.training().workers.start(&backend.program(), folder)?)
+}
+
+fn state(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<State> {
+    let run = backend.training().known(&project.name_of_folder(), folder)?;
+    let run = super::super::locked(&run);
+    backend.training().state(&run)
+}

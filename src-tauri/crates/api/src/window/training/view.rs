@@ -1,0 +1,228 @@
+//! Runs as the page shows them, from their events.
+
+use super::super::overview::{RUNS, folders};
+use super::super::types::{InProject, RunNow, RunOf, RunState, RunSummary, RunView, SampleAnswer, SampleSet};
+use super::super::{Backend, OpenProject, doctor, locked};
+use super::settings::settings_of;
+use super::{KnownRun, run_folder};
+use crate::error::{Error, Result};
+use runs::State;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+use train::events::{EvalMetrics, Event, Line, Progress, Stage, StepMetrics};
+
+/// All runs of a project, the newest first.
+pub(in crate::window) fn runs(backend: &Backend, request: InProject) -> Result<Vec<RunSummary>> {
+    let project = backend.project(&request.project)?;
+    let mut all = Vec::new();
+    for folder in folders(&project.folder().join(RUNS))? {
+        // A folder without settings holds no run, or one that is being written.
+        if folder.join(train::folder::CONFIG).is_file() {
+            let run = backend.training().known(&project.name_of_folder(), &folder)?;
+            let run = locked(&run);
+            all.push(summary(&run, backend.training().state(&run)?));
+        }
+    }
+    all.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| b.run.cmp(&a.run)));
+    Ok(all)
+}
+
+/// A run, whole.
+pub(in crate::window) fn run(backend: &Backend, request: RunOf) -> Result<RunView> {
+    let project = backend.project(&request.project)?;
+    let folder = run_folder(&project, &request.run)?;
+    of(backend, &project, &folder)
+}
+
+/// The run in a folder, whole.
+pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<RunView> {
+    let run = backend.training().known(&project.name_of_folder(), folder)?;
+    let run = locked(&run);
+    let state = backend.training().state(&run)?;
+    let lines = run.events.lines();
+    let step = last_step(lines);
+    let (stage, stage_done, stage_total) = stage(lines, state);
+    let warnings = lines.iter().filter_map(|line| match &line.event {
+        Event::Warning { message } => Some(message.clone()),
+        _ => None,
+    });
+    let mut warnings: Vec<String> = warnings.collect();
+    warnings.dedup();
+    Ok(RunView {
+        summary: summary(&run, state),
+        folder: run.folder.display().to_string(),
+        settings: settings_of(&run.config),
+        held_out_share: run.about.held_out_share,
+        sample_prompts: run.config.sample_prompts,
+        now: step.map(now).unwrap_or_default(),
+        error: why_ended(backend, &run, state),
+        warnings,
+        findings: doctor::findings(&run.config, lines, model::memory::available_bytes(), state == State::Running),
+        samples: samples(lines),
+        stage,
+        stage_done,
+        stage_total,
+    })
+}
+
+fn summary(run: &KnownRun, state: State) -> RunSummary {
+    let lines = run.events.lines();
+    let step = last_step(lines);
+    let planned = lines.iter().rev().find_map(|line| match &line.event {
+        Event::RunStarted(started) => Some(started.total_steps),
+        _ => None,
+    });
+    RunSummary {
+        run: run.name(),
+        name: run.about.name.clone(),
+        state: match state {
+            State::Prepared => RunState::Prepared,
+            State::Running => RunState::Running,
+            State::Interrupted => RunState::Interrupted,
+            State::Finished => RunState::Finished,
+            State::Stopped => RunState::Stopped,
+            State::Failed => RunState::Failed,
+        },
+        step: step.map_or(0, |step| step.step),
+        total_steps: planned.unwrap_or(0),
+        started_at: started_at(run),
+        seconds_left: step.filter(|_| state == State::Running).map(|step| step.seconds_left),
+        loss: step.map(|step| step.loss).filter(|loss| loss.is_finite()),
+        accuracy: step.map(|step| step.rewards.accuracies),
+        held_out_accuracy: last_eval(lines).map(|eval| eval.accuracies),
+        model: run.about.model.clone(),
+    }
+}
+
+fn started_at(run: &KnownRun) -> u64 {
+    if let Some(first) = run.events.lines().first() {
+        return (first.time * 1000.0) as u64;
+    }
+    run.written.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+fn last_step(lines: &[Line]) -> Option<&StepMetrics> {
+    lines.iter().rev().find_map(|line| match &line.event {
+        Event::Step(step) => Some(step),
+        _ => None,
+    })
+}
+
+fn last_eval(lines: &[Line]) -> Option<&EvalMetrics> {
+    lines.iter().rev().find_map(|line| match &line.event {
+        Event::Eval(eval) => Some(eval),
+        _ => None,
+    })
+}
+
+fn now(step: &StepMetrics) -> RunNow {
+    let finite = |value: f64| value.is_finite().then_some(value);
+    RunNow {
+        loss: finite(step.loss),
+        margin: finite(step.rewards.margins),
+        accuracy: finite(step.rewards.accuracies),
+        chosen: finite(step.rewards.chosen),
+        rejected: finite(step.rewards.rejected),
+        grad_norm: finite(step.grad_norm),
+        learning_rate: finite(step.learning_rate),
+        tokens_per_second: finite(step.tokens_per_second),
+        peak_memory_bytes: step.peak_memory_bytes,
+    }
+}
+
+/// The samples of each step; where a step has several, the last.
+fn samples(lines: &[Line]) -> Vec<SampleSet> {
+    let mut sets: Vec<SampleSet> = Vec::new();
+    for line in lines {
+        let Event::Samples(samples) = &line.event else { continue };
+        let answer = |sample: &train::events::TextSample| SampleAnswer {
+            prompt: sample.prompt.clone(),
+            text: sample.text.clone(),
+        };
+        sets.retain(|set| set.step != samples.step);
+        sets.push(SampleSet { step: samples.step, answers: samples.answers.iter().map(answer).collect() });
+    }
+    sets
+}
+
+/// What a run that goes on does now, in words, and how far it is with it.
+fn stage(lines: &[Line], state: State) -> (String, u64, u64) {
+    if state != State::Running {
+        return (String::new(), 0, 0);
+    }
+    match lines.last().map(|line| &line.event) {
+        None | Some(Event::Failed { .. } | Event::Cancelled { .. }) => ("loading the model".into(), 0, 0),
+        Some(Event::Progress(Progress { stage, done, total, .. })) => {
+            let words = match stage {
+                Stage::Encode => "reading the pairs",
+                Stage::Reference => "scoring the pairs with the reference model",
+                Stage::Train => "training",
+                Stage::Eval => "scoring the held-out pairs",
+                Stage::Samples => "answering the sample prompts",
+            };
+            (words.into(), *done, *total)
+        }
+        Some(_) => {
+            let step = last_step(lines);
+            ("training".into(), step.map_or(0, |step| step.step), step.map_or(0, |step| step.total_steps))
+        }
+    }
+}
+
+/// Why a run does not go on, where that was not wanted.
+fn why_ended(backend: &Backend, run: &KnownRun, state: State) -> Option<Error> {
+    match state {
+        State::Failed => run.events.lines().iter().rev().find_map(|line| match &line.event {
+            Event::Failed { code, message, hint } => Some(Error::new(code, message.clone(), hint.clone())),
+            _ => None,
+        }),
+        State::Interrupted => {
+            let cause = runs::cause(backend.training().workers.ended(&run.folder));
+            let checkpoint = run.events.lines().iter().rev().find_map(|line| match &line.event {
+                Event::Checkpoint { step, .. } => Some(*step),
+                _ => None,
+            });
+            let from = checkpoint.map_or("from the start".to_owned(), |step| format!("after step {step}"));
+            let hint = format!(
+                "resume it: it goes on {from} and loses nothing before that. If memory ran out, duplicate it with a \
+                 smaller per_device_train_batch_size or max_length, or with gradient_checkpointing"
+            );
+            Some(Error::new("interrupted", format!("the training process {cause}"), hint))
+        }
+        // Its process ended before it could write an event.
+        State::Prepared => {
+            let ended = backend.training().workers.ended(&run.folder).filter(|status| !status.success())?;
+            let words = runs::last_words(&run.folder);
+            let message = if words.is_empty() { format!("the training process ended ({ended})") } else { words };
+            Some(Error::new("worker", message, "correct what it says and resume the run"))
+        }
+        State::Running | State::Finished | State::Stopped => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use train::events::{Samples, TextSample};
+
+    #[test]
+    fn of_samples_told_twice_the_last_count_and_progress_is_said_in_words() {
+        let sample = |step, text: &str| Line {
+            event: Event::Samples(Samples {
+                step,
+                answers: vec![TextSample { prompt: "p".into(), text: text.into() }],
+            }),
+            time: 0.0,
+        };
+        let sets = samples(&[sample(0, "old"), sample(3, "a"), sample(0, "new")]);
+        let told: Vec<_> = sets.iter().map(|set| (set.step, set.answers[0].text.as_str())).collect();
+        assert_eq!(told, [(3, "a"), (0, "new")]);
+        let progress = Progress { stage: Stage::Reference, done: 3, total: 9, seconds: 1.0, seconds_left: None };
+        let lines = [Line { event: Event::Progress(progress), time: 0.0 }];
+        assert_eq!(stage(&lines, State::Running).1, 3);
+        assert!(stage(&lines, State::Running).0.contains("reference"));
+        assert_eq!(stage(&lines, State::Stopped), (String::new(), 0, 0));
+        assert!(stage(&[], State::Running).0.contains("loading"));
+    }
+}
