@@ -7,18 +7,26 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tiebreak-target
 
-.PHONY: run test build fmt lint bench clean help
+.PHONY: run test build deb screenshots fmt lint bench clean help
 
-run: build ## build, fetch the demo model and run the main job
+run: build ## build and open the window on the demo; without a display, run the demo on the command line
 	@scripts/run.sh
 
 test: ## everything that CI checks: format, lints, all tests
-	@scripts/packages.sh
+	@scripts/packages.sh test
 	@scripts/test.sh
 
-build: ## build the program
+build: ## build the page, the program and the window
 	@scripts/packages.sh
-	@scripts/stage.sh "Build" "about 7 minutes the first time, then seconds" scripts/build.sh
+	@scripts/stage.sh "Build" "about 12 minutes the first time, then seconds" scripts/build.sh
+
+deb: ## make a Debian package
+	@scripts/packages.sh
+	@scripts/stage.sh "Debian package" "about 20 minutes the first time" scripts/deb.sh
+
+screenshots: build ## pictures of every screen, into tests/page/screenshots
+	@scripts/packages.sh test
+	@cd tests/page && npm ci --no-audit --no-fund --silent && npm run --silent screenshots
 
 fmt: ## format the code
 	@cargo fmt --all

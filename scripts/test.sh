@@ -8,7 +8,8 @@ left_out=()
 
 "$stage" "Format" "a second" cargo fmt --all --check
 "$stage" "Fetch crates" "a minute the first time, then a second" cargo fetch --locked --quiet
-"$stage" "Build" "about 7 minutes the first time, then seconds" scripts/build.sh
+"$stage" "Build" "about 12 minutes the first time, then seconds" scripts/build.sh
+"$stage" "Page: types and tests" "under a minute" bash -c 'cd ui && npm run --silent check && npm test --silent'
 "$stage" "Lints" "about 5 minutes the first time, then seconds" \
     cargo clippy --locked --workspace --all-targets -- -D warnings
 
@@ -44,6 +45,19 @@ status=0
 # Tests that leave something out print a line that begins with "left out:"; --show-output lets it through.
 "$stage" "Tests" "about 8 minutes, the first time 6 more for compiling" \
     cargo test --locked --workspace --no-fail-fast -- --show-output 2>&1 | tee "$log" || status=$?
+
+node_tests() {
+    cd "$1"
+    [ ! -e package-lock.json ] || npm ci --no-audit --no-fund --silent
+    npm test --silent
+}
+export -f node_tests
+"$stage" "Page in a browser" "about 2 minutes" bash -c 'node_tests tests/page' || status=$?
+if [ "$(uname)" = Linux ]; then
+    "$stage" "The window" "about a minute" bash -c 'node_tests tests/window' || status=$?
+else
+    left_out+=("the window's tests (they need WebKitGTK's driver)")
+fi
 
 while IFS= read -r line; do left_out+=("$line"); done \
     < <(sed -n 's/^.*left out: //p' "$log" | sort -u)
