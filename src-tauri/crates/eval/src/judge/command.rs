@@ -55,13 +55,14 @@ impl Command {
         let json =
             serde_json::to_string(&shown).map_err(|error| format!("the pair cannot be written as JSON: {error}"))?;
         writeln!(input, "{json}").and_then(|()| input.seek(SeekFrom::Start(0))).map_err(no_file)?;
-        let mut child = Process::new(&self.program)
+        let mut process = Process::new(&self.program);
+        process
             .args(&self.arguments)
             .stdin(input)
             .stdout(Stdio::from(output.try_clone().map_err(no_file)?))
-            .stderr(Stdio::from(complaints.try_clone().map_err(no_file)?))
-            .spawn()
-            .map_err(|error| format!("{} could not be started: {error}", self.program))?;
+            .stderr(Stdio::from(complaints.try_clone().map_err(no_file)?));
+        in_a_group_of_its_own(&mut process);
+        let mut child = process.spawn().map_err(|error| format!("{} could not be started: {error}", self.program))?;
         let ended = self.wait(&mut child, &output);
         let complaint = tail(&mut complaints);
         let complained = if complaint.is_empty() { String::new() } else { format!("; it said: {complaint}") };
@@ -95,13 +96,41 @@ impl Command {
                 continue;
             };
             // It may have ended by itself in between; either way nothing is left running or unwaited for.
-            let killed = child.kill().and_then(|()| child.wait());
+            let killed = kill_all(child).and_then(|()| child.wait());
             return Err(match killed {
                 Ok(_) => reason,
                 Err(error) => format!("{reason} and could not be stopped: {error}"),
             });
         }
     }
+}
+
+/// So that what the judge has started can be stopped with it.
+#[cfg(unix)]
+fn in_a_group_of_its_own(process: &mut Process) {
+    std::os::unix::process::CommandExt::process_group(process, 0);
+}
+
+#[cfg(not(unix))]
+fn in_a_group_of_its_own(_: &mut Process) {}
+
+/// Stops the judge and whatever it has started: a program that was left alone would go on writing until the disk is full.
+#[cfg(unix)]
+fn kill_all(child: &mut Child) -> std::io::Result<()> {
+    let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    match group.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL)) {
+        Some(Ok(())) => Ok(()),
+        // The judge has ended meanwhile and left nobody behind, or its group is not ours to stop.
+        _ => child.kill(),
+    }
+}
+
+/// Stops the judge and whatever it has started.
+#[cfg(not(unix))]
+fn kill_all(child: &mut Child) -> std::io::Result<()> {
+    let id = child.id().to_string();
+    let stopped = Process::new("taskkill").args(["/T", "/F", "/PID", &id]).output();
+    if stopped.is_ok_and(|output| output.status.success()) { Ok(()) } else { child.kill() }
 }
 
 /// The end of what a program said to standard error, in one line.
@@ -202,6 +231,19 @@ mod tests {
             let Err(error) = shell("yes a").decide(shown("x")) else { panic!("accepted a flood") };
             assert!(error.contains("more than a megabyte"), "{error}");
             assert!(start.elapsed() < Duration::from_secs(15));
+        }
+
+        #[test]
+        fn what_a_stopped_judge_has_started_is_stopped_with_it() {
+            let folder = tempfile::tempdir().unwrap();
+            let alive = folder.path().join("alive");
+            // A grandchild that leaves a sign of life for as long as it lives.
+            let script = format!("(while :; do echo >'{0}'; sleep 0.1; done) & wait", alive.display());
+            assert!(shell(&script).decide(shown("x")).is_err());
+            assert!(alive.exists(), "the grandchild was never there");
+            std::fs::remove_file(&alive).unwrap();
+            std::thread::sleep(Duration::from_millis(500));
+            assert!(!alive.exists(), "the grandchild lives on");
         }
     }
 }
