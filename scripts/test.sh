@@ -44,7 +44,7 @@ log=$CARGO_TARGET_DIR/test.log
 status=0
 # Tests that leave something out print a line that begins with "left out:"; --show-output lets it through.
 "$stage" "Tests" "about 8 minutes, the first time 6 more for compiling" \
-    cargo test --locked --workspace --no-fail-fast -- --show-output 2>&1 | tee "$log" || status=$?
+    cargo test --locked --workspace --tests --no-fail-fast -- --show-output 2>&1 | tee "$log" || status=$?
 
 node_tests() {
     cd "$1"

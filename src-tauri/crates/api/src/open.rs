@@ -57,9 +57,13 @@ pub(crate) fn find_model(named: &Path, context: &mut Context) -> Result<PathBuf>
             format!("give a folder with safetensors, a .gguf file, or a name from the catalogue: {}", known.join(", ")),
         ));
     };
-    let start = Instant::now();
+    // Each stage is timed from its own beginning, or its time left would count the stages before it.
+    let mut stage_began = (hub::Stage::Checking, Instant::now());
     let mut told = None;
     let path = hub::fetch(&entry, &hub::cache_dir()?, &mut |progress| {
+        if stage_began.0 != progress.stage {
+            stage_began = (progress.stage, Instant::now());
+        }
         if told != Some((progress.stage, progress.done)) {
             told = Some((progress.stage, progress.done));
             let stage = match progress.stage {
@@ -67,7 +71,7 @@ pub(crate) fn find_model(named: &Path, context: &mut Context) -> Result<PathBuf>
                 hub::Stage::Downloading => "download model",
                 hub::Stage::Installing => "install model",
             };
-            context.progress(stage, start, progress.done, progress.total);
+            context.progress(stage, stage_began.1, progress.done, progress.total);
         }
     })?;
     Ok(path)

@@ -37,6 +37,14 @@ pub enum Error {
         /// What is wrong with it, as the rest of a sentence.
         problem: String,
     },
+    /// A GGUF file's tokenizer or chat template cannot be used.
+    #[error("{}: {source}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// The tokenizer could not be built or refused a text.
     #[error("the tokenizer failed: {0}")]
     Tokenizer(String),
@@ -69,6 +77,12 @@ impl Error {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
+    }
+
+    /// Names the file that the error is about.
+    pub(crate) fn in_file(path: &Path) -> impl FnOnce(Self) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::InFile { path, source: Box::new(source) }
     }
 
     pub(crate) fn tokenizer(error: impl std::fmt::Display) -> Self {

@@ -35,7 +35,11 @@ impl Tokenizer {
     /// # Errors
     /// When the files are missing, damaged, or describe a tokenizer that is not supported.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        if path.is_dir() { Self::from_dir(path) } else { Self::from_gguf(&gguf::read_header(path)?) }
+        if path.is_dir() {
+            Self::from_dir(path)
+        } else {
+            Self::from_gguf(&gguf::read_header(path)?).map_err(Error::in_file(path))
+        }
     }
 
     pub(crate) fn assemble(parts: Parts) -> Self {

@@ -10,7 +10,8 @@ use model::{Decoder, KvCache};
 fn both(block: GgmlDType) -> (Vec<f32>, Vec<f32>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
-    let tiny = testkit::TinyLlama { hidden: 64, intermediate: 96, heads: 4, kv_heads: 2, ..Default::default() };
+    let tiny =
+        testkit::TinyLlama { hidden: 64, intermediate: 96, heads: 4, kv_heads: 2, head_dim: 16, ..Default::default() };
     tiny.write_gguf(&path, block).unwrap();
     let ids = [5u32, 80, 33, 7, 7, 120, 64];
 
