@@ -78,7 +78,11 @@ fn open(project: Option<OsString>) -> anyhow::Result<()> {
 fn settings(app: &App, program: PathBuf) -> anyhow::Result<Settings> {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let paths = app.path();
-    let data_folder = named("TIEBREAK_DATA").map_or_else(|| paths.app_local_data_dir(), Ok)?;
+    // The same as `tiebreak serve` uses, so that both know the same recent projects.
+    let data_folder = match named("TIEBREAK_DATA") {
+        Some(folder) => folder,
+        None => paths.local_data_dir()?.join("tiebreak"),
+    };
     let projects_folder = match named("TIEBREAK_PROJECTS") {
         Some(folder) => folder,
         None => paths.document_dir().or_else(|_| paths.home_dir())?.join("Tiebreak"),
