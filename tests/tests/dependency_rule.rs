@@ -40,6 +40,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("candle-core", &["model", "generate", "train", "eval", "api", "testkit"]),
     // A format or a service has one door.
     ("rusqlite", &["prefs"]),
+    ("csv", &["prefs"]),
     ("tokenizers", &["chat"]),
     ("minijinja", &["chat"]),
     ("minijinja-contrib", &["chat"]),

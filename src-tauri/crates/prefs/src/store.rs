@@ -40,8 +40,8 @@ pub use verdict::{Answer, Meaning, Outcome, Side, Verdict};
 /// The database's name in a project folder.
 pub const DATABASE: &str = "project.sqlite";
 
-/// How long to wait while another process writes.
-const BUSY: Duration = Duration::from_secs(10);
+/// How long to wait while another connection writes: an import of some 100,000 pairs is one transaction.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// An open project.
 #[derive(Debug)]

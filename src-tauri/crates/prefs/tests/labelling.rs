@@ -133,6 +133,19 @@ fn skipped_items_come_back_at_the_end() {
 }
 
 #[test]
+fn a_skip_can_be_taken_back_even_when_the_item_was_shown_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = project(folder.path(), 3);
+    let first = next(&mut project, "Ada");
+    project.judge(&judging("Ada", &first, Verdict::Skip)).unwrap();
+    let ahead: Vec<i64> = project.label_state("Ada", 5).unwrap().queue.iter().map(|item| item.item).collect();
+    assert_eq!(ahead, [2, 3, 1]);
+    assert_eq!(project.undo("Ada").unwrap(), Some(1));
+    let ahead: Vec<i64> = project.label_state("Ada", 5).unwrap().queue.iter().map(|item| item.item).collect();
+    assert_eq!(ahead, [1, 2, 3]);
+}
+
+#[test]
 fn undo_brings_the_item_back_as_it_was_shown() {
     let folder = tempfile::tempdir().unwrap();
     let mut project = project(folder.path(), 20);

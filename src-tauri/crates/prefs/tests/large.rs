@@ -4,8 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use prefs::mapping::{Candidates, ImportKind, Mapped, MappedContent, MappedRow};
+use prefs::mapping::{Candidates, ImportKind, Mapped, MappedContent, MappedRow, apply, guess};
 use prefs::store::{Judging, PairQuery, PairSource, Project, Verdict};
+use prefs::table::Table;
 use prefs::{Content, Pair};
 
 const ROWS: usize = 100_000;
@@ -143,6 +144,27 @@ fn a_large_project_answers_at_once() {
     timed("agreement", Duration::from_secs(5), || prefs::agreement::agreement(&votes));
     let pairs = timed("pairs to train on", Duration::from_secs(30), || project.training_pairs().unwrap());
     assert!(pairs.len() >= ROWS);
+}
+
+#[test]
+fn a_large_file_is_looked_at_in_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pairs.jsonl");
+    let row = |row: &MappedRow| match &row.content {
+        MappedContent::Pair(pair) => serde_json::to_string(pair).unwrap() + "\n",
+        other => panic!("{other:?} is no pair"),
+    };
+    let lines: Vec<String> = mapped(ImportKind::Pairs).rows.iter().map(row).collect();
+    std::fs::write(&path, lines.concat()).unwrap();
+    drop(lines);
+    let project = Project::open_or_create(folder.path()).unwrap();
+    let seconds = Duration::from_secs(30);
+    let table = timed("reading a file of 100,000 rows", seconds, || Table::read(&path).unwrap());
+    assert_eq!(timed("its columns", seconds, || table.describe()).len(), 4);
+    let mapping = timed("guessing the mapping", seconds, || guess(&table));
+    let mapped = timed("applying it", seconds, || apply(&table, &mapping));
+    assert_eq!((mapped.rows.len(), mapped.refused.len()), (ROWS, 0));
+    assert_eq!(timed("looking for duplicates", seconds, || project.count_known(&mapped).unwrap()), 0);
 }
 
 /// Half of all items judged by one annotator, written as one transaction: one at a time would test the disk.

@@ -17,7 +17,7 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Response};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,13 @@ struct Server {
     backend: Backend,
     token: String,
     /// Set when the server is to stop.
-    closing: Arc<AtomicBool>,
+    closing: AtomicBool,
+}
+
+impl Server {
+    fn new(backend: Backend) -> Result<Self> {
+        Ok(Self { backend, token: token()?, closing: AtomicBool::new(false) })
+    }
 }
 
 /// Serves until `stop` is set; `started` hears the address to open and its token.
@@ -52,25 +58,34 @@ pub(crate) fn serve(options: &Options, stop: &AtomicBool, started: impl FnOnce(&
     if let Some(project) = &open {
         backend.call("open_project", serde_json::json!({ "folder": project }))?;
     }
-    let server = Arc::new(Server { backend: backend.clone(), token: token()?, closing: Arc::new(AtomicBool::new(false)) });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| failed(&error))?;
-    let served = runtime.block_on(async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(|error| Error {
-            code: "port".into(),
-            message: format!("port {} cannot be used: {error}", options.port),
-            hint: "give another one with --port, or 0 for any that is free".into(),
-        })?;
-        let address = listener.local_addr().map_err(|error| failed(&error))?;
-        let mut url = format!("http://{address}/#token={}", server.token);
+    run(&Arc::new(Server::new(backend)?), options.port, stop, |address, token| {
+        let mut url = format!("http://{address}/#token={token}");
         if let Some(project) = &open {
             url += "&open=";
             url += &percent_encoded(&project.display().to_string());
         }
-        started(&url, &server.token);
-        until_stopped(listener, &server, stop).await
+        started(&url, token);
+    })
+}
+
+fn run(
+    server: &Arc<Server>,
+    port: u16,
+    stop: &AtomicBool,
+    started: impl FnOnce(SocketAddr, &str),
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| failed(&error))?;
+    let served = runtime.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| Error {
+            code: "port".into(),
+            message: format!("port {port} cannot be used: {error}"),
+            hint: "give another one with --port, or 0 for any that is free".into(),
+        })?;
+        started(listener.local_addr().map_err(|error| failed(&error))?, &server.token);
+        until_stopped(listener, server, stop).await
     });
-    backend.stop_jobs(PATIENCE);
+    server.backend.stop_jobs(PATIENCE);
     runtime.shutdown_timeout(PATIENCE);
     served
 }

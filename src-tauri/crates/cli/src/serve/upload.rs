@@ -1,10 +1,9 @@
 //! `POST /upload?name=NAME`: a file's bytes, written to disk as they come.
 
 use super::Server;
-use super::api_calls::{refused, reply};
+use super::api_calls::{announced, refused, reply};
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
-use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use futures_util::StreamExt;
@@ -27,8 +26,7 @@ pub(super) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > api::window::MOST_BYTES) {
+    if announced(&headers).is_some_and(|bytes| bytes > api::window::MOST_BYTES) {
         let message = format!("the file is larger than {} MB", api::window::MOST_BYTES >> 20);
         let hint = "split it, or bring it in with `tiebreak import`";
         return refused(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message, hint);

@@ -44,7 +44,7 @@ const ABOUT: [&str; 16] = [
     "reason", "ids", "turn", "turns",
 ];
 
-const PROMPT: [&str; 21] = [
+const PROMPT: [&str; 27] = [
     "prompt",
     "instruction",
     "question",
@@ -56,6 +56,12 @@ const PROMPT: [&str; 21] = [
     "conversations",
     "conversation",
     "history",
+    "dialogue",
+    "dialog",
+    "trajectory",
+    "request",
+    "user_message",
+    "human",
     "post",
     "info_post",
     "turns_0",

@@ -204,13 +204,12 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
         _ if showing.is_some() => "open",
         _ => "asked",
     };
-    let undone = match showing.filter(|_| state == "open") {
-        Some(showing) => {
-            let mut statement = db.prepare_cached("SELECT 1 FROM judgements JOIN undone ON judgement = id WHERE annotator = ?1 AND item = ?2 AND second_pass = ?3 AND showing = ?4")?;
-            statement.exists(params![annotator, item, pass, showing])?
-        }
-        None => false,
-    };
+    let mut statement = db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id) FROM judgements
+         WHERE annotator = ? AND item = ? AND second_pass = ? ORDER BY id DESC LIMIT 1",
+    )?;
+    let last_was_undone = statement.query_row(task, |row| row.get(0)).optional()?.unwrap_or(false);
+    let undone = state == "open" && last_was_undone;
     let side = judged.and_then(|(_, _, verdict)| verdict.side()).filter(|_| state == "done");
     let judgement = judged.map(|(judgement, ..)| judgement);
     let mut statement = db.prepare_cached(

@@ -120,11 +120,9 @@ impl Project {
             let mut known = 0;
             for row in &mapped.rows {
                 let hash = row.content.content_hash();
-                let stored = match row.content {
-                    MappedContent::Pair(_) => pairs.exists([&hash])?,
-                    _ => items.exists([&hash])?,
-                };
-                known += usize::from(!seen.insert(hash) || stored);
+                let is_pair = matches!(row.content, MappedContent::Pair(_));
+                let stored = if is_pair { pairs.exists([&hash])? } else { items.exists([&hash])? };
+                known += usize::from(!seen.insert((is_pair, hash)) || stored);
             }
             Ok(known)
         })

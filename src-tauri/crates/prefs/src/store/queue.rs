@@ -103,7 +103,9 @@ impl Project {
 }
 
 fn next(db: &Connection, annotator: i64, ahead: usize) -> rusqlite::Result<Vec<Next>> {
-    let begun = "SELECT tasks.item, pass, showing FROM tasks JOIN item_states ON item_states.item = tasks.item
+    // SQLite would go through all of the annotator's tasks, or through all items; few tasks are begun or skipped.
+    let begun = "SELECT tasks.item, pass, showing FROM tasks INDEXED BY tasks_by_state
+         CROSS JOIN item_states ON item_states.item = tasks.item
          WHERE annotator = ?1 AND state IN ('open', 'asked') AND ready = 1
          ORDER BY undone DESC, pass DESC, state DESC, showing, tasks.item LIMIT ?2";
     // Items are shown in order, so the new ones nearly always begin after the last one shown. Only where that does not give
@@ -112,7 +114,8 @@ fn next(db: &Connection, annotator: i64, ahead: usize) -> rusqlite::Result<Vec<N
          AND item > (SELECT coalesce(max(item), 0) FROM tasks WHERE annotator = ?1 AND pass = 0) ORDER BY item LIMIT ?2";
     let new = "SELECT item FROM item_states WHERE ready = 1
          EXCEPT SELECT item FROM tasks WHERE annotator = ?1 AND pass = 0 ORDER BY 1 LIMIT ?2";
-    let skipped = "SELECT tasks.item, pass FROM tasks JOIN item_states ON item_states.item = tasks.item
+    let skipped = "SELECT tasks.item, pass FROM tasks INDEXED BY tasks_by_state
+         CROSS JOIN item_states ON item_states.item = tasks.item
          WHERE annotator = ?1 AND state = 'skipped' AND ready = 1 ORDER BY judgement LIMIT ?2";
     let left = |found: &[Next]| (ahead - found.len()) as i64;
     let mut found = Vec::new();
@@ -210,7 +213,7 @@ fn progress(db: &Connection, annotator: i64) -> rusqlite::Result<Progress> {
         "SELECT count(CASE WHEN pass = 0 AND state = 'done' THEN 1 END),
                 count(CASE WHEN pass = 1 AND state <> 'done' THEN 1 END),
                 count(CASE WHEN state = 'skipped' THEN 1 END)
-         FROM item_states JOIN tasks ON tasks.item = item_states.item
+         FROM item_states CROSS JOIN tasks ON tasks.item = item_states.item
          WHERE removed = 1 AND annotator = ? AND pass IN (0, 1)",
     )?;
     let gone = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));

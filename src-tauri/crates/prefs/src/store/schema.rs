@@ -177,7 +177,7 @@ CREATE TABLE tasks (               -- what an annotator has been shown or asked 
     state TEXT NOT NULL,           -- asked, open, skipped, done
     showing INTEGER,
     judgement INTEGER,             -- the newest that was not undone
-    undone INTEGER NOT NULL,       -- the showing was judged and that was undone
+    undone INTEGER NOT NULL,       -- it is open because its last judgement was undone
     side TEXT,                     -- left or right, where one side was found better
     PRIMARY KEY (annotator, pass, item)
 ) STRICT, WITHOUT ROWID;

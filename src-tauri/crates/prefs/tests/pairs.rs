@@ -1,0 +1,84 @@
+//! Pairs of a project: paged through, edited and removed, with all that became of them.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+
+use prefs::jsonl::read_pairs_from;
+use prefs::store::{PairQuery, PairSource, Project};
+use prefs::{Content, Error, Message};
+
+fn project(folder: &Path, pairs: usize) -> Project {
+    let row = |i: usize| {
+        format!("{{\"prompt\": \"p{i}\", \"chosen\": \"a{i}\", \"rejected\": \"b{i}\", \"category\": \"c{}\"}}", i % 2)
+    };
+    let lines: Vec<String> = (1..=pairs).map(row).collect();
+    let mut project = Project::open_or_create(folder).unwrap();
+    project.add_import(&read_pairs_from(lines.join("\n").as_bytes()).unwrap(), "pairs.jsonl").unwrap();
+    project
+}
+
+fn everything() -> PairQuery {
+    PairQuery { limit: 100, ..PairQuery::default() }
+}
+
+#[test]
+fn an_edit_is_a_row_of_its_own_and_what_was_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = project(folder.path(), 3);
+    let view = project.edit_pair(2, "Ada", "p2".into(), "better".into(), "b2".into()).unwrap();
+    assert_eq!((view.source, view.chosen), (PairSource::Edited, "better".into()));
+    let view = project.edit_pair(2, "Ben", "other".into(), "better".into(), "worse".into()).unwrap();
+    let history: Vec<(&str, &str)> =
+        view.history.iter().map(|change| (change.who.as_str(), change.what.as_str())).collect();
+    let expected = [
+        ("Ben", "Edited the prompt and the rejected answer."),
+        ("Ada", "Edited the chosen answer."),
+        ("import", "Imported from pairs.jsonl, line 2."),
+    ];
+    assert_eq!(history, expected);
+    let same = project.edit_pair(2, "Cleo", "other".into(), "better".into(), "worse".into()).unwrap();
+    assert_eq!(same.history.len(), 3, "nothing changed, so nothing is noted");
+    let came_in = project.pairs().nth(1).unwrap().unwrap().pair;
+    assert_eq!((came_in.chosen, came_in.category.as_deref()), ("a2".into(), Some("c0")));
+    let trained = project.training_pairs().unwrap();
+    assert_eq!((trained[1].pair.chosen.last_text(), trained[1].pair.category.as_deref()), ("better", Some("c0")));
+    // What came in is known, whatever became of it.
+    let again = read_pairs_from(&b"{\"prompt\": \"p2\", \"chosen\": \"a2\", \"rejected\": \"b2\"}"[..]).unwrap();
+    assert_eq!(project.add_import(&again, "again").unwrap().duplicates, 1);
+}
+
+#[test]
+fn an_edit_that_is_no_pair_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = project(folder.path(), 1);
+    let said = Content::Messages(vec![Message::new("assistant", "a")]);
+    for (prompt, chosen) in [("".into(), "a".into()), (Content::from("p"), said)] {
+        let error = project.edit_pair(1, "Ada", prompt, chosen, "b".into()).unwrap_err();
+        assert!(matches!(error, Error::InvalidEdit { .. }), "{error}");
+    }
+    assert_eq!(project.pair(1).unwrap().history.len(), 1);
+    assert!(matches!(project.edit_pair(7, "Ada", "p".into(), "a".into(), "b".into()), Err(Error::NoPair { id: 7 })));
+    assert!(matches!(project.remove_pair(0, "Ada", true), Err(Error::NoPair { id: 0 })));
+}
+
+#[test]
+fn removed_pairs_are_out_of_the_list_and_the_training_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = project(folder.path(), 10);
+    project.edit_pair(3, "Ada", "p3".into(), "edited".into(), "b3".into()).unwrap();
+    project.remove_pair(3, "Ada", true).unwrap();
+    project.remove_pair(4, "Ada", true).unwrap();
+    let ids = |project: &Project, query: &PairQuery| -> Vec<i64> {
+        project.page(query).unwrap().rows.iter().map(|row| row.id).collect()
+    };
+    assert_eq!(ids(&project, &everything()), [1, 2, 5, 6, 7, 8, 9, 10]);
+    let removed = PairQuery { source: Some(PairSource::Removed), ..everything() };
+    assert_eq!(ids(&project, &removed), [3, 4]);
+    let even = PairQuery { category: Some("c0".to_owned()), limit: 2, offset: 1, ..PairQuery::default() };
+    assert_eq!((ids(&project, &even), project.page(&even).unwrap().total), (vec![6, 8], 4));
+    assert_eq!((project.training_pairs().unwrap().len(), project.counts().unwrap().pairs), (8, 8));
+    let view = project.remove_pair(3, "Ben", false).unwrap();
+    assert_eq!((view.source, view.chosen), (PairSource::Edited, "edited".into()), "the edit is still there");
+    assert_eq!(view.history[0].what, "Put back.");
+    assert_eq!(project.page(&everything()).unwrap().categories, ["c0", "c1"]);
+}
