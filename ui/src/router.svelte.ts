@@ -1,4 +1,6 @@
 import type { Screen } from "./client/bindings";
+// The client takes the token out of the address, which is read below.
+import "./client/client";
 
 export const SCREENS: readonly Screen[] = ["project", "data", "label", "train", "evaluate", "export"];
 

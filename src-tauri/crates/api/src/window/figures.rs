@@ -7,14 +7,9 @@ use plot::{Figure, Histogram, Lines, WinRate};
 /// Points of a series that cross to the page.
 const MOST_POINTS: usize = 2_000;
 
-/// Height of a figure for its width: flat enough that two stand above one another on a small screen.
-fn height(width: u32) -> u32 {
-    (width * 9 / 16).clamp(200, 400)
-}
-
-/// A figure narrower or wider than this cannot be read.
-pub(crate) fn sensible(width: u32) -> u32 {
-    width.clamp(280, 2_400)
+/// A figure smaller or larger than this cannot be read.
+fn sensible((width, height): (u32, u32)) -> (u32, u32) {
+    (width.clamp(280, 2_400), height.clamp(180, 1_600))
 }
 
 pub(crate) fn theme(theme: Theme) -> plot::Theme {
@@ -25,17 +20,19 @@ pub(crate) fn theme(theme: Theme) -> plot::Theme {
 }
 
 /// Curves over steps.
-pub(crate) fn lines(name: &str, lines: Lines, how: Theme, width: u32) -> Result<FigureView> {
+pub(crate) fn lines(name: &str, lines: Lines, how: Theme, size: (u32, u32)) -> Result<FigureView> {
+    let (width, height) = sensible(size);
     let series = lines.series.iter().map(|series| (series.name.clone(), series.points.clone())).collect();
     let labels = (lines.x_label.clone(), lines.y_label.clone());
-    view(name, Figure::from(lines).with_size(sensible(width), height(sensible(width))), how, labels, series)
+    view(name, Figure::from(lines).with_size(width, height), how, labels, series)
 }
 
 /// How many values lie where.
-pub(crate) fn histogram(name: &str, histogram: Histogram, how: Theme, width: u32) -> Result<FigureView> {
+pub(crate) fn histogram(name: &str, histogram: Histogram, how: Theme, size: (u32, u32)) -> Result<FigureView> {
+    let (width, height) = sensible(size);
     let series = histogram.sets.iter().map(|set| (set.name.clone(), histogram.points(set))).collect();
     let labels = (histogram.x_label.clone(), histogram.y_label.clone());
-    view(name, Figure::from(histogram).with_size(sensible(width), height(sensible(width))), how, labels, series)
+    view(name, Figure::from(histogram).with_size(width, height), how, labels, series)
 }
 
 /// A win rate, whose rows have no series to read off: each says its numbers itself.
@@ -82,7 +79,7 @@ fn view(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
 mod tests {
     use super::*;
 
@@ -90,12 +87,12 @@ mod tests {
     fn the_read_out_has_few_finite_points_and_the_axes_of_the_drawing() {
         let points: Vec<(f64, f64)> =
             (0..10_000).map(|x| (f64::from(x), if x == 50 { f64::NAN } else { f64::from(x % 7) })).collect();
-        let view = lines("loss", plot::loss(points, vec![(1.0, 2.0)]), Theme::Dark, 700).unwrap();
+        let view = lines("loss", plot::loss(points, vec![(1.0, 2.0)]), Theme::Dark, (700, 90)).unwrap();
         assert_eq!(view.axes.series.len(), 2);
         let crossing = &view.axes.series[0].points;
         assert!(crossing.len() <= MOST_POINTS && crossing.len() > MOST_POINTS / 2);
         assert!(crossing.iter().all(|point| point.1.is_finite()));
-        assert!((view.axes.width - 700.0).abs() < f64::EPSILON && view.axes.x_max >= 9_999.0);
+        assert!((view.axes.width, view.axes.height) == (700.0, 180.0) && view.axes.x_max >= 9_999.0);
         assert!(view.axes.left < view.axes.right && view.axes.top < view.axes.bottom);
         assert!(view.svg.starts_with("<svg") && view.description.contains("Loss"));
     }

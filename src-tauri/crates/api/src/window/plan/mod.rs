@@ -25,7 +25,8 @@ use train::order::Order;
 const MOST_NUMBERS: usize = 1_000;
 /// Passes over the pairs that are looked through for the largest microbatch: later ones differ from these by chance.
 const MOST_EPOCHS: u64 = 20;
-const HISTOGRAM_WIDTH: u32 = 720;
+/// Width and height of the histogram.
+const HISTOGRAM: (u32, u32) = (720, 320);
 
 /// Plans a run.
 pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
@@ -223,7 +224,7 @@ fn histogram(trained: &[(i64, Length)], config: &RunConfig, theme: Theme) -> Res
     }
     let sets = [("prompt and longer answer", &whole[..]), ("prompt alone", &prompts[..])];
     let histogram = Histogram::of("Lengths of the pairs", "tokens", "pairs", &sets, limits);
-    figures::histogram("lengths", histogram, theme, HISTOGRAM_WIDTH)
+    figures::histogram("lengths", histogram, theme, HISTOGRAM)
 }
 
 /// A plan of nothing.

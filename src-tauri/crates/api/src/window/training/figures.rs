@@ -26,7 +26,7 @@ pub(in crate::window) fn run_figures(backend: &Backend, request: Figures) -> Res
         let run = locked(&run);
         curves.push(Curves::of(&run.about.name, run.events.lines()));
     }
-    request.figures.iter().map(|&name| draw(name, &curves, request.theme, request.width)).collect()
+    request.figures.iter().map(|&name| draw(name, &curves, request.theme, (request.width, request.height))).collect()
 }
 
 /// What the figures of a run are drawn from.
@@ -65,12 +65,12 @@ impl Curves {
     }
 }
 
-fn draw(name: FigureName, runs: &[Curves], theme: Theme, width: u32) -> Result<FigureView> {
+fn draw(name: FigureName, runs: &[Curves], theme: Theme, size: (u32, u32)) -> Result<FigureView> {
     let (code, lines) = match runs {
         [run] => of_one(name, run),
         runs => of_many(name, runs),
     };
-    figures::lines(code, lines, theme, width)
+    figures::lines(code, lines, theme, size)
 }
 
 fn of_one(name: FigureName, run: &Curves) -> (&'static str, Lines) {
@@ -137,13 +137,13 @@ mod tests {
         let log = RunLog::healthy(10_000);
         let curves = Curves::of("long", &log.lines());
         // The first drawing registers the font.
-        draw(FigureName::Loss, &[Curves::of("short", &RunLog::healthy(3).lines())], Theme::Light, 640).unwrap();
+        draw(FigureName::Loss, &[Curves::of("short", &RunLog::healthy(3).lines())], Theme::Light, (640, 360)).unwrap();
         let runs = [curves];
         for name in ALL {
             // The best of three: other tests run beside this one.
             let times = [(); 3].map(|()| {
                 let began = Instant::now();
-                (draw(name, &runs, Theme::Light, 800).unwrap(), began.elapsed())
+                (draw(name, &runs, Theme::Light, (800, 400)).unwrap(), began.elapsed())
             });
             let (figure, took) = times.into_iter().min_by_key(|(_, took)| *took).unwrap();
             println!("{}: {took:?}, {} bytes", figure.name, figure.svg.len());
@@ -158,10 +158,10 @@ mod tests {
         let names = |figure: &FigureView| -> Vec<String> {
             figure.axes.series.iter().map(|series| series.name.clone()).collect()
         };
-        assert_eq!(names(&draw(FigureName::Margins, &runs, Theme::Dark, 640).unwrap()), ["a", "b", "c"]);
-        assert_eq!(names(&draw(FigureName::Rewards, &runs, Theme::Dark, 640).unwrap()).len(), 6);
-        assert_eq!(names(&draw(FigureName::Lengths, &runs, Theme::Dark, 640).unwrap()), ["a", "b", "c"]);
-        let one = draw(FigureName::Loss, &runs[..1], Theme::Dark, 640).unwrap();
+        assert_eq!(names(&draw(FigureName::Margins, &runs, Theme::Dark, (640, 360)).unwrap()), ["a", "b", "c"]);
+        assert_eq!(names(&draw(FigureName::Rewards, &runs, Theme::Dark, (640, 360)).unwrap()).len(), 6);
+        assert_eq!(names(&draw(FigureName::Lengths, &runs, Theme::Dark, (640, 360)).unwrap()), ["a", "b", "c"]);
+        let one = draw(FigureName::Loss, &runs[..1], Theme::Dark, (640, 360)).unwrap();
         assert_eq!(names(&one), ["training", "held-out"]);
     }
 }
