@@ -218,7 +218,7 @@ impl Stages {
                 Event::Step(step) => training += step.seconds,
                 Event::Progress(Progress { stage: Stage::Encode, seconds, .. }) => self.longest("encode", seconds),
                 Event::Progress(Progress { stage: Stage::Reference, seconds, .. }) => {
-                    self.longest("reference", seconds)
+                    self.longest("reference", seconds);
                 }
                 Event::Progress(Progress { stage: Stage::Eval, seconds, .. }) => self.longest("held-out", seconds),
                 _ => {}
