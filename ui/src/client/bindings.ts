@@ -1,141 +1,1248 @@
-// The contract between the page and the back end. Rust (crate `api`, module `window`) is the source of truth: ts-rs
-// generates ui/src/client/bindings.ts, one file, with exactly these names. Until it is generated the page may keep a
-// hand copy of this at the same path; a test in Rust fails when the committed file is stale.
-// All numbers are JS numbers (never bigint). Times are milliseconds since 1970. Optional fields are `field?: T | null` or null.
+// Written by `TIEBREAK_WRITE_BINDINGS=1 cargo test -p api bindings` from the types of crate `api`: do not edit.
 
-export type ApiError = { code: string; message: string; hint: string };
+/** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
+export type Agreement = {
+  /** Items that at least two annotators judged. */
+  items_shared: number,
+  /** Share of all two judgements of one item that agree. */
+  percent: number | null,
+  /** Krippendorff's alpha over all annotators. */
+  alpha: number | null,
+  /** Every two annotators who share items. */
+  pairs: Array<AnnotatorPair>,
+  /** Every annotator who has judged. */
+  annotators: Array<AnnotatorView>, };
 
-// ---- content (crate prefs)
-export type Message = { role: string; content: string };
-export type Content = string | Message[];
+/** Two annotators on the items that both judged. */
+export type AnnotatorPair = {
+  /** One. */
+  a: string,
+  /** The other. */
+  b: string,
+  /** Items that both judged. */
+  items: number,
+  /** Share of them on which they agree, 0 to 1. */
+  percent: number,
+  /** Cohen's kappa. */
+  kappa: number | null, };
 
-// ---- projects
-export type RecentProject = { folder: string; name: string; opened_at: number; exists: boolean };
-export type Home = { recent: RecentProject[]; projects_folder: string; version: string; device: string; may_choose_folders: boolean; models: CatalogueModel[] };
-export type CatalogueModel = { id: string; title: string; licence: string; parameters: number; bytes: number; here: boolean };
-export type ProjectView = { folder: string; name: string; is_demo: boolean; model: string | null; counts: ProjectCounts; imports: ImportView[]; annotators: string[]; next: NextStep[] };
-export type ProjectCounts = { pairs: number; items: number; items_without_answers: number; labelled: number; runs: number; finished_runs: number; evaluations: number };
-export type NextStep = { screen: Screen; sentence: string };            // what to do next, most useful first
-export type Screen = "project" | "data" | "label" | "train" | "evaluate" | "export";
-export type ImportView = { id: number; source: string; imported_at: number; kind: ImportKind; added: number; duplicates: number; refused: number };
+/** One annotator. */
+export type AnnotatorView = {
+  /** Who. */
+  annotator: string,
+  /** Items judged. */
+  judged: number,
+  /** How often the left answer was found better, of all times one was; 0.5 is what to expect, as sides are drawn. */
+  left_share: number | null,
+  /** Its 95 % interval by Wilson. */
+  left_share_interval: [number, number] | null,
+  /** Items judged twice. */
+  self_items: number,
+  /** Share of them judged alike both times, 0 to 1. */
+  self_percent: number | null,
+  /** Median time of a judgement. */
+  median_seconds: number | null, };
 
-// ---- data
-export type ImportKind = "pairs" | "candidates" | "prompts";            // preference known | two answers, no preference yet | only prompts
-export type Upload = { upload: string; name: string; bytes: number };   // the answer to sending a file
-export type ColumnMapping = { kind: ImportKind; prompt: string | null; chosen: string | null; rejected: string | null; answer_a: string | null; answer_b: string | null; system: string | null; context: string | null; category: string | null; preference: string | null };
-export type Column = { name: string; filled: number; sample: string };  // filled = share of rows 0..1
-export type PreviewRow = { line: number; prompt: Content; first: Content | null; second: Content | null; category: string | null; rendered: Rendered | null };
-export type Rendered = { prompt: string; first: string; second: string; prompt_tokens: number; first_tokens: number; second_tokens: number; boundary_broken: string | null };
-export type ImportPreview = { upload: string; format: string; rows: number; columns: Column[]; mapping: ColumnMapping; guessed: boolean; good: number; duplicates: number; refused: RefusedRow[]; refused_total: number; first: PreviewRow[]; tokenizer: string | null };
-export type RefusedRow = { line: number; reason: string };
-export type ImportReply = { kind: ImportKind; rows: number; added: number; duplicates: number; refused: RefusedRow[]; refused_total: number };
-export type PairQuery = { text: string; source: PairSource | null; category: string | null; offset: number; limit: number };
-export type PairSource = "imported" | "labelled" | "edited" | "removed";
-export type PairRow = { id: number; prompt: string; chosen: string; rejected: string; category: string | null; source: PairSource };  // first 200 characters of each
-export type PairPage = { total: number; rows: PairRow[]; categories: string[] };
-export type PairView = { id: number; prompt: Content; chosen: Content; rejected: Content; category: string | null; source: PairSource; history: PairChange[]; rendered: Rendered | null };
-export type PairChange = { at: number; who: string; what: string };     // newest first; what = a sentence
+/** A failed operation, in the user's words. */
+export type ApiError = {
+  /** A stable short name for programs; `cancelled` when the user stopped it. */
+  code: string,
+  /** What is wrong, and where. */
+  message: string,
+  /** What to do about it; empty where the message says so itself. */
+  hint: string, };
 
-// ---- labelling
-export type Verdict = "left_much" | "left" | "right" | "right_much" | "tie_good" | "tie_bad" | "skip";
-export type LabelItem = { item: number; showing: number; prompt: Content; left: string; right: string; category: string | null; second_pass: boolean };
-export type LabelState = { annotator: string; done: number; total: number; skipped: number; seconds_per_item: number | null; seconds_left: number | null; can_undo: boolean; left_share: number | null; queue: LabelItem[] };
-// `showing` names a recorded showing (which answer stood left); send it back with the verdict.
-export type JudgeRequest = { project: string; annotator: string; item: number; showing: number; verdict: Verdict; milliseconds: number; note: string | null };
-export type Agreement = { items_shared: number; percent: number | null; alpha: number | null; pairs: AnnotatorPair[]; annotators: AnnotatorView[] };
-export type AnnotatorPair = { a: string; b: string; items: number; percent: number; kappa: number | null };
-export type AnnotatorView = { annotator: string; judged: number; left_share: number | null; left_share_interval: [number, number] | null; self_items: number; self_percent: number | null; median_seconds: number | null };
+/** How values lie in a drawing: `x_min` to `x_max` from `left` to `right`, `y_min` to `y_max` from `bottom` to `top`. */
+export type Axes = {
+  /** Width of the drawing. */
+  width: number,
+  /** Its height. */
+  height: number,
+  /** Left edge of the plot in it. */
+  left: number,
+  /** Top edge. */
+  top: number,
+  /** Right edge. */
+  right: number,
+  /** Bottom edge. */
+  bottom: number,
+  /** Value at the left edge. */
+  x_min: number,
+  /** Value at the right edge. */
+  x_max: number,
+  /** Value at the bottom. */
+  y_min: number,
+  /** Value at the top. */
+  y_max: number,
+  /** What goes along x. */
+  x_label: string,
+  /** What goes along y. */
+  y_label: string,
+  /** What is drawn. */
+  series: Array<FigureSeries>, };
 
-// ---- jobs: generation of candidates, evaluations, fetching a model. Runs are not jobs: they are processes with folders.
-export type JobState = "running" | "done" | "failed" | "cancelled";
-export type Job = { job: number; project: string; kind: "candidates" | "evaluation" | "model" | "measure"; title: string; state: JobState; stage: string; done: number; total: number; seconds_left: number | null; error: ApiError | null; evaluation: string | null };
+/** Two answers to be judged without knowing whose they are. */
+export type BlindItem = {
+  /** Its number in the evaluation. */
+  id: number,
+  /** What was asked. */
+  prompt: Content,
+  /** The answer on the left. */
+  left: string,
+  /** The answer on the right. */
+  right: string,
+  /** Items judged. */
+  done: number,
+  /** Items in all. */
+  total: number,
+  /** Whether there is something to take back. */
+  can_undo: boolean, };
 
-// ---- training
-export type RunSettings = {                                             // TRL's names; what RUN.toml holds, without paths
-  loss_type: string[]; loss_weights: number[] | null; beta: number; label_smoothing: number; max_length: number; max_prompt_length: number | null;
-  truncation: "keep_start" | "keep_end"; learning_rate: number; lr_scheduler_type: "constant" | "linear" | "cosine"; warmup_steps: number; warmup_ratio: number;
-  weight_decay: number; max_grad_norm: number; per_device_train_batch_size: number; gradient_accumulation_steps: number; max_steps: number; num_train_epochs: number;
-  shuffle: boolean; seed: number; logging_steps: number; eval_steps: number; save_steps: number; save_total_limit: number; gradient_checkpointing: boolean;
-  lora_r: number; lora_alpha: number; lora_dropout: number; target_modules: string[] | null };   // null = all-linear
-export type RunRequest = { project: string; name: string; model: string; held_out_share: number; sample_prompts: number; settings: RunSettings };
-export type RunPlan = { pairs: number; held_out: number; dropped: number; cut_prompts: number; cut_answers: number; cut_pairs: number[]; steps: number; steps_per_epoch: number; tokens_per_step: number; histogram: FigureView; memory_needed: number; memory_free: number | null; fits: boolean; advice: string | null; problems: ApiError[]; seconds_estimate: number | null };
-export type RunState = "prepared" | "running" | "interrupted" | "finished" | "stopped" | "failed";
-export type RunSummary = { run: string; name: string; state: RunState; step: number; total_steps: number; started_at: number; seconds_left: number | null; loss: number | null; accuracy: number | null; held_out_accuracy: number | null; model: string };
-export type RunView = { summary: RunSummary; folder: string; settings: RunSettings; held_out_share: number; sample_prompts: number; now: RunNow; error: ApiError | null; warnings: string[]; findings: Finding[]; samples: SampleSet[]; stage: string; stage_done: number; stage_total: number };
-export type RunNow = { loss: number | null; margin: number | null; accuracy: number | null; chosen: number | null; rejected: number | null; grad_norm: number | null; learning_rate: number | null; tokens_per_second: number | null; peak_memory_bytes: number | null };
-export type SampleSet = { step: number; answers: { prompt: string; text: string }[] };
-export type Finding = { code: string; severity: "notice" | "warning" | "stop"; title: string; sentence: string; figure: string | null; remedy: Remedy | null };
-export type Remedy = { label: string; settings: Partial<RunSettings> };  // opens a duplicate of the run with these changes
+/** An annotator at an evaluation. */
+export type BlindOf = {
+  /** The project's folder. */
+  project: string,
+  /** The evaluation. */
+  evaluation: string,
+  /** Who judges. */
+  annotator: string, };
+
+/** A job to be stopped. */
+export type CancelJob = {
+  /** Its number. */
+  job: number, };
+
+/** A model of the catalogue. */
+export type CatalogueModel = {
+  /** The name by which it is asked for. */
+  id: string,
+  /** The name that is shown. */
+  title: string,
+  /** Licence of the weights, as an SPDX identifier. */
+  licence: string,
+  /** Number of weights. */
+  parameters: number,
+  /** Size of its file. */
+  bytes: number,
+  /** Whether it is on this machine. */
+  here: boolean, };
+
+/** What a column holds. */
+export type Column = {
+  /** Its name, dotted where it lies inside an object or a list. */
+  name: string,
+  /** Share of the rows that have something there, 0 to 1. */
+  filled: number,
+  /** The beginning of the first value. */
+  sample: string, };
+
+/**
+ * Which column is which. Pairs come either from `chosen` and `rejected`, or from `answer_a`, `answer_b` and a
+ * `preference` between them.
+ */
+export type ColumnMapping = {
+  /** What the rows become. */
+  kind: ImportKind,
+  /** What was asked; may be missing where the answers both begin with it. */
+  prompt: string | null,
+  /** The better answer. */
+  chosen: string | null,
+  /** The worse answer. */
+  rejected: string | null,
+  /** An answer, where it is not known or said elsewhere which is better. */
+  answer_a: string | null,
+  /** The other answer. */
+  answer_b: string | null,
+  /** A system prompt. */
+  system: string | null,
+  /** What belongs to the prompt and is put below it, such as Alpaca's `input`. */
+  context: string | null,
+  /** A label by which results can be told apart. */
+  category: string | null,
+  /** Which of the two answers is better. */
+  preference: string | null, };
+
+/** A prompt or an answer: plain text (taken as it is) or messages (rendered by the model's chat template). */
+export type Content = string | Array<Message>;
+
+/** A new project. */
+export type CreateProject = {
+  /** Its name. */
+  name: string,
+  /** Its folder; one of that name in the projects folder where absent. */
+  folder: string | null, };
+
+/** An answer with a new text. */
+export type EditAnswer = {
+  /** The project's folder. */
+  project: string,
+  /** Who changes it. */
+  annotator: string,
+  /** The item. */
+  item: number,
+  /** How it was shown. */
+  showing: number,
+  /** Which of the two. */
+  side: Side,
+  /** The new text. */
+  text: string, };
+
+/** A pair with new texts. */
+export type EditPair = {
+  /** The project's folder. */
+  project: string,
+  /** Its number. */
+  id: number,
+  /** Who changes it. */
+  who: string,
+  /** The new preferred answer. */
+  chosen: Content,
+  /** The new other answer. */
+  rejected: Content,
+  /** The new prompt. */
+  prompt: Content, };
+
+/** A prompt with both answers and what was said of them. */
+export type EvalItem = {
+  /** Its number in the evaluation. */
+  id: number,
+  /** What was asked. */
+  prompt: Content,
+  /** Its category. */
+  category: string | null,
+  /** The base model's answer. */
+  base: string,
+  /** The tuned model's. */
+  tuned: string,
+  /** Tokens of the base model's answer. */
+  base_tokens: number,
+  /** Tokens of the tuned model's. */
+  tuned_tokens: number,
+  /** What the judge says. */
+  auto: Winner,
+  /** Why. */
+  auto_reason: string | null,
+  /** What people say. */
+  human: Winner, };
+
+/** A part of the list of items. */
+export type EvalItems = {
+  /** How many there are under this filter. */
+  total: number,
+  /** The part asked for. */
+  rows: Array<EvalItem>, };
+
+/** Items of an evaluation. */
+export type EvalItemsOf = {
+  /** The project's folder. */
+  project: string,
+  /** The evaluation. */
+  evaluation: string,
+  /** Which. */
+  filter: "tuned" | "base" | "tie" | "none" | "all" | "disagree",
+  /** How many to skip. */
+  offset: number,
+  /** How many to give. */
+  limit: number, };
+
+/** An evaluation to be made. */
+export type EvalRequest = {
+  /** The project's folder. */
+  project: string,
+  /** The run whose adapter is judged. */
+  run: string,
+  /** Who judges. */
+  judge: JudgeChoice,
+  /** What is asked. */
+  prompts: PromptSource,
+  /** At most so many prompts. */
+  max_prompts: number,
+  /** 0 takes the most likely token. */
+  temperature: number,
+  /** Tokens after which an answer is cut. */
+  max_new_tokens: number,
+  /** Seed of answers and sides. */
+  seed: number, };
+
+/** An evaluation in a list. */
+export type EvalSummary = {
+  /** By which it is named: its folder's name. */
+  evaluation: string,
+  /** The run. */
+  run: string,
+  /** The run's name. */
+  run_name: string,
+  /** The judge, in words. */
+  judge: string,
+  /** When it was begun. */
+  created_at: number,
+  /** Where it stands. */
+  state: "answering" | "judging" | "done" | "broken_off",
+  /** Prompts. */
+  prompts: number,
+  /** Prompts that both models have answered. */
+  answered: number,
+  /** Of them, those judged. */
+  judged: number,
+  /** The tuned model's share, ties as half. */
+  win_rate: number | null,
+  /** Its 95 % interval. */
+  win_rate_interval: [number, number] | null,
+  /** A stable short name of the verdict. */
+  verdict: string,
+  /** The verdict in words. */
+  words: string, };
+
+/** An evaluation, whole. */
+export type EvalView = {
+  /** As in the list. */
+  summary: EvalSummary,
+  /** What the rule, command or endpoint says. */
+  auto: GroupView | null,
+  /** What people say. */
+  human: GroupView | null,
+  /** How far the two agree. */
+  both: {
+  /** Items with both. */
+  items: number,
+  /** Of them, those on which they agree, in percent. */
+  percent: number,
+  /** Cohen's kappa. */
+  kappa: number | null, } | null,
+  /** By category. */
+  categories: Array<GroupView>,
+  /** The base model's answers. */
+  base: TextStats,
+  /** The tuned model's answers. */
+  tuned: TextStats,
+  /** Held-out pairs ranked as labelled. */
+  accuracy: {
+  /** Pairs. */
+  pairs: number,
+  /** Share before. */
+  before: number,
+  /** Share after. */
+  after: number,
+  /** 95 % interval before. */
+  before_interval: [number, number],
+  /** 95 % interval after. */
+  after_interval: [number, number], } | null,
+  /** The win rate, drawn. */
+  figure: FigureView | null,
+  /** What the result came from: names and values. */
+  ancestry: Array<[string, string]>,
+  /** The job that is at work on it. */
+  job: number | null, };
+
+/** An evaluation. */
+export type EvaluationOf = {
+  /** The project's folder. */
+  project: string,
+  /** The evaluation. */
+  evaluation: string, };
+
+/** What is to be handed out. */
+export type Export = {
+  /** The project's folder. */
+  project: string,
+  /** A run. */
+  run: string | null,
+  /** An evaluation. */
+  evaluation: string | null,
+  /** Which things. */
+  what: Array<ExportWhat>, };
+
+/** What can be handed out. */
+export type ExportWhat = "adapter" | "pairs" | "report" | "labels";
+
+/** One thing handed out. */
+export type Exported = {
+  /** What. */
+  what: string,
+  /** Where it is. */
+  path: string,
+  /** How to load it. */
+  load: string, };
+
+/** A model to be brought here. */
+export type FetchModel = {
+  /** A name of the catalogue. */
+  model: string, };
+
+/** A figure of a run. */
 export type FigureName = "loss" | "rewards" | "margins" | "accuracy" | "grad_norm" | "learning_rate" | "lengths";
-export type FigureView = { name: string; svg: string; description: string; axes: Axes };
-export type Axes = { width: number; height: number; left: number; top: number; right: number; bottom: number; x_min: number; x_max: number; y_min: number; y_max: number; x_label: string; y_label: string; series: FigureSeries[] };
-export type FigureSeries = { name: string; points: [number, number][] }; // for the read-out under the cursor; at most 2,000 points
+
+/** One line of a drawing, for the read-out under the cursor. */
+export type FigureSeries = {
+  /** Its name. */
+  name: string,
+  /** At most 2,000 points. */
+  points: Array<[number, number]>, };
+
+/** A drawing. */
+export type FigureView = {
+  /** What it shows. */
+  name: string,
+  /** The drawing. */
+  svg: string,
+  /** The same in words, for those who cannot see it. */
+  description: string,
+  /** Where values lie in the drawing. */
+  axes: Axes, };
+
+/** Figures of one or more runs. */
+export type Figures = {
+  /** The project's folder. */
+  project: string,
+  /** The runs. */
+  runs: Array<string>,
+  /** Which figures. */
+  figures: Array<FigureName>,
+  /** How to draw. */
+  theme: Theme,
+  /** How wide, in pixels. */
+  width: number,
+  /** How high, in pixels. */
+  height: number, };
+
+/** Something the doctor sees in a run. */
+export type Finding = {
+  /** A stable short name. */
+  code: string,
+  /** How much it matters. */
+  severity: "notice" | "warning" | "stop",
+  /** In a few words. */
+  title: string,
+  /** What is seen and what it means. */
+  sentence: string,
+  /** The figure that shows it. */
+  figure: string | null,
+  /** What to do about it. */
+  remedy: Remedy | null, };
+
+/** Answers to be made for prompts that have none. */
+export type Generate = {
+  /** The project's folder. */
+  project: string,
+  /** For at most so many prompts. */
+  limit: number,
+  /** Above 0, so that the two answers differ. */
+  temperature: number,
+  /** Tokens after which an answer is cut. */
+  max_new_tokens: number, };
+
+/** Wins, ties and losses of a group of items. */
+export type GroupView = {
+  /** The group. */
+  name: string,
+  /** The tuned model's answer was better. */
+  wins: number,
+  /** Neither was. */
+  ties: number,
+  /** The base model's was. */
+  losses: number,
+  /** Nobody said. */
+  no_verdict: number,
+  /** The tuned model's share, ties as half. */
+  win_rate: number | null,
+  /** Its 95 % interval. */
+  interval: [number, number] | null,
+  /** Probability of a result as far from even, were both alike. */
+  p: number | null,
+  /** The same in words. */
+  words: string, };
+
+/** What the first screen shows. */
+export type Home = {
+  /** Projects that were open before, the last one first. */
+  recent: Array<RecentProject>,
+  /** Where new projects go. */
+  projects_folder: string,
+  /** The program's version. */
+  version: string,
+  /** What computes here, in words. */
+  device: string,
+  /** Whether any folder of this machine may be opened, or only those in the projects folder. */
+  may_choose_folders: boolean,
+  /** Models that can be had by name. */
+  models: Array<CatalogueModel>, };
+
+/** A file to be brought in. */
+export type Import = {
+  /** The project's folder. */
+  project: string,
+  /** The file. */
+  upload: string,
+  /** Which column is what. */
+  mapping: ColumnMapping, };
+
+/** What an import brings. */
+export type ImportKind = "pairs" | "candidates" | "prompts";
+
+/** What an import would do. */
+export type ImportPreview = {
+  /** The file. */
+  upload: string,
+  /** Its format, in words. */
+  format: string,
+  /** Rows in it. */
+  rows: number,
+  /** Its columns. */
+  columns: Array<Column>,
+  /** Which column is what. */
+  mapping: ColumnMapping,
+  /** Whether that was guessed here. */
+  guessed: boolean,
+  /** Rows that would be new. */
+  good: number,
+  /** Rows that the project, or an earlier row, has already. */
+  duplicates: number,
+  /** Rows that would be refused; the first of them. */
+  refused: Array<RefusedRow>,
+  /** How many would be refused. */
+  refused_total: number,
+  /** The first good rows. */
+  first: Array<PreviewRow>,
+  /** The model whose tokenizer has rendered them. */
+  tokenizer: string | null, };
+
+/** What an import did. */
+export type ImportReply = {
+  /** What the rows were. */
+  kind: ImportKind,
+  /** Rows in the file. */
+  rows: number,
+  /** New ones. */
+  added: number,
+  /** Those that were there already. */
+  duplicates: number,
+  /** Those that were refused; the first of them. */
+  refused: Array<RefusedRow>,
+  /** How many were refused. */
+  refused_total: number, };
+
+/** One import. */
+export type ImportView = {
+  /** Its number in the project. */
+  id: number,
+  /** The file's name. */
+  source: string,
+  /** When. */
+  imported_at: number,
+  /** What its rows were. */
+  kind: ImportKind,
+  /** Rows that were new. */
+  added: number,
+  /** Rows that the project had already. */
+  duplicates: number,
+  /** Rows that could not be used. */
+  refused: number, };
+
+/** A project by its folder. */
+export type InFolder = {
+  /** The folder. */
+  folder: string, };
+
+/** A project. */
+export type InProject = {
+  /** Its folder. */
+  project: string, };
+
+/** A job. */
+export type Job = {
+  /** Its number. */
+  job: number,
+  /** The project's folder; empty where it is for none. */
+  project: string,
+  /** What it does. */
+  kind: JobKind,
+  /** The same in words. */
+  title: string,
+  /** Where it stands. */
+  state: JobState,
+  /** What is being done now, in words. */
+  stage: string,
+  /** Units of the stage that are done. */
+  done: number,
+  /** Units of the stage in all; 0 where not known. */
+  total: number,
+  /** Time for the rest of the stage at this pace. */
+  seconds_left: number | null,
+  /** Why it failed. */
+  error: ApiError | null,
+  /** The evaluation that it makes. */
+  evaluation: string | null, };
+
+/** What a job does. */
+export type JobKind = "candidates" | "evaluation" | "model" | "measure";
+
+/** Where a job stands. */
+export type JobState = "running" | "done" | "failed" | "cancelled";
+
+/** A judgement in an evaluation. */
+export type JudgeBlind = {
+  /** The project's folder. */
+  project: string,
+  /** The evaluation. */
+  evaluation: string,
+  /** Who judges. */
+  annotator: string,
+  /** The item. */
+  id: number,
+  /** What is said of it. */
+  verdict: Verdict,
+  /** How long it was looked at. */
+  milliseconds: number, };
+
+/** Who judges. */
+export type JudgeChoice = { "kind": "human" } | { "kind": "rule",
+  /** The rule. */
+  rule: string, } | { "kind": "command",
+  /** Program and arguments. */
+  command: string, } | { "kind": "endpoint",
+  /** The address. */
+  url: string,
+  /** The model's name there. */
+  model: string,
+  /** The environment variable that holds the key. */
+  key_env: string | null, };
+
+/** A judgement. */
+export type JudgeRequest = {
+  /** The project's folder. */
+  project: string,
+  /** Who judges. */
+  annotator: string,
+  /** The item. */
+  item: number,
+  /** How it was shown. */
+  showing: number,
+  /** What is said of it. */
+  verdict: Verdict,
+  /** How long it was looked at. */
+  milliseconds: number,
+  /** A remark. */
+  note: string | null, };
+
+/** An item as one annotator is to see it. */
+export type LabelItem = {
+  /** Its number. */
+  item: number,
+  /** The showing to send back with the verdict. */
+  showing: number,
+  /** What was asked. */
+  prompt: Content,
+  /** The answer that stands left. */
+  left: string,
+  /** The answer that stands right. */
+  right: string,
+  /** A label of the user's own. */
+  category: string | null,
+  /** Whether the annotator has judged it before. */
+  second_pass: boolean, };
+
+/** How far an annotator has come, and what is next. */
+export type LabelState = {
+  /** The annotator. */
+  annotator: string,
+  /** Items judged, second passes included. */
+  done: number,
+  /** Items to judge in all, second passes included. */
+  total: number,
+  /** Items skipped that will come back. */
+  skipped: number,
+  /** Median over the last 20 judgements. */
+  seconds_per_item: number | null,
+  /** What is left at that pace. */
+  seconds_left: number | null,
+  /** Whether there is a judgement to take back. */
+  can_undo: boolean,
+  /** How often the left answer was found better, of all times one was. */
+  left_share: number | null,
+  /** What is next, in order. */
+  queue: Array<LabelItem>, };
+
+/** An annotator's state. */
+export type LabelStateOf = {
+  /** The project's folder. */
+  project: string,
+  /** Who judges. */
+  annotator: string,
+  /** How many items to give. */
+  ahead: number, };
+
+/** A run of which two steps are to be timed. */
+export type MeasureRun = {
+  /** The run. */
+  request: RunRequest, };
+
+/** One turn of a conversation. */
+export type Message = {
+  /** Who speaks: `system`, `user`, `assistant`, or what else the model's template knows. */
+  role: string,
+  /** What is said. */
+  content: string, };
+
+/** Something that happened. */
+export type News = { "type": "run",
+  /** The project's folder. */
+  project: string,
+  /** The run. */
+  run: string, } | { "type": "job",
+  /** The job as it is now. */
+  job: Job, } | { "type": "answer",
+  /** The job that makes it. */
+  job: number,
+  /** The prompt's place in the job's list. */
+  index: number,
+  /** Which of the prompt's answers. */
+  side: string,
+  /** All of it so far. */
+  text: string, } | { "type": "project",
+  /** The project's folder. */
+  project: string, };
+
+/** Something to do next. */
+export type NextStep = {
+  /** Where it is done. */
+  screen: Screen,
+  /** What, in words. */
+  sentence: string, };
+
+/** Of an operation that needs to know nothing. */
+export type Nothing = {};
+
+/** One thing that happened to a pair. */
+export type PairChange = {
+  /** When, in milliseconds since 1970 (UTC). */
+  at: number,
+  /** Who did it: a person, a model, or `import`. */
+  who: string,
+  /** What was done, as a sentence. */
+  what: string, };
+
+/** A pair. */
+export type PairOf = {
+  /** The project's folder. */
+  project: string,
+  /** Its number. */
+  id: number, };
+
+/** One page of what was found. */
+export type PairPage = {
+  /** How many were found on all pages. */
+  total: number,
+  /** This page. */
+  rows: Array<PairRow>,
+  /** All categories of the project. */
+  categories: Array<string>, };
+
+/** What to look for among the pairs. */
+export type PairQuery = {
+  /** Text that prompt or answers contain, in any case; empty for all. */
+  text: string,
+  /** Only these; without it, all but removed ones. */
+  source: PairSource | null,
+  /** Only this category. */
+  category: string | null,
+  /** Rows to pass over. */
+  offset: number,
+  /** Rows to return, at most 1000. */
+  limit: number, };
+
+/** A pair in a list: the first 200 characters of each text, of conversations the last message. */
+export type PairRow = {
+  /** An imported pair's number, or minus the number of a labelled item. */
+  id: number,
+  /** What was asked. */
+  prompt: string,
+  /** The better answer. */
+  chosen: string,
+  /** The worse answer. */
+  rejected: string,
+  /** A label of the user's own. */
+  category: string | null,
+  /** Where it has its content from. */
+  source: PairSource, };
+
+/** Where a pair has its content from. */
+export type PairSource = "imported" | "labelled" | "edited" | "removed";
+
+/** A pair, whole. */
+export type PairView = {
+  /** Its number. */
+  id: number,
+  /** The prompt. */
+  prompt: Content,
+  /** The preferred answer. */
+  chosen: Content,
+  /** The other. */
+  rejected: Content,
+  /** Its category. */
+  category: string | null,
+  /** Where it comes from. */
+  source: PairSource,
+  /** What happened to it, the last first. */
+  history: Array<PairChange>,
+  /** What the model will see; none without a model. */
+  rendered: Rendered | null, };
+
+/** Pairs to be listed. */
+export type PairsOf = {
+  /** The project's folder. */
+  project: string,
+  /** Which. */
+  query: PairQuery, };
+
+/** A run to be planned. */
+export type PlanRun = {
+  /** The run. */
+  request: RunRequest,
+  /** How to draw. */
+  theme: Theme, };
+
+/** A file to be looked at. */
+export type PreviewImport = {
+  /** The project's folder. */
+  project: string,
+  /** The file. */
+  upload: string,
+  /** Which column is what; guessed where absent. */
+  mapping: ColumnMapping | null, };
+
+/** A row as it would be taken over. */
+export type PreviewRow = {
+  /** Its line, from 1. */
+  line: number,
+  /** The prompt. */
+  prompt: Content,
+  /** The chosen or first answer. */
+  first: Content | null,
+  /** The rejected or second answer. */
+  second: Content | null,
+  /** Its category. */
+  category: string | null,
+  /** What the model will see; none without a model or answers. */
+  rendered: Rendered | null, };
+
+/** What is in a project. */
+export type ProjectCounts = {
+  /** Pairs to train on. */
+  pairs: number,
+  /** Prompts to label. */
+  items: number,
+  /** Of them, those that have no answers yet. */
+  items_without_answers: number,
+  /** Of them, those that somebody has judged. */
+  labelled: number,
+  /** Training runs. */
+  runs: number,
+  /** Of them, those that have an adapter. */
+  finished_runs: number,
+  /** Evaluations. */
+  evaluations: number, };
+
+/** An open project. */
+export type ProjectView = {
+  /** Its folder, by which every other operation names it. */
+  folder: string,
+  /** Its name. */
+  name: string,
+  /** Whether it is the demo. */
+  is_demo: boolean,
+  /** Its model: a name of the catalogue or a path. */
+  model: string | null,
+  /** What is in it. */
+  counts: ProjectCounts,
+  /** What was brought in, the last first. */
+  imports: Array<ImportView>,
+  /** Who has judged. */
+  annotators: Array<string>,
+  /** What to do next, the most useful first. */
+  next: Array<NextStep>, };
+
+/** Where prompts come from. */
+export type PromptSource = "held_out" | { "upload": string };
+
+/** A project that was open before. */
+export type RecentProject = {
+  /** Its folder. */
+  folder: string,
+  /** Its name. */
+  name: string,
+  /** When it was opened last. */
+  opened_at: number,
+  /** Whether the folder still is a project. */
+  exists: boolean, };
+
+/** A row that was not taken, and why. */
+export type RefusedRow = {
+  /** Line of the file, from 1. */
+  line: number,
+  /** What was expected and what was found, in plain words. */
+  reason: string, };
+
+/** Changes of settings that would help: a duplicate of the run is opened with them. */
+export type Remedy = {
+  /** In a few words. */
+  label: string,
+  /** The settings to change. */
+  settings: Partial<RunSettings>, };
+
+/** A pair to be taken out or put back. */
+export type RemovePair = {
+  /** The project's folder. */
+  project: string,
+  /** Its number. */
+  id: number,
+  /** Who does it. */
+  who: string,
+  /** Out, or back. */
+  removed: boolean, };
+
+/** A pair as the model sees it: through its chat template and tokenizer. */
+export type Rendered = {
+  /** The prompt, no token of which is trained on. */
+  prompt: string,
+  /** The first answer, up to the token that ends it. */
+  first: string,
+  /** The second. */
+  second: string,
+  /** Tokens of the prompt. */
+  prompt_tokens: number,
+  /** Tokens of the first answer. */
+  first_tokens: number,
+  /** Tokens of the second answer. */
+  second_tokens: number,
+  /** The end of the prompt that is lost because the template writes it differently before an answer. */
+  boundary_broken: string | null, };
+
+/** The numbers of the last step. */
+export type RunNow = {
+  /** Loss. */
+  loss: number | null,
+  /** rewards/margins. */
+  margin: number | null,
+  /** rewards/accuracies. */
+  accuracy: number | null,
+  /** rewards/chosen. */
+  chosen: number | null,
+  /** rewards/rejected. */
+  rejected: number | null,
+  /** Norm of the gradient before it was scaled down. */
+  grad_norm: number | null,
+  /** Learning rate. */
+  learning_rate: number | null,
+  /** Tokens trained on in a second. */
+  tokens_per_second: number | null,
+  /** The most memory that the process has had. */
+  peak_memory_bytes: number | null, };
+
+/** A run. */
+export type RunOf = {
+  /** The project's folder. */
+  project: string,
+  /** The run. */
+  run: string, };
+
+/** What a run would do and take. */
+export type RunPlan = {
+  /** Pairs to train on. */
+  pairs: number,
+  /** Pairs held out. */
+  held_out: number,
+  /** Pairs left out because the prompt alone fills `max_length`. */
+  dropped: number,
+  /** Pairs whose prompt is cut. */
+  cut_prompts: number,
+  /** Pairs of which an answer is cut. */
+  cut_answers: number,
+  /** The numbers of the pairs that are cut or dropped; the first of them. */
+  cut_pairs: Array<number>,
+  /** Optimiser steps. */
+  steps: number,
+  /** Optimiser steps of a pass over the pairs. */
+  steps_per_epoch: number,
+  /** Tokens of a step, about. */
+  tokens_per_step: number,
+  /** Lengths of the pairs against the limits. */
+  histogram: FigureView,
+  /** Bytes that training takes at its peak. */
+  memory_needed: number,
+  /** Bytes that are free. */
+  memory_free: number | null,
+  /** Whether it fits. */
+  fits: boolean,
+  /** What to change where it does not, or where there is something better. */
+  advice: string | null,
+  /** Why it cannot be started. */
+  problems: Array<ApiError>,
+  /** How long it takes, from measured steps. */
+  seconds_estimate: number | null, };
+
+/** A run to be planned or started. */
+export type RunRequest = {
+  /** The project's folder. */
+  project: string,
+  /** The run's name. */
+  name: string,
+  /** A name of the catalogue or a path. */
+  model: string,
+  /** Share of the pairs that is kept for evaluation, 0 to 1. */
+  held_out_share: number,
+  /** Held-out prompts that are answered as training goes. */
+  sample_prompts: number,
+  /** All else. */
+  settings: RunSettings, };
+
+/** The settings of a run under TRL's names, as its `config.toml` has them, without paths. */
+export type RunSettings = {
+  /** Losses to minimise together. */
+  loss_type: string[],
+  /** Weight of each loss; all 1 where absent. */
+  loss_weights: Array<number> | null,
+  /** Strength of the pull towards the reference. */
+  beta: number,
+  /** ε of robust, `exo_pair`, aot and `aot_unpaired`. */
+  label_smoothing: number,
+  /** Longest prompt and answer together, in tokens; 0 for no limit. */
+  max_length: number,
+  /** Longest prompt. */
+  max_prompt_length: number | null,
+  /** Which end of what is too long is kept. */
+  truncation: "keep_start" | "keep_end",
+  /** Peak learning rate. */
+  learning_rate: number,
+  /** Shape of the learning rate over the run. */
+  lr_scheduler_type: "constant" | "linear" | "cosine",
+  /** Steps over which the learning rate rises. */
+  warmup_steps: number,
+  /** The same as a share of the run. */
+  warmup_ratio: number,
+  /** Decoupled weight decay. */
+  weight_decay: number,
+  /** Gradients are scaled down to this norm; 0 for no limit. */
+  max_grad_norm: number,
+  /** Pairs per microbatch. */
+  per_device_train_batch_size: number,
+  /** Microbatches per optimiser step. */
+  gradient_accumulation_steps: number,
+  /** Optimiser steps; −1 to go by `num_train_epochs`. */
+  max_steps: number,
+  /** Passes over the pairs. */
+  num_train_epochs: number,
+  /** Another order each epoch. */
+  shuffle: boolean,
+  /** Start of the adapter, order of the pairs, dropout. */
+  seed: number,
+  /** An event every so many steps. */
+  logging_steps: number,
+  /** Held-out pairs every so many steps; 0 for only at the end. */
+  eval_steps: number,
+  /** A checkpoint every so many steps; 0 for only at the end. */
+  save_steps: number,
+  /** Newest checkpoints to keep; 0 for all. */
+  save_total_limit: number,
+  /** Compute each layer again in the backward. */
+  gradient_checkpointing: boolean,
+  /** Rank of the adapter. */
+  lora_r: number,
+  /** The adapter is scaled by `lora_alpha / lora_r`. */
+  lora_alpha: number,
+  /** Probability that an input of the adapter is left out. */
+  lora_dropout: number,
+  /** Names of the layers that are adapted; all linear ones where absent. */
+  target_modules: Array<string> | null, };
+
+/** Where a run stands. */
+export type RunState = "prepared" | "running" | "interrupted" | "finished" | "stopped" | "failed";
+
+/** A run in a list. */
+export type RunSummary = {
+  /** By which it is named: its folder's name. */
+  run: string,
+  /** The name it was given. */
+  name: string,
+  /** Where it stands. */
+  state: RunState,
+  /** Steps done. */
+  step: number,
+  /** Steps in all. */
+  total_steps: number,
+  /** When it began. */
+  started_at: number,
+  /** Time left at this pace. */
+  seconds_left: number | null,
+  /** Loss of the last steps. */
+  loss: number | null,
+  /** Share of the last steps' pairs ranked as labelled. */
+  accuracy: number | null,
+  /** The same on held-out pairs. */
+  held_out_accuracy: number | null,
+  /** Its model. */
+  model: string, };
+
+/** A run, whole. */
+export type RunView = {
+  /** As in the list. */
+  summary: RunSummary,
+  /** Its folder. */
+  folder: string,
+  /** Its settings. */
+  settings: RunSettings,
+  /** Share of the pairs that was held out. */
+  held_out_share: number,
+  /** Held-out prompts that are answered as training goes. */
+  sample_prompts: number,
+  /** The last step's numbers. */
+  now: RunNow,
+  /** Why it failed. */
+  error: ApiError | null,
+  /** What it warned of. */
+  warnings: Array<string>,
+  /** What the doctor sees. */
+  findings: Array<Finding>,
+  /** Answers as training goes. */
+  samples: Array<SampleSet>,
+  /** What is being done now, in words. */
+  stage: string,
+  /** Units of the stage that are done. */
+  stage_done: number,
+  /** Units of the stage in all. */
+  stage_total: number, };
+
+/** Answers to the fixed prompts at one step. */
+export type SampleSet = {
+  /** After this step. */
+  step: number,
+  /** One for each prompt. */
+  answers: Array<{
+  /** What was asked. */
+  prompt: string,
+  /** The answer. */
+  text: string, }>, };
+
+/** A screen of the window. */
+export type Screen = "project" | "data" | "label" | "train" | "evaluate" | "export";
+
+/** Items to be judged again. */
+export type SecondPass = {
+  /** The project's folder. */
+  project: string,
+  /** Who judges. */
+  annotator: string,
+  /** Share of the judged items, 0 to 1. */
+  share: number, };
+
+/** The model of a project. */
+export type SetModel = {
+  /** The project's folder. */
+  project: string,
+  /** A name of the catalogue or a path. */
+  model: string, };
+
+/** An evaluation to be shown. */
+export type ShowEvaluation = {
+  /** The project's folder. */
+  project: string,
+  /** The evaluation. */
+  evaluation: string,
+  /** How to draw. */
+  theme: Theme, };
+
+/** A side of the screen. */
+export type Side = "left" | "right";
+
+/** An evaluation to be made. */
+export type StartEvaluation = {
+  /** The evaluation. */
+  request: EvalRequest, };
+
+/** A run to be started. */
+export type StartRun = {
+  /** The run. */
+  request: RunRequest, };
+
+/** Lengths and repetition of a model's answers. */
+export type TextStats = {
+  /** Answers. */
+  answers: number,
+  /** Mean words of an answer. */
+  mean_words: number,
+  /** Mean tokens of an answer. */
+  mean_tokens: number,
+  /** Share of different word pairs. */
+  distinct_2: number,
+  /** Share of answers that repeat four words. */
+  repeated_4: number,
+  /** Answers cut at the limit. */
+  truncated: number, };
+
+/** Light or dark. */
 export type Theme = "light" | "dark";
 
-// ---- evaluation
-export type EvalRequest = { project: string; run: string; judge: JudgeChoice; prompts: PromptSource; max_prompts: number; temperature: number; max_new_tokens: number; seed: number };
-export type JudgeChoice = { kind: "human" } | { kind: "rule"; rule: string } | { kind: "command"; command: string } | { kind: "endpoint"; url: string; model: string; key_env: string | null };
-export type PromptSource = "held_out" | { upload: string };
-export type EvalSummary = { evaluation: string; run: string; run_name: string; judge: string; created_at: number; state: "answering" | "judging" | "done" | "broken_off"; prompts: number; answered: number; judged: number; win_rate: number | null; win_rate_interval: [number, number] | null; verdict: string; words: string };
-export type EvalView = { summary: EvalSummary; auto: GroupView | null; human: GroupView | null; both: { items: number; percent: number; kappa: number | null } | null; categories: GroupView[]; base: TextStats; tuned: TextStats; accuracy: { pairs: number; before: number; after: number; before_interval: [number, number]; after_interval: [number, number] } | null; figure: FigureView | null; ancestry: [string, string][]; job: number | null };
-export type GroupView = { name: string; wins: number; ties: number; losses: number; no_verdict: number; win_rate: number | null; interval: [number, number] | null; p: number | null; words: string };
-export type TextStats = { answers: number; mean_words: number; mean_tokens: number; distinct_2: number; repeated_4: number; truncated: number };
+/** An annotator's last judgement to be taken back. */
+export type Undo = {
+  /** The project's folder. */
+  project: string,
+  /** Who judges. */
+  annotator: string, };
+
+/** A file that was sent. */
+export type Upload = {
+  /** By which it is named from now on. */
+  upload: string,
+  /** The name it had. */
+  name: string,
+  /** Its size. */
+  bytes: number, };
+
+/** What was pressed, as the annotator saw the two answers. */
+export type Verdict = "left_much" | "left" | "right" | "right_much" | "tie_good" | "tie_bad" | "skip";
+
+/** Whose answer is better. */
 export type Winner = "tuned" | "base" | "tie" | "none";
-export type EvalItem = { id: number; prompt: Content; category: string | null; base: string; tuned: string; base_tokens: number; tuned_tokens: number; auto: Winner; auto_reason: string | null; human: Winner };
-export type EvalItems = { total: number; rows: EvalItem[] };
-export type BlindItem = { id: number; prompt: Content; left: string; right: string; done: number; total: number; can_undo: boolean };
 
-// ---- export
-export type ExportWhat = "adapter" | "pairs" | "report" | "labels";
-export type Exported = { what: string; path: string; load: string };
-
-// ---- live news: one stream for everything, `GET /api/news` (server-sent events) or a Tauri channel
-export type News =
-  | { type: "run"; project: string; run: string }                 // something about this run changed: ask again
-  | { type: "job"; job: Job }
-  | { type: "answer"; job: number; index: number; side: string; text: string }   // an answer as it grows
-  | { type: "project"; project: string };
-
-// ---- operations: name -> [request, reply]. POST /api/NAME with the request as JSON; errors are ApiError.
+// Operations by name: what each takes and gives.
 export interface Operations {
-  home: [{}, Home];
-  create_project: [{ name: string; folder: string | null }, ProjectView];
-  open_project: [{ folder: string }, ProjectView];
-  open_demo: [{}, ProjectView];
-  forget_project: [{ folder: string }, Home];
-  set_model: [{ project: string; model: string }, ProjectView];
-  fetch_model: [{ model: string }, Job];
-  preview_import: [{ project: string; upload: string; mapping: ColumnMapping | null }, ImportPreview];
-  import: [{ project: string; upload: string; mapping: ColumnMapping }, ImportReply];
-  pairs: [{ project: string; query: PairQuery }, PairPage];
-  pair: [{ project: string; id: number }, PairView];
-  edit_pair: [{ project: string; id: number; who: string; chosen: Content; rejected: Content; prompt: Content }, PairView];
-  remove_pair: [{ project: string; id: number; who: string; removed: boolean }, PairView];   // removed: false puts it back
-  label_state: [{ project: string; annotator: string; ahead: number }, LabelState];
+  home: [Nothing, Home];
+  create_project: [CreateProject, ProjectView];
+  open_project: [InFolder, ProjectView];
+  open_demo: [Nothing, ProjectView];
+  forget_project: [InFolder, Home];
+  set_model: [SetModel, ProjectView];
+  fetch_model: [FetchModel, Job];
+  preview_import: [PreviewImport, ImportPreview];
+  import: [Import, ImportReply];
+  pairs: [PairsOf, PairPage];
+  pair: [PairOf, PairView];
+  edit_pair: [EditPair, PairView];
+  remove_pair: [RemovePair, PairView];
+  label_state: [LabelStateOf, LabelState];
   judge: [JudgeRequest, LabelState];
-  undo: [{ project: string; annotator: string }, LabelState];
-  edit_answer: [{ project: string; annotator: string; item: number; showing: number; side: "left" | "right"; text: string }, LabelState];
-  second_pass: [{ project: string; annotator: string; share: number }, LabelState];
-  agreement: [{ project: string }, Agreement];
-  generate_candidates: [{ project: string; limit: number; temperature: number; max_new_tokens: number }, Job];
-  jobs: [{}, Job[]];
-  cancel_job: [{ job: number }, Job];
-  default_settings: [{ project: string }, RunRequest];
-  plan_run: [{ request: RunRequest; theme: Theme }, RunPlan];
-  measure_run: [{ request: RunRequest }, Job];                     // two real steps; the plan then has seconds_estimate
-  start_run: [{ request: RunRequest }, RunView];
-  stop_run: [{ project: string; run: string }, RunView];
-  resume_run: [{ project: string; run: string }, RunView];
-  runs: [{ project: string }, RunSummary[]];
-  run: [{ project: string; run: string }, RunView];
-  run_figures: [{ project: string; runs: string[]; figures: FigureName[]; theme: Theme; width: number; height: number }, FigureView[]];
-  start_evaluation: [{ request: EvalRequest }, Job];
-  resume_evaluation: [{ project: string; evaluation: string }, Job];
-  evaluations: [{ project: string }, EvalSummary[]];
-  evaluation: [{ project: string; evaluation: string; theme: Theme }, EvalView];
-  eval_items: [{ project: string; evaluation: string; filter: Winner | "all" | "disagree"; offset: number; limit: number }, EvalItems];
-  blind_item: [{ project: string; evaluation: string; annotator: string }, BlindItem | null];       // null: all judged
-  judge_blind: [{ project: string; evaluation: string; annotator: string; id: number; verdict: Verdict; milliseconds: number }, BlindItem | null];
-  undo_blind: [{ project: string; evaluation: string; annotator: string }, BlindItem | null];
-  export: [{ project: string; run: string | null; evaluation: string | null; what: ExportWhat[] }, Exported[]];
+  undo: [Undo, LabelState];
+  edit_answer: [EditAnswer, LabelState];
+  second_pass: [SecondPass, LabelState];
+  agreement: [InProject, Agreement];
+  generate_candidates: [Generate, Job];
+  default_settings: [InProject, RunRequest];
+  plan_run: [PlanRun, RunPlan];
+  measure_run: [MeasureRun, Job];
+  start_run: [StartRun, RunView];
+  stop_run: [RunOf, RunView];
+  resume_run: [RunOf, RunView];
+  runs: [InProject, Array<RunSummary>];
+  run: [RunOf, RunView];
+  run_figures: [Figures, Array<FigureView>];
+  start_evaluation: [StartEvaluation, Job];
+  resume_evaluation: [EvaluationOf, Job];
+  evaluations: [InProject, Array<EvalSummary>];
+  evaluation: [ShowEvaluation, EvalView];
+  eval_items: [EvalItemsOf, EvalItems];
+  blind_item: [BlindOf, BlindItem | null];
+  judge_blind: [JudgeBlind, BlindItem | null];
+  undo_blind: [BlindOf, BlindItem | null];
+  export: [Export, Array<Exported>];
+  jobs: [Nothing, Array<Job>];
+  cancel_job: [CancelJob, Job];
 }

@@ -67,7 +67,11 @@ fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
     let from = run.join(ADAPTER);
     if !from.join("adapter_model.safetensors").exists() {
         let message = format!("the run in {} has no adapter yet", run.display());
-        return Err(Error::new("unfinished", message, "let it finish: `tiebreak worker` with that folder goes on with it"));
+        return Err(Error::new(
+            "unfinished",
+            message,
+            "let it finish: `tiebreak worker` with that folder goes on with it",
+        ));
     }
     let to = output_dir.join(ADAPTER);
     let base = config.model.display().to_string();

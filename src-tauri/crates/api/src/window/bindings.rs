@@ -4,7 +4,7 @@
 //! where the file is not what would be written.
 
 use super::operations;
-use super::types::News;
+use super::types::{News, Upload};
 use crate::error::Error;
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
@@ -56,14 +56,34 @@ fn typescript() -> String {
     };
     bindings.visit::<Error>();
     bindings.visit::<News>();
+    bindings.visit::<Upload>();
     operations::describe(&mut bindings);
-    let declarations: Vec<String> = bindings.declarations.into_values().collect();
+    let declarations: Vec<String> = bindings.declarations.values().map(|text| tidy(text)).collect();
     format!(
         "// Written by `TIEBREAK_WRITE_BINDINGS=1 cargo test -p api bindings` from the types of crate `api`: do not edit.\n\n\
          {}\n// Operations by name: what each takes and gives.\nexport interface Operations {{\n{}}}\n",
         declarations.join("\n"),
         bindings.operations
     )
+}
+
+/// As one would write it: a comment of one line on one line, no spaces at the end of any, fields indented.
+fn tidy(declaration: &str) -> String {
+    let lines: Vec<&str> = declaration.lines().map(str::trim_end).collect();
+    let mut tidied = String::new();
+    let (mut at, mut inside) = (0, false);
+    while let Some(&line) = lines.get(at) {
+        let indent = if inside && !line.starts_with("export") { "  " } else { "" };
+        if let Some(["/**", text, " */"]) = lines.get(at..at + 3) {
+            let _ = writeln!(tidied, "{indent}/** {} */", text.trim_start_matches(" * "));
+            at += 3;
+        } else {
+            let _ = writeln!(tidied, "{indent}{line}");
+            at += 1;
+        }
+        inside |= line.starts_with("export");
+    }
+    tidied
 }
 
 #[test]

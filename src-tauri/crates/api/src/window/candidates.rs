@@ -53,8 +53,8 @@ pub(super) fn generate_candidates(backend: &Backend, request: Generate) -> Resul
     };
     backend.start_job(JobKind::Candidates, &folder, &title, move |working| {
         let backend = working.backend();
-        let answered =
-            backend.with_model(&model, None, working, |opened| answer(&project, opened, &items, &sampling, &model, working));
+        let answered = backend
+            .with_model(&model, None, working, |opened| answer(&project, opened, &items, &sampling, &model, working));
         backend.changed(&project);
         answered
     })

@@ -3,8 +3,8 @@
 use super::projects::About;
 use crate::demo::{MODEL, PAIRS};
 use crate::error::{Error, Result};
-use prefs::store::Project;
 use prefs::jsonl;
+use prefs::store::Project;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -29,6 +29,7 @@ struct Entry {
 }
 
 /// All jobs that run, and the last ones that ended.
+#[allow(clippy::unnecessary_wraps)]
 pub(super) fn jobs(backend: &Backend, _: Nothing) -> Result<Vec<Job>> {
     Ok(locked(&backend.0.jobs.all).iter().map(|entry| entry.job.clone()).collect())
 }
@@ -152,11 +153,6 @@ impl Backend {
 impl Working {
     pub(crate) fn backend(&self) -> &Backend {
         &self.backend
-    }
-
-    /// The job's number.
-    pub(crate) fn number(&self) -> u64 {
-        self.job
     }
 
     /// Set when the user stops the job.

@@ -4,7 +4,9 @@
 //! file, [`Backend::subscribe`] for what happens meanwhile. Calls block; a shell runs them where that does no harm. Work
 //! that takes long is a job with a thread of its own, training a process of its own.
 //!
-//! [`operations`] is the table of all operations, [`types`] what they take and give.
+//! `operations` is the table of all operations, [`types`] what they take and give.
+// Operations have one form, which their table calls them by: a request by value, a result.
+#![allow(clippy::needless_pass_by_value)]
 
 #[cfg(test)]
 mod bindings;
@@ -82,7 +84,7 @@ impl Backend {
         Ok(Self(inner))
     }
 
-    /// Does what the page asks for: `request` and the reply are as [`operations`] and the page's types say.
+    /// Does what the page asks for: `request` and the reply are as the table of operations and its [`types`] say.
     ///
     /// # Errors
     /// When there is no such operation, the request is not of its type, or the operation fails.

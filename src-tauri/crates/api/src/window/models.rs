@@ -161,14 +161,12 @@ impl Backend {
         };
         let wanted = self.model_here(&named)?;
         let kept = loaded.take().filter(|opened| Some(&opened.path) == wanted.as_ref());
-        let mut opened = match kept {
-            Some(opened) => opened,
-            None => {
-                working.progress("load the model", 0, 0, None);
-                let choice =
-                    ModelChoice { model: named.into(), adapter: None, device: DEVICE.into(), dtype: "f32".into() };
-                working.with_context(|context| open(&choice, context))?
-            }
+        let mut opened = if let Some(opened) = kept {
+            opened
+        } else {
+            working.progress("load the model", 0, 0, None);
+            let choice = ModelChoice { model: named.into(), adapter: None, device: DEVICE.into(), dtype: "f32".into() };
+            working.with_context(|context| open(&choice, context))?
         };
         opened.lora = match adapter {
             Some(folder) => Some(Lora::load(folder, opened.decoder.linears(), &device(DEVICE)?)?),

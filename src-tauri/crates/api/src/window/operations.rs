@@ -9,9 +9,7 @@ use super::types::{
     PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView, RemovePair, RunOf, RunPlan, RunRequest,
     RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, Undo,
 };
-use super::{
-    Backend, candidates, data, evaluation, exports, jobs, labelling, models, plan, projects, training,
-};
+use super::{Backend, candidates, data, evaluation, exports, jobs, labelling, models, plan, projects, training};
 use crate::error::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -81,10 +81,7 @@ fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
     let mut steps = Vec::new();
     let mut step = |screen, sentence: String| steps.push(NextStep { screen, sentence });
     if counts.pairs == 0 && counts.items == 0 {
-        step(
-            Screen::Data,
-            "Bring in a file: preference pairs to train on, or prompts and answers to label.".into(),
-        );
+        step(Screen::Data, "Bring in a file: preference pairs to train on, or prompts and answers to label.".into());
     }
     if !has_model {
         step(Screen::Project, "Choose the model to make better.".into());
@@ -110,7 +107,10 @@ fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
     }
     if counts.items_without_answers > 0 {
         let prompts = number(counts.items_without_answers, "prompt");
-        step(Screen::Label, format!("{prompts} have no answers yet: let the model write two for each, then judge them."));
+        step(
+            Screen::Label,
+            format!("{prompts} have no answers yet: let the model write two for each, then judge them."),
+        );
     }
     steps
 }

@@ -83,7 +83,11 @@ pub(super) fn create_project(backend: &Backend, request: CreateProject) -> Resul
     let occupied = fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         let message = format!("{} is not empty", folder.display());
-        return Err(Error::new("folder_not_empty", message, "choose another name or folder, or open the project in it"));
+        return Err(Error::new(
+            "folder_not_empty",
+            message,
+            "choose another name or folder, or open the project in it",
+        ));
     }
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     Project::open_or_create(&folder)?;

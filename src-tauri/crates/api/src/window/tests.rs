@@ -100,7 +100,10 @@ fn a_project_is_made_listed_forgotten_and_opened_again() {
     let place = Place::new();
     let project = place.create("Plain / answers?");
     assert!(Path::new(&project).starts_with(place.projects().canonicalize().unwrap()), "{project}");
-    assert_eq!(place.refused("create_project", json!({ "name": "Plain / answers?", "folder": null })).code, "folder_not_empty");
+    assert_eq!(
+        place.refused("create_project", json!({ "name": "Plain / answers?", "folder": null })).code,
+        "folder_not_empty"
+    );
     assert_eq!(place.refused("create_project", json!({ "name": "  ", "folder": null })).code, "no_name");
 
     // Another program start sees the same list.
@@ -173,7 +176,10 @@ fn what_is_not_understood_is_refused_by_name() {
 fn the_demo_has_pairs_to_train_on_and_to_judge_blind() {
     let place = Place::new();
     let view = place.call("open_demo", json!({}));
-    assert_eq!((&view["is_demo"], &view["counts"]["pairs"], &view["counts"]["items"]), (&json!(true), &json!(200), &json!(200)));
+    assert_eq!(
+        (&view["is_demo"], &view["counts"]["pairs"], &view["counts"]["items"]),
+        (&json!(true), &json!(200), &json!(200))
+    );
     assert_eq!(view["next"][0]["screen"], "train");
     assert_eq!(place.call("open_demo", json!({}))["counts"], view["counts"]);
 
@@ -284,7 +290,8 @@ fn a_file_with_foreign_columns_is_mapped_shown_imported_and_edited() {
 fn a_model_answers_prompts_twice_and_the_answers_can_be_judged() {
     let (place, project) = Place::with_model();
     assert_eq!(place.import(&project, "prompts.jsonl", PROMPTS)["kind"], "prompts");
-    let asked = |temperature: f64| json!({ "project": project, "limit": 10, "temperature": temperature, "max_new_tokens": 12 });
+    let asked =
+        |temperature: f64| json!({ "project": project, "limit": 10, "temperature": temperature, "max_new_tokens": 12 });
     assert_eq!(place.refused("generate_candidates", asked(0.0)).code, "temperature");
 
     let news = place.backend.subscribe();
@@ -310,8 +317,8 @@ fn a_model_answers_prompts_twice_and_the_answers_can_be_judged() {
 #[test]
 fn a_job_that_is_stopped_keeps_what_it_has_done() {
     let (place, project) = Place::with_model();
-    let prompts: String = (0..400).map(|n| format!("{{\"prompt\":\"Count to {n}.\"}}\n")).collect();
-    place.import(&project, "prompts.jsonl", &prompts);
+    let prompts: Vec<String> = (0..400).map(|n| format!("{{\"prompt\":\"Count to {n}.\"}}\n")).collect();
+    place.import(&project, "prompts.jsonl", &prompts.concat());
     let request = json!({ "project": project, "limit": 1000, "temperature": 1.0, "max_new_tokens": 200 });
     let news = place.backend.subscribe();
     let job = place.call("generate_candidates", request.clone());

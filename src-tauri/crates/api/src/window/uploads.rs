@@ -107,8 +107,9 @@ mod tests {
         assert_eq!(plain(".."), "file");
         assert_eq!(plain(""), "file");
         let long = plain(&format!("{}.jsonl", "ä".repeat(300)));
-        assert!(long.ends_with(".jsonl") && long.len() <= 255, "{long}");
+        assert!(long.ends_with("ä.jsonl") && long.len() <= 255, "{long}");
     }
+
     #[test]
     fn a_file_that_is_too_large_or_breaks_off_leaves_nothing() {
         struct Broken;

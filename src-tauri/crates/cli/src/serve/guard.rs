@@ -77,7 +77,9 @@ mod tests {
         for host in ["127.0.0.1:8123", "localhost:8123", "LOCALHOST", "127.0.0.1"] {
             assert!(names_this_machine(host), "{host}");
         }
-        for host in ["", "example.org", "localhost.example.org:80", "127.0.0.1.example.org", "127.0.0.1:80@x", "localhost:"] {
+        for host in
+            ["", "example.org", "localhost.example.org:80", "127.0.0.1.example.org", "127.0.0.1:80@x", "localhost:"]
+        {
             assert!(!names_this_machine(host), "{host}");
         }
     }

@@ -68,12 +68,7 @@ pub(crate) fn serve(options: &Options, stop: &AtomicBool, started: impl FnOnce(&
     })
 }
 
-fn run(
-    server: &Arc<Server>,
-    port: u16,
-    stop: &AtomicBool,
-    started: impl FnOnce(SocketAddr, &str),
-) -> Result<()> {
+fn run(server: &Arc<Server>, port: u16, stop: &AtomicBool, started: impl FnOnce(SocketAddr, &str)) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| failed(&error))?;
     let served = runtime.block_on(async {
@@ -168,9 +163,10 @@ fn settings(options: &Options, open: Option<&PathBuf>) -> Result<Settings> {
 
 /// 256 bits from the system's generator, in hexadecimal.
 fn token() -> Result<String> {
-    let mut bytes = [0; 32];
+    let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| failed(&error))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    Ok(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
 }
 
 fn percent_encoded(text: &str) -> String {

@@ -50,7 +50,8 @@ impl Serving {
     /// Status, head and body of the answer to a request with exactly these headers.
     fn exchange(&self, request: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, String) {
         let mut stream = self.connect();
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.concat();
         write!(stream, "{request} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n{body}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -93,7 +94,8 @@ impl Serving {
     /// The stream of news, its head read.
     fn news(&self) -> TcpStream {
         let mut stream = self.connect();
-        write!(stream, "GET /api/news HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\r\n", self.host(), self.bearer()).unwrap();
+        write!(stream, "GET /api/news HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\r\n", self.host(), self.bearer())
+            .unwrap();
         until(&mut stream, "\r\n\r\n");
         stream
     }
@@ -191,7 +193,8 @@ fn what_cannot_be_done_is_said_with_code_message_and_hint() {
     assert!(!reply["hint"].as_str().unwrap().is_empty());
     let (status, reply) = serving.call("open_project", &json!({ "folder": 3 }));
     assert_eq!((status, &reply["code"]), (422, &json!("bad_request")));
-    let limits = [("POST /api/home", super::api_calls::MOST_BYTES as u64), ("POST /upload?name=a", api::window::MOST_BYTES)];
+    let limits =
+        [("POST /api/home", super::api_calls::MOST_BYTES as u64), ("POST /upload?name=a", api::window::MOST_BYTES)];
     for (request, most) in limits {
         let (host, bearer, length) = (serving.host(), serving.bearer(), (most + 1).to_string());
         let headers = [("Host", host.as_str()), ("Authorization", &bearer), ("Content-Length", &length)];
@@ -212,7 +215,11 @@ fn a_file_is_sent_and_a_broken_one_is_not_kept() {
     let uploads = serving.folder.path().join("data").join("uploads");
     let count = || std::fs::read_dir(&uploads).unwrap().count();
     let mut broken = serving.connect();
-    write!(broken, "POST /upload?name=b HTTP/1.1\r\nHost: {host}\r\nAuthorization: {bearer}\r\nContent-Length: 99\r\n\r\nhalf").unwrap();
+    write!(
+        broken,
+        "POST /upload?name=b HTTP/1.1\r\nHost: {host}\r\nAuthorization: {bearer}\r\nContent-Length: 99\r\n\r\nhalf"
+    )
+    .unwrap();
     while count() < 2 {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -239,7 +246,10 @@ fn news_come_as_events() {
     assert_eq!(serving.call("set_model", &chosen).0, 200);
     let heard = until(&mut news, "\n\n");
     let event = heard.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(event).unwrap(), json!({ "type": "project", "project": project["folder"] }));
+    assert_eq!(
+        serde_json::from_str::<Value>(event).unwrap(),
+        json!({ "type": "project", "project": project["folder"] })
+    );
 }
 
 #[test]

@@ -97,6 +97,7 @@ mod tests {
     use super::*;
 
     /// A need that grows with what one would expect it to: megabytes for a thousand tokens of a microbatch.
+    #[allow(clippy::unnecessary_wraps)]
     fn need(config: &RunConfig, kept: &[PackedLength]) -> Result<u64> {
         let longest = kept.iter().map(|pair| pair.tokens).max().unwrap_or(0);
         let factor = if config.gradient_checkpointing { 1 } else { 4 };

@@ -122,4 +122,3 @@ pub struct PairView {
     /// What the model will see; none without a model.
     pub rendered: Option<Rendered>,
 }
-
