@@ -1,17 +1,13 @@
 //! What the page can ask of the window: three commands that forward to the back end, and the system's file dialogs.
 
 use api::Error;
+use api::window::Backend;
 use api::window::types::News;
-use api::window::{Backend, Heard};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::time::Duration;
 use tauri::ipc::{Channel, InvokeBody, Request};
 use tauri::{AppHandle, State, async_runtime};
 use tauri_plugin_dialog::DialogExt;
-
-/// How long a thread that forwards news waits before it looks again.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs what blocks where it does not hold up the window.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
@@ -40,7 +36,7 @@ pub(crate) async fn upload(backend: State<'_, Backend>, request: Request<'_>) ->
     let name = request.headers().get("name").and_then(|name| name.to_str().ok()).unwrap_or_default();
     let (backend, bytes, name) = (backend.inner().clone(), bytes.clone(), percent_decoded(name));
     blocking(move || {
-        let upload = backend.upload(&name, &bytes)?;
+        let upload = backend.upload(&name, &mut bytes.as_slice())?;
         serde_json::to_value(upload).map_err(|error| fault(&error.to_string()))
     })
     .await
@@ -51,15 +47,8 @@ pub(crate) async fn upload(backend: State<'_, Backend>, request: Request<'_>) ->
 pub(crate) fn news(backend: State<'_, Backend>, channel: Channel<News>) {
     let backend = backend.inner().clone();
     std::thread::spawn(move || {
-        let mut news = backend.subscribe();
-        loop {
-            match news.next(PATIENCE) {
-                Heard::News(news) if channel.send(news).is_err() => return,
-                Heard::News(_) | Heard::Nothing => {}
-                // The page was busy for too long: it hears what comes from now on.
-                Heard::End => news = backend.subscribe(),
-            }
-        }
+        // A stream ends where the page was busy for too long: it hears what comes from then on.
+        while backend.subscribe().all(|news| channel.send(news).is_ok()) {}
     });
 }
 

@@ -1,28 +1,19 @@
 //! A notification when a run ends while the user looks elsewhere.
 
+use api::window::Backend;
 use api::window::types::News;
-use api::window::{Backend, Heard};
 use serde_json::json;
 use std::collections::HashMap;
-use std::time::Duration;
 use tauri::{AppHandle, Manager};
 use tauri_plugin_notification::NotificationExt;
-
-/// How long the thread waits before it looks again.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Watches the news on a thread of its own, for as long as the program runs.
 pub(crate) fn when_runs_end(app: AppHandle, backend: &Backend) {
     let (backend, news) = (backend.clone(), backend.subscribe());
     std::thread::spawn(move || {
         let mut states: HashMap<String, String> = HashMap::new();
-        loop {
-            let (project, run) = match news.next(PATIENCE) {
-                Heard::News(News::Run { project, run }) => (project, run),
-                Heard::News(_) | Heard::Nothing => continue,
-                // This thread did not keep up, or the program ends.
-                Heard::End => return,
-            };
+        for news in news {
+            let News::Run { project, run } = news else { continue };
             let Ok(view) = backend.call("run", json!({ "project": project, "run": run })) else { continue };
             let text = |key: &str| view["summary"][key].as_str().unwrap_or_default().to_owned();
             let (name, state) = (text("name"), text("state"));
