@@ -207,11 +207,7 @@ fn draw_limits<DB: DrawingBackend>(
     Ok(())
 }
 
-fn draw_legend<DB: DrawingBackend>(
-    histogram: &Histogram,
-    canvas: &Canvas<'_, DB>,
-    width: f64,
-) -> Result<(), Error> {
+fn draw_legend<DB: DrawingBackend>(histogram: &Histogram, canvas: &Canvas<'_, DB>, width: f64) -> Result<(), Error> {
     const SWATCH: f64 = 18.0;
     let palette = &canvas.palette;
     let y = 44.0;

@@ -73,7 +73,9 @@ pub fn cause(status: Option<ExitStatus>) -> String {
     match status.and_then(signal) {
         Some(9) => "was killed by the system (signal 9): nearly always because memory ran out".to_owned(),
         Some(number) => format!("was ended by signal {number}"),
-        None => "ended without a word: it was killed, most often because memory ran out, or the machine went off".into(),
+        None => {
+            "ended without a word: it was killed, most often because memory ran out, or the machine went off".into()
+        }
     }
 }
 

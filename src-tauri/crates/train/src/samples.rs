@@ -58,7 +58,10 @@ impl<'a> SamplePrompts<'a> {
         }
         let texts = answered.map_err(|error| error.to_string()).and_then(|answers| {
             let decode = |ids: &[u32]| self.tokenizer.decode(ids, true).map_err(|error| error.to_string());
-            answers.iter().map(|answer| Ok(decode(&answer.ids)?.trim().to_owned())).collect::<std::result::Result<_, _>>()
+            answers
+                .iter()
+                .map(|answer| Ok(decode(&answer.ids)?.trim().to_owned()))
+                .collect::<std::result::Result<_, _>>()
         });
         match texts {
             Err(why) => report.warn(format!("there are no sample answers after step {step}: {why}"))?,

@@ -62,8 +62,7 @@ fn killed_or_stopped_around_samples_and_resumed_the_run_is_the_same() {
         .unwrap();
     let (expected, expected_steps) = (adapter(&whole.output_dir), steps(&whole.output_dir));
     for snapshot in snapshots {
-        let resumed =
-            RunConfig { output_dir: snapshot, resume_from_checkpoint: Resume::Latest, ..whole.clone() };
+        let resumed = RunConfig { output_dir: snapshot, resume_from_checkpoint: Resume::Latest, ..whole.clone() };
         place.run(&resumed, go_on).unwrap();
         assert!(adapter(&resumed.output_dir) == expected);
         assert_eq!(steps(&resumed.output_dir), expected_steps);

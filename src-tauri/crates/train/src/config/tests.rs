@@ -108,7 +108,9 @@ fn values_without_meaning_are_refused_by_key() {
 #[test]
 fn changes_are_named_and_free_keys_change_no_digest() {
     let old = parse("").unwrap();
-    let free = parse("resume_from_checkpoint = true\nlogging_steps = 7\nsave_steps = 1\neval_steps = 2\nsample_prompts = 4").unwrap();
+    let free =
+        parse("resume_from_checkpoint = true\nlogging_steps = 7\nsave_steps = 1\neval_steps = 2\nsample_prompts = 4")
+            .unwrap();
     assert_eq!(free.changes_since(&old).unwrap(), Vec::<String>::new());
     assert_eq!(free.digest().unwrap(), old.digest().unwrap());
     let new = parse("beta = 0.5\nmax_prompt_length = 9").unwrap();
