@@ -18,7 +18,7 @@ export interface Caller {
 }
 
 /** What went wrong with something the annotator did. `item` is back at the head of the queue. */
-export type Trouble = { kind: "unreachable" | "refused"; error: ApiError; verdict: Verdict | null; item: LabelItem | null };
+export type Trouble = { kind: "unreachable" | "refused"; error: ApiError; verdict: Verdict | null; note: string | null; item: LabelItem | null };
 
 /** Whether the program may not have seen the request at all, so that sending it again is right. */
 function unreached(error: ApiError): boolean {
@@ -143,7 +143,7 @@ export class LabelSession {
       } catch (thrown) {
         const error = ApiError.from(thrown);
         if (unreached(error) && step.kind !== "edit") {
-          this.trouble = { kind: "unreachable", error, verdict: null, item: null };
+          this.trouble = { kind: "unreachable", error, verdict: null, note: null, item: null };
           this.#retry = setTimeout(() => this.again(), this.#wait);
           this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
           break;
@@ -177,7 +177,8 @@ export class LabelSession {
       return;
     }
     const item = step.kind === "judge" ? step.item : null;
-    this.trouble = { kind: "refused", error, verdict: step.kind === "judge" ? step.verdict : null, item };
+    const judged = step.kind === "judge" ? step : null;
+    this.trouble = { kind: "refused", error, verdict: judged?.verdict ?? null, note: judged?.note ?? null, item };
     if (!item) return;
     const back = (queue: LabelItem[]) => [item, ...queue.filter((other) => other.item !== item.item)];
     this.#show(back(this.queue));

@@ -88,10 +88,10 @@ describe("LabelSession", () => {
   });
 
   it("brings a refused item back and says which verdict was not saved", async () => {
-    session.judge("right_much");
+    session.judge("right_much", "why");
     session.judge("left");
     await program.last.fail(refusal());
-    expect(session.trouble).toMatchObject({ kind: "refused", verdict: "right_much" });
+    expect(session.trouble).toMatchObject({ kind: "refused", verdict: "right_much", note: "why" });
     expect(shown()).toEqual([1, 3]);
     await program.last.answer(state(0, item(1, 77), item(2), item(3))); // asked for a fresh showing
     expect(session.current).toMatchObject({ item: 1, showing: 77 });
