@@ -43,6 +43,8 @@ pub(crate) async fn upload(backend: State<'_, Backend>, request: Request<'_>) ->
 }
 
 /// Sends everything that happens from now on, until the page is gone.
+// A command's arguments are made for it alone.
+#[allow(clippy::needless_pass_by_value)]
 #[tauri::command]
 pub(crate) fn news(backend: State<'_, Backend>, channel: Channel<News>) {
     let backend = backend.inner().clone();

@@ -30,6 +30,8 @@ pub(crate) fn build<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<Menu<R>> {
 }
 
 /// Tells the page what was chosen.
+// The signature is Tauri's.
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn chosen<R: Runtime>(app: &AppHandle<R>, event: MenuEvent) {
     // A page that is just being loaded hears nothing: the user chooses again.
     let _ = app.emit("menu", event.id().as_ref());

@@ -21,6 +21,8 @@ export async function open(browser, machine, options = {}) {
   page.complaints = [];
   page.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
   page.on("pageerror", (error) => page.complaints.push(String(error)));
+  // What was refused, in the program's words: a console says only that something was.
+  page.on("response", async (reply) => reply.status() >= 400 && page.complaints.push(`${reply.url()}: ${await reply.text().catch(() => "")}`));
   await page.goto(machine.url);
   return page;
 }

@@ -43,7 +43,8 @@ test("killed while labelling, every judgement that was given is there; two annot
 
   await machine.start();
   page = await open(browser, machine);
-  await begin(page, "Ada").catch(() => {});
+  await page.getByRole("heading", { name: "Killed" }).waitFor();
+  await begin(page, "Ada");
   const after = await machine.call("label_state", { project: folder, annotator: "Ada", ahead: 3 });
   assert.equal(after.done, 5);
   // The same items stand on the same sides as before: a showing is drawn once.
@@ -67,6 +68,7 @@ test("a page that is reloaded and a server that is killed find the run where it 
   Object.assign(request.settings, { max_steps: 400, per_device_train_batch_size: 4, save_steps: 20, learning_rate: 1e-4 });
   const { summary } = await machine.call("start_run", { request });
   const page = await open(browser, machine);
+  await page.getByRole("heading", { name: "Run" }).waitFor();
   await goTo(page, "t");
   await page.getByText("long").first().click();
   await page.getByText("running", { exact: true }).first().waitFor({ timeout: 60_000 });
@@ -100,6 +102,7 @@ test("a run whose numbers break is explained on the screen", async () => {
   Object.assign(request.settings, { learning_rate: 1e18, max_grad_norm: 0, max_steps: 10, per_device_train_batch_size: 4, warmup_steps: 0, warmup_ratio: 0 });
   await machine.call("start_run", { request });
   const page = await open(browser, machine);
+  await page.getByRole("heading", { name: "Broken" }).waitFor();
   await goTo(page, "t");
   await page.getByText("too fast").first().click();
   await page.getByText("failed", { exact: true }).first().waitFor({ timeout: 60_000 });

@@ -37,7 +37,7 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
   await page.getByText("Guessed from their names").waitFor();
   assert.equal(await page.getByLabel("The file holds").inputValue(), "candidates");
   // The guess can be changed: a column that is taken away is asked for, and given back it counts.
-  const prompt = page.getByLabel("Prompt", { exact: true });
+  const prompt = page.getByLabel("prompt", { exact: true });
   assert.equal(await prompt.inputValue(), "question");
   await prompt.selectOption("");
   await page.getByText(/Say which column holds/).waitFor();
@@ -104,9 +104,8 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
 
 /** Writes a setting of a run, wherever it is folded away. */
 async function set(page, key, value) {
-  const field = page.locator(`label:has(code:text-is("${key}"))`).first();
-  await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
-  const id = await field.getAttribute("for");
-  await page.locator(`[id="${id}"]`).fill(value);
-  await page.locator(`[id="${id}"]`).press("Tab");
+  await page.evaluate(() => document.querySelectorAll("main details").forEach((details) => (details.open = true)));
+  const field = page.getByLabel(key, { exact: true });
+  await field.fill(value);
+  await field.press("Tab");
 }

@@ -305,7 +305,7 @@ export type EvalView = {
   both: {
   /** Items with both. */
   items: number,
-  /** Of them, those on which they agree, in percent. */
+  /** The share of them on which they agree, from 0 to 1. */
   percent: number,
   /** Cohen's kappa. */
   kappa: number | null, } | null,

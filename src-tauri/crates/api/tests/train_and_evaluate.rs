@@ -253,7 +253,7 @@ fn evaluate_and_hand_out(place: &Place, run: &str) {
     let sum: u64 = ["tuned", "base", "tie", "none"].iter().map(|f| items(f, 0, 9)["total"].as_u64().unwrap()).sum();
     assert_eq!(sum, 5);
     let alike = 5 - items("disagree", 0, 9)["total"].as_u64().unwrap();
-    assert!((view["both"]["percent"].as_f64().unwrap() - 20.0 * alike as f64).abs() < 1e-9);
+    assert!((view["both"]["percent"].as_f64().unwrap() - 0.2 * alike as f64).abs() < 1e-9);
 
     // The same run for people alone: nothing is judged until they do.
     place.job_done(&start(json!({"kind": "human"})).unwrap());

@@ -86,6 +86,17 @@ pub enum Error {
         loss: f64,
     },
 
+    /// Held-out pairs have no finite loss: the last steps broke the weights.
+    #[error(
+        "the held-out loss after step {step} is {loss}: the steps before it broke the weights; training was stopped"
+    )]
+    NonFiniteHeldOut {
+        /// Optimiser steps done.
+        step: u64,
+        /// The value.
+        loss: f64,
+    },
+
     /// A gradient became NaN or infinite.
     #[error(
         "the gradient of {parameter} is not finite in step {step}; training was stopped before its weights were changed"
@@ -187,7 +198,7 @@ impl Error {
             Self::SettingsChanged { .. } => "settings_changed",
             Self::DamagedCheckpoint { .. } => "damaged_checkpoint",
             Self::NoPairs { .. } => "no_pairs",
-            Self::NonFiniteLoss { .. } => "non_finite_loss",
+            Self::NonFiniteLoss { .. } | Self::NonFiniteHeldOut { .. } => "non_finite_loss",
             Self::NonFiniteGradient { .. } => "non_finite_gradient",
             Self::NoGradient { .. } => "no_gradient",
             Self::Model(error) if matches!(**error, model::Error::OutOfMemory { .. }) => "out_of_memory",
@@ -219,7 +230,7 @@ impl Error {
                 "Resume from an earlier checkpoint with resume_from_checkpoint = \"…/checkpoints/step-N\".".into()
             }
             Self::NoPairs { .. } => "Raise max_length, or check the file with `tiebreak check`.".into(),
-            Self::NonFiniteLoss { .. } | Self::NonFiniteGradient { .. } => {
+            Self::NonFiniteLoss { .. } | Self::NonFiniteHeldOut { .. } | Self::NonFiniteGradient { .. } => {
                 "Lower learning_rate, set max_grad_norm, and start from the last checkpoint, which is whole.".into()
             }
             Self::NoGradient { .. } => {

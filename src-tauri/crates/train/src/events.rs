@@ -3,7 +3,7 @@
 //! A `resumed` event takes back what came after the step it goes on from; [`effective`] leaves that out.
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -147,12 +147,16 @@ pub struct StepMetrics {
     /// Optimiser steps of the run.
     pub total_steps: u64,
     /// Passes over the pairs done.
+    #[serde(deserialize_with = "number")]
     pub epoch: f64,
     /// Mean loss.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// Norm of all gradients together before clipping, of the last step.
+    #[serde(deserialize_with = "number")]
     pub grad_norm: f64,
     /// Rate of the last step.
+    #[serde(deserialize_with = "number")]
     pub learning_rate: f64,
     /// Rewards and log-probabilities.
     #[serde(flatten)]
@@ -162,12 +166,15 @@ pub struct StepMetrics {
     /// Tokens computed, each shared prompt once.
     pub tokens: u64,
     /// The same per second.
+    #[serde(deserialize_with = "number")]
     pub tokens_per_second: f64,
     /// Most memory this process has held, where the system tells.
     pub peak_memory_bytes: Option<u64>,
     /// Seconds spent.
+    #[serde(deserialize_with = "number")]
     pub seconds: f64,
     /// Seconds to the end of the run at the pace of late.
+    #[serde(deserialize_with = "number")]
     pub seconds_left: f64,
 }
 
@@ -176,21 +183,27 @@ pub struct StepMetrics {
 pub struct RewardMetrics {
     /// Mean reward of the chosen answers.
     #[serde(rename = "rewards/chosen")]
+    #[serde(deserialize_with = "number")]
     pub chosen: f64,
     /// Mean reward of the rejected answers.
     #[serde(rename = "rewards/rejected")]
+    #[serde(deserialize_with = "number")]
     pub rejected: f64,
     /// Mean of their difference.
     #[serde(rename = "rewards/margins")]
+    #[serde(deserialize_with = "number")]
     pub margins: f64,
     /// Share of pairs whose chosen answer has the higher reward.
     #[serde(rename = "rewards/accuracies")]
+    #[serde(deserialize_with = "number")]
     pub accuracies: f64,
     /// Mean log-probability of the chosen answers, nats.
     #[serde(rename = "logps/chosen")]
+    #[serde(deserialize_with = "number")]
     pub chosen_logps: f64,
     /// Mean log-probability of the rejected answers, nats.
     #[serde(rename = "logps/rejected")]
+    #[serde(deserialize_with = "number")]
     pub rejected_logps: f64,
 }
 
@@ -200,30 +213,38 @@ pub struct EvalMetrics {
     /// Optimiser steps done.
     pub step: u64,
     /// Mean loss.
+    #[serde(deserialize_with = "number")]
     pub eval_loss: f64,
     /// Mean reward of the chosen answers.
     #[serde(rename = "eval_rewards/chosen")]
+    #[serde(deserialize_with = "number")]
     pub chosen: f64,
     /// Mean reward of the rejected answers.
     #[serde(rename = "eval_rewards/rejected")]
+    #[serde(deserialize_with = "number")]
     pub rejected: f64,
     /// Mean of their difference.
     #[serde(rename = "eval_rewards/margins")]
+    #[serde(deserialize_with = "number")]
     pub margins: f64,
     /// Share of pairs whose chosen answer has the higher reward.
     #[serde(rename = "eval_rewards/accuracies")]
+    #[serde(deserialize_with = "number")]
     pub accuracies: f64,
     /// Mean log-probability of the chosen answers, nats.
     #[serde(rename = "eval_logps/chosen")]
+    #[serde(deserialize_with = "number")]
     pub chosen_logps: f64,
     /// Mean log-probability of the rejected answers, nats.
     #[serde(rename = "eval_logps/rejected")]
+    #[serde(deserialize_with = "number")]
     pub rejected_logps: f64,
     /// Pairs scored.
     pub pairs: u64,
     /// Of them, those whose chosen answer has the higher reward.
     pub correct: u64,
     /// Seconds spent.
+    #[serde(deserialize_with = "number")]
     pub seconds: f64,
 }
 
@@ -243,6 +264,11 @@ pub struct TextSample {
     pub prompt: String,
     /// The greedy answer, cut at [`crate::samples::MAX_NEW_TOKENS`].
     pub text: String,
+}
+
+/// JSON has no NaN and no infinity: they are written as `null`, and read back as NaN.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// An event with its time.
@@ -451,6 +477,25 @@ mod tests {
             let events: Vec<_> = read(&path).unwrap().into_iter().map(|line| line.event).collect();
             assert_eq!(events, [step(1), step(3)]);
         }
+    }
+
+    #[test]
+    fn a_number_that_is_none_does_not_make_the_rest_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut writer = EventWriter::open(&path).unwrap();
+        let Event::Step(metrics) = step(1) else { unreachable!() };
+        let broken = StepMetrics {
+            grad_norm: f64::INFINITY,
+            rewards: RewardMetrics { margins: f64::NAN, ..metrics.rewards },
+            ..metrics
+        };
+        writer.append(&Event::Step(broken)).unwrap();
+        writer.append(&step(2)).unwrap();
+        let lines = read(&path).unwrap();
+        let Event::Step(read) = &lines[0].event else { panic!("{:?}", lines[0]) };
+        assert!(read.grad_norm.is_nan() && read.rewards.margins.is_nan() && read.loss.is_finite());
+        assert_eq!(lines[1].event, step(2));
     }
 
     #[test]

@@ -102,7 +102,9 @@ impl Training<'_> {
             let pairs = pairs.iter().map(|&pair| (&self.train.examples[pair], &self.train.references[pair]));
             let scores = Scores::new(trace.logps(), pairs);
             let evaluation = self.objective.evaluate(&scores.logps());
-            if !evaluation.loss.is_finite() {
+            // Some losses are finite where a log-probability is not: those of a bounded function, such as apo_zero.
+            let finite = trace.logps().iter().all(|logp| logp.is_finite());
+            if !(finite && evaluation.loss.is_finite()) {
                 return Err(Error::NonFiniteLoss { step, loss: evaluation.loss });
             }
             mean_loss += share * evaluation.loss;
@@ -179,8 +181,13 @@ impl Training<'_> {
                 return Ok(false);
             }
         }
+        let step = self.state.step;
+        // Rewards are of the log-probabilities, which a bounded loss does not show.
+        if !(loss.is_finite() && rewards.margins.is_finite()) {
+            return Err(Error::NonFiniteHeldOut { step, loss });
+        }
         report.tell(&Event::Eval(EvalMetrics {
-            step: self.state.step,
+            step,
             eval_loss: loss,
             chosen: rewards.chosen,
             rejected: rewards.rejected,

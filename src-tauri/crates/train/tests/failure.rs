@@ -32,6 +32,29 @@ fn a_loss_that_is_no_number_stops_the_run_by_step_and_keeps_the_last_checkpoint(
     assert!(!config.output_dir.join("adapter").exists());
 }
 
+/// The weights break in the last step before an evaluation, which is then the first to meet them.
+#[test]
+fn a_held_out_loss_that_is_no_number_stops_the_run_and_its_events_can_be_read() {
+    let place = Place::new(9);
+    let config = RunConfig {
+        data: DataConfig { train: place.path("pairs.jsonl"), eval: Some(place.path("eval.jsonl")) },
+        learning_rate: 1e30,
+        max_grad_norm: 0.0,
+        eval_steps: 1,
+        save_steps: 1,
+        lr_scheduler_type: SchedulerType::Constant,
+        warmup_steps: 0,
+        ..place.config("run")
+    };
+    let error = place.run(&config, go_on).unwrap_err();
+    let Error::NonFiniteHeldOut { step, .. } = &error else { panic!("{error}") };
+    assert!(error.to_string().contains(&format!("after step {step}")), "{error}");
+    let events = read_events(&config.output_dir);
+    assert!(matches!(events.last(), Some(Event::Failed { code, .. }) if code == "non_finite_loss"), "{events:?}");
+    let kept = train::checkpoint::steps(&config.output_dir).unwrap();
+    assert!(kept.last().is_none_or(|last| last < step), "{kept:?}");
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_is_named() {
     let place = Place::new(5);

@@ -80,14 +80,9 @@ impl Seat {
     fn next(&self) -> Result<Option<BlindItem>> {
         let people = self.people()?;
         let open = people.open_prompts(&self.annotator);
-        match open.iter().copied().find(|id| self.contents.is_answered(*id)) {
-            Some(id) => self.item(id, &people).map(Some),
-            None if open.is_empty() => Ok(None),
-            None => {
-                let message = format!("{} prompts have no two answers yet", open.len());
-                Err(Error::new("not_answered", message, "wait for the answers, or resume the evaluation"))
-            }
-        }
+        // What has no two answers yet is asked about when it has.
+        let answered = open.into_iter().find(|id| self.contents.is_answered(*id));
+        answered.map(|id| self.item(id, &people)).transpose()
     }
 
     fn item(&self, id: usize, people: &People) -> Result<BlindItem> {

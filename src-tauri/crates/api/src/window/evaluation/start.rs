@@ -76,12 +76,15 @@ fn begin(
     let title = format!("Evaluate {}", about.run_name);
     let project = Arc::clone(project);
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    backend.start_job(JobKind::Evaluation, &project.name_of_folder(), &title, move |working| {
-        working.makes_evaluation(&name);
+    let made = name.clone();
+    let job = backend.start_job(JobKind::Evaluation, &project.name_of_folder(), &title, move |working| {
+        working.makes_evaluation(&made);
         let result = evaluate(working, &run, &about, &folder);
         working.backend().changed(&project);
         result
-    })
+    })?;
+    // The job's own thread may not have said so yet, and the page goes there at once.
+    Ok(Job { evaluation: Some(name), ..job })
 }
 
 fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) -> Result<()> {

@@ -256,7 +256,7 @@ fn both(items: &[Item], said: &BTreeMap<usize, Outcome>) -> Option<BothView> {
     let alike = pairs.iter().filter(|(auto, human)| auto == human).count();
     (!pairs.is_empty()).then(|| BothView {
         items: pairs.len(),
-        percent: 100.0 * alike as f64 / pairs.len() as f64,
+        percent: alike as f64 / pairs.len() as f64,
         kappa: prefs::agreement::cohens_kappa(&pairs),
     })
 }

@@ -26,7 +26,7 @@ const MOST_NUMBERS: usize = 1_000;
 /// Passes over the pairs that are looked through for the largest microbatch: later ones differ from these by chance.
 const MOST_EPOCHS: u64 = 20;
 /// Width and height of the histogram.
-const HISTOGRAM: (u32, u32) = (720, 320);
+const HISTOGRAM: (u32, u32) = (480, 240);
 
 /// Plans a run.
 pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {

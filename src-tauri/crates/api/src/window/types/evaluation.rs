@@ -143,7 +143,7 @@ pub struct EvalView {
 pub struct BothView {
     /// Items with both.
     pub items: usize,
-    /// Of them, those on which they agree, in percent.
+    /// The share of them on which they agree, from 0 to 1.
     pub percent: f64,
     /// Cohen's kappa.
     pub kappa: Option<f64>,
