@@ -106,12 +106,17 @@ pub(crate) fn answer(
     let lora = if tuned { opened.lora.as_ref() } else { None };
     let stop = opened.tokenizer.stop_ids();
     let request = Request { prompts: &ids, sampling, stop, batch: BATCH };
-    let start = Instant::now();
+    // The pace is that of tokens: reading the prompts, before the first, is no part of it.
+    let mut start = Instant::now();
     let mut tokens = 0u64;
     let budget = (prompts.len() * sampling.max_new_tokens) as u64;
     let mut last = Instant::now();
     let mut so_far: Vec<(Vec<u32>, bool)> = vec![(Vec::new(), false); prompts.len()];
     let answers = generate::generate(&opened.decoder, lora, request, |prompt, token| {
+        if tokens == 0 {
+            start = Instant::now();
+            last = start;
+        }
         tokens += 1;
         so_far[prompt].0.push(token);
         so_far[prompt].1 = true;

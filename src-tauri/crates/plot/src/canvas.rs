@@ -10,6 +10,11 @@ use plotters::style::{Color, FontStyle, FontTransform, RGBColor, TextStyle, regi
 use crate::figure::Error;
 use crate::theme::Palette;
 
+/// Size of labels, in figure pixels.
+pub(crate) const LABEL: f64 = 12.0;
+/// Room that is left free at the edges of a figure.
+pub(crate) const EDGE: f64 = 16.0;
+
 /// The generic CSS family. The embedded font is registered under this name, so a PNG is drawn with the embedded font
 /// and an SVG with whatever the page's reader has.
 const FAMILY: &str = "sans-serif";
@@ -172,6 +177,16 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         let style = self.style(size, Medium::Bitmap);
         let (width, _) = self.area.estimate_text_size(text, &style).map_err(failed)?;
         Ok(f64::from(width) / self.scale)
+    }
+
+    /// An axis label between the left edge and `right`: cut where it must be, left out where nearly nothing would stay.
+    pub(crate) fn label_at_the_left(&self, text: &str, y: f64, right: f64) -> Result<(), Error> {
+        const LEAST: f64 = 60.0;
+        let room = right - EDGE;
+        if room < LEAST.min(self.width(text, LABEL)?) {
+            return Ok(());
+        }
+        self.text(&self.shortened(text, LABEL, room)?, (EDGE, y), Align::Left, LABEL, self.palette.muted)
     }
 
     /// `text` cut at the end, with an ellipsis, to at most `room` figure pixels.

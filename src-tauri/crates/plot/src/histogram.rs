@@ -3,7 +3,7 @@
 use plotters::prelude::DrawingBackend;
 
 use crate::axis::{self, Area, AxisMapping};
-use crate::canvas::{Align, Canvas};
+use crate::canvas::{Align, Canvas, EDGE, LABEL};
 use crate::figure::Error;
 
 /// One named set of values, sorted into the figure's bins.
@@ -42,8 +42,6 @@ pub struct Histogram {
 }
 
 const TITLE: f64 = 15.0;
-const LABEL: f64 = 12.0;
-const EDGE: f64 = 16.0;
 /// About so many bins show a shape without showing noise.
 const BINS: f64 = 40.0;
 
@@ -211,7 +209,7 @@ fn draw_legend<DB: DrawingBackend>(histogram: &Histogram, canvas: &Canvas<'_, DB
     const SWATCH: f64 = 18.0;
     let palette = &canvas.palette;
     let y = 44.0;
-    let share = (width - 2.0 * EDGE) / (histogram.sets.len() + 1) as f64;
+    let share = (width - 2.0 * EDGE) / histogram.sets.len().max(1) as f64;
     let mut right = width - EDGE;
     for (index, set) in histogram.sets.iter().enumerate().rev() {
         let name = canvas.shortened(&set.name, LABEL, (share - SWATCH - 22.0).max(30.0))?;
@@ -220,8 +218,7 @@ fn draw_legend<DB: DrawingBackend>(histogram: &Histogram, canvas: &Canvas<'_, DB
         canvas.text(&name, (left + SWATCH + 6.0, y), Align::Left, LABEL, palette.ink)?;
         right = left - 16.0;
     }
-    let room = (right - EDGE).max(30.0);
-    canvas.text(&canvas.shortened(&histogram.y_label, LABEL, room)?, (EDGE, y), Align::Left, LABEL, palette.muted)
+    canvas.label_at_the_left(&histogram.y_label, y, right)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
 
 use crate::axis::{self, Area, AxisMapping, Ticks};
-use crate::canvas::{Align, Canvas};
+use crate::canvas::{Align, Canvas, EDGE, LABEL};
 use crate::figure::Error;
 
 /// One named series of points.
@@ -54,8 +54,6 @@ pub struct Lines {
 }
 
 const TITLE: f64 = 15.0;
-const LABEL: f64 = 12.0;
-const EDGE: f64 = 16.0;
 
 /// A run of points without gaps.
 type Run = Vec<(f64, f64)>;
@@ -284,15 +282,15 @@ fn thinned(pixels: &[(f64, f64)]) -> Vec<(f64, f64)> {
     kept
 }
 
-/// The y label at the left and the series' names at the right, between the title and the plot.
+/// The series' names at the right and the y label at the left, between the title and the plot. Where both have no room
+/// the names come first: without them a figure cannot be read.
 fn draw_legend<DB: DrawingBackend>(lines: &Lines, canvas: &Canvas<'_, DB>, width: f64) -> Result<(), Error> {
     const SWATCH: f64 = 18.0;
     const GAP: f64 = 16.0;
     let palette = &canvas.palette;
     let y = 44.0;
     let names: Vec<String> = lines.series.iter().map(legend_name).collect();
-    let label_width = canvas.width(&lines.y_label, LABEL)?.min(width / 2.0 - EDGE);
-    let share = (width - 2.0 * EDGE - label_width) / names.len().max(1) as f64 - SWATCH - 6.0 - GAP;
+    let share = (width - 2.0 * EDGE) / names.len().max(1) as f64 - SWATCH - 6.0 - GAP;
     let mut right = width - EDGE;
     for (index, name) in names.iter().enumerate().rev() {
         let name = canvas.shortened(name, LABEL, share.max(30.0))?;
@@ -302,8 +300,7 @@ fn draw_legend<DB: DrawingBackend>(lines: &Lines, canvas: &Canvas<'_, DB>, width
         canvas.text(&name, (left + SWATCH + 6.0, y), Align::Left, LABEL, palette.ink)?;
         right = left - GAP;
     }
-    let room = right - EDGE;
-    canvas.text(&canvas.shortened(&lines.y_label, LABEL, room)?, (EDGE, y), Align::Left, LABEL, palette.muted)
+    canvas.label_at_the_left(&lines.y_label, y, right)
 }
 
 fn legend_name(series: &Series) -> String {
