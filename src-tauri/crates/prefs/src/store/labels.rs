@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::items::shown;
-use super::sql::{annotator, now};
+use super::sql::{annotator, moment, now};
 use super::verdict::Verdict;
 use super::{Failed, Project, derived};
 use crate::Error;
@@ -92,7 +92,7 @@ impl Project {
                     verdict.meaning(shown.left),
                     i64::try_from(judging.milliseconds).unwrap_or(i64::MAX),
                     note,
-                    now(),
+                    moment(),
                 ])?;
             derived::refresh_task(transaction, shown.annotator, item, shown.second_pass)?;
             derived::refresh_item(transaction, item)?;
@@ -115,7 +115,7 @@ impl Project {
             };
             transaction
                 .prepare_cached("INSERT INTO undone (judgement, at) VALUES (?, ?)")?
-                .execute(params![judgement, now()])?;
+                .execute(params![judgement, moment()])?;
             derived::refresh_task(transaction, annotator, item, second_pass)?;
             derived::refresh_item(transaction, item)?;
             Ok(Some(item))

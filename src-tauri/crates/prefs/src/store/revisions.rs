@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::derived::{self, current_item, current_pair};
 use super::imports::origin;
 use super::pairs::{PairSource, listed};
-use super::sql::{content, json, now};
+use super::sql::{content, json, moment};
 use super::verdict::{Answer, Meaning, Outcome};
 use super::{Failed, Project};
 use crate::{Content, Error, Pair};
@@ -126,7 +126,7 @@ fn add_pair_revision(
         )?
         .execute(params![
             pair,
-            now(),
+            moment(),
             who,
             text(content.map(|pair| &pair.prompt))?,
             text(content.map(|pair| &pair.chosen))?,
@@ -160,7 +160,7 @@ pub(super) fn add_item_revision(
         )?
         .execute(params![
             item,
-            now(),
+            moment(),
             revision.who,
             revision.is_model,
             text(revision.content.map(|(prompt, ..)| prompt))?,

@@ -1,5 +1,6 @@
 //! Values in and out of the database.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::Type;
@@ -42,6 +43,16 @@ pub(super) fn pair(row: &Row, from: usize) -> rusqlite::Result<Pair> {
 pub(super) fn now() -> i64 {
     // A clock before 1970 is a wrong clock; the order of rows is kept by their numbers.
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// As [`now`], and later than every moment before it in this process: what happened one after the other within a
+/// millisecond, in different tables, is told in that order.
+pub(super) fn moment() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let clock = now();
+    let later = |last: i64| Some(clock.max(last + 1));
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).unwrap_or(clock);
+    clock.max(last + 1)
 }
 
 /// The number of an annotator, if the name is known.
