@@ -21,10 +21,12 @@ export class Machine {
     cpSync(join(repository, "tests/golden/llama"), this.model, { recursive: true });
   }
 
-  /** Starts the server and waits for its address. */
-  async start() {
+  /** Starts the server and waits for its address; with a limit, it and its runs may map only so many kilobytes. */
+  async start(limit = null) {
     const env = { ...process.env, TIEBREAK_CACHE: join(this.folder, "cache"), TIEBREAK_DATA: join(this.folder, "data") };
-    this.process = spawn(program, ["serve", "--port", "0", "--projects", this.projects, "--json"], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const command = [program, "serve", "--port", "0", "--projects", this.projects, "--json"];
+    if (limit !== null) command.unshift("sh", "-c", 'ulimit -v "$0" && exec "$@"', String(limit));
+    this.process = spawn(command[0], command.slice(1), { env, stdio: ["ignore", "pipe", "pipe"] });
     this.said = "";
     this.process.stderr.on("data", (text) => (this.said += text));
     this.ended = new Promise((resolve) => this.process.on("exit", resolve));

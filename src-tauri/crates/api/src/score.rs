@@ -76,7 +76,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     let pairs = reading.into_pairs();
     let opened = open(&request.choice, context)?;
     let set = data::encode(&request.pairs, &pairs, refused, &opened.tokenizer, &request.limits, &mut |_| Ok(true))?;
-    let Some(Dataset { examples, counts, broken_boundary }) = set else { return Err(Error::cancelled()) };
+    let Some(Dataset { examples, counts, broken_boundary, .. }) = set else { return Err(Error::cancelled()) };
     if let Some(text) = broken_boundary {
         context.note(format!(
             "{} of {} pairs: the prompt is tokenised differently before an answer; its end is left out, as TRL does: {text:?}",

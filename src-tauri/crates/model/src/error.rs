@@ -2,6 +2,7 @@
 //!
 //! Each message says what is wrong, where, and, where the user can act, what to do.
 
+use crate::memory::size;
 use std::path::{Path, PathBuf};
 
 /// The result of anything in this crate.
@@ -111,7 +112,7 @@ pub enum Error {
     },
 
     /// The work would not fit in memory.
-    #[error("not enough memory: {} are needed, {} are free. {hint}", gigabytes(*needed), gigabytes(*available))]
+    #[error("not enough memory: {} are needed, {} are free", size(*needed), size(*available))]
     OutOfMemory {
         /// Estimated need in bytes.
         needed: u64,
@@ -145,9 +146,4 @@ impl Error {
     pub(crate) fn adapter(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Adapter { path: path.to_path_buf(), what: what.into(), hint: hint.into() }
     }
-}
-
-/// `bytes` in the unit people compare memory in.
-fn gigabytes(bytes: u64) -> String {
-    format!("{:.2} GB", bytes as f64 / 1e9)
 }

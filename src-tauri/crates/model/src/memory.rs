@@ -88,6 +88,12 @@ impl Estimate {
     }
 }
 
+/// Bytes as people say them, in powers of 1000.
+pub fn size(bytes: u64) -> String {
+    let megabytes = bytes as f64 / 1e6;
+    if megabytes < 999.5 { format!("{megabytes:.0} MB") } else { format!("{:.1} GB", megabytes / 1e3) }
+}
+
 /// The most memory this process has held at once, in bytes; `None` where the system does not tell.
 #[cfg(target_os = "linux")]
 pub fn peak_resident_bytes() -> Option<u64> {
@@ -103,13 +109,15 @@ pub fn peak_resident_bytes() -> Option<u64> {
     None
 }
 
-/// The memory that can still be taken, in bytes: what the system says is available, or what the control group of this
-/// process has left where that is less. `None` where the system does not tell.
+/// The memory that can still be taken, in bytes: what the system says is available, or where that is less, what the control
+/// group of this process or its own limit (`ulimit -v`) has left. `None` where the system does not tell.
 #[cfg(target_os = "linux")]
 pub fn available_bytes() -> Option<u64> {
-    let free = available_of(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
-    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    Some(group_folders(&groups).iter().filter_map(|folder| left_in(folder)).fold(free, u64::min))
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let free = available_of(&read("/proc/meminfo"))?;
+    let groups = group_folders(&read("/proc/self/cgroup"));
+    let own = left_of_limit(&read("/proc/self/limits"), &read("/proc/self/status"));
+    Some(groups.iter().filter_map(|folder| left_in(folder)).chain(own).fold(free, u64::min))
 }
 
 /// The memory that can still be taken, in bytes; `None` where the system does not tell.
@@ -123,6 +131,17 @@ pub fn available_bytes() -> Option<u64> {
 fn available_of(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// What a process may still map: its limit of address space (from `/proc/self/limits`) less what it has mapped (from
+/// `/proc/self/status`); nothing where it has no limit.
+#[cfg(target_os = "linux")]
+fn left_of_limit(limits: &str, status: &str) -> Option<u64> {
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let limit: u64 = limit.split_whitespace().next()?.parse().ok()?;
+    let mapped = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    let mapped: u64 = mapped.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(limit.saturating_sub(mapped * 1024))
 }
 
 /// The folders of a process's memory control groups (from `/proc/self/cgroup`) and of those above them.
@@ -172,6 +191,20 @@ mod tests {
         assert_eq!(available_of("MemTotal: 9 kB\nMemAvailable:    1024 kB\n"), Some(1 << 20));
         assert_eq!(available_of("MemTotal: 9 kB\n"), None);
         assert!(available_bytes().unwrap() > 1 << 20);
+    }
+
+    #[test]
+    fn a_limit_of_address_space_counts_less_what_is_mapped() {
+        let status = "Name: x\nVmSize:\t     100 kB\n";
+        let limits = |soft: &str| format!("Limit  Soft\nMax address space         {soft}   unlimited   bytes\n");
+        assert_eq!(left_of_limit(&limits("204800"), status), Some(102_400));
+        assert_eq!(left_of_limit(&limits("1000"), status), Some(0));
+        assert_eq!(left_of_limit(&limits("unlimited"), status), None);
+    }
+
+    #[test]
+    fn sizes_are_said_in_powers_of_1000() {
+        assert_eq!([0, 999_499_999, 999_600_000, 1_460_000_000].map(size), ["0 MB", "999 MB", "1.0 GB", "1.5 GB"]);
     }
 
     #[test]

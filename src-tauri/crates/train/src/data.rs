@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::events::Counts;
 use crate::losses::Logps;
+use crate::memory::Length;
 use crate::reference::ReferenceLogps;
 use chat::{Boundary, Kept, Limited, Limits, PairIds, Tokenizer};
 use model::Batch;
@@ -23,6 +24,8 @@ pub struct Example {
 pub struct Dataset {
     /// Pairs in use, in file order.
     pub examples: Vec<Example>,
+    /// Lengths of all pairs before truncation, those dropped among them.
+    pub lengths: Vec<Length>,
     /// What became of the rows.
     pub counts: Counts,
     /// The end of a prompt that its template or tokenizer renders differently before an answer, where there is one.
@@ -43,12 +46,14 @@ pub fn encode(
 ) -> Result<Option<Dataset>> {
     let mut counts = Counts { rows: pairs.len() + refused, refused, ..Counts::default() };
     let mut examples = Vec::with_capacity(pairs.len());
+    let mut lengths = Vec::with_capacity(pairs.len());
     let mut broken_boundary = None;
     for (row, pair) in pairs.iter().enumerate() {
         let encoded = chat::encode_pair(tokenizer, pair).map_err(|source| Error::Encode {
             place: format!("pair {} of {}", row + 1, path.display()),
             source: Box::new(source),
         })?;
+        lengths.push(Length::of(&encoded));
         let broken = match &encoded.boundary {
             Boundary::Clean => None,
             Boundary::Broken { dropped_text } => Some(dropped_text.clone()),
@@ -68,7 +73,7 @@ pub fn encode(
             return Ok(None);
         }
     }
-    Ok(Some(Dataset { examples, counts, broken_boundary }))
+    Ok(Some(Dataset { examples, lengths, counts, broken_boundary }))
 }
 
 /// Packs pairs, chosen before rejected; a prompt that both answers share is computed once.

@@ -13,6 +13,7 @@ pub mod events;
 mod files;
 pub mod folder;
 pub mod losses;
+pub mod memory;
 pub mod metrics;
 pub mod optimizer;
 pub mod order;

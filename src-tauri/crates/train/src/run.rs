@@ -7,9 +7,9 @@ use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::events::{Event, RunStarted, Stage};
 use crate::folder::{ADAPTER, Rows, RunFolder};
+use crate::memory;
 use crate::metrics::Window;
 use crate::optimizer::AdamW;
-use crate::order::Order;
 use crate::reference::{self, Cache};
 use crate::report::Report;
 use crate::samples::SamplePrompts;
@@ -17,6 +17,7 @@ use crate::schedule::{Schedule, SchedulerType, warmup_steps};
 use crate::training::{Scored, Training};
 use candle_core::{DType, Device};
 use chat::Tokenizer;
+use model::memory::available_bytes;
 use model::{Decoder, Lora, LoraConfig, TargetModules};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -59,6 +60,10 @@ pub struct Surroundings<'a> {
 pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome> {
     run_in(config, surroundings, || {
         let device = open_device(&config.device)?;
+        if device.is_cpu() {
+            let source = model::weights::open(&config.model, DType::F32, &device)?;
+            memory::check_weights(&source.config, available_bytes())?;
+        }
         let tokenizer = Tokenizer::open(&config.model)?;
         Ok((Decoder::load(&config.model, &device, DType::F32)?, tokenizer))
     })
@@ -143,6 +148,7 @@ impl Run<'_> {
         let stopped = Outcome::Cancelled { step: state.step };
 
         let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
+        self.check_memory(&train)?;
         let eval = match eval_rows {
             None => None,
             Some(rows) => match self.encode(rows, tokenizer, report)? {
@@ -154,13 +160,7 @@ impl Run<'_> {
             (Some(rows), count) if count > 0 => Some(SamplePrompts::new(tokenizer, &rows.pairs, count)?),
             _ => None,
         };
-        let order = Order {
-            pairs: train.examples.len(),
-            batch_size: self.config.per_device_train_batch_size,
-            accumulation: self.config.gradient_accumulation_steps,
-            shuffle: self.config.shuffle,
-            seed: self.config.seed,
-        };
+        let order = memory::order(self.config, train.examples.len());
         let total_steps = order.total_steps(self.config.max_steps, self.config.num_train_epochs);
         let schedule = self.schedule(total_steps, report)?;
         let model_digest = reference::model_digest(&self.config.model)?;
@@ -205,6 +205,17 @@ impl Run<'_> {
             state,
         }
         .go(report)
+    }
+
+    /// Refuses a run that does not fit before it takes any time, rather than be killed in the midst of it.
+    fn check_memory(&self, train: &Dataset) -> Result<()> {
+        if !self.decoder.device().is_cpu() {
+            return Ok(());
+        }
+        let model = self.decoder.config();
+        // The weights are in memory already, so that what is free does not count them.
+        let available = available_bytes().map(|free| free + memory::weights(model));
+        memory::check(self.config, model, &train.lengths, available)
     }
 
     /// The checkpoint to go on from, or step 0.

@@ -1,6 +1,8 @@
 //! Whether the optimisation itself goes on as it should: finite numbers, gradients, memory.
 
 use super::{Finding, Seen, Severity, median, rate, remedy};
+use crate::window::types::{Remedy, RunSettings};
+use model::memory::size;
 use serde_json::Value;
 
 /// The loss or a gradient is no number any more; the trainer stops at the first, so one is enough.
@@ -59,6 +61,39 @@ pub(super) fn grad_norm_exploding(seen: &Seen) -> Option<Finding> {
     })
 }
 
+/// The run did not begin, because its largest microbatch would not fit.
+pub(super) fn out_of_memory(seen: &Seen) -> Option<Finding> {
+    let (_, message) = seen.failed.filter(|(code, _)| *code == "out_of_memory")?;
+    Some(Finding {
+        code: "out_of_memory".into(),
+        severity: Severity::Stop,
+        title: "The run does not fit into memory".into(),
+        sentence: format!("Training did not begin: {message}. Its pairs and checkpoints are as they were."),
+        figure: None,
+        remedy: less_memory(&seen.settings),
+    })
+}
+
+/// The mildest change by which the same run takes less memory.
+fn less_memory(settings: &RunSettings) -> Option<Remedy> {
+    if !settings.gradient_checkpointing {
+        return remedy("Compute layers again", vec![("gradient_checkpointing", Value::from(true))]);
+    }
+    if settings.per_device_train_batch_size > 1 {
+        let half = settings.per_device_train_batch_size / 2;
+        let accumulation = (settings.per_device_train_batch_size * settings.gradient_accumulation_steps).div_ceil(half);
+        let change = vec![
+            ("per_device_train_batch_size", Value::from(half)),
+            ("gradient_accumulation_steps", Value::from(accumulation)),
+        ];
+        return remedy("Smaller microbatches", change);
+    }
+    if settings.max_length > 128 {
+        return remedy("Shorter pairs", vec![("max_length", Value::from(settings.max_length / 2))]);
+    }
+    None
+}
+
 /// Below this share of free memory the next longer batch may be the one that does not fit.
 const LITTLE_LEFT: f64 = 0.1;
 
@@ -70,39 +105,23 @@ pub(super) fn memory_near_limit(seen: &Seen) -> Option<Finding> {
     if left as f64 >= LITTLE_LEFT * all as f64 {
         return None;
     }
-    let settings = &seen.settings;
-    let (label, change) = if !settings.gradient_checkpointing {
-        ("Compute layers again", vec![("gradient_checkpointing", Value::from(true))])
-    } else if settings.per_device_train_batch_size > 1 {
-        let half = settings.per_device_train_batch_size / 2;
-        let accumulation = (settings.per_device_train_batch_size * settings.gradient_accumulation_steps).div_ceil(half);
-        let change = vec![
-            ("per_device_train_batch_size", Value::from(half)),
-            ("gradient_accumulation_steps", Value::from(accumulation)),
-        ];
-        ("Smaller microbatches", change)
-    } else if settings.max_length > 128 {
-        ("Shorter pairs", vec![("max_length", Value::from(settings.max_length / 2))])
-    } else {
-        ("", Vec::new())
-    };
-    let gigabytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     Some(Finding {
         code: "memory_near_limit".into(),
         severity: Severity::Warning,
         title: "Memory is nearly full".into(),
         sentence: format!(
-            "Training has taken up to {:.1} GB and {:.1} GB are free. A batch of longer pairs may end the run; its last \
+            "Training has taken up to {} and {} are free. A batch of longer pairs may end the run; its last \
              checkpoint would stay.",
-            gigabytes(peak),
-            gigabytes(left)
+            size(peak),
+            size(left)
         ),
         figure: None,
-        remedy: remedy(label, change),
+        remedy: less_memory(&seen.settings),
     })
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::log::RunLog;
 
@@ -129,8 +148,32 @@ mod tests {
         let log = RunLog::full();
         let found = log.findings();
         assert_eq!(found[0].code, "memory_near_limit");
-        assert!(found[0].sentence.contains("4.0 GB"), "{}", found[0].sentence);
+        assert!(found[0].sentence.contains("4.3 GB"), "{}", found[0].sentence);
         assert!(RunLog { memory_left: Some(8 << 30), ..RunLog::full() }.codes().is_empty());
         assert!(RunLog { memory_left: None, ..RunLog::full() }.codes().is_empty());
+    }
+
+    #[test]
+    fn a_run_that_did_not_fit_offers_the_mildest_change_that_takes_less() {
+        let refused = |change: fn(&mut train::RunConfig)| {
+            let mut log = RunLog::too_large();
+            change(&mut log.config);
+            log.findings().remove(0)
+        };
+        let found = refused(|config| config.gradient_checkpointing = false);
+        assert_eq!(found.code, "out_of_memory");
+        assert!(found.sentence.contains("9.0 GB are needed"), "{}", found.sentence);
+        assert_eq!(found.remedy.unwrap().settings["gradient_checkpointing"], true);
+        let smaller = refused(|config| config.per_device_train_batch_size = 5).remedy.unwrap().settings;
+        assert_eq!(
+            (&smaller["per_device_train_batch_size"], &smaller["gradient_accumulation_steps"]),
+            (&2.into(), &3.into())
+        );
+        let shorter =
+            refused(|config| (config.per_device_train_batch_size, config.max_length) = (1, 512)).remedy.unwrap();
+        assert_eq!(shorter.settings["max_length"], 256);
+        assert_eq!(refused(|config| (config.per_device_train_batch_size, config.max_length) = (1, 64)).remedy, None);
+        let other = RunLog { failed: Some(("write", "the disk is full")), ..RunLog::healthy(12) };
+        assert!(!other.codes().contains(&"out_of_memory".to_owned()));
     }
 }

@@ -2,33 +2,13 @@
 
 use super::super::locked;
 use crate::error::{Error, Result};
-use chat::{Boundary, EncodedPair, Tokenizer};
+use chat::Tokenizer;
 use prefs::Pair;
 use prefs::store::SourcedPair;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-
-/// Tokens of a pair before any limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Length {
-    pub(crate) prompt: usize,
-    pub(crate) chosen: usize,
-    pub(crate) rejected: usize,
-}
-
-impl Length {
-    /// Prompt and longer answer together: what `max_length` limits.
-    pub(crate) fn whole(&self) -> usize {
-        self.prompt + self.chosen.max(self.rejected)
-    }
-
-    /// A pair of this length, for what asks only how long it is.
-    pub(crate) fn as_pair(&self) -> EncodedPair {
-        let [prompt, chosen, rejected] = [self.prompt, self.chosen, self.rejected].map(|length| vec![0; length]);
-        EncodedPair { prompt, chosen, rejected, boundary: Boundary::Clean }
-    }
-}
+use train::memory::Length;
 
 /// Lengths by the content of pairs, of the model that was asked for last.
 #[derive(Default)]
@@ -81,7 +61,7 @@ fn length(tokenizer: &Tokenizer, id: i64, pair: &Pair) -> Result<Length> {
     let encoded = chat::encode_pair(tokenizer, pair).map_err(|error| {
         Error::new("text", format!("pair {id}: {error}"), "edit this pair, or take it out of the project")
     })?;
-    Ok(Length { prompt: encoded.prompt.len(), chosen: encoded.chosen.len(), rejected: encoded.rejected.len() })
+    Ok(Length::of(&encoded))
 }
 
 #[cfg(test)]

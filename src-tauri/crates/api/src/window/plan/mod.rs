@@ -6,25 +6,23 @@
 mod advice;
 mod lengths;
 
-pub(crate) use lengths::{Length, Lengths};
+pub(crate) use lengths::Lengths;
 
 use super::training::measure;
 use super::training::settings::config_of;
 use super::types::{FigureView, PlanRun, RunPlan, RunSettings, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
-use chat::{Limited, Limits};
-use model::memory::{AdapterSize, Estimate, PROCESS_BYTES, available_bytes};
+use chat::Limits;
+use model::memory::available_bytes;
 use plot::{Histogram, Limit};
 use prefs::split;
 use std::path::Path;
 use train::RunConfig;
-use train::order::Order;
+use train::memory::{self, Left, Length, order};
 
 /// Numbers of pairs that are cut or dropped which cross to the page.
 const MOST_NUMBERS: usize = 1_000;
-/// Passes over the pairs that are looked through for the largest microbatch: later ones differ from these by chance.
-const MOST_EPOCHS: u64 = 20;
 /// Width and height of the histogram.
 const HISTOGRAM: (u32, u32) = (480, 240);
 
@@ -93,13 +91,12 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
     plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
     let model_config = model::weights::open(&model, candle_core::DType::F32, &candle_core::Device::Cpu)?.config;
-    let need = |config: &RunConfig, kept: &[PackedLength]| needed(config, &model_config, kept);
-    plan.memory_needed = need(&config, &kept)?;
+    plan.memory_needed = memory::needed(&config, &model_config, &kept)?;
     plan.memory_free = available_bytes();
     plan.fits = plan.memory_free.is_none_or(|free| plan.memory_needed <= free);
     let lengths: Vec<Length> = trained.iter().map(|(_, length)| *length).collect();
     plan.advice = match plan.memory_free {
-        Some(free) if !plan.fits => Some(advice::to_fit(&config, &lengths, free, &need)?),
+        Some(free) if !plan.fits => Some(memory::to_fit(&config, &model_config, &lengths, free)?),
         _ => advice::to_keep(&config, &lengths, &plan),
     };
     plan.seconds_estimate = measure::estimate(backend, &model, &config, &plan, tokens);
@@ -129,48 +126,20 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
     })
 }
 
-/// A pair as a packed microbatch has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PackedLength {
-    /// Rows: a prompt that both answers share counts once.
-    pub(crate) tokens: u64,
-    /// Of them, predicted ones.
-    pub(crate) targets: u64,
-}
-
-/// What the limits leave of a pair.
-fn packed(length: &Length, limits: &Limits) -> Option<(PackedLength, bool, bool)> {
-    match chat::limit(&length.as_pair(), limits) {
-        Limited::Dropped { .. } => None,
-        Limited::Kept(kept) => {
-            let ids = &kept.ids;
-            let answers = (ids.chosen.len() + ids.rejected.len()) as u64;
-            let shared = ids.chosen_prompt.len() == ids.rejected_prompt.len();
-            let prompts = ids.chosen_prompt.len() + if shared { 0 } else { ids.rejected_prompt.len() };
-            let packed = PackedLength { tokens: prompts as u64 + answers, targets: answers };
-            Some((packed, kept.cut_prompt > 0, kept.cut_chosen + kept.cut_rejected > 0))
-        }
-    }
-}
-
-fn kept(lengths: &[Length], limits: &Limits) -> Vec<PackedLength> {
-    lengths.iter().filter_map(|length| Some(packed(length, limits)?.0)).collect()
-}
-
 /// Counts what the limits do, and gives what they leave.
-fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<PackedLength> {
+fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<Left> {
     let mut kept = Vec::with_capacity(trained.len());
     for (id, length) in trained {
-        let (cut_prompt, cut_answer) = match packed(length, limits) {
+        let (cut_prompt, cut_answer) = match length.limited(limits) {
             None => {
                 plan.dropped += 1;
                 (true, true)
             }
-            Some((packed, cut_prompt, cut_answer)) => {
-                kept.push(packed);
-                plan.cut_prompts += usize::from(cut_prompt);
-                plan.cut_answers += usize::from(cut_answer);
-                (cut_prompt, cut_answer)
+            Some(left) => {
+                kept.push(left);
+                plan.cut_prompts += usize::from(left.cut_prompt);
+                plan.cut_answers += usize::from(left.cut_answer);
+                (left.cut_prompt, left.cut_answer)
             }
         };
         if (cut_prompt || cut_answer) && plan.cut_pairs.len() < MOST_NUMBERS {
@@ -179,37 +148,6 @@ fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<
     }
     plan.pairs = kept.len();
     kept
-}
-
-fn order(config: &RunConfig, pairs: usize) -> Order {
-    Order {
-        pairs,
-        batch_size: config.per_device_train_batch_size,
-        accumulation: config.gradient_accumulation_steps,
-        shuffle: config.shuffle,
-        seed: config.seed,
-    }
-}
-
-/// Bytes that the run takes at its largest microbatch.
-fn needed(config: &RunConfig, model: &model::Config, kept: &[PackedLength]) -> Result<u64> {
-    let adapter = AdapterSize::of(&config.lora, model)?;
-    let order = order(config, kept.len());
-    let steps = order.total_steps(config.max_steps, config.num_train_epochs);
-    let epochs = steps.div_ceil(order.steps_per_epoch().max(1)).clamp(1, MOST_EPOCHS);
-    let mut most = 0;
-    for epoch in 0..epochs {
-        for microbatch in order.epoch(epoch).chunks(config.per_device_train_batch_size) {
-            let (mut tokens, mut targets) = (0, 0);
-            for &pair in microbatch {
-                tokens += kept[pair].tokens;
-                targets += kept[pair].targets;
-            }
-            let estimate = Estimate::of_step(model, adapter, tokens, targets, config.gradient_checkpointing);
-            most = most.max(estimate.total());
-        }
-    }
-    Ok(most + PROCESS_BYTES)
 }
 
 fn histogram(trained: &[(i64, Length)], config: &RunConfig, theme: Theme) -> Result<FigureView> {
@@ -248,23 +186,6 @@ mod tests {
         let kept = count(&mut plan, &trained, &limits);
         assert_eq!((plan.pairs, plan.dropped, plan.cut_prompts, plan.cut_answers), (3, 1, 0, 2));
         assert_eq!(plan.cut_pairs, [2, 3, -4]);
-        assert_eq!(kept[0], PackedLength { tokens: 13, targets: 9 });
-        assert_eq!(kept[1], PackedLength { tokens: 15, targets: 11 });
-    }
-
-    #[test]
-    fn a_shorter_pair_a_smaller_batch_or_recomputation_need_less() {
-        let folder = tempfile::tempdir().unwrap();
-        testkit::TinyLlama::default().write_folder(folder.path()).unwrap();
-        let model = model::Config::from_folder(folder.path()).unwrap();
-        let kept = |tokens| vec![PackedLength { tokens, targets: tokens / 2 }; 20];
-        let config = RunConfig { gradient_checkpointing: false, ..RunConfig::default() };
-        let most = needed(&config, &model, &kept(4000)).unwrap();
-        let shorter = needed(&config, &model, &kept(2000)).unwrap();
-        let smaller = RunConfig { per_device_train_batch_size: 4, ..config.clone() };
-        let again = RunConfig { gradient_checkpointing: true, ..config };
-        assert!(shorter < most);
-        assert_eq!(needed(&smaller, &model, &kept(4000)).unwrap(), shorter);
-        assert!(needed(&again, &model, &kept(4000)).unwrap() < most);
+        assert_eq!(kept.iter().map(|left| left.tokens).collect::<Vec<_>>(), [13, 15, 11]);
     }
 }

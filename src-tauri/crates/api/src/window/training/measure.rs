@@ -1,6 +1,6 @@
 //! How long a run takes, from two real optimiser steps of it.
 
-use super::super::plan::{Length, Lengths};
+use super::super::plan::Lengths;
 use super::super::types::{Job, JobKind, MeasureRun, RunPlan, RunRequest};
 use super::super::{Backend, Working, locked};
 use super::start::{Parts, model_path, parts, write_run};
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use train::RunConfig;
 use train::events::{Event, Progress};
+use train::memory::Length;
 
 /// Steps that are taken.
 const STEPS: usize = 2;

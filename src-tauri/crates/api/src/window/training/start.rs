@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use train::RunConfig;
 use train::folder::{EVAL_PAIRS, PAIRS};
-use train::order::Order;
+use train::memory::order;
 
 /// Share of the pairs that a new run holds out.
 const HELD_OUT_SHARE: f64 = 0.1;
@@ -33,13 +33,7 @@ pub(in crate::window) fn default_settings(backend: &Backend, request: InProject)
         RunConfig::parse(crate::demo::RUN.1, Path::new(""))?
     } else {
         let config = RunConfig::default();
-        let order = Order {
-            pairs: project.store().counts()?.pairs,
-            batch_size: config.per_device_train_batch_size,
-            accumulation: config.gradient_accumulation_steps,
-            shuffle: config.shuffle,
-            seed: config.seed,
-        };
+        let order = order(&config, project.store().counts()?.pairs);
         let steps = order.total_steps(config.max_steps, config.num_train_epochs);
         RunConfig { eval_steps: (steps / EVALUATIONS).max(1), ..config }
     };

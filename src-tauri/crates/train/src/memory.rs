@@ -1,0 +1,300 @@
+//! Whether a run fits into memory, before it is begun: the formula of `model::memory` at the largest microbatch of the
+//! run, and what to change where it does not fit.
+
+use crate::config::RunConfig;
+use crate::error::Result;
+use crate::order::Order;
+use chat::{Boundary, EncodedPair, Limited, Limits};
+use model::Config;
+use model::memory::{AdapterSize, Estimate, PROCESS_BYTES, size};
+
+/// Passes over the pairs that are looked through for the largest microbatch: later ones differ from these by chance.
+const MOST_EPOCHS: u64 = 20;
+/// A `max_length` below this leaves too little of nearly any pair.
+const SHORTEST: usize = 64;
+
+/// Tokens of a pair before any limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Length {
+    /// Of the prompt.
+    pub prompt: usize,
+    /// Of the better answer.
+    pub chosen: usize,
+    /// Of the worse one.
+    pub rejected: usize,
+}
+
+impl Length {
+    /// Of an encoded pair.
+    pub fn of(pair: &EncodedPair) -> Self {
+        Self { prompt: pair.prompt.len(), chosen: pair.chosen.len(), rejected: pair.rejected.len() }
+    }
+
+    /// Prompt and longer answer together: what `max_length` limits.
+    pub fn whole(&self) -> usize {
+        self.prompt + self.chosen.max(self.rejected)
+    }
+
+    /// What the limits leave of it; nothing where training drops it.
+    pub fn limited(&self, limits: &Limits) -> Option<Left> {
+        let [prompt, chosen, rejected] = [self.prompt, self.chosen, self.rejected].map(|length| vec![0; length]);
+        // Limits look at lengths alone.
+        match chat::limit(&EncodedPair { prompt, chosen, rejected, boundary: Boundary::Clean }, limits) {
+            Limited::Dropped { .. } => None,
+            Limited::Kept(kept) => {
+                let ids = &kept.ids;
+                let targets = (ids.chosen.len() + ids.rejected.len()) as u64;
+                let shared = ids.chosen_prompt.len() == ids.rejected_prompt.len();
+                let prompts = ids.chosen_prompt.len() + if shared { 0 } else { ids.rejected_prompt.len() };
+                Some(Left {
+                    tokens: prompts as u64 + targets,
+                    targets,
+                    cut_prompt: kept.cut_prompt > 0,
+                    cut_answer: kept.cut_chosen + kept.cut_rejected > 0,
+                })
+            }
+        }
+    }
+}
+
+/// What the limits leave of a pair, as a packed microbatch has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Rows: a prompt that both answers share counts once.
+    pub tokens: u64,
+    /// Of them, predicted ones.
+    pub targets: u64,
+    /// Whether the prompt lost tokens.
+    pub cut_prompt: bool,
+    /// Whether an answer did.
+    pub cut_answer: bool,
+}
+
+/// What the limits leave of those pairs that are kept.
+pub fn left(lengths: &[Length], limits: &Limits) -> Vec<Left> {
+    lengths.iter().filter_map(|length| length.limited(limits)).collect()
+}
+
+/// How a run with these settings goes through so many pairs.
+pub fn order(config: &RunConfig, pairs: usize) -> Order {
+    Order {
+        pairs,
+        batch_size: config.per_device_train_batch_size,
+        accumulation: config.gradient_accumulation_steps,
+        shuffle: config.shuffle,
+        seed: config.seed,
+    }
+}
+
+/// Bytes that a run over these pairs takes at its largest microbatch, the weights among them.
+///
+/// # Errors
+/// When the settings of the adapter do not fit the model.
+pub fn needed(config: &RunConfig, model: &Config, pairs: &[Left]) -> Result<u64> {
+    let adapter = AdapterSize::of(&config.lora, model)?;
+    let order = order(config, pairs.len());
+    let steps = order.total_steps(config.max_steps, config.num_train_epochs);
+    let epochs = steps.div_ceil(order.steps_per_epoch().max(1)).clamp(1, MOST_EPOCHS);
+    let mut most = 0;
+    for epoch in 0..epochs {
+        for microbatch in order.epoch(epoch).chunks(config.per_device_train_batch_size) {
+            let (mut tokens, mut targets) = (0, 0);
+            for &pair in microbatch {
+                tokens += pairs[pair].tokens;
+                targets += pairs[pair].targets;
+            }
+            let estimate = Estimate::of_step(model, adapter, tokens, targets, config.gradient_checkpointing);
+            most = most.max(estimate.total());
+        }
+    }
+    Ok(most + PROCESS_BYTES)
+}
+
+/// Refuses a run that needs more than the `available` bytes, its weights among both; where the system does not tell what
+/// is available, no run is refused.
+///
+/// # Errors
+/// [`model::Error::OutOfMemory`] with the change that would fit.
+pub(crate) fn check(config: &RunConfig, model: &Config, lengths: &[Length], available: Option<u64>) -> Result<()> {
+    let Some(available) = available else { return Ok(()) };
+    let needed = needed(config, model, &left(lengths, &config.limits()))?;
+    if needed <= available {
+        return Ok(());
+    }
+    let hint = to_fit(config, model, lengths, available)?;
+    Err(model::Error::OutOfMemory { needed, available, hint }.into())
+}
+
+/// Refuses a model whose weights alone are more than the `available` bytes.
+///
+/// # Errors
+/// [`model::Error::OutOfMemory`].
+pub(crate) fn check_weights(model: &Config, available: Option<u64>) -> Result<()> {
+    let needed = weights(model) + PROCESS_BYTES;
+    match available {
+        Some(available) if needed > available => {
+            let hint = NOTHING_FITS.to_owned();
+            Err(model::Error::OutOfMemory { needed, available, hint }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of the frozen weights.
+pub(crate) fn weights(model: &Config) -> u64 {
+    Estimate::of_step(model, AdapterSize { rank: 0, parameters: 0 }, 0, 0, true).weights
+}
+
+/// What is left to do where no setting helps.
+const NOTHING_FITS: &str = "Close other programs, or choose a smaller model.";
+
+/// The first change that fits into the memory that is free, mildest first. It does not change what is learned, except
+/// for the last: shorter pairs.
+///
+/// # Errors
+/// As [`needed`].
+pub fn to_fit(config: &RunConfig, model: &Config, lengths: &[Length], free: u64) -> Result<String> {
+    mildest(config, lengths, free, &|config, pairs| needed(config, model, pairs))
+}
+
+fn mildest(
+    config: &RunConfig,
+    lengths: &[Length],
+    free: u64,
+    need: &dyn Fn(&RunConfig, &[Left]) -> Result<u64>,
+) -> Result<String> {
+    let mut trial = config.clone();
+    let mut changes = Vec::new();
+    let fits = |trial: &RunConfig| need(trial, &left(lengths, &trial.limits()));
+    let words = |changes: &[String], needed: u64| {
+        format!("Set {}: that needs {} of {} free.", changes.join(" and "), size(needed), size(free))
+    };
+    if !trial.gradient_checkpointing {
+        trial.gradient_checkpointing = true;
+        changes.push("gradient_checkpointing = true".to_owned());
+        let needed = fits(&trial)?;
+        if needed <= free {
+            return Ok(words(&changes, needed));
+        }
+    }
+    let pairs_per_step = config.per_device_train_batch_size * config.gradient_accumulation_steps;
+    let others = changes.len();
+    while trial.per_device_train_batch_size > 1 {
+        trial.per_device_train_batch_size = trial.per_device_train_batch_size.div_ceil(2);
+        trial.gradient_accumulation_steps = pairs_per_step.div_ceil(trial.per_device_train_batch_size);
+        changes.truncate(others);
+        changes.push(format!("per_device_train_batch_size = {}", trial.per_device_train_batch_size));
+        changes.push(format!("gradient_accumulation_steps = {}", trial.gradient_accumulation_steps));
+        let needed = fits(&trial)?;
+        if needed <= free {
+            return Ok(words(&changes, needed));
+        }
+    }
+    let longest = lengths.iter().map(Length::whole).max().unwrap_or(0);
+    let mut limit = if trial.max_length == 0 { longest } else { trial.max_length.min(longest) };
+    let others = changes.len();
+    while limit / 2 >= SHORTEST {
+        limit /= 2;
+        trial.max_length = limit;
+        changes.truncate(others);
+        changes.push(format!("max_length = {limit}"));
+        let pairs = left(lengths, &trial.limits());
+        let needed = need(&trial, &pairs)?;
+        if needed <= free && !pairs.is_empty() {
+            let cut = lengths.iter().filter(|length| length.whole() > limit).count();
+            return Ok(format!("{} It cuts or drops {cut} of {} pairs.", words(&changes, needed), lengths.len()));
+        }
+    }
+    let least = fits(&trial)?;
+    Ok(format!(
+        "No setting fits: even one short pair at a time needs about {}, and {} are free. {NOTHING_FITS}",
+        size(least),
+        size(free)
+    ))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn tiny() -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        testkit::TinyLlama::default().write_folder(folder.path()).unwrap();
+        Config::from_folder(folder.path()).unwrap()
+    }
+
+    #[test]
+    fn limits_count_as_in_training() {
+        let length = |prompt, chosen, rejected| Length { prompt, chosen, rejected };
+        let limits = RunConfig { max_length: 10, ..RunConfig::default() }.limits();
+        let whole = length(4, 4, 5).limited(&limits).unwrap();
+        assert_eq!(whole, Left { tokens: 13, targets: 9, cut_prompt: false, cut_answer: false });
+        let cut = length(4, 8, 5).limited(&limits).unwrap();
+        assert_eq!(cut, Left { tokens: 15, targets: 11, cut_prompt: false, cut_answer: true });
+        assert_eq!(length(10, 1, 1).limited(&limits), None);
+        assert!(length(9, 1, 3).limited(&limits).unwrap().cut_answer);
+    }
+
+    #[test]
+    fn a_shorter_pair_a_smaller_batch_or_recomputation_need_less() {
+        let model = tiny();
+        let pairs = |tokens| vec![Left { tokens, targets: tokens / 2, cut_prompt: false, cut_answer: false }; 20];
+        let config = RunConfig { gradient_checkpointing: false, ..RunConfig::default() };
+        let most = needed(&config, &model, &pairs(4000)).unwrap();
+        let shorter = needed(&config, &model, &pairs(2000)).unwrap();
+        let smaller = RunConfig { per_device_train_batch_size: 4, ..config.clone() };
+        let again = RunConfig { gradient_checkpointing: true, ..config };
+        assert!(shorter < most);
+        assert_eq!(needed(&smaller, &model, &pairs(4000)).unwrap(), shorter);
+        assert!(needed(&again, &model, &pairs(4000)).unwrap() < most);
+    }
+
+    #[test]
+    fn a_run_is_refused_only_where_it_needs_more_than_there_is_and_the_advice_is_true() {
+        let model = tiny();
+        let lengths = [Length { prompt: 500, chosen: 300, rejected: 400 }; 8];
+        let config = RunConfig { gradient_checkpointing: false, ..RunConfig::default() };
+        let needed = needed(&config, &model, &left(&lengths, &config.limits())).unwrap();
+        check(&config, &model, &lengths, Some(needed)).unwrap();
+        check(&config, &model, &lengths, None).unwrap();
+        let error = check(&config, &model, &lengths, Some(needed - 1)).unwrap_err();
+        assert_eq!(error.code(), "out_of_memory");
+        assert!(error.hint().starts_with("Set gradient_checkpointing = true"), "{}", error.hint());
+        let advised = RunConfig { gradient_checkpointing: true, ..config };
+        check(&advised, &model, &lengths, Some(needed - 1)).unwrap();
+        assert!(check_weights(&model, Some(PROCESS_BYTES)).unwrap_err().hint().contains("smaller model"));
+        check_weights(&model, Some(PROCESS_BYTES + weights(&model))).unwrap();
+    }
+
+    /// A need that grows with what one would expect it to: megabytes for a thousand tokens of a microbatch.
+    #[allow(clippy::unnecessary_wraps)]
+    fn need(config: &RunConfig, kept: &[Left]) -> Result<u64> {
+        let longest = kept.iter().map(|pair| pair.tokens).max().unwrap_or(0);
+        let factor = if config.gradient_checkpointing { 1 } else { 4 };
+        Ok(100_000_000 + factor * config.per_device_train_batch_size as u64 * longest * 1000)
+    }
+
+    fn advice(config: &RunConfig, free_megabytes: u64) -> String {
+        let lengths = vec![Length { prompt: 100, chosen: 400, rejected: 500 }; 10];
+        mildest(config, &lengths, free_megabytes * 1_000_000, &need).unwrap()
+    }
+
+    #[test]
+    fn the_mildest_change_that_fits_is_named() {
+        let config = RunConfig { gradient_checkpointing: false, max_length: 0, ..RunConfig::default() };
+        assert!(
+            advice(&config, 109).starts_with("Set gradient_checkpointing = true: that needs 108 MB of 109 MB free")
+        );
+        let smaller = advice(&config, 105);
+        assert!(smaller.contains("gradient_checkpointing = true and per_device_train_batch_size = 4 and"), "{smaller}");
+        assert!(smaller.contains("gradient_accumulation_steps = 2:"), "{smaller}");
+        let mut one_at_a_time = config.clone();
+        one_at_a_time.per_device_train_batch_size = 1;
+        let shorter =
+            mildest(&one_at_a_time, &[Length { prompt: 100, chosen: 4000, rejected: 4000 }], 103_000_000, &need);
+        let shorter = shorter.unwrap();
+        assert!(shorter.contains("max_length = 1025") && shorter.contains("1 of 1 pairs"), "{shorter}");
+        assert!(advice(&config, 50).starts_with("No setting fits"));
+    }
+}
