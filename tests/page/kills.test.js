@@ -86,15 +86,15 @@ test("a page that is reloaded and a server that is killed find the run where it 
   assert.equal(found.state, "running", "the run's process lives on without the server");
   await new Promise((resolve) => setTimeout(resolve, 1500));
   assert.ok((await step()).step > found.step, "the run goes on");
-  const stopped = await machine.call("stop_run", { project: folder, run: summary.run });
-  assert.ok(["running", "stopped"].includes(stopped.summary.state));
-  for (let i = 0; i < 100 && (await step()).state !== "stopped"; i += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  const stopped = await machine.call("stop_run", { project: folder, run: summary.run, pause: true });
+  assert.ok(["running", "paused"].includes(stopped.summary.state));
+  for (let i = 0; i < 100 && (await step()).state !== "paused"; i += 1) await new Promise((resolve) => setTimeout(resolve, 100));
   const kept = await step();
-  assert.equal(kept.state, "stopped");
+  assert.equal(kept.state, "paused");
   await machine.call("resume_run", { project: folder, run: summary.run });
   for (let i = 0; i < 200 && (await step()).step <= kept.step; i += 1) await new Promise((resolve) => setTimeout(resolve, 100));
   assert.ok((await step()).step > kept.step, "a resumed run goes on from where it was stopped");
-  await machine.call("stop_run", { project: folder, run: summary.run });
+  await machine.call("stop_run", { project: folder, run: summary.run, pause: false });
 });
 
 test("a run whose numbers break is explained on the screen", async () => {

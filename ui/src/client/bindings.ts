@@ -1055,7 +1055,7 @@ export type RunSettings = {
   target_modules: Array<string> | null, };
 
 /** Where a run stands. */
-export type RunState = "prepared" | "running" | "interrupted" | "finished" | "stopped" | "failed";
+export type RunState = "prepared" | "running" | "interrupted" | "finished" | "paused" | "stopped" | "failed";
 
 /** A run in a list. */
 export type RunSummary = {
@@ -1065,6 +1065,8 @@ export type RunSummary = {
   name: string,
   /** Where it stands. */
   state: RunState,
+  /** Whether it has an adapter that can be evaluated and handed out. */
+  has_adapter: boolean,
   /** Steps done. */
   step: number,
   /** Steps in all. */
@@ -1163,6 +1165,15 @@ export type StartRun = {
   /** The run. */
   request: RunRequest, };
 
+/** A run that is to stop. */
+export type StopRun = {
+  /** The project's folder. */
+  project: string,
+  /** The run. */
+  run: string,
+  /** Whether it is to be gone on with: it then counts as paused. */
+  pause: boolean, };
+
 /** Lengths and repetition of a model's answers. */
 export type TextStats = {
   /** Answers. */
@@ -1229,7 +1240,7 @@ export interface Operations {
   plan_run: [PlanRun, RunPlan];
   measure_run: [MeasureRun, Job];
   start_run: [StartRun, RunView];
-  stop_run: [RunOf, RunView];
+  stop_run: [StopRun, RunView];
   resume_run: [RunOf, RunView];
   runs: [InProject, Array<RunSummary>];
   run: [RunOf, RunView];

@@ -15,6 +15,7 @@ use model::Lora;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use train::config::Resume;
 use train::events::{self, Event, Progress, Stage};
@@ -135,7 +136,8 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         let cache = hub::cache_dir()?.join("reference");
         let stop = context.stop;
         let observer = &mut |event: &Event| context.tell(&Update::Run(event.clone()));
-        let surroundings = Surroundings { cache_folder: &cache, stop, observer };
+        let pause = &AtomicBool::new(false);
+        let surroundings = Surroundings { cache_folder: &cache, stop, pause, observer };
         let outcome = train::run_with(&config, &opened.decoder, &mut opened.tokenizer, surroundings)?;
         reply(&config, outcome)?.adapter
     };

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::open::find_model;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use train::{Outcome, RunConfig, Surroundings};
 
 /// How a run ended.
@@ -25,7 +26,7 @@ pub struct TrainReply {
 pub fn train(config: &Path, context: &mut Context) -> Result<TrainReply> {
     let mut config = RunConfig::read(config)?;
     config.model = find_model(&config.model, context)?;
-    run(&config, context)
+    run(&config, context, &AtomicBool::new(false))
 }
 
 /// Goes on with the run that a folder holds: what the process started for a run does. Besides the context's `stop`, a
@@ -35,14 +36,16 @@ pub fn train(config: &Path, context: &mut Context) -> Result<TrainReply> {
 /// As [`train`], and when the folder holds no run.
 pub fn work(folder: &Path, context: &mut Context) -> Result<TrainReply> {
     let config = runs::prepared(folder)?;
-    runs::while_listening(folder, context.stop, |stop| run(&config, &mut Context { observer: context.observer, stop }))
+    runs::while_listening(folder, context.stop, |stop, pause| {
+        run(&config, &mut Context { observer: context.observer, stop }, pause)
+    })
 }
 
-fn run(config: &RunConfig, context: &mut Context) -> Result<TrainReply> {
+fn run(config: &RunConfig, context: &mut Context, pause: &AtomicBool) -> Result<TrainReply> {
     let cache = hub::cache_dir()?.join("reference");
     let stop = context.stop;
     let observer = &mut |event: &train::events::Event| context.tell(&Update::Run(event.clone()));
-    let surroundings = Surroundings { cache_folder: &cache, stop, observer };
+    let surroundings = Surroundings { cache_folder: &cache, stop, pause, observer };
     reply(config, train::run(config, surroundings)?)
 }
 
@@ -52,7 +55,7 @@ pub(crate) fn reply(config: &RunConfig, outcome: Outcome) -> Result<TrainReply> 
             Ok(TrainReply { run: config.output_dir.clone(), adapter, already_finished: already })
         }
         Outcome::Cancelled { step } => Err(Error {
-            message: format!("stopped after step {step}, as asked; a checkpoint is written"),
+            message: format!("stopped after step {step}, as asked; a checkpoint and the adapter so far are written"),
             hint: "set resume_from_checkpoint = true to go on from there".into(),
             ..Error::cancelled()
         }),

@@ -286,11 +286,12 @@ fn a_run_is_stopped_gone_on_with_and_found_where_it_was_killed() {
     let folder = begun["folder"].as_str().unwrap();
     let named = json!({"run": run});
     place.until(run, "no step", |view| step(view) >= 3 && state(view) == "running");
-    place.call("stop_run", &named);
-    let stopped = place.until(run, "does not stop", |view| state(view) == "stopped");
-    assert_eq!(stopped["error"], Value::Null);
+    place.call("stop_run", &json!({"run": run, "pause": true}));
+    let paused = place.until(run, "does not pause", |view| state(view) == "paused");
+    assert_eq!((&paused["error"], &paused["summary"]["has_adapter"]), (&Value::Null, &json!(true)));
     place.call("resume_run", &named);
-    place.until(run, "does not go on", |view| step(view) > step(&stopped) + 2 && state(view) == "running");
+    let resumed = place.until(run, "does not go on", |view| step(view) > step(&paused) + 2 && state(view) == "running");
+    assert_eq!(resumed["summary"]["has_adapter"], false, "the adapter of an earlier step is not this run's");
     assert_eq!(place.ask("resume_run", &named).unwrap_err().code, "not_resumable");
 
     #[cfg(target_os = "linux")]
@@ -312,8 +313,10 @@ fn a_run_is_stopped_gone_on_with_and_found_where_it_was_killed() {
     while !is_run_news(&listener.wait(Duration::from_secs(1))) {
         assert!(began.elapsed() < Duration::from_secs(60), "no news of the run");
     }
-    other.call("stop_run", json!({"project": place.project, "run": run})).unwrap();
+    other.call("stop_run", json!({"project": place.project, "run": run, "pause": false})).unwrap();
     place.until(run, "does not stop", |view| state(view) == "stopped");
+    let kept = place.call("export", &json!({"run": run, "evaluation": null, "what": ["adapter"]}));
+    assert!(Path::new(kept[0]["path"].as_str().unwrap()).join("adapter_model.safetensors").is_file());
     let log = Path::new(folder).join("worker.log");
     let began = Instant::now();
     while !std::fs::read_to_string(&log).unwrap().contains("as asked") {

@@ -12,6 +12,8 @@ use train::folder::RunFolder;
 
 /// A file in the run's folder that asks its process to stop.
 const STOP: &str = "stop";
+/// What stands in it where the run is to be gone on with later.
+const PAUSE: &str = "pause";
 
 /// How often a run looks for a request to stop.
 const LISTEN: Duration = Duration::from_millis(200);
@@ -68,40 +70,48 @@ fn detach(command: &mut Command) {
     std::os::windows::process::CommandExt::creation_flags(command, CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Asks the process of a run to stop; it writes a checkpoint first.
+/// Asks the process of a run to stop, or to pause where it is to be gone on with; it writes a checkpoint and its adapter
+/// so far first.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn request_stop(folder: &Path) -> Result<(), Error> {
+pub fn request_stop(folder: &Path, pause: bool) -> Result<(), Error> {
     let path = folder.join(STOP);
-    fs::write(&path, "").map_err(Error::file(&path))
+    // The request is there whole or not at all: its process looks while it is written.
+    let new = folder.join("stop.new");
+    fs::write(&new, if pause { PAUSE } else { "" }).map_err(Error::file(&new))?;
+    fs::rename(&new, &path).map_err(Error::file(&path))
 }
 
-/// Runs `work` with a flag that is set when `stop` is, or when [`request_stop`] is called for the folder meanwhile.
+/// Runs `work` with a flag that is set when `stop` is, or when [`request_stop`] is called for the folder meanwhile, and one
+/// that is set before it where that was a pause.
 ///
 /// # Errors
 /// When an old request cannot be removed; else what `work` returns, as it is.
 pub fn while_listening<T, E: From<Error>>(
     folder: &Path,
     stop: &AtomicBool,
-    work: impl FnOnce(&AtomicBool) -> Result<T, E>,
+    work: impl FnOnce(&AtomicBool, &AtomicBool) -> Result<T, E>,
 ) -> Result<T, E> {
     let request = folder.join(STOP);
     match fs::remove_file(&request) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(&request)(error).into()),
         _ => {}
     }
-    let (asked, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (asked, pause, done) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                if stop.load(Ordering::Relaxed) || request.exists() {
+                if let Ok(text) = fs::read_to_string(&request) {
+                    pause.store(text == PAUSE, Ordering::SeqCst);
+                    asked.store(true, Ordering::SeqCst);
+                } else if stop.load(Ordering::Relaxed) {
                     asked.store(true, Ordering::Relaxed);
                 }
                 std::thread::sleep(LISTEN);
             }
         });
-        let result = work(&asked);
+        let result = work(&asked, &pause);
         done.store(true, Ordering::Relaxed);
         result
     })
@@ -116,18 +126,19 @@ mod tests {
     #[test]
     fn a_request_in_the_folder_stops_the_work_and_an_old_one_does_not() {
         let folder = tempfile::tempdir().unwrap();
-        request_stop(folder.path()).unwrap();
+        request_stop(folder.path(), true).unwrap();
         let stop = AtomicBool::new(false);
         let stopped = |asked: &AtomicBool| asked.load(Ordering::Relaxed);
-        while_listening::<_, Error>(folder.path(), &stop, |asked| {
+        while_listening::<_, Error>(folder.path(), &stop, |asked, pause| {
             std::thread::sleep(LISTEN * 2);
             assert!(!stopped(asked), "an old request was obeyed");
-            request_stop(folder.path())?;
+            request_stop(folder.path(), true)?;
             let start = Instant::now();
             while !stopped(asked) {
                 assert!(start.elapsed() < Duration::from_secs(10), "the request was not heard");
                 std::thread::sleep(Duration::from_millis(10));
             }
+            assert!(stopped(pause), "a pause was taken for a stop");
             Ok(())
         })
         .unwrap();

@@ -16,7 +16,9 @@ pub enum State {
     Interrupted,
     /// Its adapter is written.
     Finished,
-    /// Stopped by the user; can be gone on with.
+    /// Stopped by the user, who means to go on with it.
+    Paused,
+    /// Stopped by the user; can be gone on with all the same.
     Stopped,
     /// Stopped on an error; its last event says which.
     Failed,
@@ -83,7 +85,7 @@ fn state(lines: &[Line], held: bool) -> State {
         Event::Finished { .. } => Some(State::Finished),
         // While the lock is held, an old end is one that is being gone on from.
         Event::Failed { .. } if !held => Some(State::Failed),
-        Event::Cancelled { .. } if !held => Some(State::Stopped),
+        Event::Cancelled { paused, .. } if !held => Some(if *paused { State::Paused } else { State::Stopped }),
         _ => None,
     };
     match lines.last().map(|line| last(&line.event)) {
@@ -113,7 +115,7 @@ mod tests {
         let path = folder.path().join(events::FILE);
         let mut writer = EventWriter::open(&path).unwrap();
         writer.append(&warning("one")).unwrap();
-        writer.append(&Event::Cancelled { step: 5 }).unwrap();
+        writer.append(&Event::Cancelled { step: 5, paused: false }).unwrap();
         assert!(seen.update().unwrap());
         assert_eq!(seen.state().unwrap(), State::Stopped);
         assert!(!seen.update().unwrap());
@@ -145,7 +147,9 @@ mod tests {
             (vec![warning("w")], false, State::Interrupted),
             (vec![failed()], false, State::Failed),
             (vec![failed()], true, State::Running),
-            (vec![Event::Cancelled { step: 1 }], false, State::Stopped),
+            (vec![Event::Cancelled { step: 1, paused: false }], false, State::Stopped),
+            (vec![Event::Cancelled { step: 1, paused: true }], false, State::Paused),
+            (vec![Event::Cancelled { step: 1, paused: true }], true, State::Running),
             (vec![finished()], true, State::Finished),
             (vec![finished()], false, State::Finished),
         ] {

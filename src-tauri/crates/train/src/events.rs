@@ -65,6 +65,9 @@ pub enum Event {
     Cancelled {
         /// Optimiser steps done.
         step: u64,
+        /// Whether the user meant to go on with it later.
+        #[serde(default)]
+        paused: bool,
     },
 }
 
@@ -288,7 +291,7 @@ impl Event {
             Self::Step(metrics) => Some(metrics.step),
             Self::Eval(metrics) => Some(metrics.step),
             Self::Samples(samples) => Some(samples.step),
-            Self::Checkpoint { step, .. } | Self::Finished { step, .. } | Self::Cancelled { step } => Some(*step),
+            Self::Checkpoint { step, .. } | Self::Finished { step, .. } | Self::Cancelled { step, .. } => Some(*step),
             _ => None,
         }
     }

@@ -14,12 +14,18 @@ pub(crate) struct Report<'a> {
     writer: EventWriter,
     observer: &'a mut dyn FnMut(&Event),
     stop: &'a AtomicBool,
+    pause: &'a AtomicBool,
     began: Instant,
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(writer: EventWriter, observer: &'a mut dyn FnMut(&Event), stop: &'a AtomicBool) -> Self {
-        Self { writer, observer, stop, began: Instant::now() }
+    pub(crate) fn new(
+        writer: EventWriter,
+        observer: &'a mut dyn FnMut(&Event),
+        stop: &'a AtomicBool,
+        pause: &'a AtomicBool,
+    ) -> Self {
+        Self { writer, observer, stop, pause, began: Instant::now() }
     }
 
     /// Writes an event and tells the observer.
@@ -43,7 +49,7 @@ impl<'a> Report<'a> {
     /// Notes that the run was stopped.
     pub(crate) fn cancelled(&mut self, outcome: Outcome) -> Result<Outcome> {
         if let Outcome::Cancelled { step } = outcome {
-            self.tell(&Event::Cancelled { step })?;
+            self.tell(&Event::Cancelled { step, paused: self.pause.load(Ordering::Relaxed) })?;
             self.sync()?;
         }
         Ok(outcome)

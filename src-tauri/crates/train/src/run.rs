@@ -46,8 +46,10 @@ pub enum Outcome {
 pub struct Surroundings<'a> {
     /// Folder for reference log-probabilities, shared by all runs.
     pub cache_folder: &'a Path,
-    /// Set to stop the run at the end of its microbatch.
+    /// Set to stop the run at the end of its microbatch: it writes a checkpoint and its adapter so far.
     pub stop: &'a AtomicBool,
+    /// Set before `stop` where the user means to go on later; this is only noted in the run's last event.
+    pub pause: &'a AtomicBool,
     /// Told of every event as it is written.
     pub observer: &'a mut dyn FnMut(&Event),
 }
@@ -93,8 +95,8 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
     if folder.finished {
         return Ok(Outcome::Finished { adapter: folder.path.join(ADAPTER), already: true });
     }
-    let Surroundings { cache_folder, stop, observer } = surroundings;
-    let mut report = Report::new(folder.events, observer, stop);
+    let Surroundings { cache_folder, stop, pause, observer } = surroundings;
+    let mut report = Report::new(folder.events, observer, stop, pause);
     let rows = (&folder.train, folder.eval.as_ref());
     let outcome = load().and_then(|(decoder, mut tokenizer)| {
         tokenizer.borrow_mut().set_time(folder.begun);

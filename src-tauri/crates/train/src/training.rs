@@ -19,7 +19,7 @@ use candle_core::Tensor;
 use model::{Decoder, ForwardOptions, Gradients, Lora};
 use rand_chacha::rand_core::RngCore;
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The pace of the run is the mean of this many steps.
@@ -51,6 +51,7 @@ impl Training<'_> {
     /// Trains to the end, or until told to stop.
     pub(crate) fn go(mut self, report: &mut Report<'_>) -> Result<Outcome> {
         let total = self.schedule.total_steps;
+        self.forget_adapter()?;
         let mut pace = VecDeque::with_capacity(PACE_STEPS);
         if self.state.step == 0 && !self.sample(report)? {
             return self.cancel(report);
@@ -76,8 +77,7 @@ impl Training<'_> {
                 self.save(report)?;
             }
         }
-        let adapter = self.folder.join(ADAPTER);
-        self.lora.save(&adapter, &self.base_model()).map_err(Error::saving)?;
+        let adapter = self.save_adapter()?;
         report.tell(&Event::Finished { step: total, adapter: ADAPTER.into(), seconds: report.seconds() })?;
         report.sync()?;
         Ok(Outcome::Finished { adapter, already: false })
@@ -213,9 +213,28 @@ impl Training<'_> {
         report.tell(&Event::Checkpoint { step, path: checkpoint::folder_of(step) })
     }
 
+    /// What is trained so far is kept, to be gone on with and to be used as it is.
     fn cancel(mut self, report: &mut Report<'_>) -> Result<Outcome> {
         self.save(report)?;
+        if self.state.step > 0 {
+            self.save_adapter()?;
+        }
         report.cancelled(Outcome::Cancelled { step: self.state.step })
+    }
+
+    fn save_adapter(&self) -> Result<PathBuf> {
+        let adapter = self.folder.join(ADAPTER);
+        self.lora.save(&adapter, &self.base_model()).map_err(Error::saving)?;
+        Ok(adapter)
+    }
+
+    /// Removes the adapter that an earlier stop left: the next end writes another.
+    fn forget_adapter(&self) -> Result<()> {
+        let adapter = self.folder.join(ADAPTER);
+        match std::fs::remove_dir_all(&adapter) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::write(&adapter)(error)),
+            _ => Ok(()),
+        }
     }
 
     fn base_model(&self) -> String {

@@ -151,11 +151,12 @@ fn every_gradient_tensor_of_sigmoid() {
 }
 
 fn run(config: &RunConfig, folder: &Path) -> Vec<StepMetrics> {
-    let stop = AtomicBool::new(false);
+    let never = AtomicBool::new(false);
     let mut observer = |event: &train::events::Event| {
         go_on(event);
     };
-    let surroundings = Surroundings { cache_folder: &folder.join("cache"), stop: &stop, observer: &mut observer };
+    let cache = folder.join("cache");
+    let surroundings = Surroundings { cache_folder: &cache, stop: &never, pause: &never, observer: &mut observer };
     assert!(matches!(train::run(config, surroundings).unwrap(), Outcome::Finished { .. }));
     steps(&config.output_dir)
 }

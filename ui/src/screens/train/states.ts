@@ -8,12 +8,13 @@ export const STATES: Record<RunState, { word: string; tone: Tone }> = {
   running: { word: "running", tone: "accent" },
   interrupted: { word: "interrupted", tone: "warn" },
   finished: { word: "finished", tone: "good" },
+  paused: { word: "paused", tone: "neutral" },
   stopped: { word: "stopped", tone: "neutral" },
   failed: { word: "failed", tone: "bad" },
 };
 
 export const isLive = (state: RunState) => state === "running";
-export const mayResume = (state: RunState) => state === "prepared" || state === "stopped" || state === "interrupted" || state === "failed";
+export const mayResume = (state: RunState) => state === "prepared" || state === "paused" || state === "stopped" || state === "interrupted" || state === "failed";
 
 /** What a run is doing now: the program's words, as a label. */
 export function stageWords({ stage }: Pick<RunView, "stage">): string {

@@ -7,7 +7,7 @@ use super::types::{
     EvalView, EvaluationOf, Export, Exported, FetchModel, FigureView, Figures, Generate, Home, Import, ImportPreview,
     ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, MeasureRun, Nothing,
     PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView, RemovePair, RunOf, RunPlan, RunRequest,
-    RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, Undo,
+    RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
 };
 use super::{Backend, candidates, data, evaluation, exports, jobs, labelling, models, plan, projects, training};
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ operations! {
     plan_run: PlanRun => RunPlan, plan::plan_run;
     measure_run: MeasureRun => Job, training::measure_run;
     start_run: StartRun => RunView, training::start_run;
-    stop_run: RunOf => RunView, training::stop_run;
+    stop_run: StopRun => RunView, training::stop_run;
     resume_run: RunOf => RunView, training::resume_run;
     runs: InProject => Vec<RunSummary>, training::runs;
     run: RunOf => RunView, training::run;

@@ -51,7 +51,10 @@ impl Place {
         let cache_folder = self.path("cache");
         let mut observer =
             |event: &Event| stop.store(observer(event) || stop.load(Ordering::Relaxed), Ordering::Relaxed);
-        train::run(config, Surroundings { cache_folder: &cache_folder, stop: &stop, observer: &mut observer })
+        let pause = AtomicBool::new(false);
+        let surroundings =
+            Surroundings { cache_folder: &cache_folder, stop: &stop, pause: &pause, observer: &mut observer };
+        train::run(config, surroundings)
     }
 }
 

@@ -88,7 +88,7 @@ fn take_steps(working: &Working, model: &Path, request: &RunRequest, train: Vec<
         // A process must not outlive its folder. One that was only just started takes a request for an old one, so it is
         // asked again; the first error is the one to report.
         while backend.training().workers.is_alive(place.path()) {
-            let _ = runs::request_stop(place.path());
+            let _ = runs::request_stop(place.path(), false);
             std::thread::sleep(LOOK);
         }
     }

@@ -1,7 +1,7 @@
 //! Beginning runs, stopping them, going on with them.
 
 use super::super::overview::{RUNS, folders};
-use super::super::types::{InProject, RunOf, RunRequest, RunView, StartRun};
+use super::super::types::{InProject, RunOf, RunRequest, RunView, StartRun, StopRun};
 use super::super::{Backend, OpenProject};
 use super::settings::{config_of, settings_of};
 use super::{ABOUT, About, new_folder, run_folder, view};
@@ -115,8 +115,8 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
     view::of(backend, &project, &folder)
 }
 
-/// Asks a run to stop: it writes a checkpoint and ends.
-pub(in crate::window) fn stop_run(backend: &Backend, request: RunOf) -> Result<RunView> {
+/// Asks a run to stop or pause: it writes a checkpoint and its adapter so far, and ends.
+pub(in crate::window) fn stop_run(backend: &Backend, request: StopRun) -> Result<RunView> {
     let project = backend.project(&request.project)?;
     let folder = run_folder(&project, &request.run)?;
     if state(backend, &project, &folder)? != State::Running {
@@ -128,7 +128,7 @@ pub(in crate::window) fn stop_run(backend: &Backend, request: RunOf) -> Result<R
     while !train::folder::is_held(&folder)? && began.elapsed() < STARTS_WITHIN {
         std::thread::sleep(Duration::from_millis(50));
     }
-    runs::request_stop(&folder)?;
+    runs::request_stop(&folder, request.pause)?;
     view::of(backend, &project, &folder)
 }
 
@@ -139,7 +139,7 @@ pub(in crate::window) fn resume_run(backend: &Backend, request: RunOf) -> Result
     let refused = match state(backend, &project, &folder)? {
         State::Running => Some("is going on already"),
         State::Finished => Some("is finished"),
-        State::Prepared | State::Interrupted | State::Stopped | State::Failed => None,
+        State::Prepared | State::Interrupted | State::Paused | State::Stopped | State::Failed => None,
     };
     if let Some(why) = refused {
         let message = format!("the run {} {why}", request.run);

@@ -10,6 +10,7 @@ use runs::State;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 use train::events::{EvalMetrics, Event, Line, Progress, Stage, StepMetrics};
+use train::folder::ADAPTER;
 
 /// All runs of a project, the newest first.
 pub(in crate::window) fn runs(backend: &Backend, request: InProject) -> Result<Vec<RunSummary>> {
@@ -80,9 +81,11 @@ fn summary(run: &KnownRun, state: State) -> RunSummary {
             State::Running => RunState::Running,
             State::Interrupted => RunState::Interrupted,
             State::Finished => RunState::Finished,
+            State::Paused => RunState::Paused,
             State::Stopped => RunState::Stopped,
             State::Failed => RunState::Failed,
         },
+        has_adapter: run.folder.join(ADAPTER).join("adapter_model.safetensors").is_file(),
         step: step.map_or(0, |step| step.step),
         total_steps: planned.unwrap_or(0),
         started_at: started_at(run),
@@ -196,7 +199,7 @@ fn why_ended(backend: &Backend, run: &KnownRun, state: State) -> Option<Error> {
             let message = if words.is_empty() { format!("the training process ended ({ended})") } else { words };
             Some(Error::new("worker", message, "correct what it says and resume the run"))
         }
-        State::Running | State::Finished | State::Stopped => None,
+        State::Running | State::Finished | State::Paused | State::Stopped => None,
     }
 }
 

@@ -35,7 +35,7 @@ pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, Pr
 pub use requests::{
     BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItemsOf, EvaluationOf, Export, FetchModel, Figures,
     Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf, MeasureRun, Nothing, PairOf, PairsOf, PlanRun,
-    PreviewImport, RemovePair, RunOf, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, Undo,
+    PreviewImport, RemovePair, RunOf, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
 };
 pub use training::{
     Finding, Remedy, RunNow, RunPlan, RunRequest, RunSettings, RunState, RunSummary, RunView, SampleAnswer, SampleSet,

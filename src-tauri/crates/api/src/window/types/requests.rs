@@ -204,6 +204,16 @@ requests! {
         request: RunRequest,
     }
 
+    /// A run that is to stop.
+    StopRun {
+        /// The project's folder.
+        project: String,
+        /// The run.
+        run: String,
+        /// Whether it is to be gone on with: it then counts as paused.
+        pause: bool,
+    }
+
     /// A run.
     RunOf {
         /// The project's folder.

@@ -140,6 +140,8 @@ pub enum RunState {
     Interrupted,
     /// Its adapter is written.
     Finished,
+    /// Stopped by the user, who means to go on with it.
+    Paused,
     /// Stopped by the user.
     Stopped,
     /// Ended by an error.
@@ -155,6 +157,8 @@ pub struct RunSummary {
     pub name: String,
     /// Where it stands.
     pub state: RunState,
+    /// Whether it has an adapter that can be evaluated and handed out.
+    pub has_adapter: bool,
     /// Steps done.
     pub step: u64,
     /// Steps in all.
