@@ -785,7 +785,9 @@ export type PairView = {
   /** What happened to it, the last first. */
   history: Array<PairChange>,
   /** What the model will see; none without a model. */
-  rendered: Rendered | null, };
+  rendered: Rendered | null,
+  /** Why the model's template or tokenizer refuses it, where it does: a run would stop at it. */
+  unrendered: string | null, };
 
 /** Pairs to be listed. */
 export type PairsOf = {
@@ -823,7 +825,9 @@ export type PreviewRow = {
   /** Its category. */
   category: string | null,
   /** What the model will see; none without a model or answers. */
-  rendered: Rendered | null, };
+  rendered: Rendered | null,
+  /** Why the model's template or tokenizer refuses it, where it does: a run would stop at it. */
+  unrendered: string | null, };
 
 /** What is in a project. */
 export type ProjectCounts = {

@@ -2,11 +2,12 @@
 
 use super::types::{
     ColumnMapping, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf, PreviewImport,
-    PreviewRow, RefusedRow, RemovePair,
+    PreviewRow, RefusedRow, RemovePair, Rendered,
 };
 use super::{Backend, OpenProject, locked, rendered, uploads};
 use crate::error::{Error, Result};
 use chat::Tokenizer;
+use prefs::Content;
 use prefs::mapping::{self, Mapped, MappedRow};
 use prefs::table::Table;
 use std::path::{Path, PathBuf};
@@ -133,9 +134,9 @@ fn tokenizer_of(backend: &Backend, project: &OpenProject) -> Result<(Option<Stri
 fn preview(row: &MappedRow, tokenizer: Option<&Tokenizer>) -> PreviewRow {
     let MappedRow { line, content } = row;
     let (first, second) = (content.first(), content.second());
-    let rendered = match (tokenizer, first, second) {
-        (Some(tokenizer), Some(first), Some(second)) => rendered::pair(tokenizer, content.prompt(), first, second).ok(),
-        _ => None,
+    let (rendered, unrendered) = match (tokenizer, first, second) {
+        (Some(tokenizer), Some(first), Some(second)) => as_seen(tokenizer, content.prompt(), first, second),
+        _ => (None, None),
     };
     PreviewRow {
         line: *line,
@@ -144,12 +145,29 @@ fn preview(row: &MappedRow, tokenizer: Option<&Tokenizer>) -> PreviewRow {
         second: second.cloned(),
         category: content.category().map(str::to_owned),
         rendered,
+        unrendered,
+    }
+}
+
+/// As the model sees it, or why it cannot.
+fn as_seen(
+    tokenizer: &Tokenizer,
+    prompt: &Content,
+    first: &Content,
+    second: &Content,
+) -> (Option<Rendered>, Option<String>) {
+    match rendered::pair(tokenizer, prompt, first, second) {
+        Ok(rendered) => (Some(rendered), None),
+        Err(error) => (None, Some(error.message)),
     }
 }
 
 fn shown(backend: &Backend, project: &OpenProject, pair: prefs::store::PairView) -> Result<PairView> {
     let (_, tokenizer) = tokenizer_of(backend, project)?;
     let prefs::store::PairView { id, prompt, chosen, rejected, category, source, history } = pair;
-    let rendered = tokenizer.and_then(|tokenizer| rendered::pair(&tokenizer, &prompt, &chosen, &rejected).ok());
-    Ok(PairView { id, prompt, chosen, rejected, category, source, history, rendered })
+    let (rendered, unrendered) = match tokenizer {
+        Some(tokenizer) => as_seen(&tokenizer, &prompt, &chosen, &rejected),
+        None => (None, None),
+    };
+    Ok(PairView { id, prompt, chosen, rejected, category, source, history, rendered, unrendered })
 }

@@ -348,3 +348,28 @@ fn a_fault_in_a_job_is_the_end_of_that_job_alone() {
     assert_eq!((&ended["state"], &ended["error"]["code"]), (&json!("failed"), &json!("fault")));
     place.create("Still here");
 }
+
+#[test]
+fn a_row_that_the_template_refuses_says_why_before_it_is_imported_and_after() {
+    let place = Place::new();
+    let model = place.projects().join("models/tiny");
+    TinyLlama::default().write_folder(&model).unwrap();
+    let template = "{% for message in messages %}{% if message.role == 'system' %}{{ raise_exception('System role not \
+                    supported') }}{% endif %}{{ message.content }}{% endfor %}";
+    fs::write(model.join("chat_template.jinja"), template).unwrap();
+    let project = place.create("Tiny");
+    place.call("set_model", json!({ "project": project, "model": model }));
+    let system = json!({"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}],
+        "chosen": [{"role": "assistant", "content": "Hello."}], "rejected": [{"role": "assistant", "content": "Go."}]});
+    let plain = json!({"prompt": "a", "chosen": "b", "rejected": "c"});
+    let upload = place.send("pairs.jsonl", &format!("{system}\n{plain}\n"));
+    let preview = place.call("preview_import", json!({ "project": project, "upload": upload, "mapping": null }));
+    let (refused, taken) = (&preview["first"][0], &preview["first"][1]);
+    assert_eq!(refused["rendered"], Value::Null);
+    assert!(refused["unrendered"].as_str().unwrap().contains("System role not supported"), "{refused}");
+    assert!(taken["rendered"].is_object() && taken["unrendered"].is_null(), "{taken}");
+
+    place.call("import", json!({ "project": project, "upload": upload, "mapping": preview["mapping"] }));
+    let pair = place.call("pair", json!({ "project": project, "id": 1 }));
+    assert!(pair["unrendered"].as_str().unwrap().contains("System role not supported"), "{pair}");
+}

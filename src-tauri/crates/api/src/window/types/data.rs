@@ -35,6 +35,8 @@ pub struct PreviewRow {
     pub category: Option<String>,
     /// What the model will see; none without a model or answers.
     pub rendered: Option<Rendered>,
+    /// Why the model's template or tokenizer refuses it, where it does: a run would stop at it.
+    pub unrendered: Option<String>,
 }
 
 /// A pair as the model sees it: through its chat template and tokenizer.
@@ -121,4 +123,6 @@ pub struct PairView {
     pub history: Vec<PairChange>,
     /// What the model will see; none without a model.
     pub rendered: Option<Rendered>,
+    /// Why the model's template or tokenizer refuses it, where it does: a run would stop at it.
+    pub unrendered: Option<String>,
 }
