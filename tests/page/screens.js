@@ -18,19 +18,25 @@ export async function lived(machine) {
       await machine.call("judge", { project: folder, annotator, item, showing, verdict, milliseconds: 2400 + 300 * i, note: null });
     }
   }
-  const request = await machine.call("default_settings", { project: folder });
-  Object.assign(request, { name: "first", held_out_share: 0.25, sample_prompts: 2 });
-  Object.assign(request.settings, { max_steps: 24, per_device_train_batch_size: 4, learning_rate: 1e-3, eval_steps: 6 });
-  const { summary } = await machine.call("start_run", { request });
-  await until(async () => (await machine.call("run", { project: folder, run: summary.run })).summary.state === "finished", "the run to finish");
+  const run = await trained(machine, folder, { name: "first", sample_prompts: 2 }, { max_steps: 24, eval_steps: 6 });
   const evaluation = {
-    project: folder, run: summary.run, judge: { kind: "rule", rule: "shorter" }, prompts: "held_out",
+    project: folder, run, judge: { kind: "rule", rule: "shorter" }, prompts: "held_out",
     max_prompts: 10, temperature: 0, max_new_tokens: 24, seed: 1,
   };
   await machine.call("start_evaluation", { request: evaluation });
   const list = () => machine.call("evaluations", { project: folder });
   await until(async () => (await list())[0]?.state === "done", "the evaluation to finish");
-  return { folder, run: summary.run, evaluation: (await list())[0].evaluation };
+  return { folder, run, evaluation: (await list())[0].evaluation };
+}
+
+/** A run of a project, begun with these wishes and finished. */
+export async function trained(machine, project, wishes, settings) {
+  const request = await machine.call("default_settings", { project });
+  Object.assign(request, { held_out_share: 0.25, sample_prompts: 0, ...wishes });
+  Object.assign(request.settings, { per_device_train_batch_size: 4, learning_rate: 1e-3, ...settings });
+  const { summary } = await machine.call("start_run", { request });
+  await until(async () => (await machine.call("run", { project, run: summary.run })).summary.state === "finished", "the run to finish");
+  return summary.run;
 }
 
 export async function until(holds, what, seconds = 120) {

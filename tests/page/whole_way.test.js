@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { goTo, launch, open } from "./browser.js";
+import { goTo, launch, open, set } from "./browser.js";
 import { Machine } from "./program.js";
 import { candidates } from "./rows.js";
 
@@ -101,11 +101,3 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
   assert.equal(JSON.parse(readFileSync(`${adapter.path}/adapter_config.json`)).peft_type, "LORA");
   assert.deepEqual(page.complaints, []);
 });
-
-/** Writes a setting of a run, wherever it is folded away. */
-async function set(page, key, value) {
-  await page.evaluate(() => document.querySelectorAll("main details").forEach((details) => (details.open = true)));
-  const field = page.getByLabel(key, { exact: true });
-  await field.fill(value);
-  await field.press("Tab");
-}

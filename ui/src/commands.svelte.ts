@@ -33,12 +33,16 @@ export function offer(list: () => Command[]): void {
   });
 }
 
-/** The commands whose titles hold all words of `text`, those that begin with it first. */
+/** The commands whose titles hold all words of `text`: the one that is named so first, then those that begin with it. */
 export function found(all: Command[], text: string): Command[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const holds = all.filter((command) => words.every((word) => command.title.toLowerCase().includes(word)));
   const first = words[0];
   if (!first) return holds;
-  const begins = (command: Command) => (command.title.toLowerCase().startsWith(first) ? 0 : 1);
-  return holds.toSorted((a, b) => begins(a) - begins(b));
+  const phrase = words.join(" ");
+  const rank = ({ title }: Command) => {
+    const lower = title.toLowerCase();
+    return lower === phrase ? 0 : lower.startsWith(phrase) ? 1 : lower.startsWith(first) ? 2 : 3;
+  };
+  return holds.toSorted((a, b) => rank(a) - rank(b));
 }

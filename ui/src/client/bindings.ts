@@ -202,6 +202,15 @@ export type EditPair = {
   /** The new prompt. */
   prompt: Content, };
 
+/** A part of a pair before and after an edit. */
+export type EditedText = {
+  /** Which part, in words. */
+  part: string,
+  /** As it was. */
+  before: Content,
+  /** As it became. */
+  after: Content, };
+
 /** A prompt with both answers and what was said of them. */
 export type EvalItem = {
   /** Its number in the evaluation. */
@@ -719,7 +728,9 @@ export type PairChange = {
   /** Who did it: a person, a model, or `import`. */
   who: string,
   /** What was done, as a sentence. */
-  what: string, };
+  what: string,
+  /** The texts that were edited, as they were and as they became. */
+  texts: Array<EditedText>, };
 
 /** A pair. */
 export type PairOf = {

@@ -14,7 +14,6 @@ use generate::{Finish, Sampling};
 use prefs::Content;
 use prefs::prompts;
 use serde::Serialize;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -89,11 +88,9 @@ pub(crate) fn evaluate_opened(
     }
     if judge != Judge::People {
         let start = Instant::now();
-        let flow = folder.judge(&judge, &mut |done, all| {
-            context.progress("judge", start, done as u64, all as u64);
-            if context.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        if flow.is_break() {
+        let stop = context.stop;
+        let mut progress = |done, all| context.progress("judge", start, done as u64, all as u64);
+        if folder.judge(&judge, stop, &mut progress)?.is_break() {
             return Err(Error::cancelled());
         }
     }

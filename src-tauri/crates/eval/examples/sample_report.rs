@@ -1,8 +1,8 @@
 //! Writes a report from made-up numbers, to be looked at: `cargo run -p eval --example sample_report -- FOLDER`.
 #![allow(clippy::unwrap_used)]
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use eval::accuracy::{Logps, PairLogps, preference_accuracy};
 use eval::answers::{Answer, Side};
@@ -78,7 +78,7 @@ fn main() {
         evaluation.add(vec![answer(Side::Base, base), answer(Side::Tuned, tuned)]).unwrap();
     }
     let judge = Judge::parse("plain:30").unwrap();
-    assert!(evaluation.judge(&judge, &mut |_, _| ControlFlow::Continue(())).unwrap().is_continue());
+    assert!(evaluation.judge(&judge, &AtomicBool::new(false), &mut |_, _| {}).unwrap().is_continue());
     let pairs: Vec<PairLogps> = (0..40)
         .map(|id| {
             let reference =

@@ -9,6 +9,7 @@ mod contents;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use prefs::Content;
 use prefs::prompts::Prompt;
@@ -252,14 +253,16 @@ impl Folder {
     }
 
     /// Lets a judge decide every prompt that has no verdict of the same judge yet, including those it failed on before.
-    /// `progress` is called with how many are done and how many there are; `Break` stops, and what is judged stays.
+    /// `progress` is called with how many are done and how many there are. Setting `stop` breaks it off, also a judge at
+    /// work: what is judged stays, and the rest is judged when the evaluation is gone on with.
     ///
     /// # Errors
     /// When an answer is missing or the disk refuses. A judge that fails is recorded as [`Outcome::NoVerdict`].
     pub fn judge(
         &mut self,
         judge: &Judge,
-        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(usize, usize),
     ) -> Result<ControlFlow<()>, Error> {
         self.contents.check_complete()?;
         let count = self.setup().prompts.len();
@@ -269,14 +272,17 @@ impl Folder {
             .filter(|id| done.get(id).is_none_or(|judgement| matches!(judgement.outcome, Outcome::NoVerdict(_))))
             .collect();
         for (position, id) in to_judge.iter().copied().enumerate() {
-            if progress(count - to_judge.len() + position, count).is_break() {
+            progress(count - to_judge.len() + position, count);
+            if stop.load(Ordering::Relaxed) {
                 return Ok(ControlFlow::Break(()));
             }
             let first = order[id];
             let text = |side| self.contents.answer(id, side).map_or("", |answer| answer.text.as_str());
             let prompt = readable(&self.setup().prompts[id].prompt);
             let shown = Shown { id, prompt: &prompt, a: text(first), b: text(first.other()) };
-            let (outcome, reason) = match judge.decide(shown) {
+            let (outcome, reason) = match judge.decide(shown, stop) {
+                // A judge that was stopped has not failed: it is asked again.
+                Err(_) if stop.load(Ordering::Relaxed) => return Ok(ControlFlow::Break(())),
                 Ok(decision) => (outcome(decision.choice, first), decision.reason),
                 Err(why) => (Outcome::NoVerdict(why), None),
             };
@@ -284,7 +290,8 @@ impl Folder {
             self.judgement_log.append(std::slice::from_ref(&judgement))?;
             self.contents.take_judgement(judgement);
         }
-        Ok(progress(count, count))
+        progress(count, count);
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Sums up what a judge decided and writes `evaluation.json`. Prompts it was not asked about have no verdict. What

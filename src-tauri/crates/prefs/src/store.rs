@@ -33,7 +33,7 @@ pub use items::OpenItem;
 pub use labels::Judging;
 pub use pairs::{PairPage, PairQuery, PairRow, PairSource, Pairs, StoredPair};
 pub use queue::{LabelItem, LabelState};
-pub use revisions::{PairChange, PairView};
+pub use revisions::{EditedText, PairChange, PairView};
 pub use training::{JudgementRow, SourcedPair};
 pub use verdict::{Answer, Meaning, Outcome, Side, Verdict};
 

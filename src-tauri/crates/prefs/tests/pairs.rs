@@ -36,6 +36,14 @@ fn an_edit_is_a_row_of_its_own_and_what_was_is_kept() {
         ("import", "Imported from pairs.jsonl, line 2."),
     ];
     assert_eq!(history, expected);
+    let texts = |at: usize| -> Vec<(&str, String, String)> {
+        let text = |content: &Content| content.last_text().to_owned();
+        view.history[at].texts.iter().map(|t| (t.part.as_str(), text(&t.before), text(&t.after))).collect()
+    };
+    let both = |part, before: &str, after: &str| (part, before.to_owned(), after.to_owned());
+    assert_eq!(texts(0), [both("prompt", "p2", "other"), both("rejected answer", "b2", "worse")]);
+    assert_eq!(texts(1), [both("chosen answer", "a2", "better")]);
+    assert_eq!(texts(2), []);
     let same = project.edit_pair(2, "Cleo", "other".into(), "better".into(), "worse".into()).unwrap();
     assert_eq!(same.history.len(), 3, "nothing changed, so nothing is noted");
     let came_in = project.pairs().nth(1).unwrap().unwrap().pair;

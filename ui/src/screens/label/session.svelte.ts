@@ -74,6 +74,14 @@ export class LabelSession {
     this.#take(state, false);
   }
 
+  /** Asks how much there is to judge now; what is on screen stays. */
+  async refresh(): Promise<void> {
+    const before = this.state;
+    const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD });
+    // Whatever was judged meanwhile brings a newer word.
+    if (this.state === before && this.#unsent.length === 0) this.#take(state, true);
+  }
+
   judge(verdict: Verdict, note: string | null = null): void {
     const item = this.current;
     if (!item) return;

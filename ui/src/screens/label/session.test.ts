@@ -151,6 +151,21 @@ describe("LabelSession", () => {
     expect(session.current?.item).toBe(1);
   });
 
+  it("takes new items in behind the one on screen, but no word older than a judgement", async () => {
+    const more = session.refresh();
+    await program.last.answer({ ...state(0, ...items(2, 3, 4)), total: 140 });
+    await more;
+    expect([shown(), session.state?.total]).toEqual([[1, 2, 3, 4], 140]);
+
+    const late = session.refresh();
+    const { answer } = program.last;
+    session.judge("left");
+    await program.last.answer(state(1, ...items(2, 3)));
+    await answer(state(0, ...items(1, 2, 3)));
+    await late;
+    expect([shown(), session.state?.done]).toEqual([[2, 3], 1]);
+  });
+
   it("leaves a refused item when told to", async () => {
     session.judge("left");
     await program.last.fail(refusal());

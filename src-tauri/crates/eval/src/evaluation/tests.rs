@@ -16,8 +16,10 @@ fn answer(id: usize, side: Side, text: &str) -> Answer {
     Answer { id, side, text: text.to_owned(), tokens: text.len(), truncated: false }
 }
 
-fn on(_: usize, _: usize) -> ControlFlow<()> {
-    ControlFlow::Continue(())
+fn judged(folder: &mut Folder, judge: &Judge) -> Result<(), Error> {
+    let flow = folder.judge(judge, &AtomicBool::new(false), &mut |_, _| {})?;
+    assert!(flow.is_continue());
+    Ok(())
 }
 
 /// Four prompts: tuned shorter, base shorter, alike, tuned shorter.
@@ -35,7 +37,7 @@ fn verdicts_are_mapped_back_to_the_models_whoever_was_shown_first() {
     let place = tempfile::tempdir().unwrap();
     let mut folder = answered(place.path());
     let judge = Judge::Rule(Rule::Shorter);
-    assert!(folder.judge(&judge, &mut on).unwrap().is_continue());
+    judged(&mut folder, &judge).unwrap();
     let evaluation = folder.finish(&judge).unwrap();
     let outcomes: Vec<_> = evaluation.items.iter().map(|item| item.outcome.clone()).collect();
     assert_eq!(outcomes, [Outcome::Tuned, Outcome::Base, Outcome::Tie, Outcome::Tuned]);
@@ -78,23 +80,41 @@ fn a_judge_is_not_asked_twice_and_another_judge_is() {
     let place = tempfile::tempdir().unwrap();
     let judge = Judge::Rule(Rule::Shorter);
     let mut folder = answered(place.path());
-    let mut stop_after_two =
-        |done: usize, _: usize| if done == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    assert!(folder.judge(&judge, &mut stop_after_two).unwrap().is_break());
+    let stop = AtomicBool::new(false);
+    let mut stop_after_two = |done: usize, _: usize| stop.store(done == 2, Ordering::Relaxed);
+    assert!(folder.judge(&judge, &stop, &mut stop_after_two).unwrap().is_break());
     drop(folder);
     let mut folder = Folder::open(place.path(), setup(4)).unwrap();
     let mut asked = Vec::new();
-    let mut note = |done: usize, all: usize| {
-        asked.push((done, all));
-        ControlFlow::Continue(())
-    };
-    assert!(folder.judge(&judge, &mut note).unwrap().is_continue());
+    let mut note = |done: usize, all: usize| asked.push((done, all));
+    assert!(folder.judge(&judge, &AtomicBool::new(false), &mut note).unwrap().is_continue());
     assert_eq!(asked, [(2, 4), (3, 4), (4, 4)]);
-    assert!(folder.judge(&Judge::Rule(Rule::Longer), &mut on).unwrap().is_continue());
+    judged(&mut folder, &Judge::Rule(Rule::Longer)).unwrap();
     let lines = std::fs::read_to_string(place.path().join("judgements.jsonl")).unwrap().lines().count();
     assert_eq!(lines, 8);
     assert_eq!(folder.finish(&judge).unwrap().summary.all.tally.wins, 2);
     assert_eq!(folder.finish(&Judge::Rule(Rule::Longer)).unwrap().summary.all.tally.wins, 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_judge_that_is_stopped_at_work_has_not_failed_and_is_asked_again() {
+    let place = tempfile::tempdir().unwrap();
+    let mut folder = answered(place.path());
+    // Slow at the third prompt, at which it is stopped.
+    let script = "grep -q '\"id\":2' && sleep 30; echo a";
+    let judge = Judge::Command(Command::new("sh", vec!["-c".to_owned(), script.to_owned()]));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let at_work = scope.spawn(|| folder.judge(&judge, &stop, &mut |_, _| {}));
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        stop.store(true, Ordering::Relaxed);
+        assert!(at_work.join().unwrap().unwrap().is_break());
+    });
+    let judgements: Vec<Judgement> = files::read_lines(&place.path().join("judgements.jsonl")).unwrap();
+    let ids: Vec<_> = judgements.iter().map(|judgement| judgement.id).collect();
+    assert_eq!(ids, [0, 1]);
+    assert!(judgements.iter().all(|judgement| !matches!(judgement.outcome, Outcome::NoVerdict(_))));
 }
 
 #[test]
@@ -102,7 +122,7 @@ fn a_failing_judge_gives_no_verdict_not_a_tie() {
     let place = tempfile::tempdir().unwrap();
     let mut folder = answered(place.path());
     let judge = Judge::Command(Command::new("no-such-judge-here", vec![]));
-    assert!(folder.judge(&judge, &mut on).unwrap().is_continue());
+    judged(&mut folder, &judge).unwrap();
     let evaluation = folder.finish(&judge).unwrap();
     assert_eq!(evaluation.summary.all.tally, Tally { no_verdict: 4, ..Tally::default() });
     assert_eq!((evaluation.summary.all.win_rate, evaluation.summary.verdict), (None, Verdict::NothingJudged));
@@ -118,7 +138,7 @@ fn what_does_not_belong_is_refused() {
     folder.add(vec![answer(0, Side::Base, "x"), answer(1, Side::Base, "x"), answer(0, Side::Tuned, "x")]).unwrap();
     let error = folder.add(vec![answer(1, Side::Base, "y")]).unwrap_err();
     assert!(error.to_string().contains("base model has answered prompt 1"), "{error}");
-    let error = folder.judge(&Judge::Rule(Rule::Shorter), &mut on).unwrap_err();
+    let error = judged(&mut folder, &Judge::Rule(Rule::Shorter)).unwrap_err();
     assert!(
         error.to_string().starts_with("1 answers are missing, the first of the tuned model to prompt 1"),
         "{error}"

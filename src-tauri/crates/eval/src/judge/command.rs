@@ -7,11 +7,12 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::process::{Child, Command as Process, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, Decision, Shown};
+use super::{Choice, Decision, STOPPED, Shown};
 
 const DEFAULT_TIMEOUT_SECONDS: u64 = 120;
 /// A judge that writes more than this is not answering.
@@ -46,7 +47,7 @@ impl Command {
         format!("program \"{}\"", words.join(" "))
     }
 
-    pub(super) fn decide(&self, shown: Shown<'_>) -> Result<Decision, String> {
+    pub(super) fn decide(&self, shown: Shown<'_>, stop: &AtomicBool) -> Result<Decision, String> {
         // Files instead of pipes: a pipe that nobody reads blocks, and one inherited by a grandchild never ends.
         let no_file = |error: std::io::Error| format!("no temporary file for the judge: {error}");
         let mut input = tempfile::tempfile().map_err(no_file)?;
@@ -63,7 +64,7 @@ impl Command {
             .stderr(Stdio::from(complaints.try_clone().map_err(no_file)?));
         in_a_group_of_its_own(&mut process);
         let mut child = process.spawn().map_err(|error| format!("{} could not be started: {error}", self.program))?;
-        let ended = self.wait(&mut child, &output);
+        let ended = self.wait(&mut child, &output, stop);
         let complaint = tail(&mut complaints);
         let complained = if complaint.is_empty() { String::new() } else { format!("; it said: {complaint}") };
         let status = ended.map_err(|reason| format!("{} {reason}{complained}", self.program))?;
@@ -79,14 +80,16 @@ impl Command {
         })
     }
 
-    fn wait(&self, child: &mut Child, output: &File) -> Result<std::process::ExitStatus, String> {
+    fn wait(&self, child: &mut Child, output: &File, stop: &AtomicBool) -> Result<std::process::ExitStatus, String> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
         loop {
             if let Some(status) = child.try_wait().map_err(|error| format!("could not be waited for: {error}"))? {
                 return Ok(status);
             }
-            let reason = if start.elapsed() > Duration::from_secs(self.timeout_seconds) {
+            let reason = if stop.load(Ordering::Relaxed) {
+                STOPPED.to_owned()
+            } else if start.elapsed() > Duration::from_secs(self.timeout_seconds) {
                 format!("took longer than {} seconds", self.timeout_seconds)
             } else if output.metadata().is_ok_and(|metadata| metadata.len() > LARGEST_OUTPUT) {
                 "wrote more than a megabyte".to_owned()
@@ -194,6 +197,10 @@ mod tests {
             Command { timeout_seconds: 2, ..Command::new("sh", vec!["-c".to_owned(), script.to_owned()]) }
         }
 
+        fn decide(judge: &Command, shown: Shown<'_>) -> Result<Decision, String> {
+            judge.decide(shown, &AtomicBool::new(false))
+        }
+
         fn shown(a: &str) -> Shown<'_> {
             Shown { id: 3, prompt: "Say \"hi\"", a, b: "line\nbreak" }
         }
@@ -202,23 +209,23 @@ mod tests {
         fn the_pair_arrives_as_one_line_of_json() {
             let script =
                 r#"read -r line; [ "$line" = '{"id":3,"prompt":"Say \"hi\"","a":"é","b":"line\nbreak"}' ] && echo a"#;
-            assert_eq!(shell(script).decide(shown("é")).map(|decision| decision.choice), Ok(Choice::A));
+            assert_eq!(decide(&shell(script), shown("é")).map(|decision| decision.choice), Ok(Choice::A));
         }
 
         #[test]
         fn a_judge_need_not_read_nor_be_quick_to() {
             let large = "x".repeat(1 << 20);
-            assert_eq!(shell("echo tie").decide(shown(&large)).map(|d| d.choice), Ok(Choice::Tie));
+            assert_eq!(decide(&shell("echo tie"), shown(&large)).map(|d| d.choice), Ok(Choice::Tie));
         }
 
         #[test]
         fn a_judge_that_fails_says_why() {
-            let failed = |script| shell(script).decide(shown("x")).map(|d| d.choice);
+            let failed = |script| decide(&shell(script), shown("x")).map(|d| d.choice);
             let Err(error) = failed("echo a; echo no key >&2; exit 3") else { panic!("exit code ignored") };
             assert!(error.contains("exit status: 3") && error.ends_with("it said: no key"), "{error}");
             let Err(error) = failed("echo perhaps a") else { panic!("answer accepted") };
             assert!(error.contains("answered \"perhaps a\" instead of a, b or tie"), "{error}");
-            let Err(error) = Command::new("no-such-judge-here", vec![]).decide(shown("x")) else { panic!("started") };
+            let Err(error) = decide(&Command::new("no-such-judge-here", vec![]), shown("x")) else { panic!("started") };
             assert!(error.contains("could not be started"), "{error}");
         }
 
@@ -226,11 +233,25 @@ mod tests {
         fn a_judge_that_hangs_or_floods_is_stopped() {
             let start = Instant::now();
             // A grandchild that keeps the output open does not keep the judge waiting.
-            let Err(error) = shell("sleep 30 & sleep 30").decide(shown("x")) else { panic!("did not time out") };
+            let Err(error) = decide(&shell("sleep 30 & sleep 30"), shown("x")) else { panic!("did not time out") };
             assert!(error.contains("took longer than 2 seconds"), "{error}");
-            let Err(error) = shell("yes a").decide(shown("x")) else { panic!("accepted a flood") };
+            let Err(error) = decide(&shell("yes a"), shown("x")) else { panic!("accepted a flood") };
             assert!(error.contains("more than a megabyte"), "{error}");
             assert!(start.elapsed() < Duration::from_secs(15));
+        }
+
+        #[test]
+        fn a_judge_at_work_is_stopped_at_once() {
+            let (stop, start) = (AtomicBool::new(false), Instant::now());
+            let slow = Command { timeout_seconds: 30, ..shell("sleep 30") };
+            let said = std::thread::scope(|scope| {
+                let at_work = scope.spawn(|| slow.decide(shown("x"), &stop));
+                std::thread::sleep(Duration::from_millis(200));
+                stop.store(true, Ordering::Relaxed);
+                at_work.join().unwrap()
+            });
+            assert!(said.is_err_and(|why| why.contains("was stopped")));
+            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
         }
 
         #[test]
@@ -239,7 +260,7 @@ mod tests {
             let alive = folder.path().join("alive");
             // A grandchild that leaves a sign of life for as long as it lives.
             let script = format!("(while :; do echo >'{0}'; sleep 0.1; done) & wait", alive.display());
-            assert!(shell(&script).decide(shown("x")).is_err());
+            assert!(decide(&shell(&script), shown("x")).is_err());
             assert!(alive.exists(), "the grandchild was never there");
             std::fs::remove_file(&alive).unwrap();
             std::thread::sleep(Duration::from_millis(500));

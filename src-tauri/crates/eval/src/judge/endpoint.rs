@@ -5,16 +5,20 @@
 //! `http` is allowed for this machine and its own network only, and redirects are not followed.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Choice, Decision, Shown};
+use super::{Choice, Decision, STOPPED, Shown, wait};
 
 const DEFAULT_TIMEOUT_SECONDS: u64 = 60;
 /// Tries for one pair; between them it waits 1 and 2 seconds.
 const TRIES: u32 = 3;
+/// How often a request that is under way looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(50);
 /// An endpoint that sends more than this is not answering.
 const LARGEST_REPLY: u64 = 4 << 20;
 
@@ -103,7 +107,7 @@ impl Endpoint {
         Ok(if url.ends_with("/chat/completions") { url.to_owned() } else { format!("{url}/chat/completions") })
     }
 
-    pub(super) fn decide(&self, shown: Shown<'_>) -> Result<Decision, String> {
+    pub(super) fn decide(&self, shown: Shown<'_>, stop: &AtomicBool) -> Result<Decision, String> {
         let address = self.address()?;
         let key = match &self.key_env {
             None => None,
@@ -127,16 +131,43 @@ impl Endpoint {
         let mut tried = 0;
         loop {
             tried += 1;
-            match self.ask(&address, key.as_deref(), &request) {
+            match self.ask_or_stop(&address, key.as_deref(), &request, stop) {
                 Ok(text) => {
                     return decision(&text).ok_or_else(|| {
                         format!("{} answered \"{}\" instead of a, b or tie", self.model, beginning(&text))
                     });
                 }
-                Err(failure) if failure.passing && tried < TRIES => {
-                    std::thread::sleep(Duration::from_secs(u64::from(tried)));
-                }
+                Err(failure)
+                    if failure.passing && tried < TRIES && wait(Duration::from_secs(u64::from(tried)), stop) => {}
                 Err(failure) => return Err(format!("{}: {}", self.url, failure.reason)),
+            }
+        }
+    }
+
+    /// One try that nobody has to wait for: a request cannot be broken off, so it runs in a thread of its own, which ends
+    /// by the time limit of a try, holds nothing and writes nothing.
+    fn ask_or_stop(
+        &self,
+        address: &str,
+        key: Option<&str>,
+        request: &Value,
+        stop: &AtomicBool,
+    ) -> Result<String, Failure> {
+        let (sender, receiver) = mpsc::channel();
+        let (this, address, key, request) = (self.clone(), address.to_owned(), key.map(str::to_owned), request.clone());
+        let asking = move || {
+            // Nobody listens any more where the user has stopped it.
+            let _ = sender.send(this.ask(&address, key.as_deref(), &request));
+        };
+        std::thread::Builder::new()
+            .spawn(asking)
+            .map_err(|error| lasting(format!("no thread can be started to ask it ({error}); close other programs")))?;
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Err(lasting(STOPPED)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(lasting("asking it ended by a fault; report this")),
             }
         }
     }
@@ -238,6 +269,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::sync::mpsc::{Receiver, channel};
+    use std::time::Instant;
 
     /// A server that gives these replies (status, body) one after the other, and what it was asked.
     fn server(replies: Vec<(u16, String)>) -> (String, Receiver<(String, Value)>) {
@@ -277,7 +309,7 @@ mod tests {
     }
 
     fn decide(endpoint: &Endpoint) -> Result<Choice, String> {
-        endpoint.decide(shown()).map(|decision| decision.choice)
+        endpoint.decide(shown(), &AtomicBool::new(false)).map(|decision| decision.choice)
     }
 
     #[test]
@@ -333,6 +365,24 @@ mod tests {
         let endpoint = Endpoint { timeout_seconds: 1, ..Endpoint::new(&url, "m", None).unwrap() };
         let error = decide(&endpoint).unwrap_err();
         assert!(error.contains("no answer came"), "{error}");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_server_that_says_nothing_or_is_busy() {
+        // One takes the request and is silent, the other answers "busy": a try would take a minute, a pause a second.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (busy, _asked) = server(vec![(503, "busy".into()), (503, "busy".into()), (503, "busy".into())]);
+        for url in [format!("http://{}", silent.local_addr().unwrap()), busy] {
+            let endpoint = Endpoint::new(&url, "m", None).unwrap();
+            let (stop, start) = (AtomicBool::new(false), Instant::now());
+            std::thread::scope(|scope| {
+                let at_work = scope.spawn(|| endpoint.decide(shown(), &stop));
+                std::thread::sleep(Duration::from_millis(300));
+                stop.store(true, Ordering::Relaxed);
+                assert!(at_work.join().unwrap().is_err(), "{url}");
+            });
+            assert!(start.elapsed() < Duration::from_millis(900), "{url}: {:?}", start.elapsed());
+        }
     }
 
     #[test]

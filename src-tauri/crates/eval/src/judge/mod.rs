@@ -7,6 +7,9 @@ mod command;
 mod endpoint;
 mod rule;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -93,19 +96,35 @@ impl Judge {
         }
     }
 
-    /// Asks for a verdict on one pair.
+    /// Asks for a verdict on one pair. Whoever sets `stop` does not wait for it.
     ///
     /// # Errors
-    /// A sentence that says why there is none: the program failed, took too long or answered something else. Rules
-    /// always have a verdict.
-    pub fn decide(&self, shown: Shown<'_>) -> Result<Decision, String> {
+    /// A sentence that says why there is none: the program failed, took too long, was stopped or answered something else.
+    /// Rules always have a verdict.
+    pub fn decide(&self, shown: Shown<'_>, stop: &AtomicBool) -> Result<Decision, String> {
         match self {
             Judge::Rule(rule) => Ok(rule.decide(shown)),
-            Judge::Command(command) => command.decide(shown),
-            Judge::Endpoint(endpoint) => endpoint.decide(shown),
+            Judge::Command(command) => command.decide(shown, stop),
+            Judge::Endpoint(endpoint) => endpoint.decide(shown, stop),
             Judge::People => Err("nobody has judged this yet".to_owned()),
         }
     }
+}
+
+/// Said of a judge that was asked to stop.
+const STOPPED: &str = "was stopped";
+
+/// Waits this long, or until somebody stops it. Says whether the time has passed.
+fn wait(time: Duration, stop: &AtomicBool) -> bool {
+    const LOOK: Duration = Duration::from_millis(50);
+    let start = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        match time.checked_sub(start.elapsed()) {
+            None => return true,
+            Some(left) => std::thread::sleep(left.min(LOOK)),
+        }
+    }
+    false
 }
 
 /// Whose answer is shown first, for each of `count` prompts. The same seed gives the same order, and the first prompts'

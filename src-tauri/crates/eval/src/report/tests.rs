@@ -1,6 +1,6 @@
 //! The whole report, from hostile text and from nothing.
 
-use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
 
 use prefs::prompts::Prompt;
 
@@ -42,7 +42,7 @@ fn full(folder: &Path) -> ReportInput {
         evaluation.add(vec![answer(id, Side::Base, text), answer(id, Side::Tuned, "")]).unwrap();
     }
     let judge = Judge::parse("contains:<script>").unwrap();
-    assert!(evaluation.judge(&judge, &mut |_, _| ControlFlow::Continue(())).unwrap().is_continue());
+    assert!(evaluation.judge(&judge, &AtomicBool::new(false), &mut |_, _| {}).unwrap().is_continue());
     let base = Logps { chosen: -2.0, rejected: -1.0 };
     let after = Logps { chosen: -1.0, rejected: -2.0 };
     let pair = PairLogps { reference: base, before: base, after, chosen_tokens: 3, rejected_tokens: 4 };

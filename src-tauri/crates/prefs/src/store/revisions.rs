@@ -39,6 +39,25 @@ pub struct PairChange {
     pub who: String,
     /// What was done, as a sentence.
     pub what: String,
+    /// The texts that were edited, as they were and as they became.
+    pub texts: Vec<EditedText>,
+}
+
+/// A part of a pair before and after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+pub struct EditedText {
+    /// Which part, in words.
+    pub part: String,
+    /// As it was.
+    pub before: Content,
+    /// As it became.
+    pub after: Content,
+}
+
+impl PairChange {
+    fn new(at: i64, who: impl Into<String>, what: String) -> Self {
+        Self { at, who: who.into(), what, texts: Vec::new() }
+    }
 }
 
 impl Project {
@@ -182,11 +201,7 @@ fn history(db: &Connection, id: i64) -> rusqlite::Result<Vec<PairChange>> {
     let (table, row) = if id > 0 { ("pairs", id) } else { ("items", -id) };
     let mut changes = Vec::new();
     if let Some((source, line, at)) = origin(db, table, row)? {
-        changes.push(PairChange {
-            at,
-            who: "import".to_owned(),
-            what: format!("Imported from {source}, line {line}."),
-        });
+        changes.push(PairChange::new(at, "import", format!("Imported from {source}, line {line}.")));
     }
     if id > 0 {
         let items: Vec<i64> = db
@@ -255,22 +270,36 @@ fn changes(mut before: Texts, revisions: Vec<(i64, String, Texts, bool, [&'stati
     let mut was_removed = false;
     let mut changes = Vec::new();
     for (at, who, now_is, removed, names) in revisions {
-        let what = if now_is[0].is_none() {
-            match (was_removed, removed) {
-                (false, true) => "Removed.".to_owned(),
-                _ => "Put back.".to_owned(),
-            }
-        } else {
-            let generated = before[1].is_none() && now_is[1].is_some();
-            let changed: Vec<&str> =
-                (0..3).filter(|&part| before[part] != now_is[part]).map(|part| names[part]).collect();
+        let (what, texts) = if now_is[0].is_none() {
+            let what = if removed && !was_removed { "Removed." } else { "Put back." };
+            (what.to_owned(), Vec::new())
+        } else if before[1].is_none() && now_is[1].is_some() {
             before = now_is;
-            if generated { "Generated both answers.".to_owned() } else { format!("Edited the {}.", listing(&changed)) }
+            ("Generated both answers.".to_owned(), Vec::new())
+        } else {
+            let texts = edited(&before, &now_is, names);
+            let parts: Vec<&str> = texts.iter().map(|text| text.part.as_str()).collect();
+            let what = format!("Edited the {}.", listing(&parts));
+            before = now_is;
+            (what, texts)
         };
         was_removed = removed;
-        changes.push(PairChange { at, who, what });
+        changes.push(PairChange { at, who, what, texts });
     }
     changes
+}
+
+/// The parts that are not what they were.
+fn edited(before: &Texts, after: &Texts, names: [&str; 3]) -> Vec<EditedText> {
+    let parts = before.iter().zip(after).zip(names);
+    parts
+        .filter_map(|((before, after), part)| match (before, after) {
+            (Some(before), Some(after)) if before != after => {
+                Some(EditedText { part: part.to_owned(), before: before.clone(), after: after.clone() })
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 fn listing(names: &[&str]) -> String {
@@ -303,9 +332,9 @@ fn judgements(db: &Connection, item: i64, chosen: Answer) -> rusqlite::Result<Ve
         };
         let again = if row.get::<_, bool>(4)? { " a second time" } else { "" };
         let note = row.get::<_, Option<String>>(3)?.map_or_else(String::new, |note| format!(" Note: {note}"));
-        changes.push(PairChange { at, who: who.clone(), what: format!("Judged blind{again}: {said}.{note}") });
+        changes.push(PairChange::new(at, &*who, format!("Judged blind{again}: {said}.{note}")));
         if let Some(at) = row.get(5)? {
-            changes.push(PairChange { at, who, what: format!("Took the judgement back ({said}).") });
+            changes.push(PairChange::new(at, who, format!("Took the judgement back ({said}).")));
         }
     }
     Ok(changes)

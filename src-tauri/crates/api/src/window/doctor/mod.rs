@@ -24,6 +24,8 @@ struct Seen<'a> {
     /// The last of each step, oldest first.
     samples: Vec<&'a Samples>,
     total_steps: u64,
+    /// Whether pairs are held out, looked at or not.
+    held_out: bool,
     /// Code and message of the error that ended the run.
     failed: Option<(&'a str, &'a str)>,
     /// Memory that can still be taken while the run goes on.
@@ -62,6 +64,7 @@ impl<'a> Seen<'a> {
             evals: Vec::new(),
             samples: Vec::new(),
             total_steps: 0,
+            held_out: config.data.eval.is_some(),
             failed: None,
             memory_left,
         };

@@ -123,6 +123,7 @@ pub(super) fn memorised(seen: &Seen) -> Option<Finding> {
         Some(accuracy) => {
             format!(" The held-out pairs stand at {:.0} %: what is learned is these pairs.", 100.0 * accuracy)
         }
+        None if seen.held_out => " The held-out pairs have not been looked at yet.".to_owned(),
         None => " There are no held-out pairs that would tell whether it is more than these pairs.".to_owned(),
     };
     Some(Finding {

@@ -6,7 +6,7 @@ use ts_rs::TS;
 
 pub use prefs::Refused as RefusedRow;
 pub use prefs::mapping::{ColumnMapping, ImportKind};
-pub use prefs::store::{PairChange, PairPage, PairQuery, PairSource};
+pub use prefs::store::{EditedText, PairChange, PairPage, PairQuery, PairSource};
 pub use prefs::table::Column;
 
 /// A file that was sent.

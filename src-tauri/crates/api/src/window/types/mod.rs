@@ -19,8 +19,8 @@ mod training;
 pub use prefs::{Content, Message};
 
 pub use data::{
-    Column, ColumnMapping, ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairSource,
-    PairView, PreviewRow, RefusedRow, Rendered, Upload,
+    Column, ColumnMapping, EditedText, ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery,
+    PairSource, PairView, PreviewRow, RefusedRow, Rendered, Upload,
 };
 pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,

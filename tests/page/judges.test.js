@@ -1,0 +1,188 @@
+// Every automatic judge, chosen on the page: a rule, a program, a model behind an address. What fails is said, and nobody
+// has to wait for a judge that hangs.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { goTo, launch, open } from "./browser.js";
+import { Machine } from "./program.js";
+import { pairs } from "./rows.js";
+import { trained, until } from "./screens.js";
+
+let machine, browser, page, project, endpoint;
+before(async () => {
+  machine = await new Machine().start();
+  browser = await launch();
+  project = await machine.project("Judged", "pairs.jsonl", pairs(40), "pairs");
+  await trained(machine, project, { name: "run" }, { max_steps: 8 });
+  endpoint = await new Endpoint().start();
+  page = await open(browser, machine);
+  await page.getByRole("heading", { name: "Judged" }).waitFor();
+});
+after(async () => {
+  await browser?.close();
+  await machine?.end();
+  endpoint?.server.close();
+  endpoint?.server.closeAllConnections();
+});
+
+/** An OpenAI-compatible server, which does as it is told. */
+class Endpoint {
+  asked = [];
+  /** What it does with a question: gives the text of a completion, or a status, or nothing at all. */
+  answer = () => "a";
+
+  async start() {
+    this.server = createServer(async (request, reply) => {
+      let body = "";
+      for await (const part of request) body += part;
+      this.asked.push({ path: request.url, ...JSON.parse(body) });
+      const said = this.answer(JSON.parse(body).messages.at(-1).content);
+      if (said === null) return;
+      const [status, content] = typeof said === "number" ? [said, "no such key here"] : [200, said];
+      reply.writeHead(status, { "Content-Type": "application/json" });
+      reply.end(JSON.stringify(status === 200 ? { choices: [{ message: { role: "assistant", content } }] } : { error: content }));
+    });
+    await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    this.url = `http://127.0.0.1:${this.server.address().port}/v1`;
+    return this;
+  }
+}
+
+async function newEvaluation() {
+  await goTo(page, "e");
+  await page.getByRole("button", { name: "New evaluation" }).first().click();
+}
+
+/** Starts an evaluation from the page, judged as `choose` fills in the form. */
+async function evaluate(prompts, choose) {
+  await newEvaluation();
+  await page.getByLabel("At most so many prompts").fill(String(prompts));
+  await page.getByText("How the models answer").click();
+  await page.getByLabel("max_new_tokens").fill("12");
+  await choose();
+  await page.getByRole("button", { name: "Start evaluation" }).click();
+  await page.getByRole("heading", { name: "Evaluation of run" }).waitFor();
+  return decodeURIComponent(new URL(page.url()).hash.split("/")[2]);
+}
+
+const done = () => page.getByText(/^done · /).waitFor({ timeout: 60_000 });
+const judgedBy = (title) => page.getByRole("radio", { name: title }).check();
+const items = async (evaluation) => (await machine.call("eval_items", { project, evaluation, filter: "all", offset: 0, limit: 50 })).rows;
+/** The row of a table on the result, by its name. */
+const row = (name) => page.getByRole("row", { name }).getByRole("cell").allInnerTexts();
+
+test("a rule", async () => {
+  const evaluation = await evaluate(10, async () => {
+    await judgedBy(/^A rule/);
+    await page.getByLabel("Rule", { exact: true }).selectOption("contains");
+    await page.getByLabel("Text", { exact: true }).fill("P");
+  });
+  await done();
+  const rows = await items(evaluation);
+  assert.equal(rows.length, 10);
+  const holds = (text) => text.toLowerCase().includes("p");
+  for (const { base, tuned, auto } of rows) assert.equal(auto, holds(tuned) === holds(base) ? "tie" : holds(tuned) ? "tuned" : "base");
+  const count = (winner) => String(rows.filter(({ auto }) => auto === winner).length);
+  assert.deepEqual((await row(/^The judge/)).slice(0, 4), [count("tuned"), count("tie"), count("base"), "0"]);
+});
+
+test("a program, which learns nothing but prompt and two answers", async () => {
+  const [script, log] = ["judge.mjs", "asked.jsonl"].map((name) => join(machine.folder, name));
+  writeFileSync(script, `
+    import { appendFileSync, readFileSync } from "node:fs";
+    const line = readFileSync(0, "utf8");
+    appendFileSync(${JSON.stringify(log)}, line);
+    const { a, b } = JSON.parse(line);
+    console.log(JSON.stringify({ winner: a.length === b.length ? "tie" : a.length > b.length ? "a" : "b", reason: "It has more signs." }));
+  `);
+  const evaluation = await evaluate(4, async () => {
+    await judgedBy(/^A program/);
+    await page.getByLabel("Program and arguments").fill(`${process.execPath} ${script}`);
+  });
+  await done();
+  const rows = await items(evaluation);
+  for (const { base, tuned, auto } of rows) assert.equal(auto, tuned.length > base.length ? "tuned" : tuned.length < base.length ? "base" : "tie");
+  const asked = readFileSync(log, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(asked.map((question) => Object.keys(question)), Array(4).fill(["id", "prompt", "a", "b"]));
+  await page.getByRole("link", { name: "Answers", exact: true }).click();
+  await page.getByText("It has more signs.").waitFor();
+});
+
+test("a program that fails gives no verdict, and why", async () => {
+  const script = join(machine.folder, "broken.mjs");
+  writeFileSync(script, "console.error('no such dictionary'); process.exit(3);");
+  await evaluate(2, async () => {
+    await judgedBy(/^A program/);
+    await page.getByLabel("Program and arguments").fill(`${process.execPath} ${script}`);
+  });
+  await done();
+  assert.deepEqual((await row(/^The judge/)).slice(0, 4), ["0", "0", "0", "2"]);
+  await page.getByRole("link", { name: "Answers", exact: true }).click();
+  await page.getByText(/exit status: 3.*no such dictionary/).waitFor();
+});
+
+async function byModel(prompts, url = endpoint.url) {
+  return evaluate(prompts, async () => {
+    await judgedBy(/^A model/);
+    await page.getByRole("textbox", { name: "Address" }).fill(url);
+    await page.getByLabel("Model", { exact: true }).fill("judge-1");
+  });
+}
+
+test("a model behind an OpenAI-compatible address", async () => {
+  endpoint.answer = () => "b";
+  const evaluation = await byModel(6);
+  await done();
+  assert.equal(endpoint.asked.length, 6);
+  const [{ path, model, temperature, messages }] = endpoint.asked;
+  assert.deepEqual([path, model, temperature, messages.length], ["/v1/chat/completions", "judge-1", 0, 2]);
+  // It always says b: who stood there was drawn, so that it prefers neither model.
+  const winners = (await items(evaluation)).map(({ auto, base, tuned }, i) => [auto, { base, tuned }[auto], endpoint.asked[i].messages[1].content]);
+  for (const [winner, answer, question] of winners) assert.ok(question.includes(`[Answer B]\n${answer}\n[End of answer B]`), `${winner}: ${question}`);
+});
+
+test("a model that refuses gives no verdict, and why", async () => {
+  endpoint.answer = () => 401;
+  await byModel(2);
+  await done();
+  assert.deepEqual((await row(/^The judge/)).slice(0, 4), ["0", "0", "0", "2"]);
+  await page.getByRole("link", { name: "Answers", exact: true }).click();
+  await page.getByText(/key was refused \(401\).*no such key here/).waitFor();
+});
+
+test("a model that hangs is stopped at once, and the evaluation goes on with it later", async () => {
+  let questions = 0;
+  endpoint.answer = () => ((questions += 1) === 1 ? "tie" : null);
+  const evaluation = await byModel(3);
+  await until(() => questions === 2, "the second question");
+  await page.getByText("judge", { exact: true }).first().waitFor();
+  const start = performance.now();
+  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  await page.getByText("Nobody is at work on this evaluation").waitFor();
+  assert.ok(performance.now() - start < 3000, `it took ${Math.round(performance.now() - start)} ms`);
+  // What it had judged is kept; what it hung at is no failure of the judge.
+  assert.deepEqual((await items(evaluation)).map(({ auto, auto_reason }) => [auto, auto_reason]), [["tie", null], ["none", "not judged"], ["none", "not judged"]]);
+
+  endpoint.answer = () => "a";
+  await page.getByRole("button", { name: "Go on with it" }).click();
+  await done();
+  const winners = (await items(evaluation)).map(({ auto }) => auto);
+  assert.ok(winners[0] === "tie" && !winners.includes("none"), winners.join());
+  assert.deepEqual(page.complaints, []);
+});
+
+test("a key that is not the name of a variable, and an address that others could read, are refused on the page", async () => {
+  await newEvaluation();
+  await judgedBy(/^A model/);
+  await page.getByLabel("Model", { exact: true }).fill("judge-1");
+  await page.getByLabel("Environment variable that holds the key").fill("sk-secret-key");
+  await page.getByText(/keys are not kept here/).waitFor();
+  assert.ok(await page.getByRole("button", { name: "Start evaluation" }).isDisabled());
+  await page.getByLabel("Environment variable that holds the key").fill("");
+  await page.getByRole("textbox", { name: "Address" }).fill("http://example.com/v1");
+  await page.getByRole("button", { name: "Start evaluation" }).click();
+  await page.getByText(/would be read by others on the way; use https/).waitFor();
+});
