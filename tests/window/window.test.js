@@ -31,7 +31,7 @@ after(() => {
 
 const judged = (window) => window.run("return document.querySelector(\"progress[aria-label='Items judged']\")?.value ?? null;");
 
-test("the window shows the demo, labels by key, trains, and finds its run again", async () => {
+test("the window shows the demo, labels by key, trains, finds its run again, and shows a win rate", async () => {
   let window = await Window.open(program, ["--demo"], env);
   try {
     await window.shows("Demo");
@@ -68,6 +68,17 @@ test("the window shows the demo, labels by key, trains, and finds its run again"
     await window.run("window.location.hash = '#/train/' + encodeURIComponent(arguments[0]);", summary.run);
     await window.shows("finished", 180);
     assert.equal((await window.call("run", { project, run: summary.run })).summary.step, 300);
+
+    const evaluation = {
+      project, run: summary.run, judge: { kind: "rule", rule: "shorter" }, prompts: "held_out",
+      max_prompts: 8, temperature: 0, max_new_tokens: 24, seed: 1,
+    };
+    await window.call("start_evaluation", { request: evaluation });
+    const evaluations = () => window.call("evaluations", { project });
+    await until(async () => (await evaluations())[0]?.state === "done", "the evaluation");
+    await window.run("window.location.hash = '#/evaluate/' + encodeURIComponent(arguments[0]);", (await evaluations())[0].evaluation);
+    await window.shows("win rate");
+    if (process.env.TIEBREAK_SCREENSHOTS) writeFileSync(join(process.env.TIEBREAK_SCREENSHOTS, "window-result.png"), Buffer.from(await window.screenshot(), "base64"));
   } finally {
     await window.close();
   }
