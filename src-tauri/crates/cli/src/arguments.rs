@@ -116,8 +116,8 @@ pub(crate) enum Command {
         /// A finished run: its adapter, in PEFT's format
         #[arg(long)]
         run: Option<PathBuf>,
-        /// Instead of the adapter, the run's model with the adapter merged in: a folder that transformers and vLLM load.
-        /// It is read again, and compared with the run's model, before it appears
+        /// Instead of the adapter, the run's model with the adapter merged in: a folder in Hugging
+        /// Face's format, which transformers loads. It is read again, and compared with the run's model, before it appears
         #[arg(long, requires = "run")]
         merged: bool,
         /// What merged weights are stored as [default: as in the base's config.json; bf16 where that is a GGUF file]

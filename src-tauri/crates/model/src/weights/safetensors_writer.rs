@@ -181,9 +181,10 @@ impl ShardFile {
     /// Appends the next numbers of the tensor `name`.
     pub(crate) fn append(&mut self, name: &str, numbers: &[f32]) -> Result<()> {
         if let Some(value) = self.dtype.first_too_large(numbers) {
-            return Err(match value.is_finite() {
-                true => Error::TooLarge { name: name.to_string(), value, dtype: self.dtype.name() },
-                false => Error::NonFinite { what: format!("a merged weight of \"{name}\"") },
+            return Err(if value.is_finite() {
+                Error::TooLarge { name: name.to_string(), value, dtype: self.dtype.name() }
+            } else {
+                Error::NonFinite { what: format!("a merged weight of \"{name}\"") }
             });
         }
         self.dtype.encode(numbers, &mut self.bytes);
