@@ -361,6 +361,15 @@ export type Export = {
   /** Which things. */
   what: Array<ExportWhat>, };
 
+/** A run whose merged weights are to be handed out. */
+export type ExportMerged = {
+  /** The project's folder. */
+  project: string,
+  /** The run. */
+  run: string,
+  /** What they are stored as. */
+  dtype: WeightType, };
+
 /** What can be handed out. */
 export type ExportWhat = "adapter" | "pairs" | "report" | "labels";
 
@@ -371,7 +380,9 @@ export type Exported = {
   /** Where it is. */
   path: string,
   /** How to load it. */
-  load: string, };
+  load: string,
+  /** What was found when it was read again, in words, where that is done. */
+  check: string | null, };
 
 /** A model to be brought here. */
 export type FetchModel = {
@@ -580,10 +591,12 @@ export type Job = {
   /** Why it failed. */
   error: ApiError | null,
   /** The evaluation that it makes. */
-  evaluation: string | null, };
+  evaluation: string | null,
+  /** What it has handed out. */
+exported: Exported | null, };
 
 /** What a job does. */
-export type JobKind = "candidates" | "evaluation" | "model" | "measure";
+export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge";
 
 /** Where a job stands. */
 export type JobState = "running" | "done" | "failed" | "cancelled";
@@ -1226,6 +1239,9 @@ export type Upload = {
 /** What was pressed, as the annotator saw the two answers. */
 export type Verdict = "left_much" | "left" | "right" | "right_much" | "tie_good" | "tie_bad" | "skip";
 
+/** What merged weights are stored as. */
+export type WeightType = "f32" | "bf16" | "f16";
+
 /** Whose answer is better. */
 export type Winner = "tuned" | "base" | "tie" | "none";
 
@@ -1269,6 +1285,7 @@ export interface Operations {
   judge_blind: [JudgeBlind, BlindItem | null];
   undo_blind: [BlindOf, BlindItem | null];
   export: [Export, Array<Exported>];
+  export_merged: [ExportMerged, Job];
   jobs: [Nothing, Array<Job>];
   cancel_job: [CancelJob, Job];
 }

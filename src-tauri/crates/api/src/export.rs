@@ -1,7 +1,16 @@
-//! Handing out what was made: the adapter, the report, the pairs.
+//! Handing out what was made: the adapter or the merged weights of a run, and a project's pairs.
+
+mod check;
+mod merged;
+mod whole_folder;
+
+pub use check::MergedCheck;
+pub(crate) use merged::{MERGED, Merging};
+pub(crate) use whole_folder::WholeFolder;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use model::FloatType;
 use prefs::jsonl;
 use prefs::store::Project;
 use serde::Serialize;
@@ -11,27 +20,41 @@ use train::folder::ADAPTER;
 /// What is to be handed out; at least one of the two sources.
 #[derive(Debug, Clone)]
 pub struct ExportRequest {
-    /// A finished run: its adapter, in PEFT's format.
+    /// A finished run.
     pub run: Option<PathBuf>,
+    /// What of the run.
+    pub weights: Weights,
     /// A project: its pairs as they are trained on, as JSONL.
     pub project: Option<PathBuf>,
     /// Where it goes.
     pub output_dir: PathBuf,
 }
 
+/// The form in which a run's weights are handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weights {
+    /// The adapter alone, in PEFT's format.
+    Adapter,
+    /// The base with the adapter merged in, as a Hugging Face folder; stored as the base is where no type is named.
+    Merged(Option<FloatType>),
+}
+
 /// One thing handed out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Exported {
-    /// `adapter` or `pairs`.
+    /// `adapter`, `merged` or `pairs`.
     pub what: String,
     /// Where it is.
     pub path: PathBuf,
     /// How to load it.
     pub load: String,
+    /// What was found when it was read again, where that is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<MergedCheck>,
 }
 
 /// All of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExportReply {
     /// In the order in which it was written.
     pub exported: Vec<Exported>,
@@ -40,7 +63,8 @@ pub struct ExportReply {
 /// Exports.
 ///
 /// # Errors
-/// When the run is not finished, the project cannot be read, or the folder cannot be written.
+/// When the run is not finished, the project cannot be read, the folder cannot be written, or merged weights do not give
+/// what the run's model gives.
 pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportReply> {
     if request.run.is_none() && request.project.is_none() {
         return Err(Error::new(
@@ -52,7 +76,10 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     std::fs::create_dir_all(&request.output_dir).map_err(Error::file(&request.output_dir))?;
     let mut exported = Vec::new();
     if let Some(run) = &request.run {
-        exported.push(adapter(run, &request.output_dir)?);
+        exported.push(match request.weights {
+            Weights::Adapter => adapter(run, &request.output_dir)?,
+            Weights::Merged(dtype) => merged::merged(run, dtype, &request.output_dir, context)?,
+        });
     }
     context.check()?;
     if let Some(project) = &request.project {
@@ -64,15 +91,7 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
 /// A run's adapter, in PEFT's format.
 fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
     let config = runs::prepared(run)?;
-    let from = run.join(ADAPTER);
-    if !from.join("adapter_model.safetensors").exists() {
-        let message = format!("the run in {} has no adapter yet", run.display());
-        return Err(Error::new(
-            "unfinished",
-            message,
-            "let it finish: `tiebreak worker` with that folder goes on with it",
-        ));
-    }
+    let from = adapter_of(run)?;
     let to = output_dir.join(ADAPTER);
     let base = config.model.display().to_string();
     std::fs::create_dir_all(&to).map_err(Error::file(&to))?;
@@ -88,7 +107,21 @@ fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
             to.display()
         ),
         path: to,
+        check: None,
     })
+}
+
+/// The folder of a run's adapter.
+///
+/// # Errors
+/// When there is none yet.
+fn adapter_of(run: &Path) -> Result<PathBuf> {
+    let adapter = run.join(ADAPTER);
+    if adapter.join("adapter_model.safetensors").is_file() {
+        return Ok(adapter);
+    }
+    let message = format!("the run in {} has no adapter yet", run.display());
+    Err(Error::new("unfinished", message, "let it finish: `tiebreak worker` with that folder goes on with it"))
 }
 
 /// A project's pairs as they are trained on, as JSONL.
@@ -104,6 +137,7 @@ fn pairs(project: &Project, output_dir: &Path) -> Result<Exported> {
             path.display().to_string()
         ),
         path,
+        check: None,
     })
 }
 

@@ -123,13 +123,13 @@ TIEBREAK_CACHE='{}' exec '{}' \"$@\"
         }
     }
 
-    fn job_done(&self, job: &Value) {
+    fn job_done(&self, job: &Value) -> Value {
         let began = Instant::now();
         loop {
             let jobs = self.backend.call("jobs", json!({})).unwrap();
             let found = jobs.as_array().unwrap().iter().find(|other| other["job"] == job["job"]).unwrap().clone();
             match found["state"].as_str().unwrap() {
-                "done" => return,
+                "done" => return found,
                 "running" => assert!(began.elapsed() < Duration::from_secs(120), "{found:#}"),
                 _ => panic!("{found:#}"),
             }
@@ -273,9 +273,55 @@ fn evaluate_and_hand_out(place: &Place, run: &str) {
         assert!(path.exists() && path.starts_with(&place.project), "{one}");
         assert!(!one["load"].as_str().unwrap().is_empty());
     }
+    hand_out_merged(place, run);
+
     let of_people = json!({"run": null, "evaluation": people["evaluation"], "what": ["report"]});
     let page = place.call("export", &of_people)[0]["path"].as_str().map(PathBuf::from).unwrap();
     assert!(page.is_file() && page.extension().is_some_and(|extension| extension == "html"));
+}
+
+fn hand_out_merged(place: &Place, run: &str) {
+    let exports = Path::new(&place.project).join("exports");
+    let count = || std::fs::read_dir(&exports).unwrap().count();
+    let before = count();
+    let job = place.call("export_merged", &json!({"run": run, "dtype": "bf16"}));
+    assert_eq!((&job["kind"], &job["exported"]), (&json!("merge"), &Value::Null));
+    let done = place.job_done(&job);
+    let exported = &done["exported"];
+    assert_eq!(exported["what"], "merged", "{done:#}");
+    let path = Path::new(exported["path"].as_str().unwrap());
+    assert!(
+        path.starts_with(&exports) && path.join("model.safetensors").is_file() && path.join("config.json").is_file()
+    );
+    assert!(exported["check"].as_str().unwrap().contains("4 held-out pairs"), "{exported}");
+    assert!(exported["load"].as_str().unwrap().contains("vllm serve"), "{exported}");
+    assert_eq!(count(), before + 1);
+
+    // The page may show it after it was opened again; the model that is trained on is loaded anew.
+    let again = place.call("export_merged", &json!({"run": run, "dtype": "f32"}));
+    assert_eq!(place.job_done(&again)["state"], "done");
+
+    // What a killed program left goes away; a job that is stopped, as soon as this one is, leaves nothing.
+    std::fs::create_dir_all(exports.join("killed/merged.partial")).unwrap();
+    std::fs::write(exports.join("killed/merged.partial/model.safetensors"), "half").unwrap();
+    let before = count();
+    let job = place.call("export_merged", &json!({"run": run, "dtype": "f16"}));
+    place.backend.call("cancel_job", json!({"job": job["job"]})).unwrap();
+    let began = Instant::now();
+    let ended = loop {
+        let jobs = place.backend.call("jobs", json!({})).unwrap();
+        let ended = jobs.as_array().unwrap().iter().find(|other| other["job"] == job["job"]).unwrap().clone();
+        if ended["state"] != "running" {
+            break ended;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{ended:#}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let made = usize::from(ended["state"] == "done");
+    assert!(made == 1 || ended["state"] == "cancelled" && ended["exported"] == Value::Null, "{ended:#}");
+    assert_eq!(count(), before - 1 + made, "{ended:#}");
+    assert_eq!(place.ask("export_merged", &json!({"run": "../..", "dtype": "f16"})).unwrap_err().code, "no_run");
+    assert_eq!(place.ask("export_merged", &json!({"run": run, "dtype": "q4"})).unwrap_err().code, "bad_request");
 }
 
 #[test]

@@ -14,6 +14,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The operating system refused to write a file.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file of the model folder is missing or cannot be used.
     #[error("{}: {what}. {hint}", path.display())]
     File {
@@ -77,6 +85,11 @@ impl Error {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Write { path, source }
     }
 
     /// Names the file that the error is about.

@@ -17,11 +17,13 @@ mod pre_tokenizer;
 mod python;
 mod template;
 mod tokenizer;
+mod written;
 
 pub use error::Error;
 pub use limits::{Kept, Limited, Limits, PairIds, Truncation, limit};
 pub use pair::{Boundary, EncodedPair, encode_pair, encode_prompt};
 pub use tokenizer::Tokenizer;
+pub use written::write_tokenizer;
 
 #[cfg(test)]
 mod tests;

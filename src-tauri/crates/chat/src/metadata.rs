@@ -39,33 +39,38 @@ impl Tokenizer {
     /// # Errors
     /// When the file holds no tokenizer, one of another kind, or one that does not fit together.
     pub fn from_gguf(header: &Header) -> Result<Self, Error> {
-        let metadata = Metadata(header);
-        let vocabulary = metadata.vocabulary()?;
-        let tokenizer_json = match metadata.text(MODEL)? {
-            "gpt2" => metadata.byte_level(&vocabulary)?,
-            "llama" => metadata.sentence_piece(&vocabulary)?,
-            other => {
-                let problem = format!("is \"{other}\", which is not supported; supported: gpt2, llama");
-                return Err(Error::Metadata { key: MODEL, problem });
-            }
-        };
-        let mut special_tokens = BTreeMap::new();
-        for (name, key) in [("bos_token", BOS), ("eos_token", EOS), ("unk_token", UNKNOWN), ("pad_token", PADDING)] {
-            if let Some(id) = metadata.token_id(key, &vocabulary)? {
-                special_tokens.insert(name.to_owned(), vocabulary.tokens[id as usize].clone());
-            }
-        }
-        let mut stop_ids = BTreeSet::new();
-        for key in [EOS, END_OF_TURN, END_OF_MESSAGE] {
-            stop_ids.extend(metadata.token_id(key, &vocabulary)?);
-        }
-        let template = match header.metadata.get(TEMPLATE) {
-            None => None,
-            Some(_) => Some(metadata.text(TEMPLATE)?.to_owned()),
-        };
-        let inner = serde_json::from_value(tokenizer_json).map_err(Error::tokenizer)?;
-        Ok(Self::assemble(Parts { inner, template: Ok(template), special_tokens, stop_ids }))
+        Ok(Self::assemble(parts(header)?))
     }
+}
+
+/// What the metadata says of the tokenizer.
+pub(crate) fn parts(header: &Header) -> Result<Parts, Error> {
+    let metadata = Metadata(header);
+    let vocabulary = metadata.vocabulary()?;
+    let tokenizer_json = match metadata.text(MODEL)? {
+        "gpt2" => metadata.byte_level(&vocabulary)?,
+        "llama" => metadata.sentence_piece(&vocabulary)?,
+        other => {
+            let problem = format!("is \"{other}\", which is not supported; supported: gpt2, llama");
+            return Err(Error::Metadata { key: MODEL, problem });
+        }
+    };
+    let mut special_tokens = BTreeMap::new();
+    for (name, key) in [("bos_token", BOS), ("eos_token", EOS), ("unk_token", UNKNOWN), ("pad_token", PADDING)] {
+        if let Some(id) = metadata.token_id(key, &vocabulary)? {
+            special_tokens.insert(name.to_owned(), vocabulary.tokens[id as usize].clone());
+        }
+    }
+    let mut stop_ids = BTreeSet::new();
+    for key in [EOS, END_OF_TURN, END_OF_MESSAGE] {
+        stop_ids.extend(metadata.token_id(key, &vocabulary)?);
+    }
+    let template = match header.metadata.get(TEMPLATE) {
+        None => None,
+        Some(_) => Some(metadata.text(TEMPLATE)?.to_owned()),
+    };
+    let inner = serde_json::from_value(tokenizer_json).map_err(Error::tokenizer)?;
+    Ok(Parts { inner, template: Ok(template), special_tokens, stop_ids })
 }
 
 /// What a token is for (`llama_token_type`).

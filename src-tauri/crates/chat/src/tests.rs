@@ -5,6 +5,7 @@ mod conversations;
 mod folders;
 mod from_metadata;
 mod templates;
+mod written;
 
 use std::collections::BTreeMap;
 

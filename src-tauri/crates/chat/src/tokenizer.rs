@@ -14,7 +14,7 @@ pub struct Tokenizer {
     pub(crate) inner: tokenizers::Tokenizer,
     /// The compiled template, none, or why it cannot be used: text goes through all the same.
     template: Result<Option<ChatTemplate>, String>,
-    special_tokens: BTreeMap<String, String>,
+    pub(crate) special_tokens: BTreeMap<String, String>,
     stop_ids: Vec<u32>,
 }
 

@@ -1,6 +1,6 @@
 //! The command line's words.
 
-use api::{ModelChoice, Sampling, Truncation};
+use api::{FloatType, ModelChoice, Sampling, Truncation};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -111,11 +111,18 @@ pub(crate) enum Command {
         #[arg(long)]
         output_dir: PathBuf,
     },
-    /// Hand out a run's adapter or a project's pairs
+    /// Hand out a run's adapter or merged weights, or a project's pairs
     Export {
-        /// A finished run
+        /// A finished run: its adapter, in PEFT's format
         #[arg(long)]
         run: Option<PathBuf>,
+        /// Instead of the adapter, the run's model with the adapter merged in: a folder in Hugging
+        /// Face's format, which transformers loads. It is read again, and compared with the run's model, before it appears
+        #[arg(long, requires = "run")]
+        merged: bool,
+        /// What merged weights are stored as [default: as in the base's config.json; bf16 where that is a GGUF file]
+        #[arg(long, value_enum, requires = "merged")]
+        dtype: Option<StoredType>,
         /// A project
         #[arg(long)]
         project: Option<PathBuf>,
@@ -149,6 +156,27 @@ pub(crate) enum Command {
         /// The run's folder
         run: PathBuf,
     },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "lower")]
+pub(crate) enum StoredType {
+    /// Without rounding
+    F32,
+    /// Half the size, as most models are published
+    Bf16,
+    /// Half the size, finer than bf16, with a smaller range
+    F16,
+}
+
+impl From<StoredType> for FloatType {
+    fn from(dtype: StoredType) -> Self {
+        match dtype {
+            StoredType::F32 => Self::F32,
+            StoredType::Bf16 => Self::Bf16,
+            StoredType::F16 => Self::F16,
+        }
+    }
 }
 
 /// Model, adapter, device.

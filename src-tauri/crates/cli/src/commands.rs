@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::serve;
 use api::{
     CheckRequest, Context, DemoReply, DemoRequest, EvalRequest, ExportRequest, GenerateRequest, ImportRequest,
-    ReportRequest, Result, ScoreRequest,
+    ReportRequest, Result, ScoreRequest, Weights,
 };
 use serde::Serialize;
 use std::cell::RefCell;
@@ -107,9 +107,15 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let reply = api::report(&ReportRequest { run, eval, output_dir }, &mut context)?;
             print("report", &reply, format!("report: {}", reply.html.display()));
         }
-        Command::Export { run, project, output_dir } => {
-            for exported in api::export(&ExportRequest { run, project, output_dir }, &mut context)?.exported {
-                let words = format!("{}: {}\n  {}", exported.what, exported.path.display(), exported.load);
+        Command::Export { run, merged, dtype, project, output_dir } => {
+            let weights = if merged { Weights::Merged(dtype.map(Into::into)) } else { Weights::Adapter };
+            let request = ExportRequest { run, weights, project, output_dir };
+            for exported in api::export(&request, &mut context)?.exported {
+                let mut words = format!("{}: {}", exported.what, exported.path.display());
+                let check = exported.check.iter().map(|check| check.words.as_str());
+                for line in exported.load.lines().chain(check) {
+                    let _ = write!(words, "\n  {line}");
+                }
                 print("export", &exported, words);
             }
         }

@@ -121,15 +121,21 @@ impl Decoder {
     /// # Errors
     /// When the device runs out of memory or a token id is outside the vocabulary.
     pub fn logps(&self, lora: Option<&Lora>, batch: &Batch) -> Result<Vec<f64>> {
+        Ok(sum_by_sequence(&self.token_logps(lora, batch)?, batch))
+    }
+
+    /// Log-probability of each response token, in the order of [`Batch::targets`]; with `lora` off, the reference.
+    ///
+    /// # Errors
+    /// As [`Decoder::logps`].
+    pub fn token_logps(&self, lora: Option<&Lora>, batch: &Batch) -> Result<Vec<f64>> {
         let pass = Pass { lora, dropout: None };
         let angles = self.angles(batch.positions())?;
         let mut x = self.embed(batch.ids())?;
         for layer in &self.layers {
             x = layer.forward(&x, &angles, batch, pass)?.0;
         }
-        let token_logps =
-            if batch.targets().is_empty() { Vec::new() } else { self.head.forward(&x, batch, pass, false)?.0 };
-        Ok(sum_by_sequence(&token_logps, batch))
+        if batch.targets().is_empty() { Ok(Vec::new()) } else { Ok(self.head.forward(&x, batch, pass, false)?.0) }
     }
 
     /// As [`Decoder::logps`] with the adapter on, keeping what the backward needs.

@@ -122,6 +122,17 @@ pub enum Error {
         hint: String,
     },
 
+    /// A weight is too large for the type that it is to be stored as.
+    #[error("a merged weight of \"{name}\" is {value:e}, too large for {dtype}. Choose bf16 or f32")]
+    TooLarge {
+        /// The tensor.
+        name: String,
+        /// The weight.
+        value: f32,
+        /// The type.
+        dtype: &'static str,
+    },
+
     /// A number that must be finite is not.
     #[error("{what} is not a finite number (NaN or infinite)")]
     NonFinite {

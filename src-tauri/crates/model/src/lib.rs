@@ -16,6 +16,7 @@ mod linear;
 pub mod lora;
 pub mod lora_config;
 pub mod memory;
+pub mod merge;
 pub mod ops;
 pub mod weights;
 
@@ -26,3 +27,4 @@ pub use decoder::{Decoder, ForwardOptions, Trace};
 pub use error::{Error, Result};
 pub use lora::{Gradients, Lora};
 pub use lora_config::{LinearShape, LoraConfig, TargetModules};
+pub use weights::FloatType;

@@ -6,7 +6,7 @@ use super::types::{Export, ExportWhat, Exported};
 use super::{Backend, evaluation};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::{ExportRequest, ReportRequest};
+use crate::{ExportRequest, ReportRequest, Weights};
 use prefs::jsonl;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -48,6 +48,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                         path.display().to_string()
                     ),
                     path: path.display().to_string(),
+                    check: None,
                 })
             }
             ExportWhat::Labels => {
@@ -60,6 +61,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                         path.display().to_string()
                     ),
                     path: path.display().to_string(),
+                    check: None,
                 })
             }
         };
@@ -79,11 +81,16 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
 
 fn adapter(run: Option<&PathBuf>, folder: &Path) -> Result<Exported> {
     let run = run.ok_or_else(|| Error::new("no_run", "no run was chosen", "choose the run whose adapter it is"))?;
-    let request = ExportRequest { run: Some(run.clone()), project: None, output_dir: folder.to_path_buf() };
+    let request = ExportRequest {
+        run: Some(run.clone()),
+        weights: Weights::Adapter,
+        project: None,
+        output_dir: folder.to_path_buf(),
+    };
     let reply = quietly(|context| crate::export(&request, context))?;
     let made = reply.exported.into_iter().next();
     let made = made.ok_or_else(|| Error::new("fault", "no adapter was written", "report this as a fault"))?;
-    Ok(Exported { what: made.what, path: made.path.display().to_string(), load: made.load })
+    Ok(of(made))
 }
 
 fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Result<Exported> {
@@ -96,7 +103,14 @@ fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Res
         what: "report".into(),
         load: format!("open it in any browser; its figures lie beside it ({} files)", reply.figures.len()),
         path: reply.html.display().to_string(),
+        check: None,
     })
+}
+
+/// The same as it crosses to the page.
+pub(super) fn of(made: crate::Exported) -> Exported {
+    let crate::Exported { what, path, load, check } = made;
+    Exported { what, path: path.display().to_string(), load, check: check.map(|check| check.words) }
 }
 
 /// Does what is over in a moment, so that nobody watches or stops it.

@@ -1,6 +1,6 @@
 //! Work that takes a while, each piece in a thread of its own.
 
-use super::types::{CancelJob, Job, JobKind, JobState, News, Nothing};
+use super::types::{CancelJob, Exported, Job, JobKind, JobState, News, Nothing};
 use super::{Backend, locked};
 use crate::context::{Context, Update};
 use crate::error::{Error, Result};
@@ -76,6 +76,7 @@ impl Backend {
                 seconds_left: None,
                 error: None,
                 evaluation: None,
+                exported: None,
             };
             all.push(Entry { job: job.clone(), stop: Arc::clone(&stop), told: None });
             job
@@ -177,6 +178,11 @@ impl Working {
     /// Names the evaluation that the job makes.
     pub(crate) fn makes_evaluation(&self, evaluation: &str) {
         self.backend.set_job(self.job, true, |job| job.evaluation = Some(evaluation.to_owned()));
+    }
+
+    /// Tells what the job has handed out.
+    pub(crate) fn hands_out(&self, exported: Exported) {
+        self.backend.set_job(self.job, true, |job| job.exported = Some(exported));
     }
 
     /// Tells an answer as it grows.

@@ -20,6 +20,7 @@ mod figures;
 mod folders;
 mod jobs;
 mod labelling;
+mod merged;
 mod models;
 mod news;
 mod operations;

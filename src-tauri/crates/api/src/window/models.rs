@@ -150,15 +150,40 @@ impl Backend {
         working: &Working,
         work: impl FnOnce(&Opened) -> Result<T>,
     ) -> Result<T> {
-        let named = self.model_named(named)?;
-        let mut loaded = loop {
+        let mut loaded = self.models_alone(working)?;
+        let opened = self.take_model(&mut loaded, named, adapter, working)?;
+        let result = work(&opened);
+        *loaded = Some(opened);
+        result
+    }
+
+    /// Waits until no other job computes with a model; none does while what this gives is kept.
+    ///
+    /// # Errors
+    /// When the job is stopped.
+    pub(crate) fn models_alone(&self, working: &Working) -> Result<MutexGuard<'_, Option<Opened>>> {
+        loop {
             working.check()?;
             if let Some(loaded) = self.0.models.idle() {
-                break loaded;
+                return Ok(loaded);
             }
             working.progress("wait for another job", 0, 0, None);
             std::thread::sleep(LOOK);
-        };
+        }
+    }
+
+    /// The model, with the adapter on it where one is given: the one in memory, which then is the caller's, or loaded.
+    ///
+    /// # Errors
+    /// When the job is stopped, or model or adapter cannot be had.
+    pub(crate) fn take_model(
+        &self,
+        loaded: &mut Option<Opened>,
+        named: &str,
+        adapter: Option<&Path>,
+        working: &Working,
+    ) -> Result<Opened> {
+        let named = self.model_named(named)?;
         let wanted = self.model_here(&named)?;
         let kept = loaded.take().filter(|opened| Some(&opened.path) == wanted.as_ref());
         let mut opened = if let Some(opened) = kept {
@@ -172,9 +197,7 @@ impl Backend {
             Some(folder) => Some(Lora::load(folder, opened.decoder.linears(), &device(DEVICE)?)?),
             None => None,
         };
-        let result = work(&opened);
-        *loaded = Some(opened);
-        result
+        Ok(opened)
     }
 
     /// Frees the memory of the model that was used last, unless a job is at work with it: a run is about to need it.

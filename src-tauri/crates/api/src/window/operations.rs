@@ -4,12 +4,15 @@
 
 use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary,
-    EvalView, EvaluationOf, Export, Exported, FetchModel, FigureView, Figures, Generate, Home, Import, ImportPreview,
-    ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, MeasureRun, Nothing,
-    PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView, RemovePair, RunOf, RunPlan, RunRequest,
-    RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
+    EvalView, EvaluationOf, Export, ExportMerged, Exported, FetchModel, FigureView, Figures, Generate, Home, Import,
+    ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf,
+    MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView, RemovePair, RunOf,
+    RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun,
+    Undo,
 };
-use super::{Backend, candidates, data, evaluation, exports, jobs, labelling, models, plan, projects, training};
+use super::{
+    Backend, candidates, data, evaluation, exports, jobs, labelling, merged, models, plan, projects, training,
+};
 use crate::error::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -88,6 +91,7 @@ operations! {
 
     // Export.
     export: Export => Vec<Exported>, exports::export;
+    export_merged: ExportMerged => Job, merged::export_merged;
 
     // Jobs.
     jobs: Nothing => Vec<Job>, jobs::jobs;

@@ -7,6 +7,7 @@
 mod gguf_metadata;
 mod hugging_face;
 mod rope;
+mod written;
 
 use std::path::Path;
 

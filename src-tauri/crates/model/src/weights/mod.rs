@@ -7,6 +7,7 @@
 
 mod gguf_file;
 mod safetensors_file;
+mod safetensors_writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -18,6 +19,8 @@ use candle_nn::var_builder::SimpleBackend;
 
 pub use gguf_file::readable_block_types;
 pub(crate) use safetensors_file::SafetensorsFile;
+pub use safetensors_writer::FloatType;
+pub(crate) use safetensors_writer::{index, shards};
 
 use crate::config::Config;
 use crate::error::{Error, Result};

@@ -17,6 +17,18 @@ pub enum ExportWhat {
     Labels,
 }
 
+/// What merged weights are stored as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightType {
+    /// As they were trained on, without rounding.
+    F32,
+    /// Half the size, as most models are published.
+    Bf16,
+    /// Half the size, finer than bf16, with a smaller range.
+    F16,
+}
+
 /// One thing handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Exported {
@@ -26,4 +38,6 @@ pub struct Exported {
     pub path: String,
     /// How to load it.
     pub load: String,
+    /// What was found when it was read again, in words, where that is done.
+    pub check: Option<String>,
 }

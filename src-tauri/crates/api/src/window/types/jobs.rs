@@ -1,5 +1,6 @@
 //! Work that takes a while. Training runs are no jobs: they are processes with folders.
 
+use super::Exported;
 use crate::error::Error;
 use serde::Serialize;
 use ts_rs::TS;
@@ -30,6 +31,8 @@ pub enum JobKind {
     Model,
     /// Timing two steps of a run.
     Measure,
+    /// Merging a run's adapter into its base.
+    Merge,
 }
 
 /// A job.
@@ -57,4 +60,6 @@ pub struct Job {
     pub error: Option<Error>,
     /// The evaluation that it makes.
     pub evaluation: Option<String>,
+    /// What it has handed out.
+    pub exported: Option<Exported>,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side, Theme,
-    Verdict,
+    Verdict, WeightType,
 };
 use serde::Deserialize;
 use ts_rs::TS;
@@ -313,5 +313,15 @@ requests! {
         evaluation: Option<String>,
         /// Which things.
         what: Vec<ExportWhat>,
+    }
+
+    /// A run whose merged weights are to be handed out.
+    ExportMerged {
+        /// The project's folder.
+        project: String,
+        /// The run.
+        run: String,
+        /// What they are stored as.
+        dtype: WeightType,
     }
 }

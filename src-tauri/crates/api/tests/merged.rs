@@ -1,0 +1,253 @@
+//! Merged weights of runs on a folder and on a GGUF file: the same model as base and adapter, whole or not at all.
+#![allow(clippy::unwrap_used)]
+
+use api::{
+    Context, Error, ExportRequest, Exported, FloatType, GenerateRequest, Limits, ModelChoice, Sampling, ScoreRequest,
+    Truncation, Update, Weights,
+};
+use candle_core::quantized::GgmlDType;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tempfile::TempDir;
+use testkit::TinyLlama;
+
+/// Set for a process that is to die while it writes: the folder of its scene.
+const KILLED: &str = "TIEBREAK_TEST_KILLED";
+
+/// A finished run.
+struct Scene {
+    folder: TempDir,
+    base: PathBuf,
+}
+
+impl Scene {
+    fn new(make: impl FnOnce(&Path) -> PathBuf) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let base = make(folder.path());
+        let scene = Self { folder, base };
+        let pairs = testkit::pairs(12, 1);
+        prefs::jsonl::write_pairs(&scene.path("pairs.jsonl"), &pairs[..7]).unwrap();
+        prefs::jsonl::write_pairs(&scene.path("held_out.jsonl"), &pairs[7..]).unwrap();
+        let settings = format!(
+            "model = {:?}\noutput_dir = \"run\"\nlearning_rate = 1e-2\nmax_steps = 4\nper_device_train_batch_size = 2\n\
+             [data]\ntrain = \"pairs.jsonl\"\neval = \"held_out.jsonl\"\n[lora]\nr = 3\nlora_alpha = 7\n",
+            scene.base
+        );
+        std::fs::write(scene.path("RUN.toml"), settings).unwrap();
+        let stop = AtomicBool::new(false);
+        let config = train::RunConfig::read(&scene.path("RUN.toml")).unwrap();
+        let surroundings =
+            train::Surroundings { cache_folder: &scene.path("cache"), stop: &stop, observer: &mut |_| {} };
+        train::run(&config, surroundings).unwrap();
+        scene
+    }
+
+    fn folder() -> Self {
+        Self::new(|folder| {
+            TinyLlama { hidden: 36, ..TinyLlama::default() }.write_folder(&folder.join("base")).unwrap();
+            folder.join("base")
+        })
+    }
+
+    fn gguf(block: GgmlDType) -> Self {
+        Self::new(|folder| {
+            let tiny = TinyLlama { hidden: 64, intermediate: 96, llama3_rope: true, ..TinyLlama::default() };
+            tiny.write_gguf(&folder.join("base.gguf"), block).unwrap();
+            folder.join("base.gguf")
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn export(&self, dtype: Option<FloatType>) -> Result<Exported, Error> {
+        export(self.folder.path(), dtype, &mut |_, _| {})
+    }
+
+    fn live(&self) -> ModelChoice {
+        choice(&self.base, Some(self.path("run/adapter")))
+    }
+
+    /// What there is where things are handed out.
+    fn handed_out(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.path("out")) else { return Vec::new() };
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Exports; `at` is told each stage, and may stop it.
+fn export(folder: &Path, dtype: Option<FloatType>, at: &mut dyn FnMut(&str, &AtomicBool)) -> Result<Exported, Error> {
+    let request = ExportRequest {
+        run: Some(folder.join("run")),
+        weights: Weights::Merged(dtype),
+        project: None,
+        output_dir: folder.join("out"),
+    };
+    let stop = AtomicBool::new(false);
+    let mut observer = |update: &Update| {
+        if let Update::Progress { stage, .. } = update {
+            at(stage, &stop);
+        }
+    };
+    let reply = api::export(&request, &mut Context { observer: &mut observer, stop: &stop })?;
+    Ok(reply.exported.into_iter().next().unwrap())
+}
+
+fn choice(model: &Path, adapter: Option<PathBuf>) -> ModelChoice {
+    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: "f32".into() }
+}
+
+fn quietly<T>(work: impl FnOnce(&mut Context) -> T) -> T {
+    work(&mut Context { observer: &mut |_| {}, stop: &AtomicBool::new(false) })
+}
+
+/// Log-probabilities of the chosen and the rejected answer of each held-out pair.
+fn scores(choice: ModelChoice, pairs: &Path) -> Vec<[f64; 2]> {
+    let limits = Limits { max_length: None, max_prompt_length: None, truncation: Truncation::KeepStart };
+    let request = ScoreRequest { choice, pairs: pairs.to_path_buf(), limits };
+    let reply = quietly(|context| api::score(&request, context)).unwrap();
+    reply.scores.iter().map(|score| [score.chosen_logps, score.rejected_logps]).collect()
+}
+
+fn answers(choice: ModelChoice) -> Vec<String> {
+    let texts = ["What is two and two?", "Where does the sun rise?", "ü 🦀"].map(str::to_owned).to_vec();
+    let sampling = Sampling { temperature: 0.0, max_new_tokens: 20, ..Sampling::default() };
+    let request = GenerateRequest { choice, prompts: None, texts, sampling };
+    quietly(|context| api::generate(&request, context)).unwrap().into_iter().map(|answer| answer.text).collect()
+}
+
+#[test]
+fn the_merged_model_of_a_folder_and_of_a_gguf_file_is_base_and_adapter() {
+    for scene in [Scene::folder(), Scene::gguf(GgmlDType::Q4_1), Scene::gguf(GgmlDType::F16)] {
+        let exported = scene.export(Some(FloatType::F32)).unwrap();
+        let check = exported.check.unwrap();
+        assert_eq!((check.pairs, check.held_out), (4, true));
+        assert!(check.largest_difference_per_token < 1e-4, "{check:?}");
+        assert!(check.adapter_difference_per_token > 0.02, "{check:?}");
+        assert_eq!(scene.handed_out(), ["merged"]);
+        let pairs = scene.path("held_out.jsonl");
+        let (live, found) = (scores(scene.live(), &pairs), scores(choice(&exported.path, None), &pairs));
+        assert_eq!(live.len(), 5);
+        for (live, found) in live.iter().flatten().zip(found.iter().flatten()) {
+            assert!((live - found).abs() < 1e-3, "{live} {found}");
+        }
+        assert_eq!(answers(choice(&exported.path, None)), answers(scene.live()));
+    }
+}
+
+#[test]
+fn a_gguf_file_is_merged_to_bf16_by_default() {
+    let scene = Scene::gguf(GgmlDType::Q8_0);
+    let check = scene.export(None).unwrap().check.unwrap();
+    assert_eq!(check.dtype, FloatType::Bf16);
+    assert!(check.largest_difference_per_token > 1e-5 && check.words.contains("the rounding to bf16"), "{check:?}");
+    let config = std::fs::read_to_string(scene.path("out/merged/config.json")).unwrap();
+    let config: Value = serde_json::from_str(&config).unwrap();
+    assert_eq!((&config["architectures"], &config["torch_dtype"]), (&json!(["LlamaForCausalLM"]), &json!("bfloat16")));
+    assert_eq!(config["rope_scaling"]["rope_type"], "llama3");
+}
+
+/// Transformers loads what was merged, and gives the log-probabilities that base and adapter have here.
+#[test]
+fn transformers_loads_the_same_model() {
+    let Some(python) = std::env::var_os("TIEBREAK_PYTHON") else {
+        eprintln!("left out: transformers_loads_the_same_model: it needs TIEBREAK_PYTHON (a Python with transformers)");
+        return;
+    };
+    for scene in [Scene::folder(), Scene::gguf(GgmlDType::Q4_1)] {
+        let merged = scene.export(Some(FloatType::F32)).unwrap().path;
+        let pairs = scene.path("held_out.jsonl");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/load_merged.py");
+        let output = Command::new(&python)
+            .arg(script)
+            .arg(&merged)
+            .stdin(std::fs::File::open(&pairs).unwrap())
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        let theirs: Vec<(Vec<u32>, f64, String)> = serde_json::from_slice(&output.stdout).unwrap();
+        let tokenizer = chat::Tokenizer::open(&scene.base).unwrap();
+        let pairs_read = prefs::jsonl::read_pairs(&pairs).unwrap().into_pairs();
+        let ours = scores(scene.live(), &pairs);
+        assert_eq!((theirs.len(), pairs_read.len()), (ours.len(), ours.len()));
+        for ((theirs, ours), pair) in theirs.iter().zip(&ours).zip(&pairs_read) {
+            let encoded = chat::encode_pair(&tokenizer, pair).unwrap();
+            assert_eq!(tokenizer.encode_rendered(&theirs.2).unwrap(), theirs.0);
+            assert!(theirs.0.starts_with(&encoded.prompt) && theirs.0.ends_with(&encoded.chosen));
+            assert!((theirs.1 - ours[0]).abs() < 1e-3, "{} {}", theirs.1, ours[0]);
+        }
+    }
+}
+
+#[test]
+fn a_run_without_held_out_pairs_is_checked_on_its_own() {
+    let scene = Scene::folder();
+    std::fs::remove_file(scene.path("run/eval_pairs.jsonl")).unwrap();
+    let check = scene.export(Some(FloatType::F32)).unwrap().check.unwrap();
+    assert_eq!((check.pairs, check.held_out), (4, false));
+    assert!(check.words.contains("4 training pairs"), "{}", check.words);
+}
+
+#[test]
+fn an_export_that_is_stopped_leaves_nothing() {
+    let scene = Scene::folder();
+    let mut stages = Vec::new();
+    export(scene.folder.path(), None, &mut |stage, _| stages.push(stage.to_owned())).unwrap();
+    std::fs::remove_dir_all(scene.path("out")).unwrap();
+    stages.dedup();
+    assert_eq!(stages.len(), 4, "{stages:?}");
+    for stop_at in &stages {
+        let stopped = export(scene.folder.path(), None, &mut |stage, stop| {
+            stop.store(stage == stop_at, Ordering::Relaxed);
+        });
+        assert!(stopped.unwrap_err().is_cancelled(), "{stop_at}");
+        assert_eq!(scene.handed_out(), [""; 0], "{stop_at}");
+    }
+}
+
+/// Somebody trains on between the two looks at the adapter: what is written is not the model that was asked.
+#[test]
+fn a_merged_model_that_is_another_is_not_handed_out() {
+    let scene = Scene::folder();
+    let config = scene.path("run/adapter/adapter_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let other = text.replace("\"lora_alpha\": 7", "\"lora_alpha\": 21");
+    assert_ne!(text, other);
+    let failed = export(scene.folder.path(), Some(FloatType::F32), &mut |stage, _| {
+        if stage == "ask the base model" {
+            std::fs::write(&config, &other).unwrap();
+        }
+    });
+    let error = failed.unwrap_err();
+    assert_eq!(error.code, "merged_differs", "{error:?}");
+    assert!(error.message.contains("0.001") && error.message.contains("removed"), "{error}");
+    assert_eq!(scene.handed_out(), [""; 0]);
+}
+
+/// Started by the next test: dies at once while it writes, as if killed.
+#[test]
+fn child() {
+    let Some(folder) = std::env::var_os(KILLED) else { return };
+    let _ = export(Path::new(&folder), None, &mut |stage, _| {
+        if stage.starts_with("write") {
+            std::process::abort();
+        }
+    });
+}
+
+#[test]
+fn a_killed_write_leaves_nothing_under_the_final_name_and_is_cleared_away() {
+    let scene = Scene::gguf(GgmlDType::Q8_0);
+    let mut killed = Command::new(std::env::current_exe().unwrap());
+    killed.args(["--exact", "child"]).env(KILLED, scene.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(!killed.status().unwrap().success());
+    assert_eq!(scene.handed_out(), ["merged.lock", "merged.partial"]);
+    scene.export(None).unwrap();
+    assert_eq!(scene.handed_out(), ["merged"]);
+}
