@@ -1,15 +1,16 @@
+import { sentence } from "../format";
 import type { ApiError as ApiErrorShape } from "./bindings";
 
-/** What went wrong, in words for the user: `message` says what, `hint` says what to do. */
+/** What went wrong, as sentences for the user: `message` says what, `hint` says what to do. */
 export class ApiError extends Error {
   readonly code: string;
   readonly hint: string;
 
   constructor(shape: ApiErrorShape) {
-    super(shape.message);
+    super(sentence(shape.message));
     this.name = "ApiError";
     this.code = shape.code;
-    this.hint = shape.hint;
+    this.hint = sentence(shape.hint);
   }
 
   /** Whatever was thrown, as an error with a sentence and a hint. */
