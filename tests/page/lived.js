@@ -24,7 +24,6 @@ export function survey(from = PAIRS, to = PAIRS + TO_LABEL) {
 
 /** All that the screens show: one project in which everything has happened, and others in which little has. */
 export async function lived(machine) {
-  const prompts = await machine.project("Only prompts", "prompts.jsonl", questions.join("\n"), "prompts");
   const { folder: empty } = await machine.call("create_project", { name: "Nothing yet", folder: null });
 
   const folder = await machine.project("Plain answers", "pairs.jsonl", rows.slice(0, PAIRS).join("\n"), "pairs");
@@ -35,7 +34,7 @@ export async function lived(machine) {
   await judged(machine, folder, "Grace", 12);
   await judged(machine, folder, "Edsger", TO_LABEL);
 
-  const first = await trained(machine, folder, "first", { max_steps: 60, learning_rate: 4e-4 }, "finished");
+  const first = await trained(machine, folder, "first", { max_steps: 60, learning_rate: 4e-4, loss_type: ["sigmoid", "sft"] }, "finished");
   const hurried = await trained(machine, folder, "in a hurry", { max_steps: 120, learning_rate: 5e-3, eval_steps: 30 }, "finished");
   const failed = await trained(machine, folder, "too fast", { max_steps: 20, learning_rate: 1e18, max_grad_norm: 0 }, "failed");
   const long = await trained(machine, folder, "overnight", { max_steps: 8000, learning_rate: 1e-4, eval_steps: 500, save_steps: 100 }, "running");
@@ -47,16 +46,25 @@ export async function lived(machine) {
   const blind = await evaluated(machine, { ...asked, judge: { kind: "human" }, max_prompts: 8 }, "judging");
   for (let i = 0; i < 8; i += 1) await judgedBlind(machine, folder, evaluation, "Grace", i);
   for (let i = 0; i < 3; i += 1) await judgedBlind(machine, folder, blind, "Grace", i);
-  // Enough to write that there is time to look.
-  const many = await machine.send("prompts.jsonl", questions.join("\n"));
+  // Enough to write that there is time to look, again and again.
+  const asking = rows.map((line) => JSON.stringify({ prompt: JSON.parse(line).prompt }));
+  const many = await machine.send("prompts.jsonl", asking.join("\n"));
   const streaming = await evaluated(
     machine,
-    { ...asked, run: hurried, prompts: { upload: many.upload }, max_prompts: questions.length, max_new_tokens: 400, temperature: 1, judge: { kind: "rule", rule: "shorter" } },
+    { ...asked, run: hurried, prompts: { upload: many.upload }, max_prompts: asking.length, max_new_tokens: 400, temperature: 1, judge: { kind: "rule", rule: "shorter" } },
     "answering",
   );
   const { job } = await machine.call("evaluation", { project: folder, evaluation: streaming, theme: "light" });
   await machine.call("cancel_job", { job });
-  return { machine, folder, empty, prompts, first, hurried, failed, long, evaluation, blind, streaming };
+  return { machine, folder, empty, first, hurried, failed, long, evaluation, blind, streaming };
+}
+
+let made = 0;
+
+/** A project with prompts that nobody has answered: another each time, as what is answered stays so. */
+export function promptsOnly(machine) {
+  made += 1;
+  return machine.project(`Only prompts ${made}`, "prompts.jsonl", questions.join("\n"), "prompts");
 }
 
 export async function until(holds, what, seconds = 120) {

@@ -2,15 +2,16 @@
 // pictures show. In this order: some begin or end what another shows.
 
 import { goTo } from "./browser.js";
-import { stateOf, survey, until } from "./lived.js";
+import { promptsOnly, stateOf, survey, until } from "./lived.js";
 
 export { lived, until } from "./lived.js";
 
 /** A survey in which some rows lack an answer. */
-const WITH_REFUSED = `${survey()}\n"Only a question?",,,"how-to"\n"Half an answer?","Yes.",,"how-to"\n`;
+const WITH_REFUSED = `${survey(150, 180)}\n"Only a question?",,,"how-to"\n"Half an answer?","Yes.",,"how-to"\n`;
 
 /** Each screen: its name, and how to get there. */
-export function screens({ machine, folder, empty, prompts, first, hurried, failed, long, evaluation, blind, streaming }) {
+export function screens({ machine, folder, empty, first, hurried, failed, long, evaluation, blind, streaming }) {
+  let prompts = "";
   /** Goes to an address of the page; whatever is open over it is closed first. */
   const at = (hash, then = async () => {}) => async (page) => {
     await page.keyboard.press("Escape");
@@ -20,13 +21,10 @@ export function screens({ machine, folder, empty, prompts, first, hurried, faile
     await then(page);
     await quiet(page);
   };
-  /** The page as it starts with a project open, or with none. */
-  const begin = (project, hash, then) => async (page) => {
-    await page.evaluate((project) => (project === null ? sessionStorage.removeItem("tiebreak.project") : sessionStorage.setItem("tiebreak.project", project)), project);
-    await page.evaluate((hash) => (window.location.hash = hash), hash);
+  /** The page as it starts with a project open. */
+  const begin = (project, hash) => async (page) => {
+    await page.evaluate(([project, hash]) => (sessionStorage.setItem("tiebreak.project", project), (window.location.hash = hash)), [project, hash]);
     await page.reload();
-    await quiet(page);
-    await then?.(page);
     await quiet(page);
   };
   const button = (name) => (page) => page.getByRole("button", { name, exact: true }).first().click();
@@ -43,9 +41,13 @@ export function screens({ machine, folder, empty, prompts, first, hurried, faile
   return [
     // Before there is any project.
     ["start", async (page) => {
+      await page.evaluate(() => sessionStorage.removeItem("tiebreak.project"));
+      // The page is gone meanwhile, so that it does not open again what it shows.
+      await page.goto("about:blank");
       const { recent } = await machine.call("home", {});
       for (const project of recent) await machine.call("forget_project", { folder: project.folder });
-      await begin(null, "#/project")(page);
+      await page.goto(`${machine.origin}/#/project`);
+      await quiet(page);
     }],
     ["start-new-project", async (page) => {
       await button("New project")(page);
@@ -71,15 +73,21 @@ export function screens({ machine, folder, empty, prompts, first, hurried, faile
     ["empty-export", at("#/export")],
 
     // Prompts that wait for answers.
-    ["prompts-label", begin(prompts, "#/label")],
-    ["prompts-generate", button("Generate candidates")],
+    ["prompts-label", async (page) => {
+      prompts = await promptsOnly(machine);
+      await begin(prompts, "#/label")(page);
+    }],
+    ["prompts-generate", async (page) => {
+      await button("Generate candidates")(page);
+      await quiet(page);
+    }],
     ["prompts-generating", async (page) => {
       await page.getByLabel("max_new_tokens").fill("400");
       await page.getByRole("dialog").getByRole("button", { name: "Generate", exact: true }).click();
       await page.getByLabel("Answers being written").waitFor();
     }],
     ["prompts-candidates", async (page) => {
-      await until(async () => (await machine.call("open_project", { folder: prompts })).counts.items_without_answers < 38, "two answers");
+      await until(async () => (await machine.call("open_project", { folder: prompts })).counts.items_without_answers < 38, "some answers");
       const running = (await machine.call("jobs", {})).filter((job) => job.kind === "candidates" && job.state === "running");
       for (const { job } of running) await machine.call("cancel_job", { job });
       await begin(prompts, "#/label")(page);
@@ -141,6 +149,7 @@ export function screens({ machine, folder, empty, prompts, first, hurried, faile
       await page.getByLabel("max_length", { exact: true }).fill("150");
       await page.getByRole("button", { name: "Show them" }).click();
     })],
+    ["train-new-cut-pairs", async (page) => page.getByLabel("Pairs that are cut or dropped").scrollIntoViewIfNeeded()],
     ["train-new-refused", async (page) => {
       await page.getByLabel("beta", { exact: true }).fill("-1");
       await page.getByLabel("beta", { exact: true }).scrollIntoViewIfNeeded();
@@ -164,7 +173,8 @@ export function screens({ machine, folder, empty, prompts, first, hurried, faile
     ["train-running", async (page) => {
       if ((await stateOf(machine, folder, long)) !== "running") await machine.call("resume_run", run(long));
       await at(`#/train/${long}`)(page);
-      await page.getByText(/ left$/).first().waitFor({ timeout: 30_000 });
+      await until(async () => (await machine.call("run", run(long))).summary.step % 500 > 60, "sixty steps");
+      await quiet(page);
     }],
     ["train-list-running", at("#/train")],
     ["train-stopped", async (page) => {

@@ -105,7 +105,7 @@ pub(crate) fn draw<DB: DrawingBackend>(
     }
 
     let legend = legend_rows(lines, canvas, (width, height))?;
-    let top = FIRST_ROW + 20.0 + ROW * (legend.len() - 1) as f64;
+    let top = FIRST_ROW + TO_PLOT + ROW * (legend.len() - 1) as f64;
     let area = Area { left: EDGE + label_width + 8.0, top, right: width - EDGE - 4.0, bottom: height - 46.0 };
     let axes = AxisMapping { area, x, y };
     let x_ticks = x_ticks(canvas, &axes, whole)?;
@@ -223,7 +223,7 @@ fn name_references<DB: DrawingBackend>(
         let hidden = |(align, below): &(Align, f64)| {
             let left = if matches!(align, Align::Right) { area.right - 2.0 - room } else { area.left + 2.0 };
             let (top, bottom) = (py + below - HALF, py + below + HALF);
-            if top < area.top || bottom > area.bottom {
+            if top < area.top - TO_PLOT + HALF || bottom > area.bottom {
                 return usize::MAX;
             }
             curves.iter().map(|curve| crossings(curve, (left, top), (left + room, bottom))).sum()
@@ -341,6 +341,8 @@ struct Entry {
 }
 
 const FIRST_ROW: f64 = 44.0;
+/// From the last row to the plot: room for the name of a reference at its upper edge.
+const TO_PLOT: f64 = 27.0;
 const ROW: f64 = 18.0;
 const SWATCH: f64 = 24.0;
 const GAP: f64 = 16.0;

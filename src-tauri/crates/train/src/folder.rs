@@ -19,7 +19,7 @@ pub const CONFIG: &str = "config.toml";
 pub const PAIRS: &str = "pairs.jsonl";
 /// The held-out pairs of the run.
 pub const EVAL_PAIRS: &str = "eval_pairs.jsonl";
-/// The adapter of a finished run, in PEFT's format.
+/// The adapter of a run that is finished or was stopped, in PEFT's format.
 pub const ADAPTER: &str = "adapter";
 /// When the run began, and the rows of its data files that are no pair, by line and reason.
 const ORIGIN: &str = "origin.json";

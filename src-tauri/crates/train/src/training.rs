@@ -213,8 +213,12 @@ impl Training<'_> {
         report.tell(&Event::Checkpoint { step, path: checkpoint::folder_of(step) })
     }
 
+    /// Ends the run early. What is trained so far is kept: as a checkpoint to go on from, and as an adapter to use.
     fn cancel(mut self, report: &mut Report<'_>) -> Result<Outcome> {
         self.save(report)?;
+        if self.state.step > 0 {
+            self.lora.save(&self.folder.join(ADAPTER), &self.base_model()).map_err(Error::saving)?;
+        }
         report.cancelled(Outcome::Cancelled { step: self.state.step })
     }
 

@@ -26,6 +26,7 @@ fn stopped_after_any_step_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         let outcome = place.run(&config, |event| matches!(event, Event::Step(m) if m.step == k)).unwrap();
         assert_eq!(outcome, Outcome::Cancelled { step: k });
         assert!(matches!(read_events(&config.output_dir).last(), Some(Event::Cancelled { step }) if *step == k));
+        assert!(adapter(&config.output_dir) != expected, "what was trained until step {k} is there to use");
         let outcome = place.run(&resuming(&config), go_on).unwrap();
         assert_eq!(outcome, Outcome::Finished { adapter: config.output_dir.join("adapter"), already: false });
         assert!(read_events(&config.output_dir).contains(&Event::Resumed { from_step: k }));
