@@ -34,10 +34,12 @@ export async function lived(machine) {
   await judged(machine, folder, "Grace", 12);
   await judged(machine, folder, "Edsger", TO_LABEL);
 
-  const first = await trained(machine, folder, "first", { max_steps: 60, learning_rate: 4e-4, loss_type: ["sigmoid", "sft"] }, "finished");
-  const hurried = await trained(machine, folder, "in a hurry", { max_steps: 120, learning_rate: 5e-3, eval_steps: 30 }, "finished");
-  const failed = await trained(machine, folder, "too fast", { max_steps: 20, learning_rate: 1e18, max_grad_norm: 0 }, "failed");
-  const long = await trained(machine, folder, "overnight", { max_steps: 8000, learning_rate: 1e-4, eval_steps: 500, save_steps: 100 }, "running");
+  const train = (name, settings, state) =>
+    trained(machine, folder, { name, sample_prompts: 2 }, { per_device_train_batch_size: 8, eval_steps: 10, warmup_steps: 0, warmup_ratio: 0, ...settings }, state);
+  const first = await train("first", { max_steps: 60, learning_rate: 4e-4, loss_type: ["sigmoid", "sft"] });
+  const hurried = await train("in a hurry", { max_steps: 120, learning_rate: 5e-3, eval_steps: 30 });
+  const failed = await train("too fast", { max_steps: 20, learning_rate: 1e18, max_grad_norm: 0 }, "failed");
+  const long = await train("overnight", { max_steps: 8000, learning_rate: 1e-4, eval_steps: 500, save_steps: 100 }, "running");
   await machine.call("stop_run", { project: folder, run: long });
   await until(async () => (await stateOf(machine, folder, long)) === "stopped", "the long run to stop");
 
@@ -94,12 +96,13 @@ async function judgedBlind(machine, project, evaluation, annotator, i) {
   await machine.call("judge_blind", { project, evaluation, annotator, id: shown.id, verdict, milliseconds: 5100 });
 }
 
-async function trained(machine, project, name, settings, state) {
+/** A run of a project, begun with these wishes, once it is `state`. */
+export async function trained(machine, project, wishes, settings, state = "finished") {
   const request = await machine.call("default_settings", { project });
-  Object.assign(request, { name, held_out_share: 0.25, sample_prompts: 2 });
-  Object.assign(request.settings, { per_device_train_batch_size: 8, eval_steps: 10, warmup_steps: 0, warmup_ratio: 0, ...settings });
+  Object.assign(request, { held_out_share: 0.25, sample_prompts: 0, ...wishes });
+  Object.assign(request.settings, { per_device_train_batch_size: 4, learning_rate: 1e-3, ...settings });
   const { summary } = await machine.call("start_run", { request });
-  await until(async () => (await stateOf(machine, project, summary.run)) === state, `the run ${name} to be ${state}`);
+  await until(async () => (await stateOf(machine, project, summary.run)) === state, `the run ${summary.name} to be ${state}`);
   return summary.run;
 }
 

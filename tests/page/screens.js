@@ -4,7 +4,7 @@
 import { goTo } from "./browser.js";
 import { promptsOnly, stateOf, survey, until } from "./lived.js";
 
-export { lived, until } from "./lived.js";
+export { lived, trained, until } from "./lived.js";
 
 /** A survey in which some rows lack an answer. */
 const WITH_REFUSED = `${survey(150, 180)}\n"Only a question?",,,"how-to"\n"Half an answer?","Yes.",,"how-to"\n`;
@@ -16,7 +16,8 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
   const at = (hash, then = async () => {}) => async (page) => {
     await page.keyboard.press("Escape");
     // From elsewhere, so that a screen begins anew where it was shown before.
-    await page.evaluate((hash) => ((window.location.hash = "#/project"), requestAnimationFrame(() => (window.location.hash = hash))), hash);
+    await hashed(page, "#/project");
+    await hashed(page, hash);
     await quiet(page);
     await then(page);
     await quiet(page);
@@ -223,6 +224,15 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await quiet(page);
     }],
   ];
+}
+
+/** Changes the address and waits until the page has heard of it. */
+async function hashed(page, hash) {
+  await page.evaluate((hash) => new Promise((resolve) => {
+    if (window.location.hash === hash) return resolve();
+    window.addEventListener("hashchange", () => requestAnimationFrame(resolve), { once: true });
+    window.location.hash = hash;
+  }), hash);
 }
 
 /** Nothing has changed on the page for a moment, or it changes all the time. */

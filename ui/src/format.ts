@@ -35,17 +35,6 @@ export function lastPart(path: string): string {
   return path.split(/[\\/]/).findLast((part) => part !== "") ?? path;
 }
 
-/**
- * What the program says, as a sentence: a capital at the start unless a name or a path stands there, a full stop at the end
- * unless a path does.
- */
-export function sentence(text: string): string {
-  const trimmed = text.trim();
-  const begun = /^\p{Ll}[\p{L}'’-]*(?=\s|[,;!?]|[.:](?:\s|$)|$)/u.test(trimmed) ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1) : trimmed;
-  const ended = /[.!?…:;]["'”’)]?$/.test(begun) || /[\\/]\S*$/.test(begun) || begun === "";
-  return ended ? begun : `${begun}.`;
-}
-
 /** `45 s`, `3 min`, `2 h 5 min`; `–` where it is not known. */
 export function duration(seconds: number | null): string {
   if (seconds === null || !Number.isFinite(seconds)) return "–";

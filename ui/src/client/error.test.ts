@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ApiError } from "./error";
+import { ApiError, sentence } from "./error";
 
 const said = (message: string, hint: string) => ((error) => [error.message, error.hint])(new ApiError({ code: "x", message, hint }));
 
@@ -10,6 +10,11 @@ it("makes sentences of what the program says", () => {
   ]);
   expect(said("Already one.", "is it there?")).toEqual(["Already one.", "Is it there?"]);
   expect(said("", "try again (it may work)")).toEqual(["", "Try again (it may work)."]);
+});
+
+it("lets sentences stand", () => {
+  for (const good of ["", "The model is gone.", "/tmp/x is no folder!", "Why?"]) expect(sentence(good)).toBe(good);
+  expect(sentence("resume it: it goes on after step 3")).toBe("Resume it: it goes on after step 3.");
 });
 
 it("leaves names and paths as they are", () => {

@@ -1,4 +1,3 @@
-import { sentence } from "../format";
 import type { ApiError as ApiErrorShape } from "./bindings";
 
 /** What went wrong, as sentences for the user: `message` says what, `hint` says what to do. */
@@ -20,6 +19,17 @@ export class ApiError extends Error {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return new ApiError({ code: "page", message, hint: "Try again. If it happens again, reload the page: nothing that was saved is lost." });
   }
+}
+
+/**
+ * What the program says, as a sentence: a capital at the start unless a name or a path stands there, a full stop at the end
+ * unless a path does.
+ */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  const begun = /^\p{Ll}[\p{L}'’-]*(?=\s|[,;!?]|[.:](?:\s|$)|$)/u.test(trimmed) ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1) : trimmed;
+  const ended = /[.!?…:;]["'”’)]?$/.test(begun) || /[\\/]\S*$/.test(begun) || begun === "";
+  return ended ? begun : `${begun}.`;
 }
 
 function isShape(value: unknown): value is ApiErrorShape {
