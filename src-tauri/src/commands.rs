@@ -61,6 +61,13 @@ pub(crate) async fn choose_folder(app: AppHandle, title: String) -> Option<PathB
     chosen.await.ok().flatten().and_then(|path| path.into_path().ok())
 }
 
+/// Asks for a file; none where the dialog was closed.
+#[tauri::command]
+pub(crate) async fn choose_file(app: AppHandle, title: String) -> Option<PathBuf> {
+    let chosen = async_runtime::spawn_blocking(move || app.dialog().file().set_title(title).blocking_pick_file());
+    chosen.await.ok().flatten().and_then(|path| path.into_path().ok())
+}
+
 /// Asks where to save a file and writes it: bytes in the body, proposed name in the header `name`. None where the dialog
 /// was closed.
 #[tauri::command]

@@ -55,6 +55,7 @@ fn open(project: Option<OsString>) -> anyhow::Result<()> {
             commands::call,
             commands::upload,
             commands::news,
+            commands::choose_file,
             commands::choose_folder,
             commands::save_file
         ])

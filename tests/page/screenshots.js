@@ -1,4 +1,5 @@
 // Pictures of every screen, in two sizes, light and dark, into `screenshots/` (ignored by git): `npm run screenshots`.
+// Names as arguments: only the screens whose name begins with one of them.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { Machine } from "./program.js";
 import { lived, screens } from "./screens.js";
 
 const folder = process.env.TIEBREAK_SCREENSHOTS ?? "screenshots";
+const wanted = process.argv.slice(2);
 const SIZES = [[1024, 700], [1440, 900]];
 
 const machine = await new Machine().start();
@@ -19,7 +21,7 @@ try {
       const page = await open(browser, machine, { colorScheme, viewport: { width, height } });
       for (const [name, go] of screens(project)) {
         await go(page);
-        await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`) });
+        if (wanted.length === 0 || wanted.some((start) => name.startsWith(start))) await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`) });
       }
       await page.context().close();
     }

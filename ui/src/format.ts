@@ -17,12 +17,22 @@ export function percent(share: number | null, digits = 0): string {
   return share === null ? "–" : `${(share * 100).toFixed(digits)} %`;
 }
 
+/** `56 to 83 %` */
+export function interval([low, high]: [number, number]): string {
+  return `${percent(low).replace(" %", "")} to ${percent(high)}`;
+}
+
 /** A number with three significant digits, or `–`; very small and very large ones as `5e-5`. */
 export function figure(value: number | null): string {
   if (value === null || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace(/\.?0+e/, "e");
   return String(Number(value.toPrecision(3)));
+}
+
+/** The name at the end of a path: `/models/tiny-model` as `tiny-model`. */
+export function lastPart(path: string): string {
+  return path.split(/[\\/]/).findLast((part) => part !== "") ?? path;
 }
 
 /** `45 s`, `3 min`, `2 h 5 min`; `–` where it is not known. */

@@ -1,6 +1,6 @@
 import type { ApiError as ApiErrorShape } from "./bindings";
 
-/** What went wrong, in words for the user: `message` says what, `hint` says what to do. */
+/** What went wrong, as sentences for the user: `message` says what, `hint` says what to do. */
 export class ApiError extends Error {
   readonly code: string;
   readonly hint: string;
@@ -21,10 +21,15 @@ export class ApiError extends Error {
   }
 }
 
-/** The program's words, which a command line puts together, as they stand alone: with a capital and a full stop. */
+/**
+ * What the program says, as a sentence: a capital at the start unless a name or a path stands there, a full stop at the end
+ * unless a path does.
+ */
 export function sentence(text: string): string {
-  const begun = /^[a-z]+([ ,:]|$)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
-  return /[\p{L}\p{N})"%]$/u.test(begun) ? `${begun}.` : begun;
+  const trimmed = text.trim();
+  const begun = /^\p{Ll}[\p{L}'’-]*(?=\s|[,;!?]|[.:](?:\s|$)|$)/u.test(trimmed) ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1) : trimmed;
+  const ended = /[.!?…:;]["'”’)]?$/.test(begun) || /[\\/]\S*$/.test(begun) || begun === "";
+  return ended ? begun : `${begun}.`;
 }
 
 function isShape(value: unknown): value is ApiErrorShape {

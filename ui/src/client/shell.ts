@@ -29,6 +29,11 @@ export function chooseFolder(title: string): Promise<string | null> {
   return invoke("choose_folder", { title });
 }
 
+/** Asks for a file of this machine, in the window alone; null where the dialog was closed. */
+export function chooseFile(title: string): Promise<string | null> {
+  return invoke("choose_file", { title });
+}
+
 /** Calls `chosen` with what is chosen in the window's menu: a screen, or `palette`. Returns a function that ends it. */
 export function onMenu(chosen: (entry: string) => void): () => void {
   if (!inWindow) return () => {};

@@ -104,7 +104,9 @@ pub(crate) fn draw<DB: DrawingBackend>(
         label_width = label_width.max(canvas.width(label, LABEL)?);
     }
 
-    let area = Area { left: EDGE + label_width + 8.0, top: 64.0, right: width - EDGE - 4.0, bottom: height - 46.0 };
+    let legend = legend_rows(lines, canvas, (width, height))?;
+    let top = FIRST_ROW + TO_PLOT + ROW * (legend.len() - 1) as f64;
+    let area = Area { left: EDGE + label_width + 8.0, top, right: width - EDGE - 4.0, bottom: height - 46.0 };
     let axes = AxisMapping { area, x, y };
     let x_ticks = x_ticks(canvas, &axes, whole)?;
 
@@ -124,8 +126,9 @@ pub(crate) fn draw<DB: DrawingBackend>(
         for (index, series) in lines.series.iter().enumerate() {
             draw_series(series, canvas, &axes, palette.series[index % palette.series.len()])?;
         }
+        name_references(lines, canvas, &axes)?;
     }
-    draw_legend(lines, canvas, width)?;
+    draw_legend(lines, canvas, &legend, width)?;
     Ok(axes)
 }
 
@@ -174,7 +177,8 @@ fn draw_axes<DB: DrawingBackend>(
         canvas.text(&label, (centre, area.bottom + 14.0), Align::Centre, LABEL, palette.muted)?;
     }
     let below = area.bottom + 32.0;
-    canvas.text(&lines.x_label, (f64::midpoint(area.left, area.right), below), Align::Centre, LABEL, palette.muted)?;
+    let x_label = canvas.shortened(&x_label(lines), LABEL, area.right - EDGE)?;
+    canvas.text(&x_label, (f64::midpoint(area.left, area.right), below), Align::Centre, LABEL, palette.muted)?;
     let gaps: usize = lines.series.iter().flat_map(|series| &series.points).filter(|p| !axis::drawable(p.1)).count();
     if gaps > 0 {
         let note =
@@ -193,9 +197,56 @@ fn draw_references<DB: DrawingBackend>(
     for reference in &lines.references {
         let (_, py) = axes.to_pixel(axes.x.0, reference.y);
         canvas.dashed((axes.area.left, py), (axes.area.right, py), color, 1.0)?;
-        canvas.text(&reference.name, (axes.area.right - 2.0, py - 9.0), Align::Right, LABEL - 1.0, color)?;
     }
     Ok(())
+}
+
+/// Names each reference where no curve runs through its name: at the right or left end, above or below the line.
+fn name_references<DB: DrawingBackend>(
+    lines: &Lines,
+    canvas: &Canvas<'_, DB>,
+    axes: &AxisMapping,
+) -> Result<(), Error> {
+    const SIZE: f64 = LABEL - 1.0;
+    const HALF: f64 = 7.0;
+    let area = axes.area;
+    let curves: Vec<Vec<(f64, f64)>> = lines
+        .series
+        .iter()
+        .flat_map(|series| runs(&series.points))
+        .map(|run| run.iter().map(|(x, y)| axes.to_pixel(*x, *y)).collect())
+        .collect();
+    for reference in lines.references.iter().filter(|reference| !reference.name.is_empty()) {
+        let (_, py) = axes.to_pixel(axes.x.0, reference.y);
+        let room = canvas.width(&reference.name, SIZE)?;
+        let spots = [(Align::Right, -9.0), (Align::Right, 9.0), (Align::Left, -9.0), (Align::Left, 9.0)];
+        let hidden = |(align, below): &(Align, f64)| {
+            let left = if matches!(align, Align::Right) { area.right - 2.0 - room } else { area.left + 2.0 };
+            let (top, bottom) = (py + below - HALF, py + below + HALF);
+            if top < area.top - TO_PLOT + HALF || bottom > area.bottom {
+                return usize::MAX;
+            }
+            curves.iter().map(|curve| crossings(curve, (left, top), (left + room, bottom))).sum()
+        };
+        let (align, below) = spots.into_iter().min_by_key(hidden).unwrap_or(spots[0]);
+        let x = if matches!(align, Align::Right) { area.right - 2.0 } else { area.left + 2.0 };
+        canvas.text(&reference.name, (x, py + below), align, SIZE, canvas.palette.muted)?;
+    }
+    Ok(())
+}
+
+/// How many segments of a curve pass through a box.
+fn crossings(curve: &[(f64, f64)], (left, top): (f64, f64), (right, bottom): (f64, f64)) -> usize {
+    let ends = |pair: &[(f64, f64)]| (pair[0], *pair.last().unwrap_or(&pair[0]));
+    let passes = |((x0, y0), (x1, y1)): ((f64, f64), (f64, f64))| {
+        if x1 < left || x0 > right {
+            return false;
+        }
+        let at = |x: f64| if x1 > x0 { y0 + (y1 - y0) * ((x - x0) / (x1 - x0)).clamp(0.0, 1.0) } else { y0 };
+        let (from, to) = (at(left.max(x0)), at(right.min(x1)));
+        from.min(to) <= bottom && from.max(to) >= top
+    };
+    curve.windows(2.min(curve.len()).max(1)).filter(|pair| passes(ends(pair))).count()
 }
 
 fn draw_series<DB: DrawingBackend>(
@@ -282,31 +333,96 @@ fn thinned(pixels: &[(f64, f64)]) -> Vec<(f64, f64)> {
     kept
 }
 
-/// The series' names at the right and the y label at the left, between the title and the plot. Where both have no room
-/// the names come first: without them a figure cannot be read.
-fn draw_legend<DB: DrawingBackend>(lines: &Lines, canvas: &Canvas<'_, DB>, width: f64) -> Result<(), Error> {
-    const SWATCH: f64 = 18.0;
-    const GAP: f64 = 16.0;
-    let palette = &canvas.palette;
-    let y = 44.0;
-    let names: Vec<String> = lines.series.iter().map(legend_name).collect();
-    let share = (width - 2.0 * EDGE) / names.len().max(1) as f64 - SWATCH - 6.0 - GAP;
-    let mut right = width - EDGE;
-    for (index, name) in names.iter().enumerate().rev() {
-        let name = canvas.shortened(name, LABEL, share.max(30.0))?;
-        let text_width = canvas.width(&name, LABEL)?;
-        let left = right - text_width - SWATCH - 6.0;
-        canvas.block((left, y - 1.5), (left + SWATCH, y + 1.5), palette.series[index % palette.series.len()])?;
-        canvas.text(&name, (left + SWATCH + 6.0, y), Align::Left, LABEL, palette.ink)?;
-        right = left - GAP;
-    }
-    canvas.label_at_the_left(&lines.y_label, y, right)
+/// One name of the legend: its series' place, the name as it is written, and how wide that is.
+struct Entry {
+    series: usize,
+    name: String,
+    width: f64,
 }
 
-fn legend_name(series: &Series) -> String {
-    match series.mean_over.filter(|window| series.points.len() > 2 * window) {
-        Some(window) => format!("{}, mean of {window}", series.name),
-        None => series.name.clone(),
+const FIRST_ROW: f64 = 44.0;
+/// From the last row to the plot: room for the name of a reference at its upper edge.
+const TO_PLOT: f64 = 27.0;
+const ROW: f64 = 18.0;
+const SWATCH: f64 = 24.0;
+const GAP: f64 = 16.0;
+
+/// The series' names in as many rows as they need. In a small figure they are shortened, so that the plot keeps its room.
+fn legend_rows<DB: DrawingBackend>(
+    lines: &Lines,
+    canvas: &Canvas<'_, DB>,
+    (width, height): (f64, f64),
+) -> Result<Vec<Vec<Entry>>, Error> {
+    const LEAST_PLOT: f64 = 170.0;
+    let room = width - 2.0 * EDGE;
+    let most_rows = ((height - LEAST_PLOT) / ROW).clamp(1.0, 3.0).floor();
+    let in_a_row = (lines.series.len() as f64 / most_rows).ceil().max(1.0);
+    let share = ((room + GAP) / in_a_row - GAP - SWATCH).max(30.0);
+    let mut rows = packed(lines, canvas, room, room - SWATCH)?;
+    if rows.len() as f64 > most_rows {
+        rows = packed(lines, canvas, room, share)?;
+    }
+    Ok(rows)
+}
+
+/// Names of at most `longest`, as many in each row of `room` as it holds; always one row.
+fn packed<DB: DrawingBackend>(
+    lines: &Lines,
+    canvas: &Canvas<'_, DB>,
+    room: f64,
+    longest: f64,
+) -> Result<Vec<Vec<Entry>>, Error> {
+    let mut rows = Vec::new();
+    let mut row: Vec<Entry> = Vec::new();
+    let mut taken = 0.0;
+    for (series, curve) in lines.series.iter().enumerate() {
+        let name = canvas.shortened(&curve.name, LABEL, longest)?;
+        let width = SWATCH + canvas.width(&name, LABEL)?;
+        if !row.is_empty() && taken + width > room {
+            rows.push(std::mem::take(&mut row));
+            taken = 0.0;
+        }
+        taken += width + GAP;
+        row.push(Entry { series, name, width });
+    }
+    rows.push(row);
+    Ok(rows)
+}
+
+/// The series' names at the right and the y label at the left, between the title and the plot. Where both have no room
+/// the names come first: without them a figure cannot be read.
+fn draw_legend<DB: DrawingBackend>(
+    lines: &Lines,
+    canvas: &Canvas<'_, DB>,
+    rows: &[Vec<Entry>],
+    width: f64,
+) -> Result<(), Error> {
+    let palette = &canvas.palette;
+    let mut y = FIRST_ROW;
+    let mut free = width - EDGE;
+    for (index, row) in rows.iter().enumerate() {
+        let mut right = width - EDGE;
+        for entry in row.iter().rev() {
+            let left = right - entry.width;
+            let color = palette.series[entry.series % palette.series.len()];
+            canvas.block((left, y - 1.5), (left + SWATCH - 6.0, y + 1.5), color)?;
+            canvas.text(&entry.name, (left + SWATCH, y), Align::Left, LABEL, palette.ink)?;
+            right = left - GAP;
+        }
+        if index == 0 {
+            free = right;
+        }
+        y += ROW;
+    }
+    canvas.label_at_the_left(&lines.y_label, FIRST_ROW, free)
+}
+
+/// What x counts, and what the thick curves are where the points themselves stand faintly behind them.
+fn x_label(lines: &Lines) -> String {
+    let smoothed = |series: &Series| series.mean_over.filter(|window| series.points.len() > 2 * window);
+    match lines.series.iter().find_map(smoothed) {
+        Some(window) => format!("{} (thick: mean of {window})", lines.x_label),
+        None => lines.x_label.clone(),
     }
 }
 
@@ -324,6 +440,17 @@ mod tests {
     fn the_mean_looks_back_only() {
         let run = [(1.0, 3.0), (2.0, 5.0), (3.0, 10.0), (4.0, 0.0)];
         assert_eq!(trailing_mean(&run, 2), [(1.0, 3.0), (2.0, 4.0), (3.0, 7.5), (4.0, 5.0)]);
+    }
+
+    #[test]
+    fn a_curve_is_met_where_it_passes_through_a_box() {
+        let around = |curve: &[(f64, f64)]| crossings(curve, (10.0, 10.0), (20.0, 20.0));
+        assert_eq!(around(&[(0.0, 15.0), (30.0, 15.0)]), 1);
+        assert_eq!(around(&[(0.0, 0.0), (30.0, 5.0)]), 0);
+        assert_eq!(around(&[(0.0, 0.0), (30.0, 30.0)]), 1);
+        assert_eq!(around(&[(15.0, 15.0)]), 1);
+        assert_eq!(around(&[(25.0, 15.0)]), 0);
+        assert_eq!(around(&[]), 0);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Theme {
                 ],
             },
             Theme::Dark => Palette {
-                background: RGBColor(0x16, 0x1a, 0x20),
+                background: RGBColor(0x19, 0x1b, 0x20),
                 ink: RGBColor(0xe8, 0xea, 0xed),
                 muted: RGBColor(0xa3, 0xab, 0xb6),
                 grid: RGBColor(0x2d, 0x33, 0x3d),

@@ -1,17 +1,12 @@
 // Rates with their intervals, as text.
 
 import type { EvalSummary, Winner } from "../../client/bindings";
-import { percent } from "../../format";
+import { interval, percent } from "../../format";
 
 /** `71 % (56 to 83 %)`: a rate is never shown without its interval where there is one. */
 export function rate(value: number | null, ends: [number, number] | null): string {
   if (value === null) return "–";
   return ends ? `${percent(value)} (${interval(ends)})` : percent(value);
-}
-
-/** `56 to 83 %` */
-export function interval([low, high]: [number, number]): string {
-  return `${percent(low).replace(" %", "")} to ${percent(high)}`;
 }
 
 export const VERDICTS: Record<string, { word: string; tone: "good" | "bad" | "neutral" }> = {

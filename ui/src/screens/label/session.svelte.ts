@@ -1,5 +1,6 @@
 import type { LabelItem, LabelState, Operations, Verdict } from "../../client/bindings";
 import { ApiError } from "../../client/error";
+import { annotatorsWithUnsent, type Given, Unsent } from "./unsent";
 
 /** How many items are kept ahead of the one being judged. */
 export const AHEAD = 5;
@@ -7,7 +8,8 @@ export const AHEAD = 5;
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 15_000;
 
-type Judgement = { kind: "judge"; item: LabelItem; verdict: Verdict; milliseconds: number; note: string | null };
+/** `shown` is the item as it was on screen; null for a judgement from before the page was loaded. */
+type Judgement = { kind: "judge"; given: Given; shown: LabelItem | null };
 type Undo = { kind: "undo" };
 type Edit = { kind: "edit"; item: LabelItem; side: "left" | "right"; text: string; settle: (error: ApiError | null) => void };
 type Step = Judgement | Undo | Edit;
@@ -17,7 +19,7 @@ export interface Caller {
   call<K extends keyof Operations>(operation: K, request: Operations[K][0]): Promise<Operations[K][1]>;
 }
 
-/** What went wrong with something the annotator did. `item` is back at the head of the queue. */
+/** What went wrong with something the annotator did. `item`, where it is known, is back at the head of the queue. */
 export type Trouble = { kind: "unreachable" | "refused"; error: ApiError; verdict: Verdict | null; note: string | null; item: LabelItem | null };
 
 /** Whether the program may not have seen the request at all, so that sending it again is right. */
@@ -28,7 +30,8 @@ function unreached(error: ApiError): boolean {
 /**
  * One annotator at work on one project. A verdict shows the next item at once; sending happens behind, one step after the
  * other in the order they were made. What could not be sent stays in `unsent` and is sent again; what was refused comes
- * back to be judged again. Nothing leaves `unsent` before the program has said that it has it.
+ * back to be judged again. Nothing leaves `unsent` before the program has said that it has it; judgements are written down
+ * in the browser until then, so that a page that is closed or reloaded sends them when it is opened again.
  */
 export class LabelSession {
   /** The items to judge, the one on screen first. */
@@ -36,6 +39,7 @@ export class LabelSession {
   /** Progress and pace as the program last told them; null before the first answer. */
   state = $state.raw<LabelState | null>(null);
   trouble = $state.raw<Trouble | null>(null);
+  readonly #kept: Unsent;
   #unsent = $state.raw<Step[]>([]);
   #sending = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -47,7 +51,11 @@ export class LabelSession {
     readonly annotator: string,
     private readonly caller: Caller,
     private readonly now: () => number = () => performance.now(),
-  ) {}
+    storage: Storage = localStorage,
+  ) {
+    this.#kept = new Unsent(storage, project, annotator);
+    this.#unsent = this.#kept.all().map((given) => ({ kind: "judge", given, shown: null }));
+  }
 
   get current(): LabelItem | null {
     return this.queue[0] ?? null;
@@ -60,7 +68,7 @@ export class LabelSession {
 
   /** Items judged, with those still on their way. */
   get done(): number {
-    const onTheWay = this.#unsent.filter((step) => step.kind === "judge" && step.verdict !== "skip").length;
+    const onTheWay = this.#unsent.filter((step) => step.kind === "judge" && step.given.verdict !== "skip").length;
     return (this.state?.done ?? 0) + onTheWay;
   }
 
@@ -72,6 +80,8 @@ export class LabelSession {
   async load(): Promise<void> {
     const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD });
     this.#take(state, false);
+    // What was left from before the page was loaded.
+    void this.#send();
   }
 
   /** Asks how much there is to judge now; what is on screen stays. */
@@ -86,9 +96,11 @@ export class LabelSession {
     const item = this.current;
     if (!item) return;
     const milliseconds = Math.round(this.now() - this.#shownAt);
+    const given = { item: item.item, showing: item.showing, verdict, milliseconds, note };
     if (this.trouble?.kind === "refused") this.trouble = null;
+    this.#kept.add(given);
     this.#show(this.queue.slice(1));
-    this.#unsent = [...this.#unsent, { kind: "judge", item, verdict, milliseconds, note }];
+    this.#unsent = [...this.#unsent, { kind: "judge", given, shown: item }];
     void this.#send();
   }
 
@@ -98,7 +110,9 @@ export class LabelSession {
     if (last?.kind === "judge" && waits) {
       // Not sent yet: nothing to undo but here.
       this.#unsent = this.#unsent.slice(0, -1);
-      this.#show([last.item, ...this.queue]);
+      this.#kept.remove(last.given);
+      if (last.shown) this.#show([last.shown, ...this.queue]);
+      else void this.load().catch(() => {}); // the program still has the item in its queue, and shows it when it can be asked
       if (this.#unsent.length === 0) this.#calm();
       return;
     }
@@ -144,7 +158,7 @@ export class LabelSession {
     while ((step = this.#unsent[0])) {
       try {
         const state = await this.#ask(step);
-        this.#unsent = this.#unsent.slice(1);
+        this.#drop(step);
         this.#calm();
         this.#take(state, step.kind === "judge");
         if (step.kind === "edit") step.settle(null);
@@ -156,20 +170,24 @@ export class LabelSession {
           this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
           break;
         }
-        this.#unsent = this.#unsent.slice(1);
+        this.#drop(step);
         await this.#refused(step, error);
       }
     }
     this.#sending = false;
   }
 
+  /** Takes away the first step: the program has it, or will not have it. */
+  #drop(step: Step): void {
+    this.#unsent = this.#unsent.slice(1);
+    if (step.kind === "judge") this.#kept.remove(step.given);
+  }
+
   #ask(step: Step): Promise<LabelState> {
     const who = { project: this.project, annotator: this.annotator };
     switch (step.kind) {
-      case "judge": {
-        const { item, showing } = step.item;
-        return this.caller.call("judge", { ...who, item, showing, verdict: step.verdict, milliseconds: step.milliseconds, note: step.note });
-      }
+      case "judge":
+        return this.caller.call("judge", { ...who, ...step.given });
       case "undo":
         return this.caller.call("undo", who);
       case "edit": {
@@ -184,18 +202,17 @@ export class LabelSession {
       step.settle(error); // the text is still in the field it was written in
       return;
     }
-    const item = step.kind === "judge" ? step.item : null;
     const judged = step.kind === "judge" ? step : null;
-    this.trouble = { kind: "refused", error, verdict: judged?.verdict ?? null, note: judged?.note ?? null, item };
-    if (!item) return;
-    const back = (queue: LabelItem[]) => [item, ...queue.filter((other) => other.item !== item.item)];
-    this.#show(back(this.queue));
+    const item = judged?.shown ?? null;
+    this.trouble = { kind: "refused", error, verdict: judged?.given.verdict ?? null, note: judged?.given.note ?? null, item };
+    if (!judged) return;
+    if (item) this.#show([item, ...this.queue.filter((other) => other.item !== item.item)]);
     // The showing may be what was refused: a fresh one, where the program still has the item in its queue.
     try {
       const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD });
       this.#take(state, true);
-      const fresh = state.queue.find((other) => other.item === item.item);
-      if (fresh) this.#show(this.queue.map((other) => (other.item === item.item ? fresh : other)));
+      const fresh = state.queue.find((other) => other.item === item?.item);
+      if (fresh) this.#show(this.queue.map((other) => (other.item === fresh.item ? fresh : other)));
     } catch {
       // The item is back in any case; the next request says what is wrong.
     }
@@ -214,7 +231,7 @@ export class LabelSession {
    */
   #take(state: LabelState, keepHead: boolean): void {
     this.state = state;
-    const judged = new Set(this.#unsent.flatMap((step) => (step.kind === "judge" ? [step.item.item] : [])));
+    const judged = new Set(this.#unsent.flatMap((step) => (step.kind === "judge" ? [step.given.item] : [])));
     const open = state.queue.filter((item) => !judged.has(item.item));
     const head = keepHead ? this.current : null;
     const known = new Map(keepHead ? this.queue.map((item) => [item.item, item]) : []);
@@ -239,6 +256,11 @@ export function sessionOf(project: string, annotator: string, caller: Caller): L
     sessions.set(key, session);
   }
   return session;
+}
+
+/** Sends what is left in the browser from before the page was loaded, whoever of the project's annotators gave it. */
+export function sendLeft(project: string, caller: Caller, storage: Storage = localStorage): void {
+  for (const annotator of annotatorsWithUnsent(storage, project)) sessionOf(project, annotator, caller).again();
 }
 
 /** Judgements of all sessions that are not saved yet: the page must not be closed. */

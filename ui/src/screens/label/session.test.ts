@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { LabelItem, LabelState, Operations } from "../../client/bindings";
 import { ApiError } from "../../client/error";
-import { LabelSession, type Caller } from "./session.svelte";
+import { type Caller, LabelSession, sendLeft } from "./session.svelte";
 
 const item = (id: number, showing = id * 10): LabelItem => ({ item: id, showing, prompt: `prompt ${id}`, left: "l", right: "r", category: null, second_pass: false });
 
@@ -41,6 +41,7 @@ const shown = () => session.queue.map(({ item }) => item);
 
 beforeEach(async () => {
   vi.useFakeTimers();
+  localStorage.clear();
   clock = 0;
   program = new Program();
   session = new LabelSession("p", "ada", program, () => clock);
@@ -183,5 +184,62 @@ describe("LabelSession", () => {
     await program.last.answer(state(1, ...items(2, 3)));
     session.judge("right");
     expect(program.last.request).toMatchObject({ item: 2, milliseconds: 400 });
+  });
+
+  it("writes down what is not confirmed, and a page that is opened again sends it once", async () => {
+    session.judge("left", "short");
+    session.judge("right_much");
+    await program.last.fail(outage());
+
+    // The page is closed and opened again.
+    program = new Program();
+    const opened = new LabelSession("p", "ada", program, () => clock);
+    expect(opened.unsaved).toBe(2);
+    const loaded = opened.load();
+    await program.last.answer(state(0, ...items(1, 2, 3)));
+    await loaded;
+    expect(opened.queue.map(({ item }) => item)).toEqual([3]);
+    expect(opened.done).toBe(2);
+    expect(program.last).toMatchObject({ operation: "judge", request: { item: 1, showing: 10, verdict: "left", milliseconds: 0, note: "short" } });
+    await program.last.answer(state(1, ...items(2, 3)));
+    expect(program.last.request).toMatchObject({ item: 2, showing: 20, verdict: "right_much" });
+    await program.last.answer(state(2, ...items(3, 4)));
+    expect(opened.unsaved).toBe(0);
+    expect(new LabelSession("p", "ada", program).unsaved).toBe(0);
+  });
+
+  it("keeps the judgements of others apart, and forgets what was taken back or refused", async () => {
+    session.judge("left");
+    expect(new LabelSession("p", "grace", program).unsaved).toBe(0);
+    expect(new LabelSession("q", "ada", program).unsaved).toBe(0);
+    session.judge("right");
+    session.undo();
+    expect(new LabelSession("p", "ada", program).unsaved).toBe(1);
+    await program.last.fail(refusal());
+    expect(new LabelSession("p", "ada", program).unsaved).toBe(0);
+  });
+
+  it("says that a judgement from before was refused", async () => {
+    session.judge("left", "why");
+    await program.last.fail(outage());
+    program = new Program();
+    const opened = new LabelSession("p", "ada", program, () => clock);
+    opened.again();
+    await program.last.fail(refusal());
+    expect(opened.trouble).toMatchObject({ kind: "refused", verdict: "left", note: "why", item: null });
+    await program.last.answer(state(0, ...items(1, 2)));
+    expect(opened.queue.map(({ item }) => item)).toEqual([1, 2]);
+  });
+
+  it("sends what is left of every annotator of a project when it is opened", async () => {
+    session.judge("left");
+    await program.last.fail(outage());
+    const elsewhere = new LabelSession("q", "ada", program);
+    void elsewhere.load();
+    await program.last.answer(state(0, ...items(7, 8)));
+    elsewhere.judge("left");
+    program = new Program();
+    sendLeft("p", program);
+    expect(program.asked).toMatchObject([{ operation: "judge", request: { project: "p", annotator: "ada", item: 1 } }]);
   });
 });

@@ -1,6 +1,7 @@
 // A run that is not started yet: from the defaults, or from another run with changes.
 
 import type { ApiError, Remedy, RunRequest, RunSettings, RunView } from "../../client/bindings";
+import { numberText } from "./settings";
 
 /** The request that would start `view` again, under a new name, with `changed` settings. */
 export function duplicate(project: string, view: RunView, taken: string[], changed: Partial<RunSettings> = {}): RunRequest {
@@ -59,7 +60,7 @@ export function remediesFor(error: ApiError, settings: RunSettings): Remedy[] {
   }
   if (error.code === "non_finite_loss" || error.code === "non_finite_gradient") {
     const rate = Number((settings.learning_rate / 10).toPrecision(3));
-    remedies.push({ label: `A tenth of the learning rate (${rate})`, settings: { learning_rate: rate } });
+    remedies.push({ label: `A tenth of the learning rate (${numberText(rate)})`, settings: { learning_rate: rate } });
     if (settings.max_grad_norm === 0 || settings.max_grad_norm > 1) {
       remedies.push({ label: "max_grad_norm 1", settings: { max_grad_norm: 1 } });
     }

@@ -474,6 +474,7 @@ export function numberFrom(text: string): number {
 export function numberText(value: number): string {
   if (!Number.isFinite(value)) return "";
   if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential().replace("e-0", "e-");
+  if (Math.abs(value) >= 1e15) return value.toExponential().replace("e+", "e");
   return String(value);
 }
 
