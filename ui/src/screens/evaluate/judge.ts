@@ -5,11 +5,11 @@ import type { EvalSummary, JudgeChoice } from "../../client/bindings";
 export type Who = JudgeChoice["kind"];
 export type RuleName = "plain" | "shorter" | "longer" | "contains" | "lacks";
 
-export const WHO: { who: Who; title: string; sentence: string }[] = [
-  { who: "human", title: "A person", sentence: "You judge, with the keys you label with, without knowing whose answer is whose." },
-  { who: "rule", title: "A rule", sentence: "Quick, and anyone can check it; it sees only what it was made to see." },
-  { who: "command", title: "A program", sentence: "Reads a pair of answers as JSON, writes a, b or tie; it does not learn which model wrote which." },
-  { who: "endpoint", title: "A model", sentence: "At an OpenAI-compatible address, here or elsewhere: prompts and answers are sent there." },
+export const WHO: { value: Who; title: string; sentence: string }[] = [
+  { value: "human", title: "A person", sentence: "You judge, with the keys you label with, without knowing whose answer is whose." },
+  { value: "rule", title: "A rule", sentence: "Quick, and anyone can check it; it sees only what it was made to see." },
+  { value: "command", title: "A program", sentence: "Reads a pair of answers as JSON, writes a, b or tie; it does not learn which model wrote which." },
+  { value: "endpoint", title: "A model", sentence: "At an OpenAI-compatible address, here or elsewhere: prompts and answers are sent there." },
 ];
 
 export const RULES: { name: RuleName; sentence: string; asks: "words" | "text" | null }[] = [
