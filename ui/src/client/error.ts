@@ -6,10 +6,10 @@ export class ApiError extends Error {
   readonly hint: string;
 
   constructor(shape: ApiErrorShape) {
-    super(sentence(shape.message));
+    super(shape.message);
     this.name = "ApiError";
     this.code = shape.code;
-    this.hint = sentence(shape.hint);
+    this.hint = shape.hint;
   }
 
   /** Whatever was thrown, as an error with a sentence and a hint. */
@@ -19,12 +19,6 @@ export class ApiError extends Error {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return new ApiError({ code: "page", message, hint: "Try again. If it happens again, reload the page: nothing that was saved is lost." });
   }
-}
-
-/** The program's words, which a command line puts together, as they stand alone: with a capital and a full stop. */
-export function sentence(text: string): string {
-  const begun = /^[a-z]+([ ,:]|$)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
-  return /[\p{L}\p{N})"%]$/u.test(begun) ? `${begun}.` : begun;
 }
 
 function isShape(value: unknown): value is ApiErrorShape {
