@@ -52,7 +52,7 @@ node_tests() {
     npm test --silent
 }
 export -f node_tests
-"$stage" "Page in a browser" "about 2 minutes" bash -c 'node_tests tests/page' || status=$?
+"$stage" "Page in a browser" "about 4 minutes" bash -c 'node_tests tests/page' || status=$?
 if [ "$(uname)" = Linux ]; then
     "$stage" "The window" "about a minute" bash -c 'node_tests tests/window' || status=$?
 else

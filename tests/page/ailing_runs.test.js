@@ -52,7 +52,7 @@ test("a run that is killed, as for its memory, is explained and can be resumed",
 
   await page.getByText("interrupted", { exact: true }).first().waitFor();
   await page.getByText("The training process was killed by the system (signal 9): nearly always because memory ran out").waitFor();
-  await page.getByText(/Resume it: it goes on after step \d+ and loses nothing before that/).waitFor();
+  await page.getByText(/Resume it: it goes on after step \d+ and loses nothing before that/i).waitFor();
   await page.getByText("Try a run with:").waitFor();
   await page.getByRole("button", { name: "2 pairs at once instead of 4" }).waitFor();
   await page.getByRole("button", { name: "Turn gradient_checkpointing on" }).waitFor();

@@ -70,9 +70,9 @@ test("in a fresh project every screen says what to do, and its first button does
 
 test("what is not there is said, with a way back", async () => {
   for (const [place, message, back] of [
-    ["train/gone", /There is no run "gone" in this project/, "All runs"],
-    ["train/+compare/gone/lost", /There is no run "gone" in this project/, "All runs"],
-    ["evaluate/gone", /There is no evaluation "gone" in this project/, "All evaluations"],
+    ["train/gone", /there is no run "gone" in this project/i, "All runs"],
+    ["train/+compare/gone/lost", /there is no run "gone" in this project/i, "All runs"],
+    ["evaluate/gone", /there is no evaluation "gone" in this project/i, "All evaluations"],
   ]) {
     await at(place);
     await page.getByText(message).first().waitFor();

@@ -84,8 +84,7 @@ test("a page that is reloaded and a server that is killed find the run where it 
   const step = async () => (await machine.call("run", { project: folder, run: summary.run })).summary;
   const found = await step();
   assert.equal(found.state, "running", "the run's process lives on without the server");
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  assert.ok((await step()).step > found.step, "the run goes on");
+  await until(async () => (await step()).step > found.step, "the run to go on");
   const stopped = await machine.call("stop_run", { project: folder, run: summary.run, pause: true });
   assert.ok(["running", "paused"].includes(stopped.summary.state));
   for (let i = 0; i < 100 && (await step()).state !== "paused"; i += 1) await new Promise((resolve) => setTimeout(resolve, 100));

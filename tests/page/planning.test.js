@@ -29,9 +29,9 @@ const panel = () => page.getByRole("region", { name: "What this run will do" });
 const line = (name) => panel().locator("dl.numbers > div").filter({ has: page.getByText(name, { exact: true }) }).locator("dd");
 
 test("every setting is explained in a sentence with its safe range; what is out of range is said, and stops the start", async () => {
-  const settings = await page.locator(".setting").allInnerTexts();
+  const settings = await page.locator(".setting").allTextContents();
   assert.ok(settings.length >= 25, `${settings.length} settings`);
-  for (const text of settings) assert.match(text, /\w[^]*[.!] Safe: [^]+\./, text);
+  for (const text of settings) assert.match(text, /\w[^]*[.!]\s+Safe: [^]+\./, text);
   await set(page, "beta", "0.9");
   await page.getByText(/^Careful: /).waitFor();
   await set(page, "beta", "-1");

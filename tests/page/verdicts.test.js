@@ -29,20 +29,27 @@ const part = (name) => page.getByRole("navigation", { name: "Parts of the evalua
 const row = async (name) => (await page.getByRole("row", { name }).getByRole("cell").allInnerTexts()).slice(0, 4);
 const tally = (rows, of) => ["tuned", "tie", "base", "none"].map((winner) => String(rows.filter((item) => item[of] === winner).length));
 
-test("answers of both models stream in; a page that is closed and opened meanwhile shows the evaluation where it is", async () => {
+/** Starts an evaluation of the first run by the rule `longer`. */
+async function evaluate(tokens) {
   await goTo(page, "t");
   await page.getByRole("link", { name: "first" }).click();
-  await page.getByRole("button", { name: "Evaluate" }).click();
+  await page.getByRole("button", { name: "Evaluate", exact: true }).click();
   await page.getByRole("radio", { name: /^A rule/ }).check();
   await page.getByLabel("Rule", { exact: true }).selectOption("longer");
   await page.getByText("How the models answer").click();
-  await page.getByLabel("max_new_tokens").fill("400");
+  await page.getByLabel("max_new_tokens").fill(String(tokens));
   await page.getByRole("button", { name: "Start evaluation" }).click();
-  const growing = (page) => page.getByRole("region", { name: "Answers as they are written" });
-  await growing(page).getByText(/prompt \d+, base model/).first().waitFor();
-  const text = await growing(page).innerText();
+  await page.getByRole("heading", { name: "Evaluation of first" }).waitFor();
+}
+
+const growing = () => page.getByRole("region", { name: "Answers as they are written" });
+
+test("a page that is closed and opened while the models answer shows the evaluation where it is, and can stop it", async () => {
+  // So long that it is surely still going on when the page is back.
+  await evaluate(20_000);
+  await growing().getByText(/prompt \d+, base model/).first().waitFor();
+  const text = await growing().innerText();
   await page.waitForFunction((text) => document.querySelector("[aria-label='Answers as they are written']").innerText !== text, text);
-  evaluation = new URL(page.url()).hash.split("/")[2];
   await page.context().close();
 
   page = await open(browser, machine);
@@ -51,8 +58,16 @@ test("answers of both models stream in; a page that is closed and opened meanwhi
   await goTo(page, "e");
   await page.getByRole("cell", { name: "answering" }).waitFor();
   await page.getByRole("link", { name: "first" }).click();
-  await page.getByText(/^(base|tuned) answers$/).first().waitFor();
-  await growing(page).getByText(/prompt \d+, tuned model/).first().waitFor();
+  await growing().getByText(/prompt \d+, base model/).first().waitFor();
+  await page.getByText("base answers", { exact: true }).first().waitFor();
+  await page.getByRole("main").getByRole("button", { name: "Stop", exact: true }).click();
+  await page.getByText("Nobody is at work on this evaluation").waitFor();
+});
+
+test("the tuned model's answers stream in after the base model's", async () => {
+  await evaluate(400);
+  evaluation = new URL(page.url()).hash.split("/")[2];
+  await growing().getByText(/prompt \d+, tuned model/).first().waitFor({ timeout: 60_000 });
   await page.getByText(/^done · /).waitFor({ timeout: 60_000 });
   assert.equal((await items()).total, 10);
 });
@@ -138,8 +153,9 @@ test("the history tells evaluations of all runs apart", async () => {
   const list = page.locator("tbody tr");
   await list.nth(0).getByText("done", { exact: true }).waitFor({ timeout: 60_000 });
   const texts = await list.allInnerTexts();
-  assert.equal(texts.length, 2);
-  assert.match(texts[0], /^second[^]*rule "shorter"[^]*4 of 4[^]*%/);
-  assert.match(texts[1], /^first[^]*rule "longer"[^]*10 of 10[^]*%/);
+  assert.equal(texts.length, 3);
+  assert.match(texts[0], /^second[^]*rule "shorter"[^]*done[^]*4 of 4[^]*%/);
+  assert.match(texts[1], /^first[^]*rule "longer"[^]*done[^]*10 of 10[^]*%/);
+  assert.match(texts[2], /^first[^]*rule "longer"[^]*broken off[^]*0 of 10/);
   assert.deepEqual(page.complaints, []);
 });

@@ -80,7 +80,7 @@ describe("PairPages", () => {
     pages.want(500, 530);
     asked[1]!.fail();
     await settled();
-    expect(pages.error?.message).toBe("No.");
+    expect(pages.error?.message).toBe("no");
     const again = pages.reload();
     asked[2]!.answer();
     await again;
