@@ -33,7 +33,7 @@ impl Scene {
         let settings = format!(
             "model = {:?}\noutput_dir = \"run\"\nlearning_rate = 1e-2\nmax_steps = 4\nper_device_train_batch_size = 2\n\
              [data]\ntrain = \"pairs.jsonl\"\neval = \"held_out.jsonl\"\n[lora]\nr = 3\nlora_alpha = 7\n",
-            scene.base
+            scene.base.to_str().unwrap()
         );
         std::fs::write(scene.path("RUN.toml"), settings).unwrap();
         let stop = AtomicBool::new(false);

@@ -2,7 +2,7 @@
 //!
 //! A linear with an adapter becomes `W + (alpha / r) · B A`, computed in f32 and rounded once to the type that is
 //! stored; every other weight is the one that was trained on, a GGUF file's decoded blocks included. Weights go from
-//! file to file tensor by tensor, each in pieces: beyond the adapter, memory holds the largest tensor once.
+//! file to file tensor by tensor, each in pieces: beyond the adapter, memory holds little more than the largest tensor.
 
 use std::io::Write;
 use std::path::Path;

@@ -41,7 +41,7 @@ pub struct MergedCheck {
 }
 
 /// The pairs of a run that both models are asked about.
-pub(super) struct Pairs {
+pub(super) struct AskedPairs {
     path: PathBuf,
     pairs: Vec<Pair>,
     held_out: bool,
@@ -60,7 +60,7 @@ pub(crate) struct Live {
     base: TokenLogps,
 }
 
-impl Pairs {
+impl AskedPairs {
     /// The first held-out pairs of the run, or where there are none the first that it trained on.
     pub(super) fn of_run(run: &Path, base: &Path) -> Result<Self> {
         let limits = runs::prepared(run)?.limits();

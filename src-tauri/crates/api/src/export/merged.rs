@@ -3,7 +3,7 @@
 //! A model is in memory once at a time. First the run's model says what it makes of a few pairs; then it is let go of,
 //! the weights go from file to file, and what was written is loaded and asked the same.
 
-use super::check::{Live, Pairs};
+use super::check::{AskedPairs, Live};
 use super::{Exported, WholeFolder, adapter_of};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ pub(crate) struct Merging {
     base: PathBuf,
     adapter: PathBuf,
     dtype: FloatType,
-    pairs: Pairs,
+    pairs: AskedPairs,
     folder: WholeFolder,
 }
 
@@ -56,7 +56,7 @@ impl Merging {
     /// When the run has no adapter or no pairs, or the merged folder is there already or cannot be made.
     pub(crate) fn begin(run: &Path, base: &Path, dtype: FloatType, output_dir: &Path) -> Result<Self> {
         let adapter = adapter_of(run)?;
-        let pairs = Pairs::of_run(run, base)?;
+        let pairs = AskedPairs::of_run(run, base)?;
         let folder = WholeFolder::begin(&output_dir.join(MERGED))?;
         Ok(Self { base: base.to_path_buf(), adapter, dtype, pairs, folder })
     }
@@ -95,8 +95,9 @@ impl Merging {
         // A relative path would look like a name of the hub.
         let shown = std::path::absolute(&path).unwrap_or_else(|_| path.clone()).display().to_string();
         let load = format!(
-            "transformers: AutoModelForCausalLM.from_pretrained({shown:?}, dtype=\"auto\") and \
-             AutoTokenizer.from_pretrained({shown:?})\nvLLM: vllm serve {shown:?}\nTiebreak: give the folder as the model"
+            "# transformers\npath = {shown:?}\nmodel = AutoModelForCausalLM.from_pretrained(path, dtype=\"auto\")\n\
+             tokenizer = AutoTokenizer.from_pretrained(path)\n# vLLM\nvllm serve {shown:?}\n# Tiebreak\n\
+             tiebreak generate --model {shown:?} --prompt \"...\""
         );
         Ok(Exported { what: MERGED.into(), path, load, check: Some(check) })
     }

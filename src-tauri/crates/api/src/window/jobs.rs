@@ -182,7 +182,7 @@ impl Working {
 
     /// Tells what the job has handed out.
     pub(crate) fn hands_out(&self, exported: Exported) {
-        self.backend.set_job(self.job, true, |job| job.exported = Some(exported));
+        self.backend.set_job(self.job, true, |job| job.exported = Some(Box::new(exported)));
     }
 
     /// Tells an answer as it grows.

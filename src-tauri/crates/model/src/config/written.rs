@@ -49,8 +49,8 @@ impl Config {
 /// 9.999999747378752e-6.
 fn shortest(number: f64) -> Value {
     let short = number as f32;
-    let digits = if f64::from(short) == number { short.to_string().parse().unwrap_or(number) } else { number };
-    json!(digits)
+    let is_short = f64::from(short).to_bits() == number.to_bits();
+    json!(if is_short { short.to_string().parse().unwrap_or(number) } else { number })
 }
 
 fn rope_scaling(rope: &Rope, head_dim: usize) -> Result<Value> {

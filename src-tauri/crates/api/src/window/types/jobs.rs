@@ -61,5 +61,5 @@ pub struct Job {
     /// The evaluation that it makes.
     pub evaluation: Option<String>,
     /// What it has handed out.
-    pub exported: Option<Exported>,
+    pub exported: Option<Box<Exported>>,
 }
