@@ -35,9 +35,9 @@ export async function lived(machine) {
   await judged(machine, folder, "Edsger", TO_LABEL);
 
   const train = (name, settings, state) =>
-    trained(machine, folder, { name, sample_prompts: 2 }, { per_device_train_batch_size: 8, eval_steps: 10, warmup_steps: 0, warmup_ratio: 0, ...settings }, state);
+    trained(machine, folder, { name, sample_prompts: 2 }, { eval_steps: 20, warmup_steps: 0, warmup_ratio: 0, ...settings }, state);
   const first = await train("first", { max_steps: 60, learning_rate: 4e-4, loss_type: ["sigmoid", "sft"] });
-  const hurried = await train("in a hurry", { max_steps: 120, learning_rate: 5e-3, eval_steps: 30 });
+  const hurried = await train("in a hurry", { max_steps: 80, learning_rate: 5e-3 });
   const failed = await train("too fast", { max_steps: 20, learning_rate: 1e18, max_grad_norm: 0 }, "failed");
   const long = await train("overnight", { max_steps: 8000, learning_rate: 1e-4, eval_steps: 500, save_steps: 100 }, "running");
   await machine.call("stop_run", { project: folder, run: long, pause: false });
@@ -102,7 +102,7 @@ export async function trained(machine, project, wishes, settings, state = "finis
   Object.assign(request, { held_out_share: 0.25, sample_prompts: 0, ...wishes });
   Object.assign(request.settings, { per_device_train_batch_size: 4, learning_rate: 1e-3, ...settings });
   const { summary } = await machine.call("start_run", { request });
-  await until(async () => (await stateOf(machine, project, summary.run)) === state, `the run ${summary.name} to be ${state}`);
+  await until(async () => (await stateOf(machine, project, summary.run)) === state, `the run ${summary.name} to be ${state}`, 300);
   return summary.run;
 }
 

@@ -169,7 +169,10 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await quiet(page);
     }],
     ["train-failed", at(`#/train/${failed}`)],
-    ["train-remedy", at(`#/train/${failed}`, async (page) => page.getByRole("button", { name: /tenth of the learning rate/ }).first().click())],
+    ["train-remedy", at(`#/train/${failed}`, async (page) => {
+      await page.getByRole("button", { name: /tenth of the learning rate/ }).first().click();
+      await page.getByText(/to train on/).waitFor();
+    })],
     ["train-compare", at(`#/train/+compare/${first}/${hurried}`)],
     ["train-running", async (page) => {
       if ((await stateOf(machine, folder, long)) !== "running") await machine.call("resume_run", run(long));
