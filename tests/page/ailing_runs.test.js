@@ -1,10 +1,9 @@
 // Runs that go wrong: one that the system kills for its memory, and one in which the doctor sees something.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { goTo, launch, open } from "./browser.js";
-import { Machine } from "./program.js";
+import { Machine, workers } from "./program.js";
 import { pairs } from "./rows.js";
 import { until } from "./screens.js";
 
@@ -31,24 +30,12 @@ async function start(name, settings) {
   return run;
 }
 
-/** The process that trains in a folder. */
-function worker(folder) {
-  const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const line = (id) => {
-    try {
-      return readFileSync(`/proc/${id}/cmdline`, "utf8");
-    } catch {
-      return ""; // ended meanwhile
-    }
-  };
-  return Number(ids.find((id) => line(id).split("\0").includes(folder)));
-}
-
 test("a run that is killed, as for its memory, is explained and can be resumed", { skip: process.platform !== "linux" && "finds the process by /proc" }, async () => {
   const { folder, summary } = await start("hungry", { max_steps: 4000, save_steps: 5, gradient_checkpointing: false });
   const state = async () => (await machine.call("run", { project, run: summary.run })).summary;
   await until(async () => (await state()).step >= 10, "a checkpoint");
-  process.kill(worker(folder), "SIGKILL");
+  const [worker] = workers(folder);
+  process.kill(worker, "SIGKILL");
 
   await page.getByText("interrupted", { exact: true }).first().waitFor();
   await page.getByText("The training process was killed by the system (signal 9): nearly always because memory ran out").waitFor();

@@ -37,9 +37,9 @@ test("a run that needs more memory than there is says so, names what would fit, 
   await goTo(page, "t");
   await page.getByText("too large").first().click();
   await page.getByText("failed", { exact: true }).first().waitFor({ timeout: 60_000 });
-  await page.getByText(/not enough memory: .* are needed, .* are free/).first().waitFor();
+  await page.getByText(/Not enough memory: .* are needed, .* are free\./).first().waitFor();
   await page.getByText(/Set per_device_train_batch_size = \d+ and gradient_accumulation_steps = \d+/).first().waitFor();
-  await page.getByRole("button", { name: "Smaller microbatches" }).click();
+  await page.getByRole("button", { name: `${PAIRS / 2} pairs at once instead of ${PAIRS}` }).click();
   assert.equal(await page.getByLabel("per_device_train_batch_size", { exact: true }).inputValue(), String(PAIRS / 2));
   assert.deepEqual(page.complaints, []);
   await page.context().close();

@@ -1,7 +1,7 @@
 // `tiebreak serve` as a process: started on folders of its own, killed, started again.
 
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,6 +10,20 @@ import { fileURLToPath } from "node:url";
 const repository = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/tiebreak-target");
 const program = process.env.TIEBREAK_PROGRAM ?? join(target, "debug/tiebreak");
+
+/** The processes that train in a folder or below it; none where the system does not tell. */
+export function workers(folder) {
+  const ids = existsSync("/proc") ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : [];
+  const command = (id) => {
+    try {
+      return readFileSync(`/proc/${id}/cmdline`, "utf8").split("\0");
+    } catch {
+      return []; // ended meanwhile
+    }
+  };
+  const trains = ([, what, where]) => what === "worker" && (where === folder || where.startsWith(`${folder}/`));
+  return ids.filter((id) => trains(command(id))).map(Number);
+}
 
 /** A machine of its own: a folder with projects, data, cache, and a tiny model among the projects. */
 export class Machine {
@@ -53,6 +67,14 @@ export class Machine {
 
   async end() {
     if (this.process?.exitCode === null) await this.kill();
+    // Runs outlive their server, also one that a failing test leaves.
+    for (const worker of workers(this.folder)) {
+      try {
+        process.kill(worker, "SIGKILL");
+      } catch {
+        // It has ended by itself meanwhile.
+      }
+    }
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 

@@ -62,15 +62,19 @@ test("a figure has a read-out under the cursor", async () => {
   assert.match(await readout.getAttribute("aria-valuetext"), /^optimiser step 2: training 0\.\d+/);
 });
 
-test("it is stopped and kept, and goes on from there when it is resumed", async () => {
-  await page.getByRole("button", { name: "Stop and keep" }).click();
-  await badge("stopped").waitFor();
+test("it is paused and goes on from there; stopped and kept, it can be evaluated as it is", async () => {
+  await page.getByRole("button", { name: "Pause" }).click();
+  await badge("paused").waitFor();
   const kept = await step();
   assert.ok(kept > 0 && kept < 4000);
   await page.getByRole("button", { name: "Resume" }).click();
   await badge("running").waitFor();
   await until(async () => (await step()) > kept, "a step beyond those that were kept");
   await page.getByRole("button", { name: "Stop and keep" }).click();
+  await badge("stopped").waitFor();
+  await page.getByRole("button", { name: "Evaluate" }).click();
+  await page.getByRole("option", { name: /stopped at step \d+/ }).waitFor({ state: "attached" });
+  await page.goBack();
   await badge("stopped").waitFor();
 });
 

@@ -22,9 +22,8 @@ pub(crate) struct RunLog {
 }
 
 /// One of each illness.
-pub(crate) const SICK: [fn() -> RunLog; 9] = [
+pub(crate) const SICK: [fn() -> RunLog; 8] = [
     RunLog::not_finite,
-    RunLog::too_large,
     RunLog::exploding,
     RunLog::full,
     RunLog::displaced,
@@ -54,11 +53,6 @@ impl RunLog {
 
     pub(crate) fn not_finite() -> Self {
         Self { failed: Some(("non_finite_loss", "the loss of step 12 is NaN")), ..Self::healthy(11) }
-    }
-
-    pub(crate) fn too_large() -> Self {
-        let message = "not enough memory: 9.0 GB are needed, 4.0 GB are free";
-        Self { failed: Some(("out_of_memory", message)), ..Self::healthy(0) }
     }
 
     pub(crate) fn exploding() -> Self {

@@ -35,9 +35,8 @@ struct Seen<'a> {
 /// Everything that is seen in a run, what matters most first.
 pub(crate) fn findings(config: &RunConfig, lines: &[Line], memory_free: Option<u64>, running: bool) -> Vec<Finding> {
     let seen = Seen::of(config, lines, memory_free.filter(|_| running));
-    let rules: [fn(&Seen) -> Option<Finding>; 9] = [
+    let rules: [fn(&Seen) -> Option<Finding>; 8] = [
         process::loss_not_finite,
-        process::out_of_memory,
         process::grad_norm_exploding,
         process::memory_near_limit,
         rewards::likelihood_displacement,

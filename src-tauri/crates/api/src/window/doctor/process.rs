@@ -61,19 +61,6 @@ pub(super) fn grad_norm_exploding(seen: &Seen) -> Option<Finding> {
     })
 }
 
-/// The run did not begin, because its largest microbatch would not fit.
-pub(super) fn out_of_memory(seen: &Seen) -> Option<Finding> {
-    let (_, message) = seen.failed.filter(|(code, _)| *code == "out_of_memory")?;
-    Some(Finding {
-        code: "out_of_memory".into(),
-        severity: Severity::Stop,
-        title: "The run does not fit into memory".into(),
-        sentence: format!("Training did not begin: {message}. Its pairs and checkpoints are as they were."),
-        figure: None,
-        remedy: less_memory(&seen.settings),
-    })
-}
-
 /// The mildest change by which the same run takes less memory.
 fn less_memory(settings: &RunSettings) -> Option<Remedy> {
     if !settings.gradient_checkpointing {
@@ -154,26 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_did_not_fit_offers_the_mildest_change_that_takes_less() {
-        let refused = |change: fn(&mut train::RunConfig)| {
-            let mut log = RunLog::too_large();
+    fn the_mildest_change_that_takes_less_memory_is_offered() {
+        let offered = |change: fn(&mut train::RunConfig)| {
+            let mut log = RunLog::full();
             change(&mut log.config);
-            log.findings().remove(0)
+            log.findings().remove(0).remedy.map(|remedy| remedy.settings)
         };
-        let found = refused(|config| config.gradient_checkpointing = false);
-        assert_eq!(found.code, "out_of_memory");
-        assert!(found.sentence.contains("9.0 GB are needed"), "{}", found.sentence);
-        assert_eq!(found.remedy.unwrap().settings["gradient_checkpointing"], true);
-        let smaller = refused(|config| config.per_device_train_batch_size = 5).remedy.unwrap().settings;
+        let again = offered(|config| config.gradient_checkpointing = false).unwrap();
+        assert_eq!(again["gradient_checkpointing"], true);
+        let smaller = offered(|config| config.per_device_train_batch_size = 5).unwrap();
         assert_eq!(
             (&smaller["per_device_train_batch_size"], &smaller["gradient_accumulation_steps"]),
             (&2.into(), &3.into())
         );
-        let shorter =
-            refused(|config| (config.per_device_train_batch_size, config.max_length) = (1, 512)).remedy.unwrap();
-        assert_eq!(shorter.settings["max_length"], 256);
-        assert_eq!(refused(|config| (config.per_device_train_batch_size, config.max_length) = (1, 64)).remedy, None);
-        let other = RunLog { failed: Some(("write", "the disk is full")), ..RunLog::healthy(12) };
-        assert!(!other.codes().contains(&"out_of_memory".to_owned()));
+        let shorter = offered(|config| (config.per_device_train_batch_size, config.max_length) = (1, 512)).unwrap();
+        assert_eq!(shorter["max_length"], 256);
+        assert_eq!(offered(|config| (config.per_device_train_batch_size, config.max_length) = (1, 64)), None);
     }
 }
