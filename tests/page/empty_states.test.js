@@ -65,7 +65,7 @@ test("in a fresh project every screen says what to do, and its first button does
   await at("train/+new");
   await page.getByLabel("Where the model is").fill(machine.model);
   await page.getByText("This project has no pairs to train on").waitFor();
-  await page.getByText("Import pairs on the data screen, or label some.").waitFor();
+  await page.getByText("import pairs on the data screen, or label some").waitFor();
 });
 
 test("what is not there is said, with a way back", async () => {
