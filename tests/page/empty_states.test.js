@@ -71,7 +71,7 @@ test("in a fresh project every screen says what to do, and its first button does
 test("what is not there is said, with a way back", async () => {
   for (const [place, message, back] of [
     ["train/gone", /there is no run "gone" in this project/i, "All runs"],
-    ["train/+compare/gone/lost", /there is no run "gone" in this project/i, "All runs"],
+    ["train/+compare/gone/lost", /there is no run "(gone|lost)" in this project/i, "All runs"],
     ["evaluate/gone", /there is no evaluation "gone" in this project/i, "All evaluations"],
   ]) {
     await at(place);
