@@ -73,5 +73,6 @@ test("what the doctor sees is said with its figure; its button opens a duplicate
   const started = await machine.call("run", { project, run: "eager-2" });
   assert.equal(started.settings.max_steps, 30);
   assert.equal(started.settings.learning_rate, 2e-3);
+  await page.getByText("finished", { exact: true }).first().waitFor();
   assert.deepEqual(page.complaints, []);
 });

@@ -65,13 +65,13 @@ test("in a fresh project every screen says what to do, and its first button does
   await at("train/+new");
   await page.getByLabel("Where the model is").fill(machine.model);
   await page.getByText("This project has no pairs to train on").waitFor();
-  await page.getByText("Import pairs on the data screen, or label some.").waitFor();
+  await page.getByText("import pairs on the data screen, or label some").waitFor();
 });
 
 test("what is not there is said, with a way back", async () => {
   for (const [place, message, back] of [
     ["train/gone", /there is no run "gone" in this project/i, "All runs"],
-    ["train/+compare/gone/lost", /there is no run "gone" in this project/i, "All runs"],
+    ["train/+compare/gone/lost", /there is no run "(gone|lost)" in this project/i, "All runs"],
     ["evaluate/gone", /there is no evaluation "gone" in this project/i, "All evaluations"],
   ]) {
     await at(place);

@@ -94,6 +94,7 @@ test("a page that is reloaded and a server that is killed find the run where it 
   for (let i = 0; i < 200 && (await step()).step <= kept.step; i += 1) await new Promise((resolve) => setTimeout(resolve, 100));
   assert.ok((await step()).step > kept.step, "a resumed run goes on from where it was stopped");
   await machine.call("stop_run", { project: folder, run: summary.run, pause: false });
+  await until(async () => (await step()).state === "stopped", "the run to leave its folder");
 });
 
 test("a run whose numbers break is explained on the screen", async () => {
