@@ -10,8 +10,9 @@ export { lived, trained, until } from "./lived.js";
 const WITH_REFUSED = `${survey(150, 180)}\n"Only a question?",,,"how-to"\n"Half an answer?","Yes.",,"how-to"\n`;
 
 /** Each screen: its name, and how to get there. */
-export function screens({ machine, folder, empty, first, hurried, failed, long, evaluation, blind, streaming }) {
+export function screens({ machine, folder, empty, first, hurried, failed, long, evaluation, blind, stream }) {
   let prompts = "";
+  let streaming = "";
   /** Goes to an address of the page; whatever is open over it is closed first. */
   const at = (hash, then = async () => {}) => async (page) => {
     await page.keyboard.press("Escape");
@@ -204,7 +205,7 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
     ["evaluate-blind", at(`#/evaluate/${blind}/judge`)],
     ["evaluate-blind-result", at(`#/evaluate/${blind}`)],
     ["evaluate-streaming", async (page) => {
-      await machine.call("resume_evaluation", { project: folder, evaluation: streaming });
+      streaming = await stream();
       await at(`#/evaluate/${streaming}`)(page);
       await page.getByLabel("Answers as they are written").waitFor({ timeout: 30_000 });
     }],

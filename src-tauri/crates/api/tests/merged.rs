@@ -38,8 +38,12 @@ impl Scene {
         std::fs::write(scene.path("RUN.toml"), settings).unwrap();
         let stop = AtomicBool::new(false);
         let config = train::RunConfig::read(&scene.path("RUN.toml")).unwrap();
-        let surroundings =
-            train::Surroundings { cache_folder: &scene.path("cache"), stop: &stop, observer: &mut |_| {} };
+        let surroundings = train::Surroundings {
+            cache_folder: &scene.path("cache"),
+            stop: &stop,
+            pause: &stop,
+            observer: &mut |_| {},
+        };
         train::run(&config, surroundings).unwrap();
         scene
     }
