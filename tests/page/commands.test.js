@@ -141,7 +141,12 @@ test("training", async () => {
     await page.goBack();
     await heading("long");
   };
-  await all({ "Duplicate this run with changes": duplicated, "Stop this run and keep it": () => badge("stopped") });
+  const paused = async () => {
+    await badge("paused");
+    await command("Resume this run");
+    await badge("running");
+  };
+  await all({ "Duplicate this run with changes": duplicated, "Pause this run": paused, "Stop this run and keep it": () => badge("stopped") });
   await all({ "Duplicate this run with changes": duplicated, "Resume this run": () => badge("running") });
   await command("Stop this run and keep it");
   await badge("stopped");
@@ -157,4 +162,17 @@ test("evaluation", async () => {
   await page.evaluate((hash) => (window.location.hash = hash), `#/evaluate/${evaluation}/answers`);
   await page.getByRole("region", { name: "Answer of the tuned model" }).waitFor();
   await all({ "Show differences of the answers": () => page.getByRole("region", { name: "Answer of the tuned model" }).locator("mark").first().waitFor() });
+});
+
+test("exporting", async () => {
+  await command("Go to Export");
+  await heading("Export");
+  const written = (path) => () => page.locator("code").filter({ hasText: path }).first().waitFor({ timeout: 60_000 });
+  await all({
+    "Export adapter": written(/adapter$/),
+    "Export merged weights": written(/merged$/),
+    "Export report": written(/\.html$/),
+    "Export labelled data": written(/labels\.jsonl$/),
+    "Export pairs": written(/pairs\.jsonl$/),
+  });
 });

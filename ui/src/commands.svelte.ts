@@ -4,18 +4,24 @@ import { untrack } from "svelte";
 export type Command = { id: string; title: string; keys?: string; run: () => void };
 
 class Commands {
-  #groups = $state.raw<Command[][]>([]);
+  // Not state itself: what ends an effect would read it as it was before others of the same moment have added theirs.
+  #groups: Command[][] = [];
+  #changes = $state(0);
 
   get all(): Command[] {
+    void this.#changes;
     return this.#groups.flat();
   }
 
   /** Adds commands; the function returned takes them away again. */
   register(group: Command[]): () => void {
-    this.#groups = [...this.#groups, group];
-    return () => {
-      this.#groups = this.#groups.filter((other) => other !== group);
-    };
+    this.#put([...this.#groups, group]);
+    return () => this.#put(this.#groups.filter((other) => other !== group));
+  }
+
+  #put(groups: Command[][]) {
+    this.#groups = groups;
+    this.#changes += 1;
   }
 }
 
