@@ -179,13 +179,19 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         Ok(f64::from(width) / self.scale)
     }
 
-    /// An axis label between the left edge and `right`: cut where it must be, left out where nearly nothing would stay.
+    /// An axis label between the left edge and `right`: of `chosen reward (nats)` only the unit where there is no room for
+    /// more, cut where it must be, left out where nearly nothing would stay.
     pub(crate) fn label_at_the_left(&self, text: &str, y: f64, right: f64) -> Result<(), Error> {
         const LEAST: f64 = 60.0;
         let room = right - EDGE;
         if room < LEAST.min(self.width(text, LABEL)?) {
             return Ok(());
         }
+        let unit = text.split_once('(').and_then(|(_, unit)| unit.strip_suffix(')'));
+        let text = match unit {
+            Some(unit) if self.width(text, LABEL)? > room => unit,
+            _ => text,
+        };
         self.text(&self.shortened(text, LABEL, room)?, (EDGE, y), Align::Left, LABEL, self.palette.muted)
     }
 

@@ -80,7 +80,7 @@ describe("PairPages", () => {
     pages.want(500, 530);
     asked[1]!.fail();
     await settled();
-    expect(pages.error?.message).toBe("no");
+    expect(pages.error?.message).toBe("No.");
     const again = pages.reload();
     asked[2]!.answer();
     await again;

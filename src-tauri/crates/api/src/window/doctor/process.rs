@@ -19,7 +19,7 @@ pub(super) fn loss_not_finite(seen: &Seen) -> Option<Finding> {
         title: "The loss is no number".into(),
         sentence: format!(
             "Training ended: {message}. Nearly always the learning rate ({}) is too high for this model and data.",
-            settings.learning_rate
+            Value::from(settings.learning_rate)
         ),
         figure: Some("grad_norm".into()),
         remedy: remedy("Lower the learning rate to a fifth", change),
