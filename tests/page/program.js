@@ -75,7 +75,7 @@ export class Machine {
         // It has ended by itself meanwhile.
       }
     }
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 
   /** Asks the server as the page does. */

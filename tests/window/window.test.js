@@ -26,7 +26,8 @@ before(async () => {
 });
 after(() => {
   xvfb?.end();
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  // What WebKit started ends a moment later than the window, and writes until then.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
 });
 
 const judged = (window) => window.run("return document.querySelector(\"progress[aria-label='Items judged']\")?.value ?? null;");
