@@ -47,6 +47,18 @@ pub fn golden(name: &str) -> PathBuf {
     root().join("tests/golden").join(name)
 }
 
+/// The pairs of the golden set.
+pub fn golden_pairs() -> PathBuf {
+    root().join("tests/golden/pairs.jsonl")
+}
+
+/// The program's command `name` with `--json` and a cache of its own in `folder`.
+pub fn told_as_json(folder: &Path, name: &str) -> Command {
+    let mut command = tiebreak();
+    command.env("TIEBREAK_CACHE", folder.join("cache")).arg(name).arg("--json");
+    command
+}
+
 /// How a program ended, and what it said.
 #[derive(Debug)]
 pub struct Finished {
@@ -136,7 +148,7 @@ impl Settings {
         Self {
             folder: folder.to_owned(),
             top: top.into(),
-            data: [("train", quoted(&root().join("tests/golden/pairs.jsonl")))].into(),
+            data: [("train", quoted(&golden_pairs()))].into(),
             lora: [("r", "4".into()), ("lora_alpha", "8".into()), ("lora_dropout", "0.1".into())].into(),
         }
     }

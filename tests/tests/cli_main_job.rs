@@ -1,24 +1,13 @@
 //! The main job by its parts: import, check, train, generate, eval, report, export.
 
-use end_to_end::{Finished, Settings, golden, root, tiebreak};
+use end_to_end::{Finished, Settings, golden, golden_pairs, told_as_json};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-fn command(folder: &Path, name: &str) -> Command {
-    let mut command = tiebreak();
-    command.env("TIEBREAK_CACHE", folder.join("cache")).arg(name).arg("--json");
-    command
-}
-
-fn pairs() -> PathBuf {
-    root().join("tests/golden/pairs.jsonl")
-}
 
 /// A file with the prompts of the first `count` golden pairs.
 fn prompts(folder: &Path, count: usize) -> PathBuf {
-    let text = std::fs::read_to_string(pairs()).expect("the golden set is there");
+    let text = std::fs::read_to_string(golden_pairs()).expect("the golden set is there");
     let mut prompts = String::new();
     for line in text.lines().take(count) {
         let pair: Value = serde_json::from_str(line).expect("a pair is JSON");
@@ -30,7 +19,7 @@ fn prompts(folder: &Path, count: usize) -> PathBuf {
 }
 
 fn trained(folder: &Path) -> Settings {
-    let settings = Settings::new(folder).set("max_steps", "4").path("data.eval", &pairs());
+    let settings = Settings::new(folder).set("max_steps", "4").path("data.eval", &golden_pairs());
     let _ = Finished::run(&mut settings.train()).well();
     settings
 }
@@ -43,20 +32,22 @@ fn last(finished: &Finished) -> Value {
 fn pairs_are_imported_once_and_handed_out_again() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let project = folder.path().join("project");
-    let import = || Finished::run(command(folder.path(), "import").arg(pairs()).arg("--project").arg(&project)).well();
+    let import = || {
+        Finished::run(told_as_json(folder.path(), "import").arg(golden_pairs()).arg("--project").arg(&project)).well()
+    };
     let first = last(&import());
     assert_eq!((&first["rows"], &first["added"]), (&Value::from(40), &Value::from(40)), "{first}");
     let second = last(&import());
     assert_eq!((&second["added"], &second["duplicates"]), (&Value::from(0), &Value::from(40)), "{second}");
 
     let out = folder.path().join("out");
-    let mut export = command(folder.path(), "export");
+    let mut export = told_as_json(folder.path(), "export");
     let _ = Finished::run(export.arg("--project").arg(&project).arg("--output-dir").arg(&out)).well();
     let rows = |path: &Path| -> Vec<Value> {
         let text = std::fs::read_to_string(path).expect("a file of pairs");
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     };
-    assert_eq!(rows(&out.join("pairs.jsonl")), rows(&pairs()));
+    assert_eq!(rows(&out.join("pairs.jsonl")), rows(&golden_pairs()));
 }
 
 #[test]
@@ -69,7 +60,7 @@ fn what_is_odd_about_pairs_is_found() {
     let rows = [row("a", "x", "y"), row("a", "x", "y"), row("b", "x", "y"), row("b", "y", "x"), row("c", "z", "z")];
     std::fs::write(&train, rows.join("\n")).expect("the temporary folder can be written");
     std::fs::write(&eval, row("a", "other", "words")).expect("the temporary folder can be written");
-    let mut check = command(folder.path(), "check");
+    let mut check = told_as_json(folder.path(), "check");
     let reply = last(&Finished::run(check.arg("--pairs").arg(&train).arg("--eval").arg(&eval)).well());
     let found = reply["checks"]["findings"].to_string();
     for code in ["duplicate", "contradict", "same", "leak"] {
@@ -82,7 +73,7 @@ fn answers_are_the_same_for_the_same_seed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let prompts = prompts(folder.path(), 5);
     let answers = |arguments: &[&str]| -> Vec<Value> {
-        let mut generate = command(folder.path(), "generate");
+        let mut generate = told_as_json(folder.path(), "generate");
         generate.arg("--model").arg(golden("llama")).arg("--prompts").arg(&prompts).args(["--max-new-tokens", "12"]);
         let lines = Finished::run(generate.args(arguments)).well().json();
         lines.into_iter().filter(|line| line["text"].is_string()).collect()
@@ -134,9 +125,9 @@ fn a_judge_does_not_learn_whose_answer_it_sees_and_is_not_asked_twice() {
     let prompts = prompts(folder.path(), 20);
     let out = folder.path().join("eval");
     let evaluate = || {
-        let mut eval = command(folder.path(), "eval");
+        let mut eval = told_as_json(folder.path(), "eval");
         eval.arg("--model").arg(golden("llama")).arg("--adapter").arg(settings.output_dir().join("adapter"));
-        eval.arg("--run").arg(settings.output_dir()).arg("--prompts").arg(&prompts).arg("--pairs").arg(pairs());
+        eval.arg("--run").arg(settings.output_dir()).arg("--prompts").arg(&prompts).arg("--pairs").arg(golden_pairs());
         eval.arg("--judge").arg(&judge).arg("--output-dir").arg(&out).args(["--max-new-tokens", "8"]);
         last(&Finished::run(eval.args(["--max-length", "96"])).well())
     };
@@ -172,7 +163,7 @@ fn a_judge_does_not_learn_whose_answer_it_sees_and_is_not_asked_twice() {
 #[cfg(unix)]
 fn report_of(folder: &Path, run: &Path, eval: &Path) {
     let out = folder.join("report");
-    let mut report = command(folder, "report");
+    let mut report = told_as_json(folder, "report");
     let reply =
         last(&Finished::run(report.arg("--run").arg(run).arg("--eval").arg(eval).arg("--output-dir").arg(&out)).well());
     let page = std::fs::read_to_string(reply["html"].as_str().expect("the page's path")).expect("the page");
@@ -193,7 +184,7 @@ fn a_finished_run_hands_out_its_adapter() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let settings = trained(folder.path());
     let out = folder.path().join("out");
-    let mut export = command(folder.path(), "export");
+    let mut export = told_as_json(folder.path(), "export");
     let _ = Finished::run(export.arg("--run").arg(settings.output_dir()).arg("--output-dir").arg(&out)).well();
     for name in ["adapter_config.json", "adapter_model.safetensors"] {
         let read = |folder: &Path| std::fs::read(folder.join("adapter").join(name)).expect("an adapter's file");
@@ -205,9 +196,9 @@ fn a_finished_run_hands_out_its_adapter() {
 fn the_worker_goes_on_with_a_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let settings = trained(folder.path());
-    let reply = last(&Finished::run(command(folder.path(), "worker").arg(settings.output_dir())).well());
+    let reply = last(&Finished::run(told_as_json(folder.path(), "worker").arg(settings.output_dir())).well());
     assert_eq!(reply["already_finished"], true, "{reply}");
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).expect("the temporary folder can be written");
-    let _ = Finished::run(command(folder.path(), "worker").arg(&empty)).refused(&["empty", "config.toml"]);
+    let _ = Finished::run(told_as_json(folder.path(), "worker").arg(&empty)).refused(&["empty", "config.toml"]);
 }

@@ -1,30 +1,19 @@
 //! Merged weights: a run's model as a folder of its own, which does what base and adapter do together.
 
-use end_to_end::{Finished, Settings, golden, root, tiebreak};
+use end_to_end::{Finished, Settings, golden, golden_pairs, told_as_json};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-fn command(folder: &Path, name: &str) -> Command {
-    let mut command = tiebreak();
-    command.env("TIEBREAK_CACHE", folder.join("cache")).arg(name).arg("--json");
-    command
-}
-
-fn pairs() -> PathBuf {
-    root().join("tests/golden/pairs.jsonl")
-}
 
 /// A run whose adapter does something.
 fn trained(folder: &Path, model: &str) -> PathBuf {
-    let settings = Settings::new(folder).path("model", &golden(model)).path("data.eval", &pairs());
+    let settings = Settings::new(folder).path("model", &golden(model)).path("data.eval", &golden_pairs());
     let settings = settings.set("max_steps", "4").set("learning_rate", "1e-2").set("lora.r", "3");
     let _ = Finished::run(&mut settings.train()).well();
     settings.output_dir()
 }
 
 fn export(folder: &Path, run: &Path, to: &Path, more: &[&str]) -> Finished {
-    let mut export = command(folder, "export");
+    let mut export = told_as_json(folder, "export");
     Finished::run(export.arg("--run").arg(run).arg("--merged").arg("--output-dir").arg(to).args(more))
 }
 
@@ -34,8 +23,8 @@ fn last(finished: &Finished) -> Value {
 
 /// Log-probabilities of the chosen and the rejected answer of each golden pair, and of the reference.
 fn scores(folder: &Path, model: &[&Path]) -> Vec<[f64; 3]> {
-    let mut score = command(folder, "score");
-    score.arg("--model").arg(model[0]).arg("--pairs").arg(pairs());
+    let mut score = told_as_json(folder, "score");
+    score.arg("--model").arg(model[0]).arg("--pairs").arg(golden_pairs());
     if let Some(adapter) = model.get(1) {
         score.arg("--adapter").arg(adapter);
     }
@@ -47,7 +36,7 @@ fn scores(folder: &Path, model: &[&Path]) -> Vec<[f64; 3]> {
 }
 
 fn answers(folder: &Path, model: &[&Path]) -> Vec<(Value, Value)> {
-    let mut generate = command(folder, "generate");
+    let mut generate = told_as_json(folder, "generate");
     generate.arg("--model").arg(model[0]).args(["--max-new-tokens", "24"]);
     if let Some(adapter) = model.get(1) {
         generate.arg("--adapter").arg(adapter);
@@ -128,7 +117,7 @@ fn what_cannot_be_merged_is_refused_and_leaves_nothing() {
     for arguments in
         [&["--merged"][..], &["--dtype", "bf16", "--run", "run"], &["--run", "run", "--merged", "--dtype", "f64"]]
     {
-        let mut export = command(folder.path(), "export");
+        let mut export = told_as_json(folder.path(), "export");
         assert_eq!(Finished::run(export.args(arguments).args(["--output-dir", "out"])).code, Some(2), "{arguments:?}");
     }
 }

@@ -866,7 +866,7 @@ export type ProjectCounts = {
   /** Training runs. */
   runs: number,
   /** Of them, those that have an adapter. */
-  finished_runs: number,
+  runs_with_adapter: number,
   /** Evaluations. */
   evaluations: number, };
 
@@ -1093,7 +1093,7 @@ export type RunSummary = {
   name: string,
   /** Where it stands. */
   state: RunState,
-  /** Whether it has an adapter that can be evaluated and handed out. */
+  /** Whether it has an adapter that can be evaluated and handed out; while it is running, it has none to rely on. */
   has_adapter: boolean,
   /** Steps done. */
   step: number,

@@ -20,7 +20,7 @@ use train::folder::ADAPTER;
 /// What is to be handed out; at least one of the two sources.
 #[derive(Debug, Clone)]
 pub struct ExportRequest {
-    /// A finished run.
+    /// A run that is finished or was stopped.
     pub run: Option<PathBuf>,
     /// What of the run.
     pub weights: Weights,
@@ -116,12 +116,10 @@ fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
 /// # Errors
 /// When there is none yet.
 fn adapter_of(run: &Path) -> Result<PathBuf> {
-    let adapter = run.join(ADAPTER);
-    if adapter.join("adapter_model.safetensors").is_file() {
-        return Ok(adapter);
-    }
-    let message = format!("the run in {} has no adapter yet", run.display());
-    Err(Error::new("unfinished", message, "let it finish: `tiebreak worker` with that folder goes on with it"))
+    train::folder::adapter_of(run).ok_or_else(|| {
+        let message = format!("the run in {} has no adapter yet", run.display());
+        Error::new("unfinished", message, "let it finish: `tiebreak worker` with that folder goes on with it")
+    })
 }
 
 /// A project's pairs as they are trained on, as JSONL.

@@ -30,14 +30,21 @@ pub(crate) fn sync_parent(path: &Path) -> Result<()> {
     }
 }
 
+/// Makes what was created or renamed in a folder last through a power cut.
+///
+/// # Errors
+/// When the folder cannot be opened or the disk refuses.
 #[cfg(unix)]
-pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+pub fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::write(folder))
 }
 
-/// Windows writes folder entries through and lets no folder be opened as a file.
+/// Nothing to do: Windows writes folder entries through and lets no folder be opened as a file.
+///
+/// # Errors
+/// Never.
 #[cfg(not(unix))]
-pub(crate) fn sync_folder(_: &Path) -> Result<()> {
+pub fn sync_folder(_: &Path) -> Result<()> {
     Ok(())
 }
 

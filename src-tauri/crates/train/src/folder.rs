@@ -27,6 +27,12 @@ const LOCK: &str = "run.lock";
 /// How long a folder in use is waited for.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// The folder of a run's adapter; nothing while there is none.
+pub fn adapter_of(run: &Path) -> Option<PathBuf> {
+    let adapter = run.join(ADAPTER);
+    adapter.join("adapter_model.safetensors").is_file().then_some(adapter)
+}
+
 /// Whether a process trains in the run's folder now. The system lets go of a lock however its process ends.
 ///
 /// # Errors

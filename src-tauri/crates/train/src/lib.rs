@@ -26,4 +26,5 @@ mod training;
 
 pub use config::RunConfig;
 pub use error::{Error, Result};
+pub use files::sync_folder;
 pub use run::{Outcome, Surroundings, run, run_with};

@@ -62,12 +62,12 @@ pub struct Surroundings<'a> {
 pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome> {
     run_in(config, surroundings, || {
         let device = open_device(&config.device)?;
+        let source = model::weights::open(&config.model, DType::F32, &device)?;
         if device.is_cpu() {
-            let source = model::weights::open(&config.model, DType::F32, &device)?;
             memory::check_weights(&source.config, available_bytes())?;
         }
         let tokenizer = Tokenizer::open(&config.model)?;
-        Ok((Decoder::load(&config.model, &device, DType::F32)?, tokenizer))
+        Ok((Decoder::new(source.config, &source.vars)?, tokenizer))
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use train::sync_folder;
 
 /// A folder that is being filled beside its place, under its name with `.partial` after it. Dropped before
 /// [`WholeFolder::finish`], it goes away again; what a killed process left is removed by whoever comes next.
@@ -73,12 +74,9 @@ impl WholeFolder {
     /// # Errors
     /// When it cannot be renamed; it then goes away.
     pub(crate) fn finish(self) -> Result<()> {
-        let name = || -> std::io::Result<()> {
-            sync_folder(&self.partial)?;
-            fs::rename(&self.partial, &self.path)?;
-            sync_folder(parent(&self.path))
-        };
-        name().map_err(Error::file(&self.path))
+        sync_folder(&self.partial)?;
+        fs::rename(&self.partial, &self.path).map_err(Error::file(&self.path))?;
+        Ok(sync_folder(parent(&self.path))?)
     }
 
     fn remove_partial(&self) -> std::io::Result<()> {
@@ -106,18 +104,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.push(".");
     name.push(ending);
     name.into()
-}
-
-/// Makes what was renamed last through a power cut.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Windows writes folder entries through and lets no folder be opened as a file.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> std::io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

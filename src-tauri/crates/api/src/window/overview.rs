@@ -5,6 +5,7 @@ use super::types::{ImportView, NextStep, ProjectCounts, ProjectView, Screen};
 use crate::error::{Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
+use train::folder::adapter_of;
 
 /// The folder of a project's runs.
 pub(crate) const RUNS: &str = "runs";
@@ -22,7 +23,6 @@ const ENOUGH: usize = 50;
 pub(super) fn of(project: &OpenProject) -> Result<ProjectView> {
     let about = project.about()?;
     let runs = folders(&project.folder().join(RUNS))?;
-    let has_adapter = |run: &&PathBuf| run.join(train::folder::ADAPTER).join("adapter_model.safetensors").is_file();
     let (counted, imports, annotators) = {
         let store = project.store();
         (store.counts()?, store.imports()?, store.annotators()?)
@@ -33,7 +33,7 @@ pub(super) fn of(project: &OpenProject) -> Result<ProjectView> {
         items_without_answers: counted.items_without_answers,
         labelled: counted.labelled,
         runs: runs.len(),
-        finished_runs: runs.iter().filter(has_adapter).count(),
+        runs_with_adapter: runs.iter().filter(|run| adapter_of(run).is_some()).count(),
         evaluations: folders(&project.folder().join(EVALS))?.len(),
     };
     let import = |import: prefs::store::Import| ImportView {
@@ -89,8 +89,8 @@ fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
     if counts.evaluations > 0 {
         step(Screen::Evaluate, "See whether the model got better, and judge answers yourself.".into());
         step(Screen::Export, "Hand out the adapter, the report or the labels.".into());
-    } else if counts.finished_runs > 0 {
-        step(Screen::Evaluate, "A run is finished: compare its answers with the base model's.".into());
+    } else if counts.runs_with_adapter > 0 {
+        step(Screen::Evaluate, "A run has trained an adapter: compare its answers with the base model's.".into());
     } else if counts.runs > 0 {
         step(Screen::Train, "See how the run goes.".into());
     }
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(screens(&many, true), [Screen::Train, Screen::Label]);
         let prompts = ProjectCounts { items: 10, items_without_answers: 10, ..empty };
         assert_eq!(screens(&prompts, true), [Screen::Label]);
-        let trained = ProjectCounts { pairs: 200, runs: 1, finished_runs: 1, ..empty };
+        let trained = ProjectCounts { pairs: 200, runs: 1, runs_with_adapter: 1, ..empty };
         assert_eq!(screens(&trained, true), [Screen::Evaluate]);
         let judged = ProjectCounts { evaluations: 1, ..trained };
         assert_eq!(screens(&judged, true), [Screen::Evaluate, Screen::Export]);

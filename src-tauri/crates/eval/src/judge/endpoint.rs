@@ -12,13 +12,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Choice, Decision, STOPPED, Shown, wait};
+use super::{Choice, Decision, LOOK, STOPPED, Shown, wait};
 
 const DEFAULT_TIMEOUT_SECONDS: u64 = 60;
 /// Tries for one pair; between them it waits 1 and 2 seconds.
 const TRIES: u32 = 3;
-/// How often a request that is under way looks whether it is to stop.
-const LOOK: Duration = Duration::from_millis(50);
 /// An endpoint that sends more than this is not answering.
 const LARGEST_REPLY: u64 = 4 << 20;
 

@@ -114,9 +114,11 @@ impl Judge {
 /// Said of a judge that was asked to stop.
 const STOPPED: &str = "was stopped";
 
+/// How often a judge at work looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Waits this long, or until somebody stops it. Says whether the time has passed.
 fn wait(time: Duration, stop: &AtomicBool) -> bool {
-    const LOOK: Duration = Duration::from_millis(50);
     let start = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         match time.checked_sub(start.elapsed()) {

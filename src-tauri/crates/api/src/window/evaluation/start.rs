@@ -15,14 +15,14 @@ use prefs::prompts::{self, Prompt};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use train::folder::{ADAPTER, EVAL_PAIRS};
+use train::folder::{ADAPTER, EVAL_PAIRS, adapter_of};
 
 /// Begins an evaluation: both models answer, then the judge judges.
 pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvaluation) -> Result<Job> {
     let StartEvaluation { request } = request;
     let project = backend.project(&request.project)?;
     let run = run_identity(backend, &project, &request.run)?;
-    if !run.folder.join(ADAPTER).join("adapter_model.safetensors").is_file() {
+    if adapter_of(&run.folder).is_none() {
         let message = format!("the run {} has no adapter yet", run.name);
         return Err(Error::new("unfinished", message, "let it finish, or resume it"));
     }

@@ -10,7 +10,7 @@ use runs::State;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 use train::events::{EvalMetrics, Event, Line, Progress, Stage, StepMetrics};
-use train::folder::ADAPTER;
+use train::folder::adapter_of;
 
 /// All runs of a project, the newest first.
 pub(in crate::window) fn runs(backend: &Backend, request: InProject) -> Result<Vec<RunSummary>> {
@@ -85,7 +85,7 @@ fn summary(run: &KnownRun, state: State) -> RunSummary {
             State::Stopped => RunState::Stopped,
             State::Failed => RunState::Failed,
         },
-        has_adapter: run.folder.join(ADAPTER).join("adapter_model.safetensors").is_file(),
+        has_adapter: state != State::Running && adapter_of(&run.folder).is_some(),
         step: step.map_or(0, |step| step.step),
         total_steps: planned.unwrap_or(0),
         started_at: started_at(run),

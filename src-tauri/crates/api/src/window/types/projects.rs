@@ -86,7 +86,7 @@ pub struct ProjectCounts {
     /// Training runs.
     pub runs: usize,
     /// Of them, those that have an adapter.
-    pub finished_runs: usize,
+    pub runs_with_adapter: usize,
     /// Evaluations.
     pub evaluations: usize,
 }
