@@ -15,8 +15,10 @@ mod layer;
 mod linear;
 pub mod lora;
 pub mod lora_config;
+pub mod lora_gguf;
 pub mod memory;
 pub mod merge;
+pub mod merge_gguf;
 pub mod ops;
 pub mod weights;
 
@@ -27,4 +29,5 @@ pub use decoder::{Decoder, ForwardOptions, Trace};
 pub use error::{Error, Result};
 pub use lora::{Gradients, Lora};
 pub use lora_config::{LinearShape, LoraConfig, TargetModules};
+pub use merge_gguf::GgufType;
 pub use weights::FloatType;

@@ -8,6 +8,7 @@ mod gguf_metadata;
 mod hugging_face;
 mod rope;
 mod written;
+mod written_gguf;
 
 use std::path::Path;
 

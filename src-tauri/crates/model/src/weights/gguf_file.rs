@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
-use gguf::TensorInfo;
+use gguf::{BlockType, TensorInfo};
 use rayon::prelude::*;
 
 use crate::config::Config;
@@ -37,6 +37,12 @@ const BLOCK_TYPES: [(&str, GgmlDType); 15] = [
 /// The names of the block types that can be decoded, for a message.
 pub fn readable_block_types() -> String {
     BLOCK_TYPES.map(|(name, _)| name).join(", ")
+}
+
+/// candle's name for a type of blocks, where it can be decoded.
+pub(crate) fn ggml_type(block: BlockType) -> Option<GgmlDType> {
+    let name = block.name();
+    BLOCK_TYPES.iter().find(|(readable, _)| *readable == name).map(|&(_, block)| block)
 }
 
 /// llama.cpp's name for Llama 3's rotary divisors.
@@ -165,7 +171,7 @@ fn entry(info: TensorInfo, interleaved_heads: Option<usize>) -> Result<Entry> {
 }
 
 /// The name in a GGUF file of the tensor that Hugging Face calls `name`.
-fn name_in_file(name: &str) -> String {
+pub(crate) fn name_in_file(name: &str) -> String {
     const OUTSIDE_LAYERS: [(&str, &str); 3] =
         [("model.embed_tokens", "token_embd"), ("model.norm", "output_norm"), ("lm_head", "output")];
     const IN_LAYERS: [(&str, &str); 9] = [
@@ -194,7 +200,7 @@ fn name_in_file(name: &str) -> String {
 
 /// Undoes the `permute` of llama.cpp's `convert_hf_to_gguf.py`: its rotary embedding turns neighbouring rows of a head,
 /// Hugging Face's turns row `i` with row `i + head_dim / 2`. Works on weights `[heads · head_dim, in]` and on biases.
-fn rows_of_hugging_face(tensor: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
+pub(super) fn rows_of_hugging_face(tensor: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
     let shape = tensor.shape().clone();
     let rest: usize = shape.dims()[1..].iter().product();
     let half = shape.dims()[0] / heads / 2;
