@@ -11,6 +11,7 @@ pub mod config;
 pub mod decoder;
 pub mod error;
 mod head;
+mod joint;
 mod layer;
 mod linear;
 pub mod lora;
@@ -19,7 +20,9 @@ pub mod lora_gguf;
 pub mod memory;
 pub mod merge;
 pub mod merge_gguf;
+mod norm;
 pub mod ops;
+mod rotary;
 pub mod weights;
 
 pub use batch::Batch;

@@ -35,7 +35,7 @@ pub fn write(base: &Path, adapter: &Path, path: &Path) -> Result<()> {
     let mut tensors = Vec::new();
     for weight in lora.weights() {
         let hugging_face = format!("{}.weight", weight.name);
-        let name = name_in_file(&hugging_face);
+        let name = name_in_file(config.architecture, &hugging_face);
         let b = rows_as_in_file(&config, &hugging_face, &weight.b)?;
         tensors.push((format!("{name}.lora_a"), weight.a.clone()));
         tensors.push((format!("{name}.lora_b"), b));
@@ -43,7 +43,7 @@ pub fn write(base: &Path, adapter: &Path, path: &Path) -> Result<()> {
     let r = lora.config().r;
     let text = |text: &str| Value::String(text.to_string());
     let metadata = BTreeMap::from([
-        ("general.architecture".to_string(), text(config.architecture.name())),
+        ("general.architecture".to_string(), text(config.architecture.gguf_name())),
         ("general.type".to_string(), text("adapter")),
         ("general.file_type".to_string(), Value::U32(0)),
         ("adapter.type".to_string(), text("lora")),
@@ -74,7 +74,7 @@ pub fn read(path: &Path, config: &Config, device: &Device) -> Result<Lora> {
     if (text("general.type"), text("adapter.type")) != ("adapter", "lora") {
         return Err(refuse("this GGUF file is no LoRA adapter".into()));
     }
-    if text("general.architecture") != config.architecture.name() {
+    if text("general.architecture") != config.architecture.gguf_name() {
         return Err(refuse(format!("it is for the architecture \"{}\"", text("general.architecture"))));
     }
     let alpha = header.metadata.get(ALPHA).and_then(Value::as_f64);
@@ -82,7 +82,7 @@ pub fn read(path: &Path, config: &Config, device: &Device) -> Result<Lora> {
     let mut weights: Vec<LoraWeight> = Vec::new();
     for linear in config.linears() {
         let hugging_face = format!("{}.weight", linear.name);
-        let name = name_in_file(&hugging_face);
+        let name = name_in_file(config.architecture, &hugging_face);
         let find = |half: &str| header.tensors.iter().find(|info| info.name == format!("{name}.{half}"));
         let (Some(a), Some(b)) = (find("lora_a"), find("lora_b")) else { continue };
         let r = a.shape.first().copied().unwrap_or(0);

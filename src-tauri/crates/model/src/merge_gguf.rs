@@ -109,7 +109,7 @@ pub fn write(
             return Err(Error::config(base, what, "Choose f16, q8_0 or q4_k"));
         }
         None => {
-            let mut metadata = source.config.to_gguf();
+            let mut metadata = source.config.to_gguf()?;
             metadata.extend(tokenizer.clone());
             metadata.insert("general.name".into(), Value::String(name_of(base)));
             (metadata, plan_from_folder(&source, &adapted, stored))
@@ -155,7 +155,7 @@ fn plan_from_folder(source: &Source, adapted: &[&str], stored: GgufType) -> Vec<
     let mut plan = Vec::new();
     let merged = Config { tie_word_embeddings: tied, ..config.clone() };
     for (name, shape) in merged.tensors() {
-        let in_file = name_in_file(&name);
+        let in_file = name_in_file(config.architecture, &name);
         let place = Place { name: &in_file, row: shape[shape.len() - 1], axes: shape.len(), tied };
         let block_type = block_types::choose(&place, stored, config.num_hidden_layers);
         let linear = name.strip_suffix(".weight").map(str::to_string);
@@ -181,7 +181,7 @@ fn plan_from_gguf(
     let unties = config.tie_word_embeddings && adapted.contains(&OUTPUT_HEAD);
     let tied = config.tie_word_embeddings && !unties;
     let known: BTreeMap<String, String> =
-        config.tensors().into_iter().map(|(name, _)| (name_in_file(&name), name)).collect();
+        config.tensors().into_iter().map(|(name, _)| (name_in_file(config.architecture, &name), name)).collect();
     let choose = |in_file: &str, shape: &[usize], now: BlockType| match stored {
         GgufType::AsBase => now,
         _ => {
@@ -203,7 +203,7 @@ fn plan_from_gguf(
         let block_type = choose(&info.name, &info.shape, info.block_type);
         if unties && name == EMBEDDING {
             let computed = Numbers::Computed { from: EMBEDDING.into(), linear: Some(OUTPUT_HEAD.into()) };
-            let name = name_in_file(&format!("{OUTPUT_HEAD}.weight"));
+            let name = name_in_file(config.architecture, &format!("{OUTPUT_HEAD}.weight"));
             let block_type = choose(&name, &info.shape, info.block_type);
             plan.push((NewTensor { name, shape: info.shape.clone(), block_type }, computed));
         }

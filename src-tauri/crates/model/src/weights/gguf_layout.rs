@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 
 /// The heads whose rows llama.cpp interleaves in the tensor with the Hugging Face name `name`.
 fn interleaved_heads(config: &Config, name: &str) -> Option<usize> {
-    if name.contains(".q_proj.") {
+    if !config.architecture.interleaves_rows_in_gguf() {
+        None
+    } else if name.contains(".q_proj.") {
         Some(config.num_attention_heads)
     } else if name.contains(".k_proj.") {
         Some(config.num_key_value_heads)
@@ -22,14 +24,20 @@ fn interleaved_heads(config: &Config, name: &str) -> Option<usize> {
     }
 }
 
+/// Whether the numbers are larger by one in the file: norms of Gemma.
+fn is_one_more(config: &Config, name: &str) -> bool {
+    config.architecture.norms_from_one() && name.ends_with("norm.weight")
+}
+
 /// Whether the numbers of the tensor with the Hugging Face name `name` are others, or in another order, in a GGUF file.
 pub(crate) fn changes_in_file(config: &Config, name: &str) -> bool {
-    interleaved_heads(config, name).is_some()
+    interleaved_heads(config, name).is_some() || is_one_more(config, name)
 }
 
 /// The tensor with the Hugging Face name `name` as it lies in a GGUF file.
 pub(crate) fn as_in_file(config: &Config, name: &str, tensor: &Tensor) -> Result<Tensor> {
-    Ok(rows_as_in_file(config, name, tensor)?)
+    let tensor = rows_as_in_file(config, name, tensor)?;
+    Ok(if is_one_more(config, name) { (tensor + 1.0)? } else { tensor })
 }
 
 /// The rows of a tensor in the order of a GGUF file; also those of an adapter's `B` on this tensor.
