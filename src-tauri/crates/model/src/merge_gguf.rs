@@ -182,13 +182,13 @@ fn plan_from_gguf(
     let tied = config.tie_word_embeddings && !unties;
     let known: BTreeMap<String, String> =
         config.tensors().into_iter().map(|(name, _)| (name_in_file(config.architecture, &name), name)).collect();
-    let choose = |in_file: &str, shape: &[usize], now: BlockType| match stored {
-        GgufType::AsBase => now,
-        _ => {
-            let row = shape.last().copied().unwrap_or(1);
-            let place = Place { name: in_file, row, axes: shape.len(), tied };
-            block_types::choose(&place, stored, config.num_hidden_layers)
+    let choose = |in_file: &str, shape: &[usize], now: BlockType| {
+        if stored == GgufType::AsBase {
+            return now;
         }
+        let row = shape.last().copied().unwrap_or(1);
+        let place = Place { name: in_file, row, axes: shape.len(), tied };
+        block_types::choose(&place, stored, config.num_hidden_layers)
     };
     let mut plan = Vec::new();
     for info in &header.tensors {
