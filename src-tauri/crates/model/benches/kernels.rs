@@ -40,7 +40,8 @@ fn kernels(c: &mut Criterion) {
     group.bench_function("attention backward", |b| b.iter(|| attention::backward(&q, saved, &batch, how).unwrap()));
     group.bench_function("rms_norm forward", |b| b.iter(|| rms_norm::forward(&q, &weight, 1e-5).unwrap()));
     group.bench_function("gated forward", |b| b.iter(|| gated::forward(Activation::Silu, &gate, &up).unwrap()));
-    group.bench_function("gated backward", |b| b.iter(|| gated::backward(Activation::Silu, &gate, &gate, &up).unwrap()));
+    group
+        .bench_function("gated backward", |b| b.iter(|| gated::backward(Activation::Silu, &gate, &gate, &up).unwrap()));
     group.throughput(Throughput::Elements(128)).sample_size(10);
     group.bench_function("response log-probabilities with gradient", |b| {
         b.iter(|| response_logps::forward(&hidden, &head, &targets, None, true).unwrap());

@@ -2,9 +2,9 @@
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::norm::Norm;
 use crate::linear::{Linear, Low, Pass};
 use crate::lora::Gradients;
+use crate::norm::Norm;
 use crate::ops::response_logps::{self, CHUNK};
 use crate::ops::softcap;
 use candle_core::Tensor;

@@ -167,7 +167,10 @@ fn check_finite_differences(config: &Config, targets: TargetModules, dropout: f6
         };
         for element in [0, gradient.len() / 2, gradient.len() - 1] {
             // The five-point rule: soft caps and norms bend too much for two points.
-            let (one, two) = (shifted(element, step) - shifted(element, -step), shifted(element, 2.0 * step) - shifted(element, -2.0 * step));
+            let (one, two) = (
+                shifted(element, step) - shifted(element, -step),
+                shifted(element, 2.0 * step) - shifted(element, -2.0 * step),
+            );
             let expected = (8.0 * one - two) / (12.0 * step);
             let name = &lora.parameters()[i].0;
             let found = gradient[element];

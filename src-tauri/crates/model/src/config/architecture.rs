@@ -47,16 +47,8 @@ impl LayerNorms {
 }
 
 impl Architecture {
-    pub(super) const ALL: [Self; 8] = [
-        Self::Llama,
-        Self::SmolLm3,
-        Self::Mistral,
-        Self::Qwen2,
-        Self::Qwen3,
-        Self::Gemma2,
-        Self::Gemma3,
-        Self::Phi3,
-    ];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Llama, Self::SmolLm3, Self::Mistral, Self::Qwen2, Self::Qwen3, Self::Gemma2, Self::Gemma3, Self::Phi3];
 
     /// `model_type` in `config.json`.
     pub fn model_type(self) -> &'static str {

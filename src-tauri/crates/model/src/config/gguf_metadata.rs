@@ -117,7 +117,13 @@ impl Config {
                 .number("attention.layer_norm_rms_epsilon")?
                 .ok_or_else(|| metadata.missing("attention.layer_norm_rms_epsilon"))?,
             layers: metadata.layers(num_hidden_layers)?,
-            attention_scale: attention_scale(architecture, num_hidden_layers, hidden_size, num_attention_heads, head_dim),
+            attention_scale: attention_scale(
+                architecture,
+                num_hidden_layers,
+                hidden_size,
+                num_attention_heads,
+                head_dim,
+            ),
             attention_softcap: metadata.softcap("attn_logit_softcapping", Some(50.0))?,
             logit_softcap: metadata.softcap("final_logit_softcapping", Some(30.0))?,
             rope: Rope { theta: theta.unwrap_or(10_000.0), scaling },
@@ -273,8 +279,7 @@ impl<'a> Metadata<'a> {
                 let usual = if self.architecture == Architecture::Gemma2 { 2 } else { 6 };
                 let pattern = self.optional_size("attention.sliding_window_pattern")?.unwrap_or(usual).max(1);
                 let window = Some(window.ok_or_else(|| self.missing("attention.sliding_window"))?);
-                let local =
-                    if self.architecture == Architecture::Gemma3 { Rotation::Local } else { Rotation::Global };
+                let local = if self.architecture == Architecture::Gemma3 { Rotation::Local } else { Rotation::Global };
                 each(&|layer| match layer.is_multiple_of(pattern) {
                     true => LayerAttention::FULL,
                     false => LayerAttention { window, rotation: local },
@@ -339,109 +344,4 @@ impl<'a> Metadata<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-
-    fn header(extra: &[(&str, Option<Value>)]) -> Header {
-        let mut metadata: BTreeMap<String, Value> = [
-            ("general.architecture", Value::String("llama".into())),
-            ("llama.block_count", Value::U32(2)),
-            ("llama.context_length", Value::U32(256)),
-            ("llama.embedding_length", Value::U32(32)),
-            ("llama.feed_forward_length", Value::U32(48)),
-            ("llama.attention.head_count", Value::U32(4)),
-            ("llama.attention.head_count_kv", Value::U32(2)),
-            ("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
-            ("llama.rope.freq_base", Value::F32(10_000.0)),
-            ("llama.vocab_size", Value::U32(64)),
-            ("tokenizer.ggml.eos_token_id", Value::U32(2)),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_string(), value))
-        .collect();
-        for (key, value) in extra {
-            match value {
-                Some(value) => metadata.insert((*key).to_string(), value.clone()),
-                None => metadata.remove(*key),
-            };
-        }
-        Header { version: 3, metadata, tensors: Vec::new(), data_offset: 0 }
-    }
-
-    fn read(extra: &[(&str, Option<Value>)], factors: Option<Vec<f32>>) -> Result<Config> {
-        Config::from_gguf(Path::new("tiny.gguf"), &header(extra), RopeTensors { all: factors, ..RopeTensors::default() })
-    }
-
-    #[test]
-    fn a_plain_file_is_read() {
-        let config = read(&[], None).unwrap();
-        assert_eq!((config.head_dim, config.num_key_value_heads, config.vocab_size), (8, 2, 64));
-        assert_eq!(config.eos_token_ids, [2]);
-        assert!(config.tie_word_embeddings, "there is no output.weight");
-        assert_eq!(config.rope, Rope { theta: 10_000.0, scaling: RopeScaling::None });
-    }
-
-    #[test]
-    fn sizes_may_be_repeated_per_layer_but_not_differ() {
-        let list = |a, b| Some(Value::Array(vec![Value::U32(a), Value::U32(b)]));
-        assert_eq!(read(&[("llama.feed_forward_length", list(48, 48))], None).unwrap().intermediate_size, 48);
-        let error = read(&[("llama.feed_forward_length", list(48, 64))], None).unwrap_err();
-        assert!(error.to_string().contains("llama.feed_forward_length"), "{error}");
-    }
-
-    #[test]
-    fn rotary_scaling_comes_from_the_type_and_from_the_factors() {
-        let linear = [
-            ("llama.rope.scaling.type", Some(Value::String("linear".into()))),
-            ("llama.rope.scaling.factor", Some(Value::F32(4.0))),
-        ];
-        assert_eq!(read(&linear, None).unwrap().rope.scaling, RopeScaling::Linear { factor: 4.0 });
-        let old = [("llama.rope.scale_linear", Some(Value::F32(2.0)))];
-        assert_eq!(read(&old, None).unwrap().rope.scaling, RopeScaling::Linear { factor: 2.0 });
-        let factors = vec![1.0, 1.0, 2.0, 8.0];
-        assert_eq!(read(&[], Some(factors.clone())).unwrap().rope.scaling, RopeScaling::Factors(factors));
-        assert_eq!(
-            read(&linear, Some(vec![1.0, 1.0, 2.0, 8.0])).unwrap().rope.scaling,
-            RopeScaling::Factors(vec![4.0, 4.0, 8.0, 32.0])
-        );
-        assert!(read(&[], Some(vec![1.0; 3])).is_err(), "head_dim / 2 is 4");
-        let yarn = [("llama.rope.scaling.type", Some(Value::String("yarn".into())))];
-        assert!(matches!(read(&yarn, None), Err(Error::UnsupportedField { .. })));
-    }
-
-    #[test]
-    fn what_would_change_the_mathematics_is_refused_by_name() {
-        for (key, value) in [
-            ("llama.expert_count", Value::U32(8)),
-            ("llama.attention.sliding_window", Value::U32(4096)),
-            ("llama.logit_scale", Value::F32(0.5)),
-            ("llama.rope.dimension_count", Value::U32(4)),
-            ("llama.attention.value_length", Value::U32(16)),
-        ] {
-            let extra = [("llama.attention.key_length", Some(Value::U32(8))), (key, Some(value))];
-            let error = read(&extra, None).unwrap_err();
-            assert!(matches!(&error, Error::UnsupportedField { field, .. } if field == key), "{key}: {error}");
-        }
-        let mamba = [("general.architecture", Some(Value::String("mamba".into())))];
-        assert!(matches!(read(&mamba, None), Err(Error::UnknownArchitecture { .. })));
-    }
-
-    #[test]
-    fn missing_and_absurd_values_are_refused_by_name() {
-        for key in ["general.architecture", "llama.block_count", "llama.embedding_length", "llama.vocab_size"] {
-            let error = read(&[(key, None)], None).unwrap_err();
-            assert!(error.to_string().contains(key), "{error}");
-        }
-        for (key, value) in [
-            ("llama.block_count", Value::U64(u64::MAX)),
-            ("llama.attention.head_count", Value::U32(0)),
-            ("llama.attention.head_count_kv", Value::U32(3)),
-            ("llama.embedding_length", Value::String("wide".into())),
-            ("tokenizer.ggml.eos_token_id", Value::U64(u64::MAX)),
-        ] {
-            assert!(read(&[(key, Some(value))], None).is_err(), "{key}");
-        }
-    }
-}
+mod tests;

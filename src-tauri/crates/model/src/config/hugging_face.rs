@@ -149,9 +149,8 @@ impl Config {
         let hidden_size = fields.size("hidden_size")?.ok_or_else(|| fields.missing("hidden_size"))?;
         let num_attention_heads =
             fields.size("num_attention_heads")?.ok_or_else(|| fields.missing("num_attention_heads"))?;
-        let num_key_value_heads = fields
-            .nullable_size("num_key_value_heads", defaults.num_key_value_heads)?
-            .unwrap_or(num_attention_heads);
+        let num_key_value_heads =
+            fields.nullable_size("num_key_value_heads", defaults.num_key_value_heads)?.unwrap_or(num_attention_heads);
         let head_dim = match fields.nullable_size("head_dim", defaults.head_dim)? {
             Some(size) => size,
             None if num_attention_heads > 0 && hidden_size.is_multiple_of(num_attention_heads) => {

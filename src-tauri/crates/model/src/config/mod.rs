@@ -228,7 +228,9 @@ impl Config {
         }
         if self.rotary_dim == 0 || self.rotary_dim > self.head_dim || !self.rotary_dim.is_multiple_of(2) {
             let (rotary, head) = (self.rotary_dim, self.head_dim);
-            return refuse(format!("{rotary} of a head's {head} dimensions are rotated; an even number from 2 on can be"));
+            return refuse(format!(
+                "{rotary} of a head's {head} dimensions are rotated; an even number from 2 on can be"
+            ));
         }
         if self.layers.len() != self.num_hidden_layers {
             let (described, layers) = (self.layers.len(), self.num_hidden_layers);
@@ -238,10 +240,8 @@ impl Config {
             return refuse("sliding_window is 0".to_string());
         }
         let factors = [("query_pre_attn_scalar", Some(self.attention_scale))];
-        let caps = [
-            ("attn_logit_softcapping", self.attention_softcap),
-            ("final_logit_softcapping", self.logit_softcap),
-        ];
+        let caps =
+            [("attn_logit_softcapping", self.attention_softcap), ("final_logit_softcapping", self.logit_softcap)];
         for (name, value) in factors.into_iter().chain(caps) {
             if value.is_some_and(|value| !(value.is_finite() && value > 0.0)) {
                 return refuse(format!("{name} must be a finite number above 0"));

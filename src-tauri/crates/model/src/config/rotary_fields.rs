@@ -100,7 +100,9 @@ impl Scope {
                     original_max_position_embeddings: original,
                 }
             }
-            "longrope" | "su" | "yarn" if self.architecture == Architecture::Phi3 => self.longrope(&mut inner, original)?,
+            "longrope" | "su" | "yarn" if self.architecture == Architecture::Phi3 => {
+                self.longrope(&mut inner, original)?
+            }
             _ => {
                 return Err(Error::UnsupportedField {
                     field: format!("{spelling}.rope_type"),

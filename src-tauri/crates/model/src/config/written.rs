@@ -267,9 +267,8 @@ mod tests {
             "num_attention_heads": 6, "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "max_position_embeddings": 4096,
             "eos_token_id": [2, 7]
         });
-        let kinds = json!([
-            "full_attention", "sliding_attention", "full_attention", "sliding_attention", "sliding_attention"
-        ]);
+        let kinds =
+            json!(["full_attention", "sliding_attention", "full_attention", "sliding_attention", "sliding_attention"]);
         let families = [
             json!({"model_type": "mistral", "sliding_window": 20}),
             json!({"model_type": "mistral", "sliding_window": null, "head_dim": 12}),

@@ -128,7 +128,8 @@ mod tests {
                     assert!(difference(&d_up, &by_up) < 1e-8);
                 }
                 let (g32, u32, dy32) = (f32(&gate), f32(&up), f32(&dy));
-                let (y32, y) = (forward(activation, &g32, &u32).unwrap(), plain::forward(activation, &gate, &up).unwrap());
+                let (y32, y) =
+                    (forward(activation, &g32, &u32).unwrap(), plain::forward(activation, &gate, &up).unwrap());
                 assert!(difference(&y32, &y) < 1e-6);
                 let (d_gate32, d_up32) = backward(activation, &dy32, &g32, &u32).unwrap();
                 assert!(difference(&d_gate32, &d_gate) < 1e-6);
@@ -145,5 +146,6 @@ mod tests {
         }
     }
 
-    const GELU_OF_TORCH: [(f32, f64); 4] = [(-3.0, -0.003637392082), (-0.5, -0.154285990175), (0.75, 0.579960555166), (4.0, 3.999929754052)];
+    const GELU_OF_TORCH: [(f32, f64); 4] =
+        [(-3.0, -0.003637392082), (-0.5, -0.154285990175), (0.75, 0.579960555166), (4.0, 3.999929754052)];
 }

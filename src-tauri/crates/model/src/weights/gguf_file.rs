@@ -237,7 +237,11 @@ mod tests {
             assert_eq!(name_in_file(Architecture::Llama, theirs), ours);
         }
         for (architecture, theirs, ours) in [
-            (Architecture::Gemma2, "model.layers.1.post_attention_layernorm.weight", "blk.1.post_attention_norm.weight"),
+            (
+                Architecture::Gemma2,
+                "model.layers.1.post_attention_layernorm.weight",
+                "blk.1.post_attention_norm.weight",
+            ),
             (Architecture::Gemma2, "model.layers.1.pre_feedforward_layernorm.weight", "blk.1.ffn_norm.weight"),
             (Architecture::Gemma3, "model.layers.1.post_feedforward_layernorm.weight", "blk.1.post_ffw_norm.weight"),
             (Architecture::Gemma3, "model.layers.1.self_attn.q_norm.weight", "blk.1.attn_q_norm.weight"),

@@ -199,18 +199,30 @@ pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: At
                 let q = View::read(qs, at, last - first, dim, wide);
                 let out = View::write(out_cells, at, last - first, dim, wide);
                 let before = segment.prefix.len();
-                context.attend(q, out, before + first..before + last, |i| before + first + i, tile, |i, value| {
-                    let cell = (segment.rows.start + first + i) * how.query + query_head;
-                    // SAFETY: the cell lies in `lse` (`[rows, query heads]`) and belongs to this (row, head) alone.
-                    unsafe { lse_cells.pointer().add(cell).write(value) };
-                });
+                context.attend(
+                    q,
+                    out,
+                    before + first..before + last,
+                    |i| before + first + i,
+                    tile,
+                    |i, value| {
+                        let cell = (segment.rows.start + first + i) * how.query + query_head;
+                        // SAFETY: the cell lies in `lse` (`[rows, query heads]`) and belongs to this (row, head) alone.
+                        unsafe { lse_cells.pointer().add(cell).write(value) };
+                    },
+                );
             }
         }
     });
     Ok((Tensor::from_vec(out, (rows, wide), q.device())?, Tensor::from_vec(lse, (rows, how.query), q.device())?))
 }
 
-pub(super) fn backward(d_out: &Tensor, saved: Saved, batch: &Batch, how: Attention) -> Result<(Tensor, Tensor, Tensor)> {
+pub(super) fn backward(
+    d_out: &Tensor,
+    saved: Saved,
+    batch: &Batch,
+    how: Attention,
+) -> Result<(Tensor, Tensor, Tensor)> {
     let rows = d_out.dim(0)?;
     let (wide, narrow, dim, group) = (how.query * how.dim, how.key_value * how.dim, how.dim, how.group());
     let guards = [d_out, saved.q, saved.k, saved.v, saved.out, saved.lse].map(cpu_slice);

@@ -9,8 +9,7 @@ use std::ops::Range;
 pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: Attention) -> Result<(Tensor, Tensor)> {
     let (mut outs, mut lses) = (Vec::new(), Vec::new());
     for segment in batch.segments().iter().filter(|s| !s.rows.is_empty()) {
-        let (q, k, v) =
-            (split(&rows(q, &segment.rows)?, how.dim)?, keys(k, segment, how)?, keys(v, segment, how)?);
+        let (q, k, v) = (split(&rows(q, &segment.rows)?, how.dim)?, keys(k, segment, how)?, keys(v, segment, how)?);
         let (probabilities, lse) = attend(&q, &k, how)?;
         outs.push(join(&probabilities.matmul(&v)?)?);
         lses.push(lse.t()?.contiguous()?);
@@ -18,7 +17,12 @@ pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: At
     Ok((Tensor::cat(&outs, 0)?, Tensor::cat(&lses, 0)?))
 }
 
-pub(super) fn backward(d_out: &Tensor, saved: Saved, batch: &Batch, how: Attention) -> Result<(Tensor, Tensor, Tensor)> {
+pub(super) fn backward(
+    d_out: &Tensor,
+    saved: Saved,
+    batch: &Batch,
+    how: Attention,
+) -> Result<(Tensor, Tensor, Tensor)> {
     let mut dqs = Vec::new();
     let (mut dk_all, mut dv_all) = (saved.k.zeros_like()?, saved.v.zeros_like()?);
     for segment in batch.segments().iter().filter(|s| !s.rows.is_empty()) {
