@@ -1,5 +1,6 @@
 //! A whole decoder: log-probabilities of a packed batch, the gradients of its adapter, and new tokens from a cache.
 
+use crate::base_dtype::BaseDtype;
 use crate::batch::Batch;
 use crate::cache::{KvCache, LayerCache};
 use crate::config::Config;
@@ -9,8 +10,10 @@ use crate::layer::{self, Layer, Norm};
 use crate::linear::{Linear, Pass};
 use crate::lora::{Gradients, Lora};
 use crate::lora_config::LinearShape;
+use crate::memory::ModelSize;
 use crate::ops::attention::Heads;
 use crate::ops::rope::Angles;
+use crate::weight::Weight;
 use crate::weights::{self, Source};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -21,12 +24,15 @@ use std::path::Path;
 pub struct Decoder {
     config: Config,
     /// `[vocabulary, width]`.
-    embedding: Tensor,
+    embedding: Weight,
     layers: Vec<Layer>,
     head: Head,
     linears: Vec<LinearShape>,
     inverse_frequencies: Vec<f32>,
     dtype: DType,
+    base_dtype: BaseDtype,
+    size: ModelSize,
+    unquantised: Vec<String>,
     device: Device,
 }
 
@@ -65,35 +71,59 @@ impl Decoder {
     ///
     /// # Errors
     /// When a file is missing, damaged or of a kind that is not supported; the error says which and what to do.
-    pub fn load(path: &Path, device: &Device, dtype: DType) -> Result<Self> {
-        let Source { config, vars, .. } = weights::open(path, dtype, device)?;
-        Self::new(config, &vars)
+    pub fn load(path: &Path, device: &Device, dtype: BaseDtype) -> Result<Self> {
+        Self::from_source(&weights::open(path, dtype, device)?)
     }
 
-    /// From weights under Hugging Face's names.
+    /// From an opened model, its matrices kept as its dtype says.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a weight cannot be kept in that type.
+    pub fn from_source(source: &Source) -> Result<Self> {
+        let mut decoder = Self::of(source.config.clone(), &source.vars, &|name, shape| source.matrix(name, shape))?;
+        decoder.base_dtype = source.dtype();
+        decoder.size = source.size();
+        decoder.unquantised = source.unquantised().to_vec();
+        Ok(decoder)
+    }
+
+    /// From weights under Hugging Face's names, in their float type.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape than the configuration says.
     pub fn new(config: Config, vars: &VarBuilder) -> Result<Self> {
+        Self::of(config, vars, &|name, shape| Weight::floats(vars.root().get(shape, name)?))
+    }
+
+    fn of(config: Config, vars: &VarBuilder, matrix: &Matrix) -> Result<Self> {
         let Config { hidden_size: width, vocab_size, .. } = config;
         let (dtype, device) = (vars.dtype(), vars.device().clone());
         let inner = vars.pp("model");
-        let embedding = inner.get((vocab_size, width), "embed_tokens.weight")?;
+        let embedding = matrix("model.embed_tokens.weight", (vocab_size, width))?;
         let linears = config.linears();
         let layers = (0..config.num_hidden_layers)
-            .map(|i| load_layer(&config, &inner.pp("layers").pp(i), &linears))
+            .map(|i| load_layer(&config, &inner.pp("layers").pp(i), matrix, &linears))
             .collect::<Result<Vec<_>>>()?;
         let norm = Norm { weight: inner.get(width, "norm.weight")?, eps: config.rms_norm_eps };
-        let weight = if config.tie_word_embeddings {
-            embedding.clone()
-        } else {
-            vars.get((vocab_size, width), "lm_head.weight")?
-        };
+        let weight =
+            if config.tie_word_embeddings { embedding.clone() } else { matrix("lm_head.weight", (vocab_size, width))? };
         let linear = Linear { weight, bias: None, place: linears.len() - 1 };
         let inverse_frequencies =
             config.rope.inverse_frequencies(config.head_dim).into_iter().map(|f| f as f32).collect();
         let head = Head { norm, linear };
-        Ok(Self { config, embedding, layers, head, linears, inverse_frequencies, dtype, device })
+        Ok(Self {
+            size: ModelSize::in_f32(&config),
+            base_dtype: BaseDtype::F32,
+            unquantised: Vec::new(),
+            config,
+            embedding,
+            layers,
+            head,
+            linears,
+            inverse_frequencies,
+            dtype,
+            device,
+        })
     }
 
     /// The model's configuration.
@@ -111,9 +141,24 @@ impl Decoder {
         &self.device
     }
 
-    /// Float type of the weights and of the computation.
+    /// Float type of the computation.
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// What its weights are kept as.
+    pub fn base_dtype(&self) -> BaseDtype {
+        self.base_dtype
+    }
+
+    /// What the formula of memory has to know of it.
+    pub fn size(&self) -> &ModelSize {
+        &self.size
+    }
+
+    /// Matrices that were to be quantised and are not: see [`Source::unquantised`].
+    pub fn unquantised(&self) -> &[String] {
+        &self.unquantised
     }
 
     /// Log-probability of each sequence, summed over its response tokens; with `lora` off, the reference.
@@ -212,7 +257,7 @@ impl Decoder {
     }
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        Ok(self.embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?)
+        self.embedding.rows(ids)
     }
 
     fn angles(&self, positions: &[u32]) -> Result<Angles> {
@@ -220,7 +265,10 @@ impl Decoder {
     }
 }
 
-fn load_layer(config: &Config, vars: &VarBuilder, linears: &[LinearShape]) -> Result<Layer> {
+/// Gives a matrix by its Hugging Face name and its shape.
+type Matrix<'a> = dyn Fn(&str, (usize, usize)) -> Result<Weight> + 'a;
+
+fn load_layer(config: &Config, vars: &VarBuilder, matrix: &Matrix, linears: &[LinearShape]) -> Result<Layer> {
     let norm = |name: &str| -> Result<Norm> {
         Ok(Norm { weight: vars.pp(name).get(config.hidden_size, "weight")?, eps: config.rms_norm_eps })
     };
@@ -231,7 +279,8 @@ fn load_layer(config: &Config, vars: &VarBuilder, linears: &[LinearShape]) -> Re
             return Err(candle_core::Error::msg(format!("{} is not among the model's linears", vars.prefix())).into());
         };
         let bias = if bias { Some(vars.get(out_features, "bias")?) } else { None };
-        Ok(Linear { weight: vars.get((out_features, in_features), "weight")?, bias, place })
+        let weight = matrix(&format!("{}.weight", vars.prefix()), (out_features, in_features))?;
+        Ok(Linear { weight, bias, place })
     };
     Ok(Layer {
         input_norm: norm("input_layernorm")?,

@@ -68,7 +68,7 @@ fn a_training_step_stays_under_the_formula() {
         let d_logps = vec![0.1; batch.sequences()];
         decoder.backward(&lora, trace, &d_logps, &mut gradients).unwrap();
         let peak = peak_resident_bytes().unwrap();
-        let estimate = Estimate::training(&config, &lora, &batch, recompute);
+        let estimate = Estimate::training(decoder.size(), &lora, &batch, recompute);
         let limit = estimate.total() + PROCESS;
         println!("recompute {recompute}, {} tokens: peak {peak}, formula {estimate:?}", batch.tokens());
         assert!(peak <= limit, "recompute {recompute}, {} tokens: {peak} > {limit}", batch.tokens());

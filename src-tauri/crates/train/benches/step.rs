@@ -6,7 +6,7 @@
 use candle_core::{DType, Device};
 use chat::Tokenizer;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use model::{Decoder, ForwardOptions, Gradients, Lora, LoraConfig};
+use model::{BaseDtype, Decoder, ForwardOptions, Gradients, Lora, LoraConfig};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn step(criterion: &mut Criterion) {
         },
         PathBuf::from,
     );
-    let decoder = Decoder::load(&model, &Device::Cpu, DType::F32).expect("a model");
+    let decoder = Decoder::load(&model, &Device::Cpu, BaseDtype::F32).expect("a model");
     let tokenizer = Tokenizer::open(&model).expect("a tokenizer");
     let limits = train::RunConfig::default().limits();
     let rows = testkit::pairs(PAIRS, 1);

@@ -5,7 +5,9 @@
 //! backward needs no second projection.
 
 use super::{cpu_slice, fused};
-use candle_core::{D, Result, Tensor};
+use crate::error::Result;
+use crate::weight::Weight;
+use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
 /// Rows whose logits are held at once.
@@ -13,17 +15,17 @@ pub const CHUNK: usize = 128;
 
 /// `hidden` `[rows, width]`, `head` `[vocabulary, width]`, one target id per row. Returns each row's log-probability
 /// and, where `gradient` is asked for, its gradient by `hidden`, `[rows, width]`.
-pub fn forward(hidden: &Tensor, head: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+pub fn forward(hidden: &Tensor, head: &Weight, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
     let rows = hidden.dim(0)?;
     let (mut logps, mut gradients) = (Vec::with_capacity(rows), Vec::new());
     for first in (0..rows).step_by(CHUNK) {
         let count = CHUNK.min(rows - first);
-        let logits = hidden.narrow(0, first, count)?.matmul(&head.t()?)?;
+        let logits = head.product(&hidden.narrow(0, first, count)?)?;
         let targets = &targets[first..first + count];
         let (chunk, residual) = of_logits(&logits, targets, gradient)?;
         logps.extend(chunk);
         if let Some(residual) = residual {
-            gradients.push(residual.matmul(head)?);
+            gradients.push(head.backward(&residual)?);
         }
     }
     let gradient = match gradients.len() {
@@ -112,19 +114,21 @@ mod tests {
     fn chunks_equal_finite_differences_in_both_versions() {
         let (rows, width, vocabulary) = (CHUNK + 3, 5, 11);
         let hidden = random(&[rows, width], 1);
-        let head = (random(&[vocabulary, width], 2) * 3.0).unwrap();
+        let floats = (random(&[vocabulary, width], 2) * 3.0).unwrap();
+        let head = Weight::floats(floats.clone()).unwrap();
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7 % vocabulary as u32).collect();
         let (logps, gradient) = forward(&hidden, &head, &targets, true).unwrap();
         let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
         let expected = finite_difference(&hidden, &weight, |h| {
-            Tensor::from_vec(forward(h, &head, &targets, false)?.0, rows, &Device::Cpu)
+            Tensor::from_vec(forward(h, &head, &targets, false).unwrap().0, rows, &Device::Cpu)
         });
         assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
 
-        let (logps32, gradient32) = forward(&f32(&hidden), &f32(&head), &targets, true).unwrap();
+        let head = Weight::floats(f32(&floats)).unwrap();
+        let (logps32, gradient32) = forward(&f32(&hidden), &head, &targets, true).unwrap();
         assert!(logps.iter().zip(&logps32).all(|(a, b)| (a - b).abs() < 2e-6));
         assert!(difference(&gradient32.unwrap(), &expected) < 2e-6);
-        let (without, none) = forward(&f32(&hidden), &f32(&head), &targets, false).unwrap();
+        let (without, none) = forward(&f32(&hidden), &head, &targets, false).unwrap();
         assert!(none.is_none() && without.iter().zip(&logps).all(|(a, b)| (a - b).abs() < 2e-6));
     }
 }
