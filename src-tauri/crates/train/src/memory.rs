@@ -140,7 +140,7 @@ pub(crate) fn check_weights(model: &ModelSize, available: Option<u64>) -> Result
 }
 
 /// What is left to do where no setting helps.
-const NOTHING_FITS: &str = "Close other programs, or choose a smaller model.";
+const NOTHING_FITS: &str = "Close other programs, keep the weights in fewer bits (dtype), or choose a smaller model.";
 
 /// The first change that fits into the memory that is free, mildest first. It does not change what is learned, except
 /// for the last: shorter pairs.

@@ -64,8 +64,11 @@ fn stopped_and_resumed_a_run_on_any_base_is_the_same_byte_for_byte() {
         assert_eq!(told, matches!(dtype, BaseDtype::Q8 | BaseDtype::Q4), "{dtype}");
         adapters.push(adapter(&whole.output_dir).0);
     }
-    // Each base has its own reference: none was taken from the cache of another.
-    for (i, one) in adapters.iter().enumerate() {
-        assert!(adapters[i + 1..].iter().all(|other| other != one), "{i}");
+    // Each base has its own reference: none was taken from the cache of another. Only weights that are rounded to 4 bits
+    // here are those of the file that was written in the same blocks.
+    let [auto, rest @ ..] = &adapters[..] else { panic!("{}", adapters.len()) };
+    assert!(rest.last() == Some(auto));
+    for (i, one) in rest.iter().enumerate() {
+        assert!(rest[i + 1..].iter().all(|other| other != one), "{i}");
     }
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use chat::{Limits, Tokenizer, Truncation};
 use common::{go_on, steps};
 use model::{BaseDtype, Decoder, ForwardOptions, Gradients, Lora};
