@@ -2,16 +2,19 @@
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::layer::Norm;
 use crate::linear::{Linear, Low, Pass};
 use crate::lora::Gradients;
+use crate::norm::Norm;
 use crate::ops::response_logps::{self, CHUNK};
+use crate::ops::softcap;
 use candle_core::Tensor;
 
 pub(crate) struct Head {
     pub(crate) norm: Norm,
     /// `[vocabulary, width]`; the embedding itself where they are tied.
     pub(crate) linear: Linear,
+    /// Soft cap on the logits (Gemma 2).
+    pub(crate) softcap: Option<f64>,
 }
 
 /// What the backward of the head needs. Tensors are `[targets, …]`.
@@ -40,12 +43,12 @@ impl Head {
         let (logps, unit) = if low.is_some() {
             let mut logps = Vec::with_capacity(ids.len());
             self.for_chunks(&normed, &low, pass, |logits, chunk| {
-                logps.extend(response_logps::of_logits(&logits, &ids[chunk], false)?.0);
+                logps.extend(response_logps::of_logits(&logits, &ids[chunk], self.softcap, false)?.0);
                 Ok(())
             })?;
             (logps, None)
         } else {
-            response_logps::forward(&normed, &self.linear.weight, &ids, gradient)?
+            response_logps::forward(&normed, &self.linear.weight, &ids, self.softcap, gradient)?
         };
         Ok((logps, Saved { rows, x, scale, normed, unit, low }))
     }
@@ -86,7 +89,7 @@ impl Head {
         let (mut dx, mut d_low) = (Vec::new(), Vec::new());
         let mut db = w.b.zeros_like()?;
         self.for_chunks(&saved.normed, &saved.low, pass, |logits, chunk| {
-            if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], true)? {
+            if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], self.softcap, true)? {
                 let d_logits = residual.broadcast_mul(&d.narrow(0, chunk.start, chunk.len())?)?;
                 dx.push(self.linear.weight.backward(&d_logits)?);
                 d_low.push((d_logits.matmul(&w.b)? * lora.scale())?);
@@ -122,6 +125,7 @@ impl Head {
 
     /// Logits of the given rows of `x`, `[rows, vocabulary]`.
     pub(crate) fn logits(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        Ok(self.linear.forward(&self.norm.forward(x)?.0, pass)?.0)
+        let logits = self.linear.forward(&self.norm.forward(x)?.0, pass)?.0;
+        Ok(self.softcap.map_or(Ok(logits.clone()), |cap| softcap::forward(&logits, cap))?)
     }
 }

@@ -4,7 +4,7 @@
 //! loss, which only scales it. So it is taken in the forward while the logits of a chunk are at hand, and the
 //! backward needs no second projection.
 
-use super::{cpu_slice, fused};
+use super::{cpu_slice, fused, softcap};
 use crate::error::Result;
 use crate::weight::Weight;
 use candle_core::{D, Tensor};
@@ -13,16 +13,23 @@ use rayon::prelude::*;
 /// Rows whose logits are held at once.
 pub const CHUNK: usize = 128;
 
-/// `hidden` `[rows, width]`, `head` `[vocabulary, width]`, one target id per row. Returns each row's log-probability
-/// and, where `gradient` is asked for, its gradient by `hidden`, `[rows, width]`.
-pub fn forward(hidden: &Tensor, head: &Weight, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+/// `hidden` `[rows, width]`, `head` `[vocabulary, width]`, one target id per row; `cap` is the soft cap on the logits, where
+/// the model has one. Returns each row's log-probability and, where `gradient` is asked for, its gradient by `hidden`,
+/// `[rows, width]`.
+pub fn forward(
+    hidden: &Tensor,
+    head: &Weight,
+    targets: &[u32],
+    cap: Option<f64>,
+    gradient: bool,
+) -> Result<(Vec<f64>, Option<Tensor>)> {
     let rows = hidden.dim(0)?;
     let (mut logps, mut gradients) = (Vec::with_capacity(rows), Vec::new());
     for first in (0..rows).step_by(CHUNK) {
         let count = CHUNK.min(rows - first);
         let logits = head.product(&hidden.narrow(0, first, count)?)?;
         let targets = &targets[first..first + count];
-        let (chunk, residual) = of_logits(&logits, targets, gradient)?;
+        let (chunk, residual) = of_logits(&logits, targets, cap, gradient)?;
         logps.extend(chunk);
         if let Some(residual) = residual {
             gradients.push(head.backward(&residual)?);
@@ -36,11 +43,24 @@ pub fn forward(hidden: &Tensor, head: &Weight, targets: &[u32], gradient: bool) 
     Ok((logps, gradient))
 }
 
-/// Log-probabilities of `targets` under `logits` `[rows, vocabulary]`, and where asked for the gradient by the logits:
-/// one at the target minus the probabilities.
-pub(crate) fn of_logits(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+/// Log-probabilities of `targets` under `logits` `[rows, vocabulary]` once they are capped, and where asked for the gradient
+/// by the logits before.
+pub(crate) fn of_logits(
+    logits: &Tensor,
+    targets: &[u32],
+    cap: Option<f64>,
+    gradient: bool,
+) -> Result<(Vec<f64>, Option<Tensor>)> {
+    let Some(cap) = cap else { return of_capped(logits, targets, gradient) };
+    let capped = softcap::forward(logits, cap)?;
+    let (logps, residual) = of_capped(&capped, targets, gradient)?;
+    Ok((logps, residual.map(|residual| softcap::backward(&residual, &capped, cap)).transpose()?))
+}
+
+/// As [`of_logits`]; the gradient is one at the target minus the probabilities.
+fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
     if !fused(logits) {
-        return plain::of_logits(logits, targets, gradient);
+        return plain::of_capped(logits, targets, gradient);
     }
     let (rows, vocabulary) = logits.dims2()?;
     let guard = cpu_slice(logits);
@@ -88,7 +108,7 @@ fn maximum(z: &[f32]) -> f32 {
 mod plain {
     use super::{D, Result, Tensor};
 
-    pub(super) fn of_logits(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+    pub(super) fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
         let ids = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
         let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
         let exp = shifted.exp()?;
@@ -115,20 +135,21 @@ mod tests {
         let (rows, width, vocabulary) = (CHUNK + 3, 5, 11);
         let hidden = random(&[rows, width], 1);
         let floats = (random(&[vocabulary, width], 2) * 3.0).unwrap();
-        let head = Weight::floats(floats.clone()).unwrap();
+        let (double, single) = (Weight::floats(floats.clone()).unwrap(), Weight::floats(f32(&floats)).unwrap());
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7 % vocabulary as u32).collect();
-        let (logps, gradient) = forward(&hidden, &head, &targets, true).unwrap();
-        let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
-        let expected = finite_difference(&hidden, &weight, |h| {
-            Tensor::from_vec(forward(h, &head, &targets, false).unwrap().0, rows, &Device::Cpu)
-        });
-        assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
+        for cap in [None, Some(2.5)] {
+            let (logps, gradient) = forward(&hidden, &double, &targets, cap, true).unwrap();
+            let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
+            let expected = finite_difference(&hidden, &weight, |h| {
+                Tensor::from_vec(forward(h, &double, &targets, cap, false).unwrap().0, rows, &Device::Cpu)
+            });
+            assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
 
-        let head = Weight::floats(f32(&floats)).unwrap();
-        let (logps32, gradient32) = forward(&f32(&hidden), &head, &targets, true).unwrap();
-        assert!(logps.iter().zip(&logps32).all(|(a, b)| (a - b).abs() < 2e-6));
-        assert!(difference(&gradient32.unwrap(), &expected) < 2e-6);
-        let (without, none) = forward(&f32(&hidden), &head, &targets, false).unwrap();
-        assert!(none.is_none() && without.iter().zip(&logps).all(|(a, b)| (a - b).abs() < 2e-6));
+            let (logps32, gradient32) = forward(&f32(&hidden), &single, &targets, cap, true).unwrap();
+            assert!(logps.iter().zip(&logps32).all(|(a, b)| (a - b).abs() < 2e-6));
+            assert!(difference(&gradient32.unwrap(), &expected) < 2e-6);
+            let (without, none) = forward(&f32(&hidden), &single, &targets, cap, false).unwrap();
+            assert!(none.is_none() && without.iter().zip(&logps).all(|(a, b)| (a - b).abs() < 2e-6));
+        }
     }
 }

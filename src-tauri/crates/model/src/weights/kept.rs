@@ -125,9 +125,7 @@ impl Matrices {
         match (&shape[..], kept) {
             (&[rows, columns], Some(_)) => self.read(name, (rows, columns), &Device::Cpu)?.to_f32(),
             _ => {
-                let mut numbers = vec![0f32; shape.iter().product()];
-                let bytes = self.backend.rows(name, 0..shape.first().copied().unwrap_or(1))?;
-                blocks::decode(self.backend.format(name)?, &bytes, &mut numbers);
+                let numbers = self.backend.vector(name, shape.iter().product())?;
                 Ok(Tensor::from_vec(numbers, shape, &Device::Cpu)?)
             }
         }

@@ -31,6 +31,7 @@ use crate::base_dtype::BaseDtype;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::memory::ModelSize;
+use crate::ops::blocks;
 use crate::weight::Weight;
 use gguf_file::GgufFile;
 use kept::Matrices;
@@ -214,6 +215,17 @@ impl Backend {
             Self::Safetensors { files, places } => file_of(files, places, name)?.rows(name, rows),
             Self::Gguf(file) => file.rows(name, rows),
         }
+    }
+
+    /// The numbers of a vector.
+    fn vector(&self, name: &str, count: usize) -> Result<Vec<f32>> {
+        let mut numbers = vec![0f32; count];
+        blocks::decode(self.format(name)?, &self.rows(name, 0..count)?, &mut numbers);
+        match self {
+            Self::Gguf(file) if file.one_more(name)? => numbers.iter_mut().for_each(|number| *number -= 1.0),
+            _ => {}
+        }
+        Ok(numbers)
     }
 }
 
