@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use api::{
-    Context, Error, ExportRequest, Exported, FloatType, GenerateRequest, Limits, ModelChoice, Sampling, ScoreRequest,
-    Truncation, Update, Weights,
+    BaseDtype, Context, Error, ExportRequest, Exported, FloatType, GenerateRequest, Limits, ModelChoice, Sampling,
+    ScoreRequest, Truncation, Update, Weights,
 };
 use candle_core::quantized::GgmlDType;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn export(folder: &Path, dtype: Option<FloatType>, at: &mut dyn FnMut(&str, &Ato
 }
 
 fn choice(model: &Path, adapter: Option<PathBuf>) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: "f32".into() }
+    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: BaseDtype::F32 }
 }
 
 fn quietly<T>(work: impl FnOnce(&mut Context) -> T) -> T {

@@ -5,6 +5,7 @@
 //! and adds the gradients of the adapter. Frozen weights never receive one. [`Decoder`] is the way in.
 
 pub mod adapter;
+pub mod base_dtype;
 pub mod batch;
 pub mod cache;
 pub mod config;
@@ -21,8 +22,10 @@ pub mod merge;
 mod norm;
 pub mod ops;
 mod rotary;
+mod weight;
 pub mod weights;
 
+pub use base_dtype::BaseDtype;
 pub use batch::Batch;
 pub use cache::KvCache;
 pub use config::Config;
@@ -30,4 +33,5 @@ pub use decoder::{Decoder, ForwardOptions, Trace};
 pub use error::{Error, Result};
 pub use lora::{Gradients, Lora};
 pub use lora_config::{LinearShape, LoraConfig, TargetModules};
+pub use weight::Weight;
 pub use weights::FloatType;

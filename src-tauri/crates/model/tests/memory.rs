@@ -84,7 +84,7 @@ fn child() {
         let d_logps = vec![0.1; batch.sequences()];
         decoder.backward(&lora, trace, &d_logps, &mut gradients).unwrap();
         let peak = peak_resident_bytes().unwrap();
-        let estimate = Estimate::training(config, &lora, &batch, recompute);
+        let estimate = Estimate::training(decoder.size(), &lora, &batch, recompute);
         let limit = estimate.total() + PROCESS;
         let what = format!("{:?}, recompute {recompute}, {} tokens", config.architecture, batch.tokens());
         println!("{what}: peak {peak}, formula {estimate:?}");

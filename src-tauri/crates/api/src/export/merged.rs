@@ -8,7 +8,7 @@ use super::{Exported, WholeFolder, adapter_of};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
-use model::{FloatType, merge};
+use model::{BaseDtype, FloatType, merge};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -27,13 +27,14 @@ pub(super) fn merged(
     output_dir: &Path,
     context: &mut Context,
 ) -> Result<Exported> {
-    let base = find_model(&runs::prepared(run)?.model, context)?;
+    let config = runs::prepared(run)?;
+    let base = find_model(&config.model, context)?;
     let dtype = match dtype {
         Some(dtype) => dtype,
         None => merge::stored_type(&base)?.unwrap_or(USUAL),
     };
-    let merging = Merging::begin(run, &base, dtype, output_dir)?;
-    let choice = ModelChoice { adapter: Some(merging.adapter.clone()), ..in_f32(&base) };
+    let merging = Merging::begin(run, &base, config.dtype, dtype, output_dir)?;
+    let choice = ModelChoice { adapter: Some(merging.adapter.clone()), dtype: config.dtype, ..in_f32(&base) };
     let opened = open(&choice, context)?;
     let live = merging.live(&opened, context)?;
     drop(opened);
@@ -43,6 +44,8 @@ pub(super) fn merged(
 /// A merge under way.
 pub(crate) struct Merging {
     base: PathBuf,
+    /// What the run keeps the base's weights as.
+    kept: BaseDtype,
     adapter: PathBuf,
     dtype: FloatType,
     pairs: AskedPairs,
@@ -50,15 +53,16 @@ pub(crate) struct Merging {
 }
 
 impl Merging {
-    /// Begins to merge the adapter of the run in the folder `run` into the model at `base`.
+    /// Begins to merge the adapter of the run in the folder `run` into the model at `base`, whose weights the run keeps as
+    /// `kept`.
     ///
     /// # Errors
     /// When the run has no adapter or no pairs, or the merged folder is there already or cannot be made.
-    pub(crate) fn begin(run: &Path, base: &Path, dtype: FloatType, output_dir: &Path) -> Result<Self> {
+    pub(crate) fn begin(run: &Path, base: &Path, kept: BaseDtype, dtype: FloatType, output_dir: &Path) -> Result<Self> {
         let adapter = adapter_of(run)?;
         let pairs = AskedPairs::of_run(run, base)?;
         let folder = WholeFolder::begin(&output_dir.join(MERGED))?;
-        Ok(Self { base: base.to_path_buf(), adapter, dtype, pairs, folder })
+        Ok(Self { base: base.to_path_buf(), kept, adapter, dtype, pairs, folder })
     }
 
     /// What the run's model, base and adapter, makes of the pairs.
@@ -83,7 +87,7 @@ impl Merging {
             }
             !context.stopped()
         };
-        if !merge::write(&self.base, &self.adapter, self.dtype, to, &mut progress)? {
+        if !merge::write(&self.base, self.kept, &self.adapter, self.dtype, to, &mut progress)? {
             return Err(Error::cancelled());
         }
         chat::write_tokenizer(&self.base, to)?;
@@ -104,5 +108,5 @@ impl Merging {
 }
 
 fn in_f32(model: &Path) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter: None, device: "cpu".into(), dtype: "f32".into() }
+    ModelChoice { model: model.to_path_buf(), adapter: None, device: "cpu".into(), dtype: BaseDtype::F32 }
 }
