@@ -1,6 +1,6 @@
 //! Merged weights: a run's model as a folder of its own, which does what base and adapter do together.
 
-use end_to_end::{Finished, Settings, golden, golden_pairs, told_as_json};
+use end_to_end::{Finished, Settings, golden, golden_families, golden_pairs, told_as_json};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ fn answers(folder: &Path, model: &[&Path]) -> Vec<(Value, Value)> {
 
 #[test]
 fn a_merged_folder_is_the_runs_model() {
-    for model in ["llama", "llama3_rope"] {
+    for model in &golden_families() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let run = trained(folder.path(), model);
         let reply = last(&export(folder.path(), &run, &folder.path().join("out"), &["--dtype", "f32"]).well());

@@ -1085,6 +1085,8 @@ export type RunSettings = {
   save_total_limit: number,
   /** Compute each layer again in the backward. */
   gradient_checkpointing: boolean,
+  /** What the base's weights are kept as. */
+  dtype: "auto" | "f32" | "bf16" | "f16" | "q8" | "q4",
   /** Rank of the adapter. */
   lora_r: number,
   /** The adapter is scaled by `lora_alpha / lora_r`. */

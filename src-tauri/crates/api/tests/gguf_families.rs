@@ -1,16 +1,18 @@
 //! Every family as GGUF, merged and as an adapter: read here it is base and adapter, and llama.cpp finds the same.
 //!
-//! The models are those of the golden set with all families (TIEBREAK_SHARED, `golden/trl-1.16`).
+//! The models are those of the golden set.
 #![allow(clippy::unwrap_used)]
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use chat::Tokenizer;
-use model::{Batch, Config, Decoder, GgufType, Lora, lora_gguf, merge_gguf};
+use model::{BaseDtype, Batch, Config, Decoder, GgufType, Lora, lora_gguf, merge_gguf};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const FAMILIES: [&str; 8] = ["llama", "llama3_rope", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3"];
+const FAMILIES: [&str; 9] =
+    ["llama", "llama3_rope", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "phi3_longrope"];
 
 /// The largest difference in a token's log-probability. Both sides are read from the same file, or it holds the same
 /// numbers in f32, so that here only the order of sums differs; stored in f16, weights are off by 2⁻¹² of themselves.
@@ -20,18 +22,15 @@ const F16: f64 = 0.02;
 /// llama.cpp keeps keys and values in f16 and rounds activations to f16 where weights are f16.
 const LLAMA_CPP: f64 = 0.02;
 
-fn shared(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("TIEBREAK_SHARED").map(|shared| PathBuf::from(shared).join("golden/trl-1.16"));
-    if folder.is_none() {
-        eprintln!("left out: {test}: TIEBREAK_SHARED names no folder with its data");
-    }
-    folder
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/golden")
 }
 
-/// Prompts and answers of the golden set, as ids. To llama.cpp Mistral has no window, so that its texts fit into it.
+/// Prompts and answers of the golden set, as ids. In llama.cpp Mistral and Phi-3 see everything, so that their texts fit
+/// into the window.
 fn texts(set: &Path, family: &str, tokenizer: &Tokenizer, config: &Config) -> Vec<(Vec<u32>, Vec<u32>)> {
     let window = config.layers.iter().find_map(|layer| layer.window);
-    let most = if family == "mistral" { window.unwrap() } else { 400 };
+    let most = if family.starts_with("gemma") { 400 } else { window.unwrap_or(400) };
     let pairs = prefs::jsonl::read_pairs(&set.join("pairs.jsonl")).unwrap().into_pairs();
     let texts = pairs.iter().map(|pair| {
         let encoded = chat::encode_pair(tokenizer, pair).unwrap();
@@ -57,8 +56,8 @@ fn largest(one: &[f64], other: &[f64]) -> f64 {
 }
 
 #[test]
-fn every_family_of_the_shared_set_is_written_as_gguf() {
-    let Some(set) = shared("every_family_of_the_shared_set_is_written_as_gguf") else { return };
+fn every_family_is_written_as_gguf() {
+    let set = golden();
     let python = std::env::var_os("TIEBREAK_PYTHON").filter(|python| {
         let found = Command::new(python).args(["-c", "import llama_cpp"]).stderr(Stdio::null()).status();
         found.is_ok_and(|status| status.success())
@@ -67,20 +66,24 @@ fn every_family_of_the_shared_set_is_written_as_gguf() {
         eprintln!("left out: the comparison with llama.cpp: it needs TIEBREAK_PYTHON (a Python with llama-cpp-python)");
     }
     for family in FAMILIES {
-        let (base, folder) = (set.join(family), tempfile::tempdir().unwrap());
-        let adapter = base.join("adapter_after_8_steps");
+        let folder = tempfile::tempdir().unwrap();
+        let base = with_llama_cpps_scale(&set.join(family), folder.path());
+        let adapter = set.join(family).join("adapter_after_8_steps");
         let config = Config::from_folder(&base).unwrap();
         let tokenizer = Tokenizer::open(&base).unwrap();
         let texts = texts(&set, family, &tokenizer, &config);
-        let live = Decoder::load(&base, &Device::Cpu, DType::F32).unwrap();
+        let live = Decoder::load(&base, &Device::Cpu, BaseDtype::F32).unwrap();
         let lora = Lora::load(&adapter, live.linears(), &Device::Cpu).unwrap();
         let (tuned, frozen) = (logps(&live, Some(&lora), &texts), logps(&live, None, &texts));
         assert!(largest(&tuned, &frozen) > 0.01, "{family}: the adapter does nothing");
 
         let metadata = chat::gguf_tokenizer(&base, config.architecture.gguf_name(), config.vocab_size).unwrap();
         let file = folder.path().join("model.gguf");
-        assert!(merge_gguf::write(&base, &adapter, GgufType::F16, &metadata, &file, &mut |_, _| true).unwrap());
-        let written = Decoder::load(&file, &Device::Cpu, DType::F32).unwrap();
+        assert!(
+            merge_gguf::write(&base, BaseDtype::F32, &adapter, GgufType::F16, &metadata, &file, &mut |_, _| true)
+                .unwrap()
+        );
+        let written = Decoder::load(&file, &Device::Cpu, BaseDtype::F32).unwrap();
         let found = logps(&written, None, &texts);
         assert!(largest(&tuned, &found) < F16, "{family}: {}", largest(&tuned, &found));
         let read = Tokenizer::open(&file).unwrap();
@@ -102,13 +105,48 @@ fn every_family_of_the_shared_set_is_written_as_gguf() {
         // The adapter on its base: a merge of an adapter that does nothing is the base.
         let nothing = no_adapter(&lora, folder.path());
         let bare = folder.path().join("base.gguf");
-        assert!(merge_gguf::write(&base, &nothing, GgufType::F16, &metadata, &bare, &mut |_, _| true).unwrap());
+        assert!(
+            merge_gguf::write(&base, BaseDtype::F32, &nothing, GgufType::F16, &metadata, &bare, &mut |_, _| true)
+                .unwrap()
+        );
         let theirs = by_llama_cpp(python.as_ref(), &[&bare, &small], &texts);
         let difference = per_token(&theirs, &tuned, &texts);
         assert!(difference < LLAMA_CPP + F16, "{family}: llama.cpp with the adapter differs by {difference} per token");
         let without = per_token(&by_llama_cpp(python.as_ref(), &[&bare], &texts), &tuned, &texts);
         println!("{family}: llama.cpp differs by {difference:.5} per token, without the adapter by {without:.5}");
         assert!(without > 2.0 * difference, "{family}: llama.cpp does not apply the adapter");
+    }
+}
+
+/// The model with attention scaled as llama.cpp does it, by the width of a head: the golden Gemmas have a scale of their own,
+/// for which GGUF has no key.
+fn with_llama_cpps_scale(model: &Path, folder: &Path) -> PathBuf {
+    let to = folder.join("base");
+    std::fs::create_dir(&to).unwrap();
+    for entry in std::fs::read_dir(model).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        std::fs::copy(&entry, to.join(entry.file_name().unwrap())).unwrap();
+    }
+    let path = to.join("config.json");
+    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    if config.get("query_pre_attn_scalar").is_some() {
+        config["query_pre_attn_scalar"] = config["head_dim"].clone();
+        std::fs::write(&path, config.to_string()).unwrap();
+    }
+    to
+}
+
+/// GGUF has no key for the layers of Qwen 2 that see a window, and llama.cpp takes every fourth layer of `SmolLM3` for one
+/// without rotary embedding.
+#[test]
+fn what_gguf_has_no_words_for_is_refused_by_name() {
+    let refused = [("qwen2_window", "layer_types"), ("smollm3", "no_rope_layers"), ("gemma2", "query_pre_attn_scalar")];
+    for (family, field) in refused {
+        let (base, folder) = (golden().join(family), tempfile::tempdir().unwrap());
+        let (path, adapter, none) = (folder.path().join("model.gguf"), base.join("adapter"), BTreeMap::new());
+        let written = merge_gguf::write(&base, BaseDtype::F32, &adapter, GgufType::F16, &none, &path, &mut |_, _| true);
+        let error = written.unwrap_err().to_string();
+        assert!(error.contains(field) && error.contains("as a folder"), "{error}");
+        assert!(!path.exists());
     }
 }
 

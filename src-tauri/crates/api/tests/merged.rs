@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use api::{
-    Context, Error, ExportRequest, Exported, FloatType, GenerateRequest, GgufType, Limits, ModelChoice, Sampling,
-    ScoreRequest, StoredType, Truncation, Update, Weights,
+    BaseDtype, Context, Error, ExportRequest, Exported, FloatType, GenerateRequest, GgufType, Limits, ModelChoice,
+    Sampling, ScoreRequest, StoredType, Truncation, Update, Weights,
 };
 use candle_core::quantized::GgmlDType;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn hand_out(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBoo
 }
 
 fn choice(model: &Path, adapter: Option<PathBuf>) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: "f32".into() }
+    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: BaseDtype::F32 }
 }
 
 fn quietly<T>(work: impl FnOnce(&mut Context) -> T) -> T {

@@ -1,6 +1,6 @@
 //! The command line's words.
 
-use api::{FloatType, GgufType, ModelChoice, Sampling, Truncation};
+use api::{BaseDtype, FloatType, GgufType, ModelChoice, Sampling, Truncation};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -225,9 +225,9 @@ pub(crate) struct Choice {
     /// cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Float type of the weights
-    #[arg(long, default_value = "f32")]
-    dtype: String,
+    /// What the weights are kept as: auto (as the file has them), f32, bf16, f16, q8 or q4
+    #[arg(long, default_value_t)]
+    dtype: BaseDtype,
 }
 
 impl From<Choice> for ModelChoice {

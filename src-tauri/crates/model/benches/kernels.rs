@@ -3,10 +3,10 @@
 
 use candle_core::{Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use model::Batch;
 use model::ops::attention::{self, Attention};
 use model::ops::gated::{self, Activation};
 use model::ops::{response_logps, rms_norm};
+use model::{Batch, Weight};
 
 fn random(shape: impl Into<candle_core::Shape>) -> Tensor {
     Tensor::randn(0f32, 0.05, shape, &Device::Cpu).unwrap()
@@ -29,7 +29,7 @@ fn kernels(c: &mut Criterion) {
     let (q, k, v) = (random((rows, 576)), random((rows, 192)), random((rows, 192)));
     let (gate, up) = (random((rows, 1536)), random((rows, 1536)));
     let weight = random(576);
-    let head = random((49_152, 576));
+    let head = Weight::floats(random((49_152, 576))).unwrap();
     let targets: Vec<u32> = (0..128).collect();
     let hidden = random((128, 576));
     let mut group = c.benchmark_group("kernels");

@@ -5,6 +5,7 @@
 //! and adds the gradients of the adapter. Frozen weights never receive one. [`Decoder`] is the way in.
 
 pub mod adapter;
+pub mod base_dtype;
 pub mod batch;
 pub mod cache;
 pub mod config;
@@ -23,8 +24,10 @@ pub mod merge_gguf;
 mod norm;
 pub mod ops;
 mod rotary;
+mod weight;
 pub mod weights;
 
+pub use base_dtype::BaseDtype;
 pub use batch::Batch;
 pub use cache::KvCache;
 pub use config::Config;
@@ -33,4 +36,5 @@ pub use error::{Error, Result};
 pub use lora::{Gradients, Lora};
 pub use lora_config::{LinearShape, LoraConfig, TargetModules};
 pub use merge_gguf::GgufType;
+pub use weight::Weight;
 pub use weights::FloatType;

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::lora::{Gradients, Lora};
 use crate::ops::dropout;
+use crate::weight::Weight;
 use candle_core::Tensor;
 
 /// What accompanies a batch through the model: the adapter, when it is on, and the key of its dropout, when training.
@@ -14,7 +15,7 @@ pub(crate) struct Pass<'a> {
 
 pub(crate) struct Linear {
     /// `[out, in]`, frozen.
-    pub(crate) weight: Tensor,
+    pub(crate) weight: Weight,
     pub(crate) bias: Option<Tensor>,
     /// Place in the model's list of linears.
     pub(crate) place: usize,
@@ -26,7 +27,7 @@ pub(crate) type Low = Option<Tensor>;
 impl Linear {
     /// `x` `[rows, in]` to `[rows, out]`.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<(Tensor, Low)> {
-        let mut y = x.matmul(&self.weight.t()?)?;
+        let mut y = self.weight.product(x)?;
         if let Some(bias) = &self.bias {
             y = y.broadcast_add(bias)?;
         }
@@ -46,7 +47,7 @@ impl Linear {
         pass: Pass,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
-        let dx = dy.matmul(&self.weight)?;
+        let dx = self.weight.backward(dy)?;
         let (Some(low), Some((index, w)), Some(lora)) = (low, self.adapter(pass), pass.lora) else { return Ok(dx) };
         let db = dy.t()?.matmul(low)?;
         let d_low = (dy.matmul(&w.b)? * lora.scale())?;

@@ -13,10 +13,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use gguf::{BlockType, Header, NewTensor, Value, Writer};
 use serde::Serialize;
 
+use crate::base_dtype::BaseDtype;
 use crate::config::{Config, OUTPUT_HEAD};
 use crate::error::{Error, Result};
 use crate::lora::{Lora, LoraWeight};
@@ -84,7 +85,7 @@ enum Numbers {
 }
 
 /// Writes the model at `base` with the adapter at `adapter` merged in to `path`, which appears whole or not at all.
-/// `tokenizer` is the metadata of the tokenizer, for a base that is a folder. `progress` is told the bytes written and
+/// `kept` is what the base's weights were kept as in training, and `tokenizer` is the metadata of the tokenizer, for a base that is a folder. `progress` is told the bytes written and
 /// those in all, and says whether to go on; false where it said no, and then there is no file.
 ///
 /// # Errors
@@ -92,13 +93,14 @@ enum Numbers {
 /// [`GgufType::AsBase`] is asked for and the base is no GGUF file, or the file cannot be written.
 pub fn write(
     base: &Path,
+    kept: BaseDtype,
     adapter: &Path,
     stored: GgufType,
     tokenizer: &BTreeMap<String, Value>,
     path: &Path,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<bool> {
-    let source = weights::open(base, DType::F32, &Device::Cpu)?;
+    let source = weights::open(base, kept, &Device::Cpu)?;
     let lora = Lora::load(adapter, &source.config.linears(), &Device::Cpu)?;
     let adapted: Vec<&str> = lora.weights().iter().map(|weight| weight.name.as_str()).collect();
     let header = if base.is_dir() { None } else { Some(gguf::read_header(base)?) };

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::losses::{DISCOPOP_TAU, LossType, Objective, Shape};
 use crate::schedule::SchedulerType;
 use chat::{Limits, Truncation};
-use model::LoraConfig;
+use model::{BaseDtype, LoraConfig};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -25,8 +25,8 @@ pub struct RunConfig {
     pub init_adapter: Option<PathBuf>,
     /// `cpu`, `cuda`, `cuda:N` or `metal`.
     pub device: String,
-    /// Float type of the frozen weights: `f32`.
-    pub dtype: String,
+    /// What the frozen weights are kept as: `auto` (as the file has them), `f32`, `bf16`, `f16`, `q8` or `q4`.
+    pub dtype: BaseDtype,
     /// Seed of the adapter's start, the order of the pairs and dropout.
     pub seed: u64,
     /// Losses to minimise together; one name or a list.
@@ -150,6 +150,9 @@ const KEYS: [&str; 33] = [
     "data",
     "lora",
 ];
+/// What others call something that has another name here.
+const ELSEWHERE: [(&str, &str); 3] =
+    [("load_in_4bit", "dtype = \"q4\""), ("load_in_8bit", "dtype = \"q8\""), ("torch_dtype", "dtype")];
 const DATA_KEYS: [&str; 2] = ["train", "eval"];
 const LORA_KEYS: [&str; 4] = ["r", "lora_alpha", "lora_dropout", "target_modules"];
 
@@ -171,7 +174,7 @@ impl Default for RunConfig {
             output_dir: PathBuf::new(),
             init_adapter: None,
             device: "cpu".into(),
-            dtype: "f32".into(),
+            dtype: BaseDtype::Auto,
             seed: 42,
             loss_type: vec![LossType::Sigmoid],
             loss_weights: None,
@@ -295,10 +298,6 @@ impl RunConfig {
         range(steps > 0 || positive(epochs), "num_train_epochs", &epochs, "Set it above 0.")?;
         range(i64::try_from(self.seed).is_ok(), "seed", &self.seed, "Set it to at most 9223372036854775807.")?;
         self.validate_losses()?;
-        if self.dtype != "f32" {
-            let what = format!("dtype is \"{}\", and only \"f32\" is computed so far", self.dtype);
-            return Err(Error::config(what, "Set dtype = \"f32\"; weights stored in other types are expanded to it."));
-        }
         let device = self.device.as_str();
         let known = device == "cpu" || device == "metal" || device == "cuda" || device.starts_with("cuda:");
         range(known, "device", &self.device, "Set it to \"cpu\", \"cuda\", \"cuda:N\" or \"metal\".")?;
@@ -408,6 +407,9 @@ impl RunConfig {
 
 fn refuse_unknown(table: &toml::Table, prefix: &str, known: &[&str]) -> Result<()> {
     let Some(stranger) = table.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| stranger == theirs) {
+        return Err(Error::config(format!("unknown key {prefix}{stranger}"), format!("Set {ours}.")));
+    }
     let part = known.iter().find(|key| key.contains(stranger.as_str()));
     let nearest = part.or_else(|| known.iter().min_by_key(|key| distance(stranger, key))).copied().unwrap_or_default();
     let hint = if part.is_some() || distance(stranger, nearest) <= stranger.len().max(nearest.len()) / 2 {

@@ -1,6 +1,6 @@
 //! Log-probabilities under the reference, computed once per pair and kept across runs.
 //!
-//! A cache folder holds one file for each model, device and float type, a line per pair: the digest of its
+//! A cache folder holds one file for each model, device and type of the weights, a line per pair: the digest of its
 //! token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
 //! unfinished is passed over and computed again.
 
@@ -77,7 +77,7 @@ impl Cache {
         let device = format!("{:?}", decoder.device().location()).to_lowercase();
         let kind: String = device.chars().take_while(char::is_ascii_alphabetic).collect();
         create_folder(folder)?;
-        Self::read(folder.join(format!("reference-{model_digest}-{kind}-{}.jsonl", decoder.dtype().as_str())))
+        Self::read(folder.join(format!("reference-{model_digest}-{kind}-{}.jsonl", decoder.base_dtype().numbers())))
     }
 
     fn read(path: PathBuf) -> Result<Self> {

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
 use chat::Tokenizer;
-use model::{FloatType, lora_gguf, merge, merge_gguf};
+use model::{BaseDtype, FloatType, lora_gguf, merge, merge_gguf};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,8 @@ pub(super) fn merged(
     output_dir: &Path,
     context: &mut Context,
 ) -> Result<Exported> {
-    let base = find_model(&runs::prepared(run)?.model, context)?;
+    let config = runs::prepared(run)?;
+    let base = find_model(&config.model, context)?;
     let dtype = match dtype {
         Some(dtype) => dtype,
         None => merge::stored_type(&base)?.unwrap_or(USUAL),
@@ -39,9 +40,10 @@ pub(super) fn merged(
 
 /// Hands out a run's weights in the form `form`, in a folder of its name in `output_dir`.
 pub(super) fn handed_out(run: &Path, form: Form, output_dir: &Path, context: &mut Context) -> Result<Exported> {
-    let base = find_model(&runs::prepared(run)?.model, context)?;
-    let merging = Merging::begin(run, &base, form, output_dir)?;
-    let choice = ModelChoice { adapter: Some(merging.adapter.clone()), ..in_f32(&base) };
+    let config = runs::prepared(run)?;
+    let base = find_model(&config.model, context)?;
+    let merging = Merging::begin(run, &base, config.dtype, form, output_dir)?;
+    let choice = ModelChoice { adapter: Some(merging.adapter.clone()), dtype: config.dtype, ..in_f32(&base) };
     let opened = open(&choice, context)?;
     let live = merging.live(&opened, context)?;
     drop(opened);
@@ -51,6 +53,8 @@ pub(super) fn handed_out(run: &Path, form: Form, output_dir: &Path, context: &mu
 /// A merge under way.
 pub(crate) struct Merging {
     base: PathBuf,
+    /// What the run keeps the base's weights as.
+    kept: BaseDtype,
     adapter: PathBuf,
     form: Form,
     pairs: AskedPairs,
@@ -58,15 +62,16 @@ pub(crate) struct Merging {
 }
 
 impl Merging {
-    /// Begins to hand out the adapter of the run in the folder `run`, or what it makes of the model at `base`.
+    /// Begins to hand out the adapter of the run in the folder `run`, or what it makes of the model at `base`, whose weights
+    /// the run keeps as `kept`.
     ///
     /// # Errors
     /// When the run has no adapter or no pairs, or the form's folder is there already or cannot be made.
-    pub(crate) fn begin(run: &Path, base: &Path, form: Form, output_dir: &Path) -> Result<Self> {
+    pub(crate) fn begin(run: &Path, base: &Path, kept: BaseDtype, form: Form, output_dir: &Path) -> Result<Self> {
         let adapter = adapter_of(run)?;
         let pairs = AskedPairs::of_run(run, base)?;
         let folder = WholeFolder::begin(&output_dir.join(form.folder()))?;
-        Ok(Self { base: base.to_path_buf(), adapter, form, pairs, folder })
+        Ok(Self { base: base.to_path_buf(), kept, adapter, form, pairs, folder })
     }
 
     /// What the run's model, base and adapter, makes of the pairs.
@@ -85,14 +90,16 @@ impl Merging {
         let folder = self.folder.partial();
         match self.form {
             Form::Merged(dtype) => {
-                self.written(context, |progress| merge::write(&self.base, &self.adapter, dtype, folder, progress))?;
+                self.written(context, |progress| {
+                    merge::write(&self.base, self.kept, &self.adapter, dtype, folder, progress)
+                })?;
                 chat::write_tokenizer(&self.base, folder)?;
             }
             Form::Gguf(stored) => {
                 let tokenizer = self.gguf_tokenizer()?;
                 let path = folder.join(self.form.file());
                 self.written(context, |progress| {
-                    merge_gguf::write(&self.base, &self.adapter, stored, &tokenizer, &path, progress)
+                    merge_gguf::write(&self.base, self.kept, &self.adapter, stored, &tokenizer, &path, progress)
                 })?;
                 let text = modelfile::of_model(&self.form.file(), &Tokenizer::open(&path)?);
                 write_text(&folder.join(MODELFILE), &text)?;
@@ -150,7 +157,7 @@ impl Merging {
             Form::Merged(_) => open(&in_f32(folder), context),
             Form::Gguf(_) => open(&in_f32(&folder.join(self.form.file())), context),
             Form::LoraGguf => {
-                let mut opened = open(&in_f32(&self.base), context)?;
+                let mut opened = open(&ModelChoice { dtype: self.kept, ..in_f32(&self.base) }, context)?;
                 let config = opened.decoder.config();
                 opened.lora = Some(lora_gguf::read(&folder.join(self.form.file()), config, opened.decoder.device())?);
                 Ok(opened)
@@ -196,5 +203,5 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
 }
 
 fn in_f32(model: &Path) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter: None, device: "cpu".into(), dtype: "f32".into() }
+    ModelChoice { model: model.to_path_buf(), adapter: None, device: "cpu".into(), dtype: BaseDtype::F32 }
 }

@@ -66,8 +66,8 @@ fn write_into(folder: &Path, run: &RunIdentity, form: Form, working: &Working) -
     let adapter = run.folder.join(ADAPTER);
     // Kept to the end: what was written is loaded where the run's model was.
     let mut loaded = backend.models_alone(working)?;
-    let opened = backend.take_model(&mut loaded, &run.model, Some(&adapter), working)?;
-    let merging = Merging::begin(&run.folder, &opened.path, form, folder)?;
+    let opened = backend.take_model(&mut loaded, &run.model, run.config.dtype, Some(&adapter), working)?;
+    let merging = Merging::begin(&run.folder, &opened.path, run.config.dtype, form, folder)?;
     let live = working.with_context(|context| merging.live(&opened, context))?;
     drop(opened);
     working.with_context(|context| merging.finish(&live, context))

@@ -8,7 +8,7 @@ use testkit::TinyLlama;
 fn scene(tiny: &TinyLlama, targets: &[&str]) -> (tempfile::TempDir, Config, Lora) {
     let folder = tempfile::tempdir().unwrap();
     tiny.write_folder(&folder.path().join("base")).unwrap();
-    let config = weights::open(&folder.path().join("base"), DType::F32, &Device::Cpu).unwrap().config;
+    let config = weights::open(&folder.path().join("base"), BaseDtype::F32, &Device::Cpu).unwrap().config;
     let target_modules = TargetModules::Names(targets.iter().map(|&name| name.to_string()).collect());
     let settings = LoraConfig { r: 3, lora_alpha: 7.0, lora_dropout: 0.0, target_modules };
     let mut rng = ChaCha8Rng::seed_from_u64(5);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::lora_config::{LoraConfig, TargetModules};
 use crate::{Batch, Decoder};
+use candle_core::DType;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ impl Scene {
     }
 
     fn adapter(&self, targets: &[&str]) -> PathBuf {
-        let linears = weights::open(&self.base, DType::F32, &Device::Cpu).unwrap().config.linears();
+        let linears = weights::open(&self.base, BaseDtype::F32, &Device::Cpu).unwrap().config.linears();
         let target_modules = TargetModules::Names(targets.iter().map(|&name| name.to_string()).collect());
         let config = LoraConfig { r: 3, lora_alpha: 5.0, lora_dropout: 0.0, target_modules };
         let mut rng = ChaCha8Rng::seed_from_u64(11);
@@ -53,7 +54,7 @@ impl Scene {
     fn write(&self, adapter: &Path, stored: GgufType) -> Result<PathBuf> {
         let path = self.folder.path().join(format!("{}.gguf", stored.name()));
         let tokenizer = BTreeMap::from([("tokenizer.ggml.eos_token_id".to_string(), Value::U32(2))]);
-        assert!(write(&self.base, adapter, stored, &tokenizer, &path, &mut |_, _| true)?);
+        assert!(write(&self.base, BaseDtype::F32, adapter, stored, &tokenizer, &path, &mut |_, _| true)?);
         Ok(path)
     }
 }
@@ -72,15 +73,15 @@ fn logps(decoder: &Decoder, lora: Option<&Lora>) -> Vec<f64> {
 fn errors(scene: &Scene, targets: &[&str], stored: GgufType) -> (f64, f64) {
     let adapter = scene.adapter(targets);
     let path = scene.write(&adapter, stored).unwrap();
-    let live = Decoder::load(&scene.base, &Device::Cpu, DType::F32).unwrap();
+    let live = Decoder::load(&scene.base, &Device::Cpu, BaseDtype::F32).unwrap();
     let lora = Lora::load(&adapter, live.linears(), &Device::Cpu).unwrap();
-    let written = Decoder::load(&path, &Device::Cpu, DType::F32).unwrap();
+    let written = Decoder::load(&path, &Device::Cpu, BaseDtype::F32).unwrap();
     let (tuned, base, found) = (logps(&live, Some(&lora)), logps(&live, None), logps(&written, None));
     let most = |other: &[f64]| tuned.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(most(&base) > 0.05, "the adapter does nothing");
 
     let (before, after) =
-        [&scene.base, &path].map(|path| weights::open(path, DType::F32, &Device::Cpu).unwrap()).into();
+        [&scene.base, &path].map(|path| weights::open(path, BaseDtype::F32, &Device::Cpu).unwrap()).into();
     let mut worst = 0.0f64;
     for (name, shape) in after.config.tensors() {
         let own = if before.vars.contains_tensor(&name) { name.as_str() } else { EMBEDDING };
@@ -151,8 +152,8 @@ fn a_folder_gets_the_metadata_of_its_configuration() {
     let scene = Scene::folder(&TinyLlama { llama3_rope: true, ..tiny() });
     let path = scene.write(&scene.adapter(&["q_proj"]), GgufType::Q4K).unwrap();
     let header = gguf::read_header(&path).unwrap();
-    let config = weights::open(&path, DType::F32, &Device::Cpu).unwrap().config;
-    let before = weights::open(&scene.base, DType::F32, &Device::Cpu).unwrap().config;
+    let config = weights::open(&path, BaseDtype::F32, &Device::Cpu).unwrap().config;
+    let before = weights::open(&scene.base, BaseDtype::F32, &Device::Cpu).unwrap().config;
     assert_eq!((config.rms_norm_eps as f32, config.linears()), (before.rms_norm_eps as f32, before.linears()));
     let frequencies = |config: &Config| config.rope.inverse_frequencies(config.head_dim);
     for (found, expected) in frequencies(&config).iter().zip(frequencies(&before)) {
@@ -186,7 +187,10 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
     let error = scene.write(&adapter, GgufType::AsBase).unwrap_err().to_string();
     assert!(error.contains("f16, q8_0 or q4_k"), "{error}");
     let path = scene.folder.path().join("stopped.gguf");
-    assert!(!write(&scene.base, &adapter, GgufType::F16, &BTreeMap::new(), &path, &mut |_, _| false).unwrap());
+    assert!(
+        !write(&scene.base, BaseDtype::F32, &adapter, GgufType::F16, &BTreeMap::new(), &path, &mut |_, _| false)
+            .unwrap()
+    );
     let names = std::fs::read_dir(scene.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = names.collect();
     names.sort();

@@ -209,7 +209,7 @@ impl ShardFile {
 mod tests {
     use super::*;
     use crate::weights::SafetensorsFile;
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use proptest::prelude::*;
 
     fn tensors() -> Vec<(String, Vec<usize>)> {
@@ -239,7 +239,7 @@ mod tests {
             let file = SafetensorsFile::open(&path).unwrap();
             for (name, shape) in tensors() {
                 file.check(&name, &shape).unwrap();
-                let found = file.tensor(&name, DType::F32, &Device::Cpu).unwrap().flatten_all().unwrap();
+                let found = file.tensor(&name, &Device::Cpu).unwrap().flatten_all().unwrap();
                 let rounded = numbers(&shape).into_iter().map(|number| match dtype {
                     FloatType::F32 => number,
                     FloatType::Bf16 => bf16::from_f32(number).to_f32(),

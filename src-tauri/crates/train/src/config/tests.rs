@@ -28,7 +28,7 @@ fn a_short_file_gets_every_default_and_paths_from_its_folder() {
 
 #[test]
 fn every_key_is_read_and_written_back() {
-    let text = "model = '/m'\noutput_dir = '/o'\ninit_adapter = '/a'\ndevice = 'cuda:1'\ndtype = 'f32'\nseed = 7\n\
+    let text = "model = '/m'\noutput_dir = '/o'\ninit_adapter = '/a'\ndevice = 'cuda:1'\ndtype = 'q4'\nseed = 7\n\
         loss_type = ['sigmoid', 'sft']\nloss_weights = [0.5, 2]\nbeta = 1\nlabel_smoothing = 0.1\nmax_length = 64\n\
         max_prompt_length = 32\ntruncation = 'keep_end'\nlearning_rate = 1e-4\nlr_scheduler_type = 'cosine'\n\
         warmup_steps = 3\nwarmup_ratio = 0.2\nweight_decay = 0.01\nmax_grad_norm = 0.5\n\
@@ -56,6 +56,7 @@ fn every_key_is_read_and_written_back() {
 fn unknown_keys_are_named_with_the_nearest_known_one() {
     for (lines, key, nearest) in [
         ("learning_rat = 1", "unknown key learning_rat", "Did you mean learning_rate?"),
+        ("load_in_4bit = true", "unknown key load_in_4bit", "Set dtype = \"q4\"."),
         ("truncation_mode = 'keep_end'", "unknown key truncation_mode", "Did you mean truncation?"),
         ("per_device_eval_batch_size = 1", "per_device_eval_batch_size", "per_device_train_batch_size?"),
         ("zzz = 1", "unknown key zzz", "Known keys: model, "),
@@ -91,7 +92,7 @@ fn values_without_meaning_are_refused_by_key() {
         ("max_prompt_length = 0", "max_prompt_length"),
         ("max_steps = 0", "max_steps"),
         ("num_train_epochs = 0", "num_train_epochs"),
-        ("dtype = 'bf16'", "dtype"),
+        ("dtype = 'nf4'", "choose one of auto, f32, bf16, f16, q8, q4"),
         ("device = 'gpu'", "device"),
         ("truncation = 'middle'", "truncation"),
         ("lr_scheduler_type = 'step'", "lr_scheduler_type"),

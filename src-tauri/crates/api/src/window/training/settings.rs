@@ -33,6 +33,7 @@ pub(crate) fn settings_of(config: &RunConfig) -> RunSettings {
         save_steps: config.save_steps,
         save_total_limit: config.save_total_limit,
         gradient_checkpointing: config.gradient_checkpointing,
+        dtype: config.dtype,
         lora_r: config.lora.r,
         lora_alpha: config.lora.lora_alpha,
         lora_dropout: config.lora.lora_dropout,
@@ -77,6 +78,7 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
         save_steps: settings.save_steps,
         save_total_limit: settings.save_total_limit,
         gradient_checkpointing: settings.gradient_checkpointing,
+        dtype: settings.dtype,
         lora: LoraConfig {
             r: settings.lora_r,
             lora_alpha: settings.lora_alpha,
@@ -90,6 +92,7 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::BaseDtype;
 
     #[test]
     fn settings_go_to_the_page_and_come_back_as_they_were() {
@@ -103,6 +106,7 @@ mod tests {
             max_steps: 7,
             eval_steps: 3,
             gradient_checkpointing: false,
+            dtype: BaseDtype::Q4,
             lora: LoraConfig {
                 r: 4,
                 target_modules: TargetModules::Names(vec!["q_proj".into()]),

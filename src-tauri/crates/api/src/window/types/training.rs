@@ -3,6 +3,7 @@
 use super::FigureView;
 use crate::error::Error;
 use chat::Truncation;
+use model::BaseDtype;
 use serde::{Deserialize, Serialize};
 use train::losses::LossType;
 use train::schedule::SchedulerType;
@@ -63,6 +64,9 @@ pub struct RunSettings {
     pub save_total_limit: usize,
     /// Compute each layer again in the backward.
     pub gradient_checkpointing: bool,
+    /// What the base's weights are kept as.
+    #[ts(type = "\"auto\" | \"f32\" | \"bf16\" | \"f16\" | \"q8\" | \"q4\"")]
+    pub dtype: BaseDtype,
     /// Rank of the adapter.
     pub lora_r: usize,
     /// The adapter is scaled by `lora_alpha / lora_r`.
