@@ -99,6 +99,38 @@ fn half_types_are_half_as_large_and_the_bases_own_type_is_the_default() {
 }
 
 #[test]
+fn gguf_files_are_the_runs_model() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = trained(folder.path(), "llama");
+    let handed_out = |arguments: &[&str], name: &str| {
+        let mut export = told_as_json(folder.path(), "export");
+        export.arg("--run").arg(&run).arg("--output-dir").arg(folder.path().join(name)).args(arguments);
+        last(&Finished::run(&mut export).well())
+    };
+    let reply = handed_out(&["--gguf", "f16"], "f16");
+    assert_eq!((&reply["what"], &reply["check"]["dtype"]), (&"gguf".into(), &"f16".into()), "{reply}");
+    let path = PathBuf::from(reply["path"].as_str().expect("a path"));
+    assert!(path.join("Modelfile").is_file());
+    let (base, adapter) = (golden("llama"), run.join("adapter"));
+    let live = scores(folder.path(), &[&base, &adapter]);
+    let found = scores(folder.path(), &[&path.join("model-f16.gguf")]);
+    for (live, found) in live.iter().zip(&found) {
+        // Rounding to 11 bits, over an answer.
+        assert!((live[0] - found[0]).abs() < 0.1 && (live[1] - found[1]).abs() < 0.1, "{live:?} {found:?}");
+        assert!((live[0] - live[2]).abs() > 1e-2, "the adapter does nothing: {live:?}");
+    }
+    let reply = handed_out(&["--lora-gguf"], "lora");
+    assert_eq!(reply["what"], "lora-gguf");
+    let difference = reply["check"]["largest_difference_per_token"].as_f64().expect("a difference");
+    assert!(difference < 1e-4, "{reply}");
+    for arguments in [&["--gguf", "q3_k"][..], &["--gguf", "f16", "--merged"], &["--lora-gguf", "--gguf", "f16"]] {
+        let mut export = told_as_json(folder.path(), "export");
+        export.arg("--run").arg(&run).args(["--output-dir", "no"]).args(arguments);
+        assert_eq!(Finished::run(&mut export).code, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_merged_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = trained(folder.path(), "llama");
