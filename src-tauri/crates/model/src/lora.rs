@@ -64,7 +64,7 @@ impl Lora {
         Ok(Self::new(config, weights, linears))
     }
 
-    fn new(config: LoraConfig, weights: Vec<LoraWeight>, linears: &[LinearShape]) -> Self {
+    pub(crate) fn new(config: LoraConfig, weights: Vec<LoraWeight>, linears: &[LinearShape]) -> Self {
         let slots = linears.iter().map(|l| weights.iter().position(|w| w.name == l.name)).collect();
         Self { config, weights, slots }
     }

@@ -80,8 +80,12 @@ impl Estimate {
     /// and `m` (MLP), and `V` the vocabulary, one layer saves `S = T (5 d + 2 q + 2 k + 3 m + heads + 7 r)` numbers.
     /// Kept are `L T d` with recomputation, `L S` without, and `4 N d` for the head. While a layer runs backward,
     /// `S + T (4 d + 3 q + 3 k + 3 m)` more, and while the head runs, `2 C V` for its chunk of `C` rows and as much of
-    /// the same shape for the product that forms them. In
-    /// either a piece of a weight is expanded, where weights are kept in fewer bits than f32 has.
+    /// the same shape for the product that forms them. In either a piece of a weight is expanded, where weights are kept in
+    /// fewer bits than f32 has.
+    ///
+    /// What some families have is added: norms over queries and keys keep `T (q + k + heads + key heads)`, norms after
+    /// attention and MLP `T (2 d + 2)`, a soft cap on the logits needs `2 C V` more, and fused projections `T (q + 2 k + 2 m)`
+    /// while they are cut up.
     pub fn of_step(model: &ModelSize, adapter: AdapterSize, tokens: u64, targets: u64, recompute: bool) -> Self {
         let config = &model.config;
         let (layers, width) = (config.num_hidden_layers as u64, config.hidden_size as u64);
@@ -89,16 +93,22 @@ impl Estimate {
         let key = (config.num_key_value_heads * config.head_dim) as u64;
         let (inner, vocabulary) = (config.intermediate_size as u64, config.vocab_size as u64);
         let AdapterSize { rank, parameters } = adapter;
-        let saved =
-            tokens * (5 * width + 2 * query + 2 * key + 3 * inner + config.num_attention_heads as u64 + 7 * rank);
-        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner);
+        let (heads, key_heads) = (config.num_attention_heads as u64, config.num_key_value_heads as u64);
+        let only_if = |has: bool, numbers: u64| if has { numbers } else { 0 };
+        let family = config.architecture;
+        let norms = only_if(family.norms_queries_and_keys(), query + key + heads + key_heads)
+            + only_if(family.layer_norms().mlp_output.is_some(), 2 * width + 2);
+        let cut = only_if(family.fuses_projections(), query + 2 * key + 2 * inner);
+        let saved = tokens * (5 * width + 2 * query + 2 * key + 3 * inner + heads + 7 * rank + norms);
+        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + cut);
         let kept = layers * if recompute { tokens * width } else { saved } + 4 * targets * width;
         let chunk = (CHUNK as u64).min(targets) * vocabulary;
         Self {
             weights: model.weights,
             adapter: 4 * 6 * parameters,
             kept: 4 * kept,
-            transient: 4 * (saved + running).max(4 * chunk) + model.expanded,
+            transient: 4 * (saved + running).max((4 + only_if(config.logit_softcap.is_some(), 2)) * chunk)
+                + model.expanded,
         }
     }
 

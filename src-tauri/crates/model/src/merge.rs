@@ -29,7 +29,7 @@ struct Sizes {
 const SIZES: Sizes = Sizes { file: 5_000_000_000, piece: 1 << 20 };
 
 const CONFIG: &str = "config.json";
-const EMBEDDING: &str = "model.embed_tokens.weight";
+pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// The type that the weights of a Hugging Face folder are stored in, as its `config.json` says; none for a GGUF file,
 /// and where it does not say.
@@ -117,13 +117,13 @@ fn write_in(
 }
 
 /// First row and number of rows of each piece of a tensor, at most `most` rows, but at least one.
-fn pieces(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn pieces(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let most = most.max(1);
     (0..rows).step_by(most).map(move |start| (start, most.min(rows - start)))
 }
 
 /// `W + scale · B A` for the rows of a linear from `start` on.
-fn merge_rows(rows: &Tensor, weight: &LoraWeight, start: usize, scale: f64) -> Result<Tensor> {
+pub(crate) fn merge_rows(rows: &Tensor, weight: &LoraWeight, start: usize, scale: f64) -> Result<Tensor> {
     let delta = weight.b.narrow(0, start, rows.dims()[0])?.contiguous()?.matmul(&weight.a)?;
     Ok((rows + (delta * scale)?)?)
 }

@@ -7,8 +7,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use candle_core::Tensor;
 use candle_core::quantized::GgmlDType;
-use gguf::TensorInfo;
+use gguf::{BlockType, TensorInfo};
 
 use crate::config::{Architecture, Config, RopeTensors};
 use crate::error::{Error, Result};
@@ -36,6 +37,12 @@ const BLOCK_TYPES: [(&str, GgmlDType); 15] = [
 /// The names of the block types that can be decoded, for a message.
 pub fn readable_block_types() -> String {
     BLOCK_TYPES.map(|(name, _)| name).join(", ")
+}
+
+/// candle's name for a type of blocks, where it can be decoded.
+pub(crate) fn ggml_type(block: BlockType) -> Option<GgmlDType> {
+    let name = block.name();
+    BLOCK_TYPES.iter().find(|(readable, _)| *readable == name).map(|&(_, block)| block)
 }
 
 /// llama.cpp's names for divisors of the rotary frequencies: Llama 3's, and Phi-3's for short and long sequences.
@@ -219,6 +226,14 @@ fn row_order(rows: usize, heads: usize, wanted: Range<usize>) -> impl Iterator<I
         let (head, inside) = (row / dim, row % dim);
         head * dim + inside % half * 2 + inside / half
     })
+}
+
+/// The same for all rows of a weight `[heads · head_dim, in]` or of a bias at once.
+pub(super) fn rows_of_hugging_face(tensor: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
+    let shape = tensor.shape().clone();
+    let rest: usize = shape.dims()[1..].iter().product();
+    let half = shape.dims()[0] / heads / 2;
+    tensor.reshape((heads, half, 2, rest))?.transpose(1, 2)?.contiguous()?.reshape(shape)
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl FloatType {
     }
 
     /// Puts `numbers`, each rounded once to the nearest, into `bytes`, which is emptied first.
-    fn encode(self, numbers: &[f32], bytes: &mut Vec<u8>) {
+    pub(crate) fn encode(self, numbers: &[f32], bytes: &mut Vec<u8>) {
         bytes.clear();
         match self {
             Self::F32 => bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes())),
@@ -82,7 +82,7 @@ impl FloatType {
     }
 
     /// The first number that would not be finite any more.
-    fn first_too_large(self, numbers: &[f32]) -> Option<f32> {
+    pub(crate) fn first_too_large(self, numbers: &[f32]) -> Option<f32> {
         let fits = |number: f32| match self {
             Self::F32 => number.is_finite(),
             Self::Bf16 => bf16::from_f32(number).is_finite(),
