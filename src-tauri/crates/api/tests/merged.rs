@@ -20,18 +20,19 @@ const KILLED: &str = "TIEBREAK_TEST_KILLED";
 struct Scene {
     folder: TempDir,
     base: PathBuf,
+    dtype: BaseDtype,
 }
 
 impl Scene {
-    fn new(make: impl FnOnce(&Path) -> PathBuf) -> Self {
+    fn new(dtype: BaseDtype, make: impl FnOnce(&Path) -> PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = make(folder.path());
-        let scene = Self { folder, base };
+        let scene = Self { folder, base, dtype };
         let pairs = testkit::pairs(12, 1);
         prefs::jsonl::write_pairs(&scene.path("pairs.jsonl"), &pairs[..7]).unwrap();
         prefs::jsonl::write_pairs(&scene.path("held_out.jsonl"), &pairs[7..]).unwrap();
         let settings = format!(
-            "model = {:?}\noutput_dir = \"run\"\nlearning_rate = 1e-2\nmax_steps = 4\nper_device_train_batch_size = 2\n\
+            "model = {:?}\ndtype = \"{dtype}\"\noutput_dir = \"run\"\nlearning_rate = 1e-2\nmax_steps = 4\nper_device_train_batch_size = 2\n\
              [data]\ntrain = \"pairs.jsonl\"\neval = \"held_out.jsonl\"\n[lora]\nr = 3\nlora_alpha = 7\n",
             scene.base.to_str().unwrap()
         );
@@ -49,14 +50,14 @@ impl Scene {
     }
 
     fn folder() -> Self {
-        Self::new(|folder| {
+        Self::new(BaseDtype::Auto, |folder| {
             TinyLlama { hidden: 36, ..TinyLlama::default() }.write_folder(&folder.join("base")).unwrap();
             folder.join("base")
         })
     }
 
     fn gguf(block: GgmlDType) -> Self {
-        Self::new(|folder| {
+        Self::new(BaseDtype::Auto, |folder| {
             let tiny = TinyLlama { hidden: 64, intermediate: 96, llama3_rope: true, ..TinyLlama::default() };
             tiny.write_gguf(&folder.join("base.gguf"), block).unwrap();
             folder.join("base.gguf")
@@ -72,7 +73,7 @@ impl Scene {
     }
 
     fn live(&self) -> ModelChoice {
-        choice(&self.base, Some(self.path("run/adapter")))
+        ModelChoice { dtype: self.dtype, ..choice(&self.base, Some(self.path("run/adapter"))) }
     }
 
     /// What there is where things are handed out.
@@ -142,6 +143,26 @@ fn the_merged_model_of_a_folder_and_of_a_gguf_file_is_base_and_adapter() {
         }
         assert_eq!(answers(choice(&exported.path, None)), answers(scene.live()));
     }
+}
+
+/// An adapter learns to make up for what rounding did to the weights beneath it: it is merged into these, not into those of
+/// the file.
+#[test]
+fn the_adapter_of_a_base_in_four_bits_is_merged_into_the_rounded_weights() {
+    let scene = Scene::new(BaseDtype::Q4, |folder| {
+        let tiny = TinyLlama { hidden: 64, intermediate: 96, ..TinyLlama::default() };
+        tiny.write_folder(&folder.join("base")).unwrap();
+        folder.join("base")
+    });
+    let exported = scene.export(Some(FloatType::F32)).unwrap();
+    assert!(exported.check.unwrap().largest_difference_per_token < 1e-4);
+    let pairs = scene.path("held_out.jsonl");
+    let (merged, live) = (scores(choice(&exported.path, None), &pairs), scores(scene.live(), &pairs));
+    let in_f32 = scores(ModelChoice { dtype: BaseDtype::F32, ..scene.live() }, &pairs);
+    let apart = |others: &[[f64; 2]]| {
+        merged.iter().flatten().zip(others.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    };
+    assert!(apart(&live) < 1e-3 && apart(&in_f32) > 0.1, "{} {}", apart(&live), apart(&in_f32));
 }
 
 #[test]

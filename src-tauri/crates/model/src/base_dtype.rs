@@ -11,7 +11,9 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum BaseDtype {
     /// As the file has them, like `dtype = "auto"` of transformers: a GGUF file's blocks as they lie, bf16 as bf16. The
-    /// numbers are those of [`BaseDtype::F32`], bit for bit, in less memory and somewhat more time.
+    /// numbers are those of [`BaseDtype::F32`], bit for bit. What that costs, on two cores, in steps of four short pairs:
+    /// SmolLM2-135M as `Q4_1` takes 340 MB instead of 740 MB and about 7 % more time, and 8 answers are drawn about 15 %
+    /// slower; Qwen2.5-0.5B as `Q4_K_M` takes 1.0 GB instead of 3.0 GB.
     #[default]
     Auto,
     /// Expanded once, when the model is loaded.

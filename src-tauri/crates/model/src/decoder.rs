@@ -94,7 +94,7 @@ impl Decoder {
     /// # Errors
     /// When a tensor is missing or has another shape than the configuration says.
     pub fn new(config: Config, vars: &VarBuilder) -> Result<Self> {
-        Self::of(config, vars, &|name, shape| Weight::floats(vars.root().get(shape, name)?))
+        Self::of(config, vars, &|name, shape| Weight::floats(&vars.root().get(shape, name)?))
     }
 
     fn of(config: Config, vars: &VarBuilder, matrix: &Matrix) -> Result<Self> {

@@ -26,7 +26,7 @@ const F32: BlockType = BlockType(0);
 /// When base or adapter cannot be read or do not fit each other, the adapter changes an output head that is the embedding
 /// too, or the file cannot be written.
 pub fn write(base: &Path, adapter: &Path, path: &Path) -> Result<()> {
-    let config = weights::open(base, BaseDtype::F32, &Device::Cpu)?.config;
+    let config = weights::open(base, BaseDtype::Auto, &Device::Cpu)?.config;
     let lora = Lora::load(adapter, &config.linears(), &Device::Cpu)?;
     if config.tie_word_embeddings && lora.weights().iter().any(|weight| weight.name == OUTPUT_HEAD) {
         let what = "it changes the output head, which in this model is the embedding too and has no place of its own in \

@@ -85,7 +85,8 @@ enum Numbers {
 }
 
 /// Writes the model at `base` with the adapter at `adapter` merged in to `path`, which appears whole or not at all.
-/// `kept` is what the base's weights were kept as in training, and `tokenizer` is the metadata of the tokenizer, for a base that is a folder. `progress` is told the bytes written and
+/// `kept` is what the base's weights were kept as in training: an adapter that was trained on rounded weights goes into
+/// these. `tokenizer` is the metadata of the tokenizer, for a base that is a folder. `progress` is told the bytes written and
 /// those in all, and says whether to go on; false where it said no, and then there is no file.
 ///
 /// # Errors
@@ -210,7 +211,8 @@ fn plan_from_gguf(
             plan.push((NewTensor { name, shape: info.shape.clone(), block_type }, computed));
         }
         let is_adapted = linear.as_ref().is_some_and(|linear| adapted.contains(&linear.as_str()));
-        if is_adapted || block_type != info.block_type {
+        let is_rounded = source.dtype().numbers() != BaseDtype::F32.numbers();
+        if is_adapted || is_rounded || block_type != info.block_type {
             plan.push((new(block_type), Numbers::Computed { from: name.clone(), linear }));
         } else {
             plan.push((new(block_type), copied));

@@ -41,7 +41,7 @@ impl Weight {
     ///
     /// # Errors
     /// When the tensor has another rank than 2.
-    pub fn floats(tensor: Tensor) -> Result<Self> {
+    pub fn floats(tensor: &Tensor) -> Result<Self> {
         let (rows, columns) = tensor.dims2()?;
         let device = tensor.device().clone();
         Ok(Self { stored: Stored::Floats(tensor.contiguous()?), rows, columns, device })
@@ -142,6 +142,15 @@ impl Weight {
         }
     }
 
+    /// Squared norm of each row, `[out]`.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn row_squares(&self) -> Result<Tensor> {
+        let parts = self.pieces().map(|piece| Ok(self.expand(piece)?.sqr()?.sum(1)?)).collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+
     /// The whole matrix as f32.
     pub(crate) fn to_f32(&self) -> Result<Tensor> {
         Ok(self.expand(0..self.rows)?.to_dtype(DType::F32)?)
@@ -211,10 +220,10 @@ fn widen(part: &Tensor) -> Result<Tensor> {
         let (storage, layout) = part.storage_and_layout();
         match (&*storage, layout.contiguous_offsets()) {
             (Storage::Cpu(CpuStorage::BF16(halves)), Some((start, end))) => {
-                Some(all(&halves[start..end], |halves, numbers| halves.convert_to_f32_slice(numbers)))
+                Some(all(&halves[start..end], HalfFloatSliceExt::convert_to_f32_slice))
             }
             (Storage::Cpu(CpuStorage::F16(halves)), Some((start, end))) => {
-                Some(all(&halves[start..end], |halves, numbers| halves.convert_to_f32_slice(numbers)))
+                Some(all(&halves[start..end], HalfFloatSliceExt::convert_to_f32_slice))
             }
             _ => None,
         }
@@ -237,7 +246,7 @@ mod tests {
         let tensor = f32(&random(&[rows, columns], 4));
         let quantised = QTensor::quantize(&tensor, format).unwrap();
         let weight = match float_type(format) {
-            Some(dtype) => Weight::floats(tensor.to_dtype(dtype).unwrap()),
+            Some(dtype) => Weight::floats(&tensor.to_dtype(dtype).unwrap()),
             None => Weight::blocks(format, quantised.data().unwrap().into_owned(), (rows, columns), &Device::Cpu),
         };
         (weight.unwrap(), quantised.dequantize(&Device::Cpu).unwrap())
@@ -258,7 +267,7 @@ mod tests {
     fn products_and_rows_are_those_of_the_floats_bit_for_bit() {
         for (format, columns) in FORMATS {
             let (weight, floats) = quantised(format, 7, columns);
-            let dense = Weight::floats(floats.clone()).unwrap();
+            let dense = Weight::floats(&floats).unwrap();
             assert_eq!((weight.dims(), weight.compute_type()), ((7, columns), DType::F32));
             assert_eq!(weight.bytes() as usize, 7 * columns / format.block_size() * format.type_size());
             let (x, dy) = (f32(&random(&[3, columns], 5)), f32(&random(&[3, 7], 6)));
@@ -266,6 +275,7 @@ mod tests {
                 (weight.product(&x).unwrap(), x.matmul(&floats.t().unwrap()).unwrap()),
                 (weight.backward(&dy).unwrap(), dy.matmul(&floats).unwrap()),
                 (weight.rows(&[6, 0, 6]).unwrap(), dense.rows(&[6, 0, 6]).unwrap()),
+                (weight.row_squares().unwrap(), floats.sqr().unwrap().sum(1).unwrap()),
             ];
             for (found, expected) in pairs {
                 assert_eq!(found.dtype(), DType::F32);
@@ -280,13 +290,14 @@ mod tests {
     fn a_matrix_of_several_pieces_is_the_whole_matrix() {
         let columns = PIECE / 2;
         let floats = f32(&random(&[5, 64], 7)).repeat((1, columns / 64)).unwrap();
-        let halves = Weight::floats(floats.to_dtype(DType::BF16).unwrap()).unwrap();
+        let halves = Weight::floats(&floats.to_dtype(DType::BF16).unwrap()).unwrap();
         let floats = floats.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap();
-        let dense = Weight::floats(floats.clone()).unwrap();
+        let dense = Weight::floats(&floats).unwrap();
         assert_eq!(dense.pieces().collect::<Vec<_>>(), [0..2, 2..4, 4..5]);
         let (x, dy) = (f32(&random(&[2, 64], 8)).repeat((1, columns / 64)).unwrap(), f32(&random(&[2, 5], 9)));
         let (y, dx) = (dense.product(&x).unwrap(), dense.backward(&dy).unwrap());
         assert!(difference(&y, &halves.product(&x).unwrap()) == 0.0);
+        assert!(difference(&dense.row_squares().unwrap(), &halves.row_squares().unwrap()) == 0.0);
         assert!(difference(&dx, &halves.backward(&dy).unwrap()) == 0.0);
         let whole = x.matmul(&floats.t().unwrap()).unwrap();
         assert!(difference(&(y / columns as f64).unwrap(), &(whole / columns as f64).unwrap()) < 1e-6);

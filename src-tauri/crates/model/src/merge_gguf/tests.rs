@@ -3,7 +3,6 @@
 use super::*;
 use crate::lora_config::{LoraConfig, TargetModules};
 use crate::{Batch, Decoder};
-use candle_core::DType;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::PathBuf;
@@ -14,6 +13,7 @@ use testkit::TinyLlama;
 struct Scene {
     folder: TempDir,
     base: PathBuf,
+    kept: BaseDtype,
 }
 
 /// Rows of 64, which Q8_0 can hold and Q4_K cannot, and an MLP of 256, which it can.
@@ -26,14 +26,14 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().join("base");
         tiny.write_folder(&base).unwrap();
-        Self { folder, base }
+        Self { folder, base, kept: BaseDtype::Auto }
     }
 
     fn gguf(tiny: &TinyLlama, block: GgmlDType) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().join("base.gguf");
         tiny.write_gguf(&base, block).unwrap();
-        Self { folder, base }
+        Self { folder, base, kept: BaseDtype::Auto }
     }
 
     fn adapter(&self, targets: &[&str]) -> PathBuf {
@@ -41,7 +41,7 @@ impl Scene {
         let target_modules = TargetModules::Names(targets.iter().map(|&name| name.to_string()).collect());
         let config = LoraConfig { r: 3, lora_alpha: 5.0, lora_dropout: 0.0, target_modules };
         let mut rng = ChaCha8Rng::seed_from_u64(11);
-        let mut lora = Lora::init(&config, &linears, &mut rng, DType::F32, &Device::Cpu).unwrap();
+        let mut lora = Lora::init(&config, &linears, &mut rng, candle_core::DType::F32, &Device::Cpu).unwrap();
         for parameter in lora.parameters_mut() {
             let values: Vec<f32> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.2..0.2)).collect();
             *parameter = Tensor::from_vec(values, parameter.shape(), &Device::Cpu).unwrap();
@@ -54,7 +54,7 @@ impl Scene {
     fn write(&self, adapter: &Path, stored: GgufType) -> Result<PathBuf> {
         let path = self.folder.path().join(format!("{}.gguf", stored.name()));
         let tokenizer = BTreeMap::from([("tokenizer.ggml.eos_token_id".to_string(), Value::U32(2))]);
-        assert!(write(&self.base, BaseDtype::F32, adapter, stored, &tokenizer, &path, &mut |_, _| true)?);
+        assert!(write(&self.base, self.kept, adapter, stored, &tokenizer, &path, &mut |_, _| true)?);
         Ok(path)
     }
 }
@@ -73,15 +73,15 @@ fn logps(decoder: &Decoder, lora: Option<&Lora>) -> Vec<f64> {
 fn errors(scene: &Scene, targets: &[&str], stored: GgufType) -> (f64, f64) {
     let adapter = scene.adapter(targets);
     let path = scene.write(&adapter, stored).unwrap();
-    let live = Decoder::load(&scene.base, &Device::Cpu, BaseDtype::F32).unwrap();
+    let live = Decoder::load(&scene.base, &Device::Cpu, scene.kept).unwrap();
     let lora = Lora::load(&adapter, live.linears(), &Device::Cpu).unwrap();
     let written = Decoder::load(&path, &Device::Cpu, BaseDtype::F32).unwrap();
     let (tuned, base, found) = (logps(&live, Some(&lora)), logps(&live, None), logps(&written, None));
     let most = |other: &[f64]| tuned.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(most(&base) > 0.05, "the adapter does nothing");
 
-    let (before, after) =
-        [&scene.base, &path].map(|path| weights::open(path, BaseDtype::F32, &Device::Cpu).unwrap()).into();
+    let before = weights::open(&scene.base, scene.kept, &Device::Cpu).unwrap();
+    let after = weights::open(&path, BaseDtype::F32, &Device::Cpu).unwrap();
     let mut worst = 0.0f64;
     for (name, shape) in after.config.tensors() {
         let own = if before.vars.contains_tensor(&name) { name.as_str() } else { EMBEDDING };
@@ -116,6 +116,18 @@ fn what_is_written_is_base_and_adapter() {
                     assert!(stored != GgufType::F16 || difference < 0.01, "{difference}");
                 }
             }
+        }
+    }
+}
+
+/// An adapter that was trained on rounded weights goes into these, and the tensors that it leaves alone are the rounded ones.
+#[test]
+fn a_base_kept_in_fewer_bits_is_handed_out_as_it_was_trained_on() {
+    for scene in [Scene::folder(&tiny()), Scene::gguf(&tiny(), GgmlDType::F16)] {
+        for kept in [BaseDtype::Q4, BaseDtype::Q8] {
+            let scene = Scene { kept, folder: tempfile::tempdir().unwrap(), base: scene.base.clone() };
+            let (error, difference) = errors(&scene, &["q_proj", "down_proj"], GgufType::F16);
+            assert!(error < 0.001 && difference < 0.01, "{kept}: {error} {difference}");
         }
     }
 }
@@ -188,8 +200,7 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
     assert!(error.contains("f16, q8_0 or q4_k"), "{error}");
     let path = scene.folder.path().join("stopped.gguf");
     assert!(
-        !write(&scene.base, BaseDtype::F32, &adapter, GgufType::F16, &BTreeMap::new(), &path, &mut |_, _| false)
-            .unwrap()
+        !write(&scene.base, scene.kept, &adapter, GgufType::F16, &BTreeMap::new(), &path, &mut |_, _| false).unwrap()
     );
     let names = std::fs::read_dir(scene.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = names.collect();

@@ -276,7 +276,9 @@ mod tests {
             let blocks = 3 * NUMBERS_PER_PIECE / format.block_size() + 7;
             let count = blocks * format.block_size();
             let mut raw = vec![0u32; (blocks * format.type_size()).div_ceil(4)];
-            raw.iter_mut().for_each(|word| *word = rng.random());
+            for word in &mut raw {
+                *word = rng.random();
+            }
             let raw: Vec<u8> = raw.iter().flat_map(|word| word.to_le_bytes()).collect();
             // A vector of bytes of this size begins at a multiple of 16, which is what candle asks for.
             let raw = &raw[..blocks * format.type_size()];

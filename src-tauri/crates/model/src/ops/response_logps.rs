@@ -135,7 +135,7 @@ mod tests {
         let (rows, width, vocabulary) = (CHUNK + 3, 5, 11);
         let hidden = random(&[rows, width], 1);
         let floats = (random(&[vocabulary, width], 2) * 3.0).unwrap();
-        let (double, single) = (Weight::floats(floats.clone()).unwrap(), Weight::floats(f32(&floats)).unwrap());
+        let (double, single) = (Weight::floats(&floats).unwrap(), Weight::floats(&f32(&floats)).unwrap());
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7 % vocabulary as u32).collect();
         for cap in [None, Some(2.5)] {
             let (logps, gradient) = forward(&hidden, &double, &targets, cap, true).unwrap();

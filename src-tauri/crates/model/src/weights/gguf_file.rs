@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use candle_core::Tensor;
 use candle_core::quantized::GgmlDType;
 use gguf::{BlockType, TensorInfo};
 
@@ -225,6 +226,14 @@ fn row_order(rows: usize, heads: usize, wanted: Range<usize>) -> impl Iterator<I
         let (head, inside) = (row / dim, row % dim);
         head * dim + inside % half * 2 + inside / half
     })
+}
+
+/// The same for all rows of a weight `[heads · head_dim, in]` or of a bias at once.
+pub(super) fn rows_of_hugging_face(tensor: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
+    let shape = tensor.shape().clone();
+    let rest: usize = shape.dims()[1..].iter().product();
+    let half = shape.dims()[0] / heads / 2;
+    tensor.reshape((heads, half, 2, rest))?.transpose(1, 2)?.contiguous()?.reshape(shape)
 }
 
 #[cfg(test)]

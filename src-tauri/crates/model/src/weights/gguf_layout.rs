@@ -7,6 +7,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use gguf::{Header, TensorInfo};
 
+use super::gguf_file::rows_of_hugging_face;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -50,11 +51,10 @@ pub(crate) fn rows_as_in_file(config: &Config, name: &str, tensor: &Tensor) -> c
 
 /// The way back of [`rows_as_in_file`].
 pub(crate) fn rows_of_file(config: &Config, name: &str, tensor: &Tensor) -> candle_core::Result<Tensor> {
-    let Some(heads) = interleaved_heads(config, name) else { return Ok(tensor.clone()) };
-    let shape = tensor.shape().clone();
-    let rest: usize = shape.dims()[1..].iter().product();
-    let half = shape.dims()[0] / heads / 2;
-    tensor.contiguous()?.reshape((heads, half, 2, rest))?.transpose(1, 2)?.contiguous()?.reshape(shape)
+    match interleaved_heads(config, name) {
+        Some(heads) => rows_of_hugging_face(tensor, heads),
+        None => Ok(tensor.clone()),
+    }
 }
 
 /// Reads a tensor of plain floats from the file at `path`, as it lies there.

@@ -63,11 +63,11 @@ impl Matrices {
     /// A matrix as it is kept.
     pub(super) fn read(&self, name: &str, expected: (usize, usize), device: &Device) -> Result<Weight> {
         let (shape, kept) = self.known(name)?;
-        let (&[rows, columns], Some(kept)) = (&shape[..], kept) else {
-            return Err(self.other_shape(name, expected, shape));
+        let (&[rows, columns], Some(kept)) = (shape, kept) else {
+            return Err(other_shape(name, expected, shape));
         };
         if (rows, columns) != expected {
-            return Err(self.other_shape(name, expected, shape));
+            return Err(other_shape(name, expected, shape));
         }
         let found = self.backend.format(name)?;
         if float_type(kept).is_none() && found == kept {
@@ -116,19 +116,17 @@ impl Matrices {
                 return Weight::blocks(kept, all, expected, device);
             }
         };
-        Weight::floats(tensor)
+        Weight::floats(&tensor)
     }
 
     /// Any tensor as the f32 numbers that are computed with, on the CPU.
     pub(super) fn numbers(&self, name: &str) -> Result<Tensor> {
         let (shape, kept) = self.known(name)?;
-        match (&shape[..], kept) {
-            (&[rows, columns], Some(_)) => self.read(name, (rows, columns), &Device::Cpu)?.to_f32(),
-            _ => {
-                let numbers = self.backend.vector(name, shape.iter().product())?;
-                Ok(Tensor::from_vec(numbers, shape, &Device::Cpu)?)
-            }
+        if let (&[rows, columns], Some(_)) = (shape, kept) {
+            return self.read(name, (rows, columns), &Device::Cpu)?.to_f32();
         }
+        let numbers = self.backend.vector(name, shape.iter().product())?;
+        Ok(Tensor::from_vec(numbers, shape, &Device::Cpu)?)
     }
 
     /// What the formula of memory has to know of the model.
@@ -150,10 +148,10 @@ impl Matrices {
         let (shape, kept) = self.shapes.get(name).ok_or_else(missing)?;
         Ok((shape, *kept))
     }
+}
 
-    fn other_shape(&self, name: &str, (rows, columns): (usize, usize), found: &[usize]) -> Error {
-        Error::Shape { name: name.to_string(), expected: vec![rows, columns], found: found.to_vec() }
-    }
+fn other_shape(name: &str, (rows, columns): (usize, usize), found: &[usize]) -> Error {
+    Error::Shape { name: name.to_string(), expected: vec![rows, columns], found: found.to_vec() }
 }
 
 /// Appends the blocks of these rows.
