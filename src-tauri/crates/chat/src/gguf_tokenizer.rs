@@ -75,7 +75,7 @@ pub fn gguf_tokenizer(model: &Path, architecture: &str, rows: usize) -> Result<B
                 return Ok(metadata);
             }
             Some(text) => {
-                reason = format!("with {name}, {:?} has other tokens", text.chars().take(60).collect::<String>())
+                reason = format!("with {name}, {:?} has other tokens", text.chars().take(60).collect::<String>());
             }
         }
     }

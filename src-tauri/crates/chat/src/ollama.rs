@@ -66,6 +66,9 @@ fn conversations() -> Vec<(Vec<Message>, bool)> {
     all
 }
 
+/// Renders a conversation, with the beginning of an answer or without.
+type Render<'a> = dyn Fn(&[Message], bool) -> Result<String, String> + 'a;
+
 /// What a chat template writes around contents, in conversations in which user and assistant take turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pieces {
@@ -80,7 +83,7 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn find(render: &dyn Fn(&[Message], bool) -> Result<String, String>) -> Option<Self> {
+    fn find(render: &Render) -> Option<Self> {
         const USER: &str = "Quokka";
         const ASSISTANT: &str = "Wombat";
         const SECOND: &str = "Numbat";

@@ -1,5 +1,5 @@
 //! Chat templates rendered here and by transformers: those of well-known models, where they and transformers are at hand,
-//! and a few of our own, whose renderings are kept (`templates/rendered.json`; TIEBREAK_WRITE_RENDERED=1 makes them anew).
+//! and a few of our own, whose renderings are kept (`templates/rendered.json`; `TIEBREAK_WRITE_RENDERED=1` makes them anew).
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

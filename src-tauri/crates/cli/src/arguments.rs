@@ -197,7 +197,7 @@ pub(crate) enum BlockType {
     /// Some 8.5 bits per weight
     #[value(name = "q8_0")]
     Q8_0,
-    /// Some 4.8 bits per weight, in llama.cpp's mixture Q4_K_M
+    /// Some 4.8 bits per weight, in llama.cpp's mixture `Q4_K_M`
     #[value(name = "q4_k")]
     Q4K,
 }

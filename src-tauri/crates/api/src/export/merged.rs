@@ -90,15 +90,13 @@ impl Merging {
         let folder = self.folder.partial();
         match self.form {
             Form::Merged(dtype) => {
-                self.written(context, |progress| {
-                    merge::write(&self.base, self.kept, &self.adapter, dtype, folder, progress)
-                })?;
+                told(context, |progress| merge::write(&self.base, self.kept, &self.adapter, dtype, folder, progress))?;
                 chat::write_tokenizer(&self.base, folder)?;
             }
             Form::Gguf(stored) => {
                 let tokenizer = self.gguf_tokenizer()?;
                 let path = folder.join(self.form.file());
-                self.written(context, |progress| {
+                told(context, |progress| {
                     merge_gguf::write(&self.base, self.kept, &self.adapter, stored, &tokenizer, &path, progress)
                 })?;
                 let text = modelfile::of_model(&self.form.file(), &Tokenizer::open(&path)?);
@@ -122,23 +120,6 @@ impl Merging {
             path,
             check: Some(check),
         })
-    }
-
-    /// Tells how far the writing is.
-    fn written(
-        &self,
-        context: &mut Context,
-        write: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> model::Result<bool>,
-    ) -> Result<()> {
-        let (start, mut told) = (Instant::now(), None);
-        let mut progress = |done: u64, total: u64| {
-            let (done, total) = (done.div_ceil(MEGABYTE), total.div_ceil(MEGABYTE));
-            if told.replace(done) != Some(done) {
-                context.progress("write the merged weights, MB", start, done, total);
-            }
-            !context.stopped()
-        };
-        if write(&mut progress)? { Ok(()) } else { Err(Error::cancelled()) }
     }
 
     /// The metadata of the tokenizer, where the base is no GGUF file, which has it already.
@@ -166,10 +147,27 @@ impl Merging {
     }
 }
 
+/// Writes, and tells how far it is.
+fn told(
+    context: &mut Context,
+    write: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> model::Result<bool>,
+) -> Result<()> {
+    let (start, mut told) = (Instant::now(), None);
+    let mut progress = |done: u64, total: u64| {
+        let (done, total) = (done.div_ceil(MEGABYTE), total.div_ceil(MEGABYTE));
+        if told.replace(done) != Some(done) {
+            context.progress("write the merged weights, MB", start, done, total);
+        }
+        !context.stopped()
+    };
+    if write(&mut progress)? { Ok(()) } else { Err(Error::cancelled()) }
+}
+
 /// How other programs load what lies at `path`.
 fn how_to_load(form: Form, path: &Path, base: &Path) -> String {
     // A relative path would look like a name of the hub.
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string();
+    let is_folder = base.is_dir();
     let (shown, file, base) = (absolute(path), absolute(&path.join(form.file())), absolute(base));
     match form {
         Form::Merged(_) => format!(
@@ -183,7 +181,7 @@ fn how_to_load(form: Form, path: &Path, base: &Path) -> String {
             absolute(&path.join(MODELFILE))
         ),
         Form::LoraGguf => {
-            let base_file = if base.ends_with(".gguf") { format!("{base:?}") } else { "BASE.gguf".into() };
+            let base_file = if is_folder { "BASE.gguf".into() } else { format!("{base:?}") };
             format!(
                 "# llama.cpp\nllama-cli -m {base_file} --lora {file:?}\n# Ollama\nollama create NAME -f {:?}",
                 absolute(&path.join(MODELFILE))

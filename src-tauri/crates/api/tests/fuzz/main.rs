@@ -2,8 +2,8 @@
 //! error, soon, and never a panic.
 //!
 //! Each test runs for two seconds from a fixed seed. `scripts/fuzz.sh` runs them for long, each time from another seed and
-//! with little memory: TIEBREAK_FUZZ_SECONDS says how long, TIEBREAK_FUZZ_SEED from where. The damaged file of the moment
-//! lies in TIEBREAK_FUZZ_FOLDER, so that it is there when the process dies.
+//! with little memory: `TIEBREAK_FUZZ_SECONDS` says how long, `TIEBREAK_FUZZ_SEED` from where. The damaged file of the
+//! moment lies in `TIEBREAK_FUZZ_FOLDER`, so that it is there when the process dies.
 #![allow(clippy::unwrap_used)]
 
 mod mutate;
@@ -271,9 +271,9 @@ fn configurations() {
 
 #[test]
 fn tokenizers() {
+    const FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
     let seeds = tempfile::tempdir().unwrap();
     tiny().write_folder(seeds.path()).unwrap();
-    const FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
     let files = FILES.map(|name| fs::read(seeds.path().join(name)).unwrap());
     fuzz("tokenizer", |folder, random| {
         let damaged = random.below(FILES.len());

@@ -154,7 +154,7 @@ pub(crate) fn header(header: &mut Header, random: &mut Random) {
                 }
                 1 => header.tensors[at].block_type.0 = random.below(48) as u32,
                 2 => header.tensors[at].offset = random.number(),
-                3 => header.tensors[at].name = random.pick(&keys).clone(),
+                3 => header.tensors[at].name.clone_from(random.pick(&keys)),
                 4 => header.tensors[at].shape = (0..random.below(5)).map(|_| random.number() as usize).collect(),
                 _ => {
                     let other = header.tensors[random.below(header.tensors.len())].shape.clone();
@@ -286,7 +286,9 @@ fn put(out: &mut Vec<u8>, value: &Metadatum) {
         Metadatum::Array(values) => {
             out.extend(values.first().map_or(8, number_of).to_le_bytes());
             out.extend((values.len() as u64).to_le_bytes());
-            values.iter().for_each(|value| put(out, value));
+            for value in values {
+                put(out, value);
+            }
         }
         _ => out.push(0),
     }

@@ -17,7 +17,7 @@ enum Node {
 pub(super) fn render(template: &str, messages: &[Message]) -> Result<String, String> {
     let mut rest = template;
     let (nodes, end) = parse(&mut rest)?;
-    if end != End::Template {
+    if end != Stop::Template {
         return Err("an end too many".into());
     }
     let systems: Vec<&str> =
@@ -30,31 +30,31 @@ pub(super) fn render(template: &str, messages: &[Message]) -> Result<String, Str
 
 /// What a list of nodes ended with.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+enum Stop {
     Template,
     End,
     /// `else`, with the condition of an `else if`.
     Else(Option<String>),
 }
 
-fn parse(rest: &mut &str) -> Result<(Vec<Node>, End), String> {
+fn parse(rest: &mut &str) -> Result<(Vec<Node>, Stop), String> {
     let mut nodes = Vec::new();
     loop {
         let Some((text, after)) = rest.split_once("{{") else {
             nodes.push(Node::Text((*rest).to_string()));
             *rest = "";
-            return Ok((nodes, End::Template));
+            return Ok((nodes, Stop::Template));
         };
         nodes.push(Node::Text(text.to_string()));
         let (action, after) = after.split_once("}}").ok_or("an action without an end")?;
         *rest = after;
         let action = action.trim();
         if action == "end" {
-            return Ok((nodes, End::End));
+            return Ok((nodes, Stop::End));
         } else if action == "else" {
-            return Ok((nodes, End::Else(None)));
+            return Ok((nodes, Stop::Else(None)));
         } else if let Some(condition) = action.strip_prefix("else if ") {
-            return Ok((nodes, End::Else(Some(condition.to_string()))));
+            return Ok((nodes, Stop::Else(Some(condition.to_string()))));
         } else if let Some(condition) = action.strip_prefix("if ") {
             let mut arms = Vec::new();
             let mut condition = Some(condition.to_string());
@@ -62,15 +62,15 @@ fn parse(rest: &mut &str) -> Result<(Vec<Node>, End), String> {
                 let (body, end) = parse(rest)?;
                 arms.push((condition, body));
                 match end {
-                    End::Else(next) => condition = next,
-                    End::End => break,
-                    End::Template => return Err("an if without an end".into()),
+                    Stop::Else(next) => condition = next,
+                    Stop::End => break,
+                    Stop::Template => return Err("an if without an end".into()),
                 }
             }
             nodes.push(Node::If(arms));
         } else if action == "range $i, $_ := .Messages" {
             let (body, end) = parse(rest)?;
-            if end != End::End {
+            if end != Stop::End {
                 return Err("a range without an end".into());
             }
             nodes.push(Node::Range(body));

@@ -16,7 +16,7 @@ struct Scene {
     kept: BaseDtype,
 }
 
-/// Rows of 64, which Q8_0 can hold and Q4_K cannot, and an MLP of 256, which it can.
+/// Rows of 64, which `Q8_0` can hold and `Q4_K` cannot, and an MLP of 256, which it can.
 fn tiny() -> TinyLlama {
     TinyLlama { hidden: 64, intermediate: 256, heads: 3, kv_heads: 1, head_dim: 10, vocab: 263, ..TinyLlama::default() }
 }
@@ -100,8 +100,8 @@ fn errors(scene: &Scene, targets: &[&str], stored: GgufType) -> (f64, f64) {
 }
 
 /// Rounding, relative to the weights of a tensor, whose largest in a block of 32 is some three times their root mean square:
-/// a step of `n` bits is `3 / 2^(n-1)` and errs by a `√12`th of that. 11 bits in f16: below 0.1 %. Q8_0: 0.7 %, so below 1.2 %.
-/// The five bits of Q5_0 are the coarsest of what Q4_K's mixture has here beside its own four with a minimum: 6 and 8 %, so
+/// a step of `n` bits is `3 / 2^(n-1)` and errs by a `√12`th of that. 11 bits in f16: below 0.1 %. `Q8_0`: 0.7 %, so below 1.2 %.
+/// The five bits of `Q5_0` are the coarsest of what `Q4_K`'s mixture has here beside its own four with a minimum: 6 and 8 %, so
 /// below 12 %.
 #[test]
 fn what_is_written_is_base_and_adapter() {
