@@ -60,6 +60,10 @@ pub(crate) struct Saved {
 }
 
 impl Layer {
+    pub(crate) fn linears(&self) -> [&Linear; 7] {
+        [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down]
+    }
+
     pub(crate) fn forward(&self, x: &Tensor, angles: &Angles, batch: &Batch, pass: Pass) -> Result<(Tensor, Saved)> {
         let (normed, input_scale) = self.input_norm.forward(x)?;
         let (q, q_low) = self.q.forward(&normed, pass)?;

@@ -26,5 +26,6 @@ pub use config::Config;
 pub use decoder::{Decoder, ForwardOptions, Trace};
 pub use error::{Error, Result};
 pub use lora::{Gradients, Lora};
-pub use lora_config::{LinearShape, LoraConfig, TargetModules};
+pub use lora_config::{LinearShape, LoraConfig, Patterns, TargetModules};
+pub use ops::response_logps::TokenScores;
 pub use weights::FloatType;

@@ -107,7 +107,9 @@ pub fn needed(config: &RunConfig, model: &Config, pairs: &[Left]) -> Result<u64>
             most = most.max(estimate.total());
         }
     }
-    Ok(most + PROCESS_BYTES)
+    // A reference with an adapter of its own holds it in f32 besides.
+    let reference = if config.sync_ref_model || config.ref_adapter.is_some() { 4 * adapter.parameters } else { 0 };
+    Ok(most + reference + PROCESS_BYTES)
 }
 
 /// Refuses a run that needs more than the `available` bytes, its weights among both; where the system does not tell what
@@ -142,7 +144,7 @@ pub(crate) fn check_weights(model: &Config, available: Option<u64>) -> Result<()
 
 /// Bytes of the frozen weights.
 pub(crate) fn weights(model: &Config) -> u64 {
-    Estimate::of_step(model, AdapterSize { rank: 0, parameters: 0 }, 0, 0, true).weights
+    Estimate::of_step(model, AdapterSize::default(), 0, 0, true).weights
 }
 
 /// What is left to do where no setting helps.

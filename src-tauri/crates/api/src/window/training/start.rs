@@ -77,6 +77,15 @@ pub(crate) fn model_path(backend: &Backend, model: &str) -> Result<PathBuf> {
     })
 }
 
+/// Whether the page may have the adapters read that it names.
+pub(crate) fn adapters_allowed(backend: &Backend, request: &RunRequest) -> Result<()> {
+    let settings = &request.settings;
+    for adapter in [&settings.ref_adapter, &settings.init_adapter].into_iter().flatten() {
+        backend.allowed(Path::new(adapter))?;
+    }
+    Ok(())
+}
+
 /// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.
 pub(super) fn write_run(folder: &Path, model: &Path, request: &RunRequest, parts: &Parts) -> Result<()> {
     let config = config_of(&request.settings, model, folder, !parts.held_out.is_empty());
@@ -103,6 +112,7 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
         return Err(Error::new("no_name", "the run has no name", "give it one"));
     }
     let model = model_path(backend, &request.model)?;
+    adapters_allowed(backend, &request)?;
     let parts = parts(&project, &request)?;
     let folder = new_folder(&project.folder().join(RUNS), &request.name)?;
     if let Err(error) = write_run(&folder, &model, &request, &parts) {
