@@ -46,7 +46,7 @@ impl Head {
         let low = self.linear.low(&normed, pass)?;
         let (scores, unit) = if low.is_some() {
             let mut scores = TokenScores::default();
-            self.for_chunks(&normed, &low, pass, |logits, chunk| {
+            self.for_chunks(&normed, low.as_ref(), pass, |logits, chunk| {
                 scores.extend(response_logps::of_logits(&logits, &ids[chunk], false)?.0);
                 Ok(())
             })?;
@@ -92,7 +92,7 @@ impl Head {
         let ids: Vec<u32> = batch.targets().iter().map(|t| t.id).collect();
         let (mut dx, mut d_low) = (Vec::new(), Vec::new());
         let mut db = w.b.zeros_like()?;
-        self.for_chunks(&saved.normed, &saved.low, pass, |logits, chunk| {
+        self.for_chunks(&saved.normed, saved.low.as_ref(), pass, |logits, chunk| {
             if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], true)? {
                 let d_logits = residual.broadcast_mul(&d.narrow(0, chunk.start, chunk.len())?)?;
                 dx.push(d_logits.matmul(&self.linear.weight)?);
@@ -111,7 +111,7 @@ impl Head {
     fn for_chunks(
         &self,
         normed: &Tensor,
-        low: &Option<Tensor>,
+        low: Option<&Tensor>,
         pass: Pass,
         mut each: impl FnMut(Tensor, std::ops::Range<usize>) -> Result<()>,
     ) -> Result<()> {

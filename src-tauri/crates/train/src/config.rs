@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 /// All settings of a run, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+// Switches under the names that users know.
+#[allow(clippy::struct_excessive_bools)]
 pub struct RunConfig {
     /// Model folder (safetensors) or GGUF file.
     pub model: PathBuf,

@@ -81,7 +81,7 @@ impl Scores {
         let sequences = batch.targets().iter().map(|target| target.sequence as usize);
         let tokens = counting.of_tokens(batch).into_iter().zip(sequences).collect();
         let pair_weights = counting.use_weighting.then(|| pair_weights(batch, policy));
-        let mut scores = Self { tokens, pair_weights, ..Self::default() };
+        let mut scores = Self { pair_weights, tokens, ..Self::default() };
         for ((logps, whole), (example, reference)) in logps.chunks_exact(2).zip(whole.chunks_exact(2)).zip(pairs) {
             let ids = &example.ids;
             scores.chosen_logps.push(logps[0]);

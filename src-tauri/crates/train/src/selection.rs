@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn evaluation(step: u64, accuracies: f64, eval_loss: f64) -> EvalMetrics {
-        EvalMetrics { step, accuracies, eval_loss, ..EvalMetrics::default() }
+        EvalMetrics { step, eval_loss, accuracies, ..EvalMetrics::default() }
     }
 
     /// What transformers' `EarlyStoppingCallback` and `Trainer._determine_best_metric` answer to the same numbers.

@@ -13,6 +13,7 @@ use ts_rs::TS;
 /// The settings of a run under TRL's names, as its `config.toml` has them, without paths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)]
 pub struct RunSettings {
     /// Losses to minimise together.
     #[ts(type = "string[]")]
