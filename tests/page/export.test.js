@@ -71,17 +71,18 @@ test("merged weights are written, checked, and shown with where they are and how
 
 test("a merge waits for the model, shows that, and leaves nothing where it is cancelled", async () => {
   const before = handedOut();
-  // The model is busy with answers meanwhile, or the merge would be over before anybody could stop it.
-  const prompts = Array.from({ length: 300 }, (_, i) => JSON.stringify({ prompt: `What is the use of thing ${i}?` })).join("\n");
+  const page = await exportScreen();
+  const merged = card(page);
+  // The model is busy with answers meanwhile, more than it can give while this test runs: the merge would be over before
+  // anybody could stop it.
+  const prompts = Array.from({ length: 6000 }, (_, i) => JSON.stringify({ prompt: `What is the use of thing ${i}?` })).join("\n");
   const { upload } = await machine.send("prompts.jsonl", prompts);
   const { mapping } = await machine.call("preview_import", { project: folder, upload, mapping: null });
   await machine.call("import", { project: folder, upload, mapping });
-  const answers = await machine.call("generate_candidates", { project: folder, limit: 300, temperature: 1, max_new_tokens: 256 });
+  const answers = await machine.call("generate_candidates", { project: folder, limit: 6000, temperature: 1, max_new_tokens: 256 });
   const state = async ({ job }) => (await machine.call("jobs", {})).find((other) => other.job === job);
   await until(async () => (await state(answers)).done > 0, "the first answer");
 
-  const page = await exportScreen();
-  const merged = card(page);
   await merged.getByRole("button", { name: "Export merged weights" }).click();
   await merged.getByText("wait for another job").waitFor();
   assert.ok(await merged.getByRole("radio", { name: /^f16/ }).isDisabled());

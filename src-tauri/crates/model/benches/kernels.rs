@@ -4,8 +4,9 @@
 use candle_core::{Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use model::Batch;
-use model::ops::attention::{self, Heads};
-use model::ops::{response_logps, rms_norm, swiglu};
+use model::ops::attention::{self, Attention};
+use model::ops::gated::{self, Activation};
+use model::ops::{response_logps, rms_norm};
 
 fn random(shape: impl Into<candle_core::Shape>) -> Tensor {
     Tensor::randn(0f32, 0.05, shape, &Device::Cpu).unwrap()
@@ -24,7 +25,7 @@ fn batch() -> Batch {
 fn kernels(c: &mut Criterion) {
     let batch = batch();
     let rows = batch.tokens();
-    let heads = Heads { query: 9, key_value: 3, dim: 64 };
+    let how = Attention::plain(9, 3, 64);
     let (q, k, v) = (random((rows, 576)), random((rows, 192)), random((rows, 192)));
     let (gate, up) = (random((rows, 1536)), random((rows, 1536)));
     let weight = random(576);
@@ -33,16 +34,17 @@ fn kernels(c: &mut Criterion) {
     let hidden = random((128, 576));
     let mut group = c.benchmark_group("kernels");
     group.throughput(Throughput::Elements(rows as u64));
-    group.bench_function("attention forward", |b| b.iter(|| attention::forward(&q, &k, &v, &batch, heads).unwrap()));
-    let (out, lse) = attention::forward(&q, &k, &v, &batch, heads).unwrap();
+    group.bench_function("attention forward", |b| b.iter(|| attention::forward(&q, &k, &v, &batch, how).unwrap()));
+    let (out, lse) = attention::forward(&q, &k, &v, &batch, how).unwrap();
     let saved = attention::Saved { q: &q, k: &k, v: &v, out: &out, lse: &lse };
-    group.bench_function("attention backward", |b| b.iter(|| attention::backward(&q, saved, &batch, heads).unwrap()));
+    group.bench_function("attention backward", |b| b.iter(|| attention::backward(&q, saved, &batch, how).unwrap()));
     group.bench_function("rms_norm forward", |b| b.iter(|| rms_norm::forward(&q, &weight, 1e-5).unwrap()));
-    group.bench_function("swiglu forward", |b| b.iter(|| swiglu::forward(&gate, &up).unwrap()));
-    group.bench_function("swiglu backward", |b| b.iter(|| swiglu::backward(&gate, &gate, &up).unwrap()));
+    group.bench_function("gated forward", |b| b.iter(|| gated::forward(Activation::Silu, &gate, &up).unwrap()));
+    group
+        .bench_function("gated backward", |b| b.iter(|| gated::backward(Activation::Silu, &gate, &gate, &up).unwrap()));
     group.throughput(Throughput::Elements(128)).sample_size(10);
     group.bench_function("response log-probabilities with gradient", |b| {
-        b.iter(|| response_logps::forward(&hidden, &head, &targets, true).unwrap());
+        b.iter(|| response_logps::forward(&hidden, &head, &targets, None, true).unwrap());
     });
     group.finish();
 }

@@ -101,6 +101,19 @@ impl Batch {
         &self.positions
     }
 
+    /// For each row the length of the longest sequence among those that share its prompt.
+    pub fn lengths(&self) -> Vec<usize> {
+        let mut lengths = vec![0; self.ids.len()];
+        for group in &self.groups {
+            let segments = &self.segments[group.clone()];
+            let longest = segments.iter().map(|s| s.prefix.len() + s.rows.len()).max().unwrap_or(0);
+            for segment in segments {
+                lengths[segment.rows.clone()].fill(longest);
+            }
+        }
+        lengths
+    }
+
     /// Attention segments in row order.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
@@ -147,6 +160,7 @@ mod tests {
         batch.push_pair(&[1, 2, 3], &[4, 5], &[6]);
         assert_eq!(batch.ids(), [9, 8, 1, 2, 3, 4, 5, 6]);
         assert_eq!(batch.positions(), [0, 1, 0, 1, 2, 3, 4, 3]);
+        assert_eq!(batch.lengths(), [2, 2, 5, 5, 5, 5, 5, 5]);
         assert_eq!(batch.segments()[3], Segment { rows: 7..8, prefix: 2..5 });
         assert_eq!(batch.groups(), [0..1, 1..4]);
         let targets: Vec<_> = batch.targets().iter().map(|t| (t.row, t.id, t.sequence)).collect();

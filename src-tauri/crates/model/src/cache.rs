@@ -10,6 +10,8 @@ pub struct KvCache {
     /// `[sequence][layer]`.
     pub(crate) layers: Vec<Vec<LayerCache>>,
     lengths: Vec<usize>,
+    /// Tokens that a sequence may reach.
+    reach: usize,
 }
 
 impl KvCache {
@@ -17,7 +19,19 @@ impl KvCache {
     pub fn new(config: &Config, sequences: usize, capacity: usize) -> Self {
         let layers =
             (0..sequences).map(|_| vec![LayerCache::new(0, capacity.max(1)); config.num_hidden_layers]).collect();
-        Self { layers, lengths: vec![0; sequences] }
+        Self { layers, lengths: vec![0; sequences], reach: capacity }
+    }
+
+    /// With sequences that may grow to `tokens`. A model that rotates long sequences by other frequencies goes by this, so
+    /// that a sequence keeps its frequencies while it grows; beyond it, keys of both kinds would meet.
+    #[must_use]
+    pub fn reaching(self, tokens: usize) -> Self {
+        Self { reach: self.reach.max(tokens), ..self }
+    }
+
+    /// The most tokens that a sequence of this length may reach.
+    pub(crate) fn reach(&self, length: usize) -> usize {
+        self.reach.max(length)
     }
 
     /// Tokens held for a sequence.

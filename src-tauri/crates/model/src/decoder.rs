@@ -2,16 +2,18 @@
 
 use crate::batch::Batch;
 use crate::cache::{KvCache, LayerCache};
-use crate::config::Config;
+use crate::config::{Config, Rotation};
 use crate::error::Result;
 use crate::head::{self, Head};
-use crate::layer::{self, Layer, Norm};
+use crate::joint::Joint;
+use crate::layer::{self, Layer};
 use crate::linear::{Linear, Pass};
 use crate::lora::{Gradients, Lora};
 use crate::lora_config::{LinearShape, LoraConfig};
-use crate::ops::attention::Heads;
+use crate::norm::{Norm, OptionalNorm};
+use crate::ops::attention::Attention;
 use crate::ops::response_logps::TokenScores;
-use crate::ops::rope::Angles;
+use crate::rotary::{PassAngles, Rotary};
 use crate::weights::{self, Source};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -24,10 +26,10 @@ pub struct Decoder {
     config: Config,
     /// `[vocabulary, width]`.
     embedding: Tensor,
-    layers: Vec<Layer>,
+    layers: Vec<(Layer, Rotation)>,
     head: Head,
     linears: Vec<LinearShape>,
-    inverse_frequencies: Vec<f32>,
+    rotary: Rotary,
     dtype: DType,
     device: Device,
 }
@@ -88,20 +90,25 @@ impl Decoder {
         let inner = vars.pp("model");
         let embedding = inner.get((vocab_size, width), "embed_tokens.weight")?;
         let linears = config.linears();
-        let layers = (0..config.num_hidden_layers)
-            .map(|i| load_layer(&config, &inner.pp("layers").pp(i), &linears))
+        let layers = config
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, attends)| {
+                let vars = LayerVars { config: &config, vars: inner.pp("layers").pp(i), linears: &linears };
+                Ok((vars.layer(attends.window)?, attends.rotation))
+            })
             .collect::<Result<Vec<_>>>()?;
-        let norm = Norm { weight: inner.get(width, "norm.weight")?, eps: config.rms_norm_eps };
+        let norm = norm(&config, &inner, "norm", width)?;
         let weight = if config.tie_word_embeddings {
             embedding.clone()
         } else {
             vars.get((vocab_size, width), "lm_head.weight")?
         };
         let linear = Linear::new(weight, None, linears.len() - 1);
-        let inverse_frequencies =
-            config.rope.inverse_frequencies(config.head_dim).into_iter().map(|f| f as f32).collect();
-        let head = Head { norm, linear };
-        Ok(Self { config, embedding, layers, head, linears, inverse_frequencies, dtype, device })
+        let head = Head { norm, linear, softcap: config.logit_softcap };
+        let rotary = Rotary::new(&config);
+        Ok(Self { config, embedding, layers, head, linears, rotary, dtype, device })
     }
 
     /// The model's configuration.
@@ -143,7 +150,7 @@ impl Decoder {
     }
 
     fn row_norms(&self, place: usize, dtype: DType) -> Result<Option<Tensor>> {
-        let mut linears = self.layers.iter().flat_map(Layer::linears);
+        let mut linears = self.layers.iter().flat_map(|(layer, _)| layer.linears());
         linears.find(|l| l.place == place).map(|l| Ok(l.row_norms()?.to_dtype(dtype)?)).transpose()
     }
 
@@ -169,10 +176,10 @@ impl Decoder {
     /// As [`Decoder::logps`].
     pub fn token_scores(&self, lora: Option<&Lora>, batch: &Batch) -> Result<TokenScores> {
         let pass = Pass { lora, dropout: None };
-        let angles = self.angles(batch.positions())?;
+        let angles = self.angles(batch)?;
         let mut x = self.embed(batch.ids())?;
-        for layer in &self.layers {
-            x = layer.forward(&x, &angles, batch, pass)?.0;
+        for (layer, rotation) in &self.layers {
+            x = layer.forward(&x, angles.of(*rotation), batch, pass)?.0;
         }
         if batch.targets().is_empty() {
             return Ok(TokenScores::default());
@@ -186,11 +193,11 @@ impl Decoder {
     /// As [`Decoder::logps`].
     pub fn forward(&self, lora: &Lora, batch: &Batch, options: ForwardOptions) -> Result<Trace> {
         let pass = Pass { lora: Some(lora), dropout: options.dropout };
-        let angles = self.angles(batch.positions())?;
+        let angles = self.angles(batch)?;
         let mut x = self.embed(batch.ids())?;
         let mut layers = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let (y, saved) = layer.forward(&x, &angles, batch, pass)?;
+        for (layer, rotation) in &self.layers {
+            let (y, saved) = layer.forward(&x, angles.of(*rotation), batch, pass)?;
             layers.push(if options.recompute { Kept::Input(x) } else { Kept::All(Box::new(saved)) });
             x = y;
         }
@@ -227,14 +234,15 @@ impl Decoder {
     ) -> Result<()> {
         let Trace { batch, layers, head: Some(saved_head), dropout, .. } = trace else { return Ok(()) };
         let pass = Pass { lora: Some(lora), dropout };
-        let angles = self.angles(batch.positions())?;
+        let angles = self.angles(&batch)?;
         let mut dx = self.head.backward(d_tokens, &saved_head, &batch, pass, gradients)?;
-        for (layer, kept) in self.layers.iter().zip(layers).rev() {
+        for ((layer, rotation), kept) in self.layers.iter().zip(layers).rev() {
+            let angles = angles.of(*rotation);
             let saved = match kept {
                 Kept::All(saved) => *saved,
-                Kept::Input(x) => layer.forward(&x, &angles, &batch, pass)?.1,
+                Kept::Input(x) => layer.forward(&x, angles, &batch, pass)?.1,
             };
-            dx = layer.backward(&dx, &saved, &angles, &batch, pass, gradients)?;
+            dx = layer.backward(&dx, &saved, angles, &batch, pass, gradients)?;
         }
         Ok(())
     }
@@ -247,19 +255,21 @@ impl Decoder {
     /// As [`Decoder::logps`].
     pub fn extend(&self, lora: Option<&Lora>, cache: &mut KvCache, new: &[(usize, &[u32])]) -> Result<Tensor> {
         let pass = Pass { lora, dropout: None };
-        let (mut ids, mut positions, mut rows, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut positions, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut last) = (Vec::new(), Vec::new());
         for &(sequence, tokens) in new {
             let (start, before) = (ids.len(), cache.len(sequence));
             ids.extend_from_slice(tokens);
             positions.extend((before..before + tokens.len()).map(|p| p as u32));
+            lengths.resize(ids.len(), cache.reach(before + tokens.len()));
             rows.push(start..ids.len());
             last.push(ids.len().saturating_sub(1) as u32);
         }
-        let angles = self.angles(&positions)?;
+        let angles = self.rotary.angles(&positions, &lengths, self.dtype, &self.device)?;
         let mut x = self.embed(&ids)?;
-        for (i, layer) in self.layers.iter().enumerate() {
+        for (i, (layer, rotation)) in self.layers.iter().enumerate() {
             let mut caches = places(&mut cache.layers, new, i);
-            x = layer.extend(&x, &angles, &rows, &mut caches, pass)?;
+            x = layer.extend(&x, angles.of(*rotation), &rows, &mut caches, pass)?;
         }
         for &(sequence, tokens) in new {
             cache.grew(sequence, tokens.len());
@@ -269,39 +279,92 @@ impl Decoder {
     }
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        Ok(self.embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?)
+        let rows = self.embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?;
+        let scale = self.config.embedding_scale();
+        #[allow(clippy::float_cmp)] // Exactly 1 in families without one.
+        Ok(if scale == 1.0 { rows } else { (rows * scale)? })
     }
 
-    fn angles(&self, positions: &[u32]) -> Result<Angles> {
-        Ok(Angles::new(positions, &self.inverse_frequencies, self.dtype, &self.device)?)
+    fn angles(&self, batch: &Batch) -> Result<PassAngles> {
+        Ok(self.rotary.angles(batch.positions(), &batch.lengths(), self.dtype, &self.device)?)
     }
 }
 
-fn load_layer(config: &Config, vars: &VarBuilder, linears: &[LinearShape]) -> Result<Layer> {
-    let norm = |name: &str| -> Result<Norm> {
-        Ok(Norm { weight: vars.pp(name).get(config.hidden_size, "weight")?, eps: config.rms_norm_eps })
-    };
-    let linear = |name: &str, bias: bool| -> Result<Linear> {
-        let vars = vars.pp(name);
-        let shape = linears.iter().enumerate().find(|(_, l)| l.name == vars.prefix());
+fn norm(config: &Config, vars: &VarBuilder, name: &str, width: usize) -> Result<Norm> {
+    let weight = vars.pp(name).get(width, "weight")?;
+    let weight = if config.architecture.norms_from_one() { (weight + 1.0)? } else { weight };
+    Ok(Norm { weight, eps: config.rms_norm_eps })
+}
+
+/// The weights of one layer.
+struct LayerVars<'a> {
+    config: &'a Config,
+    vars: VarBuilder<'a>,
+    linears: &'a [LinearShape],
+}
+
+impl LayerVars<'_> {
+    fn layer(&self, window: Option<usize>) -> Result<Layer> {
+        let config = self.config;
+        let (heads, key_value_heads) = (config.num_attention_heads, config.num_key_value_heads);
+        let attention = Attention {
+            query: heads,
+            key_value: key_value_heads,
+            dim: config.head_dim,
+            scale: config.attention_scale,
+            softcap: config.attention_softcap,
+            window,
+        };
+        let (bias, mlp_bias) = (config.attention_bias, config.mlp_bias);
+        let fused = config.architecture.fuses_projections();
+        let qkv = if fused {
+            let widths = [heads, key_value_heads, key_value_heads].map(|heads| heads * config.head_dim);
+            Joint::Fused { linear: self.linear("self_attn.qkv_proj", bias)?, widths }
+        } else {
+            let linear = |name| self.linear(name, bias);
+            Joint::Apart([linear("self_attn.q_proj")?, linear("self_attn.k_proj")?, linear("self_attn.v_proj")?])
+        };
+        let gate_up = if fused {
+            let linear = self.linear("mlp.gate_up_proj", mlp_bias)?;
+            Joint::Fused { linear, widths: [config.intermediate_size; 2] }
+        } else {
+            Joint::Apart([self.linear("mlp.gate_proj", mlp_bias)?, self.linear("mlp.up_proj", mlp_bias)?])
+        };
+        let norms = config.architecture.layer_norms();
+        let has = config.architecture.norms_queries_and_keys();
+        Ok(Layer {
+            input_norm: self.norm(norms.input, config.hidden_size)?,
+            qkv,
+            query_norm: self.optional(has.then_some("self_attn.q_norm"), config.head_dim)?,
+            key_norm: self.optional(has.then_some("self_attn.k_norm"), config.head_dim)?,
+            attention,
+            o: self.linear("self_attn.o_proj", config.attention_output_bias())?,
+            attention_output_norm: self.optional(norms.attention_output, config.hidden_size)?,
+            mlp_norm: self.norm(norms.mlp, config.hidden_size)?,
+            gate_up,
+            activation: config.architecture.activation(),
+            down: self.linear("mlp.down_proj", mlp_bias)?,
+            mlp_output_norm: self.optional(norms.mlp_output, config.hidden_size)?,
+        })
+    }
+
+    fn norm(&self, name: &str, width: usize) -> Result<Norm> {
+        norm(self.config, &self.vars, name, width)
+    }
+
+    fn optional(&self, name: Option<&str>, width: usize) -> Result<OptionalNorm> {
+        Ok(OptionalNorm(name.map(|name| self.norm(name, width)).transpose()?))
+    }
+
+    fn linear(&self, name: &str, bias: bool) -> Result<Linear> {
+        let vars = self.vars.pp(name);
+        let shape = self.linears.iter().enumerate().find(|(_, l)| l.name == vars.prefix());
         let Some((place, &LinearShape { in_features, out_features, .. })) = shape else {
             return Err(candle_core::Error::msg(format!("{} is not among the model's linears", vars.prefix())).into());
         };
         let bias = if bias { Some(vars.get(out_features, "bias")?) } else { None };
         Ok(Linear::new(vars.get((out_features, in_features), "weight")?, bias, place))
-    };
-    Ok(Layer {
-        input_norm: norm("input_layernorm")?,
-        q: linear("self_attn.q_proj", config.attention_bias)?,
-        k: linear("self_attn.k_proj", config.attention_bias)?,
-        v: linear("self_attn.v_proj", config.attention_bias)?,
-        o: linear("self_attn.o_proj", config.attention_bias)?,
-        mlp_norm: norm("post_attention_layernorm")?,
-        gate: linear("mlp.gate_proj", config.mlp_bias)?,
-        up: linear("mlp.up_proj", config.mlp_bias)?,
-        down: linear("mlp.down_proj", config.mlp_bias)?,
-        heads: Heads { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim },
-    })
+    }
 }
 
 /// The caches of one layer for the sequences named in `new`, whose places rise.

@@ -2,16 +2,19 @@
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::layer::Norm;
 use crate::linear::{Linear, Pass};
 use crate::lora::Gradients;
+use crate::norm::Norm;
 use crate::ops::response_logps::{self, CHUNK, TokenScores};
+use crate::ops::softcap;
 use candle_core::Tensor;
 
 pub(crate) struct Head {
     pub(crate) norm: Norm,
     /// `[vocabulary, width]`; the embedding itself where they are tied.
     pub(crate) linear: Linear,
+    /// Soft cap on the logits (Gemma 2).
+    pub(crate) softcap: Option<f64>,
 }
 
 /// What the backward of the head needs. Tensors are `[targets, …]`.
@@ -47,12 +50,12 @@ impl Head {
         let (scores, unit) = if low.is_some() {
             let mut scores = TokenScores::default();
             self.for_chunks(&normed, low.as_ref(), pass, |logits, chunk| {
-                scores.extend(response_logps::of_logits(&logits, &ids[chunk], false)?.0);
+                scores.extend(response_logps::of_logits(&logits, &ids[chunk], self.softcap, false)?.0);
                 Ok(())
             })?;
             (scores, None)
         } else {
-            response_logps::forward(&normed, &self.linear.weight, &ids, gradient)?
+            response_logps::forward(&normed, &self.linear.weight, &ids, self.softcap, gradient)?
         };
         Ok((scores, Saved { rows, x, scale, normed, unit, low }))
     }
@@ -93,7 +96,7 @@ impl Head {
         let (mut dx, mut d_low) = (Vec::new(), Vec::new());
         let mut db = w.b.zeros_like()?;
         self.for_chunks(&saved.normed, saved.low.as_ref(), pass, |logits, chunk| {
-            if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], true)? {
+            if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], self.softcap, true)? {
                 let d_logits = residual.broadcast_mul(&d.narrow(0, chunk.start, chunk.len())?)?;
                 dx.push(d_logits.matmul(&self.linear.weight)?);
                 d_low.push((d_logits.matmul(&w.b)? * w.scale)?);
@@ -129,6 +132,7 @@ impl Head {
 
     /// Logits of the given rows of `x`, `[rows, vocabulary]`.
     pub(crate) fn logits(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        Ok(self.linear.forward(&self.norm.forward(x)?.0, pass)?.0)
+        let logits = self.linear.forward(&self.norm.forward(x)?.0, pass)?.0;
+        Ok(self.softcap.map_or(Ok(logits.clone()), |cap| softcap::forward(&logits, cap))?)
     }
 }

@@ -3,41 +3,32 @@
 use crate::batch::Batch;
 use crate::cache::LayerCache;
 use crate::error::Result;
+use crate::joint::Joint;
 use crate::linear::{Linear, Low, Pass};
 use crate::lora::Gradients;
-use crate::ops::attention::{self, Heads};
+use crate::norm::{Before, Norm, OptionalNorm};
+use crate::ops::attention::{self, Attention};
+use crate::ops::gated::{self, Activation};
 use crate::ops::rope::{self, Angles};
-use crate::ops::{rms_norm, swiglu};
 use candle_core::Tensor;
 use std::ops::Range;
 
-pub(crate) struct Norm {
-    /// `[width]`, frozen.
-    pub(crate) weight: Tensor,
-    pub(crate) eps: f64,
-}
-
-impl Norm {
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        Ok(rms_norm::forward(x, &self.weight, self.eps)?)
-    }
-
-    pub(crate) fn backward(&self, dy: &Tensor, x: &Tensor, scale: &Tensor) -> Result<Tensor> {
-        Ok(rms_norm::backward(dy, x, &self.weight, scale)?)
-    }
-}
-
 pub(crate) struct Layer {
     pub(crate) input_norm: Norm,
-    pub(crate) q: Linear,
-    pub(crate) k: Linear,
-    pub(crate) v: Linear,
+    pub(crate) qkv: Joint<3>,
+    /// Over each head, before the rotation (Qwen 3, Gemma 3).
+    pub(crate) query_norm: OptionalNorm,
+    pub(crate) key_norm: OptionalNorm,
+    pub(crate) attention: Attention,
     pub(crate) o: Linear,
+    /// Before the residual is added (Gemma).
+    pub(crate) attention_output_norm: OptionalNorm,
     pub(crate) mlp_norm: Norm,
-    pub(crate) gate: Linear,
-    pub(crate) up: Linear,
+    pub(crate) gate_up: Joint<2>,
+    pub(crate) activation: Activation,
     pub(crate) down: Linear,
-    pub(crate) heads: Heads,
+    /// Before the residual is added (Gemma).
+    pub(crate) mlp_output_norm: OptionalNorm,
 }
 
 /// Everything a layer's backward needs. Tensors are `[rows, …]`.
@@ -45,60 +36,88 @@ pub(crate) struct Saved {
     x: Tensor,
     input_scale: Tensor,
     normed: Tensor,
+    qkv_lows: Vec<Low>,
+    q_before: Before,
+    k_before: Before,
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    lows: [Low; 7],
     attended: Tensor,
     lse: Tensor,
+    o_low: Low,
+    attention_output: Before,
     middle: Tensor,
     mlp_scale: Tensor,
     mlp_normed: Tensor,
+    gate_up_lows: Vec<Low>,
     gate: Tensor,
     up: Tensor,
     gated: Tensor,
+    down_low: Low,
+    mlp_output: Before,
+}
+
+/// Queries, keys and values of some rows, with what their backward needs.
+struct Heads {
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    lows: Vec<Low>,
+    q_before: Before,
+    k_before: Before,
 }
 
 impl Layer {
-    pub(crate) fn linears(&self) -> [&Linear; 7] {
-        [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down]
+    pub(crate) fn linears(&self) -> impl Iterator<Item = &Linear> {
+        self.qkv.linears().iter().chain([&self.o]).chain(self.gate_up.linears()).chain([&self.down])
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, angles: &Angles, batch: &Batch, pass: Pass) -> Result<(Tensor, Saved)> {
+    /// `angles` are the rotation of the layer's queries and keys; none where it has no rotary embedding.
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        angles: Option<&Angles>,
+        batch: &Batch,
+        pass: Pass,
+    ) -> Result<(Tensor, Saved)> {
         let (normed, input_scale) = self.input_norm.forward(x)?;
-        let (q, q_low) = self.q.forward(&normed, pass)?;
-        let (k, k_low) = self.k.forward(&normed, pass)?;
-        let (v, v_low) = self.v.forward(&normed, pass)?;
-        let (q, k) = (rope::forward(&q, angles)?, rope::forward(&k, angles)?);
-        let (attended, lse) = attention::forward(&q, &k, &v, batch, self.heads)?;
+        let Heads { q, k, v, lows: qkv_lows, q_before, k_before } = self.heads(&normed, angles, pass)?;
+        let (attended, lse) = attention::forward(&q, &k, &v, batch, self.attention)?;
         let (projected, o_low) = self.o.forward(&attended, pass)?;
+        let (projected, attention_output) = self.attention_output_norm.forward(projected)?;
         let middle = (x + projected)?;
 
         let (mlp_normed, mlp_scale) = self.mlp_norm.forward(&middle)?;
-        let (gate, gate_low) = self.gate.forward(&mlp_normed, pass)?;
-        let (up, up_low) = self.up.forward(&mlp_normed, pass)?;
-        let gated = swiglu::forward(&gate, &up)?;
+        let ([gate, up], gate_up_lows) = self.gate_up.forward(&mlp_normed, pass)?;
+        let gated = gated::forward(self.activation, &gate, &up)?;
         let (down, down_low) = self.down.forward(&gated, pass)?;
+        let (down, mlp_output) = self.mlp_output_norm.forward(down)?;
         let y = (&middle + down)?;
 
-        let lows = [q_low, k_low, v_low, o_low, gate_low, up_low, down_low];
         let x = x.clone();
         let saved = Saved {
             x,
             input_scale,
             normed,
+            qkv_lows,
+            q_before,
+            k_before,
             q,
             k,
             v,
-            lows,
             attended,
             lse,
+            o_low,
+            attention_output,
             middle,
             mlp_scale,
             mlp_normed,
+            gate_up_lows,
             gate,
             up,
             gated,
+            down_low,
+            mlp_output,
         };
         Ok((y, saved))
     }
@@ -107,25 +126,32 @@ impl Layer {
         &self,
         dy: &Tensor,
         saved: &Saved,
-        angles: &Angles,
+        angles: Option<&Angles>,
         batch: &Batch,
         pass: Pass,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
-        let [q_low, k_low, v_low, o_low, gate_low, up_low, down_low] = &saved.lows;
-        let d_gated = self.down.backward(dy, &saved.gated, down_low, pass, gradients)?;
-        let (d_gate, d_up) = swiglu::backward(&d_gated, &saved.gate, &saved.up)?;
-        let d_normed = (self.gate.backward(&d_gate, &saved.mlp_normed, gate_low, pass, gradients)?
-            + self.up.backward(&d_up, &saved.mlp_normed, up_low, pass, gradients)?)?;
+        let d_down = self.mlp_output_norm.backward(dy.clone(), &saved.mlp_output)?;
+        let d_gated = self.down.backward(&d_down, &saved.gated, &saved.down_low, pass, gradients)?;
+        let (d_gate, d_up) = gated::backward(self.activation, &d_gated, &saved.gate, &saved.up)?;
+        let d_normed =
+            self.gate_up.backward([&d_gate, &d_up], &saved.mlp_normed, &saved.gate_up_lows, pass, gradients)?;
         let d_middle = (dy + self.mlp_norm.backward(&d_normed, &saved.middle, &saved.mlp_scale)?)?;
 
-        let d_attended = self.o.backward(&d_middle, &saved.attended, o_low, pass, gradients)?;
+        let d_projected = self.attention_output_norm.backward(d_middle.clone(), &saved.attention_output)?;
+        let d_attended = self.o.backward(&d_projected, &saved.attended, &saved.o_low, pass, gradients)?;
         let forward = attention::Saved { q: &saved.q, k: &saved.k, v: &saved.v, out: &saved.attended, lse: &saved.lse };
-        let (dq, dk, dv) = attention::backward(&d_attended, forward, batch, self.heads)?;
-        let (dq, dk) = (rope::backward(&dq, angles)?, rope::backward(&dk, angles)?);
-        let d_normed = self.q.backward(&dq, &saved.normed, q_low, pass, gradients)?;
-        let d_normed = (d_normed + self.k.backward(&dk, &saved.normed, k_low, pass, gradients)?)?;
-        let d_normed = (d_normed + self.v.backward(&dv, &saved.normed, v_low, pass, gradients)?)?;
+        let (dq, dk, dv) = attention::backward(&d_attended, forward, batch, self.attention)?;
+        let (dq, dk) = match angles {
+            Some(angles) => {
+                let dim = self.attention.dim;
+                (rope::backward(&dq, dim, angles)?, rope::backward(&dk, dim, angles)?)
+            }
+            None => (dq, dk),
+        };
+        let dq = self.query_norm.backward(dq, &saved.q_before)?;
+        let dk = self.key_norm.backward(dk, &saved.k_before)?;
+        let d_normed = self.qkv.backward([&dq, &dk, &dv], &saved.normed, &saved.qkv_lows, pass, gradients)?;
         Ok((d_middle + self.input_norm.backward(&d_normed, &saved.x, &saved.input_scale)?)?)
     }
 
@@ -133,24 +159,39 @@ impl Layer {
     pub(crate) fn extend(
         &self,
         x: &Tensor,
-        angles: &Angles,
+        angles: Option<&Angles>,
         new: &[Range<usize>],
         caches: &mut [&mut LayerCache],
         pass: Pass,
     ) -> Result<Tensor> {
         let (normed, _) = self.input_norm.forward(x)?;
-        let (q, k) = (self.q.forward(&normed, pass)?.0, self.k.forward(&normed, pass)?.0);
-        let v = self.v.forward(&normed, pass)?.0;
-        let (q, k) = (rope::forward(&q, angles)?, rope::forward(&k, angles)?);
+        let Heads { q, k, v, .. } = self.heads(&normed, angles, pass)?;
         let mut histories = Vec::with_capacity(new.len());
         for (rows, cache) in new.iter().zip(caches) {
             let part = |t: &Tensor| t.narrow(0, rows.start, rows.len());
             histories.push(cache.append(&part(&k)?, &part(&v)?)?);
         }
-        let attended = attention::extend(&q, new, &histories, self.heads)?;
-        let middle = (x + self.o.forward(&attended, pass)?.0)?;
+        let attended = attention::extend(&q, new, &histories, self.attention)?;
+        let (projected, _) = self.attention_output_norm.forward(self.o.forward(&attended, pass)?.0)?;
+        let middle = (x + projected)?;
         let (normed, _) = self.mlp_norm.forward(&middle)?;
-        let gated = swiglu::forward(&self.gate.forward(&normed, pass)?.0, &self.up.forward(&normed, pass)?.0)?;
-        Ok((middle + self.down.forward(&gated, pass)?.0)?)
+        let ([gate, up], _) = self.gate_up.forward(&normed, pass)?;
+        let gated = gated::forward(self.activation, &gate, &up)?;
+        let (down, _) = self.mlp_output_norm.forward(self.down.forward(&gated, pass)?.0)?;
+        Ok((middle + down)?)
+    }
+
+    fn heads(&self, normed: &Tensor, angles: Option<&Angles>, pass: Pass) -> Result<Heads> {
+        let ([q, k, v], lows) = self.qkv.forward(normed, pass)?;
+        let (q, q_before) = self.query_norm.forward(q)?;
+        let (k, k_before) = self.key_norm.forward(k)?;
+        let (q, k) = match angles {
+            Some(angles) => {
+                let dim = self.attention.dim;
+                (rope::forward(&q, dim, angles)?, rope::forward(&k, dim, angles)?)
+            }
+            None => (q, k),
+        };
+        Ok(Heads { q, k, v, lows, q_before, k_before })
     }
 }

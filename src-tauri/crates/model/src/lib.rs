@@ -11,13 +11,16 @@ pub mod config;
 pub mod decoder;
 pub mod error;
 mod head;
+mod joint;
 mod layer;
 mod linear;
 pub mod lora;
 pub mod lora_config;
 pub mod memory;
 pub mod merge;
+mod norm;
 pub mod ops;
+mod rotary;
 pub mod weights;
 
 pub use batch::Batch;

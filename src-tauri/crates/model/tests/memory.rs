@@ -4,7 +4,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use model::config::{Architecture, Config, Rope, RopeScaling};
+use model::config::Config;
 use model::memory::{Estimate, peak_resident_bytes};
 use model::{Batch, Decoder, ForwardOptions, Gradients, LoraConfig};
 use rand::SeedableRng;
@@ -15,24 +15,11 @@ use std::collections::HashMap;
 const PROCESS: u64 = 48 << 20;
 
 fn config() -> Config {
-    Config {
-        architecture: Architecture::Llama,
-        vocab_size: 4096,
-        hidden_size: 256,
-        intermediate_size: 688,
-        num_hidden_layers: 8,
-        num_attention_heads: 8,
-        num_key_value_heads: 2,
-        head_dim: 32,
-        rms_norm_eps: 1e-5,
-        rope: Rope { theta: 10_000.0, scaling: RopeScaling::None },
-        tie_word_embeddings: true,
-        attention_bias: false,
-        mlp_bias: false,
-        max_position_embeddings: 4096,
-        eos_token_ids: vec![2],
-        bos_token_id: None,
-    }
+    let config = serde_json::json!({
+        "model_type": "llama", "vocab_size": 4096, "hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 8,
+        "num_attention_heads": 8, "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "tie_word_embeddings": true
+    });
+    Config::from_json(&config.to_string(), std::path::Path::new("config.json")).unwrap()
 }
 
 fn decoder(config: &Config) -> Decoder {

@@ -28,8 +28,15 @@ fn families() -> Vec<(PathBuf, PathBuf)> {
         Some(shared) => sets.push(Path::new(&shared).join("golden/trl-1.16")),
         None => eprintln!("left out: the golden set of TIEBREAK_SHARED, which is not set"),
     }
-    let of_set = |set: PathBuf| ["llama", "llama3_rope"].map(|family| (set.join(family), set.join("pairs.jsonl")));
-    sets.into_iter().flat_map(of_set).collect()
+    let of_set = |set: PathBuf| {
+        let folders = fs::read_dir(&set).unwrap().map(|entry| entry.unwrap().path());
+        let mut families: Vec<_> = folders.filter(|folder| folder.join("expected.json").is_file()).collect();
+        families.sort();
+        families.into_iter().map(move |family| (family, set.join("pairs.jsonl")))
+    };
+    let families: Vec<_> = sets.into_iter().flat_map(of_set).collect();
+    assert!(families.len() >= 2);
+    families
 }
 
 fn read(path: &Path) -> Value {

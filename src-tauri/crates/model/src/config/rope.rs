@@ -34,17 +34,29 @@ pub enum RopeScaling {
         /// The context length of pretraining, in tokens.
         original_max_position_embeddings: usize,
     },
-    /// One divisor per frequency: the tensor `rope_freqs.weight` of a GGUF file, `head_dim / 2` values.
+    /// One divisor per frequency: the tensor `rope_freqs.weight` of a GGUF file, `rotary_dim / 2` values.
     Factors(Vec<f32>),
+    /// One divisor per frequency and other ones for long sequences (`LongRoPE`, arXiv 2402.13753).
+    LongRope {
+        /// Divisors up to the context length of pretraining, `rotary_dim / 2` values.
+        short: Vec<f64>,
+        /// Divisors beyond it.
+        long: Vec<f64>,
+        /// The context length of pretraining, in tokens.
+        original_max_position_embeddings: usize,
+        /// What cosines and sines are multiplied by.
+        attention_factor: f64,
+    },
 }
 
 impl Rope {
-    /// The angle in radians that pair `i` of a head turns by per position, for `i` in `0..head_dim / 2`.
+    /// The angle in radians that pair `i` of a head turns by per position, for `i` in `0..rotary_dim / 2`.
     ///
-    /// In the Hugging Face layout pair `i` is made of the dimensions `i` and `i + head_dim / 2`.
-    pub fn inverse_frequencies(&self, head_dim: usize) -> Vec<f64> {
-        let plain = (0..head_dim / 2).map(|i| self.theta.powf(-((2 * i) as f64) / head_dim as f64));
+    /// In the Hugging Face layout pair `i` is made of the dimensions `i` and `i + rotary_dim / 2`.
+    pub fn inverse_frequencies(&self, rotary_dim: usize) -> Vec<f64> {
+        let plain = self.plain(rotary_dim);
         match &self.scaling {
+            RopeScaling::LongRope { short, .. } => plain.zip(short).map(|(f, factor)| f / factor).collect(),
             RopeScaling::None => plain.collect(),
             RopeScaling::Linear { factor } => plain.map(|frequency| frequency / factor).collect(),
             RopeScaling::Factors(factors) => plain.zip(factors).map(|(f, &factor)| f / f64::from(factor)).collect(),
@@ -68,13 +80,44 @@ impl Rope {
         }
     }
 
+    fn plain(&self, rotary_dim: usize) -> impl Iterator<Item = f64> {
+        (0..rotary_dim / 2).map(move |i| self.theta.powf(-((2 * i) as f64) / rotary_dim as f64))
+    }
+
+    /// The number of tokens beyond which a sequence is rotated by other frequencies, and those.
+    pub fn beyond(&self, rotary_dim: usize) -> Option<(usize, Vec<f64>)> {
+        match &self.scaling {
+            RopeScaling::LongRope { long, original_max_position_embeddings, .. } => {
+                let frequencies = self.plain(rotary_dim).zip(long).map(|(f, factor)| f / factor).collect();
+                Some((*original_max_position_embeddings, frequencies))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the cosines and sines of the angles are multiplied by.
+    pub fn attention_factor(&self) -> f64 {
+        match &self.scaling {
+            RopeScaling::LongRope { attention_factor, .. } => *attention_factor,
+            _ => 1.0,
+        }
+    }
+
     /// Says what is wrong with the constants, if anything is.
-    pub(super) fn check(&self, head_dim: usize) -> Result<(), String> {
+    pub(super) fn check(&self, rotary_dim: usize) -> Result<(), String> {
         let positive = |name: &str, value: f64| {
             if value.is_finite() && value > 0.0 {
                 Ok(())
             } else {
                 Err(format!("the rope setting {name} is {value}, but must be a finite number above 0"))
+            }
+        };
+        let enough = |name: &str, count: usize| {
+            let half = rotary_dim / 2;
+            if count == half {
+                Ok(())
+            } else {
+                Err(format!("{name} holds {count} values where half the rotated width, {half}, are needed"))
             }
         };
         positive("rope_theta", self.theta)?;
@@ -95,21 +138,23 @@ impl Rope {
                 Ok(())
             }
             RopeScaling::Factors(factors) => {
-                if factors.len() != head_dim / 2 {
-                    return Err(format!(
-                        "rope_freqs.weight holds {} values where head_dim / 2 = {} are needed",
-                        factors.len(),
-                        head_dim / 2
-                    ));
-                }
+                enough("rope_freqs.weight", factors.len())?;
                 factors.iter().try_for_each(|&factor| positive("rope_freqs.weight", f64::from(factor)))
+            }
+            RopeScaling::LongRope { short, long, original_max_position_embeddings, attention_factor } => {
+                enough("short_factor", short.len())?;
+                enough("long_factor", long.len())?;
+                short.iter().try_for_each(|&factor| positive("short_factor", factor))?;
+                long.iter().try_for_each(|&factor| positive("long_factor", factor))?;
+                positive("original_max_position_embeddings", *original_max_position_embeddings as f64)?;
+                positive("attention_factor", *attention_factor)
             }
         }
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unreadable_literal)] // Numbers as Python printed them.
+#[allow(clippy::unreadable_literal, clippy::unwrap_used)] // Numbers as Python printed them.
 mod tests {
     use super::*;
 
@@ -225,6 +270,28 @@ mod tests {
         assert_eq!(written.check(16), Ok(()));
         assert!(written.check(32).is_err());
         assert_frequencies(&written, 16, &formula);
+    }
+
+    /// As `_compute_longrope_parameters` of transformers 5.23, in f32, for 96 and 97 tokens.
+    #[test]
+    fn long_sequences_have_frequencies_of_their_own() {
+        let scaling = RopeScaling::LongRope {
+            short: vec![1.0, 1.1, 1.5, 2.0],
+            long: vec![1.5, 4.0, 9.0, 30.0],
+            original_max_position_embeddings: 96,
+            attention_factor: 1.25,
+        };
+        let rope = Rope { theta: 10_000.0, scaling };
+        assert_eq!(rope.check(8), Ok(()));
+        assert!(rope.check(6).is_err());
+        assert_frequencies(&rope, 8, &[1.0, 0.0909090936, 0.00666666683, 0.000500000024]);
+        let (above, long) = rope.beyond(8).unwrap();
+        assert_eq!((above, rope.attention_factor()), (96, 1.25));
+        for (found, expected) in long.iter().zip([0.666666687, 0.0250000004, 0.00111111114, 3.33333337e-05]) {
+            assert!((found / expected - 1.0f64).abs() < 3e-7, "{found} against {expected}");
+        }
+        let plain = Rope { theta: 1e4, scaling: RopeScaling::None };
+        assert_eq!((plain.beyond(8), plain.attention_factor()), (None, 1.0));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Architecture, Config, Rope, RopeScaling};
+use super::{Architecture, Config, Rope, RopeScaling, Rotation};
 use crate::error::{Error, Result};
 
 impl Config {
@@ -13,13 +13,10 @@ impl Config {
     /// [`Error::UnsupportedField`] when the divisors of a GGUF file's rotary frequencies are not those of Llama 3:
     /// `config.json` has no words for others.
     pub fn to_hugging_face(&self) -> Result<Map<String, Value>> {
-        let class = match self.architecture {
-            Architecture::Llama => "LlamaForCausalLM",
-        };
         let mut map = Map::new();
         let mut set = |name: &str, value: Value| map.insert(name.to_string(), value);
-        set("architectures", json!([class]));
-        set("model_type", json!(self.architecture.name()));
+        set("architectures", json!([self.architecture.class_name()]));
+        set("model_type", json!(self.architecture.model_type()));
         set("vocab_size", json!(self.vocab_size));
         set("hidden_size", json!(self.hidden_size));
         set("intermediate_size", json!(self.intermediate_size));
@@ -27,13 +24,10 @@ impl Config {
         set("num_attention_heads", json!(self.num_attention_heads));
         set("num_key_value_heads", json!(self.num_key_value_heads));
         set("head_dim", json!(self.head_dim));
-        set("hidden_act", json!("silu"));
         set("rms_norm_eps", shortest(self.rms_norm_eps));
         set("rope_theta", shortest(self.rope.theta));
-        set("rope_scaling", rope_scaling(&self.rope, self.head_dim)?);
+        set("rope_scaling", rope_scaling(self)?);
         set("tie_word_embeddings", json!(self.tie_word_embeddings));
-        set("attention_bias", json!(self.attention_bias));
-        set("mlp_bias", json!(self.mlp_bias));
         set("max_position_embeddings", json!(self.max_position_embeddings));
         match self.eos_token_ids.as_slice() {
             [] => set("eos_token_id", Value::Null),
@@ -41,8 +35,68 @@ impl Config {
             many => set("eos_token_id", json!(many)),
         };
         set("bos_token_id", json!(self.bos_token_id));
+        self.write_fields_of_the_family(&mut set);
         Ok(map)
     }
+
+    fn write_fields_of_the_family(&self, set: &mut impl FnMut(&str, Value) -> Option<Value>) {
+        let window = self.layers.iter().find_map(|layer| layer.window);
+        let kind = |window: Option<usize>| if window.is_some() { "sliding_attention" } else { "full_attention" };
+        let kinds: Vec<&str> = self.layers.iter().map(|layer| kind(layer.window)).collect();
+        match self.architecture {
+            Architecture::Llama | Architecture::SmolLm3 => {
+                set("hidden_act", json!("silu"));
+                set("attention_bias", json!(self.attention_bias));
+                set("mlp_bias", json!(self.mlp_bias));
+            }
+            Architecture::Gemma2 | Architecture::Gemma3 => {
+                set("hidden_activation", json!("gelu_pytorch_tanh"));
+                set("attention_bias", json!(self.attention_bias));
+                set("query_pre_attn_scalar", whole(self.attention_scale.powi(-2)));
+                set("attn_logit_softcapping", self.attention_softcap.map_or(Value::Null, shortest));
+                set("final_logit_softcapping", self.logit_softcap.map_or(Value::Null, shortest));
+                set("sliding_window", json!(window));
+                set("layer_types", json!(kinds));
+            }
+            Architecture::Qwen3 => {
+                set("hidden_act", json!("silu"));
+                set("attention_bias", json!(self.attention_bias));
+            }
+            Architecture::Mistral | Architecture::Qwen2 | Architecture::Phi3 => {
+                set("hidden_act", json!("silu"));
+            }
+        }
+        match self.architecture {
+            Architecture::Mistral | Architecture::Phi3 => {
+                set("sliding_window", json!(window));
+            }
+            Architecture::SmolLm3 | Architecture::Qwen2 | Architecture::Qwen3 => {
+                set("use_sliding_window", json!(window.is_some()));
+                set("sliding_window", json!(window));
+                set("layer_types", json!(kinds));
+            }
+            Architecture::Llama | Architecture::Gemma2 | Architecture::Gemma3 => {}
+        }
+        if self.architecture == Architecture::SmolLm3 {
+            let rotated = self.layers.iter().map(|layer| i32::from(layer.rotation != Rotation::None));
+            set("no_rope_layers", rotated.collect());
+        }
+        if let Some(local) = &self.local_rope {
+            set("rope_local_base_freq", shortest(local.theta));
+        }
+        if self.rotary_dim != self.head_dim {
+            set("partial_rotary_factor", json!(self.rotary_dim as f64 / self.head_dim as f64));
+        }
+        if let RopeScaling::LongRope { original_max_position_embeddings, .. } = self.rope.scaling {
+            set("original_max_position_embeddings", json!(original_max_position_embeddings));
+        }
+    }
+}
+
+/// A number that came out of roots, as the whole number it is meant to be where it is as good as one.
+fn whole(number: f64) -> Value {
+    let near = number.round();
+    if (number - near).abs() < 1e-6 * near { json!(near as u64) } else { json!(number) }
 }
 
 /// The number, in the fewest digits where it came from an f32, as constants of GGUF files do: 1e-5, not
@@ -53,8 +107,8 @@ fn shortest(number: f64) -> Value {
     json!(if is_short { short.to_string().parse().unwrap_or(number) } else { number })
 }
 
-fn rope_scaling(rope: &Rope, head_dim: usize) -> Result<Value> {
-    match &rope.scaling {
+fn rope_scaling(config: &Config) -> Result<Value> {
+    match &config.rope.scaling {
         RopeScaling::None => Ok(Value::Null),
         RopeScaling::Linear { factor } => Ok(json!({ "rope_type": "linear", "factor": shortest(*factor) })),
         &RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
@@ -66,8 +120,24 @@ fn rope_scaling(rope: &Rope, head_dim: usize) -> Result<Value> {
                 "original_max_position_embeddings": original_max_position_embeddings,
             }))
         }
-        RopeScaling::Factors(factors) => match llama3_of(rope.theta, factors, head_dim) {
-            Some(scaling) => rope_scaling(&Rope { theta: rope.theta, scaling }, head_dim),
+        RopeScaling::LongRope { short, long, original_max_position_embeddings, attention_factor } => {
+            let numbers = |numbers: &[f64]| numbers.iter().copied().map(shortest).collect::<Vec<_>>();
+            let mut scaling = json!({
+                "type": "longrope", "short_factor": numbers(short), "long_factor": numbers(long)
+            });
+            // transformers 4 takes these three alone, and computes the factor as here; it is written where it is another.
+            let stretch = config.max_position_embeddings as f64 / *original_max_position_embeddings as f64;
+            let usual = (1.0 + stretch.max(1.0).ln() / (*original_max_position_embeddings as f64).ln()).sqrt();
+            if (attention_factor / usual - 1.0).abs() > 1e-6 {
+                scaling["attention_factor"] = shortest(*attention_factor);
+            }
+            Ok(scaling)
+        }
+        RopeScaling::Factors(factors) => match llama3_of(config.rope.theta, factors, config.rotary_dim) {
+            Some(scaling) => {
+                let rope = Rope { theta: config.rope.theta, scaling };
+                rope_scaling(&Config { rope, ..config.clone() })
+            }
             None => Err(Error::UnsupportedField {
                 field: "rope_freqs.weight".into(),
                 value: "a tensor of divisors".into(),
@@ -105,6 +175,7 @@ fn llama3_of(theta: f64, factors: &[f32], head_dim: usize) -> Option<RopeScaling
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::LayerAttention;
     use super::*;
     use std::path::Path;
 
@@ -118,8 +189,14 @@ mod tests {
             num_attention_heads: 6,
             num_key_value_heads: 2,
             head_dim: 64,
+            rotary_dim: 64,
             rms_norm_eps: f64::from(1e-5f32),
+            layers: vec![LayerAttention::FULL; 3],
+            attention_scale: 0.125,
+            attention_softcap: None,
+            logit_softcap: None,
             rope,
+            local_rope: None,
             tie_word_embeddings: true,
             attention_bias: true,
             mlp_bias: false,
@@ -165,7 +242,7 @@ mod tests {
             let meant = Rope { theta, scaling: llama3(factor, original) };
             let divisors = plain.iter().zip(meant.inverse_frequencies(head_dim)).map(|(a, b)| (a / b) as f32).collect();
             let rope = Rope { theta, scaling: RopeScaling::Factors(divisors) };
-            let found = read_again(&Config { head_dim, ..config(rope) }).rope;
+            let found = read_again(&Config { head_dim, rotary_dim: head_dim, ..config(rope) }).rope;
             for (found, meant) in found.inverse_frequencies(head_dim).iter().zip(meant.inverse_frequencies(head_dim)) {
                 assert!((found / meant - 1.0).abs() < 1e-6, "{factor} {original} {head_dim}: {found} {meant}");
             }
@@ -180,5 +257,46 @@ mod tests {
         let factors = (0..32).map(|i| 1.0 + i as f32 / 10.0).collect();
         let error = config(Rope { theta: 1e4, scaling: RopeScaling::Factors(factors) }).to_hugging_face().unwrap_err();
         assert!(error.to_string().contains("rope_freqs.weight"), "{error}");
+    }
+
+    /// A file of each family with what it alone has, read, written, and read again.
+    #[test]
+    fn every_family_is_written_as_what_was_read() {
+        let shape = json!({
+            "vocab_size": 300, "hidden_size": 48, "intermediate_size": 72, "num_hidden_layers": 5,
+            "num_attention_heads": 6, "num_key_value_heads": 2, "rms_norm_eps": 1e-5, "max_position_embeddings": 4096,
+            "eos_token_id": [2, 7]
+        });
+        let kinds =
+            json!(["full_attention", "sliding_attention", "full_attention", "sliding_attention", "sliding_attention"]);
+        let families = [
+            json!({"model_type": "mistral", "sliding_window": 20}),
+            json!({"model_type": "mistral", "sliding_window": null, "head_dim": 12}),
+            json!({"model_type": "qwen2", "sliding_window": 20}),
+            json!({"model_type": "qwen2", "use_sliding_window": true, "sliding_window": 20, "max_window_layers": 2}),
+            json!({"model_type": "qwen3", "head_dim": 16, "attention_bias": true}),
+            json!({"model_type": "smollm3", "no_rope_layer_interval": 2, "tie_word_embeddings": true}),
+            json!({
+                "model_type": "gemma2", "head_dim": 16, "query_pre_attn_scalar": 144, "sliding_window": 20,
+                "final_logit_softcapping": 12.5
+            }),
+            json!({
+                "model_type": "gemma3_text", "head_dim": 16, "layer_types": kinds, "sliding_window": 512,
+                "rope_local_base_freq": 5000.0, "rope_scaling": {"rope_type": "linear", "factor": 8.0}
+            }),
+            json!({"model_type": "phi3", "sliding_window": 2047}),
+            json!({
+                "model_type": "phi3", "partial_rotary_factor": 0.75, "original_max_position_embeddings": 1024,
+                "rope_scaling": {
+                    "type": "longrope", "short_factor": [1.0, 1.25, 1.5], "long_factor": [1.0, 4.0, 32.5]
+                }
+            }),
+        ];
+        for family in families {
+            let mut fields = shape.as_object().unwrap().clone();
+            fields.extend(family.as_object().unwrap().clone());
+            let config = Config::from_json(&Value::Object(fields).to_string(), Path::new("config.json")).unwrap();
+            assert_eq!(read_again(&config), config, "{family}");
+        }
     }
 }

@@ -9,10 +9,11 @@
 
 pub mod attention;
 pub mod dropout;
+pub mod gated;
 pub mod response_logps;
 pub mod rms_norm;
 pub mod rope;
-pub mod swiglu;
+pub mod softcap;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 use std::ops::Deref;

@@ -4,7 +4,7 @@
 //! loss, which only scales it. So it is taken in the forward while the logits of a chunk are at hand, and the
 //! backward needs no second projection.
 
-use super::{cpu_slice, fused};
+use super::{cpu_slice, fused, softcap};
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
@@ -28,12 +28,14 @@ impl TokenScores {
     }
 }
 
-/// `hidden` `[rows, width]`, `head` `[vocabulary, width]`, one target id per row. Returns each row's scores
-/// and, where `gradient` is asked for, the gradient of its log-probability by `hidden`, `[rows, width]`.
+/// `hidden` `[rows, width]`, `head` `[vocabulary, width]`, one target id per row; `cap` is the soft cap on the logits, where
+/// the model has one. Returns each row's scores and, where `gradient` is asked for, the gradient of its log-probability by
+/// `hidden`, `[rows, width]`.
 pub fn forward(
     hidden: &Tensor,
     head: &Tensor,
     targets: &[u32],
+    cap: Option<f64>,
     gradient: bool,
 ) -> Result<(TokenScores, Option<Tensor>)> {
     let rows = hidden.dim(0)?;
@@ -42,7 +44,7 @@ pub fn forward(
         let count = CHUNK.min(rows - first);
         let logits = hidden.narrow(0, first, count)?.matmul(&head.t()?)?;
         let targets = &targets[first..first + count];
-        let (chunk, residual) = of_logits(&logits, targets, gradient)?;
+        let (chunk, residual) = of_logits(&logits, targets, cap, gradient)?;
         scores.extend(chunk);
         if let Some(residual) = residual {
             gradients.push(residual.matmul(head)?);
@@ -56,11 +58,24 @@ pub fn forward(
     Ok((scores, gradient))
 }
 
-/// Scores of `targets` under `logits` `[rows, vocabulary]`, and where asked for the gradient by the logits:
-/// one at the target minus the probabilities.
-pub(crate) fn of_logits(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenScores, Option<Tensor>)> {
+/// Scores of `targets` under `logits` `[rows, vocabulary]` once they are capped, and where asked for the gradient of
+/// their log-probabilities by the logits before.
+pub(crate) fn of_logits(
+    logits: &Tensor,
+    targets: &[u32],
+    cap: Option<f64>,
+    gradient: bool,
+) -> Result<(TokenScores, Option<Tensor>)> {
+    let Some(cap) = cap else { return of_capped(logits, targets, gradient) };
+    let capped = softcap::forward(logits, cap)?;
+    let (scores, residual) = of_capped(&capped, targets, gradient)?;
+    Ok((scores, residual.map(|residual| softcap::backward(&residual, &capped, cap)).transpose()?))
+}
+
+/// As [`of_logits`]; the gradient is one at the target minus the probabilities.
+fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenScores, Option<Tensor>)> {
     if !fused(logits) {
-        return plain::of_logits(logits, targets, gradient);
+        return plain::of_capped(logits, targets, gradient);
     }
     let (rows, vocabulary) = logits.dims2()?;
     let guard = cpu_slice(logits);
@@ -123,7 +138,7 @@ fn maximum(z: &[f32]) -> f32 {
 mod plain {
     use super::{D, Result, Tensor, TokenScores};
 
-    pub(super) fn of_logits(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenScores, Option<Tensor>)> {
+    pub(super) fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenScores, Option<Tensor>)> {
         let ids = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
         let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
         let exp = shifted.exp()?;
@@ -154,30 +169,31 @@ mod tests {
         let hidden = random(&[rows, width], 1);
         let head = (random(&[vocabulary, width], 2) * 3.0).unwrap();
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7 % vocabulary as u32).collect();
-        let (scores, gradient) = forward(&hidden, &head, &targets, true).unwrap();
-        let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
-        let expected = finite_difference(&hidden, &weight, |h| {
-            Tensor::from_vec(forward(h, &head, &targets, false)?.0.logps, rows, &Device::Cpu)
-        });
-        assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
+        for cap in [None, Some(2.5)] {
+            let (scores, gradient) = forward(&hidden, &head, &targets, cap, true).unwrap();
+            let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
+            let expected = finite_difference(&hidden, &weight, |h| {
+                Tensor::from_vec(forward(h, &head, &targets, cap, false)?.0.logps, rows, &Device::Cpu)
+            });
+            assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
 
-        let (scores32, gradient32) = forward(&f32(&hidden), &f32(&head), &targets, true).unwrap();
-        let close = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-6);
-        assert!(close(&scores.logps, &scores32.logps));
-        assert!(difference(&gradient32.unwrap(), &expected) < 2e-6);
-        let (without, none) = forward(&f32(&hidden), &f32(&head), &targets, false).unwrap();
-        assert!(none.is_none() && close(&scores.logps, &without.logps));
-        // The sum of squared probabilities, word for word.
-        let logits = hidden.matmul(&head.t().unwrap()).unwrap().to_vec2::<f64>().unwrap();
-        let plain: Vec<f64> = logits
-            .iter()
-            .map(|z| {
-                let sum: f64 = z.iter().map(|z| z.exp()).sum();
-                z.iter().map(|z| (z.exp() / sum).powi(2)).sum::<f64>().ln()
-            })
-            .collect();
-        for found in [&scores, &scores32, &without] {
-            assert!(close(&found.log_sum_squares, &plain));
+            let (scores32, gradient32) = forward(&f32(&hidden), &f32(&head), &targets, cap, true).unwrap();
+            let close = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-6);
+            assert!(close(&scores.logps, &scores32.logps));
+            assert!(difference(&gradient32.unwrap(), &expected) < 2e-6);
+            let (without, none) = forward(&f32(&hidden), &f32(&head), &targets, cap, false).unwrap();
+            assert!(none.is_none() && close(&scores.logps, &without.logps));
+            // The sum of squared probabilities, word for word.
+            let logits = hidden.matmul(&head.t().unwrap()).unwrap().to_vec2::<f64>().unwrap();
+            let plainly = |z: &Vec<f64>| {
+                let exp = z.iter().map(|z| cap.map_or(*z, |cap| cap * (z / cap).tanh()).exp());
+                let sum: f64 = exp.clone().sum();
+                exp.map(|e| (e / sum).powi(2)).sum::<f64>().ln()
+            };
+            let plain: Vec<f64> = logits.iter().map(plainly).collect();
+            for found in [&scores, &scores32, &without] {
+                assert!(close(&found.log_sum_squares, &plain));
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use candle_core::{DType, Device, Tensor};
 use gguf::TensorInfo;
 use rayon::prelude::*;
 
-use crate::config::Config;
+use crate::config::{Architecture, Config, RopeTensors};
 use crate::error::{Error, Result};
 
 /// The block types that can be decoded, by the names of the GGUF specification.
@@ -39,8 +39,8 @@ pub fn readable_block_types() -> String {
     BLOCK_TYPES.map(|(name, _)| name).join(", ")
 }
 
-/// llama.cpp's name for Llama 3's rotary divisors.
-const ROPE_FACTORS: &str = "rope_freqs.weight";
+/// llama.cpp's names for divisors of the rotary frequencies: Llama 3's, and Phi-3's for short and long sequences.
+const ROPE_TENSORS: [&str; 3] = ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"];
 
 /// Blocks decoded by one thread at a time.
 const BLOCKS_PER_CHUNK: usize = 1 << 14;
@@ -63,6 +63,8 @@ struct Entry {
     block: GgmlDType,
     /// For query and key projections, the heads whose rows llama.cpp has interleaved.
     interleaved_heads: Option<usize>,
+    /// Whether the numbers are larger by one than Hugging Face's: norms of Gemma.
+    one_more: bool,
 }
 
 impl GgufFile {
@@ -77,30 +79,30 @@ impl GgufFile {
             data_offset: header.data_offset,
             tensors: BTreeMap::new(),
         };
-        let factors = match found.remove(ROPE_FACTORS) {
-            None => None,
-            Some(info) => {
-                let entry = entry(info, None)?;
-                Some(this.decode(&entry)?)
-            }
-        };
-        let config = Config::from_gguf(path, &header, factors)?;
+        let mut divisors = |name: &str| found.remove(name).map(|info| this.decode(&entry(info)?)).transpose();
+        let [all, short, long] = ROPE_TENSORS;
+        let rope = RopeTensors { all: divisors(all)?, short: divisors(short)?, long: divisors(long)? };
+        let config = Config::from_gguf(path, &header, rope)?;
         for (name, expected) in config.tensors() {
-            let in_file = name_in_file(&name);
+            let in_file = name_in_file(config.architecture, &name);
             let Some(info) = found.remove(&in_file) else {
                 return Err(Error::MissingTensor { name: in_file, file: path.to_path_buf() });
             };
             if info.shape != expected {
                 return Err(Error::Shape { name: in_file, expected, found: info.shape });
             }
-            let heads = if name.contains(".q_proj.") {
-                Some(config.num_attention_heads)
-            } else if name.contains(".k_proj.") {
-                Some(config.num_key_value_heads)
-            } else {
-                None
-            };
-            this.tensors.insert(name, entry(info, heads)?);
+            let mut entry = entry(info)?;
+            if config.architecture.interleaves_rows_in_gguf() {
+                entry.interleaved_heads = if name.contains(".q_proj.") {
+                    Some(config.num_attention_heads)
+                } else if name.contains(".k_proj.") {
+                    Some(config.num_key_value_heads)
+                } else {
+                    None
+                };
+            }
+            entry.one_more = config.architecture.norms_from_one() && name.ends_with("norm.weight");
+            this.tensors.insert(name, entry);
         }
         Ok((config, this, found.into_keys().collect()))
     }
@@ -115,8 +117,12 @@ impl GgufFile {
         let entry = self
             .tensors
             .get(name)
-            .ok_or_else(|| Error::MissingTensor { name: name_in_file(name), file: self.path.clone() })?;
-        let tensor = Tensor::from_vec(self.decode(entry)?, entry.info.shape.as_slice(), &Device::Cpu)?;
+            .ok_or_else(|| Error::MissingTensor { name: name.to_string(), file: self.path.clone() })?;
+        let mut numbers = self.decode(entry)?;
+        if entry.one_more {
+            numbers.iter_mut().for_each(|number| *number -= 1.0);
+        }
+        let tensor = Tensor::from_vec(numbers, entry.info.shape.as_slice(), &Device::Cpu)?;
         let tensor = match entry.interleaved_heads {
             Some(heads) => rows_of_hugging_face(&tensor, heads)?,
             None => tensor,
@@ -156,28 +162,33 @@ impl GgufFile {
     }
 }
 
-fn entry(info: TensorInfo, interleaved_heads: Option<usize>) -> Result<Entry> {
+fn entry(info: TensorInfo) -> Result<Entry> {
     let name = info.block_type.name().to_string();
     match BLOCK_TYPES.iter().find(|(readable, _)| *readable == name) {
-        Some(&(_, block)) => Ok(Entry { info, block, interleaved_heads }),
+        Some(&(_, block)) => Ok(Entry { info, block, interleaved_heads: None, one_more: false }),
         None => Err(Error::BlockType { tensor: info.name, block: name }),
     }
 }
 
 /// The name in a GGUF file of the tensor that Hugging Face calls `name`.
-fn name_in_file(name: &str) -> String {
+pub(crate) fn name_in_file(architecture: Architecture, name: &str) -> String {
     const OUTSIDE_LAYERS: [(&str, &str); 3] =
         [("model.embed_tokens", "token_embd"), ("model.norm", "output_norm"), ("lm_head", "output")];
-    const IN_LAYERS: [(&str, &str); 9] = [
+    const IN_LAYERS: [(&str, &str); 13] = [
         ("input_layernorm", "attn_norm"),
         ("self_attn.q_proj", "attn_q"),
         ("self_attn.k_proj", "attn_k"),
         ("self_attn.v_proj", "attn_v"),
+        ("self_attn.qkv_proj", "attn_qkv"),
+        ("self_attn.q_norm", "attn_q_norm"),
+        ("self_attn.k_norm", "attn_k_norm"),
         ("self_attn.o_proj", "attn_output"),
-        ("post_attention_layernorm", "ffn_norm"),
         ("mlp.gate_proj", "ffn_gate"),
         ("mlp.up_proj", "ffn_up"),
+        // Gate and rest in one, under the name of the rest.
+        ("mlp.gate_up_proj", "ffn_up"),
         ("mlp.down_proj", "ffn_down"),
+        ("post_feedforward_layernorm", "post_ffw_norm"),
     ];
     let translate = |table: &[(&str, &str)], module: &str| {
         table
@@ -185,8 +196,13 @@ fn name_in_file(name: &str) -> String {
             .find(|(theirs, _)| *theirs == module)
             .map_or_else(|| module.to_string(), |(_, ours)| (*ours).to_string())
     };
+    let norms = architecture.layer_norms();
     let (module, suffix) = name.rsplit_once('.').unwrap_or((name, "weight"));
     match module.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.')) {
+        Some((layer, module)) if module == norms.mlp => format!("blk.{layer}.ffn_norm.{suffix}"),
+        Some((layer, module)) if Some(module) == norms.attention_output => {
+            format!("blk.{layer}.post_attention_norm.{suffix}")
+        }
         Some((layer, module)) => format!("blk.{layer}.{}.{suffix}", translate(&IN_LAYERS, module)),
         None => format!("{}.{suffix}", translate(&OUTSIDE_LAYERS, module)),
     }
@@ -218,7 +234,22 @@ mod tests {
             ("model.layers.2.post_attention_layernorm.weight", "blk.2.ffn_norm.weight"),
             ("model.layers.2.mlp.down_proj.weight", "blk.2.ffn_down.weight"),
         ] {
-            assert_eq!(name_in_file(theirs), ours);
+            assert_eq!(name_in_file(Architecture::Llama, theirs), ours);
+        }
+        for (architecture, theirs, ours) in [
+            (
+                Architecture::Gemma2,
+                "model.layers.1.post_attention_layernorm.weight",
+                "blk.1.post_attention_norm.weight",
+            ),
+            (Architecture::Gemma2, "model.layers.1.pre_feedforward_layernorm.weight", "blk.1.ffn_norm.weight"),
+            (Architecture::Gemma3, "model.layers.1.post_feedforward_layernorm.weight", "blk.1.post_ffw_norm.weight"),
+            (Architecture::Gemma3, "model.layers.1.self_attn.q_norm.weight", "blk.1.attn_q_norm.weight"),
+            (Architecture::Phi3, "model.layers.3.self_attn.qkv_proj.weight", "blk.3.attn_qkv.weight"),
+            (Architecture::Phi3, "model.layers.3.mlp.gate_up_proj.weight", "blk.3.ffn_up.weight"),
+            (Architecture::Phi3, "model.layers.3.post_attention_layernorm.weight", "blk.3.ffn_norm.weight"),
+        ] {
+            assert_eq!(name_in_file(architecture, theirs), ours);
         }
     }
 

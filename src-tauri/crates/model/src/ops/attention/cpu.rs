@@ -1,9 +1,9 @@
 //! Attention for f32 on the CPU: small matrix products straight on the strided head views, one task per key head.
 #![allow(unsafe_code)]
 
-use super::{Heads, Saved};
+use super::{Attention, Saved};
 use crate::batch::Batch;
-use crate::ops::{SharedMut, cpu_slice};
+use crate::ops::{SharedMut, cpu_slice, softcap};
 use candle_core::{Result, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -77,158 +77,216 @@ fn product(out: View, a: View, b: View, scale: f32, add: bool) {
     }
 }
 
-/// The keys and values that one task's queries see: rows `prefix` wholly, then rows `own` causally.
+/// The keys and values that one task's queries see: rows `prefix`, then rows `own`. A key's column is its position in
+/// the sequence.
 struct Context<'a> {
     k: &'a [f32],
     v: &'a [f32],
     prefix: Range<usize>,
     own: Range<usize>,
     head: usize,
-    heads: Heads,
+    how: Attention,
 }
 
 impl Context<'_> {
-    /// The first `own` of the causal rows, behind the prefix: views on `data` in that order.
-    fn parts(&self, data: &[f32], own: usize) -> [View; 2] {
-        let stride = self.heads.key_value * self.heads.dim;
-        let column = self.head * self.heads.dim;
-        [(self.prefix.start, self.prefix.len()), (self.own.start, own)]
-            .map(|(start, rows)| View::read(data, start * stride + column, rows, self.heads.dim, stride))
+    /// Columns that the queries at these positions see any of.
+    fn columns(&self, positions: Range<usize>) -> Range<usize> {
+        self.how.seen(positions.start).start..positions.end
     }
 
-    /// Scaled scores of the queries against prefix and `own` causal rows, into `scores` `[rows, prefix + own]`.
-    fn scores(&self, q: View, own: usize, scores: &mut [f32]) {
-        let keys = self.prefix.len() + own;
-        let scale = self.heads.scale() as f32;
-        let [prefix_k, own_k] = self.parts(self.k, own);
-        product(View::tile(scores, 0, q.rows, self.prefix.len(), keys), q, prefix_k.t(), scale, false);
-        product(View::tile(scores, self.prefix.len(), q.rows, own, keys), q, own_k.t(), scale, false);
+    /// The given columns as those of the prefix and those of the own rows, counted from the first of `columns`, with the
+    /// packed row of the first of each.
+    fn split(&self, columns: &Range<usize>) -> [(Range<usize>, usize); 2] {
+        let border = self.prefix.len().clamp(columns.start, columns.end) - columns.start;
+        let own = columns.start.saturating_sub(self.prefix.len());
+        [(0..border, self.prefix.start + columns.start), (border..columns.len(), self.own.start + own)]
     }
 
-    /// Output of queries of which row `i` sees `visible(i)` keys. Returns the log-sum-exp of each row in `lse`.
+    /// The given columns of `data`, keys or values, in the two parts of [`Self::split`].
+    fn parts(&self, data: &[f32], columns: &Range<usize>) -> [View; 2] {
+        let stride = self.how.key_value * self.how.dim;
+        let column = self.head * self.how.dim;
+        self.split(columns).map(|(part, row)| {
+            // A part without rows may begin beyond the end.
+            let offset = if part.is_empty() { 0 } else { row * stride + column };
+            View::read(data, offset, part.len(), self.how.dim, stride)
+        })
+    }
+
+    /// Scaled and capped scores of the queries against the given columns, into `scores` `[rows, columns]`.
+    fn scores(&self, q: View, columns: &Range<usize>, scores: &mut [f32]) {
+        let scale = self.how.scale as f32;
+        for ((part, _), k) in self.split(columns).into_iter().zip(self.parts(self.k, columns)) {
+            product(View::tile(scores, part.start, q.rows, part.len(), columns.len()), q, k.t(), scale, false);
+        }
+        if let Some(cap) = self.how.softcap {
+            let cap = cap as f32;
+            scores[..q.rows * columns.len()].iter_mut().for_each(|score| *score = cap * (*score / cap).tanh());
+        }
+    }
+
+    /// Output of the queries at the given positions, of which row `i` is at `position(i)`. Tells the log-sum-exp of each
+    /// row to `lse`.
     fn attend(
         &self,
         q: View,
         out: View,
-        own: usize,
-        visible: impl Fn(usize) -> usize,
+        positions: Range<usize>,
+        position: impl Fn(usize) -> usize,
         tile: &mut Vec<f32>,
         mut lse: impl FnMut(usize, f32),
     ) {
-        let keys = self.prefix.len() + own;
-        tile.resize(q.rows * keys, 0.0);
-        self.scores(q, own, tile);
-        for (i, row) in tile.chunks_exact_mut(keys).enumerate() {
-            let (seen, unseen) = row.split_at_mut(visible(i));
-            let max = seen.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let columns = self.columns(positions);
+        tile.resize(q.rows * columns.len(), 0.0);
+        self.scores(q, &columns, tile);
+        for (i, row) in tile.chunks_exact_mut(columns.len()).enumerate() {
+            let seen = self.seen(position(i), &columns);
+            let row = keep(row, seen);
+            let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let mut sum = 0f32;
-            for score in seen.iter_mut() {
+            for score in row.iter_mut() {
                 *score = (*score - max).exp();
                 sum += *score;
             }
             let scale = 1.0 / sum;
-            for p in seen {
+            for p in row {
                 *p *= scale;
             }
-            unseen.fill(0.0);
             lse(i, max + sum.ln());
         }
-        let [prefix_v, own_v] = self.parts(self.v, own);
-        product(out, View::tile(tile, 0, q.rows, self.prefix.len(), keys), prefix_v, 1.0, false);
-        product(out, View::tile(tile, self.prefix.len(), q.rows, own, keys), own_v, 1.0, !self.prefix.is_empty());
+        let mut add = false;
+        for ((part, _), v) in self.split(&columns).into_iter().zip(self.parts(self.v, &columns)) {
+            if !part.is_empty() {
+                product(out, View::tile(tile, part.start, q.rows, part.len(), columns.len()), v, 1.0, add);
+                add = true;
+            }
+        }
+    }
+
+    /// What the query at `position` sees, counted from the first of `columns`.
+    fn seen(&self, position: usize, columns: &Range<usize>) -> Range<usize> {
+        let seen = self.how.seen(position);
+        seen.start - columns.start..seen.end - columns.start
     }
 }
 
-pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, heads: Heads) -> Result<(Tensor, Tensor)> {
+/// Clears what is outside `seen`, and returns what is inside.
+fn keep(row: &mut [f32], seen: Range<usize>) -> &mut [f32] {
+    row[..seen.start].fill(0.0);
+    row[seen.end..].fill(0.0);
+    &mut row[seen]
+}
+
+pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: Attention) -> Result<(Tensor, Tensor)> {
     let rows = q.dim(0)?;
-    let (wide, dim, group) = (heads.query * heads.dim, heads.dim, heads.group());
+    let (wide, dim, group) = (how.query * how.dim, how.dim, how.group());
     let guards = (cpu_slice(q), cpu_slice(k), cpu_slice(v));
     let (qs, ks, vs) = (guards.0.get()?, guards.1.get()?, guards.2.get()?);
     check(batch, rows, qs.len() == rows * wide && ks.len() * group == qs.len() && vs.len() == ks.len())?;
     let mut out = vec![0f32; rows * wide];
-    let mut lse = vec![0f32; rows * heads.query];
+    let mut lse = vec![0f32; rows * how.query];
     let (out_cells, lse_cells) = (SharedMut(out.as_mut_ptr()), SharedMut(lse.as_mut_ptr()));
-    let tasks = batch.segments().len() * heads.key_value;
+    let tasks = batch.segments().len() * how.key_value;
     (0..tasks).into_par_iter().for_each_init(Vec::new, |tile, task| {
-        let segment = &batch.segments()[task / heads.key_value];
-        let head = task % heads.key_value;
+        let segment = &batch.segments()[task / how.key_value];
+        let head = task % how.key_value;
         let (prefix, own) = (segment.prefix.clone(), segment.rows.clone());
-        let context = Context { k: ks, v: vs, prefix, own, head, heads };
+        let context = Context { k: ks, v: vs, prefix, own, head, how };
         for query_head in head * group..(head + 1) * group {
             for first in (0..segment.rows.len()).step_by(TILE) {
                 let last = (first + TILE).min(segment.rows.len());
                 let at = (segment.rows.start + first) * wide + query_head * dim;
                 let q = View::read(qs, at, last - first, dim, wide);
                 let out = View::write(out_cells, at, last - first, dim, wide);
-                let seen = |i| segment.prefix.len() + first + i + 1;
-                context.attend(q, out, last, seen, tile, |i, value| {
-                    let cell = (segment.rows.start + first + i) * heads.query + query_head;
-                    // SAFETY: the cell lies in `lse` (`[rows, query heads]`) and belongs to this (row, head) alone.
-                    unsafe { lse_cells.pointer().add(cell).write(value) };
-                });
+                let before = segment.prefix.len();
+                context.attend(
+                    q,
+                    out,
+                    before + first..before + last,
+                    |i| before + first + i,
+                    tile,
+                    |i, value| {
+                        let cell = (segment.rows.start + first + i) * how.query + query_head;
+                        // SAFETY: the cell lies in `lse` (`[rows, query heads]`) and belongs to this (row, head) alone.
+                        unsafe { lse_cells.pointer().add(cell).write(value) };
+                    },
+                );
             }
         }
     });
-    Ok((Tensor::from_vec(out, (rows, wide), q.device())?, Tensor::from_vec(lse, (rows, heads.query), q.device())?))
+    Ok((Tensor::from_vec(out, (rows, wide), q.device())?, Tensor::from_vec(lse, (rows, how.query), q.device())?))
 }
 
-pub(super) fn backward(d_out: &Tensor, saved: Saved, batch: &Batch, heads: Heads) -> Result<(Tensor, Tensor, Tensor)> {
+pub(super) fn backward(
+    d_out: &Tensor,
+    saved: Saved,
+    batch: &Batch,
+    how: Attention,
+) -> Result<(Tensor, Tensor, Tensor)> {
     let rows = d_out.dim(0)?;
-    let (wide, narrow, dim, group) = (heads.query * heads.dim, heads.key_value * heads.dim, heads.dim, heads.group());
+    let (wide, narrow, dim, group) = (how.query * how.dim, how.key_value * how.dim, how.dim, how.group());
     let guards = [d_out, saved.q, saved.k, saved.v, saved.out, saved.lse].map(cpu_slice);
     let [d_outs, qs, ks, vs, outs, lses] = &guards;
     let (d_outs, qs, ks, vs, outs, lses) = (d_outs.get()?, qs.get()?, ks.get()?, vs.get()?, outs.get()?, lses.get()?);
     let sizes_agree = [d_outs.len(), qs.len(), outs.len()].iter().all(|&n| n == rows * wide)
         && ks.len() == rows * narrow
         && vs.len() == ks.len()
-        && lses.len() == rows * heads.query;
+        && lses.len() == rows * how.query;
     check(batch, rows, sizes_agree)?;
     let (mut dq, mut dk, mut dv) = (vec![0f32; rows * wide], vec![0f32; rows * narrow], vec![0f32; rows * narrow]);
     let cells = [&mut dq, &mut dk, &mut dv].map(|d| SharedMut(d.as_mut_ptr()));
     let [dq_cells, dk_cells, dv_cells] = cells;
-    let tasks = batch.groups().len() * heads.key_value;
+    let tasks = batch.groups().len() * how.key_value;
     // A task owns a whole group, since the gradient of a shared prompt's keys gathers from all segments that see it.
     (0..tasks).into_par_iter().for_each_init(<(Vec<f32>, Vec<f32>)>::default, |(p, ds), task| {
-        let head = task % heads.key_value;
-        for segment in &batch.segments()[batch.groups()[task / heads.key_value].clone()] {
+        let head = task % how.key_value;
+        for segment in &batch.segments()[batch.groups()[task / how.key_value].clone()] {
             let (prefix, own) = (segment.prefix.clone(), segment.rows.clone());
-            let context = Context { k: ks, v: vs, prefix, own, head, heads };
+            let context = Context { k: ks, v: vs, prefix, own, head, how };
             for query_head in head * group..(head + 1) * group {
                 for first in (0..segment.rows.len()).step_by(TILE) {
                     let last = (first + TILE).min(segment.rows.len());
-                    let (count, keys) = (last - first, segment.prefix.len() + last);
+                    let count = last - first;
+                    let before = segment.prefix.len();
+                    let columns = context.columns(before + first..before + last);
+                    let keys = columns.len();
                     let row = segment.rows.start + first;
                     let at = row * wide + query_head * dim;
                     let [q, d_out] = [qs, d_outs].map(|data| View::read(data, at, count, dim, wide));
                     p.resize(count * keys, 0.0);
                     ds.resize(count * keys, 0.0);
-                    context.scores(q, last, p);
-                    for (columns, v) in split(segment.prefix.len(), last).into_iter().zip(context.parts(vs, last)) {
-                        product(View::tile(ds, columns.start, count, columns.len(), keys), d_out, v.t(), 1.0, false);
+                    context.scores(q, &columns, p);
+                    for ((part, _), v) in context.split(&columns).into_iter().zip(context.parts(vs, &columns)) {
+                        product(View::tile(ds, part.start, count, part.len(), keys), d_out, v.t(), 1.0, false);
                     }
                     for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
-                        let seen = segment.prefix.len() + first + i + 1;
-                        let lse = lses[(row + i) * heads.query + query_head];
+                        let seen = context.seen(before + first + i, &columns);
+                        let lse = lses[(row + i) * how.query + query_head];
                         let cell = at + i * wide;
                         let delta: f32 =
                             d_outs[cell..cell + dim].iter().zip(&outs[cell..cell + dim]).map(|(&d, &o)| d * o).sum();
-                        for (p, ds) in p[..seen].iter_mut().zip(&mut ds[..seen]) {
-                            *p = (*p - lse).exp();
+                        let (p, ds) = (keep(p, seen.clone()), keep(ds, seen));
+                        for (p, ds) in p.iter_mut().zip(ds) {
+                            let score = *p;
+                            *p = (score - lse).exp();
                             *ds = *p * (*ds - delta);
+                            if let Some(cap) = how.softcap {
+                                *ds *= softcap::slope(score, cap as f32);
+                            }
                         }
-                        p[seen..].fill(0.0);
-                        ds[seen..].fill(0.0);
                     }
-                    let scale = heads.scale() as f32;
+                    let scale = how.scale as f32;
                     let dq = View::write(dq_cells, at, count, dim, wide);
-                    let starts = [segment.prefix.start, segment.rows.start];
-                    for ((columns, k), start) in
-                        split(segment.prefix.len(), last).into_iter().zip(context.parts(ks, last)).zip(starts)
-                    {
-                        let ds = View::tile(ds, columns.start, count, columns.len(), keys);
-                        let p = View::tile(p, columns.start, count, columns.len(), keys);
-                        let into = |cells| View::write(cells, start * narrow + head * dim, columns.len(), dim, narrow);
-                        product(dq, ds, k, scale, true);
+                    let mut add = false;
+                    for ((part, start), k) in context.split(&columns).into_iter().zip(context.parts(ks, &columns)) {
+                        if part.is_empty() {
+                            continue;
+                        }
+                        let ds = View::tile(ds, part.start, count, part.len(), keys);
+                        let p = View::tile(p, part.start, count, part.len(), keys);
+                        let into = |cells| View::write(cells, start * narrow + head * dim, part.len(), dim, narrow);
+                        product(dq, ds, k, scale, add);
+                        add = true;
                         product(into(dk_cells), ds.t(), q, scale, true);
                         product(into(dv_cells), p.t(), d_out, 1.0, true);
                     }
@@ -244,9 +302,9 @@ pub(super) fn backward(d_out: &Tensor, saved: Saved, batch: &Batch, heads: Heads
     ))
 }
 
-pub(super) fn extend(q: &Tensor, new: &[Range<usize>], caches: &[(Tensor, Tensor)], heads: Heads) -> Result<Tensor> {
+pub(super) fn extend(q: &Tensor, new: &[Range<usize>], caches: &[(Tensor, Tensor)], how: Attention) -> Result<Tensor> {
     let rows = q.dim(0)?;
-    let (wide, dim, group) = (heads.query * heads.dim, heads.dim, heads.group());
+    let (wide, dim, group) = (how.query * how.dim, how.dim, how.group());
     let q_guard = cpu_slice(q);
     let qs = q_guard.get()?;
     let guards: Vec<_> = caches.iter().map(|(k, v)| (cpu_slice(k), cpu_slice(v))).collect();
@@ -258,17 +316,17 @@ pub(super) fn extend(q: &Tensor, new: &[Range<usize>], caches: &[(Tensor, Tensor
     }
     let mut out = vec![0f32; rows * wide];
     let out_cells = SharedMut(out.as_mut_ptr());
-    (0..new.len() * heads.key_value).into_par_iter().for_each_init(Vec::new, |tile, task| {
-        let (sequence, head) = (task / heads.key_value, task % heads.key_value);
+    (0..new.len() * how.key_value).into_par_iter().for_each_init(Vec::new, |tile, task| {
+        let (sequence, head) = (task / how.key_value, task % how.key_value);
         let (new, length, (k, v)) = (&new[sequence], lengths[sequence], slices[sequence]);
         let before = length - new.len();
-        let context = Context { k, v, prefix: 0..0, own: 0..length, head, heads };
+        let context = Context { k, v, prefix: 0..0, own: 0..length, head, how };
         let column = head * group * dim;
         if new.len() == 1 {
             // One token: the heads that share a key head are the rows of one product.
             let at = new.start * wide + column;
             let (q, out) = (View::read(qs, at, group, dim, dim), View::write(out_cells, at, group, dim, dim));
-            context.attend(q, out, length, |_| length, tile, |_, _| ());
+            context.attend(q, out, before..length, |_| before, tile, |_, _| ());
             return;
         }
         for query_head in 0..group {
@@ -277,16 +335,11 @@ pub(super) fn extend(q: &Tensor, new: &[Range<usize>], caches: &[(Tensor, Tensor
                 let at = (new.start + first) * wide + column + query_head * dim;
                 let q = View::read(qs, at, last - first, dim, wide);
                 let out = View::write(out_cells, at, last - first, dim, wide);
-                context.attend(q, out, before + last, |i| before + first + i + 1, tile, |_, _| ());
+                context.attend(q, out, before + first..before + last, |i| before + first + i, tile, |_, _| ());
             }
         }
     });
     Tensor::from_vec(out, (rows, wide), q.device())
-}
-
-/// Columns of the prefix and of the causal rows in a tile of scores.
-fn split(prefix: usize, own: usize) -> [Range<usize>; 2] {
-    [0..prefix, prefix..prefix + own]
 }
 
 fn check(batch: &Batch, rows: usize, sizes_agree: bool) -> Result<()> {
