@@ -81,11 +81,7 @@ const PLAIN_STARTS: &[&str] = &["gaussian", "orthogonal", "eva"];
 /// asks for what is not implemented; [`Error::NonFinite`] when a weight is NaN or infinite.
 pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read> {
     let path = dir.join(CONFIG);
-    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let map: Map<String, Value> = serde_json::from_str(&text).map_err(|error| {
-        Error::adapter(&path, format!("it is not a JSON object: {error}"), "Copy or download the adapter again")
-    })?;
-    let Settings { mut config, base_model_name_or_path } = settings(map, &path)?;
+    let Settings { mut config, base_model_name_or_path } = read_settings(&path)?;
 
     let weights_path = dir.join(WEIGHTS);
     if !weights_path.is_file() && dir.join("adapter_model.bin").is_file() {
@@ -132,6 +128,22 @@ pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read
         return Err(Error::adapter(&weights_path, what, "Was the adapter trained on another model?"));
     }
     Ok(Read { weights, config, base_model_name_or_path })
+}
+
+/// The settings of the adapter in the folder `dir`, without its weights.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_config(dir: &Path) -> Result<LoraConfig> {
+    Ok(read_settings(&dir.join(CONFIG))?.config)
+}
+
+fn read_settings(path: &Path) -> Result<Settings> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let map: Map<String, Value> = serde_json::from_str(&text).map_err(|error| {
+        Error::adapter(path, format!("it is not a JSON object: {error}"), "Copy or download the adapter again")
+    })?;
+    settings(map, path)
 }
 
 /// PEFT's name for a part of the adapter on a linear.

@@ -160,7 +160,7 @@ impl Run<'_> {
         let stopped = Outcome::Cancelled { step: state.step };
 
         let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
-        self.check_memory(&train)?;
+        self.check_memory(&train, &lora)?;
         let eval = match eval_rows {
             None => None,
             Some(rows) => match self.encode(rows, tokenizer, report)? {
@@ -241,14 +241,16 @@ impl Run<'_> {
     }
 
     /// Refuses a run that does not fit before it takes any time, rather than be killed in the midst of it.
-    fn check_memory(&self, train: &Dataset) -> Result<()> {
+    fn check_memory(&self, train: &Dataset, lora: &Lora) -> Result<()> {
         if !self.decoder.device().is_cpu() {
             return Ok(());
         }
         let model = self.decoder.config();
         // The weights are in memory already, so that what is free does not count them.
         let available = available_bytes().map(|free| free + memory::weights(model));
-        memory::check(self.config, model, &train.lengths, available)
+        // An adapter that was read has settings of its own.
+        let config = RunConfig { lora: lora.config().clone(), ..self.config.clone() };
+        memory::check(&config, model, &train.lengths, available)
     }
 
     /// The checkpoint to go on from, or step 0.

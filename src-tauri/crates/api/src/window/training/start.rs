@@ -1,7 +1,7 @@
 //! Beginning runs, stopping them, going on with them.
 
 use super::super::overview::{RUNS, folders};
-use super::super::types::{InProject, RunOf, RunRequest, RunView, StartRun, StopRun};
+use super::super::types::{InProject, RunOf, RunRequest, RunSettings, RunView, StartRun, StopRun};
 use super::super::{Backend, OpenProject};
 use super::settings::{config_of, settings_of};
 use super::{ABOUT, About, new_folder, run_folder, view};
@@ -77,13 +77,17 @@ pub(crate) fn model_path(backend: &Backend, model: &str) -> Result<PathBuf> {
     })
 }
 
-/// Whether the page may have the adapters read that it names.
-pub(crate) fn adapters_allowed(backend: &Backend, request: &RunRequest) -> Result<()> {
-    let settings = &request.settings;
-    for adapter in [&settings.ref_adapter, &settings.init_adapter].into_iter().flatten() {
-        backend.allowed(Path::new(adapter))?;
+/// The request with the adapters that it names under their real paths.
+///
+/// # Errors
+/// When the page may not have them read.
+pub(crate) fn with_adapters(backend: &Backend, request: &RunRequest) -> Result<RunRequest> {
+    let mut request = request.clone();
+    let RunSettings { ref_adapter, init_adapter, .. } = &mut request.settings;
+    for adapter in [ref_adapter, init_adapter].into_iter().flatten() {
+        *adapter = backend.allowed(Path::new(adapter))?.display().to_string();
     }
-    Ok(())
+    Ok(request)
 }
 
 /// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.
@@ -107,12 +111,12 @@ pub(super) fn write_run(folder: &Path, model: &Path, request: &RunRequest, parts
 /// Begins a run.
 pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Result<RunView> {
     let StartRun { request } = request;
+    let request = with_adapters(backend, &request)?;
     let project = backend.project(&request.project)?;
     if request.name.trim().is_empty() {
         return Err(Error::new("no_name", "the run has no name", "give it one"));
     }
     let model = model_path(backend, &request.model)?;
-    adapters_allowed(backend, &request)?;
     let parts = parts(&project, &request)?;
     let folder = new_folder(&project.folder().join(RUNS), &request.name)?;
     if let Err(error) = write_run(&folder, &model, &request, &parts) {
