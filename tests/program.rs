@@ -42,7 +42,16 @@ fn build() -> PathBuf {
     program.and_then(|it| it["executable"].as_str().map(PathBuf::from)).expect("cargo names the program it built")
 }
 
-/// A tiny model of the golden set, with tokenizer and template: `llama` or `llama3_rope`.
+/// The names of the models in the golden set, one or more for each family.
+pub fn golden_families() -> Vec<String> {
+    let folders = std::fs::read_dir(root().join("tests/golden")).expect("the golden set").filter_map(Result::ok);
+    let models = folders.filter(|entry| entry.path().join("expected.json").is_file());
+    let mut names: Vec<_> = models.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+/// A tiny model of the golden set, with tokenizer and template: one of [`golden_families`].
 pub fn golden(name: &str) -> PathBuf {
     root().join("tests/golden").join(name)
 }

@@ -1,7 +1,7 @@
 """Reference values by TRL's DPOTrainer on tiny random models, for the tests of `model`, `chat` and `train`.
 
     pip install trl==1.16.0 peft torch
-    python make_golden.py [OUT]        # OUT: this folder
+    python make_golden.py [OUT [FAMILY …]]        # OUT: this folder; FAMILY: all of them
 
 Reads pairs.jsonl and text_pairs.jsonl beside this script and writes, on the CPU and in float32:
 
@@ -39,12 +39,24 @@ import trl
 from datasets import Dataset
 from peft import LoraConfig
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, set_seed
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Gemma3TextConfig,
+    LlamaConfig,
+    MistralConfig,
+    Phi3Config,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
+    SmolLM3Config,
+    set_seed,
+)
 from trl import DPOConfig, DPOTrainer
 
 HERE = Path(__file__).resolve().parent
 SEED = 23
-ADAPTER_SEED = 28  # one for which no two losses agree by chance (checked below)
+ADAPTER_SEED = 28  # or the next for which no two losses agree by chance
 BATCH = 4  # rows of the batch behind logps, losses and gradients
 
 # What DPOTrainer gets, under its own names. `expected.json` repeats it as "settings".
@@ -74,8 +86,14 @@ SHARED = dict(
     pad_token_id=0,
     initializer_range=0.08,
 )
+SMALL = dict(
+    hidden_size=56,
+    intermediate_size=76,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+)
 FAMILIES = {
-    "llama": dict(
+    "llama": LlamaConfig(
         **SHARED,
         hidden_size=80,
         intermediate_size=108,
@@ -85,7 +103,7 @@ FAMILIES = {
         tie_word_embeddings=False,
         rope_theta=10000.0,
     ),
-    "llama3_rope": dict(
+    "llama3_rope": LlamaConfig(
         **SHARED,
         hidden_size=72,
         intermediate_size=100,
@@ -101,6 +119,49 @@ FAMILIES = {
             "low_freq_factor": 1.0,
             "high_freq_factor": 4.0,
             "original_max_position_embeddings": 48,
+        },
+    ),
+    # every second layer without rotary embedding
+    "smollm3": SmolLM3Config(**SHARED, **SMALL, tie_word_embeddings=True, no_rope_layer_interval=2),
+    "mistral": MistralConfig(**SHARED, **SMALL, head_dim=14, sliding_window=19, tie_word_embeddings=False),
+    "qwen2": Qwen2Config(**SHARED, **SMALL, tie_word_embeddings=True),
+    # windows from the second layer on
+    "qwen2_window": Qwen2Config(
+        **SHARED, **SMALL, tie_word_embeddings=True, use_sliding_window=True, sliding_window=21, max_window_layers=1
+    ),
+    "qwen3": Qwen3Config(**SHARED, **SMALL, head_dim=18, tie_word_embeddings=True),
+    # caps low enough to bend the scores of a random model
+    "gemma2": Gemma2Config(
+        **SHARED,
+        **SMALL,
+        head_dim=14,
+        query_pre_attn_scalar=9,
+        sliding_window=19,
+        attn_logit_softcapping=3.0,
+        final_logit_softcapping=4.0,
+    ),
+    "gemma3": Gemma3TextConfig(
+        **SHARED,
+        **SMALL,
+        head_dim=18,
+        query_pre_attn_scalar=12,
+        sliding_window=19,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    ),
+    "phi3": Phi3Config(**SHARED, **SMALL, sliding_window=23),
+    # every sequence is beyond the context length of pretraining: transformers takes the short factors for a whole batch
+    # or for none of it
+    "phi3_longrope": Phi3Config(
+        **{**SHARED, "max_position_embeddings": 640},
+        **{**SMALL, "hidden_size": 64},
+        original_max_position_embeddings=16,
+        partial_rotary_factor=0.75,
+        rope_parameters={
+            "rope_type": "longrope",
+            "rope_theta": 10000.0,
+            "partial_rotary_factor": 0.75,
+            "short_factor": [1.0, 1.1, 1.3, 1.5, 1.8, 2.5],
+            "long_factor": [1.2, 1.6, 2.5, 4.0, 9.0, 30.0],
         },
     ),
 }
@@ -246,6 +307,18 @@ def loss_and_gradient(trainer, batch, loss_types, loss_weights, label_smoothing)
     return loss.item(), norm, gradients
 
 
+def randomise_adapter(trainer, batch, seed):
+    """A random adapter. Says whether no two losses agree under it: a mix-up of the two would pass."""
+    generator = torch.Generator().manual_seed(seed)
+    for n, p in trainer.model.named_parameters():
+        if "lora_" in n:  # B is zero at a normal start, and so would be every gradient of A
+            p.data = torch.randn(p.shape, generator=generator) * 0.15
+    values = sorted(
+        loss_and_gradient(trainer, batch, [loss], [1.0], extra.get("label_smoothing", 0.0))[0] for loss, extra in LOSSES
+    )
+    return min(b - a for a, b in zip(values, values[1:])) > 1e-3
+
+
 def greedy(folder, tokenizer, rows):
     """Greedy continuations by the base model; the winner must be clear, or a test of exact ids would be luck."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
@@ -266,12 +339,13 @@ def greedy(folder, tokenizer, rows):
     return made
 
 
-def make_family(name, shape, pairs, tokens, tokenizer, out, scratch):
+def make_family(name, config, pairs, tokens, tokenizer, out, scratch):
     set_seed(SEED)
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    config = LlamaConfig(vocab_size=len(tokenizer), **shape)
+    config = copy.deepcopy(config)
+    config.vocab_size = len(tokenizer)
     config._attn_implementation = "eager"
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     for _, p in model.named_parameters():
@@ -281,20 +355,19 @@ def make_family(name, shape, pairs, tokens, tokenizer, out, scratch):
     tokenizer.save_pretrained(folder)
 
     trainer = make_trainer(copy.deepcopy(model), pairs, tokenizer, scratch)
-    generator = torch.Generator().manual_seed(ADAPTER_SEED)
-    for n, p in trainer.model.named_parameters():
-        if "lora_" in n:  # B is zero at a normal start, and so would be every gradient of A
-            p.data = torch.randn(p.shape, generator=generator) * 0.15
-    save_adapter(trainer.model, folder / "adapter")
-
     first = [trainer.train_dataset[i] for i in range(BATCH)]
     batch = trainer.data_collator(first)
+    trainer.model.eval()
+    adapter_seed = ADAPTER_SEED
+    while not randomise_adapter(trainer, batch, adapter_seed):
+        adapter_seed += 1
+    save_adapter(trainer.model, folder / "adapter")
+
     longest = max(len(r["prompt_ids"]) + len(r[k]) for r in first for k in ("chosen_ids", "rejected_ids"))
     assert longest > TRAINER["max_length"], "no answer of the first batch is cut by max_length"
     dropped = [t["row"] for t in tokens if not t["kept"]]
     assert dropped and min(dropped) > BATCH
 
-    trainer.model.eval()
     expected = {"tokens": [{k: list(r[k]) for k in ("prompt_ids", "chosen_ids", "rejected_ids")} for r in first]}
     policy, reference = policy_and_reference(trainer.model, batch)
     # chosen of all rows, then rejected of all rows, cut at max_length
@@ -320,8 +393,6 @@ def make_family(name, shape, pairs, tokens, tokenizer, out, scratch):
         if loss_type == "sigmoid":
             named = {n.replace("base_model.model.", "").replace(".default", ""): g for n, g in gradients.items()}
             save_file({n: g.clone().contiguous() for n, g in named.items()}, folder / "sigmoid_grads.safetensors")
-    values = sorted(v["loss"] for v in expected["losses"].values())
-    assert min(b - a for a, b in zip(values, values[1:])) > 1e-3, "two losses agree: a mix-up would pass"
     expected["loss_sums"] = []
     for loss_types, loss_weights in LOSS_SUMS:
         loss, norm, _ = loss_and_gradient(trainer, batch, loss_types, loss_weights, 0.0)
@@ -354,6 +425,7 @@ def make_family(name, shape, pairs, tokens, tokenizer, out, scratch):
 
 def main():
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    wanted = sys.argv[2:]
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
     pairs, texts = read_jsonl(HERE / "pairs.jsonl"), read_jsonl(HERE / "text_pairs.jsonl")
@@ -372,12 +444,16 @@ def main():
     (out / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
     with tempfile.TemporaryDirectory() as scratch:
         set_seed(SEED)
-        any_model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=len(tokenizer), **FAMILIES["llama"]))
+        any_config = copy.deepcopy(FAMILIES["llama"])
+        any_config.vocab_size = len(tokenizer)
+        any_model = AutoModelForCausalLM.from_config(any_config)
         tokens = tokens_of(any_model, pairs, tokenizer, scratch)
         for name, rows in (("tokens.jsonl", tokens), ("text_tokens.jsonl", tokens_of(any_model, texts, tokenizer, scratch))):
             (out / name).write_text("".join(json.dumps(r) + "\n" for r in rows))
-        for name, shape in FAMILIES.items():
-            make_family(name, shape, pairs, tokens, tokenizer, out, scratch)
+        for name, config in FAMILIES.items():
+            if wanted and name not in wanted:
+                continue
+            make_family(name, config, pairs, tokens, tokenizer, out, scratch)
 
 
 if __name__ == "__main__":

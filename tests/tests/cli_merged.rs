@@ -1,6 +1,6 @@
 //! Merged weights: a run's model as a folder of its own, which does what base and adapter do together.
 
-use end_to_end::{Finished, Settings, golden, golden_pairs, told_as_json};
+use end_to_end::{Finished, Settings, golden, golden_families, golden_pairs, told_as_json};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ fn answers(folder: &Path, model: &[&Path]) -> Vec<(Value, Value)> {
 
 #[test]
 fn a_merged_folder_is_the_runs_model() {
-    for model in ["llama", "llama3_rope"] {
+    for model in &golden_families() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let run = trained(folder.path(), model);
         let reply = last(&export(folder.path(), &run, &folder.path().join("out"), &["--dtype", "f32"]).well());
@@ -95,6 +95,38 @@ fn half_types_are_half_as_large_and_the_bases_own_type_is_the_default() {
         assert_eq!(dtype, said);
         assert!(half < whole * 6 / 10, "{half} of {whole} bytes");
         assert!(words.contains(&format!("the rounding to {name}")), "{words}");
+    }
+}
+
+#[test]
+fn gguf_files_are_the_runs_model() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = trained(folder.path(), "llama");
+    let handed_out = |arguments: &[&str], name: &str| {
+        let mut export = told_as_json(folder.path(), "export");
+        export.arg("--run").arg(&run).arg("--output-dir").arg(folder.path().join(name)).args(arguments);
+        last(&Finished::run(&mut export).well())
+    };
+    let reply = handed_out(&["--gguf", "f16"], "f16");
+    assert_eq!((&reply["what"], &reply["check"]["dtype"]), (&"gguf".into(), &"f16".into()), "{reply}");
+    let path = PathBuf::from(reply["path"].as_str().expect("a path"));
+    assert!(path.join("Modelfile").is_file());
+    let (base, adapter) = (golden("llama"), run.join("adapter"));
+    let live = scores(folder.path(), &[&base, &adapter]);
+    let found = scores(folder.path(), &[&path.join("model-f16.gguf")]);
+    for (live, found) in live.iter().zip(&found) {
+        // Rounding to 11 bits, over an answer.
+        assert!((live[0] - found[0]).abs() < 0.1 && (live[1] - found[1]).abs() < 0.1, "{live:?} {found:?}");
+        assert!((live[0] - live[2]).abs() > 1e-2, "the adapter does nothing: {live:?}");
+    }
+    let reply = handed_out(&["--lora-gguf"], "lora");
+    assert_eq!(reply["what"], "lora-gguf");
+    let difference = reply["check"]["largest_difference_per_token"].as_f64().expect("a difference");
+    assert!(difference < 1e-4, "{reply}");
+    for arguments in [&["--gguf", "q3_k"][..], &["--gguf", "f16", "--merged"], &["--lora-gguf", "--gguf", "f16"]] {
+        let mut export = told_as_json(folder.path(), "export");
+        export.arg("--run").arg(&run).args(["--output-dir", "no"]).args(arguments);
+        assert_eq!(Finished::run(&mut export).code, Some(2), "{arguments:?}");
     }
 }
 

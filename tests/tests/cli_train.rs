@@ -1,10 +1,8 @@
 //! `score` and `train` against what TRL says of the same tiny models, and what a run leaves in its folder.
 
-use end_to_end::{Finished, Settings, golden, root, tiebreak};
+use end_to_end::{Finished, Settings, golden, golden_families, root, tiebreak};
 use serde_json::Value;
 use std::path::Path;
-
-const FAMILIES: [&str; 2] = ["llama", "llama3_rope"];
 
 fn expected(family: &str) -> Value {
     let text = std::fs::read_to_string(golden(family).join("expected.json")).expect("the golden set is there");
@@ -36,7 +34,7 @@ fn events(run: &Path) -> Vec<Value> {
 
 #[test]
 fn scores_are_those_of_trl() {
-    for family in FAMILIES {
+    for family in &golden_families() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let expected = expected(family);
         for (truncation, expected) in [("keep_start", &expected), ("keep_end", &expected["keep_end"])] {
@@ -67,7 +65,7 @@ fn scores_are_those_of_trl() {
 
 #[test]
 fn a_run_takes_the_steps_that_trl_takes() {
-    for family in FAMILIES {
+    for family in &golden_families() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let expected = expected(family);
         let mut settings = Settings::new(folder.path())

@@ -361,6 +361,15 @@ export type Export = {
   /** Which things. */
   what: Array<ExportWhat>, };
 
+/** A run whose weights are to be handed out as a GGUF file. */
+export type ExportGguf = {
+  /** The project's folder. */
+  project: string,
+  /** The run. */
+  run: string,
+  /** What the file holds. */
+  form: GgufForm, };
+
 /** A run whose merged weights are to be handed out. */
 export type ExportMerged = {
   /** The project's folder. */
@@ -450,6 +459,9 @@ export type Generate = {
   temperature: number,
   /** Tokens after which an answer is cut. */
   max_new_tokens: number, };
+
+/** What a GGUF file holds. */
+export type GgufForm = "as_base" | "f16" | "q8_0" | "q4_k" | "lora";
 
 /** Wins, ties and losses of a group of items. */
 export type GroupView = {
@@ -596,7 +608,7 @@ export type Job = {
 exported: Exported | null, };
 
 /** What a job does. */
-export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge";
+export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge" | "gguf";
 
 /** Where a job stands. */
 export type JobState = "running" | "done" | "failed" | "cancelled";
@@ -1101,6 +1113,8 @@ export type RunSettings = {
   early_stopping_threshold: number,
   /** Compute each layer again in the backward. */
   gradient_checkpointing: boolean,
+  /** What the base's weights are kept as. */
+  dtype: "auto" | "f32" | "bf16" | "f16" | "q8" | "q4",
   /** Rank of the adapter. */
   lora_r: number,
   /** The adapter is scaled by `lora_alpha / lora_r`. */
@@ -1326,6 +1340,7 @@ export interface Operations {
   undo_blind: [BlindOf, BlindItem | null];
   export: [Export, Array<Exported>];
   export_merged: [ExportMerged, Job];
+  export_gguf: [ExportGguf, Job];
   jobs: [Nothing, Array<Job>];
   cancel_job: [CancelJob, Job];
 }

@@ -1,16 +1,20 @@
 //! Handing out what was made: the adapter or the merged weights of a run, and a project's pairs.
 
 mod check;
+mod form;
 mod merged;
+mod modelfile;
 mod whole_folder;
 
 pub use check::MergedCheck;
-pub(crate) use merged::{MERGED, Merging};
+pub use form::StoredType;
+pub(crate) use form::{FOLDERS, Form};
+pub(crate) use merged::Merging;
 pub(crate) use whole_folder::WholeFolder;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use model::FloatType;
+use model::{FloatType, GgufType};
 use prefs::jsonl;
 use prefs::store::Project;
 use serde::Serialize;
@@ -37,12 +41,16 @@ pub enum Weights {
     Adapter,
     /// The base with the adapter merged in, as a Hugging Face folder; stored as the base is where no type is named.
     Merged(Option<FloatType>),
+    /// The base with the adapter merged in, as one GGUF file with an Ollama Modelfile beside it.
+    Gguf(GgufType),
+    /// The adapter alone as a GGUF file, with a Modelfile beside it.
+    LoraGguf,
 }
 
 /// One thing handed out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Exported {
-    /// `adapter`, `merged` or `pairs`.
+    /// `adapter`, `merged`, `gguf`, `lora-gguf` or `pairs`.
     pub what: String,
     /// Where it is.
     pub path: PathBuf,
@@ -79,6 +87,8 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
         exported.push(match request.weights {
             Weights::Adapter => adapter(run, &request.output_dir)?,
             Weights::Merged(dtype) => merged::merged(run, dtype, &request.output_dir, context)?,
+            Weights::Gguf(stored) => merged::handed_out(run, Form::Gguf(stored), &request.output_dir, context)?,
+            Weights::LoraGguf => merged::handed_out(run, Form::LoraGguf, &request.output_dir, context)?,
         });
     }
     context.check()?;

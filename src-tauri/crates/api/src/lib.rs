@@ -23,7 +23,7 @@ pub use context::{Context, Update};
 pub use demo::{DemoReply, DemoRequest, demo, fetch_demo_model};
 pub use error::{Error, Result};
 pub use evaluate::{EvalReply, EvalRequest, evaluate};
-pub use export::{ExportReply, ExportRequest, Exported, MergedCheck, Weights, export};
+pub use export::{ExportReply, ExportRequest, Exported, MergedCheck, StoredType, Weights, export};
 pub use import::{ImportReply, ImportRequest, import};
 pub use open::ModelChoice;
 pub use report::{ReportReply, ReportRequest, report};
@@ -32,4 +32,4 @@ pub use training::{TrainReply, train, work};
 
 pub use chat::{Limits, Truncation};
 pub use generate::Sampling;
-pub use model::FloatType;
+pub use model::{BaseDtype, FloatType, GgufType};

@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use candle_core::{DType, Device};
+use candle_core::Device;
 use chat::Tokenizer;
-use model::{Decoder, Lora};
+use model::{BaseDtype, Decoder, Lora};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ pub struct ModelChoice {
     pub adapter: Option<PathBuf>,
     /// `cpu`, `cuda`, `cuda:N` or `metal`.
     pub device: String,
-    /// Float type of the weights: `f32`.
-    pub dtype: String,
+    /// What the weights are kept as.
+    pub dtype: BaseDtype,
 }
 
 /// A model in memory.
@@ -48,10 +48,9 @@ impl Opened {
 
 pub(crate) fn open(choice: &ModelChoice, context: &mut Context) -> Result<Opened> {
     let path = find_model(&choice.model, context)?;
-    let dtype = dtype(&choice.dtype)?;
     let device = device(&choice.device)?;
     let tokenizer = Tokenizer::open(&path)?;
-    let decoder = Decoder::load(&path, &device, dtype)?;
+    let decoder = Decoder::load(&path, &device, choice.dtype)?;
     let mut opened = Opened { path, decoder, tokenizer, lora: None, reference: None };
     opened.put_on(choice.adapter.as_deref())?;
     context.check()?;
@@ -95,17 +94,6 @@ pub(crate) fn find_model(named: &Path, context: &mut Context) -> Result<PathBuf>
 
 pub(crate) fn device(name: &str) -> Result<Device> {
     Ok(train::run::open_device(name)?)
-}
-
-fn dtype(name: &str) -> Result<DType> {
-    if name == "f32" {
-        return Ok(DType::F32);
-    }
-    Err(Error::new(
-        "dtype",
-        format!("dtype \"{name}\" is not supported"),
-        "use f32: weights stored as bf16, f16 or blocks are expanded to it",
-    ))
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use api::{
-    Context, Error, ExportRequest, Exported, FloatType, GenerateRequest, Limits, ModelChoice, Sampling, ScoreRequest,
-    Truncation, Update, Weights,
+    BaseDtype, Context, Error, ExportRequest, Exported, FloatType, GenerateRequest, GgufType, Limits, ModelChoice,
+    Sampling, ScoreRequest, StoredType, Truncation, Update, Weights,
 };
 use candle_core::quantized::GgmlDType;
 use serde_json::{Value, json};
@@ -20,18 +20,19 @@ const KILLED: &str = "TIEBREAK_TEST_KILLED";
 struct Scene {
     folder: TempDir,
     base: PathBuf,
+    dtype: BaseDtype,
 }
 
 impl Scene {
-    fn new(make: impl FnOnce(&Path) -> PathBuf) -> Self {
+    fn new(dtype: BaseDtype, make: impl FnOnce(&Path) -> PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = make(folder.path());
-        let scene = Self { folder, base };
+        let scene = Self { folder, base, dtype };
         let pairs = testkit::pairs(12, 1);
         prefs::jsonl::write_pairs(&scene.path("pairs.jsonl"), &pairs[..7]).unwrap();
         prefs::jsonl::write_pairs(&scene.path("held_out.jsonl"), &pairs[7..]).unwrap();
         let settings = format!(
-            "model = {:?}\noutput_dir = \"run\"\nlearning_rate = 1e-2\nmax_steps = 4\nper_device_train_batch_size = 2\n\
+            "model = {:?}\ndtype = \"{dtype}\"\noutput_dir = \"run\"\nlearning_rate = 1e-2\nmax_steps = 4\nper_device_train_batch_size = 2\n\
              [data]\ntrain = \"pairs.jsonl\"\neval = \"held_out.jsonl\"\n[lora]\nr = 3\nlora_alpha = 7\n",
             scene.base.to_str().unwrap()
         );
@@ -49,14 +50,14 @@ impl Scene {
     }
 
     fn folder() -> Self {
-        Self::new(|folder| {
+        Self::new(BaseDtype::Auto, |folder| {
             TinyLlama { hidden: 36, ..TinyLlama::default() }.write_folder(&folder.join("base")).unwrap();
             folder.join("base")
         })
     }
 
     fn gguf(block: GgmlDType) -> Self {
-        Self::new(|folder| {
+        Self::new(BaseDtype::Auto, |folder| {
             let tiny = TinyLlama { hidden: 64, intermediate: 96, llama3_rope: true, ..TinyLlama::default() };
             tiny.write_gguf(&folder.join("base.gguf"), block).unwrap();
             folder.join("base.gguf")
@@ -72,7 +73,7 @@ impl Scene {
     }
 
     fn live(&self) -> ModelChoice {
-        choice(&self.base, Some(self.path("run/adapter")))
+        ModelChoice { dtype: self.dtype, ..choice(&self.base, Some(self.path("run/adapter"))) }
     }
 
     /// What there is where things are handed out.
@@ -86,12 +87,12 @@ impl Scene {
 
 /// Exports; `at` is told each stage, and may stop it.
 fn export(folder: &Path, dtype: Option<FloatType>, at: &mut dyn FnMut(&str, &AtomicBool)) -> Result<Exported, Error> {
-    let request = ExportRequest {
-        run: Some(folder.join("run")),
-        weights: Weights::Merged(dtype),
-        project: None,
-        output_dir: folder.join("out"),
-    };
+    hand_out(folder, Weights::Merged(dtype), at)
+}
+
+fn hand_out(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)) -> Result<Exported, Error> {
+    let request =
+        ExportRequest { run: Some(folder.join("run")), weights, project: None, output_dir: folder.join("out") };
     let stop = AtomicBool::new(false);
     let mut observer = |update: &Update| {
         if let Update::Progress { stage, .. } = update {
@@ -103,7 +104,7 @@ fn export(folder: &Path, dtype: Option<FloatType>, at: &mut dyn FnMut(&str, &Ato
 }
 
 fn choice(model: &Path, adapter: Option<PathBuf>) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: "f32".into() }
+    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: BaseDtype::F32 }
 }
 
 fn quietly<T>(work: impl FnOnce(&mut Context) -> T) -> T {
@@ -144,11 +145,31 @@ fn the_merged_model_of_a_folder_and_of_a_gguf_file_is_base_and_adapter() {
     }
 }
 
+/// An adapter learns to make up for what rounding did to the weights beneath it: it is merged into these, not into those of
+/// the file.
+#[test]
+fn the_adapter_of_a_base_in_four_bits_is_merged_into_the_rounded_weights() {
+    let scene = Scene::new(BaseDtype::Q4, |folder| {
+        let tiny = TinyLlama { hidden: 64, intermediate: 96, ..TinyLlama::default() };
+        tiny.write_folder(&folder.join("base")).unwrap();
+        folder.join("base")
+    });
+    let exported = scene.export(Some(FloatType::F32)).unwrap();
+    assert!(exported.check.unwrap().largest_difference_per_token < 1e-4);
+    let pairs = scene.path("held_out.jsonl");
+    let (merged, live) = (scores(choice(&exported.path, None), &pairs), scores(scene.live(), &pairs));
+    let in_f32 = scores(ModelChoice { dtype: BaseDtype::F32, ..scene.live() }, &pairs);
+    let apart = |others: &[[f64; 2]]| {
+        merged.iter().flatten().zip(others.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    };
+    assert!(apart(&live) < 1e-3 && apart(&in_f32) > 0.1, "{} {}", apart(&live), apart(&in_f32));
+}
+
 #[test]
 fn a_gguf_file_is_merged_to_bf16_by_default() {
     let scene = Scene::gguf(GgmlDType::Q8_0);
     let check = scene.export(None).unwrap().check.unwrap();
-    assert_eq!(check.dtype, FloatType::Bf16);
+    assert_eq!(check.dtype, StoredType::Float(FloatType::Bf16));
     assert!(check.largest_difference_per_token > 1e-5 && check.words.contains("the rounding to bf16"), "{check:?}");
     let config = std::fs::read_to_string(scene.path("out/merged/config.json")).unwrap();
     let config: Value = serde_json::from_str(&config).unwrap();
@@ -185,6 +206,134 @@ fn transformers_loads_the_same_model() {
             assert_eq!(tokenizer.encode_rendered(&theirs.2).unwrap(), theirs.0);
             assert!(theirs.0.starts_with(&encoded.prompt) && theirs.0.ends_with(&encoded.chosen));
             assert!((theirs.1 - ours[0]).abs() < 1e-3, "{} {}", theirs.1, ours[0]);
+        }
+    }
+}
+
+#[test]
+fn gguf_files_are_base_and_adapter() {
+    for scene in [Scene::folder(), Scene::gguf(GgmlDType::Q8_0)] {
+        for (weights, file, tolerance) in [
+            (Weights::Gguf(GgufType::F16), "gguf/model-f16.gguf", 0.05),
+            (Weights::Gguf(GgufType::Q8_0), "gguf/model-q8_0.gguf", 0.5),
+            (Weights::Gguf(GgufType::Q4K), "gguf/model-q4_k.gguf", 4.0),
+            (Weights::LoraGguf, "lora-gguf/adapter.gguf", 1e-4),
+        ] {
+            let exported = hand_out(scene.folder.path(), weights, &mut |_, _| {}).unwrap();
+            let check = exported.check.unwrap();
+            assert_eq!((check.pairs, check.held_out), (4, true));
+            assert!(check.largest_difference_per_token < tolerance, "{check:?}");
+            assert!(check.adapter_difference_per_token > 0.02, "{check:?}");
+            let modelfile = std::fs::read_to_string(exported.path.join("Modelfile")).unwrap();
+            let name = file.rsplit('/').next().unwrap();
+            assert!(modelfile.contains(&format!("./{name}\n")) && modelfile.contains("TEMPLATE \"\"\""), "{modelfile}");
+            assert!(
+                exported.load.contains("llama-cli") && exported.load.contains("ollama create"),
+                "{}",
+                exported.load
+            );
+            assert!(scene.path("out").join(file).is_file());
+            std::fs::remove_dir_all(scene.path("out")).unwrap();
+        }
+    }
+    let scene = Scene::gguf(GgmlDType::Q5_0);
+    let as_base = hand_out(scene.folder.path(), Weights::Gguf(GgufType::AsBase), &mut |_, _| {}).unwrap();
+    assert!(as_base.check.unwrap().words.contains("the base's own types"));
+    let refused = hand_out(Scene::folder().folder.path(), Weights::Gguf(GgufType::AsBase), &mut |_, _| {}).unwrap_err();
+    assert!(refused.message.contains("safetensors"), "{refused}");
+}
+
+#[test]
+fn a_gguf_export_that_is_stopped_or_differs_leaves_nothing() {
+    let scene = Scene::folder();
+    for weights in [Weights::Gguf(GgufType::Q8_0), Weights::LoraGguf] {
+        let mut stages = Vec::new();
+        hand_out(scene.folder.path(), weights, &mut |stage, _| stages.push(stage.to_owned())).unwrap();
+        std::fs::remove_dir_all(scene.path("out")).unwrap();
+        stages.dedup();
+        for stop_at in &stages {
+            let stopped = hand_out(scene.folder.path(), weights, &mut |stage, stop| {
+                stop.store(stage == stop_at, Ordering::Relaxed);
+            });
+            assert!(stopped.unwrap_err().is_cancelled(), "{stop_at}");
+            assert_eq!(scene.handed_out(), [""; 0], "{stop_at}");
+        }
+    }
+    // Somebody trains on between the two looks at the adapter.
+    let config = scene.path("run/adapter/adapter_config.json");
+    let other = std::fs::read_to_string(&config).unwrap().replace("\"lora_alpha\": 7", "\"lora_alpha\": 21");
+    let failed = hand_out(scene.folder.path(), Weights::LoraGguf, &mut |stage, _| {
+        if stage == "ask the base model" {
+            std::fs::write(&config, &other).unwrap();
+        }
+    });
+    assert_eq!(failed.unwrap_err().code, "merged_differs");
+    assert_eq!(scene.handed_out(), [""; 0]);
+}
+
+/// llama.cpp loads what was handed out, cuts text as we do, and gives the log-probabilities that we find in the same file.
+///
+/// Tolerances per answer: llama.cpp keeps keys and values in f16 and multiplies f16 and quantised weights with activations
+/// of 8 bits (`Q8_0`, `Q8_K`), which errs by 0.4 % of a product's size: 0.02 nats per token for floats, 0.2 for blocks.
+#[test]
+fn llama_cpp_loads_the_same_model() {
+    const TEST: &str = "llama_cpp_loads_the_same_model";
+    let python = std::env::var_os("TIEBREAK_PYTHON").filter(|python| {
+        let found = Command::new(python).args(["-c", "import llama_cpp"]).stderr(Stdio::null()).status();
+        found.is_ok_and(|status| status.success())
+    });
+    let Some(python) = python else {
+        eprintln!("left out: {TEST}: it needs TIEBREAK_PYTHON (a Python with llama-cpp-python)");
+        return;
+    };
+    for scene in [Scene::folder(), Scene::gguf(GgmlDType::Q8_0)] {
+        for (weights, tolerance) in [
+            (Weights::Gguf(GgufType::F16), 0.02),
+            (Weights::Gguf(GgufType::Q8_0), 0.2),
+            (Weights::Gguf(GgufType::Q4K), 0.2),
+            (Weights::LoraGguf, 0.02),
+        ] {
+            let exported = hand_out(scene.folder.path(), weights, &mut |_, _| {}).unwrap();
+            let (mut files, mut ours) = (Vec::new(), None);
+            if weights == Weights::LoraGguf {
+                if scene.base.is_dir() {
+                    // llama.cpp needs the base as GGUF: the merged one of an adapter that does nothing would be it.
+                    std::fs::remove_dir_all(scene.path("out")).unwrap();
+                    continue;
+                }
+                files.extend([scene.base.clone(), exported.path.join("adapter.gguf")]);
+                ours = Some(scene.live());
+            } else {
+                let file = std::fs::read_dir(&exported.path).unwrap().map(|entry| entry.unwrap().path());
+                files.extend(file.filter(|path| path.extension().is_some_and(|found| found == "gguf")));
+            }
+            let ours = ours.unwrap_or_else(|| choice(&files[0], None));
+            let pairs = scene.path("held_out.jsonl");
+            let tokenizer = chat::Tokenizer::open(&scene.base).unwrap();
+            let read = prefs::jsonl::read_pairs(&pairs).unwrap().into_pairs();
+            let cases: Vec<Value> = read
+                .iter()
+                .map(|pair| {
+                    let encoded = chat::encode_pair(&tokenizer, pair).unwrap();
+                    let ids = [encoded.prompt.clone(), encoded.chosen].concat();
+                    json!({ "text": tokenizer.decode(&ids, false).unwrap(), "ids": ids, "prompt": encoded.prompt.len() })
+                })
+                .collect();
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/load_gguf.py");
+            let mut child = Command::new(&python);
+            let mut child =
+                child.arg(script).args(&files).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            serde_json::to_writer(child.stdin.take().unwrap(), &cases).unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{weights:?}");
+            let theirs: Vec<(Vec<u32>, f64)> = serde_json::from_slice(&output.stdout).unwrap();
+            for ((theirs, ours), case) in theirs.iter().zip(scores(ours.clone(), &pairs)).zip(&cases) {
+                assert_eq!(json!(theirs.0), case["ids"]);
+                let tokens = theirs.0.len() - case["prompt"].as_u64().unwrap() as usize;
+                let most = tolerance * tokens as f64;
+                assert!((theirs.1 - ours[0]).abs() < most, "{weights:?}: {} {}", theirs.1, ours[0]);
+            }
+            std::fs::remove_dir_all(scene.path("out")).unwrap();
         }
     }
 }

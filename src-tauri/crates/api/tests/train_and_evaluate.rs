@@ -448,7 +448,7 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
             model: place.model.clone(),
             adapter: Some(adapter.to_path_buf()),
             device: "cpu".into(),
-            dtype: "f32".into(),
+            dtype: model::BaseDtype::F32,
         };
         let limits = train::RunConfig::default().limits();
         let pairs = place.folder.path().join("pairs.jsonl");

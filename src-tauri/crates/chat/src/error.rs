@@ -62,6 +62,12 @@ pub enum Error {
          prompt, chosen and rejected are plain text"
     )]
     NoTemplate,
+    /// A GGUF file cannot say what the tokenizer does.
+    #[error(
+        "the model's tokenizer cannot be written into a GGUF file: {0}. Export the merged model as a folder, and convert \
+         it with llama.cpp"
+    )]
+    NotInGguf(String),
     /// The chat template is not valid, or asks for something that is not supported.
     #[error("the model's chat template cannot be used: {0}")]
     Template(String),

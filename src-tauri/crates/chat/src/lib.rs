@@ -10,8 +10,10 @@
 
 mod error;
 mod folder;
+mod gguf_tokenizer;
 mod limits;
 mod metadata;
+mod ollama;
 mod pair;
 mod pre_tokenizer;
 mod python;
@@ -20,7 +22,9 @@ mod tokenizer;
 mod written;
 
 pub use error::Error;
+pub use gguf_tokenizer::gguf_tokenizer;
 pub use limits::{Kept, Limited, Limits, PairIds, Truncation, limit};
+pub use ollama::ollama_template;
 pub use pair::{Boundary, EncodedPair, encode_pair, encode_prompt};
 pub use tokenizer::Tokenizer;
 pub use written::write_tokenizer;

@@ -12,6 +12,7 @@ use crate::pre_tokenizer::{PreTokenizer, byte_level};
 use crate::tokenizer::Parts;
 use crate::{Error, Tokenizer};
 
+const ARCHITECTURE: &str = "general.architecture";
 const MODEL: &str = "tokenizer.ggml.model";
 const PRE: &str = "tokenizer.ggml.pre";
 const TOKENS: &str = "tokenizer.ggml.tokens";
@@ -30,7 +31,7 @@ const END_OF_MESSAGE: &str = "tokenizer.ggml.eom_token_id";
 const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// SentencePiece's stand-in for a space.
-const SPACE: &str = "▁";
+pub(crate) const SPACE: &str = "▁";
 
 impl Tokenizer {
     /// Builds the tokenizer that the metadata of a GGUF file describes: byte-level BPE (`gpt2`) or SentencePiece BPE
@@ -90,13 +91,13 @@ struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// `added_tokens` of a `tokenizer.json`.
-    fn added_tokens(&self) -> Value {
+    /// `added_tokens` of a `tokenizer.json`; `rstrip` says which of them swallow the white space after them.
+    fn added_tokens(&self, rstrip: impl Fn(&str) -> bool) -> Value {
         let added = self.tokens.iter().zip(&self.kinds).enumerate().filter(|(_, (_, kind))| **kind != Kind::Normal);
         added
             .map(|(id, (token, kind))| {
                 json!({
-                    "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+                    "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": rstrip(token),
                     "normalized": false, "special": *kind == Kind::Special,
                 })
             })
@@ -107,6 +108,23 @@ impl Vocabulary {
     fn ids(&self) -> Map<String, Value> {
         self.tokens.iter().enumerate().map(|(id, token)| (token.clone(), Value::from(id))).collect()
     }
+}
+
+/// Families whose SentencePiece tokenizers differ in what the file does not say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// Llama's own kind.
+    Llama,
+    /// Pieces of several spaces are stored as spaces (`Gemma2Model.set_vocab` in llama.cpp's converter), and those that
+    /// are no normal pieces merge before all others (`GemmaConverter` in `transformers`).
+    Gemma,
+    /// Special tokens swallow the white space after them (`llama-vocab.cpp`, and Phi-3's `tokenizer.json`).
+    Phi3,
+}
+
+/// Whether a special token of Phi-3 swallows the white space after it.
+fn swallows_white_space(token: &str) -> bool {
+    !matches!(token, "<unk>" | "<s>" | "<|endoftext|>")
 }
 
 struct Metadata<'a>(&'a Header);
@@ -143,21 +161,30 @@ impl<'a> Metadata<'a> {
         })
     }
 
+    /// The kind of SentencePiece tokenizer, by the model's architecture.
+    fn family(&self) -> Result<Family, Error> {
+        match self.0.metadata.get(ARCHITECTURE).and_then(gguf::Value::as_str).unwrap_or("") {
+            "gemma" | "gemma2" | "gemma3" => Ok(Family::Gemma),
+            "phi3" => Ok(Family::Phi3),
+            other if other.starts_with("gemma") => {
+                let problem = format!("is \"llama\" for the architecture {other}, whose variant is not supported");
+                Err(Error::Metadata { key: MODEL, problem })
+            }
+            _ => Ok(Family::Llama),
+        }
+    }
+
     fn vocabulary(&self) -> Result<Vocabulary, Error> {
         let tokens = self.list(TOKENS)?.ok_or_else(|| missing(TOKENS))?;
-        let mut ids: HashMap<&str, usize> = HashMap::with_capacity(tokens.len());
-        let mut texts = Vec::with_capacity(tokens.len());
-        for (id, token) in tokens.iter().enumerate() {
-            let token = token.as_str().ok_or_else(|| wrong_type(TOKENS, "text throughout", token))?;
-            if let Some(earlier) = ids.insert(token, id) {
-                let problem = format!("gives the tokens {earlier} and {id} the same text {token:?}");
-                return Err(Error::Metadata { key: TOKENS, problem });
-            }
-            texts.push(token.to_owned());
-        }
+        let texts: Option<Vec<&str>> = tokens.iter().map(gguf::Value::as_str).collect();
+        let texts = texts.ok_or_else(|| {
+            let odd = tokens.iter().find(|token| token.as_str().is_none());
+            wrong_type(TOKENS, "text throughout", odd.unwrap_or(&tokens[0]))
+        })?;
+        refuse_duplicates(texts.iter().copied())?;
         let kinds = match self.list(TYPES)? {
-            None => vec![Kind::Normal; texts.len()],
-            Some(kinds) if kinds.len() == texts.len() => kinds
+            None => vec![Kind::Normal; tokens.len()],
+            Some(kinds) if kinds.len() == tokens.len() => kinds
                 .iter()
                 .map(|kind| match kind.as_i64() {
                     Some(2 | 3) => Kind::Special,
@@ -166,10 +193,19 @@ impl<'a> Metadata<'a> {
                 })
                 .collect(),
             Some(kinds) => {
-                let problem = format!("has {} entries for {} tokens", kinds.len(), texts.len());
+                let problem = format!("has {} entries for {} tokens", kinds.len(), tokens.len());
                 return Err(Error::Metadata { key: TYPES, problem });
             }
         };
+        let spaces_are_pieces = self.text(MODEL)? == "llama" && self.family()? == Family::Gemma;
+        let own = |(token, kind): (&str, &Kind)| {
+            let is_spaces = spaces_are_pieces && *kind == Kind::UserDefined;
+            if is_spaces { token.replace(' ', SPACE) } else { token.to_owned() }
+        };
+        let texts: Vec<String> = texts.into_iter().zip(&kinds).map(own).collect();
+        if spaces_are_pieces {
+            refuse_duplicates(texts.iter().map(String::as_str))?;
+        }
         Ok(Vocabulary { tokens: texts, kinds })
     }
 
@@ -183,7 +219,7 @@ impl<'a> Metadata<'a> {
         let merges = self.merges()?.ok_or_else(|| missing(MERGES))?;
         Ok(json!({
             "version": "1.0", "truncation": null, "padding": null,
-            "added_tokens": vocabulary.added_tokens(),
+            "added_tokens": vocabulary.added_tokens(|_| false),
             "normalizer": pre.normalizer(),
             "pre_tokenizer": pre.pre_tokenizer(),
             "post_processor": self.post_processor(vocabulary, pre.add_bos)?,
@@ -199,18 +235,12 @@ impl<'a> Metadata<'a> {
     /// SentencePiece BPE with byte fallback, as `transformers` converts Llama's tokenizer (`LlamaConverter` in
     /// `convert_slow_tokenizer.py`).
     fn sentence_piece(&self, vocabulary: &Vocabulary) -> Result<Value, Error> {
-        // Gemma's pieces of several spaces and its scores need a conversion of their own; Phi-3's special tokens
-        // swallow the white space after them, which the file does not say.
-        let architecture = self.0.metadata.get("general.architecture").and_then(gguf::Value::as_str).unwrap_or("");
-        if architecture.starts_with("gemma") || architecture == "phi3" {
-            let problem = format!("is \"llama\" for the architecture {architecture}, whose variant is not supported");
-            return Err(Error::Metadata { key: MODEL, problem });
-        }
-        let add_space = self.flag(ADD_SPACE, true)?;
+        let family = self.family()?;
+        let add_space = self.flag(ADD_SPACE, family != Family::Gemma)?;
         let unknown = self.token_id(UNKNOWN, vocabulary)?.map(|id| vocabulary.tokens[id as usize].as_str());
         let merges = match self.merges()? {
             Some(merges) => merges,
-            None => self.merges_from_scores(vocabulary)?,
+            None => self.merges_from_scores(vocabulary, family)?,
         };
         let replace = json!({ "type": "Replace", "pattern": { "String": " " }, "content": SPACE });
         let mut normalizers = vec![replace];
@@ -225,7 +255,7 @@ impl<'a> Metadata<'a> {
         }
         Ok(json!({
             "version": "1.0", "truncation": null, "padding": null,
-            "added_tokens": vocabulary.added_tokens(),
+            "added_tokens": vocabulary.added_tokens(|token| family == Family::Phi3 && swallows_white_space(token)),
             "normalizer": { "type": "Sequence", "normalizers": normalizers },
             "pre_tokenizer": null,
             "post_processor": self.post_processor(vocabulary, true)?,
@@ -254,7 +284,7 @@ impl<'a> Metadata<'a> {
 
     /// The merges that make each piece out of two others, by the piece's score (`generate_merges` in
     /// `transformers`).
-    fn merges_from_scores(&self, vocabulary: &Vocabulary) -> Result<Vec<(String, String)>, Error> {
+    fn merges_from_scores(&self, vocabulary: &Vocabulary, family: Family) -> Result<Vec<(String, String)>, Error> {
         let scores = self.list(SCORES)?.ok_or_else(|| missing(SCORES))?;
         if scores.len() != vocabulary.tokens.len() {
             let problem = format!("has {} entries for {} tokens", scores.len(), vocabulary.tokens.len());
@@ -263,8 +293,10 @@ impl<'a> Metadata<'a> {
         let ids: HashMap<&str, usize> =
             vocabulary.tokens.iter().enumerate().map(|(id, token)| (token.as_str(), id)).collect();
         let mut merges: Vec<(f64, &str, &str)> = Vec::new();
-        for (token, score) in vocabulary.tokens.iter().zip(scores) {
+        for ((token, kind), score) in vocabulary.tokens.iter().zip(&vocabulary.kinds).zip(scores) {
             let score = score.as_f64().ok_or_else(|| wrong_type(SCORES, "numbers throughout", score))?;
+            // The converter overwrites what SentencePiece gives to pieces that are not learnt.
+            let score = if family == Family::Gemma && *kind != Kind::Normal { 0.0 } else { score };
             let first = merges.len();
             for (at, _) in token.char_indices().skip(1) {
                 let (left, right) = token.split_at(at);
@@ -312,6 +344,17 @@ pub(crate) fn template_processing(before: &[Value], after: &[Value], tokens: &Ma
     let around = |id: &str| [before, &[sequence(id)], after].concat();
     let (single, pair) = (around("A"), [around("A"), around("B")].concat());
     json!({ "type": "TemplateProcessing", "single": single, "pair": pair, "special_tokens": tokens })
+}
+
+fn refuse_duplicates<'a>(tokens: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    for (id, token) in tokens.enumerate() {
+        if let Some(earlier) = ids.insert(token, id) {
+            let problem = format!("gives the tokens {earlier} and {id} the same text {token:?}");
+            return Err(Error::Metadata { key: TOKENS, problem });
+        }
+    }
+    Ok(())
 }
 
 fn missing(key: &'static str) -> Error {

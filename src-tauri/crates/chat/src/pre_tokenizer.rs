@@ -18,6 +18,19 @@ const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}
 #[expect(clippy::unicode_not_nfc, reason = "the list is DeepSeek's, sign for sign")]
 const DEEPSEEK_LETTERS: &str = "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+";
 
+/// Qwen 3.5: as Qwen 2, with combining marks counted as letters.
+const QWEN_35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+const GPT_4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+const DEEPSEEK_3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##;
+
+const FALCON_SIGNS: &str = r"[\p{P}\$\+<=>\^~\|`]+";
+
+const DEFAULT_SIGNS: &str = r"[\p{P}\$\+<=>\^~\|]+";
+
 /// One step of cutting.
 enum Step {
     /// Each digit stands alone.
@@ -43,7 +56,7 @@ pub(crate) struct PreTokenizer {
 }
 
 const PRE_TOKENIZERS: &[PreTokenizer] = &[
-    PreTokenizer { names: &["gpt-2", "default"], nfc: false, steps: &[Gpt2], ignore_merges: false, add_bos: false },
+    PreTokenizer { names: &["gpt-2", "phi-2"], nfc: false, steps: &[Gpt2], ignore_merges: false, add_bos: false },
     PreTokenizer {
         names: &["smollm", "starcoder", "refact"],
         nfc: false,
@@ -59,11 +72,40 @@ const PRE_TOKENIZERS: &[PreTokenizer] = &[
         ignore_merges: true,
         add_bos: true,
     },
-    PreTokenizer { names: &["smaug-bpe"], nfc: false, steps: &[Split(LLAMA_3)], ignore_merges: false, add_bos: false },
+    PreTokenizer {
+        names: &["smaug-bpe", "dbrx"],
+        nfc: false,
+        steps: &[Split(LLAMA_3)],
+        ignore_merges: false,
+        add_bos: false,
+    },
     PreTokenizer {
         names: &["qwen2", "deepseek-r1-qwen"],
         nfc: true,
         steps: &[Split(QWEN_2)],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    PreTokenizer { names: &["qwen35"], nfc: false, steps: &[Split(QWEN_35)], ignore_merges: false, add_bos: false },
+    PreTokenizer {
+        names: &["gpt-4o", "llama4"],
+        nfc: false,
+        steps: &[Split(GPT_4O)],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    PreTokenizer {
+        names: &["falcon"],
+        nfc: false,
+        steps: &[Split(FALCON_SIGNS), Split(GPT_2), Split("[0-9][0-9][0-9]")],
+        ignore_merges: false,
+        add_bos: false,
+    },
+    // What llama.cpp does with files from before these names were written.
+    PreTokenizer {
+        names: &["default"],
+        nfc: false,
+        steps: &[Split(DEFAULT_SIGNS), Split(GPT_2), Split(r"\p{N}+"), Split("[0-9][0-9][0-9]")],
         ignore_merges: false,
         add_bos: false,
     },
@@ -89,7 +131,19 @@ const PRE_TOKENIZERS: &[PreTokenizer] = &[
         ignore_merges: false,
         add_bos: false,
     },
+    PreTokenizer {
+        names: &["deepseek-v3"],
+        nfc: false,
+        steps: &[Split(r"\p{N}{1,3}"), Split("[一-龥぀-ゟ゠-ヿ]+"), Split(DEEPSEEK_3)],
+        ignore_merges: false,
+        add_bos: false,
+    },
 ];
+
+/// A name of each way of cutting that is known.
+pub(crate) fn names_of_pre_tokenizers() -> impl Iterator<Item = &'static str> {
+    PRE_TOKENIZERS.iter().filter_map(|known| known.names.first().copied())
+}
 
 impl PreTokenizer {
     /// Finds the pre-tokenizer that `tokenizer.ggml.pre` names.

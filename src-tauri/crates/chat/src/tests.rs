@@ -50,7 +50,7 @@ fn header(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Header {
 
 /// Byte-level metadata: `<|endoftext|>` 0, `<|im_start|>` 1, `<|im_end|>` 2, `<think>` 3 (user-defined), the 256 bytes
 /// from 4, then what the merges make.
-fn byte_level(pre: &str, merges: &[&str]) -> Header {
+pub(crate) fn byte_level(pre: &str, merges: &[&str]) -> Header {
     let mut tokens: Vec<String> =
         ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>"].map(str::to_owned).to_vec();
     tokens.extend(byte_alphabet());
@@ -76,7 +76,7 @@ fn byte_level(pre: &str, merges: &[&str]) -> Header {
 }
 
 /// SentencePiece metadata: `<unk>` 0, `<s>` 1, `</s>` 2, the 256 bytes from 3, then the pieces with their scores.
-fn sentence_piece(pieces: &[(&str, f32)]) -> Header {
+pub(crate) fn sentence_piece(pieces: &[(&str, f32)]) -> Header {
     let mut tokens = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
     let mut scores = vec![0.0; 3];
     let mut kinds = vec![2, 3, 3];
@@ -101,7 +101,7 @@ fn sentence_piece(pieces: &[(&str, f32)]) -> Header {
     ])
 }
 
-fn with(mut header: Header, key: &str, value: Value) -> Header {
+pub(crate) fn with(mut header: Header, key: &str, value: Value) -> Header {
     header.metadata.insert(key.to_owned(), value);
     header
 }
@@ -112,7 +112,7 @@ fn without(mut header: Header, key: &str) -> Header {
 }
 
 /// A byte-level tokenizer with this chat template.
-fn with_template(template: &str) -> Tokenizer {
+pub(crate) fn with_template(template: &str) -> Tokenizer {
     let header = with(byte_level("gpt-2", &[]), "tokenizer.chat_template", Value::String(template.to_owned()));
     Tokenizer::from_gguf(&header).unwrap()
 }

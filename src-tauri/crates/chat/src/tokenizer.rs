@@ -14,6 +14,7 @@ pub struct Tokenizer {
     pub(crate) inner: tokenizers::Tokenizer,
     /// The compiled template, none, or why it cannot be used: text goes through all the same.
     template: Result<Option<ChatTemplate>, String>,
+    template_source: Option<String>,
     pub(crate) special_tokens: BTreeMap<String, String>,
     stop_ids: Vec<u32>,
 }
@@ -44,10 +45,11 @@ impl Tokenizer {
 
     pub(crate) fn assemble(parts: Parts) -> Self {
         let Parts { inner, template, special_tokens, mut stop_ids } = parts;
+        let template_source = template.as_ref().ok().cloned().flatten();
         let template = template.and_then(|source| source.map(|source| ChatTemplate::new(&source)).transpose());
         let eos = special_tokens.get("eos_token").and_then(|token| inner.token_to_id(token));
         stop_ids.extend(eos);
-        let mut this = Self { inner, template, special_tokens, stop_ids: Vec::new() };
+        let mut this = Self { inner, template, template_source, special_tokens, stop_ids: Vec::new() };
         stop_ids.extend(this.end_of_turn());
         this.stop_ids = stop_ids.into_iter().collect();
         this
@@ -104,6 +106,22 @@ impl Tokenizer {
     /// Whether the model has a chat template, and so can read messages.
     pub fn has_template(&self) -> bool {
         !matches!(self.template, Ok(None))
+    }
+
+    /// The chat template as the model has it, where there is one.
+    pub(crate) fn template_source(&self) -> Option<&str> {
+        self.template_source.as_deref()
+    }
+
+    /// Whether a beginning-of-sequence token is put before every text that is no rendered conversation.
+    pub fn adds_bos(&self) -> bool {
+        let bos = self.special_tokens.get("bos_token").and_then(|token| self.inner.token_to_id(token));
+        bos.is_some() && self.encode("").is_ok_and(|ids| ids.first().copied() == bos)
+    }
+
+    /// The texts of the tokens at which generation ends.
+    pub fn stop_tokens(&self) -> Vec<String> {
+        self.stop_ids.iter().filter_map(|&id| self.inner.id_to_token(id)).collect()
     }
 
     /// Whether the chat template asks for the date, so that the same conversation has other ids tomorrow unless

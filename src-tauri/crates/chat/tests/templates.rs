@@ -1,7 +1,9 @@
-//! Chat templates of well-known models, rendered here and by transformers.
+//! Chat templates rendered here and by transformers: those of well-known models, where they and transformers are at hand,
+//! and a few of our own, whose renderings are kept (`templates/rendered.json`; TIEBREAK_WRITE_RENDERED=1 makes them anew).
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,42 +39,44 @@ fn conversations() -> Vec<Vec<Message>> {
     all.iter().map(|messages| messages.iter().map(|(role, content)| Message::new(*role, *content)).collect()).collect()
 }
 
-#[test]
-fn templates_render_as_in_transformers() {
-    let folder = std::env::var_os("TIEBREAK_SHARED").map(|shared| PathBuf::from(shared).join("data/chat-templates"));
-    let (Some(folder), Some(python)) = (folder, std::env::var_os("TIEBREAK_PYTHON")) else {
-        eprintln!(
-            "left out: templates_render_as_in_transformers: it needs TIEBREAK_SHARED (a folder with \
-             data/chat-templates) and TIEBREAK_PYTHON (a Python with transformers)"
-        );
-        return;
-    };
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cases: Vec<_> = conversations().into_iter().flat_map(|case| [(case.clone(), false), (case, true)]).collect();
-    let special_tokens = json!({ "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>" });
+const SPECIAL_TOKENS: [(&str, &str); 3] = [("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")];
+
+/// What transformers makes of each conversation, by template; nothing where it fails.
+type Rendered = BTreeMap<String, Vec<Option<String>>>;
+
+fn cases() -> Vec<(Vec<Message>, bool)> {
+    conversations().into_iter().flat_map(|case| [(case.clone(), false), (case, true)]).collect()
+}
+
+fn rendered_by_transformers(python: &OsStr, folder: &Path) -> Rendered {
     let mut child = Command::new(python)
-        .args([here.join("tests/render_templates.py"), folder.clone()])
+        .args([&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render_templates.py"), folder])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let asked = json!({ "special_tokens": special_tokens, "conversations": cases });
+    let special_tokens: BTreeMap<_, _> = SPECIAL_TOKENS.into();
+    let asked = json!({ "special_tokens": special_tokens, "conversations": cases() });
     child.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
-    let expected: BTreeMap<String, Vec<Option<String>>> = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(expected.len() >= 50, "{} templates", expected.len());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
 
+fn assert_rendered(folder: &Path, expected: &Rendered) {
     let mut wrong = Vec::new();
     let mut equal = 0;
-    for (name, expected) in &expected {
+    for (name, expected) in expected {
         let model = tempfile::tempdir().unwrap();
-        std::fs::copy(here.join("../../../tests/golden/llama/tokenizer.json"), model.path().join("tokenizer.json"))
-            .unwrap();
+        let tokenizer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/golden/llama/tokenizer.json");
+        std::fs::copy(tokenizer, model.path().join("tokenizer.json")).unwrap();
         std::fs::copy(folder.join(name), model.path().join("chat_template.jinja")).unwrap();
-        std::fs::write(model.path().join("tokenizer_config.json"), special_tokens.to_string()).unwrap();
+        let special_tokens: BTreeMap<_, _> = SPECIAL_TOKENS.into();
+        std::fs::write(model.path().join("tokenizer_config.json"), json!(special_tokens).to_string()).unwrap();
         let tokenizer = Tokenizer::open(model.path()).unwrap();
+        let cases = cases();
+        assert_eq!(cases.len(), expected.len());
         for ((messages, generate), expected) in cases.iter().zip(expected) {
             match (tokenizer.render(messages, *generate), expected) {
                 (Ok(ours), Some(theirs)) if ours == *theirs => equal += 1,
@@ -85,4 +89,36 @@ fn templates_render_as_in_transformers() {
         }
     }
     assert!(wrong.is_empty(), "{} differ, {equal} are equal:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn templates_of_well_known_models_render_as_in_transformers() {
+    let folder = std::env::var_os("TIEBREAK_SHARED").map(|shared| PathBuf::from(shared).join("data/chat-templates"));
+    let (Some(folder), Some(python)) = (folder, std::env::var_os("TIEBREAK_PYTHON")) else {
+        eprintln!(
+            "left out: templates_of_well_known_models_render_as_in_transformers: it needs TIEBREAK_SHARED (a folder with \
+             data/chat-templates) and TIEBREAK_PYTHON (a Python with transformers)"
+        );
+        return;
+    };
+    let expected = rendered_by_transformers(&python, &folder);
+    assert!(expected.len() >= 60, "{} templates", expected.len());
+    assert_rendered(&folder, &expected);
+}
+
+#[test]
+fn our_own_templates_render_as_transformers_rendered_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates");
+    let kept = folder.join("rendered.json");
+    if std::env::var_os("TIEBREAK_WRITE_RENDERED").is_some() {
+        let python = std::env::var_os("TIEBREAK_PYTHON").expect("TIEBREAK_PYTHON names a Python with transformers");
+        let rendered = serde_json::to_string_pretty(&rendered_by_transformers(&python, &folder)).unwrap();
+        std::fs::write(&kept, rendered + "\n").unwrap();
+    }
+    let expected: Rendered = serde_json::from_str(&std::fs::read_to_string(&kept).unwrap()).unwrap();
+    let templates = std::fs::read_dir(&folder)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "jinja"));
+    assert_eq!(expected.len(), templates.count());
+    assert_rendered(&folder, &expected);
 }

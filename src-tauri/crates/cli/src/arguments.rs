@@ -1,6 +1,6 @@
 //! The command line's words.
 
-use api::{FloatType, ModelChoice, Sampling, Truncation};
+use api::{BaseDtype, FloatType, GgufType, ModelChoice, Sampling, Truncation};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -123,6 +123,13 @@ pub(crate) enum Command {
         /// What merged weights are stored as [default: as in the base's config.json; bf16 where that is a GGUF file]
         #[arg(long, value_enum, requires = "merged")]
         dtype: Option<StoredType>,
+        /// Instead of the adapter, the run's model with the adapter merged in as one GGUF file, which llama.cpp and Ollama
+        /// load, with a Modelfile beside it. It is read again and compared like merged weights
+        #[arg(long, value_enum, value_name = "TYPE", requires = "run", conflicts_with = "merged")]
+        gguf: Option<BlockType>,
+        /// The adapter as a GGUF file: --lora of llama.cpp, ADAPTER of the Modelfile beside it
+        #[arg(long, requires = "run", conflicts_with_all = ["merged", "gguf"])]
+        lora_gguf: bool,
         /// A project
         #[arg(long)]
         project: Option<PathBuf>,
@@ -179,6 +186,33 @@ impl From<StoredType> for FloatType {
     }
 }
 
+/// What the tensors of a GGUF file are stored as.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BlockType {
+    /// As they are in the base, which must be a GGUF file; what the adapter does not touch is copied as it lies
+    #[value(name = "as_base")]
+    AsBase,
+    /// 16-bit floats
+    F16,
+    /// Some 8.5 bits per weight
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// Some 4.8 bits per weight, in llama.cpp's mixture Q4_K_M
+    #[value(name = "q4_k")]
+    Q4K,
+}
+
+impl From<BlockType> for GgufType {
+    fn from(stored: BlockType) -> Self {
+        match stored {
+            BlockType::AsBase => Self::AsBase,
+            BlockType::F16 => Self::F16,
+            BlockType::Q8_0 => Self::Q8_0,
+            BlockType::Q4K => Self::Q4K,
+        }
+    }
+}
+
 /// Model, adapter, device.
 #[derive(Debug, Args)]
 pub(crate) struct Choice {
@@ -191,9 +225,9 @@ pub(crate) struct Choice {
     /// cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Float type of the weights
-    #[arg(long, default_value = "f32")]
-    dtype: String,
+    /// What the weights are kept as: auto (as the file has them), f32, bf16, f16, q8 or q4
+    #[arg(long, default_value_t)]
+    dtype: BaseDtype,
 }
 
 impl From<Choice> for ModelChoice {

@@ -107,8 +107,13 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let reply = api::report(&ReportRequest { run, eval, output_dir }, &mut context)?;
             print("report", &reply, format!("report: {}", reply.html.display()));
         }
-        Command::Export { run, merged, dtype, project, output_dir } => {
-            let weights = if merged { Weights::Merged(dtype.map(Into::into)) } else { Weights::Adapter };
+        Command::Export { run, merged, dtype, gguf, lora_gguf, project, output_dir } => {
+            let weights = match gguf {
+                Some(stored) => Weights::Gguf(stored.into()),
+                None if lora_gguf => Weights::LoraGguf,
+                None if merged => Weights::Merged(dtype.map(Into::into)),
+                None => Weights::Adapter,
+            };
             let request = ExportRequest { run, weights, project, output_dir };
             for exported in api::export(&request, &mut context)?.exported {
                 let mut words = format!("{}: {}", exported.what, exported.path.display());

@@ -13,7 +13,7 @@ use crate::{BlockType, Error, Value};
 pub const MAX_VALUES: u64 = 1 << 23;
 
 /// A tensor of ggml has at most this many axes (`GGML_MAX_DIMS`).
-const MAX_AXES: u32 = 4;
+pub(crate) const MAX_AXES: u32 = 4;
 
 /// The smallest metadata entry: an empty key's length, a type and one byte.
 const SMALLEST_ENTRY: u64 = 8 + 4 + 1;
@@ -22,7 +22,7 @@ const SMALLEST_ENTRY: u64 = 8 + 4 + 1;
 const SMALLEST_TENSOR: u64 = 8 + 4 + 4 + 8;
 
 /// Where data begins after the header, unless `general.alignment` says otherwise.
-const DEFAULT_ALIGNMENT: u64 = 32;
+pub(crate) const DEFAULT_ALIGNMENT: u64 = 32;
 
 /// What stands before the data of a GGUF file.
 #[derive(Debug, Clone, PartialEq)]

@@ -155,7 +155,7 @@ fn any_scalar() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn any_value() -> impl Strategy<Value = Value> {
+pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
         4 => any_scalar(),
         1 => prop::collection::vec(".{0,8}".prop_map(Value::String), 0..6).prop_map(Value::Array),

@@ -1,12 +1,13 @@
 //! The kernels that are ours, in the shapes of a 135M model. `train` has the bench of a whole training step.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use model::Batch;
 use model::ops::attention::{self, Attention};
 use model::ops::gated::{self, Activation};
-use model::ops::{response_logps, rms_norm};
+use model::ops::{blocks, response_logps, rms_norm};
+use model::{Batch, Weight};
 
 fn random(shape: impl Into<candle_core::Shape>) -> Tensor {
     Tensor::randn(0f32, 0.05, shape, &Device::Cpu).unwrap()
@@ -29,7 +30,7 @@ fn kernels(c: &mut Criterion) {
     let (q, k, v) = (random((rows, 576)), random((rows, 192)), random((rows, 192)));
     let (gate, up) = (random((rows, 1536)), random((rows, 1536)));
     let weight = random(576);
-    let head = random((49_152, 576));
+    let head = Weight::floats(&random((49_152, 576))).unwrap();
     let targets: Vec<u32> = (0..128).collect();
     let hidden = random((128, 576));
     let mut group = c.benchmark_group("kernels");
@@ -46,6 +47,16 @@ fn kernels(c: &mut Criterion) {
     group.bench_function("response log-probabilities with gradient", |b| {
         b.iter(|| response_logps::forward(&hidden, &head, &targets, None, true).unwrap());
     });
+    group.finish();
+
+    // A weight of several megabytes in each of the formats of everyday files.
+    let mut group = c.benchmark_group("decode blocks");
+    let mut numbers = vec![0f32; 1 << 22];
+    group.throughput(Throughput::Elements(1 << 22));
+    for format in [GgmlDType::Q4_0, GgmlDType::Q4_1, GgmlDType::Q5_0, GgmlDType::Q8_0, GgmlDType::Q4K, GgmlDType::Q6K] {
+        let raw = vec![0x29; blocks::bytes_of(format, numbers.len()).unwrap()];
+        group.bench_function(format!("{format:?}"), |b| b.iter(|| blocks::decode(format, &raw, &mut numbers)));
+    }
     group.finish();
 }
 

@@ -111,7 +111,7 @@ pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read
             let name = key(&linear.name, part);
             file.check(&name, shape)?;
             names.remove(&name);
-            let tensor = file.tensor(&name, DType::F32, device)?;
+            let tensor = file.tensor(&name, device)?;
             // Zero times a number is zero unless the number is NaN or infinite.
             let sum = (&tensor * 0.0)?.sum_all()?.to_scalar::<f32>()?;
             if sum == 0.0 { Ok(tensor) } else { Err(Error::NonFinite { what: format!("a value of \"{name}\"") }) }

@@ -1,5 +1,6 @@
 //! A whole decoder: log-probabilities of a packed batch, the gradients of its adapter, and new tokens from a cache.
 
+use crate::base_dtype::BaseDtype;
 use crate::batch::Batch;
 use crate::cache::{KvCache, LayerCache};
 use crate::config::{Config, Rotation};
@@ -10,10 +11,12 @@ use crate::layer::{self, Layer};
 use crate::linear::{Linear, Pass};
 use crate::lora::{Gradients, Lora};
 use crate::lora_config::{LinearShape, LoraConfig};
+use crate::memory::ModelSize;
 use crate::norm::{Norm, OptionalNorm};
 use crate::ops::attention::Attention;
 use crate::ops::response_logps::TokenScores;
 use crate::rotary::{PassAngles, Rotary};
+use crate::weight::Weight;
 use crate::weights::{self, Source};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -25,12 +28,15 @@ use std::path::Path;
 pub struct Decoder {
     config: Config,
     /// `[vocabulary, width]`.
-    embedding: Tensor,
+    embedding: Weight,
     layers: Vec<(Layer, Rotation)>,
     head: Head,
     linears: Vec<LinearShape>,
     rotary: Rotary,
     dtype: DType,
+    base_dtype: BaseDtype,
+    size: ModelSize,
+    unquantised: Vec<String>,
     device: Device,
 }
 
@@ -75,40 +81,64 @@ impl Decoder {
     ///
     /// # Errors
     /// When a file is missing, damaged or of a kind that is not supported; the error says which and what to do.
-    pub fn load(path: &Path, device: &Device, dtype: DType) -> Result<Self> {
-        let Source { config, vars, .. } = weights::open(path, dtype, device)?;
-        Self::new(config, &vars)
+    pub fn load(path: &Path, device: &Device, dtype: BaseDtype) -> Result<Self> {
+        Self::from_source(&weights::open(path, dtype, device)?)
     }
 
-    /// From weights under Hugging Face's names.
+    /// From an opened model, its matrices kept as its dtype says.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a weight cannot be kept in that type.
+    pub fn from_source(source: &Source) -> Result<Self> {
+        let mut decoder = Self::of(source.config.clone(), &source.vars, &|name, shape| source.matrix(name, shape))?;
+        decoder.base_dtype = source.dtype();
+        decoder.size = source.size();
+        decoder.unquantised = source.unquantised().to_vec();
+        Ok(decoder)
+    }
+
+    /// From weights under Hugging Face's names, in their float type.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape than the configuration says.
     pub fn new(config: Config, vars: &VarBuilder) -> Result<Self> {
+        Self::of(config, vars, &|name, shape| Weight::floats(&vars.root().get(shape, name)?))
+    }
+
+    fn of(config: Config, vars: &VarBuilder, matrix: &Matrix) -> Result<Self> {
         let Config { hidden_size: width, vocab_size, .. } = config;
         let (dtype, device) = (vars.dtype(), vars.device().clone());
         let inner = vars.pp("model");
-        let embedding = inner.get((vocab_size, width), "embed_tokens.weight")?;
+        let embedding = matrix("model.embed_tokens.weight", (vocab_size, width))?;
         let linears = config.linears();
         let layers = config
             .layers
             .iter()
             .enumerate()
             .map(|(i, attends)| {
-                let vars = LayerVars { config: &config, vars: inner.pp("layers").pp(i), linears: &linears };
+                let vars = LayerVars { config: &config, vars: inner.pp("layers").pp(i), matrix, linears: &linears };
                 Ok((vars.layer(attends.window)?, attends.rotation))
             })
             .collect::<Result<Vec<_>>>()?;
         let norm = norm(&config, &inner, "norm", width)?;
-        let weight = if config.tie_word_embeddings {
-            embedding.clone()
-        } else {
-            vars.get((vocab_size, width), "lm_head.weight")?
-        };
+        let weight =
+            if config.tie_word_embeddings { embedding.clone() } else { matrix("lm_head.weight", (vocab_size, width))? };
         let linear = Linear::new(weight, None, linears.len() - 1);
         let head = Head { norm, linear, softcap: config.logit_softcap };
         let rotary = Rotary::new(&config);
-        Ok(Self { config, embedding, layers, head, linears, rotary, dtype, device })
+        Ok(Self {
+            size: ModelSize::in_f32(&config),
+            base_dtype: BaseDtype::F32,
+            unquantised: Vec::new(),
+            config,
+            embedding,
+            layers,
+            head,
+            linears,
+            rotary,
+            dtype,
+            device,
+        })
     }
 
     /// The model's configuration.
@@ -126,9 +156,24 @@ impl Decoder {
         &self.device
     }
 
-    /// Float type of the weights and of the computation.
+    /// Float type of the computation.
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// What its weights are kept as.
+    pub fn base_dtype(&self) -> BaseDtype {
+        self.base_dtype
+    }
+
+    /// What the formula of memory has to know of it.
+    pub fn size(&self) -> &ModelSize {
+        &self.size
+    }
+
+    /// Matrices that were to be quantised and are not: see [`Source::unquantised`].
+    pub fn unquantised(&self) -> &[String] {
+        &self.unquantised
     }
 
     /// A new adapter that changes nothing yet, as [`Lora::init`], and with DoRA its magnitudes.
@@ -279,7 +324,7 @@ impl Decoder {
     }
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        let rows = self.embedding.index_select(&Tensor::new(ids, &self.device)?, 0)?;
+        let rows = self.embedding.rows(ids)?;
         let scale = self.config.embedding_scale();
         #[allow(clippy::float_cmp)] // Exactly 1 in families without one.
         Ok(if scale == 1.0 { rows } else { (rows * scale)? })
@@ -289,6 +334,9 @@ impl Decoder {
         Ok(self.rotary.angles(batch.positions(), &batch.lengths(), self.dtype, &self.device)?)
     }
 }
+
+/// Gives a matrix by its Hugging Face name and its shape.
+type Matrix<'a> = dyn Fn(&str, (usize, usize)) -> Result<Weight> + 'a;
 
 fn norm(config: &Config, vars: &VarBuilder, name: &str, width: usize) -> Result<Norm> {
     let weight = vars.pp(name).get(width, "weight")?;
@@ -300,6 +348,7 @@ fn norm(config: &Config, vars: &VarBuilder, name: &str, width: usize) -> Result<
 struct LayerVars<'a> {
     config: &'a Config,
     vars: VarBuilder<'a>,
+    matrix: &'a Matrix<'a>,
     linears: &'a [LinearShape],
 }
 
@@ -363,7 +412,8 @@ impl LayerVars<'_> {
             return Err(candle_core::Error::msg(format!("{} is not among the model's linears", vars.prefix())).into());
         };
         let bias = if bias { Some(vars.get(out_features, "bias")?) } else { None };
-        Ok(Linear::new(vars.get((out_features, in_features), "weight")?, bias, place))
+        let weight = (self.matrix)(&format!("{}.weight", vars.prefix()), (out_features, in_features))?;
+        Ok(Linear::new(weight, bias, place))
     }
 }
 

@@ -123,7 +123,7 @@ pub enum Error {
     },
 
     /// A weight is too large for the type that it is to be stored as.
-    #[error("a merged weight of \"{name}\" is {value:e}, too large for {dtype}. Choose bf16 or f32")]
+    #[error("a weight of \"{name}\" is {value:e}, too large for {dtype}. Choose bf16 or f32")]
     TooLarge {
         /// The tensor.
         name: String,

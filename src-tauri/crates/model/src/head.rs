@@ -98,7 +98,7 @@ impl Head {
         self.for_chunks(&saved.normed, saved.low.as_ref(), pass, |logits, chunk| {
             if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], self.softcap, true)? {
                 let d_logits = residual.broadcast_mul(&d.narrow(0, chunk.start, chunk.len())?)?;
-                dx.push(d_logits.matmul(&self.linear.weight)?);
+                dx.push(self.linear.weight.backward(&d_logits)?);
                 d_low.push((d_logits.matmul(&w.b)? * w.scale)?);
                 if let Some(low) = &saved.low {
                     db = (&db + d_logits.t()?.matmul(&low.narrow(0, chunk.start, chunk.len())?)?)?;
@@ -121,7 +121,7 @@ impl Head {
         let rows = normed.dim(0)?;
         for first in (0..rows).step_by(CHUNK) {
             let count = CHUNK.min(rows - first);
-            let mut logits = normed.narrow(0, first, count)?.matmul(&self.linear.weight.t()?)?;
+            let mut logits = self.linear.weight.product(&normed.narrow(0, first, count)?)?;
             if let (Some(low), Some((_, w))) = (low, self.linear.adapter(pass)) {
                 logits = (logits + low.narrow(0, first, count)?.matmul(&w.b.t()?)?)?;
             }

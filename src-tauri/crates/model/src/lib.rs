@@ -5,6 +5,7 @@
 //! and adds the gradients of the adapter. Frozen weights never receive one. [`Decoder`] is the way in.
 
 pub mod adapter;
+pub mod base_dtype;
 pub mod batch;
 pub mod cache;
 pub mod config;
@@ -16,13 +17,17 @@ mod layer;
 mod linear;
 pub mod lora;
 pub mod lora_config;
+pub mod lora_gguf;
 pub mod memory;
 pub mod merge;
+pub mod merge_gguf;
 mod norm;
 pub mod ops;
 mod rotary;
+mod weight;
 pub mod weights;
 
+pub use base_dtype::BaseDtype;
 pub use batch::Batch;
 pub use cache::KvCache;
 pub use config::Config;
@@ -30,5 +35,7 @@ pub use decoder::{Decoder, ForwardOptions, Trace};
 pub use error::{Error, Result};
 pub use lora::{Gradients, Lora};
 pub use lora_config::{LinearShape, LoraConfig, Patterns, TargetModules};
+pub use merge_gguf::GgufType;
 pub use ops::response_logps::TokenScores;
+pub use weight::Weight;
 pub use weights::FloatType;

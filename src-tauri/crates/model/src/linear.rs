@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::lora::{Direction, Gradients, Lora, LoraWeight};
 use crate::ops::dropout;
+use crate::weight::Weight;
 use candle_core::Tensor;
 use std::sync::OnceLock;
 
@@ -15,7 +16,7 @@ pub(crate) struct Pass<'a> {
 
 pub(crate) struct Linear {
     /// `[out, in]`, frozen.
-    pub(crate) weight: Tensor,
+    pub(crate) weight: Weight,
     pub(crate) bias: Option<Tensor>,
     /// Place in the model's list of linears.
     pub(crate) place: usize,
@@ -35,7 +36,7 @@ pub(crate) struct Saved {
 pub(crate) type Low = Option<Saved>;
 
 impl Linear {
-    pub(crate) fn new(weight: Tensor, bias: Option<Tensor>, place: usize) -> Self {
+    pub(crate) fn new(weight: Weight, bias: Option<Tensor>, place: usize) -> Self {
         Self { weight, bias, place, row_squares: OnceLock::new() }
     }
 
@@ -132,7 +133,7 @@ impl Linear {
         if let Some(squares) = self.row_squares.get() {
             return Ok(squares);
         }
-        let squares = self.weight.sqr()?.sum(1)?;
+        let squares = self.weight.row_squares()?;
         Ok(self.row_squares.get_or_init(|| squares))
     }
 
@@ -152,12 +153,12 @@ impl Linear {
 
     /// `x Wᵀ`.
     fn times(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.matmul(&self.weight.t()?)?)
+        self.weight.product(x)
     }
 
     /// `dy W`.
     fn times_back(&self, dy: &Tensor) -> Result<Tensor> {
-        Ok(dy.matmul(&self.weight)?)
+        self.weight.backward(dy)
     }
 
     fn biased(&self, y: Tensor) -> Result<Tensor> {
@@ -193,7 +194,8 @@ mod tests {
 
     /// A linear with a bias, and a DoRA adapter none of whose parameters is at its start.
     fn scene(dropout: f64) -> (Linear, Lora) {
-        let linear = Linear::new(random(&[OUT, IN], 1), Some(random(&[OUT], 2)), 0);
+        let weight = Weight::floats(&random(&[OUT, IN], 1)).unwrap();
+        let linear = Linear::new(weight, Some(random(&[OUT], 2)), 0);
         let shape = LinearShape { name: "q_proj".into(), in_features: IN, out_features: OUT };
         let config =
             LoraConfig { r: 2, lora_alpha: 3.0, lora_dropout: dropout, use_dora: true, ..LoraConfig::default() };
@@ -214,7 +216,7 @@ mod tests {
         let (y, _) = linear.forward(&x, Pass { lora: Some(&lora), dropout: None }).unwrap();
         // Equation 5 word for word: m (W + s B A) / ‖W + s B A‖, the norm of each row.
         let w = &lora.weights()[0];
-        let adapted = (&linear.weight + (w.b.matmul(&w.a).unwrap() * 1.5).unwrap()).unwrap();
+        let adapted = (random(&[OUT, IN], 1) + (w.b.matmul(&w.a).unwrap() * 1.5).unwrap()).unwrap();
         let norm = adapted.sqr().unwrap().sum_keepdim(1).unwrap().sqrt().unwrap();
         let gain = w.magnitude.as_ref().unwrap().unsqueeze(1).unwrap().div(&norm).unwrap();
         let weight = adapted.broadcast_mul(&gain).unwrap();

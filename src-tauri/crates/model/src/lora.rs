@@ -43,6 +43,11 @@ impl LoraWeight {
         Self { name: name.into(), a, b, scale, magnitude: None, direction: OnceLock::new() }
     }
 
+    /// Rows of `A` and columns of `B`.
+    pub fn rank(&self) -> usize {
+        self.a.dims().first().copied().unwrap_or(0)
+    }
+
     /// The numbers in it under PEFT's names.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (String, &Tensor)> {
         let (a, b) = (("lora_A.weight", &self.a), ("lora_B.weight", &self.b));
@@ -116,7 +121,7 @@ impl Lora {
         Ok(Self::new(config, weights, linears))
     }
 
-    fn new(config: LoraConfig, weights: Vec<LoraWeight>, linears: &[LinearShape]) -> Self {
+    pub(crate) fn new(config: LoraConfig, weights: Vec<LoraWeight>, linears: &[LinearShape]) -> Self {
         let slots = linears.iter().map(|l| weights.iter().position(|w| w.name == l.name)).collect();
         Self { config, weights, slots }
     }

@@ -49,7 +49,27 @@ impl AdapterSize {
     }
 }
 
-/// Bytes by what they hold. Weights and activations in f32.
+/// What the formula has to know of a frozen model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelSize {
+    /// What it is made of.
+    pub config: Config,
+    /// Bytes of its weights as they are kept.
+    pub weights: u64,
+    /// Bytes of weights that are expanded at once while they are used; 0 where all are f32.
+    pub expanded: u64,
+}
+
+impl ModelSize {
+    /// Of a model whose weights are all f32.
+    pub fn in_f32(config: &Config) -> Self {
+        let count = |shape: Vec<usize>| shape.into_iter().map(|n| n as u64).product::<u64>();
+        let weights = config.tensors().into_iter().map(|(_, shape)| 4 * count(shape)).sum();
+        Self { config: config.clone(), weights, expanded: 0 }
+    }
+}
+
+/// Bytes by what they hold. Activations in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
     /// The frozen weights.
@@ -64,11 +84,11 @@ pub struct Estimate {
 
 impl Estimate {
     /// The formula for one forward and backward of this batch.
-    pub fn training(config: &Config, lora: &Lora, batch: &Batch, recompute: bool) -> Self {
-        let linears = config.linears();
+    pub fn training(model: &ModelSize, lora: &Lora, batch: &Batch, recompute: bool) -> Self {
+        let linears = model.config.linears();
         let adapted = lora.weights().iter().filter_map(|w| linears.iter().find(|linear| linear.name == w.name));
-        let adapter = AdapterSize::over(lora.config(), config, adapted);
-        Self::of_step(config, adapter, batch.tokens() as u64, batch.targets().len() as u64, recompute)
+        let adapter = AdapterSize::over(lora.config(), &model.config, adapted);
+        Self::of_step(model, adapter, batch.tokens() as u64, batch.targets().len() as u64, recompute)
     }
 
     /// The same before there is an adapter or a batch: for `tokens` packed tokens of which `targets` are predicted.
@@ -77,26 +97,36 @@ impl Estimate {
     /// and `m` (MLP), and `V` the vocabulary, one layer saves `S = T (5 d + 2 q + 2 k + 3 m + heads + 7 r)` numbers.
     /// Kept are `L T d` with recomputation, `L S` without, and `4 N d` for the head. While a layer runs backward,
     /// `S + T (4 d + 3 q + 3 k + 3 m)` more, and while the head runs, `2 C V` for its chunk of `C` rows and as much of
-    /// the same shape for the product that forms them. DoRA keeps the outputs of a layer's adapted linears besides, and
-    /// needs as much again while the layer runs backward.
-    pub fn of_step(config: &Config, adapter: AdapterSize, tokens: u64, targets: u64, recompute: bool) -> Self {
+    /// the same shape for the product that forms them. In either a piece of a weight is expanded, where weights are kept in
+    /// fewer bits than f32 has.
+    ///
+    /// What some families have is added: norms over queries and keys keep `T (q + k + heads + key heads)`, norms after
+    /// attention and MLP `T (2 d + 2)`, a soft cap on the logits needs `2 C V` more, and fused projections `T (q + 2 k + 2 m)`
+    /// while they are cut up. DoRA keeps the outputs of a layer's adapted linears, and needs as much again while the layer
+    /// runs backward.
+    pub fn of_step(model: &ModelSize, adapter: AdapterSize, tokens: u64, targets: u64, recompute: bool) -> Self {
+        let config = &model.config;
         let (layers, width) = (config.num_hidden_layers as u64, config.hidden_size as u64);
         let query = (config.num_attention_heads * config.head_dim) as u64;
         let key = (config.num_key_value_heads * config.head_dim) as u64;
         let (inner, vocabulary) = (config.intermediate_size as u64, config.vocab_size as u64);
         let AdapterSize { rank, parameters, directed } = adapter;
-        let saved = tokens
-            * (5 * width + 2 * query + 2 * key + 3 * inner + config.num_attention_heads as u64 + 7 * rank + directed);
-        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + directed);
+        let (heads, key_heads) = (config.num_attention_heads as u64, config.num_key_value_heads as u64);
+        let only_if = |has: bool, numbers: u64| if has { numbers } else { 0 };
+        let family = config.architecture;
+        let norms = only_if(family.norms_queries_and_keys(), query + key + heads + key_heads)
+            + only_if(family.layer_norms().mlp_output.is_some(), 2 * width + 2);
+        let cut = only_if(family.fuses_projections(), query + 2 * key + 2 * inner);
+        let saved = tokens * (5 * width + 2 * query + 2 * key + 3 * inner + heads + 7 * rank + norms + directed);
+        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + cut + directed);
         let kept = layers * if recompute { tokens * width } else { saved } + 4 * targets * width;
         let chunk = (CHUNK as u64).min(targets) * vocabulary;
-        let weights: u64 =
-            config.tensors().iter().map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>()).sum();
         Self {
-            weights: 4 * weights,
+            weights: model.weights,
             adapter: 4 * 6 * parameters,
             kept: 4 * kept,
-            transient: 4 * (saved + running).max(4 * chunk),
+            transient: 4 * (saved + running).max((4 + only_if(config.logit_softcap.is_some(), 2)) * chunk)
+                + model.expanded,
         }
     }
 

@@ -7,9 +7,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use serde_json::{Map, Value, json};
 
+use crate::base_dtype::BaseDtype;
 use crate::config::{Config, OUTPUT_HEAD};
 use crate::error::{Error, Result};
 use crate::lora::{Lora, LoraWeight};
@@ -28,7 +29,7 @@ struct Sizes {
 const SIZES: Sizes = Sizes { file: 5_000_000_000, piece: 1 << 20 };
 
 const CONFIG: &str = "config.json";
-const EMBEDDING: &str = "model.embed_tokens.weight";
+pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// The type that the weights of a Hugging Face folder are stored in, as its `config.json` says; none for a GGUF file,
 /// and where it does not say.
@@ -46,7 +47,8 @@ pub fn stored_type(base: &Path) -> Result<Option<FloatType>> {
 }
 
 /// Writes `config.json` and the weights of the model at `base` with the adapter at `adapter` merged in, into `folder`,
-/// which must be there. `progress` is told the bytes written and those in all, and says whether to go on; false where it
+/// which must be there. `kept` is what the base's weights were kept as in training: an adapter that was trained on rounded
+/// weights goes into these. `progress` is told the bytes written and those in all, and says whether to go on; false where it
 /// said no, and then the folder is not complete.
 ///
 /// An adapter on the output head of a model whose head is its embedding unties the two: the adapter changes the head
@@ -57,23 +59,25 @@ pub fn stored_type(base: &Path) -> Result<Option<FloatType>> {
 /// type, the model cannot be described by a `config.json`, or the folder cannot be written.
 pub fn write(
     base: &Path,
+    kept: BaseDtype,
     adapter: &Path,
     dtype: FloatType,
     folder: &Path,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<bool> {
-    write_in(SIZES, base, adapter, dtype, folder, progress)
+    write_in(SIZES, base, kept, adapter, dtype, folder, progress)
 }
 
 fn write_in(
     sizes: Sizes,
     base: &Path,
+    kept: BaseDtype,
     adapter: &Path,
     dtype: FloatType,
     folder: &Path,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<bool> {
-    let source = weights::open(base, DType::F32, &Device::Cpu)?;
+    let source = weights::open(base, kept, &Device::Cpu)?;
     let lora = Lora::load(adapter, &source.config.linears(), &Device::Cpu)?;
     let untied = source.config.tie_word_embeddings && lora.weights().iter().any(|weight| weight.name == OUTPUT_HEAD);
     let config = config_of(base, &source, untied, dtype)?;
@@ -113,14 +117,14 @@ fn write_in(
 }
 
 /// First row and number of rows of each piece of a tensor, at most `most` rows, but at least one.
-fn pieces(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn pieces(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let most = most.max(1);
     (0..rows).step_by(most).map(move |start| (start, most.min(rows - start)))
 }
 
 /// `W + s · B A` for the rows of a linear from `start` on; with DoRA (arXiv 2402.09353, Eq. 5) each divided by its norm and
 /// multiplied by its magnitude.
-fn merge_rows(rows: &Tensor, weight: &LoraWeight, start: usize) -> Result<Tensor> {
+pub(crate) fn merge_rows(rows: &Tensor, weight: &LoraWeight, start: usize) -> Result<Tensor> {
     let count = rows.dims()[0];
     let delta = weight.b.narrow(0, start, count)?.contiguous()?.matmul(&weight.a)?;
     let adapted = (rows + (delta * weight.scale)?)?;

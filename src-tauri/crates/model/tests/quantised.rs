@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use candle_core::quantized::{GgmlDType, gguf_file};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
-use model::{Decoder, KvCache};
+use model::{BaseDtype, Decoder, KvCache};
 
 /// Logits after the last token, from both readers of one file.
 fn both(block: GgmlDType) -> (Vec<f32>, Vec<f32>) {
@@ -21,7 +21,7 @@ fn both(block: GgmlDType) -> (Vec<f32>, Vec<f32>) {
     let input = Tensor::new(&ids, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
     let expected = theirs.forward(&input, 0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
 
-    let ours = Decoder::load(&path, &Device::Cpu, DType::F32).unwrap();
+    let ours = Decoder::load(&path, &Device::Cpu, BaseDtype::F32).unwrap();
     let mut cache = KvCache::new(ours.config(), 1, ids.len());
     let logits = ours.extend(None, &mut cache, &[(0, &ids)]).unwrap();
     (logits.flatten_all().unwrap().to_vec1().unwrap(), expected)

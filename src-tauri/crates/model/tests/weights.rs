@@ -8,12 +8,12 @@ use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use model::weights::{self, Kind, Source};
-use model::{Config, Error};
+use model::{BaseDtype, Config, Error};
 use proptest::prelude::*;
 use testkit::TinyLlama;
 
 fn open(path: &Path) -> model::Result<Source> {
-    weights::open(path, DType::F32, &Device::Cpu)
+    weights::open(path, BaseDtype::Auto, &Device::Cpu)
 }
 
 fn refused(path: &Path) -> Error {
@@ -129,12 +129,19 @@ fn half_precision_weights_become_the_dtype_asked_for() {
         let tiny = TinyLlama { dtype: stored, ..TinyLlama::default() };
         tiny.write_folder(dir.path()).unwrap();
         let (name, original) = tiny.tensors().unwrap().swap_remove(3);
-        for asked in [DType::F32, DType::BF16, DType::F64] {
+        for (asked, kept) in [
+            (BaseDtype::Auto, stored),
+            (BaseDtype::F32, DType::F32),
+            (BaseDtype::Bf16, DType::BF16),
+            (BaseDtype::F16, DType::F16),
+        ] {
             let source = weights::open(dir.path(), asked, &Device::Cpu).unwrap();
             let found = source.vars.get(original.dims(), &name).unwrap();
-            assert_eq!(found.dtype(), asked);
-            let expected = original.to_dtype(stored).unwrap().to_dtype(asked).unwrap().to_dtype(DType::F32).unwrap();
-            assert_eq!(bits(&found.to_dtype(DType::F32).unwrap()), bits(&expected));
+            let expected = original.to_dtype(stored).unwrap().to_dtype(kept).unwrap().to_dtype(DType::F32).unwrap();
+            assert_eq!(bits(&found), bits(&expected));
+            let weight = source.matrix(&name, original.dims2().unwrap()).unwrap();
+            assert_eq!(weight.bytes() as usize, original.elem_count() * kept.size_in_bytes());
+            assert_eq!(weight.compute_type(), DType::F32);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! One optimiser step in tokens per second: forward, loss, backward, `AdamW`.
+//! One optimiser step in tokens per second (forward, loss, backward, `AdamW`), and one step of generation; with weights
+//! expanded once, and as the file has them.
 //!
 //! `TIEBREAK_BENCH_MODEL` names a model folder or GGUF file; without it a tiny random one is made, which measures the
 //! overhead around the kernels.
@@ -6,7 +7,7 @@
 use candle_core::{DType, Device};
 use chat::Tokenizer;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use model::{Decoder, ForwardOptions, Gradients, Lora, LoraConfig};
+use model::{BaseDtype, Decoder, ForwardOptions, Gradients, KvCache, Lora, LoraConfig};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,6 @@ fn step(criterion: &mut Criterion) {
         },
         PathBuf::from,
     );
-    let decoder = Decoder::load(&model, &Device::Cpu, DType::F32).expect("a model");
     let tokenizer = Tokenizer::open(&model).expect("a tokenizer");
     let limits = train::RunConfig::default().limits();
     let rows = testkit::pairs(PAIRS, 1);
@@ -40,30 +40,42 @@ fn step(criterion: &mut Criterion) {
     let shape =
         Shape { beta: 0.1, label_smoothing: 0.0, discopop_tau: DISCOPOP_TAU, divergence: Divergence::ReverseKl };
     let objective = Objective { terms: vec![(LossType::Sigmoid, 1.0)], shape };
-    let mut generator = ChaCha8Rng::seed_from_u64(1);
-    let mut lora = Lora::init(&LoraConfig::default(), decoder.linears(), &mut generator, DType::F32, &Device::Cpu)
-        .expect("an adapter");
-    let mut optimizer = {
-        let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
-        AdamW::new(&parameters, 0.0).expect("moments")
-    };
     let mut group = criterion.benchmark_group("training step");
     group.sample_size(10).throughput(Throughput::Elements(batch.tokens() as u64));
-    for recompute in [false, true] {
-        group.bench_function(if recompute { "layers recomputed" } else { "layers kept" }, |bencher| {
+    for dtype in [BaseDtype::F32, BaseDtype::Auto] {
+        let decoder = Decoder::load(&model, &Device::Cpu, dtype).expect("a model");
+        let mut generator = ChaCha8Rng::seed_from_u64(1);
+        let mut lora = Lora::init(&LoraConfig::default(), decoder.linears(), &mut generator, DType::F32, &Device::Cpu)
+            .expect("an adapter");
+        let mut optimizer = {
+            let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
+            AdamW::new(&parameters, 0.0).expect("moments")
+        };
+        for recompute in [false, true] {
+            let layers = if recompute { "recomputed" } else { "kept" };
+            group.bench_function(format!("weights {dtype}, layers {layers}"), |bencher| {
+                bencher.iter(|| {
+                    let options = ForwardOptions { recompute, dropout: None };
+                    let trace = decoder.forward(&lora, &batch, options).expect("a forward");
+                    let pairs = dataset.examples.iter().zip(&references);
+                    let scores = Scores::new(Counting::default(), &batch, trace.tokens(), pairs);
+                    let d_tokens = scores.d_tokens(&objective.evaluate(&scores.logps()), 1.0);
+                    let mut gradients = Gradients::zeros(&lora).expect("gradients");
+                    decoder.backward_tokens(&lora, trace, &d_tokens, &mut gradients).expect("a backward");
+                    let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
+                    let updated = optimizer.step(&parameters, &gradients.tensors, 1e-5, 1.0).expect("an update");
+                    for (parameter, updated) in lora.parameters_mut().into_iter().zip(updated) {
+                        *parameter = updated;
+                    }
+                });
+            });
+        }
+        let ids = [5u32; 8];
+        let mut cache = KvCache::new(decoder.config(), ids.len(), 1 << 12);
+        group.bench_function(format!("weights {dtype}, a token of each of 8 answers"), |bencher| {
             bencher.iter(|| {
-                let options = ForwardOptions { recompute, dropout: None };
-                let trace = decoder.forward(&lora, &batch, options).expect("a forward");
-                let pairs = dataset.examples.iter().zip(&references);
-                let scores = Scores::new(Counting::default(), &batch, trace.tokens(), pairs);
-                let d_tokens = scores.d_tokens(&objective.evaluate(&scores.logps()), 1.0);
-                let mut gradients = Gradients::zeros(&lora).expect("gradients");
-                decoder.backward_tokens(&lora, trace, &d_tokens, &mut gradients).expect("a backward");
-                let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
-                let updated = optimizer.step(&parameters, &gradients.tensors, 1e-5, 1.0).expect("an update");
-                for (parameter, updated) in lora.parameters_mut().into_iter().zip(updated) {
-                    *parameter = updated;
-                }
+                let new: Vec<(usize, &[u32])> = (0..ids.len()).map(|i| (i, &ids[i..=i])).collect();
+                decoder.extend(Some(&lora), &mut cache, &new).expect("logits")
             });
         });
     }

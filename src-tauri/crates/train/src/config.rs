@@ -12,7 +12,7 @@ use crate::scores::Counting;
 use crate::selection::{HeldOutMetric, Selection};
 use chat::{Limits, Truncation};
 use keys::{DATA_KEYS, FREE, KEYS, LATER, LORA_KEYS, refuse_unknown};
-use model::LoraConfig;
+use model::{BaseDtype, LoraConfig};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -37,8 +37,8 @@ pub struct RunConfig {
     pub ref_adapter: Option<PathBuf>,
     /// `cpu`, `cuda`, `cuda:N` or `metal`.
     pub device: String,
-    /// Float type of the frozen weights: `f32`.
-    pub dtype: String,
+    /// What the frozen weights are kept as: `auto` (as the file has them), `f32`, `bf16`, `f16`, `q8` or `q4`.
+    pub dtype: BaseDtype,
     /// Seed of the adapter's start, the order of the pairs and dropout.
     pub seed: u64,
     /// Losses to minimise together; one name or a list.
@@ -161,7 +161,7 @@ impl Default for RunConfig {
             init_adapter: None,
             ref_adapter: None,
             device: "cpu".into(),
-            dtype: "f32".into(),
+            dtype: BaseDtype::Auto,
             seed: 42,
             loss_type: vec![LossType::Sigmoid],
             loss_weights: None,

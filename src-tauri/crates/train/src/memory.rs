@@ -5,8 +5,7 @@ use crate::config::RunConfig;
 use crate::error::Result;
 use crate::order::Order;
 use chat::{Boundary, EncodedPair, Limited, Limits};
-use model::Config;
-use model::memory::{AdapterSize, Estimate, PROCESS_BYTES, size};
+use model::memory::{AdapterSize, Estimate, ModelSize, PROCESS_BYTES, size};
 
 /// Passes over the pairs that are looked through for the largest microbatch: later ones differ from these by chance.
 const MOST_EPOCHS: u64 = 20;
@@ -90,8 +89,8 @@ pub fn order(config: &RunConfig, pairs: usize) -> Order {
 ///
 /// # Errors
 /// When the settings of the adapter do not fit the model.
-pub fn needed(config: &RunConfig, model: &Config, pairs: &[Left]) -> Result<u64> {
-    let adapter = AdapterSize::of(&config.lora, model)?;
+pub fn needed(config: &RunConfig, model: &ModelSize, pairs: &[Left]) -> Result<u64> {
+    let adapter = AdapterSize::of(&config.lora, &model.config)?;
     let order = order(config, pairs.len());
     let steps = order.total_steps(config.max_steps, config.num_train_epochs);
     let epochs = steps.div_ceil(order.steps_per_epoch().max(1)).clamp(1, MOST_EPOCHS);
@@ -117,7 +116,7 @@ pub fn needed(config: &RunConfig, model: &Config, pairs: &[Left]) -> Result<u64>
 ///
 /// # Errors
 /// [`model::Error::OutOfMemory`] with the change that would fit.
-pub(crate) fn check(config: &RunConfig, model: &Config, lengths: &[Length], available: Option<u64>) -> Result<()> {
+pub(crate) fn check(config: &RunConfig, model: &ModelSize, lengths: &[Length], available: Option<u64>) -> Result<()> {
     let Some(available) = available else { return Ok(()) };
     let needed = needed(config, model, &left(lengths, &config.limits()))?;
     if needed <= available {
@@ -131,8 +130,8 @@ pub(crate) fn check(config: &RunConfig, model: &Config, lengths: &[Length], avai
 ///
 /// # Errors
 /// [`model::Error::OutOfMemory`].
-pub(crate) fn check_weights(model: &Config, available: Option<u64>) -> Result<()> {
-    let needed = weights(model) + PROCESS_BYTES;
+pub(crate) fn check_weights(model: &ModelSize, available: Option<u64>) -> Result<()> {
+    let needed = model.weights + model.expanded + PROCESS_BYTES;
     match available {
         Some(available) if needed > available => {
             let hint = NOTHING_FITS.to_owned();
@@ -142,20 +141,15 @@ pub(crate) fn check_weights(model: &Config, available: Option<u64>) -> Result<()
     }
 }
 
-/// Bytes of the frozen weights.
-pub(crate) fn weights(model: &Config) -> u64 {
-    Estimate::of_step(model, AdapterSize::default(), 0, 0, true).weights
-}
-
 /// What is left to do where no setting helps.
-const NOTHING_FITS: &str = "Close other programs, or choose a smaller model.";
+const NOTHING_FITS: &str = "Close other programs, keep the weights in fewer bits (dtype), or choose a smaller model.";
 
 /// The first change that fits into the memory that is free, mildest first. It does not change what is learned, except
 /// for the last: shorter pairs.
 ///
 /// # Errors
 /// As [`needed`].
-pub fn to_fit(config: &RunConfig, model: &Config, lengths: &[Length], free: u64) -> Result<String> {
+pub fn to_fit(config: &RunConfig, model: &ModelSize, lengths: &[Length], free: u64) -> Result<String> {
     mildest(config, lengths, free, &|config, pairs| needed(config, model, pairs))
 }
 
@@ -220,10 +214,10 @@ fn mildest(
 mod tests {
     use super::*;
 
-    fn tiny() -> Config {
+    fn tiny() -> ModelSize {
         let folder = tempfile::tempdir().unwrap();
         testkit::TinyLlama::default().write_folder(folder.path()).unwrap();
-        Config::from_folder(folder.path()).unwrap()
+        ModelSize::in_f32(&model::Config::from_folder(folder.path()).unwrap())
     }
 
     #[test]
@@ -266,7 +260,7 @@ mod tests {
         let advised = RunConfig { gradient_checkpointing: true, ..config };
         check(&advised, &model, &lengths, Some(needed - 1)).unwrap();
         assert!(check_weights(&model, Some(PROCESS_BYTES)).unwrap_err().hint().contains("smaller model"));
-        check_weights(&model, Some(PROCESS_BYTES + weights(&model))).unwrap();
+        check_weights(&model, Some(PROCESS_BYTES + model.weights)).unwrap();
     }
 
     /// A need that grows with what one would expect it to: megabytes for a thousand tokens of a microbatch.

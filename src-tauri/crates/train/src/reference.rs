@@ -1,6 +1,6 @@
 //! Log-probabilities under a reference that stays as it is, computed once per pair and kept across runs.
 //!
-//! A cache folder holds one file for each reference, way of counting tokens, device and float type, a line per pair: the
+//! A cache folder holds one file for each reference, way of counting tokens, device and type of the weights, a line per pair: the
 //! digest of its token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
 //! unfinished is passed over and computed again.
 
@@ -93,7 +93,7 @@ impl<'a> Cache<'a> {
         let kind: String = device.chars().take_while(char::is_ascii_alphabetic).collect();
         let adapter = adapter.map(|(_, digest)| format!("-{digest}")).unwrap_or_default();
         let counted = counting.ld_alpha.map(|alpha| format!("-ld_alpha_{alpha}")).unwrap_or_default();
-        let dtype = decoder.dtype().as_str();
+        let dtype = decoder.base_dtype().numbers();
         create_folder(folder)?;
         Self::read(reference, folder.join(format!("reference-{model_digest}{adapter}-{kind}-{dtype}{counted}.jsonl")))
     }

@@ -63,16 +63,16 @@ pub struct Surroundings<'a> {
 pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome> {
     run_in(config, surroundings, || {
         let device = open_device(&config.device)?;
-        let source = model::weights::open(&config.model, DType::F32, &device)?;
+        let source = model::weights::open(&config.model, config.dtype, &device)?;
         if device.is_cpu() {
-            memory::check_weights(&source.config, available_bytes())?;
+            memory::check_weights(&source.size(), available_bytes())?;
         }
         let tokenizer = Tokenizer::open(&config.model)?;
-        Ok((Decoder::new(source.config, &source.vars)?, tokenizer))
+        Ok((Decoder::from_source(&source)?, tokenizer))
     })
 }
 
-/// As [`run`], with the model that `config` names already loaded in f32. The tokenizer's clock is set to the time the
+/// As [`run`], with the model that `config` names already loaded, as its `dtype` says. The tokenizer's clock is set to the time the
 /// run began.
 ///
 /// # Errors
@@ -158,6 +158,13 @@ impl Run<'_> {
             report.tell(&Event::Resumed { from_step: state.step })?;
         }
         let stopped = Outcome::Cancelled { step: state.step };
+        if let [first, rest @ ..] = self.decoder.unquantised() {
+            let (dtype, count) = (self.config.dtype, rest.len() + 1);
+            report.warn(format!(
+                "dtype is \"{dtype}\", but {count} matrices stay in the float type of the file, because their rows are no \
+                 whole blocks: {first} is the first"
+            ))?;
+        }
 
         let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
         self.check_memory(&train, &lora)?;
@@ -245,9 +252,9 @@ impl Run<'_> {
         if !self.decoder.device().is_cpu() {
             return Ok(());
         }
-        let model = self.decoder.config();
+        let model = self.decoder.size();
         // The weights are in memory already, so that what is free does not count them.
-        let available = available_bytes().map(|free| free + memory::weights(model));
+        let available = available_bytes().map(|free| free + model.weights);
         // An adapter that was read has settings of its own.
         let config = RunConfig { lora: lora.config().clone(), ..self.config.clone() };
         memory::check(&config, model, &train.lengths, available)

@@ -3,10 +3,10 @@
 
 mod common;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use chat::{Limits, Tokenizer, Truncation};
 use common::{compare, go_on, steps};
-use model::{Batch, Decoder, ForwardOptions, Gradients, Lora};
+use model::{BaseDtype, Batch, Decoder, ForwardOptions, Gradients, Lora};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ struct Scene {
 impl Scene {
     fn new(family: &str) -> Self {
         let family = golden().join(family);
-        let decoder = Decoder::load(&family, &Device::Cpu, DType::F32).unwrap();
+        let decoder = Decoder::load(&family, &Device::Cpu, BaseDtype::F32).unwrap();
         let pairs = golden().join("pairs.jsonl");
         let rows = prefs::jsonl::read_pairs(&pairs).unwrap().into_pairs();
         let limits =

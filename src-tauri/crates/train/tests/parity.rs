@@ -3,10 +3,10 @@
 
 mod common;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use chat::{Limits, Tokenizer, Truncation};
 use common::{compare, go_on, steps};
-use model::{Decoder, ForwardOptions, Gradients, Lora};
+use model::{BaseDtype, Decoder, ForwardOptions, Gradients, Lora};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ struct FirstBatch {
 
 impl FirstBatch {
     fn load(family: &Path, pairs: &Path, max_length: usize) -> Self {
-        let decoder = Decoder::load(family, &Device::Cpu, DType::F32).unwrap();
+        let decoder = Decoder::load(family, &Device::Cpu, BaseDtype::F32).unwrap();
         let lora = Lora::load(&family.join("adapter"), decoder.linears(), &Device::Cpu).unwrap();
         let rows = prefs::jsonl::read_pairs(pairs).unwrap().into_pairs();
         let limits =

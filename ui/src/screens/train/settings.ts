@@ -449,6 +449,22 @@ export const SETTINGS: Setting[] = [
     safe: "on, unless memory is plentiful",
   },
   {
+    key: "dtype",
+    group: "batch",
+    kind: {
+      choices: [
+        { value: "auto", sentence: "As the file has them: the numbers of f32 in less memory." },
+        { value: "f32", sentence: "Expanded once: the fastest, and 4 bytes for each weight." },
+        { value: "bf16", sentence: "Rounded to 2 bytes." },
+        { value: "f16", sentence: "Rounded to 2 bytes, finer than bf16; very large weights are refused." },
+        { value: "q8", sentence: "Rounded to 8 bits: about 1 byte for each weight." },
+        { value: "q4", sentence: "Rounded to 4 bits (QLoRA): about 0.6 bytes for each weight; the base itself gets a little worse." },
+      ],
+    },
+    sentence: "How the weights of the base are kept in memory; the adapter is always f32.",
+    safe: "auto; q4 or q8 where a model would not fit",
+  },
+  {
     key: "shuffle",
     group: "batch",
     kind: "switch",

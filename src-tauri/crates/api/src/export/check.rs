@@ -1,11 +1,12 @@
 //! Whether a merged model is the run's model: both are asked for the log-probabilities of the same pairs, the merged one
 //! after it was read from the disk.
 
+use super::StoredType;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::Opened;
 use chat::{Limits, Tokenizer};
-use model::{Batch, Decoder, FloatType, Lora};
+use model::{Batch, Decoder, FloatType, GgufType, Lora};
 use prefs::{Pair, jsonl};
 use serde::Serialize;
 use std::fmt::Write;
@@ -21,7 +22,7 @@ const ASKED: usize = 4;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MergedCheck {
     /// What the weights are stored as.
-    pub dtype: FloatType,
+    pub dtype: StoredType,
     /// Pairs that both models were asked about.
     pub pairs: usize,
     /// Whether these were held out of the run's training.
@@ -30,6 +31,8 @@ pub struct MergedCheck {
     pub tokens: usize,
     /// Largest difference in a token's log-probability.
     pub largest_difference_per_token: f64,
+    /// Mean difference in a token's log-probability.
+    pub mean_difference_per_token: f64,
     /// Largest difference in an answer's log-probability, the sum over its tokens.
     pub largest_difference_per_answer: f64,
     /// What is taken for rounding, per token; beyond it the export fails.
@@ -99,7 +102,7 @@ impl AskedPairs {
         &self,
         merged: &Opened,
         live: &Live,
-        dtype: FloatType,
+        dtype: StoredType,
         context: &mut Context,
     ) -> Result<MergedCheck> {
         let mut tokenizer = Tokenizer::open(&merged.path)?;
@@ -108,16 +111,19 @@ impl AskedPairs {
             let message = "the tokenizer that was written makes other tokens of the run's pairs than the base's own";
             return Err(Error::new("merged_differs", message, DIFFERS_HINT));
         }
-        let found = self.logps(&merged.decoder, None, "ask the merged model", context)?;
+        let found = self.logps(&merged.decoder, merged.lora.as_ref(), "ask the merged model", context)?;
         let (per_token, per_answer) = largest_differences(&found, &live.tuned);
         let (adapter, _) = largest_differences(&live.tuned, &live.base);
+        let mean = mean_difference(&found, &live.tuned);
         let tolerance = tolerance(dtype);
-        if per_token.is_nan() || per_token > tolerance {
+        if per_token.is_nan() || per_token > tolerance || mean > most_in_the_mean(dtype) {
             let message = format!(
-                "the merged model that was written is not the run's: a token's log-probability differs by {}, where at \
-                 most {tolerance} is rounding to {}; the files were removed",
+                "the merged model that was written is not the run's: a token's log-probability differs by {}, by {} in the \
+                 mean, where at most {tolerance} and {} are rounding to {}; the files were removed",
                 rounded(per_token),
-                dtype.name()
+                rounded(mean),
+                most_in_the_mean(dtype),
+                dtype.in_words()
             );
             return Err(Error::new("merged_differs", message, DIFFERS_HINT));
         }
@@ -127,6 +133,7 @@ impl AskedPairs {
             held_out: self.held_out,
             tokens: found.iter().map(Vec::len).sum(),
             largest_difference_per_token: per_token,
+            mean_difference_per_token: mean,
             largest_difference_per_answer: per_answer,
             tolerance_per_token: tolerance,
             adapter_difference_per_token: adapter,
@@ -163,11 +170,24 @@ const DIFFERS_HINT: &str = "report this as a fault, with the run's config.toml; 
 /// the other. These errors are independent and mostly cancel out: a few hundredths of a nat are usual in bf16, and some
 /// tenths at unlikely tokens of small models. The limits stand well above that, and below the several nats of a model
 /// whose weights are in disorder.
-fn tolerance(dtype: FloatType) -> f64 {
+///
+/// Blocks of 8 bits err like bf16 (2⁻⁸ of the largest weight of a block), blocks of 4 bits sixteen times as much. At single
+/// unlikely tokens that comes near what disorder does, but not in the mean, for which there is a limit of its own.
+fn tolerance(dtype: StoredType) -> f64 {
     match dtype {
-        FloatType::F32 => 1e-3,
-        FloatType::F16 => 0.25,
-        FloatType::Bf16 => 2.0,
+        StoredType::Float(FloatType::F32) => 1e-3,
+        StoredType::Float(FloatType::F16) | StoredType::Gguf(GgufType::F16) => 0.25,
+        StoredType::Float(FloatType::Bf16) | StoredType::Gguf(GgufType::Q8_0) => 2.0,
+        StoredType::Gguf(GgufType::Q4K | GgufType::AsBase) => 10.0,
+    }
+}
+
+/// The largest mean difference per token that is taken for rounding, in nats. Models of 4 bits lose some hundredths to a
+/// tenth of a nat per token, the smallest several tenths; a model in disorder guesses, and is several nats off.
+fn most_in_the_mean(dtype: StoredType) -> f64 {
+    match dtype {
+        StoredType::Gguf(GgufType::Q4K | GgufType::AsBase) => 1.0,
+        other => tolerance(other),
     }
 }
 
@@ -207,6 +227,13 @@ fn largest_differences(one: &TokenLogps, other: &TokenLogps) -> (f64, f64) {
     (per_token, per_answer)
 }
 
+/// Over all tokens.
+fn mean_difference(one: &TokenLogps, other: &TokenLogps) -> f64 {
+    let differences = one.iter().flatten().zip(other.iter().flatten()).map(|(a, b)| (a - b).abs());
+    let (sum, count) = differences.fold((0.0, 0u32), |(sum, count), difference| (sum + difference, count + 1));
+    sum / f64::from(count.max(1))
+}
+
 fn words(check: &MergedCheck) -> String {
     let MergedCheck { largest_difference_per_token: token, adapter_difference_per_token: adapter, .. } = *check;
     let kind = if check.held_out { "held-out" } else { "training" };
@@ -216,12 +243,16 @@ fn words(check: &MergedCheck) -> String {
         rounded(token),
         rounded(check.largest_difference_per_answer)
     );
-    if check.dtype != FloatType::F32 {
-        let _ = write!(words, " That is the rounding to {}.", check.dtype.name());
+    let rounds = check.dtype != StoredType::Float(FloatType::F32);
+    if rounds {
+        let mean = rounded(check.mean_difference_per_token);
+        let _ = write!(words, " That is the rounding to {}, {mean} per token in the mean.", check.dtype.in_words());
     }
     let _ = write!(words, " The adapter moves them by up to {} per token.", rounded(adapter));
-    if check.dtype != FloatType::F32 && 2.0 * token >= adapter {
-        words.push_str(" The rounding does about as much as the adapter: choose f32 to keep what was trained.");
+    if rounds && 2.0 * token >= adapter {
+        let finer = if let StoredType::Gguf(_) = check.dtype { "a finer type" } else { "f32" };
+        let _ =
+            write!(words, " The rounding does about as much as the adapter: choose {finer} to keep what was trained.");
     }
     words
 }
@@ -241,8 +272,10 @@ mod tests {
     use super::*;
 
     fn check(dtype: FloatType, token: f64, adapter: f64) -> MergedCheck {
+        let dtype = StoredType::Float(dtype);
         MergedCheck {
             dtype,
+            mean_difference_per_token: token / 4.0,
             pairs: 4,
             held_out: true,
             tokens: 100,
@@ -266,6 +299,12 @@ mod tests {
         assert!(half.contains("the rounding to bf16") && !half.contains("choose f32"), "{half}");
         let drowned = words(&check(FloatType::F16, 0.04, 0.05));
         assert!(drowned.contains("choose f32"), "{drowned}");
+        let blocks = MergedCheck { dtype: StoredType::Gguf(GgufType::Q4K), ..check(FloatType::F16, 0.4, 0.5) };
+        let blocks = words(&blocks);
+        assert!(
+            blocks.contains("rounding to Q4_K, 0.10 per token in the mean") && blocks.contains("finer"),
+            "{blocks}"
+        );
         let one = words(&MergedCheck { pairs: 1, held_out: false, ..check(FloatType::F32, 0.0, 0.0) });
         assert!(one.contains("one training pair differ from the run's model by at most 0 per token"), "{one}");
     }

@@ -1,19 +1,21 @@
-//! A run's adapter merged into its base: written, read again, and compared with the run's model before it appears.
+//! A run's adapter, or its base with the adapter merged in: written, read again, and compared with the run's model before
+//! it appears.
 //!
 //! A model is in memory once at a time. First the run's model says what it makes of a few pairs; then it is let go of,
 //! the weights go from file to file, and what was written is loaded and asked the same.
 
 use super::check::{AskedPairs, Live};
-use super::{Exported, WholeFolder, adapter_of};
+use super::modelfile::{self, MODELFILE};
+use super::{Exported, Form, WholeFolder, adapter_of};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
-use model::{FloatType, merge};
+use chat::Tokenizer;
+use model::{BaseDtype, FloatType, lora_gguf, merge, merge_gguf};
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// The folder of the merged model, and the name of what it is.
-pub(crate) const MERGED: &str = "merged";
 
 const MEGABYTE: u64 = 1_000_000;
 
@@ -27,13 +29,21 @@ pub(super) fn merged(
     output_dir: &Path,
     context: &mut Context,
 ) -> Result<Exported> {
-    let base = find_model(&runs::prepared(run)?.model, context)?;
+    let config = runs::prepared(run)?;
+    let base = find_model(&config.model, context)?;
     let dtype = match dtype {
         Some(dtype) => dtype,
         None => merge::stored_type(&base)?.unwrap_or(USUAL),
     };
-    let merging = Merging::begin(run, &base, dtype, output_dir)?;
-    let choice = ModelChoice { adapter: Some(merging.adapter.clone()), ..in_f32(&base) };
+    handed_out(run, Form::Merged(dtype), output_dir, context)
+}
+
+/// Hands out a run's weights in the form `form`, in a folder of its name in `output_dir`.
+pub(super) fn handed_out(run: &Path, form: Form, output_dir: &Path, context: &mut Context) -> Result<Exported> {
+    let config = runs::prepared(run)?;
+    let base = find_model(&config.model, context)?;
+    let merging = Merging::begin(run, &base, config.dtype, form, output_dir)?;
+    let choice = ModelChoice { adapter: Some(merging.adapter.clone()), dtype: config.dtype, ..in_f32(&base) };
     let opened = open(&choice, context)?;
     let live = merging.live(&opened, context)?;
     drop(opened);
@@ -43,22 +53,25 @@ pub(super) fn merged(
 /// A merge under way.
 pub(crate) struct Merging {
     base: PathBuf,
+    /// What the run keeps the base's weights as.
+    kept: BaseDtype,
     adapter: PathBuf,
-    dtype: FloatType,
+    form: Form,
     pairs: AskedPairs,
     folder: WholeFolder,
 }
 
 impl Merging {
-    /// Begins to merge the adapter of the run in the folder `run` into the model at `base`.
+    /// Begins to hand out the adapter of the run in the folder `run`, or what it makes of the model at `base`, whose weights
+    /// the run keeps as `kept`.
     ///
     /// # Errors
-    /// When the run has no adapter or no pairs, or the merged folder is there already or cannot be made.
-    pub(crate) fn begin(run: &Path, base: &Path, dtype: FloatType, output_dir: &Path) -> Result<Self> {
+    /// When the run has no adapter or no pairs, or the form's folder is there already or cannot be made.
+    pub(crate) fn begin(run: &Path, base: &Path, kept: BaseDtype, form: Form, output_dir: &Path) -> Result<Self> {
         let adapter = adapter_of(run)?;
         let pairs = AskedPairs::of_run(run, base)?;
-        let folder = WholeFolder::begin(&output_dir.join(MERGED))?;
-        Ok(Self { base: base.to_path_buf(), adapter, dtype, pairs, folder })
+        let folder = WholeFolder::begin(&output_dir.join(form.folder()))?;
+        Ok(Self { base: base.to_path_buf(), kept, adapter, form, pairs, folder })
     }
 
     /// What the run's model, base and adapter, makes of the pairs.
@@ -69,12 +82,54 @@ impl Merging {
         self.pairs.live(opened, context)
     }
 
-    /// Writes the merged model, reads it again, compares it with the run's, and gives it its name.
+    /// Writes it, reads it again, compares it with the run's model, and gives it its name.
     ///
     /// # Errors
     /// When the user stops it, it cannot be written, or it is not the model that the run has. Nothing is left then.
     pub(crate) fn finish(self, live: &Live, context: &mut Context) -> Result<Exported> {
-        let to = self.folder.partial();
+        let folder = self.folder.partial();
+        match self.form {
+            Form::Merged(dtype) => {
+                self.written(context, |progress| {
+                    merge::write(&self.base, self.kept, &self.adapter, dtype, folder, progress)
+                })?;
+                chat::write_tokenizer(&self.base, folder)?;
+            }
+            Form::Gguf(stored) => {
+                let tokenizer = self.gguf_tokenizer()?;
+                let path = folder.join(self.form.file());
+                self.written(context, |progress| {
+                    merge_gguf::write(&self.base, self.kept, &self.adapter, stored, &tokenizer, &path, progress)
+                })?;
+                let text = modelfile::of_model(&self.form.file(), &Tokenizer::open(&path)?);
+                write_text(&folder.join(MODELFILE), &text)?;
+            }
+            Form::LoraGguf => {
+                lora_gguf::write(&self.base, &self.adapter, &folder.join(self.form.file()))?;
+                let tokenizer = Tokenizer::open(&self.base)?;
+                write_text(&folder.join(MODELFILE), &modelfile::of_adapter(&self.form.file(), &self.base, &tokenizer))?;
+            }
+        }
+        let opened = self.open_written(context)?;
+        let check = self.pairs.check(&opened, live, self.form.stored(), context)?;
+        drop(opened);
+        let path = self.folder.path().to_path_buf();
+        let form = self.form;
+        self.folder.finish()?;
+        Ok(Exported {
+            what: form.folder().into(),
+            load: how_to_load(form, &path, &self.base),
+            path,
+            check: Some(check),
+        })
+    }
+
+    /// Tells how far the writing is.
+    fn written(
+        &self,
+        context: &mut Context,
+        write: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> model::Result<bool>,
+    ) -> Result<()> {
         let (start, mut told) = (Instant::now(), None);
         let mut progress = |done: u64, total: u64| {
             let (done, total) = (done.div_ceil(MEGABYTE), total.div_ceil(MEGABYTE));
@@ -83,26 +138,70 @@ impl Merging {
             }
             !context.stopped()
         };
-        if !merge::write(&self.base, &self.adapter, self.dtype, to, &mut progress)? {
-            return Err(Error::cancelled());
+        if write(&mut progress)? { Ok(()) } else { Err(Error::cancelled()) }
+    }
+
+    /// The metadata of the tokenizer, where the base is no GGUF file, which has it already.
+    fn gguf_tokenizer(&self) -> Result<BTreeMap<String, gguf::Value>> {
+        if !self.base.is_dir() {
+            return Ok(BTreeMap::new());
         }
-        chat::write_tokenizer(&self.base, to)?;
-        let opened = open(&in_f32(to), context)?;
-        let check = self.pairs.check(&opened, live, self.dtype, context)?;
-        drop(opened);
-        let path = self.folder.path().to_path_buf();
-        self.folder.finish()?;
-        // A relative path would look like a name of the hub.
-        let shown = std::path::absolute(&path).unwrap_or_else(|_| path.clone()).display().to_string();
-        let load = format!(
-            "# transformers\npath = {shown:?}\nmodel = AutoModelForCausalLM.from_pretrained(path, dtype=\"auto\")\n\
-             tokenizer = AutoTokenizer.from_pretrained(path)\n# vLLM\nvllm serve {shown:?}\n# Tiebreak\n\
-             tiebreak generate --model {shown:?} --prompt \"...\""
-        );
-        Ok(Exported { what: MERGED.into(), path, load, check: Some(check) })
+        let config = model::Config::from_folder(&self.base)?;
+        Ok(chat::gguf_tokenizer(&self.base, config.architecture.gguf_name(), config.vocab_size)?)
+    }
+
+    /// Loads what was written, as whoever uses it will.
+    fn open_written(&self, context: &mut Context) -> Result<Opened> {
+        let folder = self.folder.partial();
+        match self.form {
+            Form::Merged(_) => open(&in_f32(folder), context),
+            Form::Gguf(_) => open(&in_f32(&folder.join(self.form.file())), context),
+            Form::LoraGguf => {
+                let mut opened = open(&ModelChoice { dtype: self.kept, ..in_f32(&self.base) }, context)?;
+                let config = opened.decoder.config();
+                opened.lora = Some(lora_gguf::read(&folder.join(self.form.file()), config, opened.decoder.device())?);
+                Ok(opened)
+            }
+        }
     }
 }
 
+/// How other programs load what lies at `path`.
+fn how_to_load(form: Form, path: &Path, base: &Path) -> String {
+    // A relative path would look like a name of the hub.
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string();
+    let (shown, file, base) = (absolute(path), absolute(&path.join(form.file())), absolute(base));
+    match form {
+        Form::Merged(_) => format!(
+            "# transformers\npath = {shown:?}\nmodel = AutoModelForCausalLM.from_pretrained(path, dtype=\"auto\")\n\
+             tokenizer = AutoTokenizer.from_pretrained(path)\n# vLLM\nvllm serve {shown:?}\n# Tiebreak\n\
+             tiebreak generate --model {shown:?} --prompt \"...\""
+        ),
+        Form::Gguf(_) => format!(
+            "# llama.cpp\nllama-cli -m {file:?}\n# Ollama\nollama create NAME -f {:?}\n# Tiebreak\n\
+             tiebreak generate --model {file:?} --prompt \"...\"",
+            absolute(&path.join(MODELFILE))
+        ),
+        Form::LoraGguf => {
+            let base_file = if base.ends_with(".gguf") { format!("{base:?}") } else { "BASE.gguf".into() };
+            format!(
+                "# llama.cpp\nllama-cli -m {base_file} --lora {file:?}\n# Ollama\nollama create NAME -f {:?}",
+                absolute(&path.join(MODELFILE))
+            )
+        }
+    }
+}
+
+/// Writes a file that is then on the disk.
+fn write_text(path: &Path, text: &str) -> Result<()> {
+    let save = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    save().map_err(Error::file(path))
+}
+
 fn in_f32(model: &Path) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter: None, device: "cpu".into(), dtype: "f32".into() }
+    ModelChoice { model: model.to_path_buf(), adapter: None, device: "cpu".into(), dtype: BaseDtype::F32 }
 }

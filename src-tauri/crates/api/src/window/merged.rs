@@ -1,54 +1,73 @@
-//! Merged weights of a run, handed out into the project's `exports/`: a job, as a real model takes a while.
+//! A run's weights, merged or as a GGUF file, handed out into the project's `exports/`: a job, as a real model takes a while.
 
 use super::overview::{EXPORTS, folders};
 use super::training::{RunIdentity, new_folder, run_identity};
-use super::types::{ExportMerged, Exported, Job, JobKind, WeightType};
+use super::types::{ExportGguf, ExportMerged, Exported, GgufForm, Job, JobKind, WeightType};
 use super::{Backend, OpenProject, Working, exports};
 use crate::error::Result;
-use crate::export::{MERGED, Merging, WholeFolder};
-use model::FloatType;
+use crate::export::{FOLDERS, Form, Merging, WholeFolder};
+use model::{FloatType, GgufType};
 use std::path::Path;
 use train::folder::ADAPTER;
 
 /// Starts the job; the one that is at work already, where there is one.
 pub(super) fn export_merged(backend: &Backend, request: ExportMerged) -> Result<Job> {
-    let project = backend.project(&request.project)?;
-    let named = project.name_of_folder();
-    if let Some(job) = backend.running_job(JobKind::Merge, &named) {
-        return Ok(job);
-    }
-    let run = run_identity(backend, &project, &request.run)?;
-    let title = format!("Merge the adapter of {}", run.name);
     let dtype = match request.dtype {
         WeightType::F32 => FloatType::F32,
         WeightType::Bf16 => FloatType::Bf16,
         WeightType::F16 => FloatType::F16,
     };
-    backend.start_job(JobKind::Merge, &named, &title, move |working| {
-        working.hands_out(merge(&project, &run, dtype, working)?);
+    start(backend, &request.project, &request.run, JobKind::Merge, Form::Merged(dtype))
+}
+
+/// Starts the job; the one that is at work already, where there is one.
+pub(super) fn export_gguf(backend: &Backend, request: ExportGguf) -> Result<Job> {
+    let form = match request.form {
+        GgufForm::AsBase => Form::Gguf(GgufType::AsBase),
+        GgufForm::F16 => Form::Gguf(GgufType::F16),
+        GgufForm::Q8_0 => Form::Gguf(GgufType::Q8_0),
+        GgufForm::Q4K => Form::Gguf(GgufType::Q4K),
+        GgufForm::Lora => Form::LoraGguf,
+    };
+    start(backend, &request.project, &request.run, JobKind::Gguf, form)
+}
+
+fn start(backend: &Backend, project: &str, run: &str, kind: JobKind, form: Form) -> Result<Job> {
+    let project = backend.project(project)?;
+    let named = project.name_of_folder();
+    if let Some(job) = backend.running_job(kind, &named) {
+        return Ok(job);
+    }
+    let run = run_identity(backend, &project, run)?;
+    let title = match form {
+        Form::LoraGguf => format!("Write the adapter of {} as GGUF", run.name),
+        _ => format!("Merge the adapter of {}", run.name),
+    };
+    backend.start_job(kind, &named, &title, move |working| {
+        working.hands_out(hand_out(&project, &run, form, working)?);
         Ok(())
     })
 }
 
-fn merge(project: &OpenProject, run: &RunIdentity, dtype: FloatType, working: &Working) -> Result<Exported> {
+fn hand_out(project: &OpenProject, run: &RunIdentity, form: Form, working: &Working) -> Result<Exported> {
     let all = project.folder().join(EXPORTS);
     remove_left_overs(&all)?;
     let folder = new_folder(&all, &run.name)?;
-    let merged = merge_into(&folder, run, dtype, working);
-    if merged.is_err() {
+    let written = write_into(&folder, run, form, working);
+    if written.is_err() {
         // Nothing is in it; the first error is the one to report.
         let _ = std::fs::remove_dir(&folder);
     }
-    merged.map(exports::of)
+    written.map(exports::of)
 }
 
-fn merge_into(folder: &Path, run: &RunIdentity, dtype: FloatType, working: &Working) -> Result<crate::Exported> {
+fn write_into(folder: &Path, run: &RunIdentity, form: Form, working: &Working) -> Result<crate::Exported> {
     let backend = working.backend();
     let adapter = run.folder.join(ADAPTER);
     // Kept to the end: what was written is loaded where the run's model was.
     let mut loaded = backend.models_alone(working)?;
-    let opened = backend.take_model(&mut loaded, &run.model, Some(&adapter), working)?;
-    let merging = Merging::begin(&run.folder, &opened.path, dtype, folder)?;
+    let opened = backend.take_model(&mut loaded, &run.model, run.config.dtype, Some(&adapter), working)?;
+    let merging = Merging::begin(&run.folder, &opened.path, run.config.dtype, form, folder)?;
     let live = working.with_context(|context| merging.live(&opened, context))?;
     drop(opened);
     working.with_context(|context| merging.finish(&live, context))
@@ -57,9 +76,11 @@ fn merge_into(folder: &Path, run: &RunIdentity, dtype: FloatType, working: &Work
 /// Removes what was left when the program was killed while it merged: it is as large as a model.
 fn remove_left_overs(exports: &Path) -> Result<()> {
     for folder in folders(exports)? {
-        if WholeFolder::remove_left_over(&folder.join(MERGED))? {
-            // Where other things were handed out beside it, it stays.
-            let _ = std::fs::remove_dir(&folder);
+        for name in FOLDERS {
+            if WholeFolder::remove_left_over(&folder.join(name))? {
+                // Where other things were handed out beside it, it stays.
+                let _ = std::fs::remove_dir(&folder);
+            }
         }
     }
     Ok(())

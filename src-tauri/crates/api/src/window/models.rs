@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
 use chat::Tokenizer;
+use model::BaseDtype;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -145,12 +146,13 @@ impl Backend {
     pub(crate) fn with_model<T>(
         &self,
         named: &str,
+        dtype: BaseDtype,
         adapter: Option<&Path>,
         working: &Working,
         work: impl FnOnce(&Opened) -> Result<T>,
     ) -> Result<T> {
         let mut loaded = self.models_alone(working)?;
-        let opened = self.take_model(&mut loaded, named, adapter, working)?;
+        let opened = self.take_model(&mut loaded, named, dtype, adapter, working)?;
         let result = work(&opened);
         *loaded = Some(opened);
         result
@@ -179,17 +181,19 @@ impl Backend {
         &self,
         loaded: &mut Option<Opened>,
         named: &str,
+        dtype: BaseDtype,
         adapter: Option<&Path>,
         working: &Working,
     ) -> Result<Opened> {
         let named = self.model_named(named)?;
         let wanted = self.model_here(&named)?;
-        let kept = loaded.take().filter(|opened| Some(&opened.path) == wanted.as_ref());
+        let same = |opened: &Opened| Some(&opened.path) == wanted.as_ref() && opened.decoder.base_dtype() == dtype;
+        let kept = loaded.take().filter(same);
         let mut opened = if let Some(opened) = kept {
             opened
         } else {
             working.progress("load the model", 0, 0, None);
-            let choice = ModelChoice { model: named.into(), adapter: None, device: DEVICE.into(), dtype: "f32".into() };
+            let choice = ModelChoice { model: named.into(), adapter: None, device: DEVICE.into(), dtype };
             working.with_context(|context| open(&choice, context))?
         };
         opened.put_on(adapter)?;

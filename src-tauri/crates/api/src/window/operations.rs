@@ -4,11 +4,11 @@
 
 use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary,
-    EvalView, EvaluationOf, Export, ExportMerged, Exported, FetchModel, FigureView, Figures, Generate, Home, Import,
-    ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf,
-    MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView, RemovePair, RunOf,
-    RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun,
-    Undo,
+    EvalView, EvaluationOf, Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView, Figures, Generate,
+    Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState,
+    LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView,
+    RemovePair, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation,
+    StartRun, StopRun, Undo,
 };
 use super::{
     Backend, candidates, data, evaluation, exports, jobs, labelling, merged, models, plan, projects, training,
@@ -92,6 +92,7 @@ operations! {
     // Export.
     export: Export => Vec<Exported>, exports::export;
     export_merged: ExportMerged => Job, merged::export_merged;
+    export_gguf: ExportGguf => Job, merged::export_gguf;
 
     // Jobs.
     jobs: Nothing => Vec<Job>, jobs::jobs;

@@ -31,8 +31,8 @@ fn a_pre_tokenizer_that_is_not_known_is_refused_by_name() {
     assert!(said.contains("tokenizer.ggml.pre is missing"), "{said}");
     let said = refusal(&with(byte_level("gpt-2", &[]), "tokenizer.ggml.model", Value::String("bert".to_owned())));
     assert!(said.contains("\"bert\""), "{said}");
-    let gemma = with(sentence_piece(&[]), "general.architecture", Value::String("gemma3".to_owned()));
-    assert!(refusal(&gemma).contains("gemma3"));
+    let gemma = with(sentence_piece(&[]), "general.architecture", Value::String("gemma3n".to_owned()));
+    assert!(refusal(&gemma).contains("gemma3n"));
 }
 
 #[test]
@@ -112,6 +112,36 @@ fn sentence_piece_merges_by_score_and_falls_back_to_bytes() {
     let bare = Tokenizer::from_gguf(&bare).unwrap();
     assert_eq!(bare.encode_rendered("bc").unwrap(), [259 + 5]);
     assert_eq!(bare.decode(&bare.encode(" a").unwrap(), true).unwrap(), " a");
+}
+
+/// Gemma's pieces of several spaces lie in the file as spaces, and win over all other merges.
+#[test]
+fn gemma_takes_runs_of_spaces_first() {
+    let mut header = sentence_piece(&[("▁", -2.0), ("a", -3.0), ("▁a", -1.0), ("  ", -1000.0), ("   ", -1000.0)]);
+    if let Some(Value::Array(kinds)) = header.metadata.get_mut("tokenizer.ggml.token_type") {
+        kinds[259 + 3..].fill(Value::I32(4));
+    }
+    let header = with(header, "general.architecture", Value::String("gemma3".to_owned()));
+    let tokenizer = Tokenizer::from_gguf(&header).unwrap();
+    let ids = |text: &str| tokenizer.encode_rendered(text).unwrap();
+    assert_eq!((ids(" a"), ids("a")), (vec![261], vec![260]), "nothing is put before a text");
+    assert_eq!((ids("  a"), ids("   a"), ids("    ")), (vec![262, 260], vec![263, 260], vec![263, 259]));
+    assert_eq!(tokenizer.decode(&ids("a   a"), true).unwrap(), "a   a");
+}
+
+#[test]
+fn special_tokens_of_phi_3_swallow_the_white_space_after_them() {
+    let mut header = sentence_piece(&[("▁", -2.0), ("a", -3.0), ("<|end|>", 0.0)]);
+    if let Some(Value::Array(kinds)) = header.metadata.get_mut("tokenizer.ggml.token_type") {
+        kinds[261] = Value::I32(3);
+    }
+    let phi = with(header.clone(), "general.architecture", Value::String("phi3".to_owned()));
+    let ids = |header: &gguf::Header| {
+        let tokenizer = Tokenizer::from_gguf(header).unwrap();
+        tokenizer.encode_rendered("a<|end|> \na").unwrap()
+    };
+    assert_eq!(ids(&phi), [259, 260, 261, 259, 260]);
+    assert_eq!(ids(&header), [259, 260, 261, 259, 259, 3 + 10, 260]);
 }
 
 proptest! {

@@ -212,7 +212,7 @@ fn adapters_written_by_peft_are_read() {
         eprintln!("left out: adapters_written_by_peft_are_read needs TIEBREAK_SHARED, the reference data's folder");
         return;
     };
-    for family in ["llama", "llama3_rope"] {
+    for family in ["llama", "llama3_rope", "qwen2", "qwen3", "mistral", "gemma2", "gemma3", "phi3"] {
         let dir = Path::new(&shared).join("golden/trl-1.16").join(family);
         let linears = crate::config::Config::from_folder(&dir).unwrap().linears();
         for adapter in ["adapter", "adapter_after_8_steps"] {

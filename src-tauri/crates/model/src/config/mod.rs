@@ -11,6 +11,7 @@ mod json_fields;
 mod rope;
 mod rotary_fields;
 mod written;
+mod written_gguf;
 
 use std::path::Path;
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::lora_config::{LinearShape, LoraConfig, Patterns, TargetModules};
 use crate::{Batch, Decoder};
+use candle_core::DType;
 use candle_core::quantized::GgmlDType;
 use half::{bf16, f16};
 use rand::{Rng, SeedableRng};
@@ -43,7 +44,7 @@ impl Scene {
     }
 
     fn linears(&self) -> Vec<LinearShape> {
-        weights::open(&self.base, DType::F32, &Device::Cpu).unwrap().config.linears()
+        weights::open(&self.base, BaseDtype::Auto, &Device::Cpu).unwrap().config.linears()
     }
 
     fn adapter(&self, r: usize, lora_alpha: f64, targets: TargetModules) -> PathBuf {
@@ -67,7 +68,7 @@ impl Scene {
 
     fn merged(&self, adapter: &Path, dtype: FloatType, sizes: Sizes) -> TempDir {
         let to = tempfile::tempdir_in(self.folder.path()).unwrap();
-        assert!(write_in(sizes, &self.base, adapter, dtype, to.path(), &mut |_, _| true).unwrap());
+        assert!(write_in(sizes, &self.base, BaseDtype::Auto, adapter, dtype, to.path(), &mut |_, _| true).unwrap());
         to
     }
 }
@@ -103,7 +104,7 @@ fn plainly(frozen: &Tensor, weight: &LoraWeight) -> Vec<f64> {
 
 fn assert_merged(scene: &Scene, adapter: &Path, merged: &Path, dtype: FloatType) {
     let lora = Lora::load(adapter, &scene.linears(), &Device::Cpu).unwrap();
-    let source = weights::open(merged, DType::F32, &Device::Cpu).unwrap();
+    let source = weights::open(merged, BaseDtype::Auto, &Device::Cpu).unwrap();
     assert_eq!(source.unneeded, Vec::<String>::new());
     let mut adapted = 0;
     for (name, frozen) in &scene.frozen {
@@ -186,7 +187,7 @@ fn shards_hold_the_same_weights_as_one_file() {
     let adapter = scene.adapter(3, 6.0, TargetModules::AllLinear);
     let merged = scene.merged(&adapter, FloatType::F32, Sizes { file: 10_000, ..PIECES });
     assert!(!merged.path().join("model.safetensors").exists());
-    let files = weights::open(merged.path(), DType::F32, &Device::Cpu).unwrap().files;
+    let files = weights::open(merged.path(), BaseDtype::Auto, &Device::Cpu).unwrap().files;
     assert!(files.len() > 2, "{files:?}");
     assert_merged(&scene, &adapter, merged.path(), FloatType::F32);
 }
@@ -212,17 +213,17 @@ fn an_adapter_on_a_tied_head_unties_it() {
     for scene in [Scene::folder(&TinyLlama::default()), Scene::gguf(&TinyLlama::default(), GgmlDType::Q8_0)] {
         let adapter = scene.adapter(2, 4.0, names(&["lm_head", "v_proj"]));
         let merged = assert_same_model(&scene, &adapter, true);
-        let source = weights::open(merged.path(), DType::F32, &Device::Cpu).unwrap();
+        let source = weights::open(merged.path(), BaseDtype::Auto, &Device::Cpu).unwrap();
         let embedding = scene.frozen.iter().find(|(name, _)| name == EMBEDDING).unwrap();
         assert_eq!(values(&source.vars.get(embedding.1.shape(), EMBEDDING).unwrap()), values(&embedding.1));
     }
 }
 
 fn assert_same_model(scene: &Scene, adapter: &Path, untied: bool) -> TempDir {
-    let base = Decoder::load(&scene.base, &Device::Cpu, DType::F32).unwrap();
+    let base = Decoder::load(&scene.base, &Device::Cpu, BaseDtype::F32).unwrap();
     let lora = Lora::load(adapter, base.linears(), &Device::Cpu).unwrap();
     let folder = scene.merged(adapter, FloatType::F32, PIECES);
-    let merged = Decoder::load(folder.path(), &Device::Cpu, DType::F32).unwrap();
+    let merged = Decoder::load(folder.path(), &Device::Cpu, BaseDtype::F32).unwrap();
     assert_eq!(merged.config().tie_word_embeddings, base.config().tie_word_embeddings && !untied);
     let mut batch = Batch::new();
     batch.push_pair(&[1, 20, 30, 40, 9], &[50, 60, 70], &[80, 90, 100, 2]);
@@ -265,20 +266,21 @@ fn a_model_that_is_stopped_or_does_not_fit_is_not_finished() {
     let to = scene.folder.path().join("to");
     std::fs::create_dir(&to).unwrap();
     let mut told = Vec::new();
-    let whole = write(&scene.base, &adapter, FloatType::F32, &to, &mut |done, total| {
+    let whole = write(&scene.base, BaseDtype::Auto, &adapter, FloatType::F32, &to, &mut |done, total| {
         told.push((done, total));
         done < total / 2
     });
     assert!(!whole.unwrap());
     assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 == pair[1].1), "{told:?}");
-    assert!(weights::open(&to, DType::F32, &Device::Cpu).is_err(), "half a file must not be read as a model");
+    assert!(weights::open(&to, BaseDtype::Auto, &Device::Cpu).is_err(), "half a file must not be read as a model");
 
     // A scale that no f16 holds.
     let adapter = scene.adapter(2, 1e8, names(&["up_proj"]));
-    let error = write(&scene.base, &adapter, FloatType::F16, &to, &mut |_, _| true).unwrap_err().to_string();
+    let error =
+        write(&scene.base, BaseDtype::Auto, &adapter, FloatType::F16, &to, &mut |_, _| true).unwrap_err().to_string();
     assert!(error.contains("mlp.up_proj.weight") && error.contains("f16"), "{error}");
     let other = Scene::folder(&TinyLlama { hidden: 26, ..odd() });
-    assert!(write(&other.base, &adapter, FloatType::F32, &to, &mut |_, _| true).is_err());
+    assert!(write(&other.base, BaseDtype::Auto, &adapter, FloatType::F32, &to, &mut |_, _| true).is_err());
 }
 
 #[test]

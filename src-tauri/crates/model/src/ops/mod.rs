@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod attention;
+pub mod blocks;
 pub mod dropout;
 pub mod gated;
 pub mod response_logps;

@@ -5,7 +5,9 @@
 //! backward needs no second projection.
 
 use super::{cpu_slice, fused, softcap};
-use candle_core::{D, Result, Tensor};
+use crate::error::Result;
+use crate::weight::Weight;
+use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
 /// Rows whose logits are held at once.
@@ -33,7 +35,7 @@ impl TokenScores {
 /// `hidden`, `[rows, width]`.
 pub fn forward(
     hidden: &Tensor,
-    head: &Tensor,
+    head: &Weight,
     targets: &[u32],
     cap: Option<f64>,
     gradient: bool,
@@ -42,12 +44,12 @@ pub fn forward(
     let (mut scores, mut gradients) = (TokenScores::default(), Vec::new());
     for first in (0..rows).step_by(CHUNK) {
         let count = CHUNK.min(rows - first);
-        let logits = hidden.narrow(0, first, count)?.matmul(&head.t()?)?;
+        let logits = head.product(&hidden.narrow(0, first, count)?)?;
         let targets = &targets[first..first + count];
         let (chunk, residual) = of_logits(&logits, targets, cap, gradient)?;
         scores.extend(chunk);
         if let Some(residual) = residual {
-            gradients.push(residual.matmul(head)?);
+            gradients.push(head.backward(&residual)?);
         }
     }
     let gradient = match gradients.len() {
@@ -167,24 +169,25 @@ mod tests {
     fn chunks_equal_finite_differences_in_both_versions() {
         let (rows, width, vocabulary) = (CHUNK + 3, 5, 11);
         let hidden = random(&[rows, width], 1);
-        let head = (random(&[vocabulary, width], 2) * 3.0).unwrap();
+        let floats = (random(&[vocabulary, width], 2) * 3.0).unwrap();
+        let (double, single) = (Weight::floats(&floats).unwrap(), Weight::floats(&f32(&floats)).unwrap());
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7 % vocabulary as u32).collect();
         for cap in [None, Some(2.5)] {
-            let (scores, gradient) = forward(&hidden, &head, &targets, cap, true).unwrap();
+            let (scores, gradient) = forward(&hidden, &double, &targets, cap, true).unwrap();
             let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
             let expected = finite_difference(&hidden, &weight, |h| {
-                Tensor::from_vec(forward(h, &head, &targets, cap, false)?.0.logps, rows, &Device::Cpu)
+                Tensor::from_vec(forward(h, &double, &targets, cap, false).unwrap().0.logps, rows, &Device::Cpu)
             });
             assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
 
-            let (scores32, gradient32) = forward(&f32(&hidden), &f32(&head), &targets, cap, true).unwrap();
+            let (scores32, gradient32) = forward(&f32(&hidden), &single, &targets, cap, true).unwrap();
             let close = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-6);
             assert!(close(&scores.logps, &scores32.logps));
             assert!(difference(&gradient32.unwrap(), &expected) < 2e-6);
-            let (without, none) = forward(&f32(&hidden), &f32(&head), &targets, cap, false).unwrap();
+            let (without, none) = forward(&f32(&hidden), &single, &targets, cap, false).unwrap();
             assert!(none.is_none() && close(&scores.logps, &without.logps));
             // The sum of squared probabilities, word for word.
-            let logits = hidden.matmul(&head.t().unwrap()).unwrap().to_vec2::<f64>().unwrap();
+            let logits = hidden.matmul(&floats.t().unwrap()).unwrap().to_vec2::<f64>().unwrap();
             let plainly = |z: &Vec<f64>| {
                 let exp = z.iter().map(|z| cap.map_or(*z, |cap| cap * (z / cap).tanh()).exp());
                 let sum: f64 = exp.clone().sum();

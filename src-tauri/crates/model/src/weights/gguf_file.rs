@@ -1,19 +1,19 @@
-//! One GGUF file: its blocks decoded to floats, its names and its row order turned into Hugging Face's.
+//! One GGUF file: its names and its row order turned into Hugging Face's.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use candle_core::{DType, Device, Tensor};
-use gguf::TensorInfo;
-use rayon::prelude::*;
+use candle_core::Tensor;
+use candle_core::quantized::GgmlDType;
+use gguf::{BlockType, TensorInfo};
 
 use crate::config::{Architecture, Config, RopeTensors};
 use crate::error::{Error, Result};
+use crate::ops::blocks;
 
 /// The block types that can be decoded, by the names of the GGUF specification.
 const BLOCK_TYPES: [(&str, GgmlDType); 15] = [
@@ -39,14 +39,14 @@ pub fn readable_block_types() -> String {
     BLOCK_TYPES.map(|(name, _)| name).join(", ")
 }
 
+/// candle's name for a type of blocks, where it can be decoded.
+pub(crate) fn ggml_type(block: BlockType) -> Option<GgmlDType> {
+    let name = block.name();
+    BLOCK_TYPES.iter().find(|(readable, _)| *readable == name).map(|&(_, block)| block)
+}
+
 /// llama.cpp's names for divisors of the rotary frequencies: Llama 3's, and Phi-3's for short and long sequences.
 const ROPE_TENSORS: [&str; 3] = ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"];
-
-/// Blocks decoded by one thread at a time.
-const BLOCKS_PER_CHUNK: usize = 1 << 14;
-
-/// Above the alignment of every block type.
-const ALIGNMENT: usize = 16;
 
 /// An open GGUF file whose tensors have been checked against its configuration.
 pub(super) struct GgufFile {
@@ -79,7 +79,15 @@ impl GgufFile {
             data_offset: header.data_offset,
             tensors: BTreeMap::new(),
         };
-        let mut divisors = |name: &str| found.remove(name).map(|info| this.decode(&entry(info)?)).transpose();
+        let mut divisors = |name: &str| {
+            let read = |info| {
+                let entry = entry(info)?;
+                let mut divisors = vec![0f32; entry.rows()];
+                blocks::decode(entry.block, &this.read(&entry, 0..entry.rows())?, &mut divisors);
+                Ok::<_, Error>(divisors)
+            };
+            found.remove(name).map(read).transpose()
+        };
         let [all, short, long] = ROPE_TENSORS;
         let rope = RopeTensors { all: divisors(all)?, short: divisors(short)?, long: divisors(long)? };
         let config = Config::from_gguf(path, &header, rope)?;
@@ -107,58 +115,59 @@ impl GgufFile {
         Ok((config, this, found.into_keys().collect()))
     }
 
-    /// Whether there is a tensor with this Hugging Face name.
-    pub(super) fn contains(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
+    /// The format of the tensor with the Hugging Face name `name`.
+    pub(super) fn format(&self, name: &str) -> Result<GgmlDType> {
+        Ok(self.entry(name)?.block)
     }
 
-    /// Reads the tensor with the Hugging Face name `name` as `dtype` onto `device`.
-    pub(super) fn tensor(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
-        let entry = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| Error::MissingTensor { name: name.to_string(), file: self.path.clone() })?;
-        let mut numbers = self.decode(entry)?;
-        if entry.one_more {
-            numbers.iter_mut().for_each(|number| *number -= 1.0);
+    /// The bytes of these rows of a tensor, in Hugging Face's order.
+    pub(super) fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<u8>> {
+        let entry = self.entry(name)?;
+        match entry.interleaved_heads {
+            None => self.read(entry, rows),
+            // Rows are whole numbers of blocks, so that their order changes without decoding them.
+            Some(heads) => {
+                let all = self.read(entry, 0..entry.rows())?;
+                let row = all.len() / entry.rows();
+                Ok(row_order(entry.rows(), heads, rows)
+                    .flat_map(|at| &all[at * row..(at + 1) * row])
+                    .copied()
+                    .collect())
+            }
         }
-        let tensor = Tensor::from_vec(numbers, entry.info.shape.as_slice(), &Device::Cpu)?;
-        let tensor = match entry.interleaved_heads {
-            Some(heads) => rows_of_hugging_face(&tensor, heads)?,
-            None => tensor,
-        };
-        Ok(tensor.to_dtype(dtype)?.to_device(device)?)
     }
 
-    /// Reads and decodes all numbers of a tensor, in the file's order.
-    fn decode(&self, entry: &Entry) -> Result<Vec<f32>> {
+    /// Whether a tensor's numbers are larger by one than Hugging Face's.
+    pub(super) fn one_more(&self, name: &str) -> Result<bool> {
+        Ok(self.entry(name)?.one_more)
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry> {
+        let missing = || Error::MissingTensor { name: name.to_string(), file: self.path.clone() };
+        self.tensors.get(name).ok_or_else(missing)
+    }
+
+    /// The bytes of these rows, in the file's order.
+    fn read(&self, entry: &Entry, rows: Range<usize>) -> Result<Vec<u8>> {
         let Entry { info, block, .. } = entry;
-        let elements: usize = info.shape.iter().product();
-        let bytes = elements / block.block_size() * block.type_size();
-        if bytes as u64 != info.bytes || !elements.is_multiple_of(block.block_size()) {
-            let what = format!("the tensor \"{}\" has {} bytes where {bytes} are needed", info.name, info.bytes);
+        let row = blocks::bytes_of(*block, info.shape.iter().skip(1).product());
+        let Some(row) = row.filter(|row| (row * entry.rows()) as u64 == info.bytes) else {
+            let what = format!("the tensor \"{}\" has {} bytes, which are not its rows", info.name, info.bytes);
             return Err(Error::config(&self.path, what, "Download the file again"));
-        }
-        // candle views the bytes as blocks and insists on their alignment, which a plain Vec<u8> does not promise.
-        let mut buffer = vec![0u8; bytes + ALIGNMENT];
-        let skip = buffer.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        let raw = &mut buffer[skip..skip + bytes];
-        {
-            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(self.data_offset.saturating_add(info.offset))).map_err(Error::io(&self.path))?;
-            file.read_exact(raw).map_err(Error::io(&self.path))?;
-        }
-        let mut numbers = vec![0f32; elements];
-        numbers
-            .par_chunks_mut(BLOCKS_PER_CHUNK * block.block_size())
-            .zip(raw.par_chunks(BLOCKS_PER_CHUNK * block.type_size()))
-            .try_for_each(|(numbers, raw)| -> candle_core::Result<()> {
-                let storage = QStorage::from_data(Cow::Borrowed(raw), &Device::Cpu, *block)?;
-                let decoded = QTensor::new(storage, numbers.len())?.dequantize(&Device::Cpu)?;
-                numbers.copy_from_slice(&decoded.to_vec1::<f32>()?);
-                Ok(())
-            })?;
-        Ok(numbers)
+        };
+        let mut bytes = vec![0u8; rows.len() * row];
+        let start = self.data_offset.saturating_add(info.offset).saturating_add((rows.start * row) as u64);
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(start)).map_err(Error::io(&self.path))?;
+        file.read_exact(&mut bytes).map_err(Error::io(&self.path))?;
+        Ok(bytes)
+    }
+}
+
+impl Entry {
+    /// Rows of a matrix, numbers of a vector.
+    fn rows(&self) -> usize {
+        self.info.shape.first().copied().unwrap_or(1)
     }
 }
 
@@ -209,8 +218,18 @@ pub(crate) fn name_in_file(architecture: Architecture, name: &str) -> String {
 }
 
 /// Undoes the `permute` of llama.cpp's `convert_hf_to_gguf.py`: its rotary embedding turns neighbouring rows of a head,
-/// Hugging Face's turns row `i` with row `i + head_dim / 2`. Works on weights `[heads · head_dim, in]` and on biases.
-fn rows_of_hugging_face(tensor: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
+/// Hugging Face's turns row `i` with row `i + head_dim / 2`. For these of Hugging Face's rows their places in the file.
+fn row_order(rows: usize, heads: usize, wanted: Range<usize>) -> impl Iterator<Item = usize> {
+    let dim = (rows / heads.max(1)).max(1);
+    let half = (dim / 2).max(1);
+    wanted.map(move |row| {
+        let (head, inside) = (row / dim, row % dim);
+        head * dim + inside % half * 2 + inside / half
+    })
+}
+
+/// The same for all rows of a weight `[heads · head_dim, in]` or of a bias at once.
+pub(super) fn rows_of_hugging_face(tensor: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
     let shape = tensor.shape().clone();
     let rest: usize = shape.dims()[1..].iter().product();
     let half = shape.dims()[0] / heads / 2;
@@ -256,13 +275,11 @@ mod tests {
     /// Two heads of four rows. `permute` of `convert_hf_to_gguf.py` stores each head's rows as 0, 2, 1, 3.
     #[test]
     fn interleaved_rows_come_back_in_order() {
-        let stored = Tensor::new(&[0f32, 2., 1., 3., 4., 6., 5., 7.], &Device::Cpu).unwrap();
-        let rows = rows_of_hugging_face(&stored, 2).unwrap();
-        assert_eq!(rows.to_vec1::<f32>().unwrap(), [0., 1., 2., 3., 4., 5., 6., 7.]);
-        let stored =
-            stored.reshape((8, 1)).unwrap().broadcast_mul(&Tensor::new(&[1f32, 10.], &Device::Cpu).unwrap()).unwrap();
-        let rows = rows_of_hugging_face(&stored, 2).unwrap().to_vec2::<f32>().unwrap();
-        assert_eq!(rows[1], [1., 10.]);
-        assert_eq!(rows[6], [6., 60.]);
+        let stored = [0, 2, 1, 3, 4, 6, 5, 7];
+        let rows: Vec<i32> = row_order(8, 2, 0..8).map(|at| stored[at]).collect();
+        assert_eq!(rows, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(row_order(8, 2, 5..7).map(|at| stored[at]).collect::<Vec<_>>(), [5, 6]);
+        // A head of six: 0, 3, 1, 4, 2, 5.
+        assert_eq!(row_order(6, 1, 0..6).collect::<Vec<_>>(), [0, 2, 4, 1, 3, 5]);
     }
 }

@@ -2,36 +2,50 @@
 //!
 //! [`open`] reads the configuration and every header, and checks that each tensor the model needs is there with the
 //! right shape and a type that can be decoded, before a single weight is read. The weights themselves are read when
-//! [`Source::vars`] is asked for them, one at a time with seek and read: memory stays about one tensor above what the
-//! model keeps. A tied output head has no tensor of its own here and is never loaded a second time.
+//! [`Source::vars`] or [`Source::matrix`] is asked for them, one at a time with seek and read, and a matrix in pieces of
+//! rows: memory stays a few pieces above what the model keeps. A tied output head has no tensor of its own here and is
+//! never loaded a second time.
 
 mod gguf_file;
+mod gguf_layout;
+mod kept;
 mod safetensors_file;
 mod safetensors_writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 
 pub use gguf_file::readable_block_types;
+pub(crate) use gguf_file::{ggml_type, name_in_file};
+pub(crate) use gguf_layout::{as_in_file, changes_in_file, read_floats, rows_as_in_file, rows_of_file};
 pub(crate) use safetensors_file::SafetensorsFile;
 pub use safetensors_writer::FloatType;
 pub(crate) use safetensors_writer::{index, shards};
 
+use crate::base_dtype::BaseDtype;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::memory::ModelSize;
+use crate::ops::blocks;
+use crate::weight::Weight;
 use gguf_file::GgufFile;
+use kept::Matrices;
 
 /// A model on disk, checked and ready to be read.
 pub struct Source {
     /// What the model is made of.
     pub config: Config,
-    /// The weights under Hugging Face's names (`model.layers.0.self_attn.q_proj.weight`, `[out, in]`), as the dtype and
-    /// on the device given to [`open`]. Query and key rows have Hugging Face's order in either kind of file.
+    /// The weights under Hugging Face's names (`model.layers.0.self_attn.q_proj.weight`, `[out, in]`), as f32 on the
+    /// device given to [`open`]. Their numbers are those that the dtype given there leaves of them. Query and key rows have
+    /// Hugging Face's order in either kind of file.
     pub vars: VarBuilder<'static>,
     /// What kind of files the weights are in.
     pub kind: Kind,
@@ -39,6 +53,36 @@ pub struct Source {
     pub files: Vec<PathBuf>,
     /// Tensors in those files that the model does not need, by their names in the file: worth a warning.
     pub unneeded: Vec<String>,
+    /// What is kept in memory of the matrices, and how large that is.
+    matrices: Arc<Matrices>,
+    device: Device,
+}
+
+impl Source {
+    /// A matrix under its Hugging Face name, kept as the dtype given to [`open`] says.
+    ///
+    /// # Errors
+    /// When the matrix is missing or has another shape, when a file cannot be read, and when a weight is no number that can
+    /// be kept so.
+    pub fn matrix(&self, name: &str, shape: (usize, usize)) -> Result<Weight> {
+        self.matrices.read(name, shape, &self.device)
+    }
+
+    /// The dtype given to [`open`].
+    pub fn dtype(&self) -> BaseDtype {
+        self.matrices.dtype
+    }
+
+    /// What the model takes of memory, known before it is read.
+    pub fn size(&self) -> ModelSize {
+        self.matrices.size(&self.config)
+    }
+
+    /// Matrices that the dtype would quantise and that stay in the file's float type, because their rows are no whole
+    /// blocks: worth a warning.
+    pub fn unquantised(&self) -> &[String] {
+        &self.matrices.unquantised
+    }
 }
 
 /// A file format of weights.
@@ -54,12 +98,13 @@ pub enum Kind {
 ///
 /// # Errors
 /// When a file is missing, truncated or damaged; when the configuration asks for what is not implemented; when a
-/// tensor is missing, has another shape, or a type that cannot be decoded.
-pub fn open(path: &Path, dtype: DType, device: &Device) -> Result<Source> {
+/// tensor is missing, has another shape, or a type that cannot be decoded; when blocks would have to be quantised again.
+pub fn open(path: &Path, dtype: BaseDtype, device: &Device) -> Result<Source> {
     let is_folder = std::fs::metadata(path).map_err(Error::io(path))?.is_dir();
     let (config, kind, files, unneeded, backend) = if is_folder { open_folder(path)? } else { open_gguf(path)? };
-    let vars = VarBuilder::from_backend(Box::new(backend), dtype, device.clone());
-    Ok(Source { config, vars, kind, files, unneeded })
+    let matrices = Arc::new(Matrices::new(path, backend, dtype, &config)?);
+    let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
+    Ok(Source { config, vars, kind, files, unneeded, matrices, device: device.clone() })
 }
 
 type Opened = (Config, Kind, Vec<PathBuf>, Vec<String>, Backend);
@@ -150,7 +195,7 @@ fn open_gguf(path: &Path) -> Result<Opened> {
     Ok((config, Kind::Gguf, vec![path.to_path_buf()], unneeded, Backend::Gguf(file)))
 }
 
-/// What stands behind [`Source::vars`].
+/// The files of a model, behind Hugging Face's names.
 enum Backend {
     /// The files, and for each tensor the file it is in.
     Safetensors { files: Vec<SafetensorsFile>, places: BTreeMap<String, usize> },
@@ -159,20 +204,48 @@ enum Backend {
 }
 
 impl Backend {
-    fn read(&self, name: &str, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
-        let missing = || candle_core::Error::CannotFindTensor { path: name.to_string() };
-        let tensor = match self {
-            Self::Safetensors { files, places } => {
-                files[*places.get(name).ok_or_else(missing)?].tensor(name, dtype, device)
-            }
-            Self::Gguf(file) if file.contains(name) => file.tensor(name, dtype, device),
-            Self::Gguf(_) => return Err(missing()),
-        };
-        tensor.map_err(candle_core::Error::wrap)
+    /// The format in which the file has a tensor.
+    fn format(&self, name: &str) -> Result<GgmlDType> {
+        match self {
+            Self::Safetensors { files, places } => file_of(files, places, name)?.format(name),
+            Self::Gguf(file) => file.format(name),
+        }
+    }
+
+    /// The bytes of these rows of a tensor, in Hugging Face's order. A vector's rows are its numbers.
+    fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<u8>> {
+        match self {
+            Self::Safetensors { files, places } => file_of(files, places, name)?.rows(name, rows),
+            Self::Gguf(file) => file.rows(name, rows),
+        }
+    }
+
+    /// The numbers of a vector.
+    fn vector(&self, name: &str, count: usize) -> Result<Vec<f32>> {
+        let mut numbers = vec![0f32; count];
+        blocks::decode(self.format(name)?, &self.rows(name, 0..count)?, &mut numbers);
+        match self {
+            Self::Gguf(file) if file.one_more(name)? => numbers.iter_mut().for_each(|number| *number -= 1.0),
+            _ => {}
+        }
+        Ok(numbers)
     }
 }
 
-impl SimpleBackend for Backend {
+/// The shard that holds a tensor.
+fn file_of<'a>(
+    files: &'a [SafetensorsFile],
+    places: &BTreeMap<String, usize>,
+    name: &str,
+) -> Result<&'a SafetensorsFile> {
+    let missing = || candle_core::Error::CannotFindTensor { path: name.to_string() };
+    Ok(&files[*places.get(name).ok_or_else(missing)?])
+}
+
+/// What stands behind [`Source::vars`].
+struct Numbers(Arc<Matrices>);
+
+impl SimpleBackend for Numbers {
     fn get(
         &self,
         shape: Shape,
@@ -181,7 +254,7 @@ impl SimpleBackend for Backend {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        let tensor = self.read(name, dtype, device)?;
+        let tensor = self.get_unchecked(name, dtype, device)?;
         if tensor.shape() != &shape {
             let msg = format!("the tensor \"{name}\"");
             return Err(candle_core::Error::UnexpectedShape { msg, expected: shape, got: tensor.shape().clone() });
@@ -190,13 +263,11 @@ impl SimpleBackend for Backend {
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
-        self.read(name, dtype, device)
+        let tensor = self.0.numbers(name).map_err(candle_core::Error::wrap)?;
+        tensor.to_dtype(dtype)?.to_device(device)
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        match self {
-            Self::Safetensors { places, .. } => places.contains_key(name),
-            Self::Gguf(file) => file.contains(name),
-        }
+        self.0.shapes.contains_key(name)
     }
 }

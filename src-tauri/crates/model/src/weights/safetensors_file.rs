@@ -7,15 +7,18 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::quantized::GgmlDType;
+use candle_core::{Device, Tensor};
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::ops::blocks;
 
 /// The format's own limit on the header.
 const MAX_HEADER: u64 = 100_000_000;
@@ -77,27 +80,36 @@ impl SafetensorsFile {
                 found: info.shape.clone(),
             });
         }
-        self.float_type(name, info).map(|_| ())
+        self.format(name).map(|_| ())
     }
 
-    /// Reads the tensor `name` as `dtype` onto `device`.
-    pub(crate) fn tensor(&self, name: &str, dtype: DType, device: &Device) -> Result<Tensor> {
+    /// Reads the tensor `name` as f32 onto `device`.
+    pub(crate) fn tensor(&self, name: &str, device: &Device) -> Result<Tensor> {
+        let shape = &self.info(name)?.shape;
+        let mut numbers = vec![0f32; shape.iter().product()];
+        let bytes = self.rows(name, 0..shape.first().copied().unwrap_or(1))?;
+        blocks::decode(self.format(name)?, &bytes, &mut numbers);
+        Ok(Tensor::from_vec(numbers, shape.as_slice(), device)?)
+    }
+
+    /// The bytes of these rows of a tensor, a vector's rows being its numbers.
+    pub(crate) fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<u8>> {
         let info = self.info(name)?;
-        let stored = self.float_type(name, info)?;
         let (begin, end) = info.data_offsets;
-        let mut bytes = Vec::with_capacity(end - begin);
+        let row = (end - begin) / info.shape.first().copied().unwrap_or(1).max(1);
+        let wanted = rows.len() * row;
+        let mut bytes = Vec::with_capacity(wanted);
         {
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(self.data_offset + begin as u64)).map_err(Error::io(&self.path))?;
-            (&mut *file).take((end - begin) as u64).read_to_end(&mut bytes).map_err(Error::io(&self.path))?;
+            let start = self.data_offset + (begin + rows.start * row) as u64;
+            file.seek(SeekFrom::Start(start)).map_err(Error::io(&self.path))?;
+            (&mut *file).take(wanted as u64).read_to_end(&mut bytes).map_err(Error::io(&self.path))?;
         }
-        if bytes.len() != end - begin {
+        if bytes.len() != wanted {
             let what = format!("it became shorter while \"{name}\" was read");
             return Err(Error::config(&self.path, what, "Is another program writing it?"));
         }
-        let tensor = Tensor::from_raw_buffer(&bytes, stored, &info.shape, &Device::Cpu)?;
-        drop(bytes);
-        Ok(tensor.to_dtype(dtype)?.to_device(device)?)
+        Ok(bytes)
     }
 
     fn info(&self, name: &str) -> Result<&TensorInfo> {
@@ -105,11 +117,12 @@ impl SafetensorsFile {
         self.tensors.get(name).ok_or_else(missing)
     }
 
-    fn float_type(&self, name: &str, info: &TensorInfo) -> Result<DType> {
-        match info.dtype {
-            Dtype::F32 => Ok(DType::F32),
-            Dtype::F16 => Ok(DType::F16),
-            Dtype::BF16 => Ok(DType::BF16),
+    /// The type of a tensor's numbers.
+    pub(crate) fn format(&self, name: &str) -> Result<GgmlDType> {
+        match self.info(name)?.dtype {
+            Dtype::F32 => Ok(GgmlDType::F32),
+            Dtype::F16 => Ok(GgmlDType::F16),
+            Dtype::BF16 => Ok(GgmlDType::BF16),
             other => {
                 let what = format!("the tensor \"{name}\" is stored as {other}, not as F32, F16 or BF16");
                 Err(Error::config(&self.path, what, "Take an unquantised version of the model, or a GGUF file"))
@@ -181,11 +194,10 @@ mod tests {
         let file = file(GOOD, 14);
         let file = SafetensorsFile::open(file.path()).unwrap();
         assert_eq!(file.names().collect::<Vec<_>>(), ["a", "b"]);
-        let a = file.tensor("a", DType::F32, &Device::Cpu).unwrap().to_vec2::<f32>().unwrap();
-        assert_eq!(a, [[f32::from_le_bytes([0, 1, 2, 3])], [f32::from_le_bytes([4, 5, 6, 7])]]);
-        let b = file.tensor("b", DType::F32, &Device::Cpu).unwrap().to_vec1::<f32>().unwrap();
-        let bf16 = |low, high| half::bf16::from_le_bytes([low, high]).to_f32();
-        assert_eq!(b, [bf16(8, 9), bf16(10, 11), bf16(12, 13)]);
+        assert_eq!((file.format("a").unwrap(), file.format("b").unwrap()), (GgmlDType::F32, GgmlDType::BF16));
+        assert_eq!(file.rows("a", 0..2).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(file.rows("a", 1..2).unwrap(), [4, 5, 6, 7]);
+        assert_eq!(file.rows("b", 1..3).unwrap(), [10, 11, 12, 13]);
         assert!(file.check("a", &[2, 1]).is_ok());
         assert!(matches!(file.check("a", &[1, 2]), Err(Error::Shape { .. })));
         assert!(matches!(file.check("c", &[1]), Err(Error::MissingTensor { .. })));
@@ -243,7 +255,7 @@ mod tests {
             let file = raw(&bytes);
             if let Ok(open) = SafetensorsFile::open(file.path()) {
                 for name in open.names().map(str::to_string).collect::<Vec<_>>() {
-                    if let Ok(tensor) = open.tensor(&name, DType::F32, &Device::Cpu) {
+                    if let Ok(tensor) = open.tensor(&name, &Device::Cpu) {
                         prop_assert_eq!(tensor.dims(), open.tensors[&name].shape.as_slice());
                     }
                 }

@@ -64,7 +64,7 @@ impl FloatType {
     }
 
     /// Puts `numbers`, each rounded once to the nearest, into `bytes`, which is emptied first.
-    fn encode(self, numbers: &[f32], bytes: &mut Vec<u8>) {
+    pub(crate) fn encode(self, numbers: &[f32], bytes: &mut Vec<u8>) {
         bytes.clear();
         match self {
             Self::F32 => bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes())),
@@ -82,7 +82,7 @@ impl FloatType {
     }
 
     /// The first number that would not be finite any more.
-    fn first_too_large(self, numbers: &[f32]) -> Option<f32> {
+    pub(crate) fn first_too_large(self, numbers: &[f32]) -> Option<f32> {
         let fits = |number: f32| match self {
             Self::F32 => number.is_finite(),
             Self::Bf16 => bf16::from_f32(number).is_finite(),
@@ -209,7 +209,7 @@ impl ShardFile {
 mod tests {
     use super::*;
     use crate::weights::SafetensorsFile;
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use proptest::prelude::*;
 
     fn tensors() -> Vec<(String, Vec<usize>)> {
@@ -239,7 +239,7 @@ mod tests {
             let file = SafetensorsFile::open(&path).unwrap();
             for (name, shape) in tensors() {
                 file.check(&name, &shape).unwrap();
-                let found = file.tensor(&name, DType::F32, &Device::Cpu).unwrap().flatten_all().unwrap();
+                let found = file.tensor(&name, &Device::Cpu).unwrap().flatten_all().unwrap();
                 let rounded = numbers(&shape).into_iter().map(|number| match dtype {
                     FloatType::F32 => number,
                     FloatType::Bf16 => bf16::from_f32(number).to_f32(),

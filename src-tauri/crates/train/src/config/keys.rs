@@ -51,6 +51,9 @@ pub(super) const KEYS: [&str; 46] = [
     "data",
     "lora",
 ];
+/// What others call something that has another name here.
+const ELSEWHERE: [(&str, &str); 3] =
+    [("load_in_4bit", "dtype = \"q4\""), ("load_in_8bit", "dtype = \"q8\""), ("torch_dtype", "dtype")];
 pub(super) const DATA_KEYS: [&str; 2] = ["train", "eval"];
 pub(super) const LORA_KEYS: [&str; 8] =
     ["r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"];
@@ -83,6 +86,9 @@ pub(super) const LATER: [&str; 10] = [
 
 pub(super) fn refuse_unknown(table: &toml::Table, prefix: &str, known: &[&str]) -> Result<()> {
     let Some(stranger) = table.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| stranger == theirs) {
+        return Err(Error::config(format!("unknown key {prefix}{stranger}"), format!("Set {ours}.")));
+    }
     let part = known.iter().find(|key| key.contains(stranger.as_str()));
     let nearest = part.or_else(|| known.iter().min_by_key(|key| distance(stranger, key))).copied().unwrap_or_default();
     let hint = if part.is_some() || distance(stranger, nearest) <= stranger.len().max(nearest.len()) / 2 {

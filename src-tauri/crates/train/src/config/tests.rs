@@ -31,7 +31,7 @@ fn a_short_file_gets_every_default_and_paths_from_its_folder() {
 
 #[test]
 fn every_key_is_read_and_written_back() {
-    let text = "model = '/m'\noutput_dir = '/o'\ninit_adapter = '/a'\nref_adapter = '/r'\ndevice = 'cuda:1'\ndtype = 'f32'\nseed = 7\n\
+    let text = "model = '/m'\noutput_dir = '/o'\ninit_adapter = '/a'\nref_adapter = '/r'\ndevice = 'cuda:1'\ndtype = 'q4'\nseed = 7\n\
         loss_type = ['sigmoid', 'sft']\nloss_weights = [0.5, 2]\nbeta = 1\nlabel_smoothing = 0.1\n\
         f_divergence_type = 'alpha_divergence'\nf_alpha_divergence_coef = 0.7\nld_alpha = 0.5\nuse_weighting = false\n\
         sync_ref_model = true\nref_model_mixup_alpha = 0.4\nref_model_sync_steps = 9\nmax_length = 64\n\
@@ -66,6 +66,7 @@ fn every_key_is_read_and_written_back() {
 fn unknown_keys_are_named_with_the_nearest_known_one() {
     for (lines, key, nearest) in [
         ("learning_rat = 1", "unknown key learning_rat", "Did you mean learning_rate?"),
+        ("load_in_4bit = true", "unknown key load_in_4bit", "Set dtype = \"q4\"."),
         ("truncation_mode = 'keep_end'", "unknown key truncation_mode", "Did you mean truncation?"),
         ("per_device_eval_batch_size = 1", "per_device_eval_batch_size", "per_device_train_batch_size?"),
         ("zzz = 1", "unknown key zzz", "Known keys: model, "),
@@ -101,7 +102,7 @@ fn values_without_meaning_are_refused_by_key() {
         ("max_prompt_length = 0", "max_prompt_length"),
         ("max_steps = 0", "max_steps"),
         ("num_train_epochs = 0", "num_train_epochs"),
-        ("dtype = 'bf16'", "dtype"),
+        ("dtype = 'nf4'", "choose one of auto, f32, bf16, f16, q8, q4"),
         ("device = 'gpu'", "device"),
         ("truncation = 'middle'", "truncation"),
         ("lr_scheduler_type = 'step'", "lr_scheduler_type"),
@@ -160,10 +161,10 @@ fn which_steps_are_looked_at_matters_where_the_best_is_kept() {
 /// Of a run begun before there were divergences: it can be gone on with.
 #[test]
 fn a_key_that_came_later_changes_no_digest_while_it_has_its_default() {
-    let digest = parse("").unwrap().digest().unwrap();
+    let digest = parse("dtype = 'f32'").unwrap().digest().unwrap();
     assert_eq!(digest, DIGEST_OF_DEFAULTS);
-    assert_ne!(parse("use_weighting = true").unwrap().digest().unwrap(), digest);
-    assert_ne!(parse("[lora]\nuse_dora = true").unwrap().digest().unwrap(), digest);
+    assert_ne!(parse("dtype = 'f32'\nuse_weighting = true").unwrap().digest().unwrap(), digest);
+    assert_ne!(parse("dtype = 'f32'\n[lora]\nuse_dora = true").unwrap().digest().unwrap(), digest);
 }
 
 #[test]

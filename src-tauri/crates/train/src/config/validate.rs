@@ -53,10 +53,6 @@ impl RunConfig {
         self.validate_losses()?;
         self.validate_reference()?;
         self.validate_selection()?;
-        if self.dtype != "f32" {
-            let what = format!("dtype is \"{}\", and only \"f32\" is computed so far", self.dtype);
-            return Err(Error::config(what, "Set dtype = \"f32\"; weights stored in other types are expanded to it."));
-        }
         let device = self.device.as_str();
         let known = device == "cpu" || device == "metal" || device == "cuda" || device.starts_with("cuda:");
         range(known, "device", &self.device, "Set it to \"cpu\", \"cuda\", \"cuda:N\" or \"metal\".")?;

@@ -95,7 +95,7 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
             model: run.model.clone().into(),
             adapter: Some(adapter.clone()),
             device: models::DEVICE.into(),
-            dtype: "f32".into(),
+            dtype: run.config.dtype,
         },
         prompts: folder.join(PROMPTS),
         pairs: held_out.is_file().then_some(held_out),
@@ -107,7 +107,7 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         output_dir: folder.to_path_buf(),
         run: Some(run.folder.clone()),
     };
-    working.backend().with_model(&run.model, Some(&adapter), working, |opened| {
+    working.backend().with_model(&run.model, run.config.dtype, Some(&adapter), working, |opened| {
         let mut grown = |side: eval::answers::Side, prompt: usize, text: &str| {
             working.answer(prompt, &side.to_string(), text.to_owned());
         };

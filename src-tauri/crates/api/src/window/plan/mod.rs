@@ -98,16 +98,16 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     plan.steps = order.total_steps(config.max_steps, config.num_train_epochs);
     let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
     plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
-    let model_config = model::weights::open(&model, candle_core::DType::F32, &candle_core::Device::Cpu)?.config;
+    let size = model::weights::open(&model, config.dtype, &candle_core::Device::Cpu)?.size();
     if is_new {
-        config.lora.check_patterns(&model_config.linears())?;
+        config.lora.check_patterns(&size.config.linears())?;
     }
-    plan.memory_needed = memory::needed(&config, &model_config, &kept)?;
+    plan.memory_needed = memory::needed(&config, &size, &kept)?;
     plan.memory_free = available_bytes();
     plan.fits = plan.memory_free.is_none_or(|free| plan.memory_needed <= free);
     let lengths: Vec<Length> = trained.iter().map(|(_, length)| *length).collect();
     plan.advice = match plan.memory_free {
-        Some(free) if !plan.fits => Some(memory::to_fit(&config, &model_config, &lengths, free)?),
+        Some(free) if !plan.fits => Some(memory::to_fit(&config, &size, &lengths, free)?),
         _ => advice::to_keep(&config, &lengths, &plan),
     };
     plan.seconds_estimate = measure::estimate(backend, &model, &config, &plan, tokens);

@@ -47,6 +47,7 @@ pub(crate) fn settings_of(config: &RunConfig) -> RunSettings {
         early_stopping_patience: config.early_stopping_patience,
         early_stopping_threshold: config.early_stopping_threshold,
         gradient_checkpointing: config.gradient_checkpointing,
+        dtype: config.dtype,
         lora_r: config.lora.r,
         lora_alpha: config.lora.lora_alpha,
         lora_dropout: config.lora.lora_dropout,
@@ -113,6 +114,7 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
         early_stopping_patience: settings.early_stopping_patience,
         early_stopping_threshold: settings.early_stopping_threshold,
         gradient_checkpointing: settings.gradient_checkpointing,
+        dtype: settings.dtype,
         lora: LoraConfig {
             r: settings.lora_r,
             lora_alpha: settings.lora_alpha,
@@ -135,7 +137,7 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use model::Patterns;
+    use model::{BaseDtype, Patterns};
     use train::losses::FDivergenceType;
     use train::selection::HeldOutMetric;
 
@@ -151,6 +153,7 @@ mod tests {
             max_steps: 7,
             eval_steps: 3,
             gradient_checkpointing: false,
+            dtype: BaseDtype::Q4,
             f_divergence_type: FDivergenceType::AlphaDivergence,
             f_alpha_divergence_coef: 0.7,
             ld_alpha: Some(0.5),

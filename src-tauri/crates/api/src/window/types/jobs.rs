@@ -33,6 +33,8 @@ pub enum JobKind {
     Measure,
     /// Merging a run's adapter into its base.
     Merge,
+    /// Handing out a run's weights as a GGUF file.
+    Gguf,
 }
 
 /// A job.

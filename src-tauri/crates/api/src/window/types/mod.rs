@@ -26,17 +26,17 @@ pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
     ItemFilter, JudgeChoice, PromptSource, TextStats, Winner,
 };
-pub use export::{ExportWhat, Exported, WeightType};
+pub use export::{ExportWhat, Exported, GgufForm, WeightType};
 pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
 pub use jobs::{Job, JobKind, JobState};
 pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
 pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
 pub use requests::{
-    BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItemsOf, EvaluationOf, Export, ExportMerged,
-    FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf, MeasureRun, Nothing, PairOf,
-    PairsOf, PlanRun, PreviewImport, RemovePair, RunOf, SecondPass, SetModel, ShowEvaluation, StartEvaluation,
-    StartRun, StopRun, Undo,
+    BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItemsOf, EvaluationOf, Export, ExportGguf,
+    ExportMerged, FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf, MeasureRun,
+    Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair, RunOf, SecondPass, SetModel, ShowEvaluation,
+    StartEvaluation, StartRun, StopRun, Undo,
 };
 pub use training::{
     Finding, Remedy, RunNow, RunPlan, RunRequest, RunSettings, RunState, RunSummary, RunView, SampleAnswer, SampleSet,

@@ -1,8 +1,8 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side, Theme,
-    Verdict, WeightType,
+    ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, GgufForm, ItemFilter, PairQuery, RunRequest, Side,
+    Theme, Verdict, WeightType,
 };
 use serde::Deserialize;
 use ts_rs::TS;
@@ -323,5 +323,15 @@ requests! {
         run: String,
         /// What they are stored as.
         dtype: WeightType,
+    }
+
+    /// A run whose weights are to be handed out as a GGUF file.
+    ExportGguf {
+        /// The project's folder.
+        project: String,
+        /// The run.
+        run: String,
+        /// What the file holds.
+        form: GgufForm,
     }
 }

@@ -3,7 +3,7 @@
 use super::FigureView;
 use crate::error::Error;
 use chat::Truncation;
-use model::Patterns;
+use model::{BaseDtype, Patterns};
 use serde::{Deserialize, Serialize};
 use train::losses::{FDivergenceType, LossType};
 use train::schedule::SchedulerType;
@@ -96,6 +96,9 @@ pub struct RunSettings {
     pub early_stopping_threshold: f64,
     /// Compute each layer again in the backward.
     pub gradient_checkpointing: bool,
+    /// What the base's weights are kept as.
+    #[ts(type = "\"auto\" | \"f32\" | \"bf16\" | \"f16\" | \"q8\" | \"q4\"")]
+    pub dtype: BaseDtype,
     /// Rank of the adapter.
     pub lora_r: usize,
     /// The adapter is scaled by `lora_alpha / lora_r`.

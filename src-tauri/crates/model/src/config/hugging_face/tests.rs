@@ -160,3 +160,100 @@ proptest! {
         }
     }
 }
+
+fn family(name: &str, fields: &Value) -> Result<Config> {
+    let mut config = tiny();
+    config.as_object_mut().unwrap().remove("hidden_act");
+    config["model_type"] = json!(name);
+    for (key, value) in fields.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    read(&config)
+}
+
+fn windows(config: &Config) -> Vec<Option<usize>> {
+    config.layers.iter().map(|layer| layer.window).collect()
+}
+
+/// What the configuration classes of transformers 5.23 have for fields that a file leaves out.
+#[test]
+fn each_family_has_its_own_defaults() {
+    let nothing = json!({});
+    let mistral = family("mistral", &nothing).unwrap();
+    assert_eq!((windows(&mistral), mistral.head_dim), (vec![Some(4096); 3], 16));
+    assert_eq!(windows(&family("mistral", &json!({"sliding_window": null})).unwrap()), [None; 3]);
+    let qwen2 = family("qwen2", &json!({"sliding_window": 32_768, "max_window_layers": 1})).unwrap();
+    assert!(qwen2.attention_bias && !qwen2.attention_output_bias());
+    assert_eq!(windows(&qwen2), [None; 3], "use_sliding_window is false");
+    let used = json!({"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1});
+    assert_eq!(windows(&family("qwen2", &used).unwrap()), [None, Some(8), Some(8)]);
+    assert_eq!(family("qwen3", &nothing).unwrap().head_dim, 128);
+    let gemma2 = family("gemma2", &nothing).unwrap();
+    assert_eq!((gemma2.head_dim, gemma2.tie_word_embeddings), (256, true));
+    assert_eq!(windows(&gemma2), [Some(4096), None, Some(4096)]);
+    assert_eq!((gemma2.attention_softcap, gemma2.logit_softcap), (Some(50.0), Some(30.0)));
+    let uncapped = family("gemma2", &json!({"attn_logit_softcapping": null})).unwrap();
+    assert_eq!((uncapped.attention_softcap, uncapped.logit_softcap), (None, Some(30.0)));
+    assert!((gemma2.attention_scale - 1.0 / 16.0).abs() < 1e-12);
+    let gemma3 = family("gemma3_text", &nothing).unwrap();
+    assert_eq!(gemma3.rope, Rope { theta: 1e6, scaling: RopeScaling::None });
+    assert_eq!(gemma3.local_rope, Some(Rope { theta: 1e4, scaling: RopeScaling::None }));
+    assert!(gemma3.layers.iter().all(|layer| layer.rotation == Rotation::Local && layer.window == Some(4096)));
+    let phi3 = family("phi3", &json!({"auto_map": {"AutoConfig": "configuration_phi3.Phi3Config"}})).unwrap();
+    assert_eq!((windows(&phi3), phi3.num_key_value_heads), (vec![None; 3], 2));
+    let smollm3 = family("smollm3", &json!({"no_rope_layers": [1, 0, 1]})).unwrap();
+    assert_eq!(smollm3.layers[1].rotation, Rotation::None);
+}
+
+#[test]
+fn both_spellings_of_gemma_s_rotations_mean_the_same() {
+    let old = json!({
+        "rope_theta": 1e6, "rope_local_base_freq": 5e3, "rope_scaling": {"rope_type": "linear", "factor": 8.0}
+    });
+    let new = json!({"rope_parameters": {
+        "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 5e3}
+    }});
+    let old = family("gemma3_text", &old).unwrap();
+    assert_eq!(old, family("gemma3_text", &new).unwrap());
+    assert_eq!(old.local_rope.map(|rope| rope.theta), Some(5e3));
+}
+
+#[test]
+fn what_another_family_has_is_refused_by_name() {
+    for (name, field, value) in [
+        ("gemma2", "hidden_activation", json!("gelu")),
+        ("gemma3_text", "hidden_act", json!("silu")),
+        ("gemma3_text", "use_bidirectional_attention", json!(true)),
+        ("mistral", "attention_bias", json!(true)),
+        ("mistral", "layer_types", json!(["full_attention", "full_attention", "full_attention"])),
+        ("qwen2", "layer_types", json!(["full_attention", "full_attention", "sliding_attention"])),
+        ("qwen3", "query_pre_attn_scalar", json!(32)),
+        ("qwen3", "num_experts", json!(8)),
+        ("phi3", "resid_pdrop", json!(0.1)),
+        ("phi3", "rope_scaling", json!({"type": "linear2", "factor": 2.0})),
+        ("qwen2", "rope_scaling", json!({"type": "yarn", "factor": 4.0})),
+        ("qwen2", "partial_rotary_factor", json!(0.5)),
+    ] {
+        let mut fields = json!({});
+        fields[field] = value;
+        let error = family(name, &fields).unwrap_err();
+        assert!(matches!(error, Error::UnsupportedField { .. }), "{name} {field}: {error}");
+        assert!(error.to_string().contains(field), "{error}");
+    }
+    for (name, field, value) in [
+        ("smollm3", "no_rope_layers", json!([1, 0])),
+        ("gemma2", "layer_types", json!(["full_attention", "chunked_attention", "full_attention"])),
+        ("gemma2", "sliding_window", json!(0)),
+        ("gemma2", "query_pre_attn_scalar", json!(-1)),
+        ("phi3", "partial_rotary_factor", json!(1.5)),
+        ("gemma3_text", "rope_parameters", json!({"full_attention": 3})),
+        ("gemma3_text", "num_hidden_layers", json!(1u64 << 50)),
+    ] {
+        let mut fields = json!({});
+        fields[field] = value;
+        let error = family(name, &fields).unwrap_err();
+        assert!(matches!(error, Error::Config { .. }), "{name} {field}: {error}");
+    }
+    assert!(matches!(family("gemma3", &json!({})), Err(Error::UnknownArchitecture { .. })), "with pictures");
+}

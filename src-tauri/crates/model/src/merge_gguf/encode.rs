@@ -1,0 +1,43 @@
+//! Numbers as the bytes of a block type.
+
+use candle_core::quantized::QTensor;
+use candle_core::{Device, Tensor};
+use gguf::NewTensor;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::weights::{FloatType, ggml_type};
+
+/// Numbers that one thread encodes at a time: a whole number of every kind of block.
+const CHUNK: usize = 1 << 16;
+
+/// Encodes whole rows of `tensor`.
+pub(super) fn encode(numbers: &[f32], tensor: &NewTensor) -> Result<Vec<u8>> {
+    if !numbers.iter().all(|number| number.is_finite()) {
+        return Err(Error::NonFinite { what: format!("a merged weight of \"{}\"", tensor.name) });
+    }
+    let float = match tensor.block_type.name().as_ref() {
+        "F32" => Some(FloatType::F32),
+        "F16" => Some(FloatType::F16),
+        "BF16" => Some(FloatType::Bf16),
+        _ => None,
+    };
+    if let Some(float) = float {
+        if let Some(value) = float.first_too_large(numbers) {
+            return Err(Error::TooLarge { name: tensor.name.clone(), value, dtype: float.name() });
+        }
+        let mut bytes = Vec::new();
+        float.encode(numbers, &mut bytes);
+        return Ok(bytes);
+    }
+    let unknown = || Error::BlockType { tensor: tensor.name.clone(), block: tensor.block_type.to_string() };
+    let block = ggml_type(tensor.block_type).ok_or_else(unknown)?;
+    let parts = numbers
+        .par_chunks(CHUNK)
+        .map(|numbers| -> Result<Vec<u8>> {
+            let blocks = QTensor::quantize(&Tensor::from_slice(numbers, numbers.len(), &Device::Cpu)?, block)?;
+            Ok(blocks.data()?.into_owned())
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(parts.concat())
+}
