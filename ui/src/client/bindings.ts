@@ -1045,6 +1045,24 @@ export type RunSettings = {
   beta: number,
   /** ε of robust, `exo_pair`, aot and `aot_unpaired`. */
   label_smoothing: number,
+  /** What holds the policy to the reference. */
+  f_divergence_type: "reverse_kl" | "forward_kl" | "js_divergence" | "alpha_divergence",
+  /** α of `alpha_divergence`. */
+  f_alpha_divergence_coef: number,
+  /** How much tokens beyond the length of a pair's shorter answer count; in full where absent. */
+  ld_alpha: number | null,
+  /** Pairs count by how likely the policy itself is to answer so. */
+  use_weighting: boolean,
+  /** The reference follows the policy. */
+  sync_ref_model: boolean,
+  /** Share of the policy in the reference after each such step. */
+  ref_model_mixup_alpha: number,
+  /** Steps from one such step to the next. */
+  ref_model_sync_steps: number,
+  /** Folder of an adapter that makes the reference; the model alone where absent. */
+  ref_adapter: string | null,
+  /** Folder of an adapter to start from; that of the reference, or a new one, where absent. */
+  init_adapter: string | null,
   /** Longest prompt and answer together, in tokens; 0 for no limit. */
   max_length: number,
   /** Longest prompt. */
@@ -1083,6 +1101,16 @@ export type RunSettings = {
   save_steps: number,
   /** Newest checkpoints to keep; 0 for all. */
   save_total_limit: number,
+  /** The run's adapter is that of its best evaluation. */
+  load_best_model_at_end: boolean,
+  /** By which number of the held-out pairs it is the best. */
+  metric_for_best_model: string,
+  /** Whether a larger one is better; by default unless it is the loss. */
+  greater_is_better: boolean | null,
+  /** Stop after so many evaluations without an improvement; never where absent. */
+  early_stopping_patience: number | null,
+  /** What must be exceeded to count as one. */
+  early_stopping_threshold: number,
   /** Compute each layer again in the backward. */
   gradient_checkpointing: boolean,
   /** What the base's weights are kept as. */
@@ -1094,7 +1122,17 @@ export type RunSettings = {
   /** Probability that an input of the adapter is left out. */
   lora_dropout: number,
   /** Names of the layers that are adapted; all linear ones where absent. */
-  target_modules: Array<string> | null, };
+  target_modules: Array<string> | null,
+  /** A regular expression for their whole names instead. */
+  target_pattern: string | null,
+  /** Another rank for layers whose names match. */
+  rank_pattern: Record<string, number>,
+  /** Another `lora_alpha` for layers whose names match. */
+  alpha_pattern: Record<string, number>,
+  /** Scale by the root of the rank. */
+  use_rslora: boolean,
+  /** Train direction and length of each layer's rows apart. */
+  use_dora: boolean, };
 
 /** Where a run stands. */
 export type RunState = "prepared" | "running" | "interrupted" | "finished" | "paused" | "stopped" | "failed";
@@ -1134,6 +1172,8 @@ export type RunView = {
   folder: string,
   /** Its settings. */
   settings: RunSettings,
+  /** Which step its adapter is of, and why it ended early, where that is not simply the last one. */
+  selection: string | null,
   /** Share of the pairs that was held out. */
   held_out_share: number,
   /** Held-out prompts that are answered as training goes. */

@@ -88,7 +88,7 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
 /// How often answers are told as they grow.
 const PACE: Duration = Duration::from_millis(250);
 
-/// Answers with the adapter on (where there is one) or off. The share done is counted in tokens, an answer that has
+/// Answers with the adapter on (where there is one), or else as its reference. The share done is counted in tokens, an answer that has
 /// ended as all its tokens. `grown` hears of answers as they grow, with the place of their prompt.
 pub(crate) fn answer(
     opened: &Opened,
@@ -103,7 +103,7 @@ pub(crate) fn answer(
         .iter()
         .map(|p| chat::encode_prompt(&opened.tokenizer, p))
         .collect::<std::result::Result<Vec<_>, _>>()?;
-    let lora = if tuned { opened.lora.as_ref() } else { None };
+    let lora = if tuned { opened.lora.as_ref() } else { opened.reference.as_ref() };
     let stop = opened.tokenizer.stop_ids();
     let request = Request { prompts: &ids, sampling, stop, batch: BATCH };
     // The pace is that of tokens: reading the prompts, before the first, is no part of it.

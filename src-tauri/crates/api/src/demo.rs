@@ -7,11 +7,10 @@ use crate::import::{ImportRequest, import};
 use crate::open::{ModelChoice, open};
 use crate::report::{self, ReportRequest};
 use crate::training::reply;
-use candle_core::Device;
 use eval::accuracy::PreferenceAccuracy;
 use eval::evaluation::Summary;
 use generate::Sampling;
-use model::{BaseDtype, Lora};
+use model::BaseDtype;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -144,7 +143,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
     stages.of_run(&config.output_dir)?;
 
     let start = Instant::now();
-    opened.lora = Some(Lora::load(&adapter, opened.decoder.linears(), &Device::Cpu)?);
+    opened.put_on(Some(&adapter))?;
     let evaluation = EvalRequest {
         choice: ModelChoice { adapter: Some(adapter), ..choice },
         prompts: data.join("prompts.jsonl"),

@@ -114,6 +114,8 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         context.note(format!("{}, line {}: {}", request.prompts.display(), refused.line, refused.reason));
     }
     let adapter_file = request.choice.adapter.as_ref().map(|dir| dir.join("adapter_model.safetensors"));
+    let reference = request.choice.adapter.as_deref().and_then(train::folder::reference_of);
+    let reference_file = reference.map(|dir| dir.join("adapter_model.safetensors"));
     let pairs_file = request.run.as_ref().map(|run| run.join("pairs.jsonl"));
     let sampling = serde_json::to_value(&request.sampling).ok().and_then(|v| serde_json::from_value(v).ok());
     let ancestry = Ancestry {
@@ -121,6 +123,7 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         model_sha256: Some(train::reference::model_digest(&opened.path)?),
         adapter: request.choice.adapter.as_ref().map(|dir| dir.display().to_string()),
         adapter_sha256: adapter_file.as_deref().map(sha256).transpose()?,
+        reference_adapter_sha256: reference_file.as_deref().map(sha256).transpose()?,
         run: request.run.as_ref().map(|run| run.display().to_string()),
         pairs_sha256: pairs_file.as_deref().map(sha256).transpose()?,
         prompts: request.prompts.display().to_string(),

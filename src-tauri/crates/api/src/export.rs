@@ -19,7 +19,7 @@ use prefs::jsonl;
 use prefs::store::Project;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use train::folder::ADAPTER;
+use train::folder::{ADAPTER, ADAPTER_ORIGIN, REFERENCE, reference_of};
 
 /// What is to be handed out; at least one of the two sources.
 #[derive(Debug, Clone)]
@@ -105,8 +105,14 @@ fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
     let to = output_dir.join(ADAPTER);
     let base = config.model.display().to_string();
     std::fs::create_dir_all(&to).map_err(Error::file(&to))?;
-    for name in ["adapter_model.safetensors", "adapter_config.json"] {
-        copy_whole(&from.join(name), &to.join(name))?;
+    for name in ["adapter_model.safetensors", "adapter_config.json", ADAPTER_ORIGIN] {
+        // Runs of an earlier version have no origin.
+        if from.join(name).is_file() || name != ADAPTER_ORIGIN {
+            copy_whole(&from.join(name), &to.join(name))?;
+        }
+    }
+    if let Some(reference) = reference_of(&from) {
+        train::folder::copy_adapter(&reference, &to.join(REFERENCE))?;
     }
     Ok(Exported {
         what: ADAPTER.into(),

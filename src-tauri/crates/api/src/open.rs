@@ -29,6 +29,21 @@ pub(crate) struct Opened {
     pub(crate) decoder: Decoder,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) lora: Option<Lora>,
+    /// The adapter of the reference that `lora` was trained against; none where that is the model alone.
+    pub(crate) reference: Option<Lora>,
+}
+
+impl Opened {
+    /// Puts the adapter in the folder on the model, with that of its reference; with none, takes both away.
+    ///
+    /// # Errors
+    /// When an adapter cannot be read or is for another model.
+    pub(crate) fn put_on(&mut self, adapter: Option<&Path>) -> Result<()> {
+        let load = |folder: &Path| Lora::load(folder, self.decoder.linears(), self.decoder.device());
+        let reference = adapter.and_then(train::folder::reference_of);
+        (self.lora, self.reference) = (adapter.map(load).transpose()?, reference.as_deref().map(load).transpose()?);
+        Ok(())
+    }
 }
 
 pub(crate) fn open(choice: &ModelChoice, context: &mut Context) -> Result<Opened> {
@@ -36,9 +51,10 @@ pub(crate) fn open(choice: &ModelChoice, context: &mut Context) -> Result<Opened
     let device = device(&choice.device)?;
     let tokenizer = Tokenizer::open(&path)?;
     let decoder = Decoder::load(&path, &device, choice.dtype)?;
-    let lora = choice.adapter.as_ref().map(|dir| Lora::load(dir, decoder.linears(), &device)).transpose()?;
+    let mut opened = Opened { path, decoder, tokenizer, lora: None, reference: None };
+    opened.put_on(choice.adapter.as_deref())?;
     context.check()?;
-    Ok(Opened { path, decoder, tokenizer, lora })
+    Ok(opened)
 }
 
 /// The path itself where there is something, else the catalogue's model of that name, fetched where it is not here yet.

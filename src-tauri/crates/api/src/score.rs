@@ -88,7 +88,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     for chunk in examples.chunks(BATCH) {
         context.check()?;
         let batch = data::pack(chunk.iter());
-        let reference = opened.decoder.logps(None, &batch)?;
+        let reference = opened.decoder.logps(opened.reference.as_ref(), &batch)?;
         let policy = match &opened.lora {
             Some(lora) => opened.decoder.logps(Some(lora), &batch)?,
             None => reference.clone(),
@@ -136,7 +136,7 @@ pub(crate) fn held_out(
         context.check()?;
         let batch = data::pack(chunk.iter());
         let of = |values: &[f64]| Logps { chosen: values[0], rejected: values[1] };
-        let reference = opened.decoder.logps(None, &batch)?;
+        let reference = opened.decoder.logps(opened.reference.as_ref(), &batch)?;
         let after = opened.decoder.logps(opened.lora.as_ref(), &batch)?;
         for ((example, after), reference) in chunk.iter().zip(after.chunks_exact(2)).zip(reference.chunks_exact(2)) {
             logps.push(PairLogps {

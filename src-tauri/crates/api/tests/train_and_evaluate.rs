@@ -409,3 +409,69 @@ fn what_cannot_be_trained_is_said_before_and_when_asked() {
     let cut = plan["dropped"].as_u64().unwrap() + plan["cut_answers"].as_u64().unwrap();
     assert!(cut > 0 && plan["cut_pairs"].as_array().unwrap().len() as u64 == cut, "{plan:#}");
 }
+
+/// Every setting that a run can have beside those of the tests above, from the page to the win rate: the first run stands
+/// for supervised fine-tuning, the second goes on from it.
+#[test]
+fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
+    let place = Place::new(24);
+    let first = place.with_request("start_run", &place.request(4)).unwrap();
+    let tuned = Path::new(first["folder"].as_str().unwrap()).join("adapter");
+    place.until(first["summary"]["run"].as_str().unwrap(), "does not finish", |view| state(view) == "finished");
+
+    let mut request = place.request(6);
+    for (key, value) in [
+        ("ref_adapter", json!(tuned)),
+        ("load_best_model_at_end", json!(true)),
+        ("f_divergence_type", json!("js_divergence")),
+        ("ld_alpha", json!(0.5)),
+        ("use_weighting", json!(true)),
+        ("rank_pattern", json!({"q_proj": 4})),
+    ] {
+        request["settings"][key] = value;
+    }
+    assert_eq!(place.plan(&request)["problems"], json!([]));
+    let begun = place.with_request("start_run", &request).unwrap();
+    let run = begun["summary"]["run"].as_str().unwrap();
+    let done = place.until(run, "does not finish", |view| state(view) == "finished");
+    assert!(done["selection"].as_str().unwrap().contains("the best by eval_rewards/accuracies"), "{done:#}");
+    for key in ["f_divergence_type", "ld_alpha", "use_weighting", "rank_pattern", "load_best_model_at_end"] {
+        assert_eq!(done["settings"][key], request["settings"][key], "a duplicate has {key}");
+    }
+    let adapter = Path::new(done["folder"].as_str().unwrap()).join("adapter");
+    let weights = |folder: &Path| std::fs::read(folder.join("adapter_model.safetensors")).unwrap();
+    assert!(weights(&adapter.join("ref")) == weights(&tuned));
+
+    // What answers as the base is the model with the first run's adapter.
+    let score = |adapter: &Path| {
+        let choice = api::ModelChoice {
+            model: place.model.clone(),
+            adapter: Some(adapter.to_path_buf()),
+            device: "cpu".into(),
+            dtype: model::BaseDtype::F32,
+        };
+        let limits = train::RunConfig::default().limits();
+        let pairs = place.folder.path().join("pairs.jsonl");
+        let request = api::ScoreRequest { choice, pairs, limits };
+        let stop = AtomicBool::new(false);
+        api::score(&request, &mut Context { observer: &mut |_| {}, stop: &stop }).unwrap().scores
+    };
+    let (before, after) = (score(&tuned), score(&adapter));
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before.chosen_logps.to_bits(), after.reference_chosen_logps.to_bits());
+        assert!(before.reference_chosen_logps.to_bits() != after.reference_chosen_logps.to_bits());
+    }
+    let merged = place.call("export_merged", &json!({"run": run, "dtype": "f32"}));
+    place.job_done(&merged);
+    let exported = place.call("export", &json!({"run": run, "evaluation": null, "what": ["adapter"]}));
+    let exported = Path::new(exported[0]["path"].as_str().unwrap()).to_path_buf();
+    assert!(weights(&exported.join("ref")) == weights(&tuned) && exported.join("origin.json").is_file());
+
+    // What is no adapter, or matches nothing, is said before anything is begun.
+    request["settings"]["ref_adapter"] = json!(place.folder.path().join("nothing"));
+    assert_eq!(place.plan(&request)["problems"].as_array().unwrap().len(), 1);
+    request["settings"]["ref_adapter"] = json!(null);
+    request["settings"]["rank_pattern"] = json!({"c_attn": 4});
+    let plan = place.backend.call("plan_run", json!({"request": request, "theme": "light"}));
+    assert!(plan.unwrap_err().message.contains("c_attn"));
+}

@@ -55,6 +55,7 @@ fn main() {
         model_sha256: Some(hash.into()),
         adapter: Some("runs/plain/adapter".into()),
         adapter_sha256: Some(hash.into()),
+        reference_adapter_sha256: None,
         run: Some("runs/plain".into()),
         pairs_sha256: Some(hash.into()),
         prompts: "held_out.jsonl".into(),

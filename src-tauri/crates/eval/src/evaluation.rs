@@ -41,6 +41,10 @@ pub struct Ancestry {
     pub adapter: Option<String>,
     /// SHA-256 of its weights.
     pub adapter_sha256: Option<String>,
+    /// SHA-256 of the weights of the reference's adapter, which with the model answers as the base; none where the base is
+    /// the model alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_adapter_sha256: Option<String>,
     /// The run that trained it.
     pub run: Option<String>,
     /// SHA-256 of the pairs it was trained on.
@@ -325,6 +329,7 @@ fn difference(there: &Setup, asked: &Setup) -> String {
     let differing = [
         ("the model", a.model != b.model || a.model_sha256 != b.model_sha256),
         ("the adapter", a.adapter != b.adapter || a.adapter_sha256 != b.adapter_sha256),
+        ("the reference's adapter", a.reference_adapter_sha256 != b.reference_adapter_sha256),
         ("the run", a.run != b.run || a.pairs_sha256 != b.pairs_sha256),
         (
             "the prompts file",

@@ -10,15 +10,17 @@ use crate::joint::Joint;
 use crate::layer::{self, Layer};
 use crate::linear::{Linear, Pass};
 use crate::lora::{Gradients, Lora};
-use crate::lora_config::LinearShape;
+use crate::lora_config::{LinearShape, LoraConfig};
 use crate::memory::ModelSize;
 use crate::norm::{Norm, OptionalNorm};
 use crate::ops::attention::Attention;
+use crate::ops::response_logps::TokenScores;
 use crate::rotary::{PassAngles, Rotary};
 use crate::weight::Weight;
 use crate::weights::{self, Source};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use rand::Rng;
 use std::path::Path;
 
 /// A model with frozen weights. An adapter is passed to each call, so that one copy of the weights serves as policy
@@ -52,6 +54,7 @@ pub struct Trace {
     batch: Batch,
     layers: Vec<Kept>,
     head: Option<head::Saved>,
+    tokens: TokenScores,
     logps: Vec<f64>,
     dropout: Option<u64>,
 }
@@ -65,6 +68,11 @@ impl Trace {
     /// Log-probability of each sequence, summed over its response tokens.
     pub fn logps(&self) -> &[f64] {
         &self.logps
+    }
+
+    /// What the model makes of each response token, in the order of [`Batch::targets`].
+    pub fn tokens(&self) -> &TokenScores {
+        &self.tokens
     }
 }
 
@@ -115,7 +123,7 @@ impl Decoder {
         let norm = norm(&config, &inner, "norm", width)?;
         let weight =
             if config.tie_word_embeddings { embedding.clone() } else { matrix("lm_head.weight", (vocab_size, width))? };
-        let linear = Linear { weight, bias: None, place: linears.len() - 1 };
+        let linear = Linear::new(weight, None, linears.len() - 1);
         let head = Head { norm, linear, softcap: config.logit_softcap };
         let rotary = Rotary::new(&config);
         Ok(Self {
@@ -168,6 +176,29 @@ impl Decoder {
         &self.unquantised
     }
 
+    /// A new adapter that changes nothing yet, as [`Lora::init`], and with DoRA its magnitudes.
+    ///
+    /// # Errors
+    /// As [`Lora::init`].
+    pub fn start_lora(&self, config: &LoraConfig, rng: &mut impl Rng, dtype: DType) -> Result<Lora> {
+        let magnitude = |place| if config.use_dora { self.row_norms(place, dtype) } else { Ok(None) };
+        Lora::start(config, &self.linears, rng, dtype, &self.device, magnitude)
+    }
+
+    /// The adapter `lora` as it would be had it learned nothing: with it the model is the base.
+    ///
+    /// # Errors
+    /// When the device runs out of memory.
+    pub fn untrained(&self, lora: &Lora) -> Result<Lora> {
+        let dtype = lora.weights().first().map_or(self.dtype, |w| w.a.dtype());
+        lora.untrained(|place| self.row_norms(place, dtype))
+    }
+
+    fn row_norms(&self, place: usize, dtype: DType) -> Result<Option<Tensor>> {
+        let mut linears = self.layers.iter().flat_map(|(layer, _)| layer.linears());
+        linears.find(|l| l.place == place).map(|l| Ok(l.row_norms()?.to_dtype(dtype)?)).transpose()
+    }
+
     /// Log-probability of each sequence, summed over its response tokens; with `lora` off, the reference.
     ///
     /// # Errors
@@ -181,13 +212,24 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::logps`].
     pub fn token_logps(&self, lora: Option<&Lora>, batch: &Batch) -> Result<Vec<f64>> {
+        Ok(self.token_scores(lora, batch)?.logps)
+    }
+
+    /// What the model makes of each response token, in the order of [`Batch::targets`].
+    ///
+    /// # Errors
+    /// As [`Decoder::logps`].
+    pub fn token_scores(&self, lora: Option<&Lora>, batch: &Batch) -> Result<TokenScores> {
         let pass = Pass { lora, dropout: None };
         let angles = self.angles(batch)?;
         let mut x = self.embed(batch.ids())?;
         for (layer, rotation) in &self.layers {
             x = layer.forward(&x, angles.of(*rotation), batch, pass)?.0;
         }
-        if batch.targets().is_empty() { Ok(Vec::new()) } else { Ok(self.head.forward(&x, batch, pass, false)?.0) }
+        if batch.targets().is_empty() {
+            return Ok(TokenScores::default());
+        }
+        Ok(self.head.forward(&x, batch, pass, false)?.0)
     }
 
     /// As [`Decoder::logps`] with the adapter on, keeping what the backward needs.
@@ -204,14 +246,14 @@ impl Decoder {
             layers.push(if options.recompute { Kept::Input(x) } else { Kept::All(Box::new(saved)) });
             x = y;
         }
-        let (token_logps, head) = if batch.targets().is_empty() {
-            (Vec::new(), None)
+        let (tokens, head) = if batch.targets().is_empty() {
+            (TokenScores::default(), None)
         } else {
-            let (logps, saved) = self.head.forward(&x, batch, pass, true)?;
-            (logps, Some(saved))
+            let (tokens, saved) = self.head.forward(&x, batch, pass, true)?;
+            (tokens, Some(saved))
         };
-        let logps = sum_by_sequence(&token_logps, batch);
-        Ok(Trace { batch: batch.clone(), layers, head, logps, dropout: options.dropout })
+        let logps = sum_by_sequence(&tokens.logps, batch);
+        Ok(Trace { batch: batch.clone(), layers, head, tokens, logps, dropout: options.dropout })
     }
 
     /// Adds the adapter's gradients, given the gradient of the loss by each sequence's log-probability.
@@ -219,11 +261,26 @@ impl Decoder {
     /// # Errors
     /// When the device runs out of memory.
     pub fn backward(&self, lora: &Lora, trace: Trace, d_logps: &[f32], gradients: &mut Gradients) -> Result<()> {
+        let d_tokens: Vec<f32> = trace.batch.targets().iter().map(|t| d_logps[t.sequence as usize]).collect();
+        self.backward_tokens(lora, trace, &d_tokens, gradients)
+    }
+
+    /// As [`Decoder::backward`], given the gradient of the loss by each response token's log-probability, in the order of
+    /// [`Batch::targets`].
+    ///
+    /// # Errors
+    /// As [`Decoder::backward`].
+    pub fn backward_tokens(
+        &self,
+        lora: &Lora,
+        trace: Trace,
+        d_tokens: &[f32],
+        gradients: &mut Gradients,
+    ) -> Result<()> {
         let Trace { batch, layers, head: Some(saved_head), dropout, .. } = trace else { return Ok(()) };
         let pass = Pass { lora: Some(lora), dropout };
         let angles = self.angles(&batch)?;
-        let d_tokens: Vec<f32> = batch.targets().iter().map(|t| d_logps[t.sequence as usize]).collect();
-        let mut dx = self.head.backward(&d_tokens, &saved_head, &batch, pass, gradients)?;
+        let mut dx = self.head.backward(d_tokens, &saved_head, &batch, pass, gradients)?;
         for ((layer, rotation), kept) in self.layers.iter().zip(layers).rev() {
             let angles = angles.of(*rotation);
             let saved = match kept {
@@ -356,7 +413,7 @@ impl LayerVars<'_> {
         };
         let bias = if bias { Some(vars.get(out_features, "bias")?) } else { None };
         let weight = (self.matrix)(&format!("{}.weight", vars.prefix()), (out_features, in_features))?;
-        Ok(Linear { weight, bias, place })
+        Ok(Linear::new(weight, bias, place))
     }
 }
 

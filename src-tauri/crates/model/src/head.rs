@@ -2,10 +2,10 @@
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::linear::{Linear, Low, Pass};
+use crate::linear::{Linear, Pass};
 use crate::lora::Gradients;
 use crate::norm::Norm;
-use crate::ops::response_logps::{self, CHUNK};
+use crate::ops::response_logps::{self, CHUNK, TokenScores};
 use crate::ops::softcap;
 use candle_core::Tensor;
 
@@ -27,12 +27,19 @@ pub(crate) struct Saved {
     /// Gradient of each log-probability by its normed row. None where the head itself has an adapter, whose gradient
     /// has to wait for the weights of the loss.
     unit: Option<Tensor>,
-    low: Low,
+    /// `scale · dropout(normed) Aᵀ` where the head itself has an adapter.
+    low: Option<Tensor>,
 }
 
 impl Head {
-    /// Log-probability of each target, in order, from the last layer's output `[rows, width]`.
-    pub(crate) fn forward(&self, x: &Tensor, batch: &Batch, pass: Pass, gradient: bool) -> Result<(Vec<f64>, Saved)> {
+    /// Scores of each target, in order, from the last layer's output `[rows, width]`.
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        batch: &Batch,
+        pass: Pass,
+        gradient: bool,
+    ) -> Result<(TokenScores, Saved)> {
         let targets = batch.targets();
         let rows: Vec<u32> = targets.iter().map(|t| t.row).collect();
         let ids: Vec<u32> = targets.iter().map(|t| t.id).collect();
@@ -40,17 +47,17 @@ impl Head {
         let x = x.index_select(&rows, 0)?;
         let (normed, scale) = self.norm.forward(&x)?;
         let low = self.linear.low(&normed, pass)?;
-        let (logps, unit) = if low.is_some() {
-            let mut logps = Vec::with_capacity(ids.len());
-            self.for_chunks(&normed, &low, pass, |logits, chunk| {
-                logps.extend(response_logps::of_logits(&logits, &ids[chunk], self.softcap, false)?.0);
+        let (scores, unit) = if low.is_some() {
+            let mut scores = TokenScores::default();
+            self.for_chunks(&normed, low.as_ref(), pass, |logits, chunk| {
+                scores.extend(response_logps::of_logits(&logits, &ids[chunk], self.softcap, false)?.0);
                 Ok(())
             })?;
-            (logps, None)
+            (scores, None)
         } else {
             response_logps::forward(&normed, &self.linear.weight, &ids, self.softcap, gradient)?
         };
-        Ok((logps, Saved { rows, x, scale, normed, unit, low }))
+        Ok((scores, Saved { rows, x, scale, normed, unit, low }))
     }
 
     /// The gradient of the last layer's output `[rows, width]`, from that of each target's log-probability.
@@ -82,17 +89,17 @@ impl Head {
         pass: Pass,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
-        let (Some((index, w)), Some(lora)) = (self.linear.adapter(pass), pass.lora) else {
+        let Some((index, w)) = self.linear.adapter(pass) else {
             return Ok(saved.normed.zeros_like()?);
         };
         let ids: Vec<u32> = batch.targets().iter().map(|t| t.id).collect();
         let (mut dx, mut d_low) = (Vec::new(), Vec::new());
         let mut db = w.b.zeros_like()?;
-        self.for_chunks(&saved.normed, &saved.low, pass, |logits, chunk| {
+        self.for_chunks(&saved.normed, saved.low.as_ref(), pass, |logits, chunk| {
             if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], self.softcap, true)? {
                 let d_logits = residual.broadcast_mul(&d.narrow(0, chunk.start, chunk.len())?)?;
                 dx.push(self.linear.weight.backward(&d_logits)?);
-                d_low.push((d_logits.matmul(&w.b)? * lora.scale())?);
+                d_low.push((d_logits.matmul(&w.b)? * w.scale)?);
                 if let Some(low) = &saved.low {
                     db = (&db + d_logits.t()?.matmul(&low.narrow(0, chunk.start, chunk.len())?)?)?;
                 }
@@ -100,14 +107,14 @@ impl Head {
             Ok(())
         })?;
         let (da, through) = self.linear.backward_low(&Tensor::cat(&d_low, 0)?, &saved.normed, &w.a, pass)?;
-        gradients.add(index, &da, &db)?;
+        gradients.add(index, &da, &db, None)?;
         Ok((Tensor::cat(&dx, 0)? + through)?)
     }
 
     fn for_chunks(
         &self,
         normed: &Tensor,
-        low: &Low,
+        low: Option<&Tensor>,
         pass: Pass,
         mut each: impl FnMut(Tensor, std::ops::Range<usize>) -> Result<()>,
     ) -> Result<()> {

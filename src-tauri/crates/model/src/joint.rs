@@ -15,6 +15,14 @@ pub(crate) enum Joint<const N: usize> {
 }
 
 impl<const N: usize> Joint<N> {
+    /// The linears in order.
+    pub(crate) fn linears(&self) -> &[Linear] {
+        match self {
+            Self::Apart(linears) => linears,
+            Self::Fused { linear, .. } => std::slice::from_ref(linear),
+        }
+    }
+
     /// `x` `[rows, in]` to `N` times `[rows, out]`, and what the backward needs.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<([Tensor; N], Vec<Low>)> {
         match self {

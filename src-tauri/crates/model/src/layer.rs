@@ -68,6 +68,10 @@ struct Heads {
 }
 
 impl Layer {
+    pub(crate) fn linears(&self) -> impl Iterator<Item = &Linear> {
+        self.qkv.linears().iter().chain([&self.o]).chain(self.gate_up.linears()).chain([&self.down])
+    }
+
     /// `angles` are the rotation of the layer's queries and keys; none where it has no rotary embedding.
     pub(crate) fn forward(
         &self,

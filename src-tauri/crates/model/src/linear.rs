@@ -1,10 +1,11 @@
 //! A frozen linear with an adapter beside it.
 
 use crate::error::Result;
-use crate::lora::{Gradients, Lora};
+use crate::lora::{Direction, Gradients, Lora, LoraWeight};
 use crate::ops::dropout;
 use crate::weight::Weight;
 use candle_core::Tensor;
+use std::sync::OnceLock;
 
 /// What accompanies a batch through the model: the adapter, when it is on, and the key of its dropout, when training.
 #[derive(Clone, Copy)]
@@ -19,23 +20,49 @@ pub(crate) struct Linear {
     pub(crate) bias: Option<Tensor>,
     /// Place in the model's list of linears.
     pub(crate) place: usize,
+    /// Squared norm of each row of the weight, `[out]`, once DoRA asked for it.
+    row_squares: OnceLock<Tensor>,
 }
 
-/// What the backward of a linear needs beside its input: `scale · dropout(x) Aᵀ`, `[rows, r]`. None without adapter.
-pub(crate) type Low = Option<Tensor>;
+/// What the backward of an adapted linear needs beside its input.
+pub(crate) struct Saved {
+    /// `scale · dropout(x) Aᵀ`, `[rows, r]`.
+    low: Tensor,
+    /// With DoRA, `W dropout(x) + B low`, `[rows, out]`: what is multiplied by the gain.
+    directed: Option<Tensor>,
+}
+
+/// None without adapter.
+pub(crate) type Low = Option<Saved>;
 
 impl Linear {
+    pub(crate) fn new(weight: Weight, bias: Option<Tensor>, place: usize) -> Self {
+        Self { weight, bias, place, row_squares: OnceLock::new() }
+    }
+
     /// `x` `[rows, in]` to `[rows, out]`.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<(Tensor, Low)> {
-        let mut y = self.weight.product(x)?;
-        if let Some(bias) = &self.bias {
-            y = y.broadcast_add(bias)?;
-        }
+        let frozen = self.times(x)?;
         let low = self.low(x, pass)?;
-        if let (Some(low), Some((_, w))) = (&low, self.adapter(pass)) {
-            y = (y + low.matmul(&w.b.t()?)?)?;
+        let (Some(low), Some((_, w))) = (low, self.adapter(pass)) else { return Ok((self.biased(frozen)?, None)) };
+        let through = low.matmul(&w.b.t()?)?;
+        let Some(Direction { gain, .. }) = self.direction(w)? else {
+            return Ok(((self.biased(frozen)? + through)?, Some(Saved { low, directed: None })));
+        };
+        // PEFT leaves the frozen part outside of dropout, and what the gain changes of it inside.
+        let (outside, inside) = match self.mask(x, pass)? {
+            None => (None, frozen),
+            Some(mask) => {
+                let inside = self.times(&(x * mask)?)?;
+                (Some((frozen - &inside)?), inside)
+            }
+        };
+        let directed = (inside + through)?;
+        let mut y = directed.broadcast_mul(gain)?;
+        if let Some(outside) = outside {
+            y = (y + outside)?;
         }
-        Ok((y, low))
+        Ok((self.biased(y)?, Some(Saved { low, directed: Some(directed) })))
     }
 
     /// The gradient of the input `[rows, in]`; adds those of the adapter.
@@ -47,23 +74,41 @@ impl Linear {
         pass: Pass,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
-        let dx = self.weight.backward(dy)?;
-        let (Some(low), Some((index, w)), Some(lora)) = (low, self.adapter(pass), pass.lora) else { return Ok(dx) };
-        let db = dy.t()?.matmul(low)?;
-        let d_low = (dy.matmul(&w.b)? * lora.scale())?;
+        let (Some(Saved { low, directed }), Some((index, w))) = (low, self.adapter(pass)) else {
+            return self.times_back(dy);
+        };
+        // The norm counts as a constant: arXiv 2402.09353, section 4.3, and PEFT.
+        let direction = self.direction(w)?;
+        let inner = match direction {
+            Some(Direction { gain, .. }) => dy.broadcast_mul(gain)?,
+            None => dy.clone(),
+        };
+        let dx = match (direction, self.mask(x, pass)?) {
+            (None, _) | (_, None) => self.times_back(&inner)?,
+            (Some(_), Some(mask)) => {
+                let inside = (self.times_back(&(&inner - dy)?)? * mask)?;
+                (self.times_back(dy)? + inside)?
+            }
+        };
+        let d_magnitude = match (direction, directed) {
+            (Some(Direction { norm, .. }), Some(directed)) => Some((dy * directed)?.sum(0)?.div(norm)?),
+            _ => None,
+        };
+        let db = inner.t()?.matmul(low)?;
+        let d_low = (inner.matmul(&w.b)? * w.scale)?;
         let (da, through) = self.backward_low(&d_low, x, &w.a, pass)?;
-        gradients.add(index, &da, &db)?;
+        gradients.add(index, &da, &db, d_magnitude.as_ref())?;
         Ok((dx + through)?)
     }
 
     /// `scale · dropout(x) Aᵀ`.
-    pub(crate) fn low(&self, x: &Tensor, pass: Pass) -> Result<Low> {
-        let (Some((_, w)), Some(lora)) = (self.adapter(pass), pass.lora) else { return Ok(None) };
+    pub(crate) fn low(&self, x: &Tensor, pass: Pass) -> Result<Option<Tensor>> {
+        let Some((_, w)) = self.adapter(pass) else { return Ok(None) };
         let dropped = match self.mask(x, pass)? {
             Some(mask) => (x * mask)?,
             None => x.clone(),
         };
-        Ok(Some((dropped.matmul(&w.a.t()?)? * lora.scale())?))
+        Ok(Some((dropped.matmul(&w.a.t()?)? * w.scale)?))
     }
 
     /// From the gradient of `dropout(x) Aᵀ`: that of `A`, and that of `x` through the adapter.
@@ -75,8 +120,52 @@ impl Linear {
         })
     }
 
-    pub(crate) fn adapter<'a>(&self, pass: Pass<'a>) -> Option<(usize, &'a crate::lora::LoraWeight)> {
+    pub(crate) fn adapter<'a>(&self, pass: Pass<'a>) -> Option<(usize, &'a LoraWeight)> {
         pass.lora.and_then(|lora| lora.on(self.place))
+    }
+
+    /// Norm of each row of the weight, `[out]`: the magnitudes that DoRA starts from.
+    pub(crate) fn row_norms(&self) -> Result<Tensor> {
+        Ok(self.row_squares()?.sqrt()?)
+    }
+
+    fn row_squares(&self) -> Result<&Tensor> {
+        if let Some(squares) = self.row_squares.get() {
+            return Ok(squares);
+        }
+        let squares = self.weight.row_squares()?;
+        Ok(self.row_squares.get_or_init(|| squares))
+    }
+
+    /// With DoRA: norm and gain of each row of `W + s · B A`, without forming that matrix:
+    /// `‖w + s b A‖² = ‖w‖² + 2 s b · (A w) + s² b (A Aᵀ) bᵀ` for its rows `w` and `b`.
+    fn direction<'a>(&self, w: &'a LoraWeight) -> Result<Option<&'a Direction>> {
+        let Some(magnitude) = &w.magnitude else { return Ok(None) };
+        if let Some(known) = w.direction.get() {
+            return Ok(Some(known));
+        }
+        let cross = ((&w.b * self.times(&w.a)?.t()?)?.sum(1)? * (2.0 * w.scale))?;
+        let own = ((w.b.matmul(&w.a.matmul(&w.a.t()?)?)? * &w.b)?.sum(1)? * (w.scale * w.scale))?;
+        let norm = ((self.row_squares()? + cross)? + own)?.sqrt()?;
+        let gain = (magnitude / &norm)?;
+        Ok(Some(w.direction.get_or_init(|| Direction { norm, gain })))
+    }
+
+    /// `x Wᵀ`.
+    fn times(&self, x: &Tensor) -> Result<Tensor> {
+        self.weight.product(x)
+    }
+
+    /// `dy W`.
+    fn times_back(&self, dy: &Tensor) -> Result<Tensor> {
+        self.weight.backward(dy)
+    }
+
+    fn biased(&self, y: Tensor) -> Result<Tensor> {
+        match &self.bias {
+            Some(bias) => Ok(y.broadcast_add(bias)?),
+            None => Ok(y),
+        }
     }
 
     fn mask(&self, x: &Tensor, pass: Pass) -> Result<Option<Tensor>> {
@@ -88,5 +177,95 @@ impl Linear {
             }
             _ => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lora_config::{LinearShape, LoraConfig};
+    use crate::ops::checks::{difference, finite_difference, random};
+    use candle_core::{DType, Device};
+    use rand::SeedableRng;
+
+    const ROWS: usize = 5;
+    const IN: usize = 7;
+    const OUT: usize = 3;
+
+    /// A linear with a bias, and a DoRA adapter none of whose parameters is at its start.
+    fn scene(dropout: f64) -> (Linear, Lora) {
+        let weight = Weight::floats(&random(&[OUT, IN], 1)).unwrap();
+        let linear = Linear::new(weight, Some(random(&[OUT], 2)), 0);
+        let shape = LinearShape { name: "q_proj".into(), in_features: IN, out_features: OUT };
+        let config =
+            LoraConfig { r: 2, lora_alpha: 3.0, lora_dropout: dropout, use_dora: true, ..LoraConfig::default() };
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+        let norms = linear.row_norms().unwrap();
+        let mut lora =
+            Lora::start(&config, &[shape], &mut rng, DType::F64, &Device::Cpu, |_| Ok(Some(norms.clone()))).unwrap();
+        for (seed, parameter) in lora.parameters_mut().into_iter().enumerate() {
+            *parameter = (&*parameter + random(parameter.dims(), 4 + seed as u64)).unwrap();
+        }
+        (linear, lora)
+    }
+
+    #[test]
+    fn dora_is_a_weight_of_its_own_direction_and_length() {
+        let (linear, lora) = scene(0.0);
+        let x = random(&[ROWS, IN], 9);
+        let (y, _) = linear.forward(&x, Pass { lora: Some(&lora), dropout: None }).unwrap();
+        // Equation 5 word for word: m (W + s B A) / ‖W + s B A‖, the norm of each row.
+        let w = &lora.weights()[0];
+        let adapted = (random(&[OUT, IN], 1) + (w.b.matmul(&w.a).unwrap() * 1.5).unwrap()).unwrap();
+        let norm = adapted.sqr().unwrap().sum_keepdim(1).unwrap().sqrt().unwrap();
+        let gain = w.magnitude.as_ref().unwrap().unsqueeze(1).unwrap().div(&norm).unwrap();
+        let weight = adapted.broadcast_mul(&gain).unwrap();
+        let plain = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(linear.bias.as_ref().unwrap()).unwrap();
+        assert!(difference(&y, &plain) < 1e-12);
+    }
+
+    /// PEFT and section 4.3 of the paper take the norm for a constant, so that here it stays what it was while a parameter
+    /// moves.
+    #[test]
+    fn gradients_of_dora_equal_finite_differences_at_a_norm_that_stays() {
+        for dropout in [0.0, 0.4] {
+            let (linear, lora) = scene(dropout);
+            let x = random(&[ROWS, IN], 9);
+            let key = (dropout > 0.0).then_some(11);
+            let dy = random(&[ROWS, OUT], 10);
+            let pass = Pass { lora: Some(&lora), dropout: key };
+            let (_, saved) = linear.forward(&x, pass).unwrap();
+            let mut gradients = Gradients::zeros(&lora).unwrap();
+            let dx = linear.backward(&dy, &x, &saved, pass, &mut gradients).unwrap();
+            let norm = lora.weights()[0].direction.get().unwrap().norm.clone();
+            let expected = finite_difference(&x, &dy, |x| Ok(linear.forward(x, pass).unwrap().0));
+            assert!(difference(&dx, &expected) < 1e-8, "x, dropout {dropout}");
+            for (place, (name, parameter)) in lora.parameters().into_iter().enumerate() {
+                let expected = finite_difference(parameter, &dy, |moved| {
+                    let mut lora = lora.clone();
+                    *lora.parameters_mut().swap_remove(place) = moved.clone();
+                    let w = &lora.weights()[0];
+                    let gain = (w.magnitude.as_ref().unwrap() / &norm)?;
+                    w.direction.set(Direction { norm: norm.clone(), gain }).unwrap();
+                    Ok(linear.forward(&x, Pass { lora: Some(&lora), dropout: key }).unwrap().0)
+                });
+                assert!(difference(&gradients.tensors[place], &expected) < 1e-8, "{name}, dropout {dropout}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_norm_follows_every_update() {
+        let (linear, mut lora) = scene(0.0);
+        let x = random(&[ROWS, IN], 9);
+        let forward = |lora: &Lora| linear.forward(&x, Pass { lora: Some(lora), dropout: None }).unwrap().0;
+        let before = forward(&lora);
+        for parameter in lora.parameters_mut() {
+            *parameter = (&*parameter * 2.0).unwrap();
+        }
+        let mut afresh = lora.clone();
+        afresh.parameters_mut();
+        assert_eq!(difference(&forward(&lora), &forward(&afresh)).to_bits(), 0f64.to_bits());
+        assert!(difference(&before, &forward(&lora)) > 1e-3);
     }
 }

@@ -2,7 +2,8 @@
 //! Ollama Modelfile.
 //!
 //! For each linear there are two tensors, its name in a GGUF model with `.lora_a` (`[r, in]`) and `.lora_b` (`[out, r]`)
-//! after it. llama.cpp scales by `adapter.lora.alpha / r`.
+//! after it. llama.cpp scales by `adapter.lora.alpha / r`, with one alpha for all: where linears are scaled otherwise, that
+//! is in `B`. It knows no DoRA.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::base_dtype::BaseDtype;
 use crate::config::{Config, OUTPUT_HEAD};
 use crate::error::{Error, Result};
 use crate::lora::{Lora, LoraWeight};
-use crate::lora_config::{LoraConfig, TargetModules, last_parts};
+use crate::lora_config::{LoraConfig, Patterns, TargetModules, last_parts};
 use crate::weights::{self, name_in_file, read_floats, rows_as_in_file, rows_of_file};
 
 const ALPHA: &str = "adapter.lora.alpha";
@@ -33,22 +34,28 @@ pub fn write(base: &Path, adapter: &Path, path: &Path) -> Result<()> {
                     a GGUF adapter";
         return Err(Error::adapter(adapter, what, "Export the merged model instead"));
     }
+    if lora.config().use_dora {
+        let what = "it is a DoRA adapter, which a GGUF file cannot hold: it has no place for magnitudes";
+        return Err(Error::adapter(adapter, what, "Export the merged model instead"));
+    }
+    let alpha = lora.weights().first().map_or(1.0, |weight| weight.scale * weight.rank() as f64);
     let mut tensors = Vec::new();
     for weight in lora.weights() {
         let hugging_face = format!("{}.weight", weight.name);
         let name = name_in_file(config.architecture, &hugging_face);
         let b = rows_as_in_file(&config, &hugging_face, &weight.b)?;
+        let factor = weight.scale * weight.rank() as f64 / alpha;
+        let b = if (factor - 1.0).abs() < 1e-12 { b } else { (b * factor)? };
         tensors.push((format!("{name}.lora_a"), weight.a.clone()));
         tensors.push((format!("{name}.lora_b"), b));
     }
-    let r = lora.config().r;
     let text = |text: &str| Value::String(text.to_string());
     let metadata = BTreeMap::from([
         ("general.architecture".to_string(), text(config.architecture.gguf_name())),
         ("general.type".to_string(), text("adapter")),
         ("general.file_type".to_string(), Value::U32(0)),
         ("adapter.type".to_string(), text("lora")),
-        (ALPHA.to_string(), Value::F32((lora.scale() * r as f64) as f32)),
+        (ALPHA.to_string(), Value::F32(alpha as f32)),
     ]);
     let new = |(name, tensor): &(String, Tensor)| NewTensor {
         name: name.clone(),
@@ -92,7 +99,8 @@ pub fn read(path: &Path, config: &Config, device: &Device) -> Result<Lora> {
         }
         let read = |info| read_floats(path, &header, info);
         let (a, b) = (read(a)?, rows_of_file(config, &hugging_face, &read(b)?)?);
-        weights.push(LoraWeight { name: linear.name, a: a.to_device(device)?, b: b.to_device(device)? });
+        let (a, b, scale) = (a.to_device(device)?, b.to_device(device)?, alpha / r as f64);
+        weights.push(LoraWeight::new(linear.name, a, b, scale));
     }
     if 2 * weights.len() != header.tensors.len() {
         return Err(refuse(format!(
@@ -101,12 +109,12 @@ pub fn read(path: &Path, config: &Config, device: &Device) -> Result<Lora> {
             2 * weights.len()
         )));
     }
-    let r = weights.first().map_or(0, |weight| weight.a.dims()[0]);
-    if weights.iter().any(|weight| weight.a.dims()[0] != r) {
-        return Err(refuse("its linears have several ranks".into()));
-    }
+    let r = weights.first().map_or(1, LoraWeight::rank);
+    let others = weights.iter().filter(|weight| weight.rank() != r);
+    let rank_pattern = Patterns(others.map(|weight| (weight.name.replace('.', r"\."), weight.rank())).collect());
     let names = last_parts(weights.iter().map(|weight| weight.name.as_str())).into_iter().map(str::to_string).collect();
-    let settings = LoraConfig { r, lora_alpha: alpha, lora_dropout: 0.0, target_modules: TargetModules::Names(names) };
+    let target_modules = TargetModules::Names(names);
+    let settings = LoraConfig { r, lora_alpha: alpha, target_modules, rank_pattern, ..LoraConfig::default() };
     Ok(Lora::new(settings, weights, &config.linears()))
 }
 

@@ -4,7 +4,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::Result;
 use crate::lora::Lora;
-use crate::lora_config::LoraConfig;
+use crate::lora_config::{LinearShape, LoraConfig};
 use crate::ops::response_logps::CHUNK;
 
 /// What a process of training takes beside [`Estimate`]: code, stacks of the thread pool, packing buffers of the matrix
@@ -12,12 +12,14 @@ use crate::ops::response_logps::CHUNK;
 pub const PROCESS_BYTES: u64 = 64 << 20;
 
 /// How large an adapter is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AdapterSize {
-    /// Its rank.
+    /// Its largest rank.
     pub rank: u64,
     /// Numbers in it.
     pub parameters: u64,
+    /// With DoRA, numbers that a layer keeps of each token besides: the outputs of its adapted linears.
+    pub directed: u64,
 }
 
 impl AdapterSize {
@@ -27,9 +29,23 @@ impl AdapterSize {
     /// As [`LoraConfig::resolve`].
     pub fn of(lora: &LoraConfig, config: &Config) -> Result<Self> {
         let linears = config.linears();
-        let rank = lora.r as u64;
-        let size = |place: usize| rank * (linears[place].in_features + linears[place].out_features) as u64;
-        Ok(Self { rank, parameters: lora.resolve(&linears)?.into_iter().map(size).sum() })
+        let adapted = lora.resolve(&linears)?;
+        Ok(Self::over(lora, config, adapted.into_iter().map(|place| &linears[place])))
+    }
+
+    fn over<'a>(lora: &LoraConfig, config: &Config, adapted: impl Iterator<Item = &'a LinearShape>) -> Self {
+        let mut size = Self::default();
+        for linear in adapted {
+            let (rank, out) = (lora.rank_of(&linear.name) as u64, linear.out_features as u64);
+            size.rank = size.rank.max(rank);
+            size.parameters += rank * (linear.in_features as u64 + out);
+            if lora.use_dora {
+                size.parameters += out;
+                size.directed += out;
+            }
+        }
+        size.directed = size.directed.div_ceil(config.num_hidden_layers.max(1) as u64);
+        size
     }
 }
 
@@ -69,8 +85,9 @@ pub struct Estimate {
 impl Estimate {
     /// The formula for one forward and backward of this batch.
     pub fn training(model: &ModelSize, lora: &Lora, batch: &Batch, recompute: bool) -> Self {
-        let parameters = lora.parameters().iter().map(|(_, p)| p.elem_count() as u64).sum();
-        let adapter = AdapterSize { rank: lora.config().r as u64, parameters };
+        let linears = model.config.linears();
+        let adapted = lora.weights().iter().filter_map(|w| linears.iter().find(|linear| linear.name == w.name));
+        let adapter = AdapterSize::over(lora.config(), &model.config, adapted);
         Self::of_step(model, adapter, batch.tokens() as u64, batch.targets().len() as u64, recompute)
     }
 
@@ -85,22 +102,23 @@ impl Estimate {
     ///
     /// What some families have is added: norms over queries and keys keep `T (q + k + heads + key heads)`, norms after
     /// attention and MLP `T (2 d + 2)`, a soft cap on the logits needs `2 C V` more, and fused projections `T (q + 2 k + 2 m)`
-    /// while they are cut up.
+    /// while they are cut up. DoRA keeps the outputs of a layer's adapted linears, and needs as much again while the layer
+    /// runs backward.
     pub fn of_step(model: &ModelSize, adapter: AdapterSize, tokens: u64, targets: u64, recompute: bool) -> Self {
         let config = &model.config;
         let (layers, width) = (config.num_hidden_layers as u64, config.hidden_size as u64);
         let query = (config.num_attention_heads * config.head_dim) as u64;
         let key = (config.num_key_value_heads * config.head_dim) as u64;
         let (inner, vocabulary) = (config.intermediate_size as u64, config.vocab_size as u64);
-        let AdapterSize { rank, parameters } = adapter;
+        let AdapterSize { rank, parameters, directed } = adapter;
         let (heads, key_heads) = (config.num_attention_heads as u64, config.num_key_value_heads as u64);
         let only_if = |has: bool, numbers: u64| if has { numbers } else { 0 };
         let family = config.architecture;
         let norms = only_if(family.norms_queries_and_keys(), query + key + heads + key_heads)
             + only_if(family.layer_norms().mlp_output.is_some(), 2 * width + 2);
         let cut = only_if(family.fuses_projections(), query + 2 * key + 2 * inner);
-        let saved = tokens * (5 * width + 2 * query + 2 * key + 3 * inner + heads + 7 * rank + norms);
-        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + cut);
+        let saved = tokens * (5 * width + 2 * query + 2 * key + 3 * inner + heads + 7 * rank + norms + directed);
+        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + cut + directed);
         let kept = layers * if recompute { tokens * width } else { saved } + 4 * targets * width;
         let chunk = (CHUNK as u64).min(targets) * vocabulary;
         Self {

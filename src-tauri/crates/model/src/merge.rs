@@ -1,7 +1,7 @@
 //! A model with an adapter merged into it, as a Hugging Face folder: what a program loads that knows nothing of adapters.
 //!
-//! A linear with an adapter becomes `W + (alpha / r) · B A`, computed in f32 and rounded once to the type that is
-//! stored; every other weight is the one that was trained on, a GGUF file's decoded blocks included. Weights go from
+//! A linear with an adapter becomes `W + s · B A`, with DoRA each row then brought to its magnitude, computed in f32 and
+//! rounded once to the type that is stored; every other weight is the one that was trained on, a GGUF file's decoded blocks included. Weights go from
 //! file to file tensor by tensor, each in pieces: beyond the adapter, memory holds little more than the largest tensor.
 
 use std::io::Write;
@@ -100,7 +100,7 @@ fn write_in(
             for (start, rows) in pieces(shape[0], sizes.piece / width) {
                 let piece = frozen.narrow(0, start, rows)?;
                 let piece = match adapted {
-                    Some(weight) => merge_rows(&piece, weight, start, lora.scale())?,
+                    Some(weight) => merge_rows(&piece, weight, start)?,
                     None => piece,
                 };
                 let numbers = piece.flatten_all()?.to_vec1::<f32>()?;
@@ -122,10 +122,19 @@ pub(crate) fn pieces(rows: usize, most: usize) -> impl Iterator<Item = (usize, u
     (0..rows).step_by(most).map(move |start| (start, most.min(rows - start)))
 }
 
-/// `W + scale · B A` for the rows of a linear from `start` on.
-pub(crate) fn merge_rows(rows: &Tensor, weight: &LoraWeight, start: usize, scale: f64) -> Result<Tensor> {
-    let delta = weight.b.narrow(0, start, rows.dims()[0])?.contiguous()?.matmul(&weight.a)?;
-    Ok((rows + (delta * scale)?)?)
+/// `W + s · B A` for the rows of a linear from `start` on; with DoRA (arXiv 2402.09353, Eq. 5) each divided by its norm and
+/// multiplied by its magnitude.
+pub(crate) fn merge_rows(rows: &Tensor, weight: &LoraWeight, start: usize) -> Result<Tensor> {
+    let count = rows.dims()[0];
+    let delta = weight.b.narrow(0, start, count)?.contiguous()?.matmul(&weight.a)?;
+    let adapted = (rows + (delta * weight.scale)?)?;
+    match &weight.magnitude {
+        None => Ok(adapted),
+        Some(magnitude) => {
+            let norm = adapted.sqr()?.sum_keepdim(1)?.sqrt()?;
+            Ok(adapted.broadcast_mul(&(magnitude.narrow(0, start, count)?.unsqueeze(1)? / norm)?)?)
+        }
+    }
 }
 
 /// The base's own `config.json`, or one for a GGUF file, changed where the merged weights are others.

@@ -140,7 +140,7 @@ pub fn write(
             Numbers::Given(numbers) => append(&encode(numbers, tensor)?)?,
             Numbers::Computed { from, linear } => {
                 let weight = lora.weights().iter().find(|weight| Some(&weight.name) == linear.as_ref());
-                compute(&source, &lora, tensor, from, weight, &mut append)?
+                compute(&source, tensor, from, weight, &mut append)?
             }
         };
         if !goes_on {
@@ -233,7 +233,6 @@ fn carried_over(header: &Header) -> BTreeMap<String, Value> {
 /// Reads a tensor, merges the adapter's part, and hands on the encoded rows in the order of the file.
 fn compute(
     source: &Source,
-    lora: &Lora,
     tensor: &NewTensor,
     from: &str,
     weight: Option<&LoraWeight>,
@@ -245,7 +244,7 @@ fn compute(
     let merged = |start: usize, rows: usize| -> Result<Tensor> {
         let piece = frozen.narrow(0, start, rows)?;
         match weight {
-            Some(weight) => merge_rows(&piece, weight, start, lora.scale()),
+            Some(weight) => merge_rows(&piece, weight, start),
             None => Ok(piece),
         }
     };

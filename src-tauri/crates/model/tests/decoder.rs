@@ -5,7 +5,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use model::config::Config;
-use model::{Batch, Decoder, ForwardOptions, Gradients, KvCache, Lora, LoraConfig, TargetModules};
+use model::{Batch, Decoder, ForwardOptions, Gradients, KvCache, Lora, LoraConfig, Patterns, TargetModules};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -85,9 +85,15 @@ fn decoder(config: &Config, dtype: DType) -> Decoder {
 
 /// An adapter whose `B` is not zero.
 fn lora(decoder: &Decoder, targets: TargetModules, dropout: f64) -> Lora {
-    let config = LoraConfig { r: 3, lora_alpha: 4.5, lora_dropout: dropout, target_modules: targets };
+    let config =
+        LoraConfig { r: 3, lora_alpha: 4.5, lora_dropout: dropout, target_modules: targets, ..LoraConfig::default() };
+    moved(decoder, &config)
+}
+
+/// An adapter none of whose parameters is at its start.
+fn moved(decoder: &Decoder, config: &LoraConfig) -> Lora {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
-    let mut lora = Lora::init(&config, decoder.linears(), &mut rng, decoder.dtype(), decoder.device()).unwrap();
+    let mut lora = decoder.start_lora(config, &mut rng, decoder.dtype()).unwrap();
     for parameter in lora.parameters_mut() {
         let noise: Vec<f64> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.3..0.3)).collect();
         let noise = Tensor::from_vec(noise, parameter.shape(), &Device::Cpu).unwrap();
@@ -147,9 +153,12 @@ fn relative_difference(a: &Gradients, b: &Gradients) -> f64 {
 fn check_finite_differences(config: &Config, targets: TargetModules, dropout: f64, recompute: bool) {
     let decoder = decoder(config, DType::F64);
     let lora = lora(&decoder, targets, dropout);
+    check_differences(&decoder, &lora, ForwardOptions { recompute, dropout: (dropout > 0.0).then_some(77) });
+}
+
+fn check_differences(decoder: &Decoder, lora: &Lora, options: ForwardOptions) {
     let batch = batch();
-    let options = ForwardOptions { recompute, dropout: (dropout > 0.0).then_some(77) };
-    let (_, gradients) = gradients(&decoder, &lora, &batch, options, &D_LOGPS);
+    let (_, gradients) = gradients(decoder, lora, &batch, options, &D_LOGPS);
     let value = |lora: &Lora| -> f64 {
         let trace = decoder.forward(lora, &batch, options).unwrap();
         trace.logps().iter().zip(D_LOGPS).map(|(l, d)| l * f64::from(d)).sum()
@@ -174,7 +183,7 @@ fn check_finite_differences(config: &Config, targets: TargetModules, dropout: f6
             let expected = (8.0 * one - two) / (12.0 * step);
             let name = &lora.parameters()[i].0;
             let found = gradient[element];
-            let what = format!("{:?} {name}[{element}]: {found} against {expected}", config.architecture);
+            let what = format!("{:?} {name}[{element}]: {found} against {expected}", decoder.config().architecture);
             assert!((found - expected).abs() < 1e-7 * (1.0 + expected.abs()), "{what}");
         }
     }
@@ -186,6 +195,60 @@ fn gradients_equal_finite_differences() {
     check_finite_differences(&config(true, true), everything(), 0.0, false);
     check_finite_differences(&config(false, true), everything(), 0.4, true);
     check_finite_differences(&config(true, false), TargetModules::Names(vec!["down_proj".into()]), 0.0, true);
+}
+
+/// Ranks and scales that differ from linear to linear.
+fn uneven(use_dora: bool) -> LoraConfig {
+    LoraConfig {
+        r: 3,
+        lora_alpha: 4.0,
+        use_rslora: true,
+        use_dora,
+        rank_pattern: Patterns(vec![("layers.0.*_proj".into(), 2)]),
+        alpha_pattern: Patterns(vec![("up_proj".into(), 9.0)]),
+        ..LoraConfig::default()
+    }
+}
+
+#[test]
+fn ranks_and_scales_of_their_own_have_gradients_that_equal_finite_differences() {
+    let decoder = decoder(&config(false, true), DType::F64);
+    check_differences(&decoder, &moved(&decoder, &uneven(false)), ForwardOptions::default());
+}
+
+#[test]
+fn dora_is_the_same_in_f32_and_f64_with_and_without_recomputation() {
+    let config = config(true, true);
+    let (single, double) = (decoder(&config, DType::F32), decoder(&config, DType::F64));
+    let (lora32, lora64) = (moved(&single, &uneven(true)), moved(&double, &uneven(true)));
+    for recompute in [false, true] {
+        let options = ForwardOptions { recompute, dropout: None };
+        let (logps32, gradients32) = gradients(&single, &lora32, &batch(), options, &D_LOGPS);
+        let (logps64, gradients64) = gradients(&double, &lora64, &batch(), options, &D_LOGPS);
+        assert!(logps32.iter().zip(&logps64).all(|(a, b)| (a - b).abs() < 1e-5), "{logps32:?} {logps64:?}");
+        assert!(relative_difference(&gradients32, &gradients64) < 1e-5);
+    }
+    let untrained = single.untrained(&lora32).unwrap();
+    assert_eq!(single.logps(Some(&untrained), &batch()).unwrap(), single.logps(None, &batch()).unwrap());
+}
+
+#[test]
+fn a_reference_that_is_mixed_goes_from_its_own_parameters_to_the_policys() {
+    let decoder = decoder(&config(true, false), DType::F32);
+    let policy = moved(&decoder, &uneven(true));
+    let start = decoder.untrained(&policy).unwrap();
+    let mut mixed = start.clone();
+    mixed.mix(&policy, 0.25).unwrap();
+    for (((_, mixed), (_, policy)), (name, start)) in
+        mixed.parameters().iter().zip(policy.parameters()).zip(start.parameters())
+    {
+        for ((m, p), s) in flat(mixed).into_iter().zip(flat(policy)).zip(flat(start)) {
+            assert!((m - (0.75 * s + 0.25 * p)).abs() < 1e-6, "{name}");
+        }
+    }
+    let mut whole = start;
+    whole.mix(&policy, 1.0).unwrap();
+    assert_eq!(decoder.logps(Some(&whole), &batch()).unwrap(), decoder.logps(Some(&policy), &batch()).unwrap());
 }
 
 #[test]
@@ -279,8 +342,11 @@ fn every_parameter_gets_a_gradient_and_an_untrained_adapter_changes_nothing() {
         assert!(gradient.iter().all(|g| g.is_finite()) && gradient.iter().any(|&g| g != 0.0), "{name}");
     }
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let fresh = Lora::init(&LoraConfig::default(), decoder.linears(), &mut rng, DType::F32, &Device::Cpu).unwrap();
-    assert_eq!(decoder.logps(Some(&fresh), &batch()).unwrap(), decoder.logps(None, &batch()).unwrap());
+    for use_dora in [false, true] {
+        let config = LoraConfig { use_dora, ..LoraConfig::default() };
+        let fresh = decoder.start_lora(&config, &mut rng, DType::F32).unwrap();
+        assert_eq!(decoder.logps(Some(&fresh), &batch()).unwrap(), decoder.logps(None, &batch()).unwrap());
+    }
 }
 
 #[test]

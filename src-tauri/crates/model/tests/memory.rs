@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use model::config::Config;
 use model::memory::{Estimate, peak_resident_bytes};
-use model::{Batch, Decoder, ForwardOptions, Gradients, Lora, LoraConfig};
+use model::{Batch, Decoder, ForwardOptions, Gradients, LoraConfig};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
@@ -75,16 +75,20 @@ fn child() {
     let config = &configs()[family.parse::<usize>().unwrap()];
     let decoder = decoder(config);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let lora = Lora::init(&LoraConfig::default(), decoder.linears(), &mut rng, DType::F32, &Device::Cpu).unwrap();
+    let plain = decoder.start_lora(&LoraConfig::default(), &mut rng, DType::F32).unwrap();
+    let config_of_dora = LoraConfig { use_dora: true, ..LoraConfig::default() };
+    let dora = decoder.start_lora(&config_of_dora, &mut rng, DType::F32).unwrap();
     // The smaller first: the peak of a process never falls.
-    for (recompute, pairs) in [(true, 2), (true, 5), (false, 2), (false, 5)] {
+    for (recompute, pairs, lora) in
+        [(true, 2, &plain), (true, 5, &plain), (false, 2, &plain), (false, 5, &plain), (false, 5, &dora)]
+    {
         let batch = batch(pairs);
-        let mut gradients = Gradients::zeros(&lora).unwrap();
-        let trace = decoder.forward(&lora, &batch, ForwardOptions { recompute, dropout: None }).unwrap();
+        let mut gradients = Gradients::zeros(lora).unwrap();
+        let trace = decoder.forward(lora, &batch, ForwardOptions { recompute, dropout: None }).unwrap();
         let d_logps = vec![0.1; batch.sequences()];
-        decoder.backward(&lora, trace, &d_logps, &mut gradients).unwrap();
+        decoder.backward(lora, trace, &d_logps, &mut gradients).unwrap();
         let peak = peak_resident_bytes().unwrap();
-        let estimate = Estimate::training(decoder.size(), &lora, &batch, recompute);
+        let estimate = Estimate::training(decoder.size(), lora, &batch, recompute);
         let limit = estimate.total() + PROCESS;
         let what = format!("{:?}, recompute {recompute}, {} tokens", config.architecture, batch.tokens());
         println!("{what}: peak {peak}, formula {estimate:?}");

@@ -139,7 +139,8 @@ mod tests {
     fn the_state_follows_from_the_last_event_and_the_lock() {
         let line = |event| Line { event, time: 0.0 };
         let failed = || Event::Failed { code: "c".into(), message: "m".into(), hint: "h".into() };
-        let finished = || Event::Finished { step: 1, adapter: "adapter".into(), seconds: 1.0 };
+        let finished =
+            || Event::Finished { step: 1, adapter: "adapter".into(), seconds: 1.0, best: None, stopped_early: false };
         for (events, held, expected) in [
             (vec![], false, State::Prepared),
             (vec![], true, State::Running),

@@ -11,10 +11,11 @@ use model::{BaseDtype, Decoder, ForwardOptions, Gradients, KvCache, Lora, LoraCo
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::path::{Path, PathBuf};
-use train::data::{self, Scores};
-use train::losses::{DISCOPOP_TAU, LossType, Objective, Shape};
+use train::data;
+use train::losses::{DISCOPOP_TAU, Divergence, LossType, Objective, Shape};
 use train::optimizer::AdamW;
 use train::reference::ReferenceLogps;
+use train::scores::{Counting, Scores};
 
 const PAIRS: usize = 4;
 
@@ -36,7 +37,8 @@ fn step(criterion: &mut Criterion) {
         .expect("nothing stops it");
     let batch = data::pack(dataset.examples.iter());
     let references = vec![ReferenceLogps { chosen: -50.0, rejected: -50.0 }; PAIRS];
-    let shape = Shape { beta: 0.1, label_smoothing: 0.0, discopop_tau: DISCOPOP_TAU };
+    let shape =
+        Shape { beta: 0.1, label_smoothing: 0.0, discopop_tau: DISCOPOP_TAU, divergence: Divergence::ReverseKl };
     let objective = Objective { terms: vec![(LossType::Sigmoid, 1.0)], shape };
     let mut group = criterion.benchmark_group("training step");
     group.sample_size(10).throughput(Throughput::Elements(batch.tokens() as u64));
@@ -55,12 +57,11 @@ fn step(criterion: &mut Criterion) {
                 bencher.iter(|| {
                     let options = ForwardOptions { recompute, dropout: None };
                     let trace = decoder.forward(&lora, &batch, options).expect("a forward");
-                    let scores = Scores::new(trace.logps(), dataset.examples.iter().zip(&references));
-                    let evaluation = objective.evaluate(&scores.logps());
-                    let by_pair = evaluation.d_chosen_logps.iter().zip(&evaluation.d_rejected_logps);
-                    let d_logps: Vec<f32> = by_pair.flat_map(|(c, r)| [*c as f32, *r as f32]).collect();
+                    let pairs = dataset.examples.iter().zip(&references);
+                    let scores = Scores::new(Counting::default(), &batch, trace.tokens(), pairs);
+                    let d_tokens = scores.d_tokens(&objective.evaluate(&scores.logps()), 1.0);
                     let mut gradients = Gradients::zeros(&lora).expect("gradients");
-                    decoder.backward(&lora, trace, &d_logps, &mut gradients).expect("a backward");
+                    decoder.backward_tokens(&lora, trace, &d_tokens, &mut gradients).expect("a backward");
                     let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
                     let updated = optimizer.step(&parameters, &gradients.tensors, 1e-5, 1.0).expect("an update");
                     for (parameter, updated) in lora.parameters_mut().into_iter().zip(updated) {

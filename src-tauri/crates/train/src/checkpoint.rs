@@ -1,13 +1,16 @@
 //! Checkpoints: all that a run needs to go on bit for bit.
 //!
-//! `checkpoints/step-N/` holds the adapter in PEFT's format, `optimizer.safetensors` (the moments) and `state.json`. It is
-//! written under a temporary name, synced and renamed, so that a folder called `step-N` is whole; `state.json`
-//! holds the digests of the other files, so that one that was damaged later is noticed.
+//! `checkpoints/step-N/` holds the adapter in PEFT's format, `optimizer.safetensors` (the moments), `state.json`, and in
+//! `ref/` the adapter of a reference that follows the policy. It is written under a temporary name, synced and renamed, so
+//! that a folder called `step-N` is whole; `state.json` holds the digests of the other files, so that one that was damaged
+//! later is noticed.
 
 use crate::error::{Error, Result};
 use crate::files::{create_folder, sha256_of_file, sync_folder, sync_parent, write_whole};
+use crate::folder::REFERENCE;
 use crate::metrics::Window;
 use crate::optimizer::AdamW;
+use crate::selection::Standing;
 use candle_core::Device;
 use model::{LinearShape, Lora};
 use rand_chacha::ChaCha8Rng;
@@ -36,6 +39,9 @@ pub struct State {
     pub config_digest: String,
     /// Bytes of `events.jsonl` when this was written.
     pub events_bytes: u64,
+    /// Which evaluation is the best so far.
+    #[serde(default)]
+    pub standing: Standing,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,6 +59,21 @@ pub struct Checkpoint {
     pub lora: Lora,
     /// Its moments.
     pub optimizer: AdamW,
+    /// The adapter of a reference that follows the policy.
+    pub reference: Option<Lora>,
+}
+
+/// What is written besides [`State`].
+#[derive(Clone, Copy)]
+pub struct Contents<'a> {
+    /// The adapter.
+    pub lora: &'a Lora,
+    /// Its moments.
+    pub optimizer: &'a AdamW,
+    /// The adapter of a reference that follows the policy.
+    pub reference: Option<&'a Lora>,
+    /// The model, as the adapter names it.
+    pub base_model: &'a str,
 }
 
 /// `checkpoints/step-N`.
@@ -60,25 +81,19 @@ pub fn folder_of(step: u64) -> PathBuf {
     Path::new(FOLDER).join(format!("step-{step}"))
 }
 
-/// Writes `checkpoints/step-N` in `run`, then removes all but the newest `keep` (0 keeps all).
+/// Writes `checkpoints/step-N` in `run`, then removes old ones until `keep` are left (0 keeps all), but never this one, nor
+/// that of the step `best`.
 ///
 /// # Errors
 /// When something cannot be written; earlier checkpoints are untouched then.
-pub fn save(
-    run: &Path,
-    state: &State,
-    lora: &Lora,
-    optimizer: &AdamW,
-    base_model: &str,
-    keep: usize,
-) -> Result<PathBuf> {
+pub fn save(run: &Path, state: &State, contents: Contents<'_>, keep: usize, best: Option<u64>) -> Result<PathBuf> {
     let parent = run.join(FOLDER);
     create_folder(&parent)?;
     let folder = run.join(folder_of(state.step));
     let temporary = parent.join(format!(".step-{}.{}.tmp", state.step, std::process::id()));
     remove(&temporary)?;
     create_folder(&temporary)?;
-    if let Err(error) = fill(&temporary, state, lora, optimizer, base_model) {
+    if let Err(error) = fill(&temporary, state, contents) {
         // The first error is the one to report; what stays is cleared away by the next run.
         let _ = fs::remove_dir_all(&temporary);
         return Err(error);
@@ -88,30 +103,44 @@ pub fn save(
     fs::rename(&temporary, &folder).map_err(Error::write(&folder))?;
     sync_parent(&folder)?;
     if keep > 0 {
-        let steps = steps(run)?;
-        for step in steps.iter().rev().skip(keep).filter(|&&step| step != state.step) {
+        let others: Vec<u64> = steps(run)?.into_iter().filter(|&step| Some(step) != best).collect();
+        let keep = if best.is_some() { keep - 1 } else { keep };
+        for step in others.iter().rev().skip(keep).filter(|&&step| step != state.step) {
             retire(&run.join(folder_of(*step)))?;
         }
     }
     Ok(folder)
 }
 
-fn fill(folder: &Path, state: &State, lora: &Lora, optimizer: &AdamW, base_model: &str) -> Result<()> {
+fn fill(folder: &Path, state: &State, contents: Contents<'_>) -> Result<()> {
+    let Contents { lora, optimizer, reference, base_model } = contents;
     lora.save(folder, base_model).map_err(Error::saving)?;
     let names: Vec<_> = lora.parameters().into_iter().map(|(name, _)| name).collect();
     optimizer.save(&names, &folder.join(OPTIMIZER))?;
     let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
-        let path = entry.map_err(Error::read(folder))?.path();
-        File::open(&path).and_then(|file| file.sync_all()).map_err(Error::write(&path))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.insert(name, sha256_of_file(&path)?);
+    digest_files(folder, "", &mut files)?;
+    if let Some(reference) = reference {
+        let inner = folder.join(REFERENCE);
+        reference.save(&inner, base_model).map_err(Error::saving)?;
+        digest_files(&inner, &format!("{REFERENCE}/"), &mut files)?;
+        sync_folder(&inner)?;
     }
     let path = folder.join(STATE);
     let manifest = Manifest { state: state.clone(), files };
     let text = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::from).map_err(Error::write(&path))?;
     write_whole(&path, &text)?;
     sync_folder(folder)
+}
+
+/// Syncs the files of a folder and notes their digests, each name after `prefix`.
+fn digest_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
+        let path = entry.map_err(Error::read(folder))?.path();
+        File::open(&path).and_then(|file| file.sync_all()).map_err(Error::write(&path))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.insert(format!("{prefix}{name}"), sha256_of_file(&path)?);
+    }
+    Ok(())
 }
 
 /// Takes a folder out of sight in one move before deleting it, so that half a checkpoint is never seen.
@@ -187,7 +216,10 @@ pub fn load(folder: &Path, linears: &[LinearShape], device: &Device, weight_deca
     let lora = Lora::load(folder, linears, device).map_err(|error| damaged(error.to_string()))?;
     let (names, parameters): (Vec<_>, Vec<_>) = lora.parameters().into_iter().unzip();
     let optimizer = AdamW::load(&folder.join(OPTIMIZER), &names, &parameters, weight_decay)?;
-    Ok(Checkpoint { state, lora, optimizer })
+    let moving = files.keys().any(|name| name.starts_with(REFERENCE));
+    let reference = moving.then(|| Lora::load(&folder.join(REFERENCE), linears, device)).transpose();
+    let reference = reference.map_err(|error| damaged(error.to_string()))?;
+    Ok(Checkpoint { state, lora, optimizer, reference })
 }
 
 /// The newest whole checkpoint of a run, and a sentence for each newer one that had to be passed over.

@@ -2,10 +2,16 @@
 //!
 //! Where a default differs from TRL's, the field says why.
 
+mod keys;
+mod validate;
+
 use crate::error::{Error, Result};
-use crate::losses::{DISCOPOP_TAU, LossType, Objective, Shape};
+use crate::losses::{DISCOPOP_TAU, Divergence, FDivergenceType, LossType, Objective, Shape};
 use crate::schedule::SchedulerType;
+use crate::scores::Counting;
+use crate::selection::{HeldOutMetric, Selection};
 use chat::{Limits, Truncation};
+use keys::{DATA_KEYS, FREE, KEYS, LATER, LORA_KEYS, refuse_unknown};
 use model::{BaseDtype, LoraConfig};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -15,14 +21,20 @@ use std::path::{Path, PathBuf};
 /// All settings of a run, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+// Switches under the names that users know.
+#[allow(clippy::struct_excessive_bools)]
 pub struct RunConfig {
     /// Model folder (safetensors) or GGUF file.
     pub model: PathBuf,
     /// The run's folder: events, checkpoints and the adapter go here.
     pub output_dir: PathBuf,
-    /// PEFT adapter to start from; the reference is still the base model.
+    /// PEFT adapter to start from; where absent, `ref_adapter`, or a new one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_adapter: Option<PathBuf>,
+    /// PEFT adapter that makes the reference, frozen: such as one of supervised fine-tuning, which training goes on from.
+    /// Where absent the reference is the base model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ref_adapter: Option<PathBuf>,
     /// `cpu`, `cuda`, `cuda:N` or `metal`.
     pub device: String,
     /// What the frozen weights are kept as: `auto` (as the file has them), `f32`, `bf16`, `f16`, `q8` or `q4`.
@@ -39,6 +51,21 @@ pub struct RunConfig {
     pub beta: f64,
     /// ε of `robust`, `exo_pair`, `aot` and `aot_unpaired`.
     pub label_smoothing: f64,
+    /// What holds the policy to the reference: f-DPO, arXiv 2309.16240.
+    pub f_divergence_type: FDivergenceType,
+    /// α of `alpha_divergence`.
+    pub f_alpha_divergence_coef: f64,
+    /// LD-DPO, arXiv 2409.06411: tokens beyond the length of a pair's shorter answer count this much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ld_alpha: Option<f64>,
+    /// WPO, arXiv 2406.11827: pairs count by how likely the policy itself is to answer so.
+    pub use_weighting: bool,
+    /// TR-DPO, arXiv 2404.09656: the reference follows the policy.
+    pub sync_ref_model: bool,
+    /// Share of the policy in the reference after each such step: `θ_ref ← (1 − α) θ_ref + α θ`.
+    pub ref_model_mixup_alpha: f64,
+    /// Steps from one such step to the next.
+    pub ref_model_sync_steps: u64,
     /// Longest prompt and answer together, in tokens; 0 for no limit.
     pub max_length: usize,
     /// Longest prompt in tokens; longer ones lose their beginning. No limit where absent.
@@ -79,8 +106,20 @@ pub struct RunConfig {
     /// Write a checkpoint every so many steps, and at the end; 0 for only at the end. 50 where TRL has 500: steps are
     /// slow where no large GPU is.
     pub save_steps: u64,
-    /// Newest checkpoints to keep; 0 for all. TRL keeps all.
+    /// Newest checkpoints to keep, besides the best where that is asked for; 0 for all. TRL keeps all.
     pub save_total_limit: usize,
+    /// The run's adapter is that of its best evaluation, not of its last step.
+    pub load_best_model_at_end: bool,
+    /// By which number of the held-out pairs it is the best. The accuracy, where transformers takes the loss.
+    pub metric_for_best_model: HeldOutMetric,
+    /// Whether a larger one is better; by default unless it is the loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub greater_is_better: Option<bool>,
+    /// Stop after so many evaluations without an improvement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping_patience: Option<u64>,
+    /// What must be exceeded to count as one.
+    pub early_stopping_threshold: f64,
     /// Compute each layer again in the backward instead of keeping its inner values: less memory, a third more work.
     pub gradient_checkpointing: bool,
     /// Go on with the run in `output_dir`: `false`, `true` (its newest whole checkpoint) or a checkpoint's folder.
@@ -114,65 +153,13 @@ pub enum Resume {
     From(PathBuf),
 }
 
-const KEYS: [&str; 33] = [
-    "model",
-    "output_dir",
-    "init_adapter",
-    "device",
-    "dtype",
-    "seed",
-    "loss_type",
-    "loss_weights",
-    "beta",
-    "label_smoothing",
-    "max_length",
-    "max_prompt_length",
-    "truncation",
-    "learning_rate",
-    "lr_scheduler_type",
-    "warmup_steps",
-    "warmup_ratio",
-    "weight_decay",
-    "max_grad_norm",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "max_steps",
-    "num_train_epochs",
-    "shuffle",
-    "logging_steps",
-    "eval_steps",
-    "sample_prompts",
-    "save_steps",
-    "save_total_limit",
-    "gradient_checkpointing",
-    "resume_from_checkpoint",
-    // Tables.
-    "data",
-    "lora",
-];
-/// What others call something that has another name here.
-const ELSEWHERE: [(&str, &str); 3] =
-    [("load_in_4bit", "dtype = \"q4\""), ("load_in_8bit", "dtype = \"q8\""), ("torch_dtype", "dtype")];
-const DATA_KEYS: [&str; 2] = ["train", "eval"];
-const LORA_KEYS: [&str; 4] = ["r", "lora_alpha", "lora_dropout", "target_modules"];
-
-/// Keys that may change between a run and its resumption, because they change no number of it.
-const FREE: [&str; 7] = [
-    "resume_from_checkpoint",
-    "logging_steps",
-    "eval_steps",
-    "sample_prompts",
-    "save_steps",
-    "save_total_limit",
-    "output_dir",
-];
-
 impl Default for RunConfig {
     fn default() -> Self {
         Self {
             model: PathBuf::new(),
             output_dir: PathBuf::new(),
             init_adapter: None,
+            ref_adapter: None,
             device: "cpu".into(),
             dtype: BaseDtype::Auto,
             seed: 42,
@@ -180,6 +167,13 @@ impl Default for RunConfig {
             loss_weights: None,
             beta: 0.1,
             label_smoothing: 0.0,
+            f_divergence_type: FDivergenceType::ReverseKl,
+            f_alpha_divergence_coef: 0.5,
+            ld_alpha: None,
+            use_weighting: false,
+            sync_ref_model: false,
+            ref_model_mixup_alpha: 0.6,
+            ref_model_sync_steps: 512,
             max_length: 1024,
             max_prompt_length: None,
             truncation: Truncation::KeepStart,
@@ -199,6 +193,11 @@ impl Default for RunConfig {
             sample_prompts: 0,
             save_steps: 50,
             save_total_limit: 2,
+            load_best_model_at_end: false,
+            metric_for_best_model: HeldOutMetric::default(),
+            greater_is_better: None,
+            early_stopping_patience: None,
+            early_stopping_threshold: 0.0,
             gradient_checkpointing: true,
             resume_from_checkpoint: Resume::No,
             data: DataConfig::default(),
@@ -251,90 +250,42 @@ impl RunConfig {
             Ok(())
         };
         let required = [&mut self.model, &mut self.output_dir, &mut self.data.train];
-        required.into_iter().chain(&mut self.data.eval).chain(&mut self.init_adapter).try_for_each(resolve)?;
+        let adapters = [&mut self.init_adapter, &mut self.ref_adapter].into_iter().flatten();
+        required.into_iter().chain(&mut self.data.eval).chain(adapters).try_for_each(resolve)?;
         match &mut self.resume_from_checkpoint {
             Resume::From(path) => resolve(path),
             _ => Ok(()),
         }
     }
 
-    /// Refuses values without meaning.
-    ///
-    /// # Errors
-    /// [`Error::Config`], naming the key.
-    pub fn validate(&self) -> Result<()> {
-        let needed = [("model", &self.model), ("output_dir", &self.output_dir), ("data.train", &self.data.train)];
-        for (key, path) in needed {
-            if path.as_os_str().is_empty() {
-                return Err(Error::config(format!("{key} is missing"), format!("Add {key} to the settings.")));
-            }
-        }
-        let range = |ok: bool, key: &str, value: &dyn std::fmt::Display, hint: &str| {
-            if ok { Ok(()) } else { Err(Error::config(format!("{key} is {value}"), hint)) }
-        };
-        let positive = |x: f64| x.is_finite() && x > 0.0;
-        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
-        range(positive(self.beta), "beta", &self.beta, "Set it above 0; 0.1 is usual.")?;
-        let epsilon = self.label_smoothing;
-        range((0.0..=0.5).contains(&epsilon), "label_smoothing", &epsilon, "Set it between 0 and 0.5.")?;
-        range(positive(self.learning_rate), "learning_rate", &self.learning_rate, "Set it above 0.")?;
-        range((0.0..=1.0).contains(&self.warmup_ratio), "warmup_ratio", &self.warmup_ratio, "Set it between 0 and 1.")?;
-        range(not_negative(self.weight_decay), "weight_decay", &self.weight_decay, "Set it to 0 or more.")?;
-        let norm = self.max_grad_norm;
-        range(not_negative(norm), "max_grad_norm", &norm, "Set it to 0 (no limit) or more; 1 is usual.")?;
-        for (key, value) in [
-            ("per_device_train_batch_size", self.per_device_train_batch_size),
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
-        ] {
-            range(value >= 1, key, &value, "Set it to 1 or more.")?;
-        }
-        range(self.logging_steps >= 1, "logging_steps", &self.logging_steps, "Set it to 1 or more.")?;
-        range(self.max_length != 1, "max_length", &1, "Set it to 2 tokens or more, or 0 for no limit.")?;
-        let prompt = self.max_prompt_length;
-        range(prompt != Some(0), "max_prompt_length", &0, "Set it to 1 token or more, or leave it out.")?;
-        let steps = self.max_steps;
-        range(steps == -1 || steps >= 1, "max_steps", &steps, "Set it to 1 or more, or -1 to go by num_train_epochs.")?;
-        let epochs = self.num_train_epochs;
-        range(steps > 0 || positive(epochs), "num_train_epochs", &epochs, "Set it above 0.")?;
-        range(i64::try_from(self.seed).is_ok(), "seed", &self.seed, "Set it to at most 9223372036854775807.")?;
-        self.validate_losses()?;
-        let device = self.device.as_str();
-        let known = device == "cpu" || device == "metal" || device == "cuda" || device.starts_with("cuda:");
-        range(known, "device", &self.device, "Set it to \"cpu\", \"cuda\", \"cuda:N\" or \"metal\".")?;
-        self.lora.check()?;
-        Ok(())
-    }
-
-    fn validate_losses(&self) -> Result<()> {
-        if self.loss_type.is_empty() {
-            return Err(Error::config("loss_type is empty", "Name at least one loss, such as \"sigmoid\"."));
-        }
-        if let Some(weights) = &self.loss_weights {
-            if weights.len() != self.loss_type.len() {
-                let what = format!("loss_weights has {} numbers for {} losses", weights.len(), self.loss_type.len());
-                return Err(Error::config(what, "Give one weight for each entry of loss_type."));
-            }
-            if let Some(bad) = weights.iter().find(|w| !w.is_finite()) {
-                return Err(Error::config(format!("loss_weights holds {bad}"), "Give finite numbers."));
-            }
-        }
-        if self.loss_type.contains(&LossType::ExoPair) && self.label_smoothing == 0.0 {
-            let hint = "Set label_smoothing above 0; the paper recommends 1e-3.";
-            return Err(Error::config("the loss exo_pair is infinite with label_smoothing 0", hint));
-        }
-        if self.loss_type.contains(&LossType::Robust) && self.label_smoothing >= 0.5 {
-            let hint = "Set label_smoothing below 0.5; 0.1 is usual.";
-            return Err(Error::config("the loss robust needs label_smoothing below 0.5", hint));
-        }
-        Ok(())
-    }
-
     /// The losses with their weights.
     pub fn objective(&self) -> Objective {
         let weight = |i: usize| self.loss_weights.as_ref().map_or(1.0, |weights| weights[i]);
         let terms = self.loss_type.iter().enumerate().map(|(i, &loss_type)| (loss_type, weight(i))).collect();
-        let shape = Shape { beta: self.beta, label_smoothing: self.label_smoothing, discopop_tau: DISCOPOP_TAU };
+        let shape = Shape {
+            beta: self.beta,
+            label_smoothing: self.label_smoothing,
+            discopop_tau: DISCOPOP_TAU,
+            divergence: Divergence::new(self.f_divergence_type, self.f_alpha_divergence_coef),
+        };
         Objective { terms, shape }
+    }
+
+    /// How the tokens of an answer count.
+    pub fn counting(&self) -> Counting {
+        Counting { ld_alpha: self.ld_alpha, use_weighting: self.use_weighting }
+    }
+
+    /// Which step is the best, and when to stop for it; none where neither is asked for.
+    pub fn selection(&self) -> Option<Selection> {
+        let asked = self.load_best_model_at_end || self.early_stopping_patience.is_some();
+        asked.then(|| Selection {
+            metric: self.metric_for_best_model,
+            greater_is_better: self.greater_is_better.unwrap_or(self.metric_for_best_model.greater_is_better()),
+            keep_best: self.load_best_model_at_end,
+            patience: self.early_stopping_patience,
+            threshold: self.early_stopping_threshold,
+        })
     }
 
     /// Length limits for encoding.
@@ -361,7 +312,10 @@ impl RunConfig {
         let table: toml::Table = toml::from_str(&self.to_toml()?)
             .map_err(|error| Error::config(format!("the settings cannot be read back: {error}"), ""))?;
         let mut flat = Vec::new();
-        for (key, value) in table.into_iter().filter(|(key, _)| !FREE.contains(&key.as_str())) {
+        // Which step is the best depends on which are looked at.
+        let selecting = self.selection().is_some();
+        let free = |key: &str| FREE.contains(&key) && !(selecting && key == "eval_steps");
+        for (key, value) in table.into_iter().filter(|(key, _)| !free(key)) {
             match value {
                 toml::Value::Table(inner) => {
                     flat.extend(inner.into_iter().map(|(name, value)| (format!("{key}.{name}"), value.to_string())));
@@ -397,42 +351,14 @@ impl RunConfig {
     /// # Errors
     /// As [`RunConfig::to_toml`].
     pub fn digest(&self) -> Result<String> {
+        let defaults = Self::default().fixed()?;
+        let later = |key: &str| LATER.iter().any(|later| key.starts_with(later));
         let mut hasher = Sha256::new();
-        for (key, value) in self.fixed()? {
+        for (key, value) in self.fixed()?.into_iter().filter(|entry| !(later(&entry.0) && defaults.contains(entry))) {
             hasher.update(format!("{key} = {value}\n"));
         }
         Ok(format!("{:x}", hasher.finalize()))
     }
-}
-
-fn refuse_unknown(table: &toml::Table, prefix: &str, known: &[&str]) -> Result<()> {
-    let Some(stranger) = table.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
-    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| stranger == theirs) {
-        return Err(Error::config(format!("unknown key {prefix}{stranger}"), format!("Set {ours}.")));
-    }
-    let part = known.iter().find(|key| key.contains(stranger.as_str()));
-    let nearest = part.or_else(|| known.iter().min_by_key(|key| distance(stranger, key))).copied().unwrap_or_default();
-    let hint = if part.is_some() || distance(stranger, nearest) <= stranger.len().max(nearest.len()) / 2 {
-        format!("Did you mean {prefix}{nearest}?")
-    } else {
-        format!("Known keys: {}.", known.join(", "))
-    };
-    Err(Error::config(format!("unknown key {prefix}{stranger}"), hint))
-}
-
-/// Edit distance (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<LossType>, D::Error> {

@@ -2,9 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::events::Counts;
-use crate::losses::Logps;
 use crate::memory::Length;
-use crate::reference::ReferenceLogps;
 use chat::{Boundary, Kept, Limited, Limits, PairIds, Tokenizer};
 use model::Batch;
 use prefs::Pair;
@@ -88,49 +86,4 @@ pub fn pack<'a>(examples: impl Iterator<Item = &'a Example>) -> Batch {
         }
     }
     batch
-}
-
-/// What the losses need of a microbatch.
-#[derive(Debug, Clone, Default)]
-pub struct Scores {
-    chosen_logps: Vec<f64>,
-    rejected_logps: Vec<f64>,
-    reference_chosen_logps: Vec<f64>,
-    reference_rejected_logps: Vec<f64>,
-    chosen_tokens: Vec<usize>,
-    rejected_tokens: Vec<usize>,
-    chosen_predicted_tokens: Vec<usize>,
-}
-
-impl Scores {
-    /// From the log-probabilities of a packed microbatch (chosen and rejected by turns) and its pairs' references.
-    pub fn new<'a>(logps: &[f64], pairs: impl Iterator<Item = (&'a Example, &'a ReferenceLogps)>) -> Self {
-        let mut scores = Self::default();
-        for (logps, (example, reference)) in logps.chunks_exact(2).zip(pairs) {
-            let ids = &example.ids;
-            scores.chosen_logps.push(logps[0]);
-            scores.rejected_logps.push(logps[1]);
-            scores.reference_chosen_logps.push(reference.chosen);
-            scores.reference_rejected_logps.push(reference.rejected);
-            scores.chosen_tokens.push(ids.chosen.len());
-            scores.rejected_tokens.push(ids.rejected.len());
-            // Nothing predicts the first token of a sequence.
-            let unpredicted = usize::from(ids.chosen_prompt.is_empty());
-            scores.chosen_predicted_tokens.push(ids.chosen.len().saturating_sub(unpredicted));
-        }
-        scores
-    }
-
-    /// As slices.
-    pub fn logps(&self) -> Logps<'_> {
-        Logps {
-            chosen_logps: &self.chosen_logps,
-            rejected_logps: &self.rejected_logps,
-            reference_chosen_logps: &self.reference_chosen_logps,
-            reference_rejected_logps: &self.reference_rejected_logps,
-            chosen_tokens: &self.chosen_tokens,
-            rejected_tokens: &self.rejected_tokens,
-            chosen_predicted_tokens: &self.chosen_predicted_tokens,
-        }
-    }
 }

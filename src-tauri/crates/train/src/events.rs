@@ -3,6 +3,7 @@
 //! A `resumed` event takes back what came after the step it goes on from; [`effective`] leaves that out.
 
 use crate::error::{Error, Result};
+use crate::selection::Best;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -51,6 +52,12 @@ pub enum Event {
         adapter: PathBuf,
         /// Seconds since this process took up the run.
         seconds: f64,
+        /// The evaluation whose adapter it is, where that is not simply the last step's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        best: Option<Best>,
+        /// Whether it ended before its last step, having waited long enough for a better evaluation.
+        #[serde(default)]
+        stopped_early: bool,
     },
     /// The run stopped on an error.
     Failed {
@@ -80,6 +87,12 @@ pub struct RunStarted {
     pub config_digest: String,
     /// SHA-256 over the model's files.
     pub model_digest: String,
+    /// SHA-256 of the weights of the adapter that training began with, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_adapter_sha256: Option<String>,
+    /// SHA-256 of the weights of the reference's adapter, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ref_adapter_sha256: Option<String>,
     /// Numbers in the adapter.
     pub trainable_parameters: u64,
     /// Optimiser steps of the run.
@@ -211,7 +224,7 @@ pub struct RewardMetrics {
 }
 
 /// The same on held-out pairs, as means over pairs, under TRL's `eval_` names.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EvalMetrics {
     /// Optimiser steps done.
     pub step: u64,
@@ -246,6 +259,9 @@ pub struct EvalMetrics {
     pub pairs: u64,
     /// Of them, those whose chosen answer has the higher reward.
     pub correct: u64,
+    /// Whether it is the best so far, where the run asks for that.
+    #[serde(default)]
+    pub best: bool,
     /// Seconds spent.
     #[serde(deserialize_with = "number")]
     pub seconds: f64,

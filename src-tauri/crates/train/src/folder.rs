@@ -6,7 +6,7 @@ use crate::checkpoint;
 use crate::config::{Resume, RunConfig};
 use crate::error::{Error, Result};
 use crate::events::{self, Event, EventWriter};
-use crate::files::{create_folder, write_whole};
+use crate::files::{create_folder, sha256_of_file, write_whole};
 use prefs::{Pair, Refused, jsonl};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
@@ -21,7 +21,15 @@ pub const PAIRS: &str = "pairs.jsonl";
 pub const EVAL_PAIRS: &str = "eval_pairs.jsonl";
 /// The adapter of a run that is finished or was stopped, in PEFT's format.
 pub const ADAPTER: &str = "adapter";
-/// When the run began, and the rows of its data files that are no pair, by line and reason.
+/// In [`ADAPTER`]: the adapter of the reference, under the name that TRL gives it, where the reference has one.
+pub const REFERENCE: &str = "ref";
+/// In [`ADAPTER`]: what it was made from.
+pub const ADAPTER_ORIGIN: &str = "origin.json";
+/// The run's copies of the adapters that it began with.
+const INIT_ADAPTER: &str = "init_adapter";
+const REF_ADAPTER: &str = "ref_adapter";
+const ADAPTER_FILES: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+/// When the run began, the adapters it began with, and the rows of its data files that are no pair, by line and reason.
 const ORIGIN: &str = "origin.json";
 const LOCK: &str = "run.lock";
 /// How long a folder in use is waited for.
@@ -31,6 +39,25 @@ const PATIENCE: Duration = Duration::from_millis(300);
 pub fn adapter_of(run: &Path) -> Option<PathBuf> {
     let adapter = run.join(ADAPTER);
     adapter.join("adapter_model.safetensors").is_file().then_some(adapter)
+}
+
+/// The adapter of the reference that an adapter was trained against; nothing where that was the base model alone.
+pub fn reference_of(adapter: &Path) -> Option<PathBuf> {
+    let reference = adapter.join(REFERENCE);
+    reference.join(ADAPTER_FILES[1]).is_file().then_some(reference)
+}
+
+/// Copies an adapter's two files.
+///
+/// # Errors
+/// When one of them cannot be read or the folder not be written.
+pub fn copy_adapter(from: &Path, to: &Path) -> Result<()> {
+    create_folder(to)?;
+    for name in ADAPTER_FILES {
+        let path = from.join(name);
+        write_whole(&to.join(name), &fs::read(&path).map_err(Error::read(&path))?)?;
+    }
+    Ok(())
 }
 
 /// Whether a process trains in the run's folder now. The system lets go of a lock however its process ends.
@@ -67,6 +94,10 @@ pub struct RunFolder {
     pub train: Rows,
     /// The held-out pairs.
     pub eval: Option<Rows>,
+    /// The adapter that training begins with; a new one where there is none.
+    pub init_adapter: Option<KeptAdapter>,
+    /// The adapter of the reference; the base model where there is none.
+    pub ref_adapter: Option<KeptAdapter>,
     /// Released by the system when the process ends, however it ends.
     _lock: File,
 }
@@ -81,10 +112,57 @@ pub struct Rows {
     pub refused: Vec<Refused>,
 }
 
+/// The run's copy of an adapter that it began with, so that it does not depend on what becomes of the original.
+#[derive(Debug, Clone)]
+pub struct KeptAdapter {
+    /// The copy's folder.
+    pub path: PathBuf,
+    /// Where it came from.
+    pub from: AdapterOf,
+}
+
+/// An adapter by its place and its contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterOf {
+    /// Where it was.
+    pub path: PathBuf,
+    /// SHA-256 of its weights.
+    pub sha256: String,
+}
+
+/// What a run's adapter was made from: a file beside its weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterOrigin {
+    /// The model.
+    pub base_model: String,
+    /// SHA-256 over its files, see [`crate::reference::model_digest`].
+    pub base_model_sha256: String,
+    /// The adapter that training began with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_adapter: Option<AdapterOf>,
+    /// The adapter of the reference, of which a copy is in [`REFERENCE`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ref_adapter: Option<AdapterOf>,
+    /// Digest of the settings that shaped the run's numbers.
+    pub config_sha256: String,
+    /// Optimiser steps that it was trained for.
+    pub step: u64,
+}
+
+pub(crate) fn write_origin(adapter: &Path, origin: &AdapterOrigin) -> Result<()> {
+    let path = adapter.join(ADAPTER_ORIGIN);
+    let text = serde_json::to_vec_pretty(origin).map_err(std::io::Error::from).map_err(Error::write(&path))?;
+    write_whole(&path, &text)
+}
+
 #[derive(Serialize, Deserialize)]
 struct Origin {
     /// Seconds since 1970 (UTC).
     begun: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    init_adapter: Option<AdapterOf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ref_adapter: Option<AdapterOf>,
     refused: Vec<Refused>,
     eval_refused: Vec<Refused>,
 }
@@ -124,13 +202,18 @@ impl RunFolder {
             begin(config)?;
         }
         let origin: Origin = read_json(&path.join(ORIGIN))?;
+        let kept = |name: &str, from: Option<AdapterOf>| from.map(|from| KeptAdapter { path: path.join(name), from });
+        // Without one of its own, training begins with that of the reference.
+        let init_adapter = kept(INIT_ADAPTER, origin.init_adapter.clone());
+        let ref_adapter = kept(REF_ADAPTER, origin.ref_adapter.clone());
+        let init_adapter = init_adapter.or_else(|| ref_adapter.clone());
         let train = Rows::read(path.join(PAIRS), origin.refused)?;
         let eval = config.data.eval.is_some();
         let eval = eval.then(|| Rows::read(path.join(EVAL_PAIRS), origin.eval_refused)).transpose()?;
         let begun = UNIX_EPOCH + Duration::from_secs(origin.begun);
         let events = EventWriter::open(&path.join(events::FILE))?;
         let finished = resuming && path.join(ADAPTER).is_dir() && ends_finished(&path)?;
-        Ok(Self { path, begun, resuming, finished, events, train, eval, _lock: lock })
+        Ok(Self { path, begun, resuming, finished, events, train, eval, init_adapter, ref_adapter, _lock: lock })
     }
 }
 
@@ -141,7 +224,7 @@ impl Rows {
     }
 }
 
-/// Copies the rows into the folder and, last, the settings.
+/// Copies the rows and the adapters into the folder and, last, the settings.
 fn begin(config: &RunConfig) -> Result<()> {
     let folder = &config.output_dir;
     let copy = |from: &Path, to: &str| -> Result<Vec<Refused>> {
@@ -152,9 +235,16 @@ fn begin(config: &RunConfig) -> Result<()> {
     };
     let refused = copy(&config.data.train, PAIRS)?;
     let eval_refused = config.data.eval.as_ref().map(|eval| copy(eval, EVAL_PAIRS)).transpose()?.unwrap_or_default();
+    let keep = |from: &Option<PathBuf>, to: &str| -> Result<Option<AdapterOf>> {
+        let Some(from) = from else { return Ok(None) };
+        copy_adapter(from, &folder.join(to))?;
+        Ok(Some(AdapterOf { path: from.clone(), sha256: sha256_of_file(&folder.join(to).join(ADAPTER_FILES[1]))? }))
+    };
+    let init_adapter = keep(&config.init_adapter, INIT_ADAPTER)?;
+    let ref_adapter = keep(&config.ref_adapter, REF_ADAPTER)?;
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let path = folder.join(ORIGIN);
-    let text = serde_json::to_vec_pretty(&Origin { begun, refused, eval_refused });
+    let text = serde_json::to_vec_pretty(&Origin { begun, init_adapter, ref_adapter, refused, eval_refused });
     write_whole(&path, &text.map_err(std::io::Error::from).map_err(Error::write(&path))?)?;
     // Events of a run that never got as far as its settings are not this run's.
     let events = folder.join(events::FILE);

@@ -22,6 +22,8 @@ mod report;
 pub mod run;
 pub mod samples;
 pub mod schedule;
+pub mod scores;
+pub mod selection;
 mod training;
 
 pub use config::RunConfig;

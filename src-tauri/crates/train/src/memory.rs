@@ -106,7 +106,9 @@ pub fn needed(config: &RunConfig, model: &ModelSize, pairs: &[Left]) -> Result<u
             most = most.max(estimate.total());
         }
     }
-    Ok(most + PROCESS_BYTES)
+    // A reference with an adapter of its own holds it in f32 besides.
+    let reference = if config.sync_ref_model || config.ref_adapter.is_some() { 4 * adapter.parameters } else { 0 };
+    Ok(most + reference + PROCESS_BYTES)
 }
 
 /// Refuses a run that needs more than the `available` bytes, its weights among both; where the system does not tell what

@@ -98,11 +98,13 @@ mod tests {
                 &Logps {
                     chosen_logps: &numbers("chosen_logps"),
                     rejected_logps: &numbers("rejected_logps"),
+                    chosen_whole_logps: &numbers("chosen_logps"),
                     reference_chosen_logps: &numbers("reference_chosen_logps"),
                     reference_rejected_logps: &numbers("reference_rejected_logps"),
                     chosen_tokens: &counts("chosen_tokens"),
                     rejected_tokens: &counts("rejected_tokens"),
                     chosen_predicted_tokens: &counts("chosen_predicted_tokens"),
+                    pair_weights: None,
                 },
                 case["beta"].as_f64().unwrap(),
             );

@@ -1,13 +1,14 @@
-//! Log-probabilities under the reference, computed once per pair and kept across runs.
+//! Log-probabilities under a reference that stays as it is, computed once per pair and kept across runs.
 //!
-//! A cache folder holds one file for each model, device and type of the weights, a line per pair: the digest of its
-//! token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
+//! A cache folder holds one file for each reference, way of counting tokens, device and type of the weights, a line per pair: the
+//! digest of its token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
 //! unfinished is passed over and computed again.
 
 use crate::data::{Example, pack};
 use crate::error::{Error, Result};
 use crate::files::{create_folder, hash_file};
-use model::Decoder;
+use crate::scores::Counting;
+use model::{Decoder, Lora};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -59,28 +60,45 @@ pub fn model_digest(model: &Path) -> Result<String> {
     Ok(format!("{:x}", hasher.finalize()))
 }
 
-/// The cache of one model.
-#[derive(Debug)]
-pub struct Cache {
+/// A reference that stays as it is.
+#[derive(Clone, Copy)]
+pub struct Reference<'a> {
+    /// Its frozen weights.
+    pub decoder: &'a Decoder,
+    /// [`model_digest`] of them.
+    pub model_digest: &'a str,
+    /// Its adapter, where it has one, and the SHA-256 of that.
+    pub adapter: Option<(&'a Lora, &'a str)>,
+    /// How the tokens of an answer count.
+    pub counting: Counting,
+}
+
+/// The cache of one reference.
+pub struct Cache<'a> {
+    reference: Reference<'a>,
     path: PathBuf,
     known: HashMap<String, ReferenceLogps>,
     /// The file ends within a line.
     torn: bool,
 }
 
-impl Cache {
-    /// Opens or creates the cache of a model in `folder`.
+impl<'a> Cache<'a> {
+    /// Opens or creates the cache of a reference in `folder`.
     ///
     /// # Errors
     /// When the folder cannot be written or the file cannot be read.
-    pub fn open(folder: &Path, model_digest: &str, decoder: &Decoder) -> Result<Self> {
+    pub fn open(folder: &Path, reference: Reference<'a>) -> Result<Self> {
+        let Reference { decoder, model_digest, adapter, counting } = reference;
         let device = format!("{:?}", decoder.device().location()).to_lowercase();
         let kind: String = device.chars().take_while(char::is_ascii_alphabetic).collect();
+        let adapter = adapter.map(|(_, digest)| format!("-{digest}")).unwrap_or_default();
+        let counted = counting.ld_alpha.map(|alpha| format!("-ld_alpha_{alpha}")).unwrap_or_default();
+        let dtype = decoder.base_dtype().numbers();
         create_folder(folder)?;
-        Self::read(folder.join(format!("reference-{model_digest}-{kind}-{}.jsonl", decoder.base_dtype().numbers())))
+        Self::read(reference, folder.join(format!("reference-{model_digest}{adapter}-{kind}-{dtype}{counted}.jsonl")))
     }
 
-    fn read(path: PathBuf) -> Result<Self> {
+    fn read(reference: Reference<'a>, path: PathBuf) -> Result<Self> {
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes.map_err(Error::read(&path))?,
@@ -94,7 +112,7 @@ impl Cache {
                 (entry.pair, logps)
             })
             .collect();
-        Ok(Self { path, known, torn })
+        Ok(Self { reference, path, known, torn })
     }
 
     /// Log-probabilities of all `examples`, in order. What is not known is computed, `batch_size` pairs at a time, and
@@ -105,7 +123,6 @@ impl Cache {
     /// When a computation fails, a result is not finite, or the file cannot be written.
     pub fn complete(
         &mut self,
-        decoder: &Decoder,
         examples: &[Example],
         batch_size: usize,
         progress: &mut dyn FnMut(usize) -> Result<bool>,
@@ -116,7 +133,7 @@ impl Cache {
         for (examples, keys) in examples.chunks(batch_size.max(1)).zip(keys.chunks(batch_size.max(1))) {
             done += examples.len();
             if !keys.iter().all(|key| self.known.contains_key(key)) {
-                self.compute(decoder, examples, keys)?;
+                self.compute(examples, keys)?;
                 if !progress(done)? {
                     return Ok(None);
                 }
@@ -125,22 +142,22 @@ impl Cache {
         Ok(Some(keys.iter().filter_map(|key| self.known.get(key).copied()).collect()))
     }
 
-    fn compute(&mut self, decoder: &Decoder, examples: &[Example], keys: &[String]) -> Result<()> {
+    fn compute(&mut self, examples: &[Example], keys: &[String]) -> Result<()> {
         let batch = pack(examples.iter());
-        let logps = decoder.logps(None, &batch)?;
+        let Reference { decoder, adapter, counting, .. } = self.reference;
+        let token_logps = decoder.token_logps(adapter.map(|(lora, _)| lora), &batch)?;
         let mut text = Vec::new();
         if self.torn {
             text.push(b'\n');
         }
-        for ((example, pair), logps) in examples.iter().zip(keys).zip(logps.chunks_exact(2)) {
-            if !(logps[0].is_finite() && logps[1].is_finite()) {
+        for ((example, pair), logps) in examples.iter().zip(keys).zip(counting.references(&batch, &token_logps)) {
+            if !(logps.chosen.is_finite() && logps.rejected.is_finite()) {
                 let what = format!("the reference log-probability of pair {}", example.row + 1);
                 return Err(model::Error::NonFinite { what }.into());
             }
             if self.known.contains_key(pair) {
                 continue;
             }
-            let logps = ReferenceLogps { chosen: logps[0], rejected: logps[1] };
             self.known.insert(pair.clone(), logps);
             let entry = Entry {
                 pair: pair.clone(),

@@ -6,15 +6,16 @@ use crate::config::{Resume, RunConfig};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::events::{Event, RunStarted, Stage};
-use crate::folder::{ADAPTER, Rows, RunFolder};
+use crate::folder::{ADAPTER, KeptAdapter, Rows, RunFolder};
 use crate::memory;
 use crate::metrics::Window;
 use crate::optimizer::AdamW;
-use crate::reference::{self, Cache};
+use crate::reference::{self, Cache, Reference};
 use crate::report::Report;
 use crate::samples::SamplePrompts;
 use crate::schedule::{Schedule, SchedulerType, warmup_steps};
-use crate::training::{Scored, Training};
+use crate::selection::Standing;
+use crate::training::{Ancestry, Scored, Training};
 use candle_core::{DType, Device};
 use chat::Tokenizer;
 use model::memory::available_bytes;
@@ -100,7 +101,14 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
     let rows = (&folder.train, folder.eval.as_ref());
     let outcome = load().and_then(|(decoder, mut tokenizer)| {
         tokenizer.borrow_mut().set_time(folder.begun);
-        let run = Run { config, decoder: decoder.borrow(), folder: &folder.path, resuming: folder.resuming };
+        let run = Run {
+            config,
+            decoder: decoder.borrow(),
+            folder: &folder.path,
+            resuming: folder.resuming,
+            init_adapter: folder.init_adapter.as_ref(),
+            ref_adapter: folder.ref_adapter.as_ref(),
+        };
         run.prepare_and_train(tokenizer.borrow(), rows, cache_folder, &mut report)
     });
     if let Err(error) = &outcome {
@@ -133,6 +141,8 @@ struct Run<'a> {
     decoder: &'a Decoder,
     folder: &'a Path,
     resuming: bool,
+    init_adapter: Option<&'a KeptAdapter>,
+    ref_adapter: Option<&'a KeptAdapter>,
 }
 
 impl Run<'_> {
@@ -143,7 +153,7 @@ impl Run<'_> {
         cache_folder: &Path,
         report: &mut Report<'_>,
     ) -> Result<Outcome> {
-        let Checkpoint { state, lora, optimizer } = self.start(report)?;
+        let Checkpoint { state, lora, optimizer, reference } = self.start(report)?;
         if self.resuming {
             report.tell(&Event::Resumed { from_step: state.step })?;
         }
@@ -157,7 +167,7 @@ impl Run<'_> {
         }
 
         let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
-        self.check_memory(&train)?;
+        self.check_memory(&train, &lora)?;
         let eval = match eval_rows {
             None => None,
             Some(rows) => match self.encode(rows, tokenizer, report)? {
@@ -177,18 +187,31 @@ impl Run<'_> {
             version: env!("CARGO_PKG_VERSION").into(),
             config_digest: self.config.digest()?,
             model_digest: model_digest.clone(),
+            init_adapter_sha256: self.init_adapter.map(|adapter| adapter.from.sha256.clone()),
+            ref_adapter_sha256: self.ref_adapter.map(|adapter| adapter.from.sha256.clone()),
             trainable_parameters: lora.parameters().iter().map(|(_, p)| p.elem_count() as u64).sum(),
             total_steps,
             train: train.counts,
             eval: eval.as_ref().map(|eval| eval.counts),
         }))?;
 
-        let mut cache = Cache::open(cache_folder, &model_digest, self.decoder)?;
+        let counting = self.config.counting();
+        let frozen = match self.ref_adapter {
+            Some(kept) if reference.is_none() => Some((self.load_adapter(kept)?, kept.from.sha256.as_str())),
+            _ => None,
+        };
+        let adapter = frozen.as_ref().map(|(lora, digest)| (lora, *digest));
+        let fixed = Reference { decoder: self.decoder, model_digest: &model_digest, adapter, counting };
+        let mut cache = Cache::open(cache_folder, fixed)?;
         let mut score = |dataset: Dataset, report: &mut Report<'_>| {
+            // A reference that follows the policy is asked with each batch.
+            if reference.is_some() {
+                return Ok(Some(Scored { examples: dataset.examples, references: Vec::new() }));
+            }
             let total = dataset.examples.len();
             let mut progress = report.stage(Stage::Reference, total);
             let batch_size = self.config.per_device_train_batch_size;
-            let scored = cache.complete(self.decoder, &dataset.examples, batch_size, &mut |done| progress.at(done))?;
+            let scored = cache.complete(&dataset.examples, batch_size, &mut |done| progress.at(done))?;
             Ok::<_, Error>(scored.map(|references| Scored { examples: dataset.examples, references }))
         };
         let Some(train) = score(train, report)? else { return report.cancelled(stopped) };
@@ -203,13 +226,21 @@ impl Run<'_> {
             config: self.config,
             decoder: self.decoder,
             folder: self.folder,
+            ancestry: Ancestry {
+                model_digest,
+                init_adapter: self.init_adapter.cloned(),
+                ref_adapter: self.ref_adapter.cloned(),
+            },
             objective: self.config.objective(),
+            counting,
+            selection: self.config.selection(),
             schedule,
             order,
             train,
             eval,
             samples,
             lora,
+            reference,
             optimizer,
             state,
         }
@@ -217,14 +248,16 @@ impl Run<'_> {
     }
 
     /// Refuses a run that does not fit before it takes any time, rather than be killed in the midst of it.
-    fn check_memory(&self, train: &Dataset) -> Result<()> {
+    fn check_memory(&self, train: &Dataset, lora: &Lora) -> Result<()> {
         if !self.decoder.device().is_cpu() {
             return Ok(());
         }
         let model = self.decoder.size();
         // The weights are in memory already, so that what is free does not count them.
         let available = available_bytes().map(|free| free + model.weights);
-        memory::check(self.config, model, &train.lengths, available)
+        // An adapter that was read has settings of its own.
+        let config = RunConfig { lora: lora.config().clone(), ..self.config.clone() };
+        memory::check(&config, model, &train.lengths, available)
     }
 
     /// The checkpoint to go on from, or step 0.
@@ -242,7 +275,7 @@ impl Run<'_> {
             _ => None,
         };
         let config_digest = self.config.digest()?;
-        if let Some(found) = found {
+        if let Some(mut found) = found {
             if found.state.config_digest != config_digest {
                 return Err(Error::DamagedCheckpoint {
                     path: checkpoint::folder_of(found.state.step),
@@ -252,18 +285,53 @@ impl Run<'_> {
             if self.resuming && found.state.events_bytes > report.bytes() {
                 report.warn("events.jsonl is shorter than the checkpoint remembers: some events are lost")?;
             }
+            if let (true, Some(best)) = (self.config.load_best_model_at_end, found.state.standing.best)
+                && best.step != found.state.step
+                && !self.folder.join(checkpoint::folder_of(best.step)).is_dir()
+            {
+                let lost = checkpoint::folder_of(best.step);
+                report.warn(format!(
+                    "the best checkpoint, {}, is not here: the best is looked for anew",
+                    lost.display()
+                ))?;
+                found.state.standing = Standing::default();
+            }
             return Ok(found);
         }
         let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
-        let lora = match &self.config.init_adapter {
-            Some(folder) => Lora::load(folder, linears, device)?,
-            None => Lora::init(&self.lora_config()?, linears, &mut generator, DType::F32, device)?,
+        let lora = match self.init_adapter {
+            Some(kept) => self.load_adapter(kept)?,
+            None => self.decoder.start_lora(&self.lora_config()?, &mut generator, DType::F32)?,
         };
+        let reference = match self.ref_adapter {
+            _ if !self.config.sync_ref_model => None,
+            Some(kept) => Some(self.load_adapter(kept)?),
+            None => Some(self.decoder.untrained(&lora)?),
+        };
+        if let Some(reference) = &reference
+            && !lora.is_like(reference)
+        {
+            let what =
+                "sync_ref_model = true mixes the policy's adapter into the reference's, and they are not of one shape";
+            let hint = "Leave init_adapter out, or give adapters with the same targets, ranks and settings.";
+            return Err(Error::config(what, hint));
+        }
         let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
         let optimizer = AdamW::new(&parameters, decay)?;
-        let state =
-            State { step: 0, generator, window: Window::default(), eval_due: false, config_digest, events_bytes: 0 };
-        Ok(Checkpoint { state, lora, optimizer })
+        let state = State {
+            step: 0,
+            generator,
+            window: Window::default(),
+            eval_due: false,
+            config_digest,
+            events_bytes: 0,
+            standing: Standing::default(),
+        };
+        Ok(Checkpoint { state, lora, optimizer, reference })
+    }
+
+    fn load_adapter(&self, kept: &KeptAdapter) -> Result<Lora> {
+        Ok(Lora::load(&kept.path, self.decoder.linears(), self.decoder.device())?)
     }
 
     /// The settings of a new adapter, its targets as the sorted list of names that an adapter has which was read back: a
@@ -271,6 +339,7 @@ impl Run<'_> {
     fn lora_config(&self) -> Result<LoraConfig> {
         let linears = self.decoder.linears();
         let mut names = match &self.config.lora.target_modules {
+            TargetModules::Pattern(_) => return Ok(self.config.lora.clone()),
             TargetModules::Names(names) => names.clone(),
             TargetModules::AllLinear => {
                 let all = self.config.lora.resolve(linears)?.into_iter().map(|place| linears[place].name.as_str());

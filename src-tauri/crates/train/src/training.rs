@@ -1,11 +1,11 @@
 //! The optimiser steps.
 
-use crate::checkpoint::{self, State};
+use crate::checkpoint::{self, Contents, State};
 use crate::config::RunConfig;
-use crate::data::{Example, Scores, pack};
+use crate::data::{Example, pack};
 use crate::error::{Error, Result};
 use crate::events::{EvalMetrics, Event, RewardMetrics, Stage, StepMetrics};
-use crate::folder::ADAPTER;
+use crate::folder::{self, ADAPTER, AdapterOrigin, KeptAdapter, REFERENCE};
 use crate::losses::Objective;
 use crate::metrics;
 use crate::optimizer::{AdamW, clip_coefficient, sum_of_squares};
@@ -15,8 +15,10 @@ use crate::report::Report;
 use crate::run::Outcome;
 use crate::samples::SamplePrompts;
 use crate::schedule::Schedule;
+use crate::scores::{Counting, Scores};
+use crate::selection::Selection;
 use candle_core::Tensor;
-use model::{Decoder, ForwardOptions, Gradients, Lora};
+use model::{Batch, Decoder, ForwardOptions, Gradients, Lora};
 use rand_chacha::rand_core::RngCore;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -25,10 +27,18 @@ use std::time::Instant;
 /// The pace of the run is the mean of this many steps.
 const PACE_STEPS: usize = 20;
 
-/// Pairs with their reference log-probabilities, in the same order.
+/// Pairs with their reference log-probabilities, in the same order; without them where the reference follows the policy.
 pub(crate) struct Scored {
     pub(crate) examples: Vec<Example>,
     pub(crate) references: Vec<ReferenceLogps>,
+}
+
+/// What an adapter was made from: the ends of its ancestry.
+#[derive(Clone)]
+pub(crate) struct Ancestry {
+    pub(crate) model_digest: String,
+    pub(crate) init_adapter: Option<KeptAdapter>,
+    pub(crate) ref_adapter: Option<KeptAdapter>,
 }
 
 /// A run whose data are ready.
@@ -36,13 +46,18 @@ pub(crate) struct Training<'a> {
     pub(crate) config: &'a RunConfig,
     pub(crate) decoder: &'a Decoder,
     pub(crate) folder: &'a Path,
+    pub(crate) ancestry: Ancestry,
     pub(crate) objective: Objective,
+    pub(crate) counting: Counting,
+    pub(crate) selection: Option<Selection>,
     pub(crate) schedule: Schedule,
     pub(crate) order: Order,
     pub(crate) train: Scored,
     pub(crate) eval: Option<Scored>,
     pub(crate) samples: Option<SamplePrompts<'a>>,
     pub(crate) lora: Lora,
+    /// The adapter of a reference that follows the policy.
+    pub(crate) reference: Option<Lora>,
     pub(crate) optimizer: AdamW,
     pub(crate) state: State,
 }
@@ -56,29 +71,37 @@ impl Training<'_> {
         if self.state.step == 0 && !self.sample(report)? {
             return self.cancel(report);
         }
-        if self.state.eval_due && !(self.sample(report)? && self.evaluate(report)?) {
+        if self.state.eval_due && !self.look(report)? {
             return self.cancel(report);
         }
-        while self.state.step < total {
+        while self.state.step < total && !self.state.standing.enough {
             let Some(done) = self.step(report)? else { return self.cancel(report) };
             let (step, last) = (self.state.step, self.state.step == total);
             if pace.len() == PACE_STEPS {
                 pace.pop_front();
             }
             pace.push_back(done.seconds);
+            let pace = pace.iter().sum::<f64>() / pace.len() as f64;
             if is_due(step, self.config.logging_steps, last) {
-                self.tell_step(&done, pace.iter().sum::<f64>() / pace.len() as f64, report)?;
+                self.tell_step(&done, pace, report)?;
             }
             self.state.eval_due = self.eval.is_some() && is_due(step, self.config.eval_steps, last);
-            if self.state.eval_due && !(self.sample(report)? && self.evaluate(report)?) {
+            if self.state.eval_due && !self.look(report)? {
                 return self.cancel(report);
             }
-            if is_due(step, self.config.save_steps, last) {
+            let enough = self.state.standing.enough;
+            if enough && self.state.window.pairs > 0 {
+                self.tell_step(&done, pace, report)?;
+            }
+            if is_due(step, self.config.save_steps, last || enough) {
                 self.save(report)?;
             }
         }
+        let step = self.state.step;
         let adapter = self.save_adapter()?;
-        report.tell(&Event::Finished { step: total, adapter: ADAPTER.into(), seconds: report.seconds() })?;
+        let best = self.kept_best().and(self.state.standing.best);
+        let (seconds, stopped_early) = (report.seconds(), step < total);
+        report.tell(&Event::Finished { step, adapter: ADAPTER.into(), seconds, best, stopped_early })?;
         report.sync()?;
         Ok(Outcome::Finished { adapter, already: false })
     }
@@ -94,13 +117,17 @@ impl Training<'_> {
         let share = 1.0 / plan.microbatches.len() as f64;
         let mut mean_loss = 0.0;
         for pairs in &plan.microbatches {
-            let batch = pack(pairs.iter().map(|&pair| &self.train.examples[pair]));
+            let examples = || pairs.iter().map(|&pair| &self.train.examples[pair]);
+            let batch = pack(examples());
+            let references = match &self.reference {
+                None => pairs.iter().map(|&pair| self.train.references[pair]).collect(),
+                Some(reference) => self.references_now(reference, &batch)?,
+            };
             let dropout = (self.lora.config().lora_dropout > 0.0).then(|| generator.next_u64());
             let options = ForwardOptions { recompute: self.config.gradient_checkpointing, dropout };
             let trace = self.decoder.forward(&self.lora, &batch, options)?;
 
-            let pairs = pairs.iter().map(|&pair| (&self.train.examples[pair], &self.train.references[pair]));
-            let scores = Scores::new(trace.logps(), pairs);
+            let scores = Scores::new(self.counting, &batch, trace.tokens(), examples().zip(&references));
             let evaluation = self.objective.evaluate(&scores.logps());
             // Some losses are finite where a log-probability is not: those of a bounded function, such as apo_zero.
             let finite = trace.logps().iter().all(|logp| logp.is_finite());
@@ -111,10 +138,9 @@ impl Training<'_> {
             let rewards = metrics::rewards(&scores.logps(), self.config.beta);
             window.add_microbatch(&rewards, scores.logps().len(), batch.tokens());
 
-            // The gradient of the mean over the step's microbatches, chosen and rejected by turns as they are packed.
-            let by_pair = evaluation.d_chosen_logps.iter().zip(&evaluation.d_rejected_logps);
-            let d_logps: Vec<f32> = by_pair.flat_map(|(c, r)| [(share * c) as f32, (share * r) as f32]).collect();
-            self.decoder.backward(&self.lora, trace, &d_logps, &mut gradients)?;
+            // The gradient of the mean over the step's microbatches.
+            let d_tokens = scores.d_tokens(&evaluation, share);
+            self.decoder.backward_tokens(&self.lora, trace, &d_tokens, &mut gradients)?;
             if report.should_stop() {
                 return Ok(None);
             }
@@ -130,6 +156,11 @@ impl Training<'_> {
         let seconds = began.elapsed().as_secs_f64();
         window.close_step(mean_loss, seconds);
         (self.state.step, self.state.generator, self.state.window) = (step, generator, window);
+        if let Some(reference) = &mut self.reference
+            && step.is_multiple_of(self.config.ref_model_sync_steps)
+        {
+            reference.mix(&self.lora, self.config.ref_model_mixup_alpha)?;
+        }
         Ok(Some(Done { epoch: plan.epoch, grad_norm, learning_rate, seconds }))
     }
 
@@ -161,6 +192,28 @@ impl Training<'_> {
         }
     }
 
+    /// Log-probabilities of a microbatch under a reference that follows the policy, as it is now.
+    fn references_now(&self, reference: &Lora, batch: &Batch) -> Result<Vec<ReferenceLogps>> {
+        Ok(self.counting.references(batch, &self.decoder.token_logps(Some(reference), batch)?))
+    }
+
+    /// Answers the sample prompts and scores the held-out pairs; keeps the adapter where it is the best so far. Answers
+    /// whether to go on.
+    fn look(&mut self, report: &mut Report<'_>) -> Result<bool> {
+        if !(self.sample(report)? && self.evaluate(report)?) {
+            return Ok(false);
+        }
+        if self.kept_best() == Some(self.state.step) {
+            self.save(report)?;
+        }
+        Ok(true)
+    }
+
+    /// The step of the best evaluation so far, where the run's adapter is to be that.
+    fn kept_best(&self) -> Option<u64> {
+        self.selection.filter(|selection| selection.keep_best).and(self.state.standing.best).map(|best| best.step)
+    }
+
     /// Scores the held-out pairs. Answers whether it was done; otherwise the run is to stop.
     fn evaluate(&mut self, report: &mut Report<'_>) -> Result<bool> {
         let Some(eval) = &self.eval else { return Ok(true) };
@@ -169,9 +222,14 @@ impl Training<'_> {
         let total = eval.examples.len();
         let mut progress = report.stage(Stage::Eval, total);
         let size = self.config.per_device_train_batch_size;
-        for (examples, references) in eval.examples.chunks(size).zip(eval.references.chunks(size)) {
-            let logps = self.decoder.logps(Some(&self.lora), &pack(examples.iter()))?;
-            let scores = Scores::new(&logps, examples.iter().zip(references));
+        for (chunk, examples) in eval.examples.chunks(size).enumerate() {
+            let batch = pack(examples.iter());
+            let references = match &self.reference {
+                None => eval.references[chunk * size..][..examples.len()].to_vec(),
+                Some(reference) => self.references_now(reference, &batch)?,
+            };
+            let policy = self.decoder.token_scores(Some(&self.lora), &batch)?;
+            let scores = Scores::new(self.counting, &batch, &policy, examples.iter().zip(&references));
             let share = examples.len() as f64 / total as f64;
             loss += share * self.objective.evaluate(&scores.logps()).loss;
             metrics::accumulate(&mut rewards, &metrics::rewards(&scores.logps(), self.config.beta), share);
@@ -186,7 +244,7 @@ impl Training<'_> {
         if !(loss.is_finite() && rewards.margins.is_finite()) {
             return Err(Error::NonFiniteHeldOut { step, loss });
         }
-        report.tell(&Event::Eval(EvalMetrics {
+        let mut metrics = EvalMetrics {
             step,
             eval_loss: loss,
             chosen: rewards.chosen,
@@ -198,7 +256,12 @@ impl Training<'_> {
             pairs: total as u64,
             correct,
             seconds: began.elapsed().as_secs_f64(),
-        }))?;
+            best: false,
+        };
+        if let Some(selection) = &self.selection {
+            metrics.best = selection.consider(&metrics, &mut self.state.standing);
+        }
+        report.tell(&Event::Eval(metrics))?;
         self.state.eval_due = false;
         Ok(true)
     }
@@ -207,8 +270,14 @@ impl Training<'_> {
         // Events of the steps that the checkpoint holds must not be lost when the checkpoint is not.
         report.sync()?;
         self.state.events_bytes = report.bytes();
-        let keep = self.config.save_total_limit;
-        checkpoint::save(self.folder, &self.state, &self.lora, &self.optimizer, &self.base_model(), keep)?;
+        let base_model = self.base_model();
+        let contents = Contents {
+            lora: &self.lora,
+            optimizer: &self.optimizer,
+            reference: self.reference.as_ref(),
+            base_model: &base_model,
+        };
+        checkpoint::save(self.folder, &self.state, contents, self.config.save_total_limit, self.kept_best())?;
         let step = self.state.step;
         report.tell(&Event::Checkpoint { step, path: checkpoint::folder_of(step) })
     }
@@ -222,10 +291,36 @@ impl Training<'_> {
         report.cancelled(Outcome::Cancelled { step: self.state.step })
     }
 
+    /// Writes the adapter of the best evaluation where that is asked for, else of the last step.
     fn save_adapter(&self) -> Result<PathBuf> {
         let adapter = self.folder.join(ADAPTER);
-        self.lora.save(&adapter, &self.base_model()).map_err(Error::saving)?;
+        let base_model = self.base_model();
+        let step = self.kept_best().unwrap_or(self.state.step);
+        if step == self.state.step {
+            self.lora.save(&adapter, &base_model).map_err(Error::saving)?;
+        } else {
+            let folder = self.folder.join(checkpoint::folder_of(step));
+            let (linears, device) = (self.decoder.linears(), self.decoder.device());
+            let best = checkpoint::load(&folder, linears, device, self.config.weight_decay)?;
+            best.lora.save(&adapter, &base_model).map_err(Error::saving)?;
+        }
+        folder::write_origin(&adapter, &self.origin(base_model, step)?)?;
         Ok(adapter)
+    }
+
+    fn origin(&self, base_model: String, step: u64) -> Result<AdapterOrigin> {
+        let Ancestry { model_digest, init_adapter, ref_adapter } = self.ancestry.clone();
+        if let Some(reference) = &ref_adapter {
+            folder::copy_adapter(&reference.path, &self.folder.join(ADAPTER).join(REFERENCE))?;
+        }
+        Ok(AdapterOrigin {
+            base_model,
+            base_model_sha256: model_digest,
+            init_adapter: init_adapter.map(|adapter| adapter.from),
+            ref_adapter: ref_adapter.map(|adapter| adapter.from),
+            config_sha256: self.config.digest()?,
+            step,
+        })
     }
 
     /// Removes the adapter that an earlier stop left: the next end writes another.
@@ -251,7 +346,7 @@ struct Done {
 }
 
 /// Norm of all gradients together, after making sure that each is finite and that none is missing: one that is zero
-/// throughout while others are not, although nothing makes it zero. Parameters are `A` and `B` by turns.
+/// throughout while others are not, although nothing makes it zero. Each `A` stands before its `B`.
 fn check(parameters: &[(String, &Tensor)], gradients: &[Tensor], step: u64) -> Result<f64> {
     let squares = gradients.iter().map(sum_of_squares).collect::<Result<Vec<_>>>()?;
     if let Some(bad) = squares.iter().position(|square| !square.is_finite()) {
@@ -259,9 +354,9 @@ fn check(parameters: &[(String, &Tensor)], gradients: &[Tensor], step: u64) -> R
     }
     let norm = squares.iter().sum::<f64>().sqrt();
     for i in (0..squares.len()).filter(|&i| norm > 0.0 && squares[i] == 0.0) {
-        let is_b = i % 2 == 1;
+        let is_a = parameters[i].0.ends_with("lora_A.weight");
         // A has no gradient while its B is zero, as at the start.
-        if is_b || sum_of_squares(parameters[i + 1].1)? > 0.0 {
+        if !is_a || sum_of_squares(parameters[i + 1].1)? > 0.0 {
             return Err(Error::NoGradient { step, parameter: parameters[i].0.clone() });
         }
     }

@@ -5,19 +5,20 @@ mod common;
 
 use candle_core::Device;
 use chat::{Limits, Tokenizer, Truncation};
-use common::{go_on, steps};
+use common::{compare, go_on, steps};
 use model::{BaseDtype, Decoder, ForwardOptions, Gradients, Lora};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use train::config::{DataConfig, RunConfig};
-use train::data::{self, Example, Scores};
+use train::data::{self, Example};
 use train::events::StepMetrics;
-use train::losses::{DISCOPOP_TAU, LossType, Objective, Shape};
+use train::losses::{DISCOPOP_TAU, Divergence, LossType, Objective, Shape};
 use train::optimizer::sum_of_squares;
 use train::reference::ReferenceLogps;
 use train::schedule::SchedulerType;
+use train::scores::{Counting, Scores};
 use train::{Outcome, Surroundings};
 
 /// Folders of the families to match, with their sets' pairs.
@@ -86,16 +87,28 @@ impl FirstBatch {
     }
 
     fn evaluate(&self, objective: &Objective, recompute: bool) -> (f64, Gradients) {
+        self.evaluate_counting(objective, Counting::default(), &self.references, recompute)
+    }
+
+    fn evaluate_counting(
+        &self,
+        objective: &Objective,
+        counting: Counting,
+        references: &[ReferenceLogps],
+        recompute: bool,
+    ) -> (f64, Gradients) {
         let batch = data::pack(self.examples.iter());
         let trace = self.decoder.forward(&self.lora, &batch, ForwardOptions { recompute, dropout: None }).unwrap();
-        let scores = Scores::new(trace.logps(), self.examples.iter().zip(&self.references));
+        let scores = Scores::new(counting, &batch, trace.tokens(), self.examples.iter().zip(references));
         let evaluation = objective.evaluate(&scores.logps());
-        let by_pair = evaluation.d_chosen_logps.iter().zip(&evaluation.d_rejected_logps);
-        let d_logps: Vec<f32> = by_pair.flat_map(|(c, r)| [*c as f32, *r as f32]).collect();
         let mut gradients = Gradients::zeros(&self.lora).unwrap();
-        self.decoder.backward(&self.lora, trace, &d_logps, &mut gradients).unwrap();
+        self.decoder.backward_tokens(&self.lora, trace, &scores.d_tokens(&evaluation, 1.0), &mut gradients).unwrap();
         (evaluation.loss, gradients)
     }
+}
+
+fn shape(beta: f64, label_smoothing: f64) -> Shape {
+    Shape { beta, label_smoothing, discopop_tau: DISCOPOP_TAU, divergence: Divergence::ReverseKl }
 }
 
 fn norm(gradients: &Gradients) -> f64 {
@@ -111,7 +124,7 @@ fn losses_and_gradient_norms_of_all_fifteen_and_of_sums() {
         let beta = settings.get("beta", 0.1);
         let check = |terms: Vec<(LossType, f64)>, expected: &Value, recompute: bool| {
             let label_smoothing = expected.get("label_smoothing").and_then(Value::as_f64).unwrap_or(0.0);
-            let shape = Shape { beta, label_smoothing, discopop_tau: DISCOPOP_TAU };
+            let shape = shape(beta, label_smoothing);
             let name = format!("{} {terms:?}", family.display());
             let (loss, gradients) = first.evaluate(&Objective { terms, shape }, recompute);
             let (loss_error, norm_error) = (
@@ -140,7 +153,7 @@ fn every_gradient_tensor_of_sigmoid() {
         let expected = read(&family.join("expected.json"));
         let settings = settings(&expected);
         let first = FirstBatch::load(&family, &pairs, settings.max_length());
-        let shape = Shape { beta: settings.get("beta", 0.1), label_smoothing: 0.0, discopop_tau: DISCOPOP_TAU };
+        let shape = shape(settings.get("beta", 0.1), 0.0);
         let objective = Objective { terms: vec![(LossType::Sigmoid, 1.0)], shape };
         let theirs = candle_core::safetensors::load(family.join("sigmoid_grads.safetensors"), &Device::Cpu).unwrap();
         for recompute in [false, true] {
@@ -166,33 +179,6 @@ fn run(config: &RunConfig, folder: &Path) -> Vec<StepMetrics> {
     let surroundings = Surroundings { cache_folder: &cache, stop: &never, pause: &never, observer: &mut observer };
     assert!(matches!(train::run(config, surroundings).unwrap(), Outcome::Finished { .. }));
     steps(&config.output_dir)
-}
-
-/// Every number of TRL's log, and the adapter at the end.
-fn compare(ours: &[StepMetrics], log: &[Value], tolerance: f64, what: &str) {
-    assert_eq!(ours.len(), log.len());
-    for (ours, theirs) in ours.iter().zip(log) {
-        let step = ours.step;
-        assert_eq!(theirs["step"].as_u64().unwrap(), step);
-        let ours = serde_json::to_value(ours).unwrap();
-        for key in [
-            "loss",
-            "grad_norm",
-            "learning_rate",
-            "rewards/chosen",
-            "rewards/rejected",
-            "rewards/margins",
-            "rewards/accuracies",
-            "logps/chosen",
-            "logps/rejected",
-        ] {
-            let (got, expected) = (ours[key].as_f64().unwrap(), theirs[key].as_f64().unwrap());
-            // Rewards are small differences of large sums: TRL's own rounding is about 1e-5 of a log-probability.
-            let scale = if key.starts_with("rewards/") { expected.abs().max(0.02) } else { expected.abs() };
-            let error = (got - expected).abs();
-            assert!(error <= tolerance * scale, "{what} step {step} {key}: {got} instead of {expected}");
-        }
-    }
 }
 
 #[test]

@@ -20,6 +20,8 @@ it.each<[keyof RunSettings, string, unknown]>([
   ["max_prompt_length", "256", 256],
   ["target_modules", "q_proj, v_proj", ["q_proj", "v_proj"]],
   ["loss_weights", "1, 0.5", [1, 0.5]],
+  ["ref_adapter", " runs/sft/adapter ", "runs/sft/adapter"],
+  ["rank_pattern", "q_proj = 4, v_proj = 8", { q_proj: 4, v_proj: 8 }],
 ])("what is typed is the setting: %s %s", async (key, text, value) => {
   const settings: RunSettings = { ...DEFAULTS, max_prompt_length: 12 };
   field(key, settings);
@@ -27,6 +29,17 @@ it.each<[keyof RunSettings, string, unknown]>([
   await fireEvent.input(input, { target: { value: text } });
   expect(settings[key]).toEqual(value);
   expect(input.value).toBe(text);
+});
+
+it("what is chosen may be nothing", async () => {
+  const settings: RunSettings = { ...DEFAULTS, greater_is_better: false };
+  field("greater_is_better", settings);
+  const select = screen.getByRole("combobox") as HTMLSelectElement;
+  expect(select.value).toBe("false");
+  await fireEvent.change(select, { target: { value: "true" } });
+  expect(settings.greater_is_better).toBe(true);
+  await fireEvent.change(select, { target: { value: "by its name" } });
+  expect(settings.greater_is_better).toBeNull();
 });
 
 it("a refused value is marked and explained where it stands", () => {

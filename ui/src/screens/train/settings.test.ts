@@ -37,6 +37,12 @@ describe("settings", () => {
     [{ max_grad_norm: 0 }, "max_grad_norm"],
     [{ save_steps: 0 }, "save_steps"],
     [{ lora_r: 8, lora_alpha: 64 }, "lora_alpha"],
+    [{ f_divergence_type: "forward_kl" }, "f_divergence_type"],
+    [{ f_alpha_divergence_coef: 0.7 }, "f_alpha_divergence_coef"],
+    [{ ld_alpha: 0 }, "ld_alpha"],
+    [{ sync_ref_model: true, max_steps: 100 }, "ref_model_sync_steps"],
+    [{ greater_is_better: false }, "greater_is_better"],
+    [{ use_rslora: true, lora_alpha: 64 }, "use_rslora"],
   ])("outside their safe range warn and can be used: %o", (settings, key) => {
     const remarks = remarksOn(request(settings));
     expect(remarks[key]?.level).toBe("warn");
@@ -66,6 +72,19 @@ describe("settings", () => {
     [{ lora_dropout: 1 }, "lora_dropout"],
     [{ target_modules: [] }, "target_modules"],
     [{ seed: 2 ** 60 }, "seed"],
+    [{ f_divergence_type: "js_divergence", loss_type: ["sigmoid", "apo_zero"] }, "f_divergence_type"],
+    [{ use_weighting: true, loss_type: ["aot"] }, "use_weighting"],
+    [{ ld_alpha: 1.5 }, "ld_alpha"],
+    [{ ref_model_mixup_alpha: 0 }, "ref_model_mixup_alpha"],
+    [{ ref_model_sync_steps: 0 }, "ref_model_sync_steps"],
+    [{ load_best_model_at_end: true }, "load_best_model_at_end"],
+    [{ early_stopping_patience: 2 }, "early_stopping_patience"],
+    [{ early_stopping_patience: 0, eval_steps: 5 }, "early_stopping_patience"],
+    [{ early_stopping_threshold: -1 }, "early_stopping_threshold"],
+    [{ target_pattern: ".*", target_modules: ["q_proj"] }, "target_pattern"],
+    [{ rank_pattern: { q_proj: 1.5 } }, "rank_pattern"],
+    [{ alpha_pattern: { q_proj: Number.NaN } }, "alpha_pattern"],
+    [{ use_dora: true, target_modules: ["lm_head"] }, "use_dora"],
     [{ logging_steps: 0 }, "logging_steps"],
   ])("without meaning are refused: %o", (settings, key) => {
     const remarks = remarksOn(request(settings));
@@ -83,6 +102,9 @@ describe("settings", () => {
     expect(remarks.model?.level).toBe("refuse");
     expect(remarks.held_out_share?.level).toBe("refuse");
     expect(remarksOn(request({}, { held_out_share: 0 })).held_out_share?.level).toBe("warn");
+    const best = { load_best_model_at_end: true, eval_steps: 5 };
+    expect(remarksOn(request(best, { held_out_share: 0 })).held_out_share?.level).toBe("refuse");
+    expect(remarksOn(request(best))).toEqual({});
   });
 });
 
@@ -111,5 +133,7 @@ describe("changes", () => {
     ]);
     expect(changes(DEFAULTS, { ...DEFAULTS })).toEqual([]);
     expect(valueText(null)).toBe("not set");
+    expect(valueText({})).toBe("none");
+    expect(valueText({ z_proj: 4, a_proj: 8 })).toBe("z_proj = 4, a_proj = 8");
   });
 });

@@ -5,14 +5,17 @@
 
 import type { RunRequest, RunSettings } from "../../client/bindings";
 import { lossNamed } from "./losses";
+import { patternsText } from "./patterns";
+
+export { patternsFrom, patternsText } from "./patterns";
 
 export type SettingKey = keyof RunSettings;
 export type Remark = { level: "warn" | "refuse"; sentence: string };
 export type Remarks = Partial<Record<SettingKey | "name" | "model" | "held_out_share" | "sample_prompts", Remark>>;
 
-type Kind = "number" | "whole" | "switch" | "losses" | "weights" | "names" | { choices: Choice[] };
+type Kind = "number" | "whole" | "switch" | "losses" | "weights" | "names" | "text" | "patterns" | { choices: Choice[] };
 export type Choice = { value: string; sentence: string };
-export type Group = "first" | "loss" | "length" | "rate" | "batch" | "adapter" | "record";
+export type Group = "first" | "loss" | "reference" | "length" | "rate" | "batch" | "adapter" | "record" | "best";
 
 export type Setting = {
   key: SettingKey;
@@ -30,11 +33,13 @@ export type Setting = {
 export const GROUPS: { group: Group; title: string }[] = [
   { group: "first", title: "The few that matter first" },
   { group: "loss", title: "Loss" },
+  { group: "reference", title: "Reference" },
   { group: "length", title: "Length" },
   { group: "rate", title: "Learning rate and optimiser" },
   { group: "batch", title: "Batches and memory" },
   { group: "adapter", title: "Adapter (LoRA)" },
   { group: "record", title: "Logging, checks and checkpoints" },
+  { group: "best", title: "Best step and early end" },
 ];
 
 const refuse = (sentence: string): Remark => ({ level: "refuse", sentence });
@@ -58,6 +63,29 @@ function range(
   if (safe && value < safe.from) return warn(safe.low);
   if (safe && value > safe.to) return warn(safe.high);
   return null;
+}
+
+/** Losses of a margin of two rewards, which another divergence than KL may make; sft it leaves alone. */
+const DIVERGING = ["sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "discopop", "sft"];
+
+const METRICS = [
+  "eval_rewards/accuracies",
+  "eval_rewards/margins",
+  "eval_rewards/chosen",
+  "eval_rewards/rejected",
+  "eval_logps/chosen",
+  "eval_logps/rejected",
+  "eval_loss",
+];
+
+function patternRemark(patterns: Record<string, number>, good: (value: number) => boolean, wanted: string): Remark | null {
+  const wrong = Object.entries(patterns).find(([name, value]) => name === "" || !good(value));
+  return wrong ? refuse(`Write a name and ${wanted}, such as down_proj = 32, with commas between several.`) : null;
+}
+
+/** Evaluations on the way are needed to tell which is the best. */
+function selectionRemark({ eval_steps }: RunSettings): Remark | null {
+  return eval_steps === 0 ? refuse("Set eval_steps to 1 or more: the best step is looked for among those evaluated.") : null;
 }
 
 export const SETTINGS: Setting[] = [
@@ -205,6 +233,106 @@ export const SETTINGS: Setting[] = [
       }
       return null;
     },
+  },
+  {
+    key: "f_divergence_type",
+    group: "loss",
+    kind: {
+      choices: [
+        { value: "reverse_kl", sentence: "The KL divergence of DPO." },
+        { value: "forward_kl", sentence: "KL the other way round: exponential in the reward, and easily unstable." },
+        { value: "js_divergence", sentence: "Jensen and Shannon's: bounded above, mild." },
+        { value: "alpha_divergence", sentence: "Between the two, by f_alpha_divergence_coef." },
+      ],
+    },
+    sentence: "Which divergence holds the policy to the reference (f-DPO).",
+    safe: "reverse_kl, or js_divergence for answers that keep their variety",
+    check: ({ f_divergence_type, loss_type }) => {
+      if (f_divergence_type === "reverse_kl") return null;
+      const wrong = loss_type.find((name) => !DIVERGING.includes(name));
+      if (wrong !== undefined) return refuse(`The loss ${wrong} knows no divergence but reverse_kl: choose another loss, or reverse_kl.`);
+      return f_divergence_type === "forward_kl" ? warn("forward_kl grows exponentially where the policy gives an answer up: watch grad_norm.") : null;
+    },
+  },
+  {
+    key: "f_alpha_divergence_coef",
+    group: "loss",
+    kind: "number",
+    sentence: "α of alpha_divergence: towards 1 it is reverse_kl, towards 0 forward_kl.",
+    safe: "0.3 to 0.7; start at 0.5",
+    check: ({ f_alpha_divergence_coef, f_divergence_type }) =>
+      range(f_alpha_divergence_coef, { hint: "Set it to a number; 0.5 is usual." }) ??
+      (f_alpha_divergence_coef !== 0.5 && f_divergence_type !== "alpha_divergence" ? warn("Only alpha_divergence uses it.") : null),
+  },
+  {
+    key: "ld_alpha",
+    group: "loss",
+    kind: "number",
+    sentence: "How much tokens count that one answer has beyond the length of the other (LD-DPO), against ever longer answers.",
+    safe: "empty, or 0.3 to 0.8",
+    absent: "in full",
+    check: ({ ld_alpha }) =>
+      ld_alpha === null
+        ? null
+        : range(ld_alpha, { min: 0, max: 1, hint: "Set it between 0 and 1, or leave it empty." }, {
+            from: 0.1,
+            to: 1,
+            low: "The ends of longer answers hardly count.",
+            high: "",
+          }),
+  },
+  {
+    key: "use_weighting",
+    group: "loss",
+    kind: "switch",
+    sentence: "Pairs count by how likely the policy itself is to answer so (WPO).",
+    safe: "off; on where another model wrote the pairs",
+    check: ({ use_weighting, loss_type }) => {
+      const wrong = use_weighting ? loss_type.find((name) => ["aot", "aot_unpaired", "sft"].includes(name)) : undefined;
+      return wrong === undefined ? null : refuse(`The loss ${wrong} is not that of one pair, which could be weighed: choose another loss.`);
+    },
+  },
+  {
+    key: "ref_adapter",
+    group: "reference",
+    kind: "text",
+    sentence: "Folder of an adapter, such as one of supervised fine-tuning, that makes the reference and is gone on from.",
+    safe: "empty, or the adapter folder of a run of this model",
+    absent: "none",
+  },
+  {
+    key: "init_adapter",
+    group: "reference",
+    kind: "text",
+    sentence: "Folder of an adapter to start from, where that is not the reference's own.",
+    safe: "empty",
+    absent: "the reference's",
+  },
+  {
+    key: "sync_ref_model",
+    group: "reference",
+    kind: "switch",
+    sentence: "The reference follows the policy (TR-DPO), which then may go further; costs a forward for each batch.",
+    safe: "off; on for long runs",
+  },
+  {
+    key: "ref_model_mixup_alpha",
+    group: "reference",
+    kind: "number",
+    sentence: "How far the reference goes towards the policy each time; at 1 it becomes the policy.",
+    safe: "0.5 to 0.7; start at 0.6",
+    check: ({ ref_model_mixup_alpha }) =>
+      range(ref_model_mixup_alpha, { above: 0, max: 1, hint: "Set it above 0 and to at most 1; 0.6 is usual." }),
+  },
+  {
+    key: "ref_model_sync_steps",
+    group: "reference",
+    kind: "whole",
+    sentence: "Steps from one time to the next.",
+    safe: "a few times in a run; 512 for long ones",
+    check: ({ ref_model_sync_steps, sync_ref_model, max_steps }) =>
+      range(ref_model_sync_steps, { min: 1, whole: true, hint: "Set it to 1 or more." }) ??
+      (sync_ref_model && max_steps > 0 && ref_model_sync_steps >= max_steps ? warn("The run ends before the reference moves.") : null),
   },
   {
     key: "max_prompt_length",
@@ -402,6 +530,50 @@ export const SETTINGS: Setting[] = [
       target_modules !== null && target_modules.length === 0 ? refuse("Name at least one layer, or leave it empty.") : null,
   },
   {
+    key: "target_pattern",
+    group: "adapter",
+    kind: "text",
+    sentence: "The same as a regular expression for whole names, as PEFT reads a text in target_modules.",
+    safe: "empty, or such as .*\\.(q|v)_proj",
+    absent: "none",
+    check: ({ target_pattern, target_modules }) =>
+      target_pattern !== null && target_modules !== null ? refuse("Give names or a pattern, not both.") : null,
+  },
+  {
+    key: "use_rslora",
+    group: "adapter",
+    kind: "switch",
+    sentence: "Scale by lora_alpha / √lora_r instead of lora_alpha / lora_r (rsLoRA), so that a high rank is not weakened.",
+    safe: "off; on for ranks of 64 and more, with a smaller lora_alpha",
+    check: ({ use_rslora, lora_alpha, lora_r }) =>
+      use_rslora && lora_alpha / Math.sqrt(lora_r) > 8 ? warn("The adapter is scaled by more than 8: lower lora_alpha.") : null,
+  },
+  {
+    key: "use_dora",
+    group: "adapter",
+    kind: "switch",
+    sentence: "Train direction and length of each layer's rows apart (DoRA): learns more at low ranks, and takes longer.",
+    safe: "off; on for ranks of 8 and less",
+    check: ({ use_dora, target_modules }) =>
+      use_dora && target_modules?.includes("lm_head") ? refuse("use_dora is not supported on lm_head: leave it out of target_modules.") : null,
+  },
+  {
+    key: "rank_pattern",
+    group: "adapter",
+    kind: "patterns",
+    sentence: "Other ranks by name or pattern; the first that matches the end of a layer's name counts.",
+    safe: "empty, or such as down_proj = 32",
+    check: ({ rank_pattern }) => patternRemark(rank_pattern, (rank) => Number.isSafeInteger(rank) && rank >= 1, "a whole rank of 1 or more"),
+  },
+  {
+    key: "alpha_pattern",
+    group: "adapter",
+    kind: "patterns",
+    sentence: "Other values of lora_alpha in the same way.",
+    safe: "empty, or such as down_proj = 64",
+    check: ({ alpha_pattern }) => patternRemark(alpha_pattern, (alpha) => Number.isFinite(alpha) && alpha > 0, "a number above 0"),
+  },
+  {
     key: "logging_steps",
     group: "record",
     kind: "whole",
@@ -443,6 +615,59 @@ export const SETTINGS: Setting[] = [
     safe: "2",
     check: ({ save_total_limit }) => range(save_total_limit, { min: 0, whole: true, hint: "Set it to 0 or more." }),
   },
+  {
+    key: "load_best_model_at_end",
+    group: "best",
+    kind: "switch",
+    sentence: "The run's adapter is that of its best evaluation instead of its last step.",
+    safe: "on where there are 50 held-out pairs or more",
+    check: (settings) => (settings.load_best_model_at_end ? selectionRemark(settings) : null),
+  },
+  {
+    key: "metric_for_best_model",
+    group: "best",
+    kind: { choices: METRICS.map((value) => ({ value, sentence: "" })) },
+    sentence: "By which number of the held-out pairs an evaluation is the best.",
+    safe: "eval_rewards/accuracies; eval_loss for few pairs",
+  },
+  {
+    key: "greater_is_better",
+    group: "best",
+    kind: {
+      choices: [
+        { value: "true", sentence: "The largest is the best." },
+        { value: "false", sentence: "The smallest is the best." },
+      ],
+    },
+    sentence: "Whether a larger number is better.",
+    safe: "by its name, which takes a smaller loss and a larger anything else",
+    absent: "by its name",
+    check: ({ greater_is_better, metric_for_best_model }) =>
+      greater_is_better !== null && greater_is_better === metric_for_best_model.endsWith("loss")
+        ? warn("This looks for the worst step.")
+        : null,
+  },
+  {
+    key: "early_stopping_patience",
+    group: "best",
+    kind: "whole",
+    sentence: "The run ends after so many evaluations without an improvement.",
+    safe: "empty, or 3 to 5",
+    absent: "never",
+    check: (settings) =>
+      settings.early_stopping_patience === null
+        ? null
+        : (range(settings.early_stopping_patience, { min: 1, whole: true, hint: "Set it to 1 or more, or leave it empty." }) ??
+          selectionRemark(settings)),
+  },
+  {
+    key: "early_stopping_threshold",
+    group: "best",
+    kind: "number",
+    sentence: "What an evaluation must gain to count as an improvement.",
+    safe: "0",
+    check: ({ early_stopping_threshold }) => range(early_stopping_threshold, { min: 0, hint: "Set it to 0 or more." }),
+  },
 ];
 
 export function settingsOf(group: Group): Setting[] {
@@ -459,7 +684,8 @@ export function remarksOn(request: RunRequest): Remarks {
   if (request.name.trim() === "") remarks.name = refuse("Give the run a name.");
   else if (request.name.length > 100) remarks.name = refuse("Use at most 100 characters.");
   if (request.model === "") remarks.model = refuse("Choose a model.");
-  const share = range(request.held_out_share, { min: 0, max: 0.9, hint: "Set it between 0 and 0.9; 0.1 is usual." }, {
+  const selects = request.settings.load_best_model_at_end || request.settings.early_stopping_patience !== null;
+  const share = selects && request.held_out_share === 0 ? refuse("Hold some pairs out: the best step is told by them.") : range(request.held_out_share, { min: 0, max: 0.9, hint: "Set it between 0 and 0.9; 0.1 is usual." }, {
     from: 0.05,
     to: 0.5,
     low: "With so few held-out pairs their accuracy says little.",
@@ -499,6 +725,7 @@ export function valueText(value: RunSettings[SettingKey], setting?: Setting): st
   if (value === null) return setting?.absent ?? "not set";
   if (typeof value === "number") return numberText(value) || "no number";
   if (typeof value === "boolean") return value ? "on" : "off";
+  if (typeof value === "object" && !Array.isArray(value)) return patternsText(value) || "none";
   return Array.isArray(value) ? value.map((part) => (typeof part === "number" ? numberText(part) : part)).join(", ") : value;
 }
 

@@ -37,7 +37,7 @@ pub struct MergedCheck {
     pub largest_difference_per_answer: f64,
     /// What is taken for rounding, per token; beyond it the export fails.
     pub tolerance_per_token: f64,
-    /// Largest difference per token between the run's model and its base: what the adapter does, to compare with.
+    /// Largest difference per token between the run's model and its reference: what training did, to compare with.
     pub adapter_difference_per_token: f64,
     /// The same in words.
     pub words: String,
@@ -93,7 +93,7 @@ impl AskedPairs {
 
     pub(super) fn live(&self, opened: &Opened, context: &mut Context) -> Result<Live> {
         let tuned = self.logps(&opened.decoder, opened.lora.as_ref(), "ask the run's model", context)?;
-        let base = self.logps(&opened.decoder, None, "ask the base model", context)?;
+        let base = self.logps(&opened.decoder, opened.reference.as_ref(), "ask the reference", context)?;
         Ok(Live { tuned, base })
     }
 

@@ -4,9 +4,9 @@ use super::types::{CatalogueModel, FetchModel, Job, JobKind};
 use super::{Backend, Working, locked};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::open::{ModelChoice, Opened, device, find_model, open};
+use crate::open::{ModelChoice, Opened, find_model, open};
 use chat::Tokenizer;
-use model::{BaseDtype, Lora};
+use model::BaseDtype;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -196,10 +196,7 @@ impl Backend {
             let choice = ModelChoice { model: named.into(), adapter: None, device: DEVICE.into(), dtype };
             working.with_context(|context| open(&choice, context))?
         };
-        opened.lora = match adapter {
-            Some(folder) => Some(Lora::load(folder, opened.decoder.linears(), &device(DEVICE)?)?),
-            None => None,
-        };
+        opened.put_on(adapter)?;
         Ok(opened)
     }
 

@@ -90,13 +90,13 @@ fn tiny() -> TinyLlama {
 
 /// Whatever can be asked of a model that could be opened.
 fn use_model(path: &Path) {
-    let Ok(source) = weights::open(path, BaseDtype::F32, &Device::Cpu) else { return };
+    let Ok(source) = weights::open(path, BaseDtype::Auto, &Device::Cpu) else { return };
     for (name, shape) in source.config.tensors() {
         let _ = source.vars.get(shape, &name);
     }
     let _ = source.config.to_hugging_face();
     let _ = source.config.to_gguf();
-    let Ok(decoder) = Decoder::load(path, &Device::Cpu, BaseDtype::F32) else { return };
+    let Ok(decoder) = Decoder::load(path, &Device::Cpu, BaseDtype::Auto) else { return };
     let mut batch = Batch::new();
     batch.push_pair(&[1, 20, 30], &[50, 60], &[80]);
     let _ = decoder.token_logps(None, &batch);

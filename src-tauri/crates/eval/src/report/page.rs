@@ -266,6 +266,9 @@ fn ancestry(ancestry: &Ancestry, evaluation: &Evaluation) -> Vec<(String, String
     if let Some(adapter) = &ancestry.adapter {
         rows.push(("adapter".to_owned(), with_hash(adapter, &ancestry.adapter_sha256)));
     }
+    if let Some(digest) = &ancestry.reference_adapter_sha256 {
+        rows.push(("base".to_owned(), format!("the model with the reference's adapter, SHA-256 {digest}")));
+    }
     if let Some(run) = &ancestry.run {
         rows.push(("run".to_owned(), run.clone()));
     }

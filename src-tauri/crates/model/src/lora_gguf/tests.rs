@@ -10,9 +10,12 @@ fn scene(tiny: &TinyLlama, targets: &[&str]) -> (tempfile::TempDir, Config, Lora
     tiny.write_folder(&folder.path().join("base")).unwrap();
     let config = weights::open(&folder.path().join("base"), BaseDtype::F32, &Device::Cpu).unwrap().config;
     let target_modules = TargetModules::Names(targets.iter().map(|&name| name.to_string()).collect());
-    let settings = LoraConfig { r: 3, lora_alpha: 7.0, lora_dropout: 0.0, target_modules };
+    scene_of(folder, config, &LoraConfig { r: 3, lora_alpha: 7.0, target_modules, ..LoraConfig::default() })
+}
+
+fn scene_of(folder: tempfile::TempDir, config: Config, settings: &LoraConfig) -> (tempfile::TempDir, Config, Lora) {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut lora = Lora::init(&settings, &config.linears(), &mut rng, DType::F32, &Device::Cpu).unwrap();
+    let mut lora = Lora::init(settings, &config.linears(), &mut rng, DType::F32, &Device::Cpu).unwrap();
     for parameter in lora.parameters_mut() {
         let values: Vec<f32> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.2..0.2)).collect();
         *parameter = Tensor::from_vec(values, parameter.shape(), &Device::Cpu).unwrap();
@@ -32,7 +35,7 @@ fn what_is_written_is_the_adapter() {
     let path = folder.path().join("adapter.gguf");
     write(&folder.path().join("base"), &folder.path().join("adapter"), &path).unwrap();
     let found = read(&path, &config, &Device::Cpu).unwrap();
-    assert!((found.scale() - lora.scale()).abs() < 1e-6);
+    assert!(found.weights().iter().zip(lora.weights()).all(|(found, own)| (found.scale - own.scale).abs() < 1e-6));
     assert_eq!(found.parameters().len(), lora.parameters().len());
     for ((name, ours), (other, theirs)) in lora.parameters().iter().zip(found.parameters()) {
         assert_eq!((name, numbers(ours)), (&other, numbers(theirs)));
@@ -84,4 +87,34 @@ fn files_that_are_no_adapter_for_the_model_are_refused() {
     let odd = [tensor("blk.0.attn_q.weight.lora_a", &[2, 5]), tensor("blk.0.attn_q.weight.lora_b", &[7, 2])];
     assert!(refused("llama", "adapter", &odd).contains("attn_q"));
     assert!(refused("llama", "adapter", &[tensor("blk.99.attn_q.weight.lora_a", &[2, 5])]).contains("model knows 0"));
+}
+
+/// llama.cpp knows one alpha for all linears, so that `s · B A` is what must come out the same.
+#[test]
+fn ranks_and_scales_of_their_own_are_in_the_factors_and_dora_is_refused() {
+    let tiny = TinyLlama { tied: false, ..TinyLlama::default() };
+    let (folder, config, _) = scene(&tiny, &["q_proj"]);
+    let settings = LoraConfig {
+        r: 3,
+        lora_alpha: 4.0,
+        use_rslora: true,
+        rank_pattern: Patterns(vec![("layers.0.*_proj".into(), 2)]),
+        alpha_pattern: Patterns(vec![("up_proj".into(), 9.0)]),
+        ..LoraConfig::default()
+    };
+    let (folder, config, lora) = scene_of(folder, config, &settings);
+    let (base, adapter) = (folder.path().join("base"), folder.path().join("adapter"));
+    let path = folder.path().join("adapter.gguf");
+    write(&base, &adapter, &path).unwrap();
+    let found = read(&path, &config, &Device::Cpu).unwrap();
+    assert_eq!(found.weights().len(), lora.weights().len());
+    for (own, found) in lora.weights().iter().zip(found.weights()) {
+        assert_eq!((&own.name, own.rank()), (&found.name, found.rank()));
+        let product = |w: &LoraWeight| numbers(&(w.b.matmul(&w.a).unwrap() * w.scale).unwrap());
+        assert!(product(own).iter().zip(product(found)).all(|(own, found)| (own - found).abs() < 1e-6), "{}", own.name);
+    }
+    let dora = std::fs::read_to_string(adapter.join("adapter_config.json")).unwrap();
+    std::fs::write(adapter.join("adapter_config.json"), dora.replace("\"use_dora\": false", "\"use_dora\": true"))
+        .unwrap();
+    assert!(write(&base, &adapter, &path).is_err());
 }

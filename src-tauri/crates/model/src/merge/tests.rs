@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::lora_config::{LinearShape, LoraConfig, TargetModules};
+use crate::lora_config::{LinearShape, LoraConfig, Patterns, TargetModules};
 use crate::{Batch, Decoder};
 use candle_core::DType;
 use candle_core::quantized::GgmlDType;
@@ -48,9 +48,15 @@ impl Scene {
     }
 
     fn adapter(&self, r: usize, lora_alpha: f64, targets: TargetModules) -> PathBuf {
-        let config = LoraConfig { r, lora_alpha, lora_dropout: 0.0, target_modules: targets };
-        let mut rng = ChaCha8Rng::seed_from_u64(r as u64);
-        let mut lora = Lora::init(&config, &self.linears(), &mut rng, DType::F32, &Device::Cpu).unwrap();
+        self.adapter_of(&LoraConfig { r, lora_alpha, target_modules: targets, ..LoraConfig::default() })
+    }
+
+    fn adapter_of(&self, config: &LoraConfig) -> PathBuf {
+        let linears = self.linears();
+        let mut rng = ChaCha8Rng::seed_from_u64(config.r as u64);
+        let ones = |place: usize| Ok(Some(Tensor::ones(linears[place].out_features, DType::F32, &Device::Cpu)?));
+        let magnitude = |place| if config.use_dora { ones(place) } else { Ok(None) };
+        let mut lora = Lora::start(config, &linears, &mut rng, DType::F32, &Device::Cpu, magnitude).unwrap();
         for parameter in lora.parameters_mut() {
             let values: Vec<f32> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.3..0.3)).collect();
             *parameter = Tensor::from_vec(values, parameter.shape(), &Device::Cpu).unwrap();
@@ -78,18 +84,22 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// `W + (alpha / r) · B A`, slowly, in f64.
-fn plainly(frozen: &Tensor, weight: &LoraWeight, scale: f64) -> Vec<f64> {
+/// `W + s · B A`, with DoRA each row then brought to its magnitude, slowly, in f64.
+fn plainly(frozen: &Tensor, weight: &LoraWeight) -> Vec<f64> {
     let (a, b) = (weight.a.to_vec2::<f32>().unwrap(), weight.b.to_vec2::<f32>().unwrap());
     let frozen = frozen.to_vec2::<f32>().unwrap();
+    let magnitude = weight.magnitude.as_ref().map(values);
     let entry = |row: usize, column: usize| {
         let product: f64 = (0..a.len()).map(|k| f64::from(b[row][k]) * f64::from(a[k][column])).sum();
-        f64::from(frozen[row][column]) + scale * product
+        f64::from(frozen[row][column]) + weight.scale * product
     };
-    (0..frozen.len())
-        .flat_map(|row| (0..frozen[0].len()).map(move |column| (row, column)))
-        .map(|(r, c)| entry(r, c))
-        .collect()
+    let row = |row: usize| {
+        let entries: Vec<f64> = (0..frozen[0].len()).map(|column| entry(row, column)).collect();
+        let norm = entries.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let gain = magnitude.as_ref().map_or(1.0, |magnitude| f64::from(magnitude[row]) / norm);
+        entries.into_iter().map(move |x| gain * x)
+    };
+    (0..frozen.len()).flat_map(row).collect()
 }
 
 fn assert_merged(scene: &Scene, adapter: &Path, merged: &Path, dtype: FloatType) {
@@ -116,7 +126,7 @@ fn assert_merged(scene: &Scene, adapter: &Path, merged: &Path, dtype: FloatType)
             FloatType::Bf16 => 2f64.powi(-8),
             FloatType::F16 => 2f64.powi(-11),
         };
-        for (found, expected) in found.into_iter().zip(plainly(frozen, weight, lora.scale())) {
+        for (found, expected) in found.into_iter().zip(plainly(frozen, weight)) {
             let allowed = expected.abs() * half_unit + 1e-6 * (1.0 + expected.abs());
             let found = f64::from(found);
             assert!((found - expected).abs() <= allowed, "{name} as {dtype:?}: {found} where {expected} is meant");
@@ -144,6 +154,30 @@ fn merged_weights_are_those_of_a_slow_plain_version() {
                 }
             }
         }
+    }
+}
+
+/// Everything that gives a linear a scale, a rank or a length of its own.
+fn of_every_kind(use_dora: bool) -> LoraConfig {
+    LoraConfig {
+        r: 3,
+        lora_alpha: 4.0,
+        use_rslora: true,
+        use_dora,
+        rank_pattern: Patterns(vec![("layers.0.*_proj".into(), 2)]),
+        alpha_pattern: Patterns(vec![("up_proj".into(), 9.0)]),
+        ..LoraConfig::default()
+    }
+}
+
+#[test]
+fn ranks_scales_and_magnitudes_of_their_own_are_merged_too() {
+    let gguf = Scene::gguf(&TinyLlama { hidden: 32, ..odd() }, GgmlDType::Q8_0);
+    for (scene, use_dora) in [(Scene::folder(&odd()), false), (Scene::folder(&odd()), true), (gguf, true)] {
+        let adapter = scene.adapter_of(&of_every_kind(use_dora));
+        let merged = scene.merged(&adapter, FloatType::F32, PIECES);
+        assert_merged(&scene, &adapter, merged.path(), FloatType::F32);
+        assert_same_model(&scene, &adapter, false);
     }
 }
 

@@ -39,7 +39,7 @@ impl Scene {
     fn adapter(&self, targets: &[&str]) -> PathBuf {
         let linears = weights::open(&self.base, BaseDtype::F32, &Device::Cpu).unwrap().config.linears();
         let target_modules = TargetModules::Names(targets.iter().map(|&name| name.to_string()).collect());
-        let config = LoraConfig { r: 3, lora_alpha: 5.0, lora_dropout: 0.0, target_modules };
+        let config = LoraConfig { r: 3, lora_alpha: 5.0, target_modules, ..LoraConfig::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         let mut lora = Lora::init(&config, &linears, &mut rng, candle_core::DType::F32, &Device::Cpu).unwrap();
         for parameter in lora.parameters_mut() {
@@ -89,7 +89,7 @@ fn errors(scene: &Scene, targets: &[&str], stored: GgufType) -> (f64, f64) {
         if let Some(weight) =
             lora.weights().iter().find(|weight| Some(weight.name.as_str()) == name.strip_suffix(".weight"))
         {
-            meant = merge_rows(&meant, weight, 0, lora.scale()).unwrap();
+            meant = merge_rows(&meant, weight, 0).unwrap();
         }
         let found = after.vars.get(shape.as_slice(), &name).unwrap();
         let size =

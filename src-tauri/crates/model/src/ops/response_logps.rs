@@ -13,24 +13,41 @@ use rayon::prelude::*;
 /// Rows whose logits are held at once.
 pub const CHUNK: usize = 128;
 
+/// What the model makes of each predicted token. One entry per token in either list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TokenScores {
+    /// `log p(t)` of the token that stands there, nats.
+    pub logps: Vec<f64>,
+    /// `log Σ p²` over the vocabulary at its place: how sure the model is there, whatever it says.
+    pub log_sum_squares: Vec<f64>,
+}
+
+impl TokenScores {
+    /// Adds what stands after these tokens.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.logps.extend(other.logps);
+        self.log_sum_squares.extend(other.log_sum_squares);
+    }
+}
+
 /// `hidden` `[rows, width]`, `head` `[vocabulary, width]`, one target id per row; `cap` is the soft cap on the logits, where
-/// the model has one. Returns each row's log-probability and, where `gradient` is asked for, its gradient by `hidden`,
-/// `[rows, width]`.
+/// the model has one. Returns each row's scores and, where `gradient` is asked for, the gradient of its log-probability by
+/// `hidden`, `[rows, width]`.
 pub fn forward(
     hidden: &Tensor,
     head: &Weight,
     targets: &[u32],
     cap: Option<f64>,
     gradient: bool,
-) -> Result<(Vec<f64>, Option<Tensor>)> {
+) -> Result<(TokenScores, Option<Tensor>)> {
     let rows = hidden.dim(0)?;
-    let (mut logps, mut gradients) = (Vec::with_capacity(rows), Vec::new());
+    let (mut scores, mut gradients) = (TokenScores::default(), Vec::new());
     for first in (0..rows).step_by(CHUNK) {
         let count = CHUNK.min(rows - first);
         let logits = head.product(&hidden.narrow(0, first, count)?)?;
         let targets = &targets[first..first + count];
         let (chunk, residual) = of_logits(&logits, targets, cap, gradient)?;
-        logps.extend(chunk);
+        scores.extend(chunk);
         if let Some(residual) = residual {
             gradients.push(head.backward(&residual)?);
         }
@@ -40,25 +57,25 @@ pub fn forward(
         1 => gradients.pop(),
         _ => Some(Tensor::cat(&gradients, 0)?),
     };
-    Ok((logps, gradient))
+    Ok((scores, gradient))
 }
 
-/// Log-probabilities of `targets` under `logits` `[rows, vocabulary]` once they are capped, and where asked for the gradient
-/// by the logits before.
+/// Scores of `targets` under `logits` `[rows, vocabulary]` once they are capped, and where asked for the gradient of
+/// their log-probabilities by the logits before.
 pub(crate) fn of_logits(
     logits: &Tensor,
     targets: &[u32],
     cap: Option<f64>,
     gradient: bool,
-) -> Result<(Vec<f64>, Option<Tensor>)> {
+) -> Result<(TokenScores, Option<Tensor>)> {
     let Some(cap) = cap else { return of_capped(logits, targets, gradient) };
     let capped = softcap::forward(logits, cap)?;
-    let (logps, residual) = of_capped(&capped, targets, gradient)?;
-    Ok((logps, residual.map(|residual| softcap::backward(&residual, &capped, cap)).transpose()?))
+    let (scores, residual) = of_capped(&capped, targets, gradient)?;
+    Ok((scores, residual.map(|residual| softcap::backward(&residual, &capped, cap)).transpose()?))
 }
 
 /// As [`of_logits`]; the gradient is one at the target minus the probabilities.
-fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenScores, Option<Tensor>)> {
     if !fused(logits) {
         return plain::of_capped(logits, targets, gradient);
     }
@@ -66,38 +83,53 @@ fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f6
     let guard = cpu_slice(logits);
     let logits_slice = guard.get()?;
     let mut residual = vec![0f32; if gradient { rows * vocabulary } else { 0 }];
-    let mut logps = vec![0f64; rows];
+    let mut scores = vec![(0f64, 0f64); rows];
     let row = |i: usize| (&logits_slice[i * vocabulary..][..vocabulary], targets[i] as usize);
     if gradient {
-        logps.par_iter_mut().zip(residual.par_chunks_mut(vocabulary)).enumerate().for_each(|(i, (logp, residual))| {
+        scores.par_iter_mut().zip(residual.par_chunks_mut(vocabulary)).enumerate().for_each(
+            |(i, (score, residual))| {
+                let (z, target) = row(i);
+                let max = maximum(z);
+                let (mut sum, mut squares) = (0f64, 0f64);
+                for (z, residual) in z.chunks(1024).zip(residual.chunks_mut(1024)) {
+                    let (mut part, mut part_squares) = (0f32, 0f32);
+                    for (&z, r) in z.iter().zip(residual) {
+                        *r = (z - max).exp();
+                        part += *r;
+                        part_squares += *r * *r;
+                    }
+                    sum += f64::from(part);
+                    squares += f64::from(part_squares);
+                }
+                let scale = (-1.0 / sum) as f32;
+                for r in &mut *residual {
+                    *r *= scale;
+                }
+                residual[target] += 1.0;
+                *score = (f64::from(z[target]) - f64::from(max) - sum.ln(), squares.ln() - 2.0 * sum.ln());
+            },
+        );
+    } else {
+        scores.par_iter_mut().enumerate().for_each(|(i, score)| {
             let (z, target) = row(i);
             let max = maximum(z);
-            let mut sum = 0f64;
-            for (z, residual) in z.chunks(1024).zip(residual.chunks_mut(1024)) {
-                let mut part = 0f32;
-                for (&z, r) in z.iter().zip(residual) {
-                    *r = (z - max).exp();
-                    part += *r;
+            let (mut sum, mut squares) = (0f64, 0f64);
+            for z in z.chunks(1024) {
+                let (mut part, mut part_squares) = (0f32, 0f32);
+                for &z in z {
+                    let e = (z - max).exp();
+                    part += e;
+                    part_squares += e * e;
                 }
                 sum += f64::from(part);
+                squares += f64::from(part_squares);
             }
-            let scale = (-1.0 / sum) as f32;
-            for r in &mut *residual {
-                *r *= scale;
-            }
-            residual[target] += 1.0;
-            *logp = f64::from(z[target]) - f64::from(max) - sum.ln();
-        });
-    } else {
-        logps.par_iter_mut().enumerate().for_each(|(i, logp)| {
-            let (z, target) = row(i);
-            let max = maximum(z);
-            let sum: f64 = z.chunks(1024).map(|z| f64::from(z.iter().map(|&z| (z - max).exp()).sum::<f32>())).sum();
-            *logp = f64::from(z[target]) - f64::from(max) - sum.ln();
+            *score = (f64::from(z[target]) - f64::from(max) - sum.ln(), squares.ln() - 2.0 * sum.ln());
         });
     }
     let residual = gradient.then(|| Tensor::from_vec(residual, (rows, vocabulary), logits.device())).transpose()?;
-    Ok((logps, residual))
+    let (logps, log_sum_squares) = scores.into_iter().unzip();
+    Ok((TokenScores { logps, log_sum_squares }, residual))
 }
 
 fn maximum(z: &[f32]) -> f32 {
@@ -106,21 +138,24 @@ fn maximum(z: &[f32]) -> f32 {
 
 /// The same on candle tensors.
 mod plain {
-    use super::{D, Result, Tensor};
+    use super::{D, Result, Tensor, TokenScores};
 
-    pub(super) fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(Vec<f64>, Option<Tensor>)> {
+    pub(super) fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenScores, Option<Tensor>)> {
         let ids = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
         let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
         let exp = shifted.exp()?;
         let sum = exp.sum_keepdim(D::Minus1)?;
         let logps = (shifted.gather(&ids, 1)? - sum.log()?)?.squeeze(1)?;
+        let squares = exp.sqr()?.sum_keepdim(D::Minus1)?;
+        let log_sum_squares = (squares.log()? - (sum.log()? * 2.0)?)?.squeeze(1)?;
         let residual = if gradient {
             let negative = exp.broadcast_div(&sum)?.neg()?;
             Some(negative.scatter_add(&ids, &ids.to_dtype(logits.dtype())?.ones_like()?, 1)?)
         } else {
             None
         };
-        Ok((logps.to_dtype(candle_core::DType::F64)?.to_vec1()?, residual))
+        let numbers = |tensor: Tensor| tensor.to_dtype(candle_core::DType::F64)?.to_vec1();
+        Ok((TokenScores { logps: numbers(logps)?, log_sum_squares: numbers(log_sum_squares)? }, residual))
     }
 }
 
@@ -138,18 +173,30 @@ mod tests {
         let (double, single) = (Weight::floats(&floats).unwrap(), Weight::floats(&f32(&floats)).unwrap());
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7 % vocabulary as u32).collect();
         for cap in [None, Some(2.5)] {
-            let (logps, gradient) = forward(&hidden, &double, &targets, cap, true).unwrap();
+            let (scores, gradient) = forward(&hidden, &double, &targets, cap, true).unwrap();
             let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
             let expected = finite_difference(&hidden, &weight, |h| {
-                Tensor::from_vec(forward(h, &double, &targets, cap, false).unwrap().0, rows, &Device::Cpu)
+                Tensor::from_vec(forward(h, &double, &targets, cap, false).unwrap().0.logps, rows, &Device::Cpu)
             });
             assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
 
-            let (logps32, gradient32) = forward(&f32(&hidden), &single, &targets, cap, true).unwrap();
-            assert!(logps.iter().zip(&logps32).all(|(a, b)| (a - b).abs() < 2e-6));
+            let (scores32, gradient32) = forward(&f32(&hidden), &single, &targets, cap, true).unwrap();
+            let close = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 2e-6);
+            assert!(close(&scores.logps, &scores32.logps));
             assert!(difference(&gradient32.unwrap(), &expected) < 2e-6);
             let (without, none) = forward(&f32(&hidden), &single, &targets, cap, false).unwrap();
-            assert!(none.is_none() && without.iter().zip(&logps).all(|(a, b)| (a - b).abs() < 2e-6));
+            assert!(none.is_none() && close(&scores.logps, &without.logps));
+            // The sum of squared probabilities, word for word.
+            let logits = hidden.matmul(&floats.t().unwrap()).unwrap().to_vec2::<f64>().unwrap();
+            let plainly = |z: &Vec<f64>| {
+                let exp = z.iter().map(|z| cap.map_or(*z, |cap| cap * (z / cap).tanh()).exp());
+                let sum: f64 = exp.clone().sum();
+                exp.map(|e| (e / sum).powi(2)).sum::<f64>().ln()
+            };
+            let plain: Vec<f64> = logits.iter().map(plainly).collect();
+            for found in [&scores, &scores32, &without] {
+                assert!(close(&found.log_sum_squares, &plain));
+            }
         }
     }
 }

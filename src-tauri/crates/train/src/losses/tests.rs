@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
+use super::coupled::smoothed;
 use super::*;
 use proptest::prelude::*;
 
-const SHAPE: Shape = Shape { beta: 0.1, label_smoothing: 0.1, discopop_tau: DISCOPOP_TAU };
+const SHAPE: Shape =
+    Shape { beta: 0.1, label_smoothing: 0.1, discopop_tau: DISCOPOP_TAU, divergence: Divergence::ReverseKl };
 
 fn pair(chosen: f64, rejected: f64) -> PairRatios {
     PairRatios { chosen, rejected, chosen_tokens: 2.0, rejected_tokens: 4.0 }
@@ -94,12 +96,14 @@ fn an_empty_microbatch_and_one_without_predicted_tokens_give_zero() {
     assert_eq!(objective.evaluate(&logps.view()).loss.to_bits(), 0.0f64.to_bits());
     logps = Owned::new(&[0.0], &[-1.0]);
     logps.chosen_predicted_tokens = vec![0];
-    assert_eq!(objective.evaluate(&logps.view()).d_chosen_logps, [0.0]);
+    assert_eq!(objective.evaluate(&logps.view()).d_chosen_whole_logps, [0.0]);
 }
 
 struct Owned {
     chosen: Vec<f64>,
     rejected: Vec<f64>,
+    chosen_whole: Vec<f64>,
+    pair_weights: Option<Vec<f64>>,
     reference_chosen: Vec<f64>,
     reference_rejected: Vec<f64>,
     chosen_tokens: Vec<usize>,
@@ -113,6 +117,8 @@ impl Owned {
         Self {
             chosen: chosen.to_vec(),
             rejected: rejected.to_vec(),
+            chosen_whole: chosen.to_vec(),
+            pair_weights: None,
             reference_chosen: vec![0.0; n],
             reference_rejected: vec![0.0; n],
             chosen_tokens: (2..n + 2).collect(),
@@ -125,11 +131,13 @@ impl Owned {
         Logps {
             chosen_logps: &self.chosen,
             rejected_logps: &self.rejected,
+            chosen_whole_logps: &self.chosen_whole,
             reference_chosen_logps: &self.reference_chosen,
             reference_rejected_logps: &self.reference_rejected,
             chosen_tokens: &self.chosen_tokens,
             rejected_tokens: &self.rejected_tokens,
             chosen_predicted_tokens: &self.chosen_predicted_tokens,
+            pair_weights: self.pair_weights.as_deref(),
         }
     }
 }
@@ -144,7 +152,7 @@ proptest! {
         beta in 0.05..0.6f64,
         label_smoothing in 0.01..0.4f64,
     ) {
-        let shape = Shape { beta, label_smoothing, discopop_tau: DISCOPOP_TAU };
+        let shape = Shape { beta, label_smoothing, discopop_tau: DISCOPOP_TAU, divergence: Divergence::ReverseKl };
         let mut logps = Owned::new(&vec![0.0; rows.len()], &vec![0.0; rows.len()]);
         for (i, row) in rows.iter().enumerate() {
             (logps.chosen[i], logps.rejected[i]) = (row.0, row.1);
@@ -154,30 +162,93 @@ proptest! {
         let sum = vec![(LossType::Sigmoid, 0.8), (LossType::AotUnpaired, 0.3), (LossType::Sft, 1.5)];
         for terms in every.chain([sum]) {
             let objective = Objective { terms, shape };
-            let got = objective.evaluate(&logps.view());
-            for i in 0..rows.len() {
-                for chosen in [true, false] {
-                    let step = 1e-5;
-                    let mut at = |offset: f64| {
-                        let side = if chosen { &mut logps.chosen } else { &mut logps.rejected };
-                        side[i] += offset;
-                        let loss = objective.evaluate(&logps.view()).loss;
-                        let side = if chosen { &mut logps.chosen } else { &mut logps.rejected };
-                        side[i] -= offset;
-                        loss
-                    };
-                    let (down, here, up) = (at(-step), at(0.0), at(step));
-                    let (left, right) = ((here - down) / step, (up - here) / step);
-                    // At a kink (hinge at 1, a tie of the sort) the two sides differ and no derivative exists.
-                    if (left - right).abs() > 1e-2 * left.abs().max(1.0) {
-                        continue;
-                    }
-                    let gradient = if chosen { got.d_chosen_logps[i] } else { got.d_rejected_logps[i] };
-                    close(gradient, (up - down) / (2.0 * step), 2e-5, objective.terms[0].0.name());
-                }
+            objective.check_gradient(&mut logps);
+        }
+    }
+
+    /// Smaller ratios, because a divergence raises them to the exponent.
+    #[test]
+    fn and_so_it_is_with_every_divergence_and_with_weights(
+        rows in prop::collection::vec((-4.0..0.0f64, -4.0..0.0f64, -4.0..0.0f64, -4.0..0.0f64, 0.2..2.0f64), 1..6),
+        beta in 0.05..0.6f64,
+        coef in -1.0..3.0f64,
+    ) {
+        let mut logps = Owned::new(&vec![0.0; rows.len()], &vec![0.0; rows.len()]);
+        for (i, row) in rows.iter().enumerate() {
+            (logps.chosen[i], logps.rejected[i]) = (row.0, row.1);
+            (logps.reference_chosen[i], logps.reference_rejected[i]) = (row.2, row.3);
+        }
+        for kind in [
+            FDivergenceType::ReverseKl,
+            FDivergenceType::ForwardKl,
+            FDivergenceType::JsDivergence,
+            FDivergenceType::AlphaDivergence,
+        ] {
+            let divergence = Divergence::new(kind, coef);
+            let shape = Shape { beta, label_smoothing: 0.1, discopop_tau: DISCOPOP_TAU, divergence };
+            for loss_type in LossType::all().filter(|loss_type| loss_type.takes_divergence()) {
+                let objective = Objective { terms: vec![(loss_type, 1.5)], shape };
+                logps.pair_weights = loss_type.takes_weights().then(|| rows.iter().map(|row| row.4).collect());
+                objective.check_gradient(&mut logps);
             }
         }
     }
+}
+
+impl Objective {
+    fn check_gradient(&self, logps: &mut Owned) {
+        let got = self.evaluate(&logps.view());
+        let step = 1e-5;
+        for i in 0..logps.chosen.len() {
+            for (side, gradient) in
+                [&got.d_chosen_logps, &got.d_rejected_logps, &got.d_chosen_whole_logps].iter().enumerate()
+            {
+                let mut at = |offset: f64| {
+                    logps.side(side)[i] += offset;
+                    let loss = self.evaluate(&logps.view()).loss;
+                    logps.side(side)[i] -= offset;
+                    loss
+                };
+                let (down, here, up) = (at(-step), at(0.0), at(step));
+                let (left, right) = ((here - down) / step, (up - here) / step);
+                // At a kink (hinge at 1, a tie of the sort) the two sides differ and no derivative exists.
+                if (left - right).abs() > 1e-2 * left.abs().max(1.0) {
+                    continue;
+                }
+                close(gradient[i], (up - down) / (2.0 * step), 2e-5, self.terms[0].0.name());
+            }
+        }
+    }
+}
+
+impl Owned {
+    fn side(&mut self, side: usize) -> &mut Vec<f64> {
+        [&mut self.chosen, &mut self.rejected, &mut self.chosen_whole].into_iter().nth(side).unwrap()
+    }
+}
+
+#[test]
+fn divergences_are_the_papers_derivatives() {
+    let u = 0.7f64;
+    let t = u.exp();
+    for (kind, coef, expected) in [
+        (FDivergenceType::ReverseKl, 0.5, t.ln()),
+        (FDivergenceType::ForwardKl, 0.5, 1.0 - 1.0 / t),
+        (FDivergenceType::JsDivergence, 0.5, (2.0 * t / (1.0 + t)).ln()),
+        (FDivergenceType::AlphaDivergence, 0.5, (t.powf(-0.5) - 1.0) / -0.5),
+        (FDivergenceType::AlphaDivergence, 2.0, t - 1.0),
+        (FDivergenceType::AlphaDivergence, 1.0, u),
+    ] {
+        let divergence = Divergence::new(kind, coef);
+        close(divergence.score(u).0, expected, 1e-14, "score");
+        close(divergence.score(0.0).0, 0.0, 1e-15, "score at the reference");
+        let slope = if kind == FDivergenceType::JsDivergence { 0.5 } else { 1.0 };
+        close(divergence.score(0.0).1, slope, 1e-15, "slope at the reference");
+    }
+    // TRL's clamp: beyond it the score no longer grows.
+    let (score, slope) = Divergence::AlphaDivergence { coef: 3.0 }.score(50.0);
+    close(score, 80f64.exp() / 2.0, 1e-12, "clamped");
+    assert_eq!(slope.to_bits(), 0f64.to_bits());
 }
 
 #[derive(Deserialize)]
@@ -212,22 +283,30 @@ fn values_and_gradients_are_those_of_trl() {
     for case in &cases {
         for expected in &case.expected {
             let terms = expected.loss_type.iter().copied().zip(expected.loss_weights.iter().copied()).collect();
-            let shape =
-                Shape { beta: case.beta, label_smoothing: expected.label_smoothing, discopop_tau: DISCOPOP_TAU };
+            let shape = Shape {
+                beta: case.beta,
+                label_smoothing: expected.label_smoothing,
+                discopop_tau: DISCOPOP_TAU,
+                divergence: Divergence::ReverseKl,
+            };
             let got = Objective { terms, shape }.evaluate(&Logps {
                 chosen_logps: &case.chosen_logps,
+                chosen_whole_logps: &case.chosen_logps,
                 rejected_logps: &case.rejected_logps,
                 reference_chosen_logps: &case.reference_chosen_logps,
                 reference_rejected_logps: &case.reference_rejected_logps,
                 chosen_tokens: &case.chosen_tokens,
                 rejected_tokens: &case.rejected_tokens,
                 chosen_predicted_tokens: &case.chosen_predicted_tokens,
+                pair_weights: None,
             });
             let name = expected.loss_type[0].name();
             let tolerance = if name == "exo_pair" { 1e-6 } else { 1e-12 };
             close(got.loss, expected.loss, tolerance, name);
-            let gradients = got.d_chosen_logps.iter().chain(&got.d_rejected_logps);
-            for (got, expected) in gradients.zip(expected.d_chosen.iter().chain(&expected.d_rejected)) {
+            // TRL's is that of each token, which counts for both.
+            let d_chosen = got.d_chosen_logps.iter().zip(&got.d_chosen_whole_logps).map(|(part, whole)| part + whole);
+            let gradients: Vec<f64> = d_chosen.chain(got.d_rejected_logps).collect();
+            for (got, expected) in gradients.iter().zip(expected.d_chosen.iter().chain(&expected.d_rejected)) {
                 close(*got, *expected, tolerance, name);
             }
         }

@@ -102,3 +102,30 @@ pub fn copy_folder(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Every number of TRL's log.
+pub fn compare(ours: &[StepMetrics], log: &[serde_json::Value], tolerance: f64, what: &str) {
+    assert_eq!(ours.len(), log.len());
+    for (ours, theirs) in ours.iter().zip(log) {
+        let step = ours.step;
+        assert_eq!(theirs["step"].as_u64().unwrap(), step);
+        let ours = serde_json::to_value(ours).unwrap();
+        for key in [
+            "loss",
+            "grad_norm",
+            "learning_rate",
+            "rewards/chosen",
+            "rewards/rejected",
+            "rewards/margins",
+            "rewards/accuracies",
+            "logps/chosen",
+            "logps/rejected",
+        ] {
+            let (got, expected) = (ours[key].as_f64().unwrap(), theirs[key].as_f64().unwrap());
+            // Rewards are small differences of large sums: TRL's own rounding is about 1e-5 of a log-probability.
+            let scale = if key.starts_with("rewards/") { expected.abs().max(0.02) } else { expected.abs() };
+            let error = (got - expected).abs();
+            assert!(error <= tolerance * scale, "{what} step {step} {key}: {got} instead of {expected}");
+        }
+    }
+}

@@ -96,6 +96,8 @@ impl RunLog {
             version: "0.1.0".into(),
             config_digest: "c".into(),
             model_digest: "m".into(),
+            init_adapter_sha256: None,
+            ref_adapter_sha256: None,
             trainable_parameters: 1000,
             total_steps: self.total_steps,
             train: Counts::default(),
@@ -163,6 +165,7 @@ impl RunLog {
             pairs: 20,
             correct: 15,
             seconds: 1.0,
+            best: false,
         })
     }
 

@@ -305,6 +305,7 @@ fn ancestry(ancestry: &Ancestry) -> Vec<(String, String)> {
     row("model SHA-256", ancestry.model_sha256.clone());
     row("adapter", ancestry.adapter.clone());
     row("adapter SHA-256", ancestry.adapter_sha256.clone());
+    row("base: the model with the adapter of SHA-256", ancestry.reference_adapter_sha256.clone());
     row("run", ancestry.run.clone());
     row("training pairs SHA-256", ancestry.pairs_sha256.clone());
     row("prompts", Some(ancestry.prompts.clone()));

@@ -10,10 +10,12 @@ pub(crate) use lengths::Lengths;
 
 use super::training::measure;
 use super::training::settings::config_of;
-use super::types::{FigureView, PlanRun, RunPlan, RunSettings, Theme};
+use super::training::start::with_adapters;
+use super::types::{FigureView, PlanRun, RunPlan, RunRequest, RunSettings, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
 use chat::Limits;
+use model::LoraConfig;
 use model::memory::available_bytes;
 use plot::{Histogram, Limit};
 use prefs::split;
@@ -31,9 +33,15 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let PlanRun { request, theme } = request;
     let project = backend.project(&request.project)?;
     let mut plan = nothing(theme, &request.settings)?;
-    let config = config_of(&request.settings, Path::new("model"), Path::new("run"), true);
+    let mut config = config_of(&request.settings, Path::new("model"), Path::new("run"), true);
     if let Err(error) = config.validate() {
         plan.problems.push(error.into());
+    }
+    let mut is_new = true;
+    match adapter_settings(backend, &request) {
+        Ok(Some(settings)) => (config.lora, is_new) = (settings, false),
+        Ok(None) => {}
+        Err(error) => plan.problems.push(error),
     }
     if !(0.0..1.0).contains(&request.held_out_share) {
         let message = format!("held_out_share is {}", request.held_out_share);
@@ -91,6 +99,9 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
     plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
     let size = model::weights::open(&model, config.dtype, &candle_core::Device::Cpu)?.size();
+    if is_new {
+        config.lora.check_patterns(&size.config.linears())?;
+    }
     plan.memory_needed = memory::needed(&config, &size, &kept)?;
     plan.memory_free = available_bytes();
     plan.fits = plan.memory_free.is_none_or(|free| plan.memory_needed <= free);
@@ -101,6 +112,14 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     };
     plan.seconds_estimate = measure::estimate(backend, &model, &config, &plan, tokens);
     Ok(plan)
+}
+
+/// The settings of the adapter that training starts from, which count instead of those asked for.
+fn adapter_settings(backend: &Backend, request: &RunRequest) -> Result<Option<LoraConfig>> {
+    let request = with_adapters(backend, request)?;
+    let RunSettings { init_adapter, ref_adapter, .. } = &request.settings;
+    let folder = init_adapter.as_ref().or(ref_adapter.as_ref());
+    Ok(folder.map(|folder| model::adapter::read_config(Path::new(folder))).transpose()?)
 }
 
 /// What is said where nothing can be counted.

@@ -3,7 +3,7 @@
 use super::super::plan::Lengths;
 use super::super::types::{Job, JobKind, MeasureRun, RunPlan, RunRequest};
 use super::super::{Backend, Working, locked};
-use super::start::{Parts, model_path, parts, write_run};
+use super::start::{Parts, model_path, parts, with_adapters, write_run};
 use crate::error::{Error, Result};
 use model::LoraConfig;
 use prefs::Pair;
@@ -29,6 +29,7 @@ pub(super) type Measured = HashMap<(PathBuf, String), f64>;
 /// Takes two steps of a run in a process of their own; the plan then has an estimate.
 pub(in crate::window) fn measure_run(backend: &Backend, request: MeasureRun) -> Result<Job> {
     let MeasureRun { request } = request;
+    let request = with_adapters(backend, &request)?;
     let project = backend.project(&request.project)?;
     if let Some(job) = backend.running_job(JobKind::Measure, &project.name_of_folder()) {
         return Ok(job);
@@ -80,6 +81,7 @@ fn take_steps(working: &Working, model: &Path, request: &RunRequest, train: Vec<
     // One microbatch is as good as many, and a run that is thrown away needs neither checkpoints nor means.
     (settings.max_steps, settings.gradient_accumulation_steps) = (STEPS as i64, 1);
     (settings.save_steps, settings.eval_steps, settings.logging_steps, settings.shuffle) = (0, 0, 1, false);
+    (settings.load_best_model_at_end, settings.early_stopping_patience) = (false, None);
     write_run(place.path(), model, &request, &Parts { train, held_out: Vec::new() })?;
     backend.release_model();
     backend.training().workers.start(&backend.program(), place.path())?;

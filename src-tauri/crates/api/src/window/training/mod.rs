@@ -6,7 +6,7 @@
 mod figures;
 pub(crate) mod measure;
 pub(crate) mod settings;
-mod start;
+pub(crate) mod start;
 mod view;
 mod watch;
 

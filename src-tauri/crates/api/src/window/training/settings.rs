@@ -13,6 +13,15 @@ pub(crate) fn settings_of(config: &RunConfig) -> RunSettings {
         loss_weights: config.loss_weights.clone(),
         beta: config.beta,
         label_smoothing: config.label_smoothing,
+        f_divergence_type: config.f_divergence_type,
+        f_alpha_divergence_coef: config.f_alpha_divergence_coef,
+        ld_alpha: config.ld_alpha,
+        use_weighting: config.use_weighting,
+        sync_ref_model: config.sync_ref_model,
+        ref_model_mixup_alpha: config.ref_model_mixup_alpha,
+        ref_model_sync_steps: config.ref_model_sync_steps,
+        ref_adapter: config.ref_adapter.as_ref().map(|path| path.display().to_string()),
+        init_adapter: config.init_adapter.as_ref().map(|path| path.display().to_string()),
         max_length: config.max_length,
         max_prompt_length: config.max_prompt_length,
         truncation: config.truncation,
@@ -32,15 +41,28 @@ pub(crate) fn settings_of(config: &RunConfig) -> RunSettings {
         eval_steps: config.eval_steps,
         save_steps: config.save_steps,
         save_total_limit: config.save_total_limit,
+        load_best_model_at_end: config.load_best_model_at_end,
+        metric_for_best_model: config.metric_for_best_model,
+        greater_is_better: config.greater_is_better,
+        early_stopping_patience: config.early_stopping_patience,
+        early_stopping_threshold: config.early_stopping_threshold,
         gradient_checkpointing: config.gradient_checkpointing,
         dtype: config.dtype,
         lora_r: config.lora.r,
         lora_alpha: config.lora.lora_alpha,
         lora_dropout: config.lora.lora_dropout,
         target_modules: match &config.lora.target_modules {
-            TargetModules::AllLinear => None,
             TargetModules::Names(names) => Some(names.clone()),
+            TargetModules::AllLinear | TargetModules::Pattern(_) => None,
         },
+        target_pattern: match &config.lora.target_modules {
+            TargetModules::Pattern(pattern) => Some(pattern.clone()),
+            TargetModules::AllLinear | TargetModules::Names(_) => None,
+        },
+        rank_pattern: config.lora.rank_pattern.clone(),
+        alpha_pattern: config.lora.alpha_pattern.clone(),
+        use_rslora: config.lora.use_rslora,
+        use_dora: config.lora.use_dora,
     }
 }
 
@@ -58,6 +80,15 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
         loss_weights: settings.loss_weights.clone(),
         beta: settings.beta,
         label_smoothing: settings.label_smoothing,
+        f_divergence_type: settings.f_divergence_type,
+        f_alpha_divergence_coef: settings.f_alpha_divergence_coef,
+        ld_alpha: settings.ld_alpha,
+        use_weighting: settings.use_weighting,
+        sync_ref_model: settings.sync_ref_model,
+        ref_model_mixup_alpha: settings.ref_model_mixup_alpha,
+        ref_model_sync_steps: settings.ref_model_sync_steps,
+        ref_adapter: settings.ref_adapter.as_ref().map(Into::into),
+        init_adapter: settings.init_adapter.as_ref().map(Into::into),
         max_length: settings.max_length,
         max_prompt_length: settings.max_prompt_length,
         truncation: settings.truncation,
@@ -77,22 +108,38 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
         eval_steps: settings.eval_steps,
         save_steps: settings.save_steps,
         save_total_limit: settings.save_total_limit,
+        load_best_model_at_end: settings.load_best_model_at_end,
+        metric_for_best_model: settings.metric_for_best_model,
+        greater_is_better: settings.greater_is_better,
+        early_stopping_patience: settings.early_stopping_patience,
+        early_stopping_threshold: settings.early_stopping_threshold,
         gradient_checkpointing: settings.gradient_checkpointing,
         dtype: settings.dtype,
         lora: LoraConfig {
             r: settings.lora_r,
             lora_alpha: settings.lora_alpha,
             lora_dropout: settings.lora_dropout,
-            target_modules: settings.target_modules.clone().map_or(TargetModules::AllLinear, TargetModules::Names),
+            target_modules: match (&settings.target_pattern, &settings.target_modules) {
+                (Some(pattern), _) => TargetModules::of_word(pattern.clone()),
+                (None, Some(names)) => TargetModules::Names(names.clone()),
+                (None, None) => TargetModules::AllLinear,
+            },
+            use_rslora: settings.use_rslora,
+            use_dora: settings.use_dora,
+            rank_pattern: settings.rank_pattern.clone(),
+            alpha_pattern: settings.alpha_pattern.clone(),
         },
         ..RunConfig::default()
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use model::BaseDtype;
+    use model::{BaseDtype, Patterns};
+    use train::losses::FDivergenceType;
+    use train::selection::HeldOutMetric;
 
     #[test]
     fn settings_go_to_the_page_and_come_back_as_they_were() {
@@ -107,15 +154,38 @@ mod tests {
             eval_steps: 3,
             gradient_checkpointing: false,
             dtype: BaseDtype::Q4,
+            f_divergence_type: FDivergenceType::AlphaDivergence,
+            f_alpha_divergence_coef: 0.7,
+            ld_alpha: Some(0.5),
+            use_weighting: true,
+            sync_ref_model: true,
+            ref_model_mixup_alpha: 0.4,
+            ref_model_sync_steps: 9,
+            ref_adapter: Some("/sft".into()),
+            init_adapter: Some("/begun".into()),
+            load_best_model_at_end: true,
+            metric_for_best_model: HeldOutMetric::Loss,
+            greater_is_better: Some(false),
+            early_stopping_patience: Some(3),
+            early_stopping_threshold: 0.01,
             lora: LoraConfig {
                 r: 4,
                 target_modules: TargetModules::Names(vec!["q_proj".into()]),
+                use_rslora: true,
+                use_dora: true,
+                rank_pattern: Patterns(vec![("z_proj".into(), 2), ("a_proj".into(), 3)]),
+                alpha_pattern: Patterns(vec![("v_proj".into(), 1.5)]),
                 ..LoraConfig::default()
             },
             ..RunConfig::default()
         };
-        let settings = settings_of(&config);
-        assert_eq!(config_of(&settings, Path::new("/m"), Path::new("/f"), true), config);
+        for target_modules in [config.lora.target_modules.clone(), TargetModules::Pattern(".*_proj".into())] {
+            let config = RunConfig { lora: LoraConfig { target_modules, ..config.lora.clone() }, ..config.clone() };
+            // As it crosses to the page and back.
+            let written = serde_json::to_string(&settings_of(&config)).unwrap();
+            let settings: RunSettings = serde_json::from_str(&written).unwrap();
+            assert_eq!(config_of(&settings, Path::new("/m"), Path::new("/f"), true), config);
+        }
         let default = RunConfig { model: "/m".into(), output_dir: "/f".into(), ..RunConfig::default() };
         let back = config_of(&settings_of(&default), Path::new("/m"), Path::new("/f"), false);
         let data = DataConfig { train: "/f/pairs.jsonl".into(), eval: None };

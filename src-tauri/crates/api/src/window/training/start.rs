@@ -1,7 +1,7 @@
 //! Beginning runs, stopping them, going on with them.
 
 use super::super::overview::{RUNS, folders};
-use super::super::types::{InProject, RunOf, RunRequest, RunView, StartRun, StopRun};
+use super::super::types::{InProject, RunOf, RunRequest, RunSettings, RunView, StartRun, StopRun};
 use super::super::{Backend, OpenProject};
 use super::settings::{config_of, settings_of};
 use super::{ABOUT, About, new_folder, run_folder, view};
@@ -77,6 +77,19 @@ pub(crate) fn model_path(backend: &Backend, model: &str) -> Result<PathBuf> {
     })
 }
 
+/// The request with the adapters that it names under their real paths.
+///
+/// # Errors
+/// When the page may not have them read.
+pub(crate) fn with_adapters(backend: &Backend, request: &RunRequest) -> Result<RunRequest> {
+    let mut request = request.clone();
+    let RunSettings { ref_adapter, init_adapter, .. } = &mut request.settings;
+    for adapter in [ref_adapter, init_adapter].into_iter().flatten() {
+        *adapter = backend.allowed(Path::new(adapter))?.display().to_string();
+    }
+    Ok(request)
+}
+
 /// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.
 pub(super) fn write_run(folder: &Path, model: &Path, request: &RunRequest, parts: &Parts) -> Result<()> {
     let config = config_of(&request.settings, model, folder, !parts.held_out.is_empty());
@@ -98,6 +111,7 @@ pub(super) fn write_run(folder: &Path, model: &Path, request: &RunRequest, parts
 /// Begins a run.
 pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Result<RunView> {
     let StartRun { request } = request;
+    let request = with_adapters(backend, &request)?;
     let project = backend.project(&request.project)?;
     if request.name.trim().is_empty() {
         return Err(Error::new("no_name", "the run has no name", "give it one"));

@@ -58,6 +58,7 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
         now: step.map(now).unwrap_or_default(),
         error: why_ended(backend, &run, state),
         warnings,
+        selection: selection(lines),
         findings: doctor::findings(&run.config, lines, model::memory::available_bytes(), state == State::Running),
         samples: samples(lines),
         stage,
@@ -95,6 +96,21 @@ fn summary(run: &KnownRun, state: State) -> RunSummary {
         held_out_accuracy: last_eval(lines).map(|eval| eval.accuracies),
         model: run.about.model.clone(),
     }
+}
+
+/// Which step a run's adapter is of where that is not simply the last one's, and why it ended early.
+fn selection(lines: &[Line]) -> Option<String> {
+    let finished = lines.iter().rev().find_map(|line| match &line.event {
+        Event::Finished { step, best, stopped_early, .. } => Some((*step, *best, *stopped_early)),
+        _ => None,
+    });
+    let (step, best, stopped_early) = finished?;
+    let early = format!("Stopped early after step {step}: evaluations no longer improved.");
+    let of = best.map(|best| {
+        format!("Its adapter is that of step {}, the best by {}: {:.4}.", best.step, best.metric.name(), best.value)
+    });
+    let sentences: Vec<String> = stopped_early.then_some(early).into_iter().chain(of).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 fn started_at(run: &KnownRun) -> u64 {
@@ -208,6 +224,20 @@ fn why_ended(backend: &Backend, run: &KnownRun, state: State) -> Option<Error> {
 mod tests {
     use super::*;
     use train::events::{Samples, TextSample};
+    use train::selection::{Best, HeldOutMetric};
+
+    #[test]
+    fn which_step_the_adapter_is_of_is_said() {
+        let finished = |best, stopped_early| {
+            let event = Event::Finished { step: 40, adapter: "adapter".into(), seconds: 1.0, best, stopped_early };
+            selection(&[Line { event, time: 0.0 }])
+        };
+        let best = Best { step: 25, metric: HeldOutMetric::default(), value: 0.85 };
+        assert_eq!(finished(None, false), None);
+        let both = finished(Some(best), true).unwrap();
+        assert!(both.contains("after step 40") && both.contains("step 25, the best by eval_rewards/accuracies: 0.85"));
+        assert!(finished(Some(best), false).unwrap().starts_with("Its adapter"));
+    }
 
     #[test]
     fn of_samples_told_twice_the_last_count_and_progress_is_said_in_words() {

@@ -3,15 +3,17 @@
 use super::FigureView;
 use crate::error::Error;
 use chat::Truncation;
-use model::BaseDtype;
+use model::{BaseDtype, Patterns};
 use serde::{Deserialize, Serialize};
-use train::losses::LossType;
+use train::losses::{FDivergenceType, LossType};
 use train::schedule::SchedulerType;
+use train::selection::HeldOutMetric;
 use ts_rs::TS;
 
 /// The settings of a run under TRL's names, as its `config.toml` has them, without paths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)]
 pub struct RunSettings {
     /// Losses to minimise together.
     #[ts(type = "string[]")]
@@ -22,6 +24,25 @@ pub struct RunSettings {
     pub beta: f64,
     /// ε of robust, `exo_pair`, aot and `aot_unpaired`.
     pub label_smoothing: f64,
+    /// What holds the policy to the reference.
+    #[ts(type = "\"reverse_kl\" | \"forward_kl\" | \"js_divergence\" | \"alpha_divergence\"")]
+    pub f_divergence_type: FDivergenceType,
+    /// α of `alpha_divergence`.
+    pub f_alpha_divergence_coef: f64,
+    /// How much tokens beyond the length of a pair's shorter answer count; in full where absent.
+    pub ld_alpha: Option<f64>,
+    /// Pairs count by how likely the policy itself is to answer so.
+    pub use_weighting: bool,
+    /// The reference follows the policy.
+    pub sync_ref_model: bool,
+    /// Share of the policy in the reference after each such step.
+    pub ref_model_mixup_alpha: f64,
+    /// Steps from one such step to the next.
+    pub ref_model_sync_steps: u64,
+    /// Folder of an adapter that makes the reference; the model alone where absent.
+    pub ref_adapter: Option<String>,
+    /// Folder of an adapter to start from; that of the reference, or a new one, where absent.
+    pub init_adapter: Option<String>,
     /// Longest prompt and answer together, in tokens; 0 for no limit.
     pub max_length: usize,
     /// Longest prompt.
@@ -62,6 +83,17 @@ pub struct RunSettings {
     pub save_steps: u64,
     /// Newest checkpoints to keep; 0 for all.
     pub save_total_limit: usize,
+    /// The run's adapter is that of its best evaluation.
+    pub load_best_model_at_end: bool,
+    /// By which number of the held-out pairs it is the best.
+    #[ts(type = "string")]
+    pub metric_for_best_model: HeldOutMetric,
+    /// Whether a larger one is better; by default unless it is the loss.
+    pub greater_is_better: Option<bool>,
+    /// Stop after so many evaluations without an improvement; never where absent.
+    pub early_stopping_patience: Option<u64>,
+    /// What must be exceeded to count as one.
+    pub early_stopping_threshold: f64,
     /// Compute each layer again in the backward.
     pub gradient_checkpointing: bool,
     /// What the base's weights are kept as.
@@ -75,6 +107,18 @@ pub struct RunSettings {
     pub lora_dropout: f64,
     /// Names of the layers that are adapted; all linear ones where absent.
     pub target_modules: Option<Vec<String>>,
+    /// A regular expression for their whole names instead.
+    pub target_pattern: Option<String>,
+    /// Another rank for layers whose names match.
+    #[ts(type = "Record<string, number>")]
+    pub rank_pattern: Patterns<usize>,
+    /// Another `lora_alpha` for layers whose names match.
+    #[ts(type = "Record<string, number>")]
+    pub alpha_pattern: Patterns<f64>,
+    /// Scale by the root of the rank.
+    pub use_rslora: bool,
+    /// Train direction and length of each layer's rows apart.
+    pub use_dora: bool,
 }
 
 /// A run to be planned or started.
@@ -190,6 +234,8 @@ pub struct RunView {
     pub folder: String,
     /// Its settings.
     pub settings: RunSettings,
+    /// Which step its adapter is of, and why it ended early, where that is not simply the last one.
+    pub selection: Option<String>,
     /// Share of the pairs that was held out.
     pub held_out_share: f64,
     /// Held-out prompts that are answered as training goes.
