@@ -69,8 +69,9 @@ fn a_merged_folder_is_the_runs_model() {
         assert_eq!(live.len(), 40);
         for (live, found) in live.iter().zip(&found) {
             assert!((live[0] - found[0]).abs() < 1e-3 && (live[1] - found[1]).abs() < 1e-3, "{live:?} {found:?}");
-            assert!((live[0] - live[2]).abs() > 1e-2, "the adapter does nothing: {live:?}");
         }
+        let moved = live.iter().map(|live| (live[0] - live[2]).abs()).fold(0.0, f64::max);
+        assert!(moved > 0.1, "{model}: the adapter does nothing: {moved}");
         assert_eq!(answers(folder.path(), &[&merged]), answers(folder.path(), &[&base, &adapter]));
     }
 }
