@@ -11,7 +11,7 @@ mod mutate;
 use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device};
 use chat::Tokenizer;
-use model::{Batch, Config, Decoder, Lora, LoraConfig, lora_gguf, weights};
+use model::{BaseDtype, Batch, Config, Decoder, Lora, LoraConfig, lora_gguf, weights};
 use mutate::Random;
 use prefs::Message;
 use rand_chacha::rand_core::SeedableRng;
@@ -90,16 +90,19 @@ fn tiny() -> TinyLlama {
 
 /// Whatever can be asked of a model that could be opened.
 fn use_model(path: &Path) {
-    let Ok(source) = weights::open(path, DType::F32, &Device::Cpu) else { return };
+    let Ok(source) = weights::open(path, BaseDtype::Auto, &Device::Cpu) else { return };
     for (name, shape) in source.config.tensors() {
         let _ = source.vars.get(shape, &name);
     }
     let _ = source.config.to_hugging_face();
     let _ = source.config.to_gguf();
-    let Ok(decoder) = Decoder::load(path, &Device::Cpu, DType::F32) else { return };
-    let mut batch = Batch::new();
-    batch.push_pair(&[1, 20, 30], &[50, 60], &[80]);
-    let _ = decoder.token_logps(None, &batch);
+    // As it lies, and rounded on load.
+    for dtype in [BaseDtype::Auto, BaseDtype::Q4] {
+        let Ok(decoder) = Decoder::load(path, &Device::Cpu, dtype) else { continue };
+        let mut batch = Batch::new();
+        batch.push_pair(&[1, 20, 30], &[50, 60], &[80]);
+        let _ = decoder.token_logps(None, &batch);
+    }
 }
 
 fn use_tokenizer(path: &Path) {
