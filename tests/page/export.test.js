@@ -69,6 +69,33 @@ test("merged weights are written, checked, and shown with where they are and how
   await page.context().close();
 });
 
+test("a GGUF file and an adapter as one are written, checked, and shown with how to load them", async () => {
+  const page = await exportScreen();
+  const gguf = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "GGUF" }) });
+  assert.ok(await gguf.getByRole("radio", { name: /^Q4_K/ }).isChecked(), "Q4_K is chosen at first");
+  await gguf.getByRole("radio", { name: /^Q8_0/ }).check();
+  await gguf.getByRole("button", { name: "Export GGUF" }).click();
+  await gguf.getByText(/the rounding to Q8_0/).waitFor({ timeout: 60_000 });
+  const path = await gguf.locator("code").innerText();
+  assert.ok(path.startsWith(join(folder, "exports")), path);
+  assert.equal(readFileSync(join(path, "model-q8_0.gguf")).subarray(0, 4).toString(), "GGUF");
+  assert.match(readFileSync(join(path, "Modelfile"), "utf8"), /^FROM \.\/model-q8_0\.gguf\nTEMPLATE """/);
+  assert.match(await gguf.locator("pre").innerText(), /llama-cli -m .*model-q8_0\.gguf/);
+
+  await gguf.getByRole("radio", { name: /^Adapter alone/ }).check();
+  await gguf.getByRole("button", { name: "Export GGUF" }).click();
+  await gguf.getByText(/Write the adapter of .* as GGUF: done/).waitFor({ timeout: 60_000 });
+  const adapter = await gguf.locator("code").innerText();
+  assert.match(readFileSync(join(adapter, "Modelfile"), "utf8"), /\nADAPTER \.\/adapter\.gguf\n/);
+
+  // The base of this project is a folder, which has no block types.
+  await gguf.getByRole("radio", { name: /^As the base/ }).check();
+  await gguf.getByRole("button", { name: "Export GGUF" }).click();
+  await gguf.getByText(/Choose f16, q8_0 or q4_k/).waitFor({ timeout: 60_000 });
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test("a merge waits for the model, shows that, and leaves nothing where it is cancelled", async () => {
   const before = handedOut();
   const page = await exportScreen();

@@ -114,7 +114,7 @@ pub fn write(
         None => {
             let mut metadata = source.config.to_gguf()?;
             metadata.extend(tokenizer.clone());
-            metadata.insert("general.name".into(), Value::String(name_of(base)));
+            metadata.insert("general.name".into(), Value::String(name_of(base, &metadata)));
             (metadata, plan_from_folder(&source, &adapted, stored))
         }
     };
@@ -279,9 +279,18 @@ fn copy(path: &Path, start: u64, bytes: u64, append: &mut dyn FnMut(&[u8]) -> Re
     Ok(true)
 }
 
-/// The name that the file is to have for people.
-fn name_of(base: &Path) -> String {
-    base.file_name().map_or_else(|| "model".to_string(), |name| name.to_string_lossy().into_owned())
+/// The name that the file is to have: the base's. llama.cpp takes every model called Phi-3 for one with Phi-3's
+/// `SentencePiece` tokenizer, whose special tokens swallow the white space after them, and no other (`llama-vocab.cpp`).
+fn name_of(base: &Path, metadata: &BTreeMap<String, Value>) -> String {
+    let name = base.file_name().map_or_else(|| "model".to_string(), |name| name.to_string_lossy().into_owned());
+    let text = |key: &str| metadata.get(key).and_then(Value::as_str);
+    let is_phi_3 = text("general.architecture") == Some("phi3") && text("tokenizer.ggml.model") == Some("llama");
+    let is_called_so = ["phi-3", "phi3"].iter().any(|called| name.to_lowercase().contains(called));
+    match (is_phi_3, is_called_so) {
+        (true, false) => format!("Phi-3 {name}"),
+        (false, true) => "model".to_string(),
+        _ => name,
+    }
 }
 
 /// ggml's number for a type.

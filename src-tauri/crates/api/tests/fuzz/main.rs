@@ -96,10 +96,13 @@ fn use_model(path: &Path) {
     }
     let _ = source.config.to_hugging_face();
     let _ = source.config.to_gguf();
-    let Ok(decoder) = Decoder::load(path, &Device::Cpu, BaseDtype::Auto) else { return };
-    let mut batch = Batch::new();
-    batch.push_pair(&[1, 20, 30], &[50, 60], &[80]);
-    let _ = decoder.token_logps(None, &batch);
+    // As it lies, and rounded on load.
+    for dtype in [BaseDtype::Auto, BaseDtype::Q4] {
+        let Ok(decoder) = Decoder::load(path, &Device::Cpu, dtype) else { continue };
+        let mut batch = Batch::new();
+        batch.push_pair(&[1, 20, 30], &[50, 60], &[80]);
+        let _ = decoder.token_logps(None, &batch);
+    }
 }
 
 fn use_tokenizer(path: &Path) {

@@ -152,13 +152,15 @@ impl Config {
             };
             same_kind && pairs(one).iter().zip(pairs(other)).all(|(one, other)| near(*one, other))
         };
-        let layers = match self.architecture {
+        let pairs = || self.layers.iter().zip(&read.layers);
+        let rotations = pairs().all(|(one, other)| one.rotation == other.rotation);
+        let windows = match self.architecture {
             // Within its context length.
-            Architecture::Mistral => self.layers.iter().all(|layer| {
-                layer.rotation == super::Rotation::Global
-                    && layer.window.is_none_or(|window| read.max_position_embeddings <= window)
-            }),
-            _ => self.layers == read.layers,
+            Architecture::Mistral => {
+                let context = read.max_position_embeddings;
+                self.layers.iter().all(|layer| layer.window.is_none_or(|window| context <= window))
+            }
+            _ => pairs().all(|(one, other)| one.window == other.window),
         };
         let locals = match (&self.local_rope, &read.local_rope) {
             (Some(one), Some(other)) => rope(one, other),
@@ -166,7 +168,8 @@ impl Config {
         };
         let checks = [
             ("head_dim", (self.head_dim, self.rotary_dim) == (read.head_dim, read.rotary_dim)),
-            ("layer_types", layers),
+            ("no_rope_layers", rotations),
+            ("layer_types", windows),
             ("query_pre_attn_scalar", near(self.attention_scale, read.attention_scale)),
             ("attn_logit_softcapping", near_or_none(self.attention_softcap, read.attention_softcap)),
             ("final_logit_softcapping", near_or_none(self.logit_softcap, read.logit_softcap)),

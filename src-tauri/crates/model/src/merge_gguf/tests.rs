@@ -179,6 +179,20 @@ fn a_folder_gets_the_metadata_of_its_configuration() {
 }
 
 #[test]
+fn only_models_with_phi_3s_tokenizer_are_called_so() {
+    let name = |folder: &str, architecture: &str, tokenizer: &str| {
+        let text = |text: &str| Value::String(text.to_string());
+        let keys = [("general.architecture", architecture), ("tokenizer.ggml.model", tokenizer)];
+        let metadata = keys.into_iter().map(|(key, value)| (key.to_string(), text(value))).collect();
+        name_of(Path::new(folder), &metadata)
+    };
+    assert_eq!(name("models/mine", "phi3", "llama"), "Phi-3 mine");
+    assert_eq!(name("models/Phi-3-mini", "phi3", "llama"), "Phi-3-mini");
+    assert_eq!(name("models/phi3", "phi3", "gpt2"), "model");
+    assert_eq!(name("models/mine", "llama", "llama"), "mine");
+}
+
+#[test]
 fn what_cannot_be_written_is_refused_and_leaves_nothing() {
     let scene = Scene::folder(&tiny());
     let adapter = scene.adapter(&["q_proj"]);
