@@ -64,7 +64,7 @@ fn a_training_step_stays_under_the_formula() {
         let said = String::from_utf8_lossy(&output.stdout);
         println!("{said}");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(said.matches("formula").count(), 4, "{said}");
+        assert_eq!(said.matches("formula").count(), 5, "{said}");
     }
 }
 
