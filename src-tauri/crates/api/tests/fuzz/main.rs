@@ -36,17 +36,13 @@ struct Place {
 
 impl Place {
     fn new(target: &str) -> Self {
-        match std::env::var_os("TIEBREAK_FUZZ_FOLDER") {
-            Some(folder) => {
-                let folder = PathBuf::from(folder).join(target);
-                fs::create_dir_all(&folder).unwrap();
-                Self { folder, _temporary: None }
-            }
-            None => {
-                let temporary = tempfile::tempdir().unwrap();
-                Self { folder: temporary.path().to_path_buf(), _temporary: Some(temporary) }
-            }
-        }
+        let Some(folder) = std::env::var_os("TIEBREAK_FUZZ_FOLDER") else {
+            let temporary = tempfile::tempdir().unwrap();
+            return Self { folder: temporary.path().to_path_buf(), _temporary: Some(temporary) };
+        };
+        let folder = PathBuf::from(folder).join(target);
+        fs::create_dir_all(&folder).unwrap();
+        Self { folder, _temporary: None }
     }
 }
 

@@ -78,13 +78,11 @@ impl Config {
     /// When the architecture is another one, when a key is missing or of the wrong type, when sizes are absurd or do
     /// not fit each other, and when a key asks for what is not implemented.
     pub fn from_gguf(path: &Path, header: &Header, rope: RopeTensors) -> Result<Self> {
-        let architecture = match header.metadata.get("general.architecture").and_then(Value::as_str) {
-            Some(name) => Architecture::from_gguf_name(name)?,
-            None => {
-                let what = "the key general.architecture is missing";
-                return Err(Error::config(path, what, "The file is no complete language model"));
-            }
+        let Some(name) = header.metadata.get("general.architecture").and_then(Value::as_str) else {
+            let what = "the key general.architecture is missing";
+            return Err(Error::config(path, what, "The file is no complete language model"));
         };
+        let architecture = Architecture::from_gguf_name(name)?;
         let metadata = Metadata { header, path, prefix: format!("{}.", architecture.gguf_name()), architecture };
         metadata.refuse_the_unknown()?;
         let has = |name: &str| header.tensors.iter().any(|tensor| tensor.name == name);
@@ -280,15 +278,13 @@ impl<'a> Metadata<'a> {
                 let pattern = self.optional_size("attention.sliding_window_pattern")?.unwrap_or(usual).max(1);
                 let window = Some(window.ok_or_else(|| self.missing("attention.sliding_window"))?);
                 let local = if self.architecture == Architecture::Gemma3 { Rotation::Local } else { Rotation::Global };
-                each(&|layer| match layer.is_multiple_of(pattern) {
-                    true => LayerAttention::FULL,
-                    false => LayerAttention { window, rotation: local },
-                })
+                let windowed = LayerAttention { window, rotation: local };
+                each(&|layer| if layer.is_multiple_of(pattern) { LayerAttention::FULL } else { windowed })
             }
             // llama.cpp has this interval in its code too.
-            Architecture::SmolLm3 => each(&|layer| match layer.is_multiple_of(4) {
-                true => LayerAttention { rotation: Rotation::None, ..LayerAttention::FULL },
-                false => LayerAttention::FULL,
+            Architecture::SmolLm3 => each(&|layer| LayerAttention {
+                rotation: if layer.is_multiple_of(4) { Rotation::None } else { Rotation::Global },
+                ..LayerAttention::FULL
             }),
             _ => each(&|_| LayerAttention { window, ..LayerAttention::FULL }),
         })

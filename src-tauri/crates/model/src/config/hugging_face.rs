@@ -178,11 +178,12 @@ impl Config {
                 why: "models of this family rotate whole heads".into(),
             });
         }
-        let gemma = matches!(architecture, Architecture::Gemma2 | Architecture::Gemma3);
-        let attention_scale = match gemma {
-            true => fields.number("query_pre_attn_scalar")?.unwrap_or(256.0),
-            false => head_dim as f64,
-        };
+        let (mut attention_scale, mut attention_softcap, mut logit_softcap) = (head_dim as f64, None, None);
+        if matches!(architecture, Architecture::Gemma2 | Architecture::Gemma3) {
+            attention_scale = fields.number("query_pre_attn_scalar")?.unwrap_or(256.0);
+            attention_softcap = fields.nullable_number("attn_logit_softcapping", defaults.attention_softcap)?;
+            logit_softcap = fields.nullable_number("final_logit_softcapping", defaults.logit_softcap)?;
+        }
         let biases = matches!(
             architecture,
             Architecture::Llama
@@ -210,14 +211,8 @@ impl Config {
             rms_norm_eps: fields.number("rms_norm_eps")?.unwrap_or(defaults.rms_norm_eps),
             layers,
             attention_scale: attention_scale.powf(-0.5),
-            attention_softcap: match gemma {
-                true => fields.nullable_number("attn_logit_softcapping", defaults.attention_softcap)?,
-                false => None,
-            },
-            logit_softcap: match gemma {
-                true => fields.nullable_number("final_logit_softcapping", defaults.logit_softcap)?,
-                false => None,
-            },
+            attention_softcap,
+            logit_softcap,
             rope: rotary.rope,
             local_rope: rotary.local_rope,
             tie_word_embeddings: fields.flag("tie_word_embeddings")?.unwrap_or(defaults.tie_word_embeddings),
