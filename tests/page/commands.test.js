@@ -171,6 +171,7 @@ test("exporting", async () => {
   await all({
     "Export adapter": written(/adapter$/),
     "Export merged weights": written(/merged$/),
+    "Export GGUF": written(/gguf$/),
     "Export report": written(/\.html$/),
     "Export labelled data": written(/labels\.jsonl$/),
     "Export pairs": written(/pairs\.jsonl$/),

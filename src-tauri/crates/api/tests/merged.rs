@@ -271,7 +271,8 @@ fn a_gguf_export_that_is_stopped_or_differs_leaves_nothing() {
     assert_eq!(scene.handed_out(), [""; 0]);
 }
 
-/// llama.cpp loads the merged models that were handed out (adapters: `gguf_families.rs`), cuts text as we do, and gives the log-probabilities that we find in the same file.
+/// llama.cpp loads the merged models that were handed out (adapters: `gguf_families.rs`), cuts text as we do, and gives the
+/// log-probabilities that we find in the same file.
 ///
 /// Tolerances per answer: llama.cpp keeps keys and values in f16 and multiplies f16 and quantised weights with activations
 /// of 8 bits (`Q8_0`, `Q8_K`), which errs by 0.4 % of a product's size: 0.02 nats per token for floats, 0.2 for blocks.

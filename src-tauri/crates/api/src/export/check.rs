@@ -93,7 +93,7 @@ impl AskedPairs {
 
     pub(super) fn live(&self, opened: &Opened, context: &mut Context) -> Result<Live> {
         let tuned = self.logps(&opened.decoder, opened.lora.as_ref(), "ask the run's model", context)?;
-        let base = self.logps(&opened.decoder, opened.reference.as_ref(), "ask the base model", context)?;
+        let base = self.logps(&opened.decoder, opened.reference.as_ref(), "ask the reference", context)?;
         Ok(Live { tuned, base })
     }
 
