@@ -296,7 +296,7 @@ export const SETTINGS: Setting[] = [
     key: "ref_adapter",
     group: "reference",
     kind: "text",
-    sentence: "Folder of an adapter, such as one of supervised fine-tuning, that makes the reference and is gone on from.",
+    sentence: "Folder of an adapter, such as one of supervised fine-tuning, that makes the reference and is gone on from: its own rank, scale and layers count then.",
     safe: "empty, or the adapter folder of a run of this model",
     absent: "none",
   },
