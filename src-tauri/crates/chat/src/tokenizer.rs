@@ -74,7 +74,11 @@ impl Tokenizer {
     }
 
     fn ids(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, Error> {
-        let encoding = self.inner.encode_fast(text, add_special_tokens).map_err(Error::tokenizer)?;
+        // A normaliser of a damaged tokenizer.json may run out of bounds in the library.
+        let encode = std::panic::AssertUnwindSafe(|| self.inner.encode_fast(text, add_special_tokens));
+        let encoding = std::panic::catch_unwind(encode)
+            .unwrap_or_else(|_| Err("its normaliser fails on this text".into()))
+            .map_err(Error::tokenizer)?;
         Ok(encoding.get_ids().to_vec())
     }
 

@@ -353,3 +353,16 @@ fn the_demo_model_is_read() {
         assert!((found - expected).abs() < 1e-7, "row {row}, column {column}: {found} against {expected}");
     }
 }
+
+/// Found by feeding damaged files: divisors of the rotary frequencies that are no list, here a matrix without columns.
+#[test]
+fn rotary_divisors_that_are_no_list_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.gguf");
+    let metadata = [("general.architecture".to_string(), gguf::Value::String("llama".into()))].into();
+    let tensor =
+        gguf::NewTensor { name: "rope_freqs.weight".into(), shape: vec![3, 0], block_type: gguf::BlockType(0) };
+    gguf::Writer::create(&path, &metadata, &[tensor]).unwrap().finish().unwrap();
+    let error = refused(&path).to_string();
+    assert!(error.contains("rope_freqs.weight") && error.contains("[3, 0]"), "{error}");
+}

@@ -98,3 +98,16 @@ fn damaged_folders_are_refused() {
     let said = Tokenizer::open(Path::new("no such model.gguf")).err().unwrap().to_string();
     assert!(said.contains("no such model.gguf"), "{said}");
 }
+
+/// Found by feeding damaged files: such a normaliser runs out of bounds in the library on some texts.
+#[test]
+fn a_normaliser_that_fails_is_an_error() {
+    let good = folder(&[]);
+    let text = std::fs::read_to_string(good.path().join("tokenizer.json")).unwrap();
+    let mut content: Value = serde_json::from_str(&text).unwrap();
+    content["normalizer"] = json!([""]);
+    let tokenizer = open(&[("tokenizer.json", content)]);
+    let tried = ["", " a <|im_end|>\n\nnaïve 🦀 123", "</s><unk>\u{0}"].map(|text| tokenizer.encode(text));
+    let said = tried.into_iter().find_map(Result::err).unwrap().to_string();
+    assert!(said.contains("normaliser"), "{said}");
+}

@@ -80,10 +80,14 @@ impl GgufFile {
             tensors: BTreeMap::new(),
         };
         let mut divisors = |name: &str| {
-            let read = |info| {
+            let read = |info: TensorInfo| {
+                let [count] = info.shape[..] else {
+                    let what = format!("\"{name}\" has the shape {:?} where a list is needed", info.shape);
+                    return Err(Error::config(path, what, "Download the file again"));
+                };
                 let entry = entry(info)?;
-                let mut divisors = vec![0f32; entry.rows()];
-                blocks::decode(entry.block, &this.read(&entry, 0..entry.rows())?, &mut divisors);
+                let mut divisors = vec![0f32; count];
+                blocks::decode(entry.block, &this.read(&entry, 0..count)?, &mut divisors);
                 Ok::<_, Error>(divisors)
             };
             found.remove(name).map(read).transpose()
