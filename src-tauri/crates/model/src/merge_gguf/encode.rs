@@ -1,15 +1,10 @@
 //! Numbers as the bytes of a block type.
 
-use candle_core::quantized::QTensor;
-use candle_core::{Device, Tensor};
 use gguf::NewTensor;
-use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::ops::blocks;
 use crate::weights::{FloatType, ggml_type};
-
-/// Numbers that one thread encodes at a time: a whole number of every kind of block.
-const CHUNK: usize = 1 << 16;
 
 /// Encodes whole rows of `tensor`.
 pub(super) fn encode(numbers: &[f32], tensor: &NewTensor) -> Result<Vec<u8>> {
@@ -32,12 +27,5 @@ pub(super) fn encode(numbers: &[f32], tensor: &NewTensor) -> Result<Vec<u8>> {
     }
     let unknown = || Error::BlockType { tensor: tensor.name.clone(), block: tensor.block_type.to_string() };
     let block = ggml_type(tensor.block_type).ok_or_else(unknown)?;
-    let parts = numbers
-        .par_chunks(CHUNK)
-        .map(|numbers| -> Result<Vec<u8>> {
-            let blocks = QTensor::quantize(&Tensor::from_slice(numbers, numbers.len(), &Device::Cpu)?, block)?;
-            Ok(blocks.data()?.into_owned())
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(parts.concat())
+    Ok(blocks::encode(block, numbers)?)
 }

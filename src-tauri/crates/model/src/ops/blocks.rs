@@ -1,15 +1,16 @@
-//! ggml's blocks of quantised numbers, decoded to f32.
+//! ggml's blocks of quantised numbers, decoded to f32 and encoded.
 //!
 //! A block holds 32 or 256 numbers of a row: small integers, and the scales (and minima) that they are multiplied with.
 //! Layouts are those of `ggml-common.h`. The arithmetic is candle's, operation by operation, so that the numbers are the
 //! same bits, whoever decodes them; here it goes over plain bytes, on all cores, straight to where the numbers are
 //! wanted.
 
-use candle_core::quantized::GgmlDType;
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Result, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// Numbers that one core decodes at a time.
+/// Numbers that one core takes at a time: a whole number of every kind of block.
 const NUMBERS_PER_PIECE: usize = 1 << 14;
 
 /// Bytes that so many numbers take in this format; `None` where they are no whole number of blocks.
@@ -25,6 +26,18 @@ pub fn decode(format: GgmlDType, raw: &[u8], numbers: &mut [f32]) {
         .par_chunks_mut(blocks * format.block_size())
         .zip(raw.par_chunks(blocks * format.type_size()))
         .for_each(|(numbers, raw)| decode_piece(format, raw, numbers));
+}
+
+/// Encodes whole blocks, by candle's own rounding.
+///
+/// # Errors
+/// When the numbers are no whole number of blocks.
+pub fn encode(format: GgmlDType, numbers: &[f32]) -> Result<Vec<u8>> {
+    let encode = |piece: &[f32]| -> Result<Vec<u8>> {
+        let piece = Tensor::from_slice(piece, piece.len(), &Device::Cpu)?;
+        Ok(QTensor::quantize(&piece, format)?.data()?.into_owned())
+    };
+    Ok(numbers.par_chunks(NUMBERS_PER_PIECE).map(encode).collect::<Result<Vec<_>>>()?.concat())
 }
 
 fn decode_piece(format: GgmlDType, raw: &[u8], numbers: &mut [f32]) {

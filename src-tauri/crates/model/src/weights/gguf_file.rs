@@ -7,13 +7,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::Tensor;
 use candle_core::quantized::GgmlDType;
-use gguf::{BlockType, TensorInfo};
+use candle_core::{DType, Device, Tensor};
+use gguf::{BlockType, Header, TensorInfo};
 
-use crate::config::{Architecture, Config, RopeTensors};
+use super::gguf_layout::{interleaved_heads, is_one_more, name_in_file, row_order};
+use crate::config::{Config, RopeTensors};
 use crate::error::{Error, Result};
 use crate::ops::blocks;
+use crate::weight::float_type;
 
 /// The block types that can be decoded, by the names of the GGUF specification.
 const BLOCK_TYPES: [(&str, GgmlDType); 15] = [
@@ -104,16 +106,8 @@ impl GgufFile {
                 return Err(Error::Shape { name: in_file, expected, found: info.shape });
             }
             let mut entry = entry(info)?;
-            if config.architecture.interleaves_rows_in_gguf() {
-                entry.interleaved_heads = if name.contains(".q_proj.") {
-                    Some(config.num_attention_heads)
-                } else if name.contains(".k_proj.") {
-                    Some(config.num_key_value_heads)
-                } else {
-                    None
-                };
-            }
-            entry.one_more = config.architecture.norms_from_one() && name.ends_with("norm.weight");
+            entry.interleaved_heads = interleaved_heads(&config, &name);
+            entry.one_more = is_one_more(&config, &name);
             this.tensors.insert(name, entry);
         }
         Ok((config, this, found.into_keys().collect()))
@@ -129,14 +123,16 @@ impl GgufFile {
         let entry = self.entry(name)?;
         match entry.interleaved_heads {
             None => self.read(entry, rows),
-            // Rows are whole numbers of blocks, so that their order changes without decoding them.
+            // Rows are whole numbers of blocks, so that their order changes without decoding them, and no row leaves its head.
             Some(heads) => {
-                let all = self.read(entry, 0..entry.rows())?;
-                let row = all.len() / entry.rows();
-                Ok(row_order(entry.rows(), heads, rows)
-                    .flat_map(|at| &all[at * row..(at + 1) * row])
-                    .copied()
-                    .collect())
+                let dim = (entry.rows() / heads).max(1);
+                let first = rows.start / dim * dim;
+                let whole = first..rows.end.next_multiple_of(dim).min(entry.rows());
+                let count = whole.len();
+                let read = self.read(entry, whole)?;
+                let row = read.len() / count.max(1);
+                let places = row_order(entry.rows(), heads, rows).map(|at| at - first);
+                Ok(places.flat_map(|at| &read[at * row..(at + 1) * row]).copied().collect())
             }
         }
     }
@@ -176,114 +172,20 @@ impl Entry {
 }
 
 fn entry(info: TensorInfo) -> Result<Entry> {
-    let name = info.block_type.name().to_string();
-    match BLOCK_TYPES.iter().find(|(readable, _)| *readable == name) {
-        Some(&(_, block)) => Ok(Entry { info, block, interleaved_heads: None, one_more: false }),
-        None => Err(Error::BlockType { tensor: info.name, block: name }),
+    match ggml_type(info.block_type) {
+        Some(block) => Ok(Entry { info, block, interleaved_heads: None, one_more: false }),
+        None => Err(Error::BlockType { tensor: info.name, block: info.block_type.to_string() }),
     }
 }
 
-/// The name in a GGUF file of the tensor that Hugging Face calls `name`.
-pub(crate) fn name_in_file(architecture: Architecture, name: &str) -> String {
-    const OUTSIDE_LAYERS: [(&str, &str); 3] =
-        [("model.embed_tokens", "token_embd"), ("model.norm", "output_norm"), ("lm_head", "output")];
-    const IN_LAYERS: [(&str, &str); 13] = [
-        ("input_layernorm", "attn_norm"),
-        ("self_attn.q_proj", "attn_q"),
-        ("self_attn.k_proj", "attn_k"),
-        ("self_attn.v_proj", "attn_v"),
-        ("self_attn.qkv_proj", "attn_qkv"),
-        ("self_attn.q_norm", "attn_q_norm"),
-        ("self_attn.k_norm", "attn_k_norm"),
-        ("self_attn.o_proj", "attn_output"),
-        ("mlp.gate_proj", "ffn_gate"),
-        ("mlp.up_proj", "ffn_up"),
-        // Gate and rest in one, under the name of the rest.
-        ("mlp.gate_up_proj", "ffn_up"),
-        ("mlp.down_proj", "ffn_down"),
-        ("post_feedforward_layernorm", "post_ffw_norm"),
-    ];
-    let translate = |table: &[(&str, &str)], module: &str| {
-        table
-            .iter()
-            .find(|(theirs, _)| *theirs == module)
-            .map_or_else(|| module.to_string(), |(_, ours)| (*ours).to_string())
-    };
-    let norms = architecture.layer_norms();
-    let (module, suffix) = name.rsplit_once('.').unwrap_or((name, "weight"));
-    match module.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.')) {
-        Some((layer, module)) if module == norms.mlp => format!("blk.{layer}.ffn_norm.{suffix}"),
-        Some((layer, module)) if Some(module) == norms.attention_output => {
-            format!("blk.{layer}.post_attention_norm.{suffix}")
-        }
-        Some((layer, module)) => format!("blk.{layer}.{}.{suffix}", translate(&IN_LAYERS, module)),
-        None => format!("{}.{suffix}", translate(&OUTSIDE_LAYERS, module)),
-    }
-}
-
-/// Undoes the `permute` of llama.cpp's `convert_hf_to_gguf.py`: its rotary embedding turns neighbouring rows of a head,
-/// Hugging Face's turns row `i` with row `i + head_dim / 2`. For these of Hugging Face's rows their places in the file.
-fn row_order(rows: usize, heads: usize, wanted: Range<usize>) -> impl Iterator<Item = usize> {
-    let dim = (rows / heads.max(1)).max(1);
-    let half = (dim / 2).max(1);
-    wanted.map(move |row| {
-        let (head, inside) = (row / dim, row % dim);
-        head * dim + inside % half * 2 + inside / half
-    })
-}
-
-/// The same for all rows of a weight `[heads · head_dim, in]` or of a bias at once.
-pub(super) fn rows_of_hugging_face(tensor: &Tensor, heads: usize) -> candle_core::Result<Tensor> {
-    let shape = tensor.shape().clone();
-    let rest: usize = shape.dims()[1..].iter().product();
-    let half = shape.dims()[0] / heads / 2;
-    tensor.reshape((heads, half, 2, rest))?.transpose(1, 2)?.contiguous()?.reshape(shape)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_of_llama_cpp() {
-        for (theirs, ours) in [
-            ("model.embed_tokens.weight", "token_embd.weight"),
-            ("model.norm.weight", "output_norm.weight"),
-            ("lm_head.weight", "output.weight"),
-            ("model.layers.0.input_layernorm.weight", "blk.0.attn_norm.weight"),
-            ("model.layers.11.self_attn.q_proj.bias", "blk.11.attn_q.bias"),
-            ("model.layers.2.self_attn.o_proj.weight", "blk.2.attn_output.weight"),
-            ("model.layers.2.post_attention_layernorm.weight", "blk.2.ffn_norm.weight"),
-            ("model.layers.2.mlp.down_proj.weight", "blk.2.ffn_down.weight"),
-        ] {
-            assert_eq!(name_in_file(Architecture::Llama, theirs), ours);
-        }
-        for (architecture, theirs, ours) in [
-            (
-                Architecture::Gemma2,
-                "model.layers.1.post_attention_layernorm.weight",
-                "blk.1.post_attention_norm.weight",
-            ),
-            (Architecture::Gemma2, "model.layers.1.pre_feedforward_layernorm.weight", "blk.1.ffn_norm.weight"),
-            (Architecture::Gemma3, "model.layers.1.post_feedforward_layernorm.weight", "blk.1.post_ffw_norm.weight"),
-            (Architecture::Gemma3, "model.layers.1.self_attn.q_norm.weight", "blk.1.attn_q_norm.weight"),
-            (Architecture::Phi3, "model.layers.3.self_attn.qkv_proj.weight", "blk.3.attn_qkv.weight"),
-            (Architecture::Phi3, "model.layers.3.mlp.gate_up_proj.weight", "blk.3.ffn_up.weight"),
-            (Architecture::Phi3, "model.layers.3.post_attention_layernorm.weight", "blk.3.ffn_norm.weight"),
-        ] {
-            assert_eq!(name_in_file(architecture, theirs), ours);
-        }
-    }
-
-    /// Two heads of four rows. `permute` of `convert_hf_to_gguf.py` stores each head's rows as 0, 2, 1, 3.
-    #[test]
-    fn interleaved_rows_come_back_in_order() {
-        let stored = [0, 2, 1, 3, 4, 6, 5, 7];
-        let rows: Vec<i32> = row_order(8, 2, 0..8).map(|at| stored[at]).collect();
-        assert_eq!(rows, [0, 1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(row_order(8, 2, 5..7).map(|at| stored[at]).collect::<Vec<_>>(), [5, 6]);
-        // A head of six: 0, 3, 1, 4, 2, 5.
-        assert_eq!(row_order(6, 1, 0..6).collect::<Vec<_>>(), [0, 2, 4, 1, 3, 5]);
-    }
+/// Reads a tensor of plain floats from the file at `path`, as it lies there.
+pub(crate) fn read_floats(path: &Path, header: &Header, info: &TensorInfo) -> Result<Tensor> {
+    let other = || Error::BlockType { tensor: info.name.clone(), block: info.block_type.to_string() };
+    let dtype = ggml_type(info.block_type).and_then(float_type).ok_or_else(other)?;
+    // The header has been checked: the tensor lies inside the file.
+    let mut bytes = vec![0; info.bytes as usize];
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    file.seek(SeekFrom::Start(header.data_offset + info.offset)).map_err(Error::io(path))?;
+    file.read_exact(&mut bytes).map_err(Error::io(path))?;
+    Ok(Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?.to_dtype(DType::F32)?)
 }

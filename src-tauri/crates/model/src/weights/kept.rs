@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -16,9 +16,6 @@ use crate::error::{Error, Result};
 use crate::memory::ModelSize;
 use crate::ops::blocks;
 use crate::weight::{Weight, float_type, rows_per_piece};
-
-/// Numbers of a matrix that one core quantises at a time, where a row is not longer.
-const NUMBERS_PER_CORE: usize = 1 << 14;
 
 /// The tensors of a file, and how each matrix among them is kept.
 pub(super) struct Matrices {
@@ -111,7 +108,7 @@ impl Matrices {
             kept => {
                 let mut all = Vec::with_capacity(blocks::bytes_of(kept, count).unwrap_or(0));
                 for piece in pieces {
-                    quantise(name, kept, &piece?, columns, &mut all)?;
+                    quantise(name, kept, &piece?, &mut all)?;
                 }
                 return Weight::blocks(kept, all, expected, device);
             }
@@ -155,17 +152,10 @@ fn other_shape(name: &str, (rows, columns): (usize, usize), found: &[usize]) -> 
 }
 
 /// Appends the blocks of these rows.
-fn quantise(name: &str, format: GgmlDType, numbers: &[f32], columns: usize, into: &mut Vec<u8>) -> Result<()> {
+fn quantise(name: &str, format: GgmlDType, numbers: &[f32], into: &mut Vec<u8>) -> Result<()> {
     if numbers.par_iter().any(|x| !x.is_finite()) {
         return Err(Error::NonFinite { what: format!("a weight of \"{name}\"") });
     }
-    let rows = (NUMBERS_PER_CORE / columns).max(1);
-    let parts = numbers.par_chunks(rows * columns).map(|part| {
-        let tensor = Tensor::from_slice(part, (part.len() / columns, columns), &Device::Cpu)?;
-        Ok::<_, Error>(QTensor::quantize(&tensor, format)?.data()?.into_owned())
-    });
-    for part in parts.collect::<Result<Vec<_>>>()? {
-        into.extend_from_slice(&part);
-    }
+    into.extend(blocks::encode(format, numbers)?);
     Ok(())
 }

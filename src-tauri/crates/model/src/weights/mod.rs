@@ -24,8 +24,8 @@ use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 
 pub use gguf_file::readable_block_types;
-pub(crate) use gguf_file::{ggml_type, name_in_file};
-pub(crate) use gguf_layout::{as_in_file, changes_in_file, read_floats, rows_as_in_file, rows_of_file};
+pub(crate) use gguf_file::{ggml_type, read_floats};
+pub(crate) use gguf_layout::{as_in_file, changes_in_file, name_in_file, rows_as_in_file, rows_of_file};
 pub(crate) use safetensors_file::SafetensorsFile;
 pub use safetensors_writer::FloatType;
 pub(crate) use safetensors_writer::{index, shards};
