@@ -139,6 +139,15 @@ impl Batch {
         self.ids.len()
     }
 
+    /// Sums one number for each of [`Batch::targets`], in their order, by sequence.
+    pub fn sum_by_sequence(&self, numbers: impl IntoIterator<Item = f64>) -> Vec<f64> {
+        let mut sums = vec![0.0; self.sequences];
+        for (target, number) in self.targets.iter().zip(numbers) {
+            sums[target.sequence as usize] += number;
+        }
+        sums
+    }
+
     /// Scored response tokens of each sequence.
     pub fn target_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.sequences];

@@ -204,7 +204,7 @@ impl Decoder {
     /// # Errors
     /// When the device runs out of memory or a token id is outside the vocabulary.
     pub fn logps(&self, lora: Option<&Lora>, batch: &Batch) -> Result<Vec<f64>> {
-        Ok(sum_by_sequence(&self.token_logps(lora, batch)?, batch))
+        Ok(batch.sum_by_sequence(self.token_logps(lora, batch)?))
     }
 
     /// Log-probability of each response token, in the order of [`Batch::targets`]; with `lora` off, the reference.
@@ -252,7 +252,7 @@ impl Decoder {
             let (tokens, saved) = self.head.forward(&x, batch, pass, true)?;
             (tokens, Some(saved))
         };
-        let logps = sum_by_sequence(&tokens.logps, batch);
+        let logps = batch.sum_by_sequence(tokens.logps.iter().copied());
         Ok(Trace { batch: batch.clone(), layers, head, tokens, logps, dropout: options.dropout })
     }
 
@@ -421,12 +421,4 @@ impl LayerVars<'_> {
 fn places<'a>(all: &'a mut [Vec<LayerCache>], new: &[(usize, &[u32])], layer: usize) -> Vec<&'a mut LayerCache> {
     let mut wanted = new.iter().map(|(sequence, _)| *sequence).peekable();
     all.iter_mut().enumerate().filter_map(|(i, layers)| wanted.next_if_eq(&i).map(|_| &mut layers[layer])).collect()
-}
-
-fn sum_by_sequence(token_logps: &[f64], batch: &Batch) -> Vec<f64> {
-    let mut sums = vec![0.0; batch.sequences()];
-    for (target, logp) in batch.targets().iter().zip(token_logps) {
-        sums[target.sequence as usize] += logp;
-    }
-    sums
 }

@@ -33,7 +33,7 @@ impl Counting {
     /// Log-probability of each answer of a packed microbatch, from those of its tokens.
     pub fn sums(self, batch: &Batch, token_logps: &[f64]) -> Vec<f64> {
         let weighted = self.of_tokens(batch).into_iter().zip(token_logps).map(|(weight, logp)| weight * logp);
-        sum_by_sequence(batch, weighted)
+        batch.sum_by_sequence(weighted)
     }
 
     /// The references of a packed microbatch's pairs, from the log-probabilities of its tokens.
@@ -41,14 +41,6 @@ impl Counting {
         let sums = self.sums(batch, token_logps);
         sums.chunks_exact(2).map(|pair| ReferenceLogps { chosen: pair[0], rejected: pair[1] }).collect()
     }
-}
-
-fn sum_by_sequence(batch: &Batch, tokens: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut sums = vec![0.0; batch.sequences()];
-    for (target, number) in batch.targets().iter().zip(tokens) {
-        sums[target.sequence as usize] += number;
-    }
-    sums
 }
 
 /// What the losses need of a microbatch.
@@ -76,7 +68,7 @@ impl Scores {
         policy: &TokenScores,
         pairs: impl Iterator<Item = (&'a Example, &'a ReferenceLogps)>,
     ) -> Self {
-        let whole = sum_by_sequence(batch, policy.logps.iter().copied());
+        let whole = batch.sum_by_sequence(policy.logps.iter().copied());
         let logps = counting.sums(batch, &policy.logps);
         let sequences = batch.targets().iter().map(|target| target.sequence as usize);
         let tokens = counting.of_tokens(batch).into_iter().zip(sequences).collect();
@@ -132,7 +124,7 @@ impl Scores {
 /// weights so that an answer sampled from the policy weighs about 1.
 fn pair_weights(batch: &Batch, policy: &TokenScores) -> Vec<f64> {
     let aligned = policy.logps.iter().zip(&policy.log_sum_squares).map(|(logp, squares)| logp - squares);
-    let means = sum_by_sequence(batch, aligned).into_iter().zip(batch.target_counts());
+    let means = batch.sum_by_sequence(aligned).into_iter().zip(batch.target_counts());
     let weights: Vec<f64> = means.map(|(sum, count)| (sum / count.max(1) as f64).exp()).collect();
     weights.chunks_exact(2).map(|pair| pair[0] * pair[1]).collect()
 }
