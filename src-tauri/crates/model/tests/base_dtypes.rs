@@ -103,23 +103,7 @@ fn dense(path: &Path, kept: BaseDtype, dtype: DType) -> Decoder {
 fn a_gguf_file_of_any_block_type_computes_as_it_lies_what_it_computes_as_f32_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tiny.gguf");
-    for block in [
-        GgmlDType::F32,
-        GgmlDType::F16,
-        GgmlDType::BF16,
-        GgmlDType::Q4_0,
-        GgmlDType::Q4_1,
-        GgmlDType::Q5_0,
-        GgmlDType::Q5_1,
-        GgmlDType::Q8_0,
-        GgmlDType::Q8_1,
-        GgmlDType::Q2K,
-        GgmlDType::Q3K,
-        GgmlDType::Q4K,
-        GgmlDType::Q5K,
-        GgmlDType::Q6K,
-        GgmlDType::Q8K,
-    ] {
+    for block in testkit::BLOCK_TYPES {
         for tiny in [wide(), TinyLlama { tied: false, biases: true, ..wide() }] {
             tiny.write_gguf(&path, block).unwrap();
             let (stored, expanded) = (load(&path, BaseDtype::Auto), load(&path, BaseDtype::F32));

@@ -95,23 +95,7 @@ fn every_block_type_is_decoded() {
         tied: false,
         ..TinyLlama::default()
     };
-    for block in [
-        GgmlDType::F32,
-        GgmlDType::F16,
-        GgmlDType::BF16,
-        GgmlDType::Q4_0,
-        GgmlDType::Q4_1,
-        GgmlDType::Q5_0,
-        GgmlDType::Q5_1,
-        GgmlDType::Q8_0,
-        GgmlDType::Q8_1,
-        GgmlDType::Q2K,
-        GgmlDType::Q3K,
-        GgmlDType::Q4K,
-        GgmlDType::Q5K,
-        GgmlDType::Q6K,
-        GgmlDType::Q8K,
-    ] {
+    for block in testkit::BLOCK_TYPES {
         let path = dir.path().join("tiny.gguf");
         let expected = tiny.write_gguf(&path, block).unwrap();
         let found = numbers(&open(&path).unwrap());

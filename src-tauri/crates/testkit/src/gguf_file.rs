@@ -12,6 +12,25 @@ use crate::TinyLlama;
 use crate::llama::{CONTEXT, NORM_EPS, ROPE_THETA};
 use crate::tokenizer::{BEGIN, CHAT_TEMPLATE, END, PAD, SPECIAL_TOKENS, tokens};
 
+/// Every block type that is read.
+pub const BLOCK_TYPES: [GgmlDType; 15] = [
+    GgmlDType::F32,
+    GgmlDType::F16,
+    GgmlDType::BF16,
+    GgmlDType::Q4_0,
+    GgmlDType::Q4_1,
+    GgmlDType::Q5_0,
+    GgmlDType::Q5_1,
+    GgmlDType::Q8_0,
+    GgmlDType::Q8_1,
+    GgmlDType::Q2K,
+    GgmlDType::Q3K,
+    GgmlDType::Q4K,
+    GgmlDType::Q5K,
+    GgmlDType::Q6K,
+    GgmlDType::Q8K,
+];
+
 /// llama.cpp's codes for kinds of tokens.
 const NORMAL: i32 = 1;
 const CONTROL: i32 = 3;

@@ -9,6 +9,7 @@ mod llama;
 mod pairs;
 mod tokenizer;
 
+pub use gguf_file::BLOCK_TYPES;
 pub use llama::TinyLlama;
 pub use pairs::pairs;
 pub use tokenizer::{BEGIN, END, PAD, SPECIAL_TOKENS, byte_id};

@@ -263,29 +263,11 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use std::borrow::Cow;
 
-    const FORMATS: [GgmlDType; 15] = [
-        GgmlDType::F32,
-        GgmlDType::F16,
-        GgmlDType::BF16,
-        GgmlDType::Q4_0,
-        GgmlDType::Q4_1,
-        GgmlDType::Q5_0,
-        GgmlDType::Q5_1,
-        GgmlDType::Q8_0,
-        GgmlDType::Q8_1,
-        GgmlDType::Q2K,
-        GgmlDType::Q3K,
-        GgmlDType::Q4K,
-        GgmlDType::Q5K,
-        GgmlDType::Q6K,
-        GgmlDType::Q8K,
-    ];
-
     /// Every pattern of bits can stand in a file: random bytes, more of them than one core takes at a time.
     #[test]
     fn numbers_are_candle_s_bit_for_bit_whatever_the_bytes_are() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        for format in FORMATS {
+        for format in testkit::BLOCK_TYPES {
             let blocks = 3 * NUMBERS_PER_PIECE / format.block_size() + 7;
             let count = blocks * format.block_size();
             let mut raw = vec![0u32; (blocks * format.type_size()).div_ceil(4)];
