@@ -1,11 +1,12 @@
 // `tiebreak serve` as a process: started on folders of its own, killed, started again.
 
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { remove } from "../folder.mjs";
 
 const repository = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/tiebreak-target");
@@ -75,7 +76,7 @@ export class Machine {
         // It has ended by itself meanwhile.
       }
     }
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    await remove(this.folder);
   }
 
   /** Asks the server as the page does. */

@@ -1,11 +1,12 @@
 // The real window: it opens on the demo, labels by key, trains, is closed and opened again while a run goes on.
 
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { remove } from "../folder.mjs";
 import { KEYS, screen, until, Window } from "./driver.js";
 
 const repository = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -24,10 +25,10 @@ before(async () => {
     TIEBREAK_DATA: join(folder, "data"), TIEBREAK_PROJECTS: join(folder, "projects"), TIEBREAK_CACHE: join(folder, "cache"),
   };
 });
-after(() => {
+after(async () => {
   xvfb?.end();
   // What WebKit started ends a moment later than the window, and writes until then.
-  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
+  await remove(folder);
 });
 
 const judged = (window) => window.run("return document.querySelector(\"progress[aria-label='Items judged']\")?.value ?? null;");
