@@ -104,7 +104,12 @@ fn hand_out(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBoo
 }
 
 fn choice(model: &Path, adapter: Option<PathBuf>) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: BaseDtype::F32 }
+    ModelChoice {
+        model: model.to_path_buf(),
+        adapter,
+        device: testkit::device_name().parse().unwrap(),
+        dtype: BaseDtype::F32,
+    }
 }
 
 fn quietly<T>(work: impl FnOnce(&mut Context) -> T) -> T {

@@ -45,17 +45,17 @@ fn lora(decoder: &Decoder) -> Lora {
     let target_modules = TargetModules::Names(names);
     let config = LoraConfig { r: 3, lora_alpha: 4.5, target_modules, ..LoraConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(6);
-    let mut lora = Lora::init(&config, decoder.linears(), &mut rng, decoder.dtype(), &Device::Cpu).unwrap();
+    let mut lora = Lora::init(&config, decoder.linears(), &mut rng, decoder.dtype(), decoder.device()).unwrap();
     for parameter in lora.parameters_mut() {
         let noise: Vec<f32> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.1..0.1)).collect();
-        let noise = Tensor::from_vec(noise, parameter.shape(), &Device::Cpu).unwrap();
+        let noise = Tensor::from_vec(noise, parameter.shape(), decoder.device()).unwrap();
         *parameter = (&*parameter + noise.to_dtype(parameter.dtype()).unwrap()).unwrap();
     }
     lora
 }
 
 fn flat(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    tensor.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 /// Everything that a decoder computes: log-probabilities with the adapter off and on, its gradients, and logits of a text
@@ -85,18 +85,18 @@ fn computed(decoder: &Decoder, recompute: bool) -> Computed {
 }
 
 fn load(path: &Path, dtype: BaseDtype) -> Decoder {
-    Decoder::load(path, &Device::Cpu, dtype).unwrap()
+    Decoder::load(path, testkit::device(), dtype).unwrap()
 }
 
 /// The numbers that a base keeps, in a decoder that keeps them as floats of this type.
 fn dense(path: &Path, kept: BaseDtype, dtype: DType) -> Decoder {
-    let source = weights::open(path, kept, &Device::Cpu).unwrap();
+    let source = weights::open(path, kept, testkit::device_for(dtype)).unwrap();
     let read = |(name, shape): (String, Vec<usize>)| {
         let tensor = source.vars.get(shape, &name).unwrap().to_dtype(dtype).unwrap();
         (name, tensor)
     };
     let tensors: HashMap<_, _> = source.config.tensors().into_iter().map(read).collect();
-    Decoder::new(source.config.clone(), &VarBuilder::from_tensors(tensors, dtype, &Device::Cpu)).unwrap()
+    Decoder::new(source.config.clone(), &VarBuilder::from_tensors(tensors, dtype, testkit::device_for(dtype))).unwrap()
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn gradients_through_blocks_and_halves_equal_finite_differences() {
                     let parameter = lora.parameters_mut().swap_remove(i);
                     let mut data = flat(parameter);
                     data[element] += by;
-                    *parameter = Tensor::from_vec(data, parameter.shape(), &Device::Cpu).unwrap();
+                    *parameter = Tensor::from_vec(data, parameter.shape(), double.device()).unwrap();
                     value(&lora)
                 };
                 let expected = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
@@ -216,7 +216,7 @@ fn what_a_base_takes_is_known_before_it_is_read_and_is_what_its_type_says() {
         (BaseDtype::Q8, 34.0 / 32.0, 2),
         (BaseDtype::Q4, 4.5 / 8.0, 2),
     ] {
-        let source = weights::open(dir.path(), dtype, &Device::Cpu).unwrap();
+        let source = weights::open(dir.path(), dtype, testkit::device()).unwrap();
         let size = source.size();
         let config = &source.config;
         let read = |(name, shape): (String, Vec<usize>)| match shape[..] {
@@ -240,7 +240,7 @@ fn blocks_are_not_rounded_again_and_weights_that_cannot_be_kept_are_refused_by_n
     let path = dir.path().join("tiny.gguf");
     wide().write_gguf(&path, GgmlDType::Q6K).unwrap();
     for dtype in [BaseDtype::Q4, BaseDtype::Q8] {
-        let error = weights::open(&path, dtype, &Device::Cpu).err().unwrap().to_string();
+        let error = weights::open(&path, dtype, testkit::device()).err().unwrap().to_string();
         assert!(error.contains("Q6K") && error.contains("dtype = \"auto\""), "{error}");
     }
     // Float tensors of a GGUF file are quantised as those of safetensors are.
@@ -254,11 +254,11 @@ fn blocks_are_not_rounded_again_and_weights_that_cannot_be_kept_are_refused_by_n
         let name = "model.layers.1.mlp.up_proj.weight";
         let mut numbers: Vec<f32> = tensors[name].flatten_all().unwrap().to_vec1().unwrap();
         numbers[777] = value;
-        tensors.insert(name.into(), Tensor::from_vec(numbers, (160, 96), &Device::Cpu).unwrap());
+        tensors.insert(name.into(), Tensor::from_vec(numbers, (160, 96), testkit::device()).unwrap());
         let folder = dir.path().join(dtype.name());
         odd().write_folder(&folder).unwrap();
         candle_core::safetensors::save(&tensors, folder.join("model.safetensors")).unwrap();
-        let error = Decoder::load(&folder, &Device::Cpu, dtype).err().unwrap();
+        let error = Decoder::load(&folder, testkit::device(), dtype).err().unwrap();
         assert!(matches!(error, Error::TooLarge { .. } | Error::NonFinite { .. }));
         assert!(error.to_string().contains(named) && error.to_string().contains(name), "{error}");
     }

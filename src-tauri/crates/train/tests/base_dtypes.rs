@@ -59,7 +59,7 @@ fn stopped_and_resumed_a_run_on_any_base_is_the_same_byte_for_byte() {
         assert!(adapter(&resumed.output_dir) == adapter(&whole.output_dir), "{dtype}");
         assert_eq!(steps(&resumed.output_dir), steps(&whole.output_dir), "{dtype}");
         let told = read_events(&whole.output_dir).into_iter().any(|event| {
-            matches!(event, Event::Warning { message } if message.contains("2 matrices stay in the float type"))
+            matches!(event, Event::Warning { message } if message.contains("2 matrices are kept in the float type"))
         });
         assert_eq!(told, matches!(dtype, BaseDtype::Q8 | BaseDtype::Q4), "{dtype}");
         adapters.push(adapter(&whole.output_dir).0);

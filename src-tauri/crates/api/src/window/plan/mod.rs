@@ -15,8 +15,8 @@ use super::types::{FigureView, PlanRun, RunPlan, RunRequest, RunSettings, Theme}
 use super::{Backend, figures};
 use crate::error::{Error, Result};
 use chat::Limits;
-use model::LoraConfig;
 use model::memory::available_bytes;
+use model::{DeviceChoice, LoraConfig};
 use plot::{Histogram, Limit};
 use prefs::split;
 use std::path::Path;
@@ -103,7 +103,8 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         config.lora.check_patterns(&size.config.linears())?;
     }
     plan.memory_needed = memory::needed(&config, &size, &kept)?;
-    plan.memory_free = available_bytes();
+    // The formula is that of the CPU's kernels and memory.
+    plan.memory_free = if backend.device() == DeviceChoice::Cpu { available_bytes() } else { None };
     plan.fits = plan.memory_free.is_none_or(|free| plan.memory_needed <= free);
     let lengths: Vec<Length> = trained.iter().map(|(_, length)| *length).collect();
     plan.advice = match plan.memory_free {

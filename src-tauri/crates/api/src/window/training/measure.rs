@@ -82,7 +82,7 @@ fn take_steps(working: &Working, model: &Path, request: &RunRequest, train: Vec<
     (settings.max_steps, settings.gradient_accumulation_steps) = (STEPS as i64, 1);
     (settings.save_steps, settings.eval_steps, settings.logging_steps, settings.shuffle) = (0, 0, 1, false);
     (settings.load_best_model_at_end, settings.early_stopping_patience) = (false, None);
-    write_run(place.path(), model, &request, &Parts { train, held_out: Vec::new() })?;
+    write_run(place.path(), model, &request, &Parts { train, held_out: Vec::new() }, backend.device())?;
     backend.release_model();
     backend.training().workers.start(&backend.program(), place.path())?;
     let watched = watch(working, place.path());
