@@ -127,7 +127,7 @@ pub struct RunConfig {
     pub resume_from_checkpoint: Resume,
     /// Where the pairs are.
     pub data: DataConfig,
-    /// The adapter; with `init_adapter` that adapter's own settings are used, except `lora_dropout`.
+    /// The adapter; with `init_adapter` or `ref_adapter` that adapter's own settings count, and none of these.
     pub lora: LoraConfig,
 }
 

@@ -7,7 +7,7 @@ use super::settings::{config_of, settings_of};
 use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
-use model::DeviceChoice;
+use model::{DeviceChoice, LoraConfig};
 use prefs::{Pair, jsonl, split};
 use runs::State;
 use std::path::{Path, PathBuf};
@@ -89,6 +89,17 @@ pub(crate) fn with_adapters(backend: &Backend, request: &RunRequest) -> Result<R
         *adapter = backend.allowed(Path::new(adapter))?.display().to_string();
     }
     Ok(request)
+}
+
+/// The settings of the adapter that training starts from, which count instead of those asked for. The request's adapters
+/// are where [`with_adapters`] found them.
+///
+/// # Errors
+/// When the adapter's settings cannot be read.
+pub(crate) fn adapter_settings(request: &RunRequest) -> Result<Option<LoraConfig>> {
+    let RunSettings { init_adapter, ref_adapter, .. } = &request.settings;
+    let folder = init_adapter.as_ref().or(ref_adapter.as_ref());
+    Ok(folder.map(|folder| model::adapter::read_config(Path::new(folder))).transpose()?)
 }
 
 /// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.
