@@ -76,7 +76,7 @@ fn each<const BYTES: usize, const COUNT: usize>(
 }
 
 /// The f16 at this byte.
-pub(crate) fn half(block: &[u8], at: usize) -> f32 {
+fn half(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 

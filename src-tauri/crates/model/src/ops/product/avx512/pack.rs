@@ -1,12 +1,13 @@
 //! The two sides of a product, laid as the kernel reads them: pair after pair of numbers that are added up, and of each
 //! pair the rows of a tile, or the columns of a panel, side by side.
 
-use super::read::{self, WIDE};
+use super::read::{self, Stored, WIDE};
 use super::{PANEL, mask};
 use crate::ops::product::numbers::Numbers;
+use candle_core::quantized::GgmlDType;
 use half::bf16;
 use std::arch::x86_64::{
-    __m512i, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_permutex2var_epi16, _mm512_set1_epi16,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_permutex2var_epi16,
     _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
     _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
@@ -53,17 +54,27 @@ pub(in super::super) unsafe fn rows(
     for half in [0, 16] {
         let first = (rows.start + half).min(rows.end);
         let rows = first..(first + 16).min(rows.end);
-        if w.block() <= WIDE {
-            half_of_rows(w, columns, rows, part.clone(), &mut panel[half..]);
-            continue;
-        }
-        let mut decoded = [bf16::ZERO; 16 * BLOCK];
-        for start in part.clone().step_by(BLOCK) {
-            for (row, decoded) in rows.clone().zip(decoded.as_chunks_mut::<BLOCK>().0) {
-                block(w, row * columns + start, decoded);
+        let (part, to) = (part.clone(), &mut panel[half..]);
+        match w {
+            Numbers::F32(w) => half_of_rows(w, columns, rows, part, to),
+            Numbers::F16(w) => half_of_rows(w, columns, rows, part, to),
+            Numbers::Bf16(w) => half_of_rows(w, columns, rows, part, to),
+            Numbers::Blocks(GgmlDType::Q4_0, w) => half_of_rows(read::Q4_0(w), columns, rows, part, to),
+            Numbers::Blocks(GgmlDType::Q4_1, w) => half_of_rows(read::Q4_1(w), columns, rows, part, to),
+            Numbers::Blocks(GgmlDType::Q8_0, w) => half_of_rows(read::Q8_0(w), columns, rows, part, to),
+            Numbers::Blocks(format, w) if format.block_size() <= WIDE => {
+                half_of_rows(read::Other(format, w), columns, rows, part, to);
             }
-            let panel = &mut panel[(start - part.start) / 2 * PANEL + half..];
-            half_of_rows(Numbers::Bf16(&decoded), BLOCK, 0..rows.len(), 0..BLOCK, panel);
+            Numbers::Blocks(format, w) => {
+                let mut decoded = [bf16::ZERO; 16 * BLOCK];
+                for start in part.clone().step_by(BLOCK) {
+                    for (row, decoded) in rows.clone().zip(decoded.as_chunks_mut::<BLOCK>().0) {
+                        block(format, w, row * columns + start, decoded);
+                    }
+                    let to = &mut to[(start - part.start) / 2 * PANEL..];
+                    half_of_rows(&decoded[..], BLOCK, 0..rows.len(), 0..BLOCK, to);
+                }
+            }
         }
     }
 }
@@ -71,12 +82,24 @@ pub(in super::super) unsafe fn rows(
 /// Up to sixteen rows, to every second sixteen pairs of `panel`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-fn half_of_rows(w: Numbers, columns: usize, rows: Range<usize>, part: Range<usize>, panel: &mut [u32]) {
+fn half_of_rows(w: impl Stored, columns: usize, rows: Range<usize>, part: Range<usize>, panel: &mut [u32]) {
     for at in part.clone().step_by(WIDE) {
         let count = WIDE.min(part.end - at);
         let mut pairs = [_mm512_setzero_si512(); 16];
-        for (row, pairs) in rows.clone().zip(&mut pairs) {
-            *pairs = read::numbers(w, row * columns + at, count);
+        // SAFETY: the processor is that of the caller.
+        unsafe {
+            if rows.len() == 16 && count == WIDE {
+                for (row, pairs) in pairs.iter_mut().enumerate() {
+                    let at = (rows.start + row) * columns + at;
+                    // The next panel's rows, which are far apart, are fetched while this one is laid.
+                    _mm_prefetch::<_MM_HINT_T0>(w.address(at + PANEL * columns).cast());
+                    *pairs = w.read(at, WIDE);
+                }
+            } else {
+                for (row, pairs) in rows.clone().zip(&mut pairs) {
+                    *pairs = w.read(row * columns + at, count);
+                }
+            }
         }
         let to = &mut panel[(at - part.start) / 2 * PANEL..][..(count.div_ceil(2) - 1) * PANEL + 16];
         for (to, pair) in to.chunks_mut(PANEL).zip(turn(pairs)) {
@@ -99,45 +122,57 @@ pub(in super::super) unsafe fn columns(
     panels: &mut [u32],
 ) {
     assert!(here.end <= columns);
-    let panel = part.len().div_ceil(2) * PANEL;
-    for (pair, row) in part.clone().step_by(2).enumerate() {
-        let both = [Some(row), (row + 1 < part.end).then_some(row + 1)];
-        if w.block() <= WIDE {
-            two_rows(w, both.map(|row| row.map(|row| row * columns)), here.clone(), panel, &mut panels[pair * PANEL..]);
-            continue;
+    match w {
+        Numbers::F32(w) => all_rows(w, columns, here, part, panels),
+        Numbers::F16(w) => all_rows(w, columns, here, part, panels),
+        Numbers::Bf16(w) => all_rows(w, columns, here, part, panels),
+        Numbers::Blocks(GgmlDType::Q4_0, w) => all_rows(read::Q4_0(w), columns, here, part, panels),
+        Numbers::Blocks(GgmlDType::Q4_1, w) => all_rows(read::Q4_1(w), columns, here, part, panels),
+        Numbers::Blocks(GgmlDType::Q8_0, w) => all_rows(read::Q8_0(w), columns, here, part, panels),
+        Numbers::Blocks(format, w) if format.block_size() <= WIDE => {
+            all_rows(read::Other(format, w), columns, here, part, panels);
         }
-        let mut decoded = [bf16::ZERO; 2 * BLOCK];
-        for start in here.clone().step_by(BLOCK) {
-            for (row, decoded) in both.iter().zip(decoded.as_chunks_mut::<BLOCK>().0) {
-                if let Some(row) = row {
-                    block(w, row * columns + start, decoded);
+        Numbers::Blocks(format, w) => {
+            let panel = part.len().div_ceil(2) * PANEL;
+            let mut decoded = [bf16::ZERO; 2 * BLOCK];
+            for (pair, row) in part.clone().step_by(2).enumerate() {
+                let rows = 2.min(part.end - row);
+                for start in here.clone().step_by(BLOCK) {
+                    for (row, decoded) in (row..row + rows).zip(decoded.as_chunks_mut::<BLOCK>().0) {
+                        block(format, w, row * columns + start, decoded);
+                    }
+                    let to = &mut panels[(start - here.start) / PANEL * panel + pair * PANEL..];
+                    two_rows(&decoded[..rows * BLOCK], BLOCK, 0..BLOCK, 0..rows, panel, to);
                 }
             }
-            let both = [Some(0), both[1].map(|_| BLOCK)];
-            let panels = &mut panels[(start - here.start) / PANEL * panel + pair * PANEL..];
-            two_rows(Numbers::Bf16(&decoded), both, 0..BLOCK, panel, panels);
         }
     }
 }
 
-/// The numbers `here` of two rows, which begin at `rows`, to the beginnings of panels of `panel` pairs. A row that is not
-/// there is zero.
+/// The rows `part`, two at a time.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-fn two_rows(w: Numbers, rows: [Option<usize>; 2], here: Range<usize>, panel: usize, panels: &mut [u32]) {
+fn all_rows(w: impl Stored, columns: usize, here: Range<usize>, part: Range<usize>, panels: &mut [u32]) {
+    let panel = part.len().div_ceil(2) * PANEL;
+    for (pair, row) in part.clone().step_by(2).enumerate() {
+        let rows = row..(row + 2).min(part.end);
+        two_rows(w, columns, here.clone(), rows, panel, &mut panels[pair * PANEL..]);
+    }
+}
+
+/// The numbers `here` of two rows, or of one and zeros, to the beginnings of panels of `panel` pairs.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+fn two_rows(w: impl Stored, columns: usize, here: Range<usize>, rows: Range<usize>, panel: usize, panels: &mut [u32]) {
     let (first, last) = interleaved();
     for (place, at) in here.clone().step_by(WIDE).enumerate() {
         let count = WIDE.min(here.end - at);
-        let [mut low, mut high] = [_mm512_setzero_si512(); 2];
-        if let Some(row) = rows[0] {
-            low = read::numbers(w, row + at, count);
-        }
-        if let Some(row) = rows[1] {
-            high = read::numbers(w, row + at, count);
-        }
         let to = &mut panels[place * panel..][..PANEL];
-        // SAFETY: there is room for 32 pairs.
+        // SAFETY: the processor is that of the caller, and there is room for 32 pairs.
         unsafe {
+            let low = w.read(rows.start * columns + at, count);
+            let high =
+                if rows.len() == 2 { w.read((rows.start + 1) * columns + at, count) } else { _mm512_setzero_si512() };
             let to = to.as_mut_ptr();
             _mm512_storeu_si512(to.cast(), _mm512_permutex2var_epi16(low, first, high));
             _mm512_storeu_si512(to.add(16).cast(), _mm512_permutex2var_epi16(low, last, high));
@@ -149,7 +184,7 @@ fn two_rows(w: Numbers, rows: [Option<usize>; 2], here: Range<usize>, panel: usi
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn interleaved() -> (__m512i, __m512i) {
-    let mut places = [_mm512_set1_epi16(0); 2];
+    let mut places = [_mm512_setzero_si512(); 2];
     for (half, places) in places.iter_mut().enumerate() {
         let mut lanes = [0u16; 32];
         for (i, lane) in lanes.iter_mut().enumerate() {
@@ -161,13 +196,12 @@ fn interleaved() -> (__m512i, __m512i) {
     (places[0], places[1])
 }
 
-/// A block of 256 numbers, or eight of 32, from `at` on.
+/// The block of 256 numbers that begins at `at`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-fn block(w: Numbers, at: usize, rounded: &mut [bf16; BLOCK]) {
-    let Numbers::Blocks(format, bytes) = w else { return };
+fn block(format: GgmlDType, bytes: &[u8], at: usize, rounded: &mut [bf16; BLOCK]) {
     let mut decoded = [0f32; BLOCK];
-    let size = BLOCK / format.block_size() * format.type_size();
+    let size = format.type_size();
     read::blocks_of_many(format, &bytes[at / BLOCK * size..][..size], &mut decoded);
     for (x, rounded) in decoded.as_chunks::<WIDE>().0.iter().zip(rounded.as_chunks_mut::<WIDE>().0) {
         // SAFETY: 32 numbers of 2 bytes.

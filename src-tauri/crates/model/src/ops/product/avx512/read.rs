@@ -1,43 +1,29 @@
 //! Numbers as they are stored, to bf16 in a register.
 
 use crate::ops::blocks;
-use crate::ops::product::numbers::Numbers;
 use candle_core::quantized::GgmlDType;
 use half::{bf16, f16};
 use std::arch::x86_64::{
-    __m512, __m512i, _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm256_loadu_si256, _mm512_add_ps,
-    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtne2ps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_sub_epi32,
+    __m512, __m512i, _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm256_loadu_si256,
+    _mm256_set1_epi16, _mm512_add_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtne2ps_pbh, _mm512_cvtph_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32, _mm512_sub_epi32,
 };
 use std::mem::transmute;
 
 /// Numbers that a register holds.
 pub(super) const WIDE: usize = 32;
 
-/// The first `count` numbers from `at` on, in order, rounded to nearest and ties to even; zeros follow. Where numbers are
-/// stored in blocks, `at` must be the first of one and `count` a whole number of them.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-#[inline]
-pub(super) fn numbers(w: Numbers, at: usize, count: usize) -> __m512i {
-    match w {
-        Numbers::F32(w) => f32s(&w[at..at + count]),
-        Numbers::Bf16(w) => bf16s(&w[at..at + count]),
-        Numbers::F16(w) => f16s(&w[at..at + count]),
-        Numbers::Blocks(format, bytes) => {
-            let size = format.type_size();
-            let block = &bytes[at / WIDE * size..][..size];
-            match format {
-                GgmlDType::Q4_0 => q4_0(block),
-                GgmlDType::Q4_1 => q4_1(block),
-                GgmlDType::Q8_0 => q8_0(block),
-                _ => {
-                    let mut decoded = [0f32; WIDE];
-                    blocks::decode_piece(format, block, &mut decoded);
-                    f32s(&decoded)
-                }
-            }
-        }
-    }
+/// How numbers are stored whose blocks are no wider than a register, with where they are.
+pub(super) trait Stored: Copy {
+    /// The first `count` numbers from `at` on, in order, rounded to nearest and ties to even; zeros follow. Where numbers
+    /// are stored in blocks, `at` is the first of one, and `count` a whole number of them.
+    ///
+    /// # Safety
+    /// The processor must be [`super::available`].
+    unsafe fn read(self, at: usize, count: usize) -> __m512i;
+
+    /// Where the number at this place is, or would be: for the cache's information only.
+    fn address(self, at: usize) -> *const u8;
 }
 
 /// Up to 32 numbers.
@@ -53,29 +39,94 @@ pub(super) fn f32s(x: &[f32]) -> __m512i {
     unsafe { round(_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(x.as_ptr().add(16))) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-#[inline]
-fn bf16s(x: &[bf16]) -> __m512i {
-    if x.len() < WIDE {
-        let mut padded = [bf16::ZERO; WIDE];
-        padded[..x.len()].copy_from_slice(x);
-        return bf16s(&padded);
+impl Stored for &[f32] {
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    #[inline]
+    unsafe fn read(self, at: usize, count: usize) -> __m512i {
+        f32s(&self[at..at + count])
     }
-    // SAFETY: 32 numbers of 2 bytes.
-    unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
+
+    fn address(self, at: usize) -> *const u8 {
+        self.as_ptr().wrapping_add(at).cast()
+    }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-#[inline]
-fn f16s(x: &[f16]) -> __m512i {
-    if x.len() < WIDE {
-        let mut padded = [f16::ZERO; WIDE];
-        padded[..x.len()].copy_from_slice(x);
-        return f16s(&padded);
+impl Stored for &[bf16] {
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    #[inline]
+    unsafe fn read(self, at: usize, count: usize) -> __m512i {
+        let (mut padded, mut x) = ([bf16::ZERO; WIDE], &self[at..at + count]);
+        if count < WIDE {
+            padded[..count].copy_from_slice(x);
+            x = &padded;
+        }
+        // SAFETY: 32 numbers of 2 bytes.
+        unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
     }
-    // SAFETY: 32 numbers of 2 bytes.
-    let (low, high) = unsafe { (_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(16).cast())) };
-    round(_mm512_cvtph_ps(low), _mm512_cvtph_ps(high))
+
+    fn address(self, at: usize) -> *const u8 {
+        self.as_ptr().wrapping_add(at).cast()
+    }
+}
+
+impl Stored for &[f16] {
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    #[inline]
+    unsafe fn read(self, at: usize, count: usize) -> __m512i {
+        let (mut padded, mut x) = ([f16::ZERO; WIDE], &self[at..at + count]);
+        if count < WIDE {
+            padded[..count].copy_from_slice(x);
+            x = &padded;
+        }
+        // SAFETY: 32 numbers of 2 bytes.
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(16).cast())) };
+        round(_mm512_cvtph_ps(low), _mm512_cvtph_ps(high))
+    }
+
+    fn address(self, at: usize) -> *const u8 {
+        self.as_ptr().wrapping_add(at).cast()
+    }
+}
+
+macro_rules! blocks_of_32 {
+    ($($name:ident $bytes:literal $decode:ident)*) => {$(
+        /// Blocks of 32 numbers in the format of this name, of so many bytes.
+        #[derive(Clone, Copy)]
+        pub(super) struct $name<'a>(pub(super) &'a [u8]);
+
+        impl Stored for $name<'_> {
+            #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+            #[inline]
+            unsafe fn read(self, at: usize, _: usize) -> __m512i {
+                $decode(&self.0[at / WIDE * $bytes..][..$bytes])
+            }
+
+            fn address(self, at: usize) -> *const u8 {
+                self.0.as_ptr().wrapping_add(at / WIDE * $bytes)
+            }
+        }
+    )*};
+}
+
+blocks_of_32!(Q4_0 18 q4_0  Q4_1 20 q4_1  Q8_0 34 q8_0);
+
+/// Blocks of 32 numbers in any other format.
+#[derive(Clone, Copy)]
+pub(super) struct Other<'a>(pub(super) GgmlDType, pub(super) &'a [u8]);
+
+impl Stored for Other<'_> {
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn read(self, at: usize, _: usize) -> __m512i {
+        let size = self.0.type_size();
+        let mut decoded = [0f32; WIDE];
+        blocks::decode_piece(self.0, &self.1[at / WIDE * size..][..size], &mut decoded);
+        f32s(&decoded)
+    }
+
+    fn address(self, at: usize) -> *const u8 {
+        self.1.as_ptr().wrapping_add(at / WIDE * self.0.type_size())
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
@@ -100,7 +151,7 @@ fn nibbles(bytes: &[u8]) -> (__m512i, __m512i) {
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn scale(block: &[u8], at: usize) -> __m512 {
-    _mm512_set1_ps(blocks::half(block, at))
+    _mm512_cvtph_ps(_mm256_set1_epi16(i16::from_le_bytes([block[at], block[at + 1]])))
 }
 
 /// As [`blocks`] has it, operation by operation; so the others.
