@@ -4,6 +4,10 @@
 //! Layouts are those of `ggml-common.h`. The arithmetic is candle's, operation by operation, so that the numbers are the
 //! same bits, whoever decodes them; here it goes over plain bytes, on all cores, straight to where the numbers are
 //! wanted.
+//!
+//! What decodes a block is inlined wherever it is called, so that it is compiled for the instructions that its caller may
+//! use.
+#![allow(clippy::inline_always)]
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Result, Tensor};

@@ -31,7 +31,7 @@ pub(in super::super) unsafe fn x(x: &[f32], columns: usize, tile: &mut [u32]) {
             *pairs = read::f32s(&x[row * columns + at..][..count]);
         }
         let to = &mut tile[at / 2 * rows..][..count.div_ceil(2) * rows];
-        for (to, pair) in to.chunks_exact_mut(rows).zip(turn(pairs)) {
+        for (to, pair) in to.chunks_exact_mut(rows).zip(turn(&pairs)) {
             // SAFETY: the mask leaves `rows` numbers, and as many there are.
             unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), mask(rows), pair) };
         }
@@ -102,7 +102,7 @@ fn half_of_rows(w: impl Stored, columns: usize, rows: Range<usize>, part: Range<
             }
         }
         let to = &mut panel[(at - part.start) / 2 * PANEL..][..(count.div_ceil(2) - 1) * PANEL + 16];
-        for (to, pair) in to.chunks_mut(PANEL).zip(turn(pairs)) {
+        for (to, pair) in to.chunks_mut(PANEL).zip(turn(&pairs)) {
             // SAFETY: each chunk has sixteen numbers or more.
             unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), pair) };
         }
@@ -212,14 +212,14 @@ fn block(format: GgmlDType, bytes: &[u8], at: usize, rounded: &mut [bf16; BLOCK]
 /// The transpose of 16 × 16 pairs.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-fn turn(rows: [__m512i; 16]) -> [__m512i; 16] {
-    let mut by_two = rows;
+fn turn(rows: &[__m512i; 16]) -> [__m512i; 16] {
+    let mut by_two = *rows;
     for i in 0..8 {
         by_two[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
         by_two[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
     }
     // In lane `l`, `by_four[4 * g + c]` has column `4 l + c` of the rows `4 g..4 g + 4`.
-    let mut by_four = rows;
+    let mut by_four = *rows;
     for g in 0..4 {
         let [a, b, c, d] = [by_two[4 * g], by_two[4 * g + 1], by_two[4 * g + 2], by_two[4 * g + 3]];
         by_four[4 * g] = _mm512_unpacklo_epi64(a, c);
@@ -227,7 +227,7 @@ fn turn(rows: [__m512i; 16]) -> [__m512i; 16] {
         by_four[4 * g + 2] = _mm512_unpacklo_epi64(b, d);
         by_four[4 * g + 3] = _mm512_unpackhi_epi64(b, d);
     }
-    let mut turned = rows;
+    let mut turned = *rows;
     for c in 0..4 {
         let [a, b, e, f] = [by_four[c], by_four[4 + c], by_four[8 + c], by_four[12 + c]];
         // Lanes 0 and 2, and 1 and 3: of the first eight rows, and of the last.
