@@ -80,12 +80,12 @@ fn each<const BYTES: usize, const COUNT: usize>(
 }
 
 /// The f16 at this byte.
-fn half(block: &[u8], at: usize) -> f32 {
+pub(super) fn half(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
 /// `N` bytes from this one on.
-fn part<const N: usize>(block: &[u8], at: usize) -> [u8; N] {
+pub(super) fn part<const N: usize>(block: &[u8], at: usize) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(&block[at..at + N]);
     bytes
@@ -205,7 +205,7 @@ fn q3_k(block: &[u8; 110], y: &mut [f32; 256]) {
 }
 
 /// Of the 12 bytes that hold eight scales and eight minima of six bits, the `j`th of each.
-fn scale_and_minimum(packed: &[u8; 12], j: usize) -> (f32, f32) {
+pub(super) fn scale_and_minimum(packed: &[u8; 12], j: usize) -> (f32, f32) {
     let (scale, minimum) = if j < 4 {
         (packed[j] & 63, packed[j + 4] & 63)
     } else {

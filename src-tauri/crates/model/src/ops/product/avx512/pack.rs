@@ -1,7 +1,7 @@
 //! The two sides of a product, laid as the kernel reads them: pair after pair of numbers that are added up, and of each
 //! pair the rows of a tile, or the columns of a panel, side by side.
 
-use super::read::{self, Stored, WIDE};
+use super::read::{self, BLOCK, Stored, WIDE};
 use super::{PANEL, mask};
 use crate::ops::product::numbers::Numbers;
 use candle_core::quantized::GgmlDType;
@@ -12,9 +12,6 @@ use std::arch::x86_64::{
     _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 use std::ops::Range;
-
-/// The largest blocks, in which numbers can only be read together.
-const BLOCK: usize = 256;
 
 /// Rows of `x`, up to 16 of `columns` numbers each, as a tile.
 ///
@@ -82,7 +79,7 @@ pub(in super::super) unsafe fn rows(
 /// Up to sixteen rows, to every second sixteen pairs of `panel`.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-fn half_of_rows(w: impl Stored, columns: usize, rows: Range<usize>, part: Range<usize>, panel: &mut [u32]) {
+fn half_of_rows<S: Stored>(w: S, columns: usize, rows: Range<usize>, part: Range<usize>, panel: &mut [u32]) {
     for at in part.clone().step_by(WIDE) {
         let count = WIDE.min(part.end - at);
         let mut pairs = [_mm512_setzero_si512(); 16];
@@ -92,7 +89,10 @@ fn half_of_rows(w: impl Stored, columns: usize, rows: Range<usize>, part: Range<
                 for (row, pairs) in pairs.iter_mut().enumerate() {
                     let at = (rows.start + row) * columns + at;
                     // The next panel's rows, which are far apart, are fetched while this one is laid.
-                    _mm_prefetch::<_MM_HINT_T0>(w.address(at + PANEL * columns).cast());
+                    let next = w.address(at + PANEL * columns);
+                    for line in 0..S::LINES {
+                        _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(64 * line).cast());
+                    }
                     *pairs = w.read(at, WIDE);
                 }
             } else {
@@ -200,13 +200,8 @@ fn interleaved() -> (__m512i, __m512i) {
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn block(format: GgmlDType, bytes: &[u8], at: usize, rounded: &mut [bf16; BLOCK]) {
-    let mut decoded = [0f32; BLOCK];
     let size = format.type_size();
-    read::blocks_of_many(format, &bytes[at / BLOCK * size..][..size], &mut decoded);
-    for (x, rounded) in decoded.as_chunks::<WIDE>().0.iter().zip(rounded.as_chunks_mut::<WIDE>().0) {
-        // SAFETY: 32 numbers of 2 bytes.
-        unsafe { _mm512_storeu_si512(rounded.as_mut_ptr().cast(), read::f32s(x)) };
-    }
+    read::block_of_256(format, &bytes[at / BLOCK * size..][..size], rounded);
 }
 
 /// The transpose of 16 × 16 pairs.

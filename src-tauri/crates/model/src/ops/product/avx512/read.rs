@@ -4,9 +4,10 @@ use crate::ops::blocks;
 use candle_core::quantized::GgmlDType;
 use half::{bf16, f16};
 use std::arch::x86_64::{
-    __m512, __m512i, _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm256_loadu_si256,
-    _mm256_set1_epi16, _mm512_add_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtne2ps_pbh, _mm512_cvtph_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32, _mm512_sub_epi32,
+    __m128i, __m512, __m512i, _mm_and_si128, _mm_loadu_si128, _mm_or_si128, _mm_set1_epi8, _mm_slli_epi16,
+    _mm_srli_epi16, _mm256_loadu_si256, _mm256_set1_epi16, _mm512_add_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
+    _mm512_cvtne2ps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
 };
 use std::mem::transmute;
 
@@ -21,6 +22,9 @@ pub(super) trait Stored: Copy {
     /// # Safety
     /// The processor must be [`super::available`].
     unsafe fn read(self, at: usize, count: usize) -> __m512i;
+
+    /// Lines of the cache, of 64 bytes, that so many numbers as a register holds take, or begin in.
+    const LINES: usize = 1;
 
     /// Where the number at this place is, or would be: for the cache's information only.
     fn address(self, at: usize) -> *const u8;
@@ -40,6 +44,8 @@ pub(super) fn f32s(x: &[f32]) -> __m512i {
 }
 
 impl Stored for &[f32] {
+    const LINES: usize = 2;
+
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     #[inline]
     unsafe fn read(self, at: usize, count: usize) -> __m512i {
@@ -187,8 +193,92 @@ fn q8_0(block: &[u8]) -> __m512i {
     round(_mm512_mul_ps(_mm512_cvtepi32_ps(low), d), _mm512_mul_ps(_mm512_cvtepi32_ps(high), d))
 }
 
-/// Decodes whole blocks of many numbers, with all the registers that the processor has.
+/// Numbers of the largest blocks.
+pub(super) const BLOCK: usize = 256;
+
+/// A block of 256 numbers, rounded.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) fn blocks_of_many(format: GgmlDType, bytes: &[u8], decoded: &mut [f32]) {
-    blocks::decode_piece(format, bytes, decoded);
+pub(super) fn block_of_256(format: GgmlDType, block: &[u8], rounded: &mut [bf16; BLOCK]) {
+    match format {
+        GgmlDType::Q4K => q4_k(block, rounded),
+        GgmlDType::Q6K => q6_k(block, rounded),
+        _ => {
+            let mut decoded = [0f32; BLOCK];
+            blocks::decode_piece(format, block, &mut decoded);
+            for (x, rounded) in decoded.as_chunks::<WIDE>().0.iter().zip(rounded.as_chunks_mut::<WIDE>().0) {
+                store(rounded, f32s(x));
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+fn store(rounded: &mut [bf16; WIDE], numbers: __m512i) {
+    // SAFETY: 32 numbers of 2 bytes.
+    unsafe { _mm512_storeu_si512(rounded.as_mut_ptr().cast(), numbers) };
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+fn q4_k(block: &[u8], rounded: &mut [bf16; BLOCK]) {
+    assert!(block.len() == 144);
+    let (d, minimum) = (blocks::half(block, 0), blocks::half(block, 2));
+    let scales = &blocks::part(block, 4);
+    for (group, rounded) in rounded.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+        let bytes = &block[16 + 32 * group..][..32];
+        let ((first_low, first_high), (last_low, last_high)) = (nibbles(bytes), nibbles(&bytes[16..]));
+        let halves = [[first_low, last_low], [first_high, last_high]];
+        for (half, (quants, rounded)) in halves.into_iter().zip(rounded.as_chunks_mut::<WIDE>().0).enumerate() {
+            let (scale, least) = blocks::scale_and_minimum(scales, 2 * group + half);
+            let (scale, least) = (_mm512_set1_ps(d * scale), _mm512_set1_ps(minimum * least));
+            let [low, high] = quants;
+            store(
+                rounded,
+                round(
+                    _mm512_sub_ps(_mm512_mul_ps(scale, _mm512_cvtepi32_ps(low)), least),
+                    _mm512_sub_ps(_mm512_mul_ps(scale, _mm512_cvtepi32_ps(high)), least),
+                ),
+            );
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+fn q6_k(block: &[u8], rounded: &mut [bf16; BLOCK]) {
+    assert!(block.len() == 210);
+    let d = blocks::half(block, 208);
+    for (group, rounded) in rounded.as_chunks_mut::<128>().0.iter_mut().enumerate() {
+        let mut numbers = [[_mm512_setzero_ps(); 2]; 4];
+        for half in 0..2 {
+            let (low_four, high_four, two) =
+                (64 * group + 16 * half, 64 * group + 16 * half + 32, 128 + 32 * group + 16 * half);
+            // SAFETY: the last of them ends with the 192nd of 210 bytes.
+            let [first, last, two] =
+                unsafe { [low_four, high_four, two].map(|at| _mm_loadu_si128(block.as_ptr().add(at).cast())) };
+            let quants = [
+                six_bits(first, two),
+                six_bits(last, _mm_srli_epi16::<2>(two)),
+                six_bits(_mm_srli_epi16::<4>(first), _mm_srli_epi16::<4>(two)),
+                six_bits(_mm_srli_epi16::<4>(last), _mm_srli_epi16::<6>(two)),
+            ];
+            for (part, (numbers, quants)) in numbers.iter_mut().zip(quants).enumerate() {
+                let scale = d * f32::from(block[192 + 8 * group + 2 * part + half] as i8);
+                let quants = _mm512_sub_epi32(_mm512_cvtepi8_epi32(quants), _mm512_set1_epi32(32));
+                numbers[half] = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_cvtepi32_ps(quants));
+            }
+        }
+        for ([low, high], rounded) in numbers.into_iter().zip(rounded.as_chunks_mut::<WIDE>().0) {
+            store(rounded, round(low, high));
+        }
+    }
+}
+
+/// The low four bits of each byte of one, below the low two bits of the other's.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+fn six_bits(four: __m128i, two: __m128i) -> __m128i {
+    let two = _mm_slli_epi16::<4>(_mm_and_si128(two, _mm_set1_epi8(3)));
+    _mm_or_si128(_mm_and_si128(four, _mm_set1_epi8(15)), two)
 }
