@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The type in which the matrices of a base are kept in memory. Norms and biases, a thousandth of a model, are f32 always,
-/// and so are products, adapter, gradients, optimiser and loss: weights in fewer bits are expanded piece by piece while
-/// they are used.
+/// and so are adapter, gradients, optimiser and loss. Products are what [`crate::Products`] says: for those in f32, weights
+/// in fewer bits are expanded piece by piece while they are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum BaseDtype {
     /// As the file has them, like `dtype = "auto"` of transformers: a GGUF file's blocks as they lie, bf16 as bf16. The

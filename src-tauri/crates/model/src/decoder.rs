@@ -15,6 +15,7 @@ use crate::memory::ModelSize;
 use crate::norm::{Norm, OptionalNorm};
 use crate::ops::attention::Attention;
 use crate::ops::response_logps::TokenScores;
+use crate::products::Products;
 use crate::rotary::{PassAngles, Rotary};
 use crate::weight::Weight;
 use crate::weights::{self, Source};
@@ -182,6 +183,19 @@ impl Decoder {
     /// What the user should know of how its weights are kept: see [`Source::notes`].
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What products with its weights are computed in from now on; f32 until this is called.
+    ///
+    /// # Errors
+    /// When bf16 is asked for and the processor cannot.
+    pub fn set_products(&mut self, products: Products) -> Result<()> {
+        let kernel = products.kernel()?;
+        let layers = self.layers.iter_mut().flat_map(|(layer, _)| layer.linears_mut());
+        for linear in layers.chain([&mut self.head.linear]) {
+            linear.weight.set_kernel(kernel);
+        }
+        Ok(())
     }
 
     /// A new adapter that changes nothing yet, as [`Lora::init`], and with DoRA its magnitudes.

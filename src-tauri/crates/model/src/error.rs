@@ -144,6 +144,10 @@ pub enum Error {
         dtype: &'static str,
     },
 
+    /// The processor lacks the instructions that multiply in bf16.
+    #[error("this processor does not multiply in bf16 (it lacks AVX512-BF16). Set products = \"auto\" or \"f32\"")]
+    NoBf16Products,
+
     /// A number that must be finite is not.
     #[error("{what} is not a finite number (NaN or infinite)")]
     NonFinite {

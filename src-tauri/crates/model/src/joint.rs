@@ -23,6 +23,14 @@ impl<const N: usize> Joint<N> {
         }
     }
 
+    /// The same, to be changed.
+    pub(crate) fn linears_mut(&mut self) -> &mut [Linear] {
+        match self {
+            Self::Apart(linears) => linears,
+            Self::Fused { linear, .. } => std::slice::from_mut(linear),
+        }
+    }
+
     /// `x` `[rows, in]` to `N` times `[rows, out]`, and what the backward needs.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<([Tensor; N], Vec<Low>)> {
         match self {

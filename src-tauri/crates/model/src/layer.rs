@@ -72,6 +72,11 @@ impl Layer {
         self.qkv.linears().iter().chain([&self.o]).chain(self.gate_up.linears()).chain([&self.down])
     }
 
+    pub(crate) fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let Self { qkv, o, gate_up, down, .. } = self;
+        qkv.linears_mut().iter_mut().chain([o]).chain(gate_up.linears_mut()).chain([down])
+    }
+
     /// `angles` are the rotation of the layer's queries and keys; none where it has no rotary embedding.
     pub(crate) fn forward(
         &self,

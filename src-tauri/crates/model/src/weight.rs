@@ -4,9 +4,12 @@
 //! the piece is dropped at once: of a whole model only [`PIECE`] numbers are ever floats. The backward expands again.
 //! Whatever the storage is, a matrix is cut into the same pieces, so that a product of blocks is the product of the floats
 //! they decode to, bit for bit.
+//!
+//! With a kernel for bf16 on the CPU, products go there instead, straight from what is stored.
 
 use crate::error::{Error, Result};
 use crate::ops::blocks;
+use crate::ops::product::{Direction, Kernel, Numbers};
 use candle_core::quantized::GgmlDType;
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use half::slice::HalfFloatSliceExt;
@@ -24,6 +27,8 @@ pub struct Weight {
     rows: usize,
     columns: usize,
     device: Device,
+    /// What its products are computed by on the CPU; none for f32.
+    kernel: Option<Kernel>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +49,7 @@ impl Weight {
     pub fn floats(tensor: &Tensor) -> Result<Self> {
         let (rows, columns) = tensor.dims2()?;
         let device = tensor.device().clone();
-        Ok(Self { stored: Stored::Floats(tensor.contiguous()?), rows, columns, device })
+        Ok(Self { stored: Stored::Floats(tensor.contiguous()?), rows, columns, device, kernel: None })
     }
 
     /// A matrix of the blocks that these bytes are, row after row.
@@ -61,7 +66,8 @@ impl Weight {
             let what = format!("{} bytes are no {rows} rows of {columns} numbers as {format:?}", bytes.len());
             return Err(Error::Candle(candle_core::Error::msg(what)));
         }
-        Ok(Self { stored: Stored::Blocks { format, bytes: Arc::new(bytes) }, rows, columns, device: device.clone() })
+        let stored = Stored::Blocks { format, bytes: Arc::new(bytes) };
+        Ok(Self { stored, rows, columns, device: device.clone(), kernel: None })
     }
 
     /// `[out, in]`.
@@ -85,8 +91,16 @@ impl Weight {
         }
     }
 
+    /// What its products are computed by from now on; none for f32.
+    pub(crate) fn set_kernel(&mut self, kernel: Option<Kernel>) {
+        self.kernel = kernel;
+    }
+
     /// `x Wᵀ`, from `[n, in]` to `[n, out]`.
     pub(crate) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        if let Some(y) = self.by_kernel(x, Direction::Forward)? {
+            return Ok(y);
+        }
         if self.rows <= self.rows_per_piece() {
             return Ok(x.matmul(&self.expand(0..self.rows)?.t()?)?);
         }
@@ -100,6 +114,9 @@ impl Weight {
 
     /// `dy W`, from `[n, out]` to `[n, in]`: the gradient of the input of [`Weight::product`].
     pub(crate) fn backward(&self, dy: &Tensor) -> Result<Tensor> {
+        if let Some(dx) = self.by_kernel(dy, Direction::Backward)? {
+            return Ok(dx);
+        }
         let mut dx: Option<Tensor> = None;
         for piece in self.pieces() {
             let part = dy.narrow(1, piece.start, piece.len())?;
@@ -114,6 +131,27 @@ impl Weight {
         match dx {
             Some(dx) => Ok(dx),
             None => Ok(Tensor::zeros((dy.dim(0)?, self.columns), dy.dtype(), dy.device())?),
+        }
+    }
+
+    /// The product by the kernel, where there is one and this is for it.
+    fn by_kernel(&self, left: &Tensor, direction: Direction) -> Result<Option<Tensor>> {
+        let Some(kernel) = self.kernel else { return Ok(None) };
+        if !left.device().is_cpu() || left.dtype() != DType::F32 {
+            return Ok(None);
+        }
+        let product = |w| Ok(Some(kernel.of_tensor(left, w, self.dims(), direction)?));
+        match &self.stored {
+            Stored::Blocks { format, bytes } => product(Numbers::Blocks(*format, bytes)),
+            Stored::Floats(tensor) => {
+                let (storage, layout) = tensor.storage_and_layout();
+                match (&*storage, layout.contiguous_offsets()) {
+                    (Storage::Cpu(CpuStorage::F32(w)), Some((start, end))) => product(Numbers::F32(&w[start..end])),
+                    (Storage::Cpu(CpuStorage::BF16(w)), Some((start, end))) => product(Numbers::Bf16(&w[start..end])),
+                    (Storage::Cpu(CpuStorage::F16(w)), Some((start, end))) => product(Numbers::F16(&w[start..end])),
+                    _ => Ok(None),
+                }
+            }
         }
     }
 
@@ -285,6 +323,30 @@ mod tests {
             }
             assert!(weight.rows(&[7]).is_err());
         }
+    }
+
+    /// The kernel itself is tested beside it; here, that each way of storing reaches it, and f64 does not.
+    #[test]
+    fn with_a_kernel_products_are_its_own_whatever_is_stored() {
+        let Some(kernel) = Kernel::of_processor() else {
+            eprintln!("left out: products in bf16, which this processor does not have");
+            return;
+        };
+        for (format, columns) in FORMATS {
+            let (mut weight, floats) = quantised(format, 7, columns);
+            let (x, dy) = (f32(&random(&[3, columns], 5)), f32(&random(&[3, 14], 6)).narrow(1, 3, 7).unwrap());
+            weight.set_kernel(Some(kernel));
+            let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let numbers = flat(&floats);
+            let expected = kernel.forward(&flat(&x), Numbers::F32(&numbers), (7, columns));
+            assert_eq!(flat(&weight.product(&x).unwrap()), expected, "{format:?}");
+            let expected = kernel.backward(&flat(&dy), Numbers::F32(&numbers), (7, columns));
+            assert_eq!(flat(&weight.backward(&dy).unwrap()), expected, "{format:?}");
+            assert!(weight.product(&dy).is_err());
+        }
+        let mut double = Weight::floats(&random(&[4, 3], 1)).unwrap();
+        double.set_kernel(Some(kernel));
+        assert_eq!(double.product(&random(&[2, 3], 2)).unwrap().dtype(), DType::F64);
     }
 
     /// Rows long enough that a few of them are more than one piece.

@@ -4,6 +4,10 @@
 //! Layouts are those of `ggml-common.h`. The arithmetic is candle's, operation by operation, so that the numbers are the
 //! same bits, whoever decodes them; here it goes over plain bytes, on all cores, straight to where the numbers are
 //! wanted.
+//!
+//! What decodes a block is inlined wherever it is called, so that it is compiled for the instructions that its caller may
+//! use.
+#![allow(clippy::inline_always)]
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Result, Tensor};
@@ -40,7 +44,8 @@ pub fn encode(format: GgmlDType, numbers: &[f32]) -> Result<Vec<u8>> {
     Ok(numbers.par_chunks(NUMBERS_PER_PIECE).map(encode).collect::<Result<Vec<_>>>()?.concat())
 }
 
-fn decode_piece(format: GgmlDType, raw: &[u8], numbers: &mut [f32]) {
+#[inline(always)]
+pub(crate) fn decode_piece(format: GgmlDType, raw: &[u8], numbers: &mut [f32]) {
     match format {
         GgmlDType::F32 => each(raw, numbers, |raw: &[u8; 4], y: &mut [f32; 1]| y[0] = f32::from_le_bytes(*raw)),
         GgmlDType::F16 => each(raw, numbers, |raw: &[u8; 2], y: &mut [f32; 1]| y[0] = half(raw, 0)),
@@ -63,6 +68,7 @@ fn decode_piece(format: GgmlDType, raw: &[u8], numbers: &mut [f32]) {
 }
 
 /// `decode` on every block of `BYTES` bytes and `COUNT` numbers.
+#[inline(always)]
 fn each<const BYTES: usize, const COUNT: usize>(
     raw: &[u8],
     numbers: &mut [f32],
@@ -74,12 +80,12 @@ fn each<const BYTES: usize, const COUNT: usize>(
 }
 
 /// The f16 at this byte.
-fn half(block: &[u8], at: usize) -> f32 {
+pub(super) fn half(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
 /// `N` bytes from this one on.
-fn part<const N: usize>(block: &[u8], at: usize) -> [u8; N] {
+pub(super) fn part<const N: usize>(block: &[u8], at: usize) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(&block[at..at + N]);
     bytes
@@ -90,6 +96,7 @@ fn word(block: &[u8], at: usize) -> u32 {
 }
 
 /// Scale, 16 bytes of nibbles: first the low ones, then the high ones.
+#[inline(always)]
 fn q4_0(block: &[u8; 18], y: &mut [f32; 32]) {
     let d = half(block, 0);
     let nibbles: [u8; 16] = part(block, 2);
@@ -100,6 +107,7 @@ fn q4_0(block: &[u8; 18], y: &mut [f32; 32]) {
 }
 
 /// Scale, minimum, nibbles.
+#[inline(always)]
 fn q4_1(block: &[u8; 20], y: &mut [f32; 32]) {
     let (d, m) = (half(block, 0), half(block, 2));
     let nibbles: [u8; 16] = part(block, 4);
@@ -115,6 +123,7 @@ fn fifth_bits(word: u32, j: usize) -> (u8, u8) {
 }
 
 /// Scale, fifth bits, nibbles.
+#[inline(always)]
 fn q5_0(block: &[u8; 22], y: &mut [f32; 32]) {
     let (d, high) = (half(block, 0), word(block, 2));
     let nibbles: [u8; 16] = part(block, 6);
@@ -126,6 +135,7 @@ fn q5_0(block: &[u8; 22], y: &mut [f32; 32]) {
 }
 
 /// Scale, minimum, fifth bits, nibbles.
+#[inline(always)]
 fn q5_1(block: &[u8; 24], y: &mut [f32; 32]) {
     let (d, m, high) = (half(block, 0), half(block, 2), word(block, 4));
     let nibbles: [u8; 16] = part(block, 8);
@@ -137,6 +147,7 @@ fn q5_1(block: &[u8; 24], y: &mut [f32; 32]) {
 }
 
 /// Scale, signed bytes.
+#[inline(always)]
 fn q8_0(block: &[u8; 34], y: &mut [f32; 32]) {
     let d = half(block, 0);
     for (y, byte) in y.iter_mut().zip(part::<32>(block, 2)) {
@@ -145,6 +156,7 @@ fn q8_0(block: &[u8; 34], y: &mut [f32; 32]) {
 }
 
 /// Scale, a sum that decoding has no use for, signed bytes.
+#[inline(always)]
 fn q8_1(block: &[u8; 36], y: &mut [f32; 32]) {
     let d = half(block, 0);
     for (y, byte) in y.iter_mut().zip(part::<32>(block, 4)) {
@@ -153,6 +165,7 @@ fn q8_1(block: &[u8; 36], y: &mut [f32; 32]) {
 }
 
 /// 16 bytes of scale (low) and minimum (high), 64 bytes of two bits, scale of the scales, of the minima.
+#[inline(always)]
 fn q2_k(block: &[u8; 84], y: &mut [f32; 256]) {
     let (d, minimum) = (half(block, 80), half(block, 82));
     for (group, y) in y.as_chunks_mut::<16>().0.iter_mut().enumerate() {
@@ -167,6 +180,7 @@ fn q2_k(block: &[u8; 84], y: &mut [f32; 256]) {
 }
 
 /// 32 bytes of third bits, 64 bytes of two bits, 12 bytes with 16 scales of six bits, scale of the scales.
+#[inline(always)]
 fn q3_k(block: &[u8; 110], y: &mut [f32; 256]) {
     const LOW: u32 = 0x0f0f_0f0f;
     const TWO: u32 = 0x0303_0303;
@@ -191,7 +205,7 @@ fn q3_k(block: &[u8; 110], y: &mut [f32; 256]) {
 }
 
 /// Of the 12 bytes that hold eight scales and eight minima of six bits, the `j`th of each.
-fn scale_and_minimum(packed: &[u8; 12], j: usize) -> (f32, f32) {
+pub(super) fn scale_and_minimum(packed: &[u8; 12], j: usize) -> (f32, f32) {
     let (scale, minimum) = if j < 4 {
         (packed[j] & 63, packed[j + 4] & 63)
     } else {
@@ -201,6 +215,7 @@ fn scale_and_minimum(packed: &[u8; 12], j: usize) -> (f32, f32) {
 }
 
 /// Scale of the scales, of the minima, 12 bytes of scales and minima, 128 bytes of nibbles.
+#[inline(always)]
 fn q4_k(block: &[u8; 144], y: &mut [f32; 256]) {
     let (d, minimum) = (half(block, 0), half(block, 2));
     let scales = &part(block, 4);
@@ -215,6 +230,7 @@ fn q4_k(block: &[u8; 144], y: &mut [f32; 256]) {
 }
 
 /// As `q4_k`, with 32 bytes of fifth bits before the nibbles.
+#[inline(always)]
 fn q5_k(block: &[u8; 176], y: &mut [f32; 256]) {
     let (d, minimum) = (half(block, 0), half(block, 2));
     let (scales, fifths) = (&part(block, 4), part::<32>(block, 16));
@@ -230,6 +246,7 @@ fn q5_k(block: &[u8; 176], y: &mut [f32; 256]) {
 }
 
 /// 128 bytes of nibbles, 64 bytes of the two bits above them, 16 signed scales, scale of the scales.
+#[inline(always)]
 fn q6_k(block: &[u8; 210], y: &mut [f32; 256]) {
     let d = half(block, 208);
     for (group, y) in y.as_chunks_mut::<128>().0.iter_mut().enumerate() {
@@ -247,6 +264,7 @@ fn q6_k(block: &[u8; 210], y: &mut [f32; 256]) {
 }
 
 /// Scale in f32, signed bytes, sums that decoding has no use for.
+#[inline(always)]
 fn q8_k(block: &[u8; 292], y: &mut [f32; 256]) {
     let d = f32::from_bits(word(block, 0));
     for (y, byte) in y.iter_mut().zip(part::<256>(block, 4)) {

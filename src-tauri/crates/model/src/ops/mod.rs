@@ -11,6 +11,7 @@ pub mod attention;
 pub mod blocks;
 pub mod dropout;
 pub mod gated;
+pub mod product;
 pub mod response_logps;
 pub mod rms_norm;
 pub mod rope;

@@ -1,0 +1,97 @@
+//! The kernel for processors with AVX512-BF16: a tile of the output as f32 sums in registers, to which
+//! `_mm512_dpbf16_ps` adds the products of a pair of numbers at a time.
+//!
+//! The instruction takes numbers below 2⁻¹²⁶ as zero, and so does the one that rounds to bf16.
+//!
+//! Every function with target features is called only once [`available`] said that the processor has them: that is the
+//! whole of their safety where nothing else is said.
+
+mod pack;
+mod read;
+
+pub(super) use pack::{columns as pack_columns, rows as pack_rows, x as pack_x};
+
+use std::arch::x86_64::{
+    __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+};
+use std::mem::transmute;
+
+/// Columns of a panel: two registers of sums for each row of a tile.
+pub(super) const PANEL: usize = 32;
+/// Rows of the largest tile: 28 of the 32 registers hold sums.
+pub(super) const TILE: usize = 14;
+
+/// Whether this processor has what the kernel needs.
+pub(super) fn available() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512bf16")
+}
+
+/// A part of the output: where its first number is, how many there are from row to row, its columns, and whether it is
+/// added to.
+#[derive(Clone, Copy)]
+pub(super) struct Out {
+    pub(super) data: *mut f32,
+    pub(super) stride: usize,
+    pub(super) columns: usize,
+    pub(super) add: bool,
+}
+
+type Tile = unsafe fn(usize, &[u32], &[u32], Out);
+
+const TILES: [Tile; TILE] = [
+    tile::<1>, tile::<2>, tile::<3>, tile::<4>, tile::<5>, tile::<6>, tile::<7>, tile::<8>, tile::<9>, tile::<10>,
+    tile::<11>, tile::<12>, tile::<13>, tile::<14>,
+];
+
+/// The product of `rows` packed rows and a panel, over `pairs` pairs.
+///
+/// # Safety
+/// The processor must be [`available`], and `out.data` valid for `rows` rows of `out.columns` numbers that nobody else
+/// reads or writes meanwhile.
+pub(super) unsafe fn product(rows: usize, pairs: usize, x: &[u32], panel: &[u32], out: Out) {
+    assert!(x.len() >= rows * pairs && panel.len() >= PANEL * pairs && (1..=PANEL).contains(&out.columns));
+    // SAFETY: as the caller promises; the lengths are asserted above.
+    unsafe { TILES[rows - 1](pairs, x, panel, out) }
+}
+
+/// # Safety
+/// As [`product`], of `ROWS` rows; the lengths must be those that it asserts.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn tile<const ROWS: usize>(pairs: usize, x: &[u32], panel: &[u32], out: Out) {
+    let (x, panel) = (x.as_ptr(), panel.as_ptr());
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    for pair in 0..pairs {
+        // SAFETY: `product` asserts the lengths of `x` and `panel`; registers of the same size hold the same bits.
+        let w: [__m512bh; 2] = unsafe {
+            [
+                transmute::<__m512i, __m512bh>(_mm512_loadu_si512(panel.add(PANEL * pair).cast())),
+                transmute::<__m512i, __m512bh>(_mm512_loadu_si512(panel.add(PANEL * pair + 16).cast())),
+            ]
+        };
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: as above.
+            let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(x.add(ROWS * pair + row).read() as i32)) };
+            sums[0] = _mm512_dpbf16_ps(sums[0], x, w[0]);
+            sums[1] = _mm512_dpbf16_ps(sums[1], x, w[1]);
+        }
+    }
+    let masks = [mask(out.columns), mask(out.columns.saturating_sub(16))];
+    for (row, sums) in sums.into_iter().enumerate() {
+        for (half, (sum, mask)) in sums.into_iter().zip(masks).enumerate() {
+            let to = out.data.wrapping_add(row * out.stride + 16 * half);
+            // SAFETY: the mask leaves out the columns that are not the caller's.
+            unsafe {
+                let sum = if out.add { _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, to)) } else { sum };
+                if mask == u16::MAX { _mm512_storeu_ps(to, sum) } else { _mm512_mask_storeu_ps(to, mask, sum) }
+            }
+        }
+    }
+}
+
+/// The first `count` of 16 lanes.
+fn mask(count: usize) -> u16 {
+    if count >= 16 { u16::MAX } else { (1 << count) - 1 }
+}

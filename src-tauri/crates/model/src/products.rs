@@ -1,0 +1,118 @@
+//! What products with the frozen weights are computed in: the setting `products`.
+
+use crate::error::{Error, Result};
+use crate::ops::product::Kernel;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+/// The type that both sides of a product with a frozen weight are in, on the CPU. Sums are f32, and so is all else: the
+/// adapter's products, norms, attention, the loss.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Products {
+    /// f32.
+    #[default]
+    F32,
+    /// bf16, which moves each side of a product by at most 1/256 of itself.
+    Bf16,
+    /// bf16 where the processor multiplies in it, else f32.
+    Auto,
+}
+
+impl Products {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Auto];
+
+    /// As settings spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The names of all, for a message.
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
+    /// What it comes to on this processor: never [`Products::Auto`]. Numbers differ between the two others.
+    #[must_use]
+    pub fn here(self) -> Self {
+        match (self, Kernel::of_processor()) {
+            (Self::Auto, Some(_)) => Self::Bf16,
+            (Self::Auto, None) => Self::F32,
+            (chosen, _) => chosen,
+        }
+    }
+
+    /// What multiplies in bf16, where it is to.
+    ///
+    /// # Errors
+    /// When bf16 is asked for and the processor cannot.
+    pub(crate) fn kernel(self) -> Result<Option<Kernel>> {
+        match self.here() {
+            Self::Bf16 => Kernel::of_processor().map(Some).ok_or(Error::NoBf16Products),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl fmt::Display for Products {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no [`Products`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("products is \"{0}\"; choose one of {names}", names = Products::names())]
+pub struct UnknownProducts(pub String);
+
+impl FromStr for Products {
+    type Err = UnknownProducts;
+
+    fn from_str(name: &str) -> std::result::Result<Self, UnknownProducts> {
+        Self::ALL.into_iter().find(|it| it.name() == name).ok_or_else(|| UnknownProducts(name.to_owned()))
+    }
+}
+
+impl Serialize for Products {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Products {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_others_are_refused_with_the_choices() {
+        for products in Products::ALL {
+            assert_eq!(products.name().parse(), Ok(products));
+        }
+        let error = "tf32".parse::<Products>().unwrap_err().to_string();
+        assert_eq!(error, "products is \"tf32\"; choose one of f32, bf16, auto");
+    }
+
+    #[test]
+    fn auto_is_what_the_processor_has_and_bf16_is_refused_where_it_has_not() {
+        let has = Kernel::of_processor().is_some();
+        assert_eq!(Products::Auto.here(), if has { Products::Bf16 } else { Products::F32 });
+        assert_eq!(Products::Auto.kernel().unwrap().is_some(), has);
+        assert_eq!(Products::F32.kernel().unwrap(), None);
+        match Products::Bf16.kernel() {
+            Ok(kernel) => assert!(has && kernel.is_some()),
+            Err(error) => assert!(!has && error.to_string().contains("auto")),
+        }
+    }
+}
