@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use chat::Tokenizer;
-use model::{BaseDtype, Decoder, DeviceChoice, Lora};
+use model::{BaseDtype, Decoder, DeviceChoice, Lora, Products};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,9 @@ pub struct ModelChoice {
     pub device: DeviceChoice,
     /// What the weights are kept as.
     pub dtype: BaseDtype,
+    /// What products with them are computed in.
+    #[serde(default)]
+    pub products: Products,
 }
 
 /// A model in memory.
@@ -52,7 +55,8 @@ pub(crate) fn open(choice: &ModelChoice, context: &mut Context) -> Result<Opened
         context.note(format!("computes on {found}"));
     }
     let tokenizer = Tokenizer::open(&path)?;
-    let decoder = Decoder::load(&path, &found.device, choice.dtype)?;
+    let mut decoder = Decoder::load(&path, &found.device, choice.dtype)?;
+    decoder.set_products(choice.products)?;
     for note in decoder.notes() {
         context.note(note);
     }

@@ -114,6 +114,7 @@ fn choice(model: &Path, adapter: Option<PathBuf>) -> ModelChoice {
         adapter,
         device: testkit::device_name().parse().unwrap(),
         dtype: BaseDtype::F32,
+        products: model::Products::F32,
     }
 }
 

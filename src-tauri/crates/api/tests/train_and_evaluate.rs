@@ -450,6 +450,7 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
             adapter: Some(adapter.to_path_buf()),
             device: testkit::device_name().parse().unwrap(),
             dtype: model::BaseDtype::F32,
+            products: model::Products::F32,
         };
         let limits = train::RunConfig::default().limits();
         let pairs = place.folder.path().join("pairs.jsonl");

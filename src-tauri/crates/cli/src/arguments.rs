@@ -1,6 +1,6 @@
 //! The command line's words.
 
-use api::{BaseDtype, DeviceChoice, FloatType, GgufType, ModelChoice, Sampling, Truncation};
+use api::{BaseDtype, DeviceChoice, FloatType, GgufType, ModelChoice, Products, Sampling, Truncation};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -231,12 +231,15 @@ pub(crate) struct Choice {
     /// What the weights are kept as: auto (as the file has them), f32, bf16, f16, q8 or q4
     #[arg(long, default_value_t)]
     dtype: BaseDtype,
+    /// What products with the weights are computed in on the CPU: f32, bf16, or auto (bf16 where the processor has it)
+    #[arg(long, default_value_t)]
+    products: Products,
 }
 
 impl From<Choice> for ModelChoice {
     fn from(choice: Choice) -> Self {
-        let Choice { model, adapter, device, dtype } = choice;
-        Self { model, adapter, device, dtype }
+        let Choice { model, adapter, device, dtype, products } = choice;
+        Self { model, adapter, device, dtype, products }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::base_dtype::BaseDtype;
 use crate::batch::Batch;
 use crate::cache::{KvCache, LayerCache};
 use crate::config::{Config, Rotation};
+use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::head::{self, Head};
 use crate::joint::Joint;
@@ -38,6 +39,7 @@ pub struct Decoder {
     base_dtype: BaseDtype,
     size: ModelSize,
     numbers: &'static str,
+    products: Products,
     notes: Vec<String>,
     device: Device,
 }
@@ -133,6 +135,7 @@ impl Decoder {
             size: ModelSize::in_f32(&config),
             base_dtype: BaseDtype::F32,
             numbers: BaseDtype::F32.numbers(),
+            products: Products::F32,
             notes: Vec::new(),
             config,
             embedding,
@@ -185,12 +188,19 @@ impl Decoder {
         &self.notes
     }
 
+    /// What products with its weights are computed in; never [`Products::Auto`].
+    pub fn products(&self) -> Products {
+        self.products
+    }
+
     /// What products with its weights are computed in from now on; f32 until this is called.
     ///
     /// # Errors
     /// When bf16 is asked for and the processor cannot.
     pub fn set_products(&mut self, products: Products) -> Result<()> {
-        let kernel = products.kernel()?;
+        let device = DeviceChoice::of(&self.device);
+        let kernel = products.kernel(device)?;
+        self.products = products.on(device);
         let layers = self.layers.iter_mut().flat_map(|(layer, _)| layer.linears_mut());
         for linear in layers.chain([&mut self.head.linear]) {
             linear.weight.set_kernel(kernel);

@@ -1,5 +1,6 @@
 //! What products with the frozen weights are computed in: the setting `products`.
 
+use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::ops::product::Kernel;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -37,25 +38,29 @@ impl Products {
         Self::ALL.map(Self::name).join(", ")
     }
 
-    /// What it comes to on this processor: never [`Products::Auto`]. Numbers differ between the two others.
+    /// What it comes to on this device: never [`Products::Auto`]. Numbers differ between the two others.
     #[must_use]
-    pub fn here(self) -> Self {
-        match (self, Kernel::of_processor()) {
-            (Self::Auto, Some(_)) => Self::Bf16,
-            (Self::Auto, None) => Self::F32,
-            (chosen, _) => chosen,
+    pub fn on(self, device: DeviceChoice) -> Self {
+        match self {
+            Self::Auto if Self::has_kernel(device).is_some() => Self::Bf16,
+            Self::Auto => Self::F32,
+            chosen => chosen,
         }
     }
 
     /// What multiplies in bf16, where it is to.
     ///
     /// # Errors
-    /// When bf16 is asked for and the processor cannot.
-    pub(crate) fn kernel(self) -> Result<Option<Kernel>> {
-        match self.here() {
-            Self::Bf16 => Kernel::of_processor().map(Some).ok_or(Error::NoBf16Products),
+    /// When bf16 is asked for and the device cannot.
+    pub(crate) fn kernel(self, device: DeviceChoice) -> Result<Option<Kernel>> {
+        match self.on(device) {
+            Self::Bf16 => Self::has_kernel(device).map(Some).ok_or(Error::NoBf16Products),
             _ => Ok(None),
         }
+    }
+
+    fn has_kernel(device: DeviceChoice) -> Option<Kernel> {
+        if device == DeviceChoice::Cpu { Kernel::of_processor() } else { None }
     }
 }
 
@@ -107,10 +112,13 @@ mod tests {
     #[test]
     fn auto_is_what_the_processor_has_and_bf16_is_refused_where_it_has_not() {
         let has = Kernel::of_processor().is_some();
-        assert_eq!(Products::Auto.here(), if has { Products::Bf16 } else { Products::F32 });
-        assert_eq!(Products::Auto.kernel().unwrap().is_some(), has);
-        assert_eq!(Products::F32.kernel().unwrap(), None);
-        match Products::Bf16.kernel() {
+        let cpu = DeviceChoice::Cpu;
+        assert_eq!(Products::Auto.on(cpu), if has { Products::Bf16 } else { Products::F32 });
+        assert_eq!(Products::Auto.kernel(cpu).unwrap().is_some(), has);
+        assert_eq!(Products::F32.kernel(cpu).unwrap(), None);
+        assert_eq!(Products::Auto.on(DeviceChoice::Cuda(0)), Products::F32);
+        assert!(Products::Bf16.kernel(DeviceChoice::Metal).is_err());
+        match Products::Bf16.kernel(cpu) {
             Ok(kernel) => assert!(has && kernel.is_some()),
             Err(error) => assert!(!has && error.to_string().contains("auto")),
         }

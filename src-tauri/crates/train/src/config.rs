@@ -12,7 +12,7 @@ use crate::scores::Counting;
 use crate::selection::{HeldOutMetric, Selection};
 use chat::{Limits, Truncation};
 use keys::{DATA_KEYS, FREE, KEYS, LATER, LORA_KEYS, refuse_unknown};
-use model::{BaseDtype, DeviceChoice, LoraConfig};
+use model::{BaseDtype, DeviceChoice, LoraConfig, Products};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -40,6 +40,9 @@ pub struct RunConfig {
     pub device: DeviceChoice,
     /// What the frozen weights are kept as: `auto` (as the file has them), `f32`, `bf16`, `f16`, `q8` or `q4`.
     pub dtype: BaseDtype,
+    /// What products with the frozen weights are computed in on the CPU: `f32`, `bf16`, or `auto`, which is bf16 where the
+    /// processor multiplies in it. A run that began with `auto` stays with what it then was.
+    pub products: Products,
     /// Seed of the adapter's start, the order of the pairs and dropout.
     pub seed: u64,
     /// Losses to minimise together; one name or a list.
@@ -163,6 +166,7 @@ impl Default for RunConfig {
             ref_adapter: None,
             device: DeviceChoice::Auto,
             dtype: BaseDtype::Auto,
+            products: Products::F32,
             seed: 42,
             loss_type: vec![LossType::Sigmoid],
             loss_weights: None,

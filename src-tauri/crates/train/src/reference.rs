@@ -8,7 +8,7 @@ use crate::data::{Example, pack};
 use crate::error::{Error, Result};
 use crate::files::{create_folder, hash_file};
 use crate::scores::Counting;
-use model::{Decoder, DeviceChoice, Lora};
+use model::{Decoder, DeviceChoice, Lora, Products};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -94,8 +94,15 @@ impl<'a> Cache<'a> {
         let adapter = adapter.map(|(_, digest)| format!("-{digest}")).unwrap_or_default();
         let counted = counting.ld_alpha.map(|alpha| format!("-ld_alpha_{alpha}")).unwrap_or_default();
         let dtype = decoder.numbers();
+        let products = match decoder.products() {
+            Products::F32 => String::new(),
+            products => format!("-products_{products}"),
+        };
         create_folder(folder)?;
-        Self::read(reference, folder.join(format!("reference-{model_digest}{adapter}-{kind}-{dtype}{counted}.jsonl")))
+        Self::read(
+            reference,
+            folder.join(format!("reference-{model_digest}{adapter}-{kind}-{dtype}{products}{counted}.jsonl")),
+        )
     }
 
     fn read(reference: Reference<'a>, path: PathBuf) -> Result<Self> {

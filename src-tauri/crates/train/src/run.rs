@@ -19,7 +19,7 @@ use crate::training::{Ancestry, Scored, Training};
 use candle_core::DType;
 use chat::Tokenizer;
 use model::memory::available_bytes;
-use model::{Decoder, DeviceChoice, Lora, LoraConfig, TargetModules, device};
+use model::{Decoder, DeviceChoice, Lora, LoraConfig, Products, TargetModules, device};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::borrow::{Borrow, BorrowMut};
@@ -70,11 +70,13 @@ pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome
             memory::check_weights(&source.size(), available_bytes())?;
         }
         let tokenizer = Tokenizer::open(&config.model)?;
-        Ok((Decoder::from_source(&source)?, tokenizer))
+        let mut decoder = Decoder::from_source(&source)?;
+        decoder.set_products(config.products)?;
+        Ok((decoder, tokenizer))
     })
 }
 
-/// As [`run`], with the model that `config` names already loaded, as its `dtype` says. The tokenizer's clock is set to the time the
+/// As [`run`], with the model that `config` names already loaded, as its `dtype` says, and with the products it has been set to. The tokenizer's clock is set to the time the
 /// run began.
 ///
 /// # Errors
@@ -89,10 +91,11 @@ pub fn run_with(
     if config.device == DeviceChoice::Auto {
         config.device = DeviceChoice::of(decoder.device());
     }
+    config.products = decoder.products();
     run_in(&Placed { config, reason: None }, surroundings, || Ok((decoder, tokenizer)))
 }
 
-/// Settings that name the device they are carried out on.
+/// Settings that name what they are carried out on and in.
 struct Placed {
     config: RunConfig,
     /// Why that is the CPU, where it was looked for.
@@ -100,15 +103,19 @@ struct Placed {
 }
 
 impl Placed {
-    /// With `auto`, a run that has begun stays on its device, and a new one takes what is there.
+    /// With `auto`, a run that has begun stays with what it had, and a new one takes what is there.
     fn of(config: &RunConfig) -> Result<Self> {
         let mut placed = Self { config: config.clone(), reason: None };
+        let written = config.output_dir.join(folder::CONFIG);
+        let begun = if written.exists() { Some(RunConfig::read(&written)?) } else { None };
         if config.device == DeviceChoice::Auto {
-            let written = config.output_dir.join(folder::CONFIG);
-            let begun_on = if written.exists() { RunConfig::read(&written)?.device } else { DeviceChoice::Auto };
-            let found = begun_on.open()?;
+            let found = begun.as_ref().map_or(DeviceChoice::Auto, |begun| begun.device).open()?;
             placed.config.device = found.choice;
             placed.reason = found.reason;
+        }
+        if config.products == Products::Auto {
+            let products = begun.map_or(Products::Auto, |begun| begun.products);
+            placed.config.products = products.on(placed.config.device);
         }
         Ok(placed)
     }

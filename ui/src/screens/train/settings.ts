@@ -465,6 +465,19 @@ export const SETTINGS: Setting[] = [
     safe: "auto; q4 or q8 where a model would not fit",
   },
   {
+    key: "products",
+    group: "batch",
+    kind: {
+      choices: [
+        { value: "f32", sentence: "As exact as the weights are kept." },
+        { value: "bf16", sentence: "Both sides rounded to 2 bytes: faster on processors that multiply so, refused on others." },
+        { value: "auto", sentence: "bf16 where the processor has it, else f32." },
+      ],
+    },
+    sentence: "What products with the base's weights are computed in on the CPU; sums, adapter and loss are always f32.",
+    safe: "f32 to repeat others' numbers; auto for speed",
+  },
+  {
     key: "shuffle",
     group: "batch",
     kind: "switch",

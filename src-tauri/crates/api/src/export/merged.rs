@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
 use chat::Tokenizer;
-use model::{BaseDtype, DeviceChoice, FloatType, lora_gguf, merge, merge_gguf};
+use model::{BaseDtype, DeviceChoice, FloatType, Products, lora_gguf, merge, merge_gguf};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -205,5 +205,11 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
 }
 
 fn in_f32(model: &Path) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter: None, device: DeviceChoice::Auto, dtype: BaseDtype::F32 }
+    ModelChoice {
+        model: model.to_path_buf(),
+        adapter: None,
+        device: DeviceChoice::Auto,
+        dtype: BaseDtype::F32,
+        products: Products::F32,
+    }
 }

@@ -6,7 +6,7 @@ use crate::answers::BATCH;
 use crate::error::{Error, Result};
 use crate::open::Opened;
 use generate::{Event, Flow, Request, Sampling};
-use model::BaseDtype;
+use model::{BaseDtype, Products};
 use prefs::store::OpenItem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -54,7 +54,7 @@ pub(super) fn generate_candidates(backend: &Backend, request: Generate) -> Resul
     };
     backend.start_job(JobKind::Candidates, &folder, &title, move |working| {
         let backend = working.backend();
-        let answered = backend.with_model(&model, BaseDtype::Auto, None, working, |opened| {
+        let answered = backend.with_model(&model, (BaseDtype::Auto, Products::Auto), None, working, |opened| {
             answer(&project, opened, &items, &sampling, &model, working)
         });
         backend.changed(&project);

@@ -6,7 +6,7 @@ use super::types::{ExportGguf, ExportMerged, Exported, GgufForm, Job, JobKind, W
 use super::{Backend, OpenProject, Working, exports};
 use crate::error::Result;
 use crate::export::{FOLDERS, Form, Merging, WholeFolder};
-use model::{FloatType, GgufType};
+use model::{FloatType, GgufType, Products};
 use std::path::Path;
 use train::folder::ADAPTER;
 
@@ -66,7 +66,8 @@ fn write_into(folder: &Path, run: &RunIdentity, form: Form, working: &Working) -
     let adapter = run.folder.join(ADAPTER);
     // Kept to the end: what was written is loaded where the run's model was.
     let mut loaded = backend.models_alone(working)?;
-    let opened = backend.take_model(&mut loaded, &run.model, run.config.dtype, Some(&adapter), working)?;
+    let opened =
+        backend.take_model(&mut loaded, &run.model, (run.config.dtype, Products::F32), Some(&adapter), working)?;
     let merging = Merging::begin(&run.folder, &opened.path, run.config.dtype, form, folder)?;
     let live = working.with_context(|context| merging.live(&opened, context))?;
     drop(opened);

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
 use chat::Tokenizer;
-use model::BaseDtype;
+use model::{BaseDtype, Products};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -143,13 +143,13 @@ impl Backend {
     pub(crate) fn with_model<T>(
         &self,
         named: &str,
-        dtype: BaseDtype,
+        how: (BaseDtype, Products),
         adapter: Option<&Path>,
         working: &Working,
         work: impl FnOnce(&Opened) -> Result<T>,
     ) -> Result<T> {
         let mut loaded = self.models_alone(working)?;
-        let opened = self.take_model(&mut loaded, named, dtype, adapter, working)?;
+        let opened = self.take_model(&mut loaded, named, how, adapter, working)?;
         let result = work(&opened);
         *loaded = Some(opened);
         result
@@ -178,10 +178,11 @@ impl Backend {
         &self,
         loaded: &mut Option<Opened>,
         named: &str,
-        dtype: BaseDtype,
+        how: (BaseDtype, Products),
         adapter: Option<&Path>,
         working: &Working,
     ) -> Result<Opened> {
+        let (dtype, products) = how;
         let named = self.model_named(named)?;
         let wanted = self.model_here(&named)?;
         let same = |opened: &Opened| Some(&opened.path) == wanted.as_ref() && opened.decoder.base_dtype() == dtype;
@@ -190,9 +191,10 @@ impl Backend {
             opened
         } else {
             working.progress("load the model", 0, 0, None);
-            let choice = ModelChoice { model: named.into(), adapter: None, device: self.device(), dtype };
+            let choice = ModelChoice { model: named.into(), adapter: None, device: self.device(), dtype, products };
             working.with_context(|context| open(&choice, context))?
         };
+        opened.decoder.set_products(products)?;
         opened.put_on(adapter)?;
         Ok(opened)
     }

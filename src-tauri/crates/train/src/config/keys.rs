@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result};
 
-pub(super) const KEYS: [&str; 46] = [
+pub(super) const KEYS: [&str; 47] = [
     "model",
     "output_dir",
     "init_adapter",
     "ref_adapter",
     "device",
     "dtype",
+    "products",
     "seed",
     "loss_type",
     "loss_weights",
@@ -71,7 +72,8 @@ pub(super) const FREE: [&str; 7] = [
 
 /// Keys that came later. Where one has its default it is left out of the digest, so that a run begun before can be gone
 /// on with.
-pub(super) const LATER: [&str; 10] = [
+pub(super) const LATER: [&str; 11] = [
+    "products",
     "f_divergence_type",
     "f_alpha_divergence_coef",
     "use_weighting",

@@ -31,7 +31,7 @@ fn a_short_file_gets_every_default_and_paths_from_its_folder() {
 
 #[test]
 fn every_key_is_read_and_written_back() {
-    let text = "model = '/m'\noutput_dir = '/o'\ninit_adapter = '/a'\nref_adapter = '/r'\ndevice = 'cuda:1'\ndtype = 'q4'\nseed = 7\n\
+    let text = "model = '/m'\noutput_dir = '/o'\ninit_adapter = '/a'\nref_adapter = '/r'\ndevice = 'cuda:1'\ndtype = 'q4'\nproducts = 'bf16'\nseed = 7\n\
         loss_type = ['sigmoid', 'sft']\nloss_weights = [0.5, 2]\nbeta = 1\nlabel_smoothing = 0.1\n\
         f_divergence_type = 'alpha_divergence'\nf_alpha_divergence_coef = 0.7\nld_alpha = 0.5\nuse_weighting = false\n\
         sync_ref_model = true\nref_model_mixup_alpha = 0.4\nref_model_sync_steps = 9\nmax_length = 64\n\
@@ -105,6 +105,7 @@ fn values_without_meaning_are_refused_by_key() {
         ("dtype = 'nf4'", "choose one of auto, f32, bf16, f16, q8, q4"),
         ("device = 'gpu'", "choose one of auto, cpu, cuda, cuda:N, metal"),
         ("device = 'cuda:x'", "choose one of auto, cpu, cuda, cuda:N, metal"),
+        ("products = 'f16'", "choose one of f32, bf16, auto"),
         ("truncation = 'middle'", "truncation"),
         ("lr_scheduler_type = 'step'", "lr_scheduler_type"),
         ("seed = -1", "seed"),

@@ -96,6 +96,7 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
             adapter: Some(adapter.clone()),
             device: working.backend().device(),
             dtype: run.config.dtype,
+            products: run.config.products,
         },
         prompts: folder.join(PROMPTS),
         pairs: held_out.is_file().then_some(held_out),
@@ -107,7 +108,8 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         output_dir: folder.to_path_buf(),
         run: Some(run.folder.clone()),
     };
-    working.backend().with_model(&run.model, run.config.dtype, Some(&adapter), working, |opened| {
+    let how = (run.config.dtype, run.config.products);
+    working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
         let mut grown = |side: eval::answers::Side, prompt: usize, text: &str| {
             working.answer(prompt, &side.to_string(), text.to_owned());
         };

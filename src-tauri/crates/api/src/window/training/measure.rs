@@ -167,6 +167,7 @@ fn key(model: &Path, config: &RunConfig) -> Result<(PathBuf, String)> {
         per_device_train_batch_size: config.per_device_train_batch_size,
         gradient_checkpointing: config.gradient_checkpointing,
         dtype: config.dtype,
+        products: config.products,
         sync_ref_model: config.sync_ref_model,
         lora: LoraConfig { lora_alpha: 1.0, lora_dropout: 0.0, ..config.lora.clone() },
         ..RunConfig::default()
@@ -235,6 +236,7 @@ mod tests {
         for other in [
             RunConfig { per_device_train_batch_size: 2, ..config.clone() },
             RunConfig { dtype: model::BaseDtype::Q4, ..config.clone() },
+            RunConfig { products: model::Products::Bf16, ..config.clone() },
             RunConfig { sync_ref_model: true, ..config.clone() },
         ] {
             assert_ne!(key(model, &config).unwrap(), key(model, &other).unwrap());

@@ -48,6 +48,7 @@ pub(crate) fn settings_of(config: &RunConfig) -> RunSettings {
         early_stopping_threshold: config.early_stopping_threshold,
         gradient_checkpointing: config.gradient_checkpointing,
         dtype: config.dtype,
+        products: config.products,
         lora_r: config.lora.r,
         lora_alpha: config.lora.lora_alpha,
         lora_dropout: config.lora.lora_dropout,
@@ -115,6 +116,7 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
         early_stopping_threshold: settings.early_stopping_threshold,
         gradient_checkpointing: settings.gradient_checkpointing,
         dtype: settings.dtype,
+        products: settings.products,
         lora: LoraConfig {
             r: settings.lora_r,
             lora_alpha: settings.lora_alpha,
@@ -154,6 +156,7 @@ mod tests {
             eval_steps: 3,
             gradient_checkpointing: false,
             dtype: BaseDtype::Q4,
+            products: model::Products::Bf16,
             f_divergence_type: FDivergenceType::AlphaDivergence,
             f_alpha_divergence_coef: 0.7,
             ld_alpha: Some(0.5),

@@ -3,7 +3,7 @@
 use super::FigureView;
 use crate::error::Error;
 use chat::Truncation;
-use model::{BaseDtype, Patterns};
+use model::{BaseDtype, Patterns, Products};
 use serde::{Deserialize, Serialize};
 use train::losses::{FDivergenceType, LossType};
 use train::schedule::SchedulerType;
@@ -99,6 +99,9 @@ pub struct RunSettings {
     /// What the base's weights are kept as.
     #[ts(type = "\"auto\" | \"f32\" | \"bf16\" | \"f16\" | \"q8\" | \"q4\"")]
     pub dtype: BaseDtype,
+    /// What products with them are computed in.
+    #[ts(type = "\"f32\" | \"bf16\" | \"auto\"")]
+    pub products: Products,
     /// Rank of the adapter.
     pub lora_r: usize,
     /// The adapter is scaled by `lora_alpha / lora_r`.
