@@ -46,6 +46,10 @@ status=0
 "$stage" "Tests" "about 8 minutes, the first time 6 more for compiling" \
     cargo test --locked --workspace --tests --no-fail-fast -- --show-output 2>&1 | tee "$log" || status=$?
 
+device_log=$CARGO_TARGET_DIR/test-device-plain.txt
+"$stage" "Tests of the engine on the kernels of other devices" "about 3 minutes" \
+    scripts/test-device.sh plain "$device_log" >"$device_log.all" || { status=$?; grep -v '^test .* ok$' "$device_log.all"; }
+
 node_tests() {
     cd "$1"
     [ ! -e package-lock.json ] || npm ci --no-audit --no-fund --silent

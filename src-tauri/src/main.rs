@@ -10,6 +10,7 @@ mod notify;
 mod worker;
 
 use anyhow::Context;
+use api::DeviceChoice;
 use api::window::{Backend, Settings};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -75,7 +76,8 @@ fn open(project: Option<OsString>) -> anyhow::Result<()> {
         .context("the window could not be opened")
 }
 
-/// The folders of this system's conventions; `TIEBREAK_DATA` and `TIEBREAK_PROJECTS` name others.
+/// The folders of this system's conventions; `TIEBREAK_DATA` and `TIEBREAK_PROJECTS` name others, and `TIEBREAK_DEVICE`
+/// another device than the one that is found.
 fn settings(app: &App, program: PathBuf) -> anyhow::Result<Settings> {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let paths = app.path();
@@ -88,7 +90,11 @@ fn settings(app: &App, program: PathBuf) -> anyhow::Result<Settings> {
         Some(folder) => folder,
         None => paths.document_dir().or_else(|_| paths.home_dir())?.join("Tiebreak"),
     };
-    Ok(Settings { data_folder, projects_folder, may_choose_folders: true, allowed_roots: Vec::new(), program })
+    let device = match std::env::var("TIEBREAK_DEVICE") {
+        Ok(name) if !name.is_empty() => name.parse()?,
+        _ => DeviceChoice::Auto,
+    };
+    Ok(Settings { data_folder, projects_folder, may_choose_folders: true, allowed_roots: Vec::new(), program, device })
 }
 
 /// As text, which is how operations are asked.

@@ -36,8 +36,9 @@ export async function goTo(page, letter) {
 
 /** Writes a setting of a run that is being prepared, wherever it is folded away. */
 export async function set(page, key, value) {
-  await page.evaluate(() => document.querySelectorAll("main details").forEach((details) => (details.open = true)));
   const field = page.getByLabel(key, { exact: true });
+  await field.waitFor({ state: "attached" });
+  await page.evaluate(() => document.querySelectorAll("main details").forEach((details) => (details.open = true)));
   await field.fill(value);
   await field.press("Tab");
 }

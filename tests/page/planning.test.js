@@ -2,6 +2,7 @@
 // measured steps.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { goTo, launch, open, set } from "./browser.js";
 import { Machine } from "./program.js";
@@ -39,6 +40,28 @@ test("every setting is explained in a sentence with its safe range; what is out 
   assert.ok(await page.getByRole("button", { name: "Start training" }).isDisabled());
   await set(page, "beta", "0.1");
   await page.getByText("The run goes on when you close this window.").waitFor();
+});
+
+test("with an adapter to begin from, the settings of a new one are greyed, and the page says why", async () => {
+  const own = ["lora_r", "lora_alpha", "lora_dropout", "target_modules", "target_pattern", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"];
+  const greyed = async () => {
+    const disabled = await Promise.all(own.map((key) => page.getByLabel(key, { exact: true }).isDisabled()));
+    return own.filter((key, at) => disabled[at]);
+  };
+  const group = page.locator("details").filter({ hasText: "Adapter (LoRA)" });
+  for (const key of ["ref_adapter", "init_adapter"]) {
+    await set(page, key, join(machine.model, "adapter"));
+    await group.getByText(`The adapter in ${key} brings its own rank`).waitFor();
+    await group.locator("summary").getByText(`not used: the adapter in ${key} brings its own`).waitFor();
+    assert.deepEqual(await greyed(), own);
+    assert.equal(await page.getByLabel("beta", { exact: true }).isDisabled(), false);
+    await line("Pairs").getByText("43 to train on").waitFor();
+  }
+  await set(page, "init_adapter", "");
+  await group.getByText("The adapter in ref_adapter brings its own rank").waitFor();
+  await set(page, "ref_adapter", "");
+  await group.locator("summary").getByText("lora_r, lora_alpha").waitFor();
+  assert.deepEqual(await greyed(), []);
 });
 
 test("the histogram shows lengths against the limits, and one click shows which pairs are cut", async () => {
@@ -86,6 +109,11 @@ test("the time is estimated from two steps that are measured on a click", async 
   await set(page, "num_train_epochs", "30");
   await line("Steps").getByText("330 (11 per epoch").waitFor();
   assert.ok((await seconds()) > 5 * before, "ten times the steps take no longer");
+  // Another adapter is another measurement, and is found again by what that adapter is.
+  await set(page, "ref_adapter", join(machine.model, "adapter"));
+  await line("Time").getByText("not known until two steps are measured").waitFor();
+  await line("Time").getByRole("button", { name: "Measure" }).click();
+  await line("Time").getByText(/about \d+ (s|min), from two measured steps/).waitFor();
   assert.deepEqual(await machine.call("runs", { project: (await machine.call("home", {})).recent[0].folder }), [], "measuring left a run behind");
   assert.deepEqual(page.complaints, []);
 });

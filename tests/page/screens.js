@@ -1,6 +1,7 @@
 // Every screen and state worth looking at, with something on it: what the accessibility test looks through and what the
 // pictures show. In this order: some begin or end what another shows.
 
+import { join } from "node:path";
 import { goTo } from "./browser.js";
 import { promptsOnly, stateOf, survey, until } from "./lived.js";
 
@@ -155,6 +156,13 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
     ["train-new-refused", async (page) => {
       await page.getByLabel("beta", { exact: true }).fill("-1");
       await page.getByLabel("beta", { exact: true }).scrollIntoViewIfNeeded();
+      await quiet(page);
+    }],
+    ["train-new-from-adapter", async (page) => {
+      await page.getByLabel("beta", { exact: true }).fill("0.1");
+      await page.getByLabel("ref_adapter", { exact: true }).fill(join(machine.model, "adapter"));
+      await page.locator("details").filter({ hasText: "Adapter (LoRA)" }).scrollIntoViewIfNeeded();
+      await page.getByText("brings its own rank").scrollIntoViewIfNeeded();
       await quiet(page);
     }],
     ["train-run", at(`#/train/${first}`)],

@@ -86,7 +86,9 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
   for (let done = 0; done < 10; done += 1) {
     await page.getByRole("region", { name: "Left answer" }).waitFor({ timeout: 60_000 });
     await page.keyboard.press(done % 5 === 4 ? "ArrowUp" : "ArrowLeft");
-    await page.waitForTimeout(150);
+    // An item stays until its verdict is kept, and takes no other key meanwhile.
+    const kept = page.getByText(new RegExp(`^\\s*${done + 1} of \\d+\\s*$`)).or(page.getByText("All that is answered is judged"));
+    await kept.first().waitFor();
   }
   await page.getByText("All that is answered is judged").waitFor({ timeout: 30_000 });
   await page.getByRole("button", { name: "See the result" }).click();

@@ -494,6 +494,8 @@ export type Home = {
   version: string,
   /** What computes here, in words. */
   device: string,
+  /** Why that is the CPU, where another device was looked for: a clause. */
+  device_reason: string | null,
   /** Whether any folder of this machine may be opened, or only those in the projects folder. */
   may_choose_folders: boolean,
   /** Models that can be had by name. */

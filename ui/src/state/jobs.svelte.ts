@@ -24,9 +24,10 @@ class Jobs {
     return this.#byId.get(id) ?? null;
   }
 
-  /** Takes over what the back end says of a job. */
+  /** Takes over what the back end says of a job. The reply that it began may come after the news that it ended. */
   update(job: Job): void {
     const before = this.#byId.get(job.job)?.state;
+    if (job.state === "running" && before !== undefined && before !== "running") return;
     this.#byId = new Map(this.#byId).set(job.job, job);
     if (before === "running" && job.state !== "running") announcer.say(`${job.title}: ${job.state}.`);
   }
@@ -38,8 +39,11 @@ class Jobs {
   }
 
   async load(): Promise<void> {
+    const before = this.#byId;
     const jobs = await client.call("jobs", {});
-    this.#byId = new Map(jobs.map((job) => [job.job, job]));
+    // What ended while the list was on its way is not in it.
+    const ended = [...this.#byId].filter(([id, job]) => job.state !== "running" && before.get(id) !== job);
+    this.#byId = new Map([...jobs.map((job): [number, Job] => [job.job, job]), ...ended]);
   }
 
   async cancel(id: number): Promise<void> {

@@ -10,7 +10,7 @@ use crate::training::reply;
 use eval::accuracy::PreferenceAccuracy;
 use eval::evaluation::Summary;
 use generate::Sampling;
-use model::BaseDtype;
+use model::{BaseDtype, DeviceChoice};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -101,7 +101,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
 
     let start = Instant::now();
     let model = fetch_demo_model(context)?;
-    let choice = ModelChoice { model: model.clone(), adapter: None, device: "cpu".into(), dtype: BaseDtype::F32 };
+    let choice = ModelChoice { model: model.clone(), adapter: None, device: DeviceChoice::Auto, dtype: BaseDtype::F32 };
     let mut opened = open(&choice, context)?;
     stages.done("model", start)?;
 

@@ -5,6 +5,7 @@ mod form;
 mod merged;
 mod modelfile;
 mod whole_folder;
+mod window;
 
 pub use check::MergedCheck;
 pub use form::StoredType;

@@ -32,4 +32,4 @@ pub use training::{TrainReply, train, work};
 
 pub use chat::{Limits, Truncation};
 pub use generate::Sampling;
-pub use model::{BaseDtype, FloatType, GgufType};
+pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType};

@@ -2,9 +2,8 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use candle_core::Device;
 use chat::Tokenizer;
-use model::{BaseDtype, Decoder, Lora};
+use model::{BaseDtype, Decoder, DeviceChoice, Lora};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -17,8 +16,8 @@ pub struct ModelChoice {
     pub model: PathBuf,
     /// A PEFT adapter's folder.
     pub adapter: Option<PathBuf>,
-    /// `cpu`, `cuda`, `cuda:N` or `metal`.
-    pub device: String,
+    /// Where to compute.
+    pub device: DeviceChoice,
     /// What the weights are kept as.
     pub dtype: BaseDtype,
 }
@@ -48,9 +47,15 @@ impl Opened {
 
 pub(crate) fn open(choice: &ModelChoice, context: &mut Context) -> Result<Opened> {
     let path = find_model(&choice.model, context)?;
-    let device = device(&choice.device)?;
+    let found = choice.device.open()?;
+    if choice.device == DeviceChoice::Auto {
+        context.note(format!("computes on {found}"));
+    }
     let tokenizer = Tokenizer::open(&path)?;
-    let decoder = Decoder::load(&path, &device, choice.dtype)?;
+    let decoder = Decoder::load(&path, &found.device, choice.dtype)?;
+    for note in decoder.notes() {
+        context.note(note);
+    }
     let mut opened = Opened { path, decoder, tokenizer, lora: None, reference: None };
     opened.put_on(choice.adapter.as_deref())?;
     context.check()?;
@@ -90,10 +95,6 @@ pub(crate) fn find_model(named: &Path, context: &mut Context) -> Result<PathBuf>
         }
     })?;
     Ok(path)
-}
-
-pub(crate) fn device(name: &str) -> Result<Device> {
-    Ok(train::run::open_device(name)?)
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -70,6 +70,9 @@ fn of_run(run: &Path, input: &mut ReportInput) -> Result<()> {
     for line in events::effective(events::read(&run.join(events::FILE))?) {
         match line.event {
             Event::RunStarted(started) => {
+                if !started.device.is_empty() && !started.device.starts_with("CPU") {
+                    input.machine = format!("{}; trained on {}", machine(), started.device);
+                }
                 input.data = counts("training", &started.train);
                 if let Some(eval) = &started.eval {
                     input.data.extend(counts("held-out", eval));

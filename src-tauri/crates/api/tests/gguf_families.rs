@@ -3,7 +3,6 @@
 //! The models are those of the golden set.
 #![allow(clippy::unwrap_used)]
 
-use candle_core::Device;
 use chat::Tokenizer;
 use model::{BaseDtype, Batch, Config, Decoder, GgufType, Lora, lora_gguf, merge_gguf};
 use serde_json::{Value, json};
@@ -72,8 +71,8 @@ fn every_family_is_written_as_gguf() {
         let config = Config::from_folder(&base).unwrap();
         let tokenizer = Tokenizer::open(&base).unwrap();
         let texts = texts(&set, family, &tokenizer, &config);
-        let live = Decoder::load(&base, &Device::Cpu, BaseDtype::F32).unwrap();
-        let lora = Lora::load(&adapter, live.linears(), &Device::Cpu).unwrap();
+        let live = Decoder::load(&base, testkit::device(), BaseDtype::F32).unwrap();
+        let lora = Lora::load(&adapter, live.linears(), testkit::device()).unwrap();
         let (tuned, frozen) = (logps(&live, Some(&lora), &texts), logps(&live, None, &texts));
         assert!(largest(&tuned, &frozen) > 0.01, "{family}: the adapter does nothing");
 
@@ -83,7 +82,7 @@ fn every_family_is_written_as_gguf() {
             merge_gguf::write(&base, BaseDtype::F32, &adapter, GgufType::F16, &metadata, &file, &mut |_, _| true)
                 .unwrap()
         );
-        let written = Decoder::load(&file, &Device::Cpu, BaseDtype::F32).unwrap();
+        let written = Decoder::load(&file, testkit::device(), BaseDtype::F32).unwrap();
         let found = logps(&written, None, &texts);
         assert!(largest(&tuned, &found) < F16, "{family}: {}", largest(&tuned, &found));
         let read = Tokenizer::open(&file).unwrap();
@@ -94,7 +93,7 @@ fn every_family_is_written_as_gguf() {
 
         let small = folder.path().join("adapter.gguf");
         lora_gguf::write(&base, &adapter, &small).unwrap();
-        let reread = lora_gguf::read(&small, live.config(), &Device::Cpu).unwrap();
+        let reread = lora_gguf::read(&small, live.config(), testkit::device()).unwrap();
         let difference = largest(&tuned, &logps(&live, Some(&reread), &texts));
         assert!(difference < SAME, "{family}: {difference}");
 

@@ -25,6 +25,11 @@ struct Scene {
 
 impl Scene {
     fn new(dtype: BaseDtype, make: impl FnOnce(&Path) -> PathBuf) -> Self {
+        Self::within(1024, dtype, make)
+    }
+
+    /// Trained on pairs of at most so many tokens.
+    fn within(max_length: usize, dtype: BaseDtype, make: impl FnOnce(&Path) -> PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = make(folder.path());
         let scene = Self { folder, base, dtype };
@@ -33,7 +38,7 @@ impl Scene {
         prefs::jsonl::write_pairs(&scene.path("held_out.jsonl"), &pairs[7..]).unwrap();
         let settings = format!(
             "model = {:?}\ndtype = \"{dtype}\"\noutput_dir = \"run\"\nlearning_rate = 1e-2\nmax_steps = 4\nper_device_train_batch_size = 2\n\
-             [data]\ntrain = \"pairs.jsonl\"\neval = \"held_out.jsonl\"\n[lora]\nr = 3\nlora_alpha = 7\n",
+             max_length = {max_length}\n[data]\ntrain = \"pairs.jsonl\"\neval = \"held_out.jsonl\"\n[lora]\nr = 3\nlora_alpha = 7\n",
             scene.base.to_str().unwrap()
         );
         std::fs::write(scene.path("RUN.toml"), settings).unwrap();
@@ -104,7 +109,12 @@ fn hand_out(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBoo
 }
 
 fn choice(model: &Path, adapter: Option<PathBuf>) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter, device: "cpu".into(), dtype: BaseDtype::F32 }
+    ModelChoice {
+        model: model.to_path_buf(),
+        adapter,
+        device: testkit::device_name().parse().unwrap(),
+        dtype: BaseDtype::F32,
+    }
 }
 
 fn quietly<T>(work: impl FnOnce(&mut Context) -> T) -> T {
@@ -241,6 +251,60 @@ fn gguf_files_are_base_and_adapter() {
     assert!(as_base.check.unwrap().words.contains("the base's own types"));
     let refused = hand_out(Scene::folder().folder.path(), Weights::Gguf(GgufType::AsBase), &mut |_, _| {}).unwrap_err();
     assert!(refused.message.contains("safetensors"), "{refused}");
+}
+
+/// llama.cpp lets every token of these families see all: within the window the file is the run's model, beyond it another.
+#[test]
+fn a_run_on_pairs_longer_than_a_window_that_llama_cpp_ignores_is_not_handed_out_as_gguf() {
+    const WINDOW: usize = 34;
+    let refused = |scene: &Scene| {
+        for weights in [Weights::Gguf(GgufType::F16), Weights::LoraGguf] {
+            let error = hand_out(scene.folder.path(), weights, &mut |_, _| {}).unwrap_err();
+            assert_eq!(error.code, "beyond_window", "{error}");
+            for words in [
+                "of the run's 12 pairs are longer than 34 tokens",
+                "the last 34 tokens only",
+                "ignore the window",
+                "nothing was written",
+            ] {
+                assert!(error.message.contains(words), "`{words}` is not in: {error}");
+            }
+            assert!(error.hint.contains("as a folder with safetensors") && error.hint.contains("max_length = 34"));
+            assert_eq!(scene.handed_out(), [""; 0]);
+        }
+    };
+    for family in ["mistral", "phi3"] {
+        let with_window = |folder: &Path| windowed(family, WINDOW, &folder.join("base"));
+        let long = Scene::new(BaseDtype::Auto, with_window);
+        refused(&long);
+        assert!(long.export(Some(FloatType::F32)).unwrap().check.unwrap().largest_difference_per_token < 1e-4);
+
+        let short = Scene::within(WINDOW, BaseDtype::Auto, with_window);
+        hand_out(short.folder.path(), Weights::LoraGguf, &mut |_, _| {}).unwrap();
+        let exported = hand_out(short.folder.path(), Weights::Gguf(GgufType::F16), &mut |_, _| {}).unwrap();
+        // A GGUF file of Phi-3 says its window, which is then seen in training too; one of Mistral does not.
+        let base = exported.path.join("model-f16.gguf");
+        let on_gguf = Scene::new(BaseDtype::Auto, |_| base.clone());
+        if family == "phi3" {
+            refused(&on_gguf);
+        } else {
+            hand_out(on_gguf.folder.path(), Weights::LoraGguf, &mut |_, _| {}).unwrap();
+        }
+    }
+}
+
+/// A model of the golden set with another window.
+fn windowed(family: &str, window: usize, to: &Path) -> PathBuf {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/golden").join(family);
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        std::fs::copy(&entry, to.join(entry.file_name().unwrap())).unwrap();
+    }
+    let path = to.join("config.json");
+    let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    config["sliding_window"] = json!(window);
+    std::fs::write(&path, config.to_string()).unwrap();
+    to.to_path_buf()
 }
 
 #[test]

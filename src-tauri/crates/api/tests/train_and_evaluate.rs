@@ -41,6 +41,7 @@ fn settings(folder: &Path, data: &str) -> Settings {
         may_choose_folders: true,
         allowed_roots: Vec::new(),
         program: folder.join("program"),
+        device: testkit::device_name().parse().unwrap(),
     }
 }
 
@@ -447,7 +448,7 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
         let choice = api::ModelChoice {
             model: place.model.clone(),
             adapter: Some(adapter.to_path_buf()),
-            device: "cpu".into(),
+            device: testkit::device_name().parse().unwrap(),
             dtype: model::BaseDtype::F32,
         };
         let limits = train::RunConfig::default().limits();

@@ -1,6 +1,6 @@
 //! The command line's words.
 
-use api::{BaseDtype, FloatType, GgufType, ModelChoice, Sampling, Truncation};
+use api::{BaseDtype, DeviceChoice, FloatType, GgufType, ModelChoice, Sampling, Truncation};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -157,6 +157,9 @@ pub(crate) enum Command {
         /// A project to show first; it may lie elsewhere
         #[arg(long)]
         open: Option<PathBuf>,
+        /// Where models compute: auto, cpu, cuda, cuda:N or metal
+        #[arg(long, default_value_t)]
+        device: DeviceChoice,
     },
     /// Go on with the run in a folder: what the program starts for a run in a process of its own
     Worker {
@@ -222,9 +225,9 @@ pub(crate) struct Choice {
     /// A PEFT adapter's folder
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// cpu, cuda, cuda:N or metal
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    /// auto (CUDA or Metal where this build and this machine have it, else the CPU), cpu, cuda, cuda:N or metal
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
     /// What the weights are kept as: auto (as the file has them), f32, bf16, f16, q8 or q4
     #[arg(long, default_value_t)]
     dtype: BaseDtype,

@@ -74,6 +74,10 @@ impl Output {
                 number("eval_rewards/accuracies"),
                 whole("pairs")
             )),
+            "run_started" => {
+                let reason = event["device_reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+                self.log(&format!("computes on {}{reason}", event["device"].as_str().unwrap_or_default()));
+            }
             "warning" => self.log(&format!("warning: {}", event["message"].as_str().unwrap_or_default())),
             "resumed" => self.log(&format!("going on after step {}", whole("from_step"))),
             // A failure and a cancellation are told once, as the command's result.

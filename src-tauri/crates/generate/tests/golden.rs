@@ -1,7 +1,6 @@
 //! Greedy answers equal those of transformers on the golden models, alone and in a batch.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use candle_core::Device;
 use generate::{Event, Finish, Flow, Request, Sampling, generate_each};
 use model::{BaseDtype, Decoder};
 use serde_json::Value;
@@ -16,7 +15,7 @@ fn check(folder: &Path) {
     let rows = expected["greedy"].as_array().unwrap();
     let prompts: Vec<Vec<u32>> = rows.iter().map(|row| ids(&row["prompt_ids"])).collect();
     let greedy: Vec<Vec<u32>> = rows.iter().map(|row| ids(&row["greedy"])).collect();
-    let decoder = Decoder::load(folder, &Device::Cpu, BaseDtype::F32).unwrap();
+    let decoder = Decoder::load(folder, testkit::device(), BaseDtype::F32).unwrap();
     let stop = decoder.config().eos_token_ids.clone();
     let sampling = Sampling { max_new_tokens: greedy.iter().map(Vec::len).max().unwrap(), ..Sampling::default() };
     for batch in [1, 2, prompts.len()] {

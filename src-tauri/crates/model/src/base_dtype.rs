@@ -69,8 +69,16 @@ impl BaseDtype {
         }
     }
 
-    /// How a matrix with rows of `columns` numbers is kept that the file has as `found`.
-    pub(crate) fn keep(self, found: GgmlDType, columns: usize) -> Kept {
+    /// How a matrix with rows of `columns` numbers is kept that the file has as `found`, on a device that has bf16 or not.
+    pub(crate) fn keep(self, found: GgmlDType, columns: usize, has_bf16: bool) -> Kept {
+        match self.keep_anywhere(found, columns) {
+            Kept::As(GgmlDType::BF16) if !has_bf16 => Kept::As(GgmlDType::F16),
+            Kept::Unquantised(GgmlDType::BF16) if !has_bf16 => Kept::Unquantised(GgmlDType::F16),
+            kept => kept,
+        }
+    }
+
+    fn keep_anywhere(self, found: GgmlDType, columns: usize) -> Kept {
         let is_float = crate::weight::float_type(found).is_some();
         let blocks: &[GgmlDType] = match self {
             Self::Auto => return Kept::As(found),
@@ -85,20 +93,6 @@ impl BaseDtype {
         }
         let fitting = blocks.iter().find(|block| columns.is_multiple_of(block.block_size()));
         fitting.map_or(Kept::Unquantised(found), |&block| Kept::As(block))
-    }
-
-    /// The type for a CUDA device of this compute capability, and what to tell the user where it is another one: devices
-    /// before 8.0 (Ampere) lack bf16, whatever of it is asked for or lies in the file.
-    pub fn on_cuda(self, capability: (u32, u32), file_has_bf16: bool) -> (Self, Option<String>) {
-        let wants_bf16 = self == Self::Bf16 || (self == Self::Auto && file_has_bf16);
-        if capability.0 >= 8 || !wants_bf16 {
-            return (self, None);
-        }
-        let (major, minor) = capability;
-        let told = format!(
-            "this device (compute capability {major}.{minor}) has no bf16, which begins at 8.0: the weights are kept as f16"
-        );
-        (Self::F16, Some(told))
     }
 }
 
@@ -149,36 +143,33 @@ mod tests {
 
     #[test]
     fn four_bits_are_taken_in_the_largest_blocks_that_divide_a_row() {
-        let four = |columns| BaseDtype::Q4.keep(GgmlDType::BF16, columns);
+        let four = |columns| BaseDtype::Q4.keep(GgmlDType::BF16, columns, true);
         assert_eq!(four(2048), Kept::As(GgmlDType::Q4K));
         assert_eq!(four(576), Kept::As(GgmlDType::Q4_1));
         assert_eq!(four(36), Kept::Unquantised(GgmlDType::BF16));
-        assert_eq!(BaseDtype::Q8.keep(GgmlDType::F32, 2048), Kept::As(GgmlDType::Q8_0));
+        assert_eq!(BaseDtype::Q8.keep(GgmlDType::F32, 2048, true), Kept::As(GgmlDType::Q8_0));
     }
 
     #[test]
     fn blocks_are_kept_or_expanded_but_never_rounded_again() {
         for quantised in [BaseDtype::Q4, BaseDtype::Q8] {
-            assert_eq!(quantised.keep(GgmlDType::Q6K, 256), Kept::Refused);
+            assert_eq!(quantised.keep(GgmlDType::Q6K, 256, true), Kept::Refused);
         }
-        assert_eq!(BaseDtype::Auto.keep(GgmlDType::Q6K, 256), Kept::As(GgmlDType::Q6K));
-        assert_eq!(BaseDtype::F32.keep(GgmlDType::Q6K, 256), Kept::As(GgmlDType::F32));
+        assert_eq!(BaseDtype::Auto.keep(GgmlDType::Q6K, 256, true), Kept::As(GgmlDType::Q6K));
+        assert_eq!(BaseDtype::F32.keep(GgmlDType::Q6K, 256, true), Kept::As(GgmlDType::F32));
     }
 
     #[test]
-    fn a_device_without_bf16_takes_f16_and_says_so() {
-        for (dtype, capability, file_has_bf16, expected) in [
-            (BaseDtype::Bf16, (8, 0), true, BaseDtype::Bf16),
-            (BaseDtype::Bf16, (7, 5), false, BaseDtype::F16),
-            (BaseDtype::Auto, (7, 5), true, BaseDtype::F16),
-            (BaseDtype::Auto, (7, 5), false, BaseDtype::Auto),
-            (BaseDtype::Auto, (9, 0), true, BaseDtype::Auto),
-            (BaseDtype::F32, (6, 1), true, BaseDtype::F32),
-            (BaseDtype::Q4, (7, 0), true, BaseDtype::Q4),
+    fn a_device_without_bf16_takes_f16_for_it_and_leaves_all_else() {
+        for (dtype, found, expected) in [
+            (BaseDtype::Auto, GgmlDType::BF16, Kept::As(GgmlDType::F16)),
+            (BaseDtype::Bf16, GgmlDType::F32, Kept::As(GgmlDType::F16)),
+            (BaseDtype::Auto, GgmlDType::Q4K, Kept::As(GgmlDType::Q4K)),
+            (BaseDtype::F32, GgmlDType::BF16, Kept::As(GgmlDType::F32)),
+            (BaseDtype::Q8, GgmlDType::BF16, Kept::Unquantised(GgmlDType::F16)),
         ] {
-            let (taken, told) = dtype.on_cuda(capability, file_has_bf16);
-            assert_eq!(taken, expected);
-            assert_eq!(told.is_some(), taken != dtype, "{told:?}");
+            assert_eq!(dtype.keep(found, 36, false), expected, "{dtype} of {found:?}");
         }
+        assert_eq!(BaseDtype::Auto.keep(GgmlDType::BF16, 36, true), Kept::As(GgmlDType::BF16));
     }
 }

@@ -37,7 +37,8 @@ pub struct Decoder {
     dtype: DType,
     base_dtype: BaseDtype,
     size: ModelSize,
-    unquantised: Vec<String>,
+    numbers: &'static str,
+    notes: Vec<String>,
     device: Device,
 }
 
@@ -94,7 +95,8 @@ impl Decoder {
         let mut decoder = Self::of(source.config.clone(), &source.vars, &|name, shape| source.matrix(name, shape))?;
         decoder.base_dtype = source.dtype();
         decoder.size = source.size();
-        decoder.unquantised = source.unquantised().to_vec();
+        decoder.numbers = source.numbers();
+        decoder.notes = source.notes();
         Ok(decoder)
     }
 
@@ -130,7 +132,8 @@ impl Decoder {
         Ok(Self {
             size: ModelSize::in_f32(&config),
             base_dtype: BaseDtype::F32,
-            unquantised: Vec::new(),
+            numbers: BaseDtype::F32.numbers(),
+            notes: Vec::new(),
             config,
             embedding,
             layers,
@@ -167,14 +170,19 @@ impl Decoder {
         self.base_dtype
     }
 
+    /// Whose numbers its weights have: two loads of a model that give the same here compute the same.
+    pub fn numbers(&self) -> &'static str {
+        self.numbers
+    }
+
     /// What the formula of memory has to know of it.
     pub fn size(&self) -> &ModelSize {
         &self.size
     }
 
-    /// Matrices that were to be quantised and are not: see [`Source::unquantised`].
-    pub fn unquantised(&self) -> &[String] {
-        &self.unquantised
+    /// What the user should know of how its weights are kept: see [`Source::notes`].
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What products with its weights are computed in from now on; f32 until this is called.

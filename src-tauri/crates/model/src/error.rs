@@ -111,6 +111,17 @@ pub enum Error {
         hint: String,
     },
 
+    /// A device cannot be computed on.
+    #[error("device is \"{device}\", but {what}. {hint}")]
+    Device {
+        /// The device as settings name it.
+        device: String,
+        /// Why not, a clause without a final full stop.
+        what: String,
+        /// What to do about it, as a sentence.
+        hint: String,
+    },
+
     /// The work would not fit in memory.
     #[error("not enough memory: {} are needed, {} are free", size(*needed), size(*available))]
     OutOfMemory {

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::lora_config::{LinearShape, LoraConfig};
     use crate::ops::checks::{difference, finite_difference, random};
-    use candle_core::{DType, Device};
+    use candle_core::DType;
     use rand::SeedableRng;
 
     const ROWS: usize = 5;
@@ -202,7 +202,7 @@ mod tests {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
         let norms = linear.row_norms().unwrap();
         let mut lora =
-            Lora::start(&config, &[shape], &mut rng, DType::F64, &Device::Cpu, |_| Ok(Some(norms.clone()))).unwrap();
+            Lora::start(&config, &[shape], &mut rng, DType::F64, norms.device(), |_| Ok(Some(norms.clone()))).unwrap();
         for (seed, parameter) in lora.parameters_mut().into_iter().enumerate() {
             *parameter = (&*parameter + random(parameter.dims(), 4 + seed as u64)).unwrap();
         }

@@ -157,6 +157,11 @@ impl Weight {
 
     /// The rows of these numbers, `[ids.len(), in]`: an embedding's look-up. No other row is decoded.
     pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        // Here, because a device's look-up may not notice.
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.rows) {
+            let what = format!("the token id {id} is outside the vocabulary of {}", self.rows);
+            return Err(Error::Candle(candle_core::Error::msg(what)));
+        }
         match &self.stored {
             Stored::Floats(tensor) => {
                 let rows = tensor.index_select(&Tensor::new(ids, &self.device)?, 0)?;
@@ -167,11 +172,7 @@ impl Weight {
                 let mut chosen = Vec::with_capacity(ids.len() * row);
                 for &id in ids {
                     let start = id as usize * row;
-                    let Some(bytes) = bytes.get(start..start + row) else {
-                        let what = format!("the token id {id} is outside the vocabulary of {}", self.rows);
-                        return Err(Error::Candle(candle_core::Error::msg(what)));
-                    };
-                    chosen.extend_from_slice(bytes);
+                    chosen.extend_from_slice(&bytes[start..start + row]);
                 }
                 let mut numbers = vec![0f32; ids.len() * self.columns];
                 blocks::decode(*format, &chosen, &mut numbers);
@@ -281,13 +282,14 @@ mod tests {
 
     /// A matrix in this format, and the floats that it stands for.
     fn quantised(format: GgmlDType, rows: usize, columns: usize) -> (Weight, Tensor) {
+        let device = testkit::device();
         let tensor = f32(&random(&[rows, columns], 4));
-        let quantised = QTensor::quantize(&tensor, format).unwrap();
+        let quantised = QTensor::quantize(&tensor.to_device(&Device::Cpu).unwrap(), format).unwrap();
         let weight = match float_type(format) {
             Some(dtype) => Weight::floats(&tensor.to_dtype(dtype).unwrap()),
-            None => Weight::blocks(format, quantised.data().unwrap().into_owned(), (rows, columns), &Device::Cpu),
+            None => Weight::blocks(format, quantised.data().unwrap().into_owned(), (rows, columns), device),
         };
-        (weight.unwrap(), quantised.dequantize(&Device::Cpu).unwrap())
+        (weight.unwrap(), quantised.dequantize(&Device::Cpu).unwrap().to_device(device).unwrap())
     }
 
     const FORMATS: [(GgmlDType, usize); 8] = [

@@ -73,13 +73,18 @@ fn weights(config: &Config, dtype: DType) -> HashMap<String, Tensor> {
     let random = |shape: &[usize], rng: &mut ChaCha8Rng| {
         let centre = if shape.len() == 1 { 1.0 } else { 0.0 };
         let data: Vec<f64> = (0..shape.iter().product()).map(|_| centre + rng.random_range(-0.5..0.5)).collect();
-        Tensor::from_vec(data, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+        Tensor::from_vec(data, shape, &Device::Cpu)
+            .unwrap()
+            .to_dtype(dtype)
+            .unwrap()
+            .to_device(testkit::device_for(dtype))
+            .unwrap()
     };
     config.tensors().into_iter().map(|(name, shape)| (name, random(&shape, &mut rng))).collect()
 }
 
 fn decoder(config: &Config, dtype: DType) -> Decoder {
-    let vars = VarBuilder::from_tensors(weights(config, dtype), dtype, &Device::Cpu);
+    let vars = VarBuilder::from_tensors(weights(config, dtype), dtype, testkit::device_for(dtype));
     Decoder::new(config.clone(), &vars).unwrap()
 }
 
@@ -97,7 +102,8 @@ fn moved(decoder: &Decoder, config: &LoraConfig) -> Lora {
     for parameter in lora.parameters_mut() {
         let noise: Vec<f64> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.3..0.3)).collect();
         let noise = Tensor::from_vec(noise, parameter.shape(), &Device::Cpu).unwrap();
-        *parameter = (&*parameter + noise.to_dtype(parameter.dtype()).unwrap()).unwrap();
+        let noise = noise.to_dtype(parameter.dtype()).unwrap().to_device(decoder.device()).unwrap();
+        *parameter = (&*parameter + noise).unwrap();
     }
     lora
 }
@@ -136,7 +142,7 @@ fn gradients(
 }
 
 fn flat(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    tensor.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn relative_difference(a: &Gradients, b: &Gradients) -> f64 {
@@ -171,7 +177,7 @@ fn check_differences(decoder: &Decoder, lora: &Lora, options: ForwardOptions) {
             let parameter = lora.parameters_mut().swap_remove(i);
             let mut data = flat(parameter);
             data[element] += by;
-            *parameter = Tensor::from_vec(data, parameter.shape(), &Device::Cpu).unwrap();
+            *parameter = Tensor::from_vec(data, parameter.shape(), decoder.device()).unwrap();
             value(&lora)
         };
         for element in [0, gradient.len() / 2, gradient.len() - 1] {
@@ -372,7 +378,7 @@ fn a_cache_gives_the_same_logits_as_candle_transformers_on_the_whole_text() {
             max_position_embeddings: 64,
             tie_word_embeddings: tied,
         };
-        let vars = VarBuilder::from_tensors(weights(&config, DType::F32), DType::F32, &Device::Cpu);
+        let vars = VarBuilder::from_tensors(weights(&config, DType::F32), DType::F32, testkit::device());
         let llama = reference::Llama::load(vars, &theirs).unwrap();
         let decoder = decoder(&config, DType::F32);
         let texts: [&[u32]; 2] = [&[1, 5, 9, 3, 3, 12], &[7, 2, 0]];
@@ -381,8 +387,8 @@ fn a_cache_gives_the_same_logits_as_candle_transformers_on_the_whole_text() {
         decoder.extend(None, &mut cache, &[(1, &texts[1][1..2])]).unwrap();
         let last = decoder.extend(None, &mut cache, &[(0, &texts[0][4..]), (1, &texts[1][2..])]).unwrap();
         for (i, text) in texts.iter().enumerate() {
-            let mut whole = reference::Cache::new(false, DType::F32, &theirs, &Device::Cpu).unwrap();
-            let input = Tensor::new(*text, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+            let mut whole = reference::Cache::new(false, DType::F32, &theirs, testkit::device()).unwrap();
+            let input = Tensor::new(*text, testkit::device()).unwrap().unsqueeze(0).unwrap();
             let expected = flat(&llama.forward(&input, 0, &mut whole).unwrap());
             let found = flat(&last.get(i).unwrap());
             assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 2e-5), "{found:?} {expected:?}");

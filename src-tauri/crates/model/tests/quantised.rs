@@ -1,8 +1,8 @@
 //! A GGUF model against candle-transformers' own quantised Llama on the same file.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use candle_core::Tensor;
 use candle_core::quantized::{GgmlDType, gguf_file};
-use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
 use model::{BaseDtype, Decoder, KvCache};
 
@@ -17,11 +17,11 @@ fn both(block: GgmlDType) -> (Vec<f32>, Vec<f32>) {
 
     let mut file = std::fs::File::open(&path).unwrap();
     let content = gguf_file::Content::read(&mut file).unwrap();
-    let mut theirs = ModelWeights::from_gguf(content, &mut file, &Device::Cpu).unwrap();
-    let input = Tensor::new(&ids, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+    let mut theirs = ModelWeights::from_gguf(content, &mut file, testkit::device()).unwrap();
+    let input = Tensor::new(&ids, testkit::device()).unwrap().unsqueeze(0).unwrap();
     let expected = theirs.forward(&input, 0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
 
-    let ours = Decoder::load(&path, &Device::Cpu, BaseDtype::F32).unwrap();
+    let ours = Decoder::load(&path, testkit::device(), BaseDtype::F32).unwrap();
     let mut cache = KvCache::new(ours.config(), 1, ids.len());
     let logits = ours.extend(None, &mut cache, &[(0, &ids)]).unwrap();
     (logits.flatten_all().unwrap().to_vec1().unwrap(), expected)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 use model::weights::{self, Kind, Source};
 use model::{BaseDtype, Config, Error};
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use testkit::TinyLlama;
 
 fn open(path: &Path) -> model::Result<Source> {
-    weights::open(path, BaseDtype::Auto, &Device::Cpu)
+    weights::open(path, BaseDtype::Auto, testkit::device())
 }
 
 fn refused(path: &Path) -> Error {
@@ -119,7 +119,7 @@ fn half_precision_weights_become_the_dtype_asked_for() {
             (BaseDtype::Bf16, DType::BF16),
             (BaseDtype::F16, DType::F16),
         ] {
-            let source = weights::open(dir.path(), asked, &Device::Cpu).unwrap();
+            let source = weights::open(dir.path(), asked, testkit::device()).unwrap();
             let found = source.vars.get(original.dims(), &name).unwrap();
             let expected = original.to_dtype(stored).unwrap().to_dtype(kept).unwrap().to_dtype(DType::F32).unwrap();
             assert_eq!(bits(&found), bits(&expected));
@@ -155,12 +155,12 @@ fn candle_transformers_computes_the_same_from_our_source() {
         tie_word_embeddings: false,
     };
     let logits = |vars: VarBuilder| {
-        let mut cache = Cache::new(false, DType::F32, &config, &Device::Cpu).unwrap();
-        let ids = Tensor::new(&[[1u32, 100, 101, 2]], &Device::Cpu).unwrap();
+        let mut cache = Cache::new(false, DType::F32, &config, testkit::device()).unwrap();
+        let ids = Tensor::new(&[[1u32, 100, 101, 2]], testkit::device()).unwrap();
         bits(&Llama::load(vars, &config).unwrap().forward(&ids, 0, &mut cache).unwrap())
     };
     let bytes = std::fs::read(dir.path().join("model.safetensors")).unwrap();
-    let theirs = logits(VarBuilder::from_buffered_safetensors(bytes, DType::F32, &Device::Cpu).unwrap());
+    let theirs = logits(VarBuilder::from_buffered_safetensors(bytes, DType::F32, testkit::device()).unwrap());
     assert_eq!(logits(open(dir.path()).unwrap().vars), theirs);
     assert_eq!(logits(open(&dir.path().join("tiny.gguf")).unwrap().vars), theirs);
 }
@@ -168,7 +168,7 @@ fn candle_transformers_computes_the_same_from_our_source() {
 /// Rewrites the tensors of a folder's single file.
 fn rewrite(dir: &Path, change: impl FnOnce(&mut BTreeMap<String, Tensor>)) {
     let path = dir.join("model.safetensors");
-    let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap().into_iter().collect();
+    let mut tensors = candle_core::safetensors::load(&path, testkit::device()).unwrap().into_iter().collect();
     change(&mut tensors);
     let tensors: std::collections::HashMap<_, _> = tensors.into_iter().collect();
     candle_core::safetensors::save(&tensors, &path).unwrap();
@@ -179,7 +179,7 @@ fn missing_misshapen_and_superfluous_tensors_are_named() {
     let tiny = TinyLlama { tied: false, ..TinyLlama::default() };
     let dir = tempfile::tempdir().unwrap();
     tiny.write_folder(dir.path()).unwrap();
-    let extra = |count: usize| Tensor::zeros(count, DType::F32, &Device::Cpu).unwrap();
+    let extra = |count: usize| Tensor::zeros(count, DType::F32, testkit::device()).unwrap();
     rewrite(dir.path(), |tensors| {
         tensors.insert("model.layers.0.self_attn.rotary_emb.inv_freq".into(), extra(4));
         tensors.insert("score.weight".into(), extra(1));

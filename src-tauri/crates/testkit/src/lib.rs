@@ -4,11 +4,13 @@
 //! folder ([`TinyLlama::write_folder`]), the same in shards ([`TinyLlama::write_shards`]), or a GGUF file of the same
 //! weights ([`TinyLlama::write_gguf`]).
 
+mod device;
 mod gguf_file;
 mod llama;
 mod pairs;
 mod tokenizer;
 
+pub use device::{device, device_for, device_name};
 pub use gguf_file::BLOCK_TYPES;
 pub use llama::TinyLlama;
 pub use pairs::pairs;

@@ -12,7 +12,7 @@ use crate::scores::Counting;
 use crate::selection::{HeldOutMetric, Selection};
 use chat::{Limits, Truncation};
 use keys::{DATA_KEYS, FREE, KEYS, LATER, LORA_KEYS, refuse_unknown};
-use model::{BaseDtype, LoraConfig};
+use model::{BaseDtype, DeviceChoice, LoraConfig};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -35,8 +35,9 @@ pub struct RunConfig {
     /// Where absent the reference is the base model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ref_adapter: Option<PathBuf>,
-    /// `cpu`, `cuda`, `cuda:N` or `metal`.
-    pub device: String,
+    /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`. A run that began with `auto` stays on the device that
+    /// it then found.
+    pub device: DeviceChoice,
     /// What the frozen weights are kept as: `auto` (as the file has them), `f32`, `bf16`, `f16`, `q8` or `q4`.
     pub dtype: BaseDtype,
     /// Seed of the adapter's start, the order of the pairs and dropout.
@@ -126,7 +127,7 @@ pub struct RunConfig {
     pub resume_from_checkpoint: Resume,
     /// Where the pairs are.
     pub data: DataConfig,
-    /// The adapter; with `init_adapter` that adapter's own settings are used, except `lora_dropout`.
+    /// The adapter; with `init_adapter` or `ref_adapter` that adapter's own settings count, and none of these.
     pub lora: LoraConfig,
 }
 
@@ -160,7 +161,7 @@ impl Default for RunConfig {
             output_dir: PathBuf::new(),
             init_adapter: None,
             ref_adapter: None,
-            device: "cpu".into(),
+            device: DeviceChoice::Auto,
             dtype: BaseDtype::Auto,
             seed: 42,
             loss_type: vec![LossType::Sigmoid],

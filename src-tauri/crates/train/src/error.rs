@@ -238,6 +238,7 @@ impl Error {
             }
             Self::Model(error) => match &**error {
                 model::Error::OutOfMemory { hint, .. } => hint.clone(),
+                model::Error::Device { .. } => "Correct `device`, or run this where that device is.".into(),
                 model::Error::Lora { .. } => "Correct the table [lora].".into(),
                 _ => "Check that `model` is a complete model folder or GGUF file.".into(),
             },

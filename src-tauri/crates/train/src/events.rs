@@ -87,6 +87,12 @@ pub struct RunStarted {
     pub config_digest: String,
     /// SHA-256 over the model's files.
     pub model_digest: String,
+    /// What it computes on, such as `CPU, 8 cores`; empty in runs from before this was told.
+    #[serde(default)]
+    pub device: String,
+    /// Why that is the CPU, where another device was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_reason: Option<String>,
     /// SHA-256 of the weights of the adapter that training began with, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_adapter_sha256: Option<String>,

@@ -8,7 +8,7 @@ use crate::data::{Example, pack};
 use crate::error::{Error, Result};
 use crate::files::{create_folder, hash_file};
 use crate::scores::Counting;
-use model::{Decoder, Lora};
+use model::{Decoder, DeviceChoice, Lora};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -89,11 +89,11 @@ impl<'a> Cache<'a> {
     /// When the folder cannot be written or the file cannot be read.
     pub fn open(folder: &Path, reference: Reference<'a>) -> Result<Self> {
         let Reference { decoder, model_digest, adapter, counting } = reference;
-        let device = format!("{:?}", decoder.device().location()).to_lowercase();
-        let kind: String = device.chars().take_while(char::is_ascii_alphabetic).collect();
+        let device = DeviceChoice::of(decoder.device()).to_string();
+        let kind = device.split(':').next().unwrap_or_default();
         let adapter = adapter.map(|(_, digest)| format!("-{digest}")).unwrap_or_default();
         let counted = counting.ld_alpha.map(|alpha| format!("-ld_alpha_{alpha}")).unwrap_or_default();
-        let dtype = decoder.base_dtype().numbers();
+        let dtype = decoder.numbers();
         create_folder(folder)?;
         Self::read(reference, folder.join(format!("reference-{model_digest}{adapter}-{kind}-{dtype}{counted}.jsonl")))
     }

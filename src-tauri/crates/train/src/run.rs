@@ -6,7 +6,7 @@ use crate::config::{Resume, RunConfig};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::events::{Event, RunStarted, Stage};
-use crate::folder::{ADAPTER, KeptAdapter, Rows, RunFolder};
+use crate::folder::{self, ADAPTER, KeptAdapter, Rows, RunFolder};
 use crate::memory;
 use crate::metrics::Window;
 use crate::optimizer::AdamW;
@@ -16,10 +16,10 @@ use crate::samples::SamplePrompts;
 use crate::schedule::{Schedule, SchedulerType, warmup_steps};
 use crate::selection::Standing;
 use crate::training::{Ancestry, Scored, Training};
-use candle_core::{DType, Device};
+use candle_core::DType;
 use chat::Tokenizer;
 use model::memory::available_bytes;
-use model::{Decoder, Lora, LoraConfig, TargetModules};
+use model::{Decoder, DeviceChoice, Lora, LoraConfig, TargetModules, device};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::borrow::{Borrow, BorrowMut};
@@ -61,8 +61,10 @@ pub struct Surroundings<'a> {
 /// See [`Error`]. Where the run's folder could be taken, its events then end with `failed`; checkpoints written before
 /// are whole.
 pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome> {
-    run_in(config, surroundings, || {
-        let device = open_device(&config.device)?;
+    let placed = Placed::of(config)?;
+    run_in(&placed, surroundings, || {
+        let device = placed.config.device.open()?.device;
+        let config = &placed.config;
         let source = model::weights::open(&config.model, config.dtype, &device)?;
         if device.is_cpu() {
             memory::check_weights(&source.size(), available_bytes())?;
@@ -83,11 +85,37 @@ pub fn run_with(
     tokenizer: &mut Tokenizer,
     surroundings: Surroundings<'_>,
 ) -> Result<Outcome> {
-    run_in(config, surroundings, || Ok((decoder, tokenizer)))
+    let mut config = config.clone();
+    if config.device == DeviceChoice::Auto {
+        config.device = DeviceChoice::of(decoder.device());
+    }
+    run_in(&Placed { config, reason: None }, surroundings, || Ok((decoder, tokenizer)))
+}
+
+/// Settings that name the device they are carried out on.
+struct Placed {
+    config: RunConfig,
+    /// Why that is the CPU, where it was looked for.
+    reason: Option<String>,
+}
+
+impl Placed {
+    /// With `auto`, a run that has begun stays on its device, and a new one takes what is there.
+    fn of(config: &RunConfig) -> Result<Self> {
+        let mut placed = Self { config: config.clone(), reason: None };
+        if config.device == DeviceChoice::Auto {
+            let written = config.output_dir.join(folder::CONFIG);
+            let begun_on = if written.exists() { RunConfig::read(&written)?.device } else { DeviceChoice::Auto };
+            let found = begun_on.open()?;
+            placed.config.device = found.choice;
+            placed.reason = found.reason;
+        }
+        Ok(placed)
+    }
 }
 
 fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
-    config: &RunConfig,
+    Placed { config, reason }: &Placed,
     surroundings: Surroundings<'_>,
     load: impl FnOnce() -> Result<(D, T)>,
 ) -> Result<Outcome> {
@@ -104,6 +132,7 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
         let run = Run {
             config,
             decoder: decoder.borrow(),
+            reason: reason.as_deref(),
             folder: &folder.path,
             resuming: folder.resuming,
             init_adapter: folder.init_adapter.as_ref(),
@@ -117,28 +146,11 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
     outcome
 }
 
-/// `cpu`, `cuda`, `cuda:N` or `metal`.
-///
-/// # Errors
-/// When this build or this machine does not have it.
-pub fn open_device(name: &str) -> Result<Device> {
-    let without = |what: &str, source: &dyn std::fmt::Display| {
-        Error::config(format!("device is \"{name}\", but {what} ({source})"), "Set device = \"cpu\".")
-    };
-    match name.split_once(':').unwrap_or((name, "0")) {
-        ("cpu", _) => Ok(Device::Cpu),
-        ("cuda", number) => {
-            let number = number.parse().map_err(|error| without("the number after the colon is none", &error))?;
-            Device::new_cuda(number).map_err(|error| without("no CUDA device can be used", &error))
-        }
-        ("metal", _) => Device::new_metal(0).map_err(|error| without("no Metal device can be used", &error)),
-        _ => Err(without("there is no such device", &"known: cpu, cuda, cuda:N, metal")),
-    }
-}
-
 struct Run<'a> {
     config: &'a RunConfig,
     decoder: &'a Decoder,
+    /// Why that computes on the CPU, where another device was looked for.
+    reason: Option<&'a str>,
     folder: &'a Path,
     resuming: bool,
     init_adapter: Option<&'a KeptAdapter>,
@@ -158,12 +170,8 @@ impl Run<'_> {
             report.tell(&Event::Resumed { from_step: state.step })?;
         }
         let stopped = Outcome::Cancelled { step: state.step };
-        if let [first, rest @ ..] = self.decoder.unquantised() {
-            let (dtype, count) = (self.config.dtype, rest.len() + 1);
-            report.warn(format!(
-                "dtype is \"{dtype}\", but {count} matrices stay in the float type of the file, because their rows are no \
-                 whole blocks: {first} is the first"
-            ))?;
+        for note in self.decoder.notes() {
+            report.warn(note)?;
         }
 
         let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
@@ -187,6 +195,8 @@ impl Run<'_> {
             version: env!("CARGO_PKG_VERSION").into(),
             config_digest: self.config.digest()?,
             model_digest: model_digest.clone(),
+            device: device::name(self.decoder.device()),
+            device_reason: self.reason.map(Into::into),
             init_adapter_sha256: self.init_adapter.map(|adapter| adapter.from.sha256.clone()),
             ref_adapter_sha256: self.ref_adapter.map(|adapter| adapter.from.sha256.clone()),
             trainable_parameters: lora.parameters().iter().map(|(_, p)| p.elem_count() as u64).sum(),

@@ -3,9 +3,12 @@
 
 mod common;
 
+use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use common::{Place, adapter, go_on, read_events, steps};
-use model::BaseDtype;
+use model::{BaseDtype, weights};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use train::RunConfig;
 use train::config::Resume;
 use train::events::Event;
@@ -40,6 +43,33 @@ fn a_run_on_blocks_is_the_run_on_the_floats_they_stand_for() {
     }
 }
 
+/// `DoRA` asks for the norms of rows besides: a base in blocks, and one that is rounded on load, beside a folder of the
+/// floats that they stand for.
+#[test]
+fn a_run_with_dora_on_blocks_is_the_run_on_the_floats_they_stand_for() {
+    let place = place();
+    let run = |name: String, model: PathBuf, dtype: BaseDtype| {
+        let config = place.config(&name);
+        let lora = model::LoraConfig { use_dora: true, ..config.lora };
+        let config = RunConfig { model, dtype, lora, max_steps: 4, ..config };
+        place.run(&config, go_on).unwrap();
+        (adapter(&config.output_dir).0, steps(&config.output_dir))
+    };
+    for (name, dtype) in [("q4_k.gguf", BaseDtype::Auto), ("model", BaseDtype::Q8), ("model", BaseDtype::Q4)] {
+        let floats = place.path(&format!("floats-of-{name}-{dtype}"));
+        tiny().write_folder(&floats).unwrap();
+        let source = weights::open(&place.path(name), dtype, &Device::Cpu).unwrap();
+        let read = |(name, shape): (String, Vec<usize>)| (name.clone(), source.vars.get(shape, &name).unwrap());
+        let tensors: HashMap<_, _> = source.config.tensors().into_iter().map(read).collect();
+        candle_core::safetensors::save(&tensors, floats.join("model.safetensors")).unwrap();
+        let stored = run(format!("{name}-{dtype}"), place.path(name), dtype);
+        let floats = run(format!("floats-{name}-{dtype}"), floats, BaseDtype::F32);
+        assert_eq!(stored.1, floats.1, "{name} {dtype}");
+        assert_eq!(stored.1.len(), 4);
+        assert!(stored.0 == floats.0, "{name} {dtype}");
+    }
+}
+
 #[test]
 fn stopped_and_resumed_a_run_on_any_base_is_the_same_byte_for_byte() {
     let place = place();
@@ -59,7 +89,7 @@ fn stopped_and_resumed_a_run_on_any_base_is_the_same_byte_for_byte() {
         assert!(adapter(&resumed.output_dir) == adapter(&whole.output_dir), "{dtype}");
         assert_eq!(steps(&resumed.output_dir), steps(&whole.output_dir), "{dtype}");
         let told = read_events(&whole.output_dir).into_iter().any(|event| {
-            matches!(event, Event::Warning { message } if message.contains("2 matrices stay in the float type"))
+            matches!(event, Event::Warning { message } if message.contains("2 matrices are kept in the float type"))
         });
         assert_eq!(told, matches!(dtype, BaseDtype::Q8 | BaseDtype::Q4), "{dtype}");
         adapters.push(adapter(&whole.output_dir).0);

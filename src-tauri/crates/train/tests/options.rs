@@ -3,7 +3,6 @@
 
 mod common;
 
-use candle_core::Device;
 use chat::{Limits, Tokenizer, Truncation};
 use common::{compare, go_on, steps};
 use model::{BaseDtype, Batch, Decoder, ForwardOptions, Gradients, Lora};
@@ -54,7 +53,7 @@ struct Scene {
 impl Scene {
     fn new(family: &str) -> Self {
         let family = golden().join(family);
-        let decoder = Decoder::load(&family, &Device::Cpu, BaseDtype::F32).unwrap();
+        let decoder = Decoder::load(&family, testkit::device(), BaseDtype::F32).unwrap();
         let pairs = golden().join("pairs.jsonl");
         let rows = prefs::jsonl::read_pairs(&pairs).unwrap().into_pairs();
         let limits =
@@ -66,7 +65,7 @@ impl Scene {
     }
 
     fn adapter(&self, folder: &Path) -> Lora {
-        Lora::load(folder, self.decoder.linears(), &Device::Cpu).unwrap()
+        Lora::load(folder, self.decoder.linears(), testkit::device()).unwrap()
     }
 
     /// Loss, gradients, and the metrics by their names, against the base as reference.
@@ -169,7 +168,7 @@ fn adapters_of_every_kind_are_pefts() {
         let written = tempfile::tempdir().unwrap();
         lora.save(written.path(), "base").unwrap();
         let load = |folder: &Path| {
-            candle_core::safetensors::load(folder.join("adapter_model.safetensors"), &Device::Cpu).unwrap()
+            candle_core::safetensors::load(folder.join("adapter_model.safetensors"), testkit::device()).unwrap()
         };
         let (ours, theirs) = (load(written.path()), load(&folder));
         assert_eq!(ours.len(), theirs.len());

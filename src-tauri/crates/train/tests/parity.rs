@@ -3,7 +3,6 @@
 
 mod common;
 
-use candle_core::Device;
 use chat::{Limits, Tokenizer, Truncation};
 use common::{compare, go_on, steps};
 use model::{BaseDtype, Decoder, ForwardOptions, Gradients, Lora};
@@ -73,8 +72,8 @@ struct FirstBatch {
 
 impl FirstBatch {
     fn load(family: &Path, pairs: &Path, max_length: usize) -> Self {
-        let decoder = Decoder::load(family, &Device::Cpu, BaseDtype::F32).unwrap();
-        let lora = Lora::load(&family.join("adapter"), decoder.linears(), &Device::Cpu).unwrap();
+        let decoder = Decoder::load(family, testkit::device(), BaseDtype::F32).unwrap();
+        let lora = Lora::load(&family.join("adapter"), decoder.linears(), testkit::device()).unwrap();
         let rows = prefs::jsonl::read_pairs(pairs).unwrap().into_pairs();
         let limits =
             Limits { max_length: Some(max_length), max_prompt_length: None, truncation: Truncation::KeepStart };
@@ -155,7 +154,8 @@ fn every_gradient_tensor_of_sigmoid() {
         let first = FirstBatch::load(&family, &pairs, settings.max_length());
         let shape = shape(settings.get("beta", 0.1), 0.0);
         let objective = Objective { terms: vec![(LossType::Sigmoid, 1.0)], shape };
-        let theirs = candle_core::safetensors::load(family.join("sigmoid_grads.safetensors"), &Device::Cpu).unwrap();
+        let theirs =
+            candle_core::safetensors::load(family.join("sigmoid_grads.safetensors"), testkit::device()).unwrap();
         for recompute in [false, true] {
             let (_, gradients) = first.evaluate(&objective, recompute);
             let names = first.lora.parameters();
@@ -208,7 +208,7 @@ fn the_trajectory_of_eight_steps() {
         let ours = run(&config, folder.path());
         compare(&ours, expected["trajectory"].as_array().unwrap(), 1e-3, &family.display().to_string());
 
-        let load = |path: PathBuf| candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+        let load = |path: PathBuf| candle_core::safetensors::load(path, testkit::device()).unwrap();
         let start = load(family.join("adapter/adapter_model.safetensors"));
         let theirs = load(family.join("adapter_after_8_steps/adapter_model.safetensors"));
         let ours = load(config.output_dir.join("adapter/adapter_model.safetensors"));

@@ -5,11 +5,11 @@ import { DEFAULTS } from "./defaults.fixture";
 import SettingField from "./SettingField.svelte";
 import { SETTINGS, remarksOn } from "./settings";
 
-function field(key: keyof RunSettings, settings: RunSettings, from: RunSettings | null = null) {
+function field(key: keyof RunSettings, settings: RunSettings, from: RunSettings | null = null, unused: string | null = null) {
   const setting = SETTINGS.find((entry) => entry.key === key);
   if (!setting) throw new Error(key);
   const remark = remarksOn({ project: "p", name: "n", model: "m", held_out_share: 0.1, sample_prompts: 1, settings })[key];
-  render(SettingField, { setting, settings, remark, from });
+  render(SettingField, { setting, settings, remark, from, unused });
 }
 
 it.each<[keyof RunSettings, string, unknown]>([
@@ -54,4 +54,21 @@ it("a refused value is marked and explained where it stands", () => {
 it("a changed value says what it was", () => {
   field("beta", { ...DEFAULTS, beta: 0.3 }, DEFAULTS);
   expect(screen.getByText(/Was 0\.1\./)).toBeTruthy();
+});
+
+it.each<keyof RunSettings>(["lora_r", "use_dora", "rank_pattern"])("what does not count cannot be set, and says why: %s", (key) => {
+  const why = document.body.appendChild(document.createElement("p"));
+  why.id = "why";
+  field(key, { ...DEFAULTS, ref_adapter: "sft" }, null, "why");
+  const control = screen.getByRole(key === "use_dora" ? "checkbox" : "textbox") as HTMLInputElement;
+  expect(control.disabled).toBe(true);
+  expect(control.getAttribute("aria-describedby")?.split(" ")[0]).toBe("why");
+  why.remove();
+});
+
+it("what has no meaning can be corrected even where it does not count", () => {
+  field("lora_r", { ...DEFAULTS, ref_adapter: "sft", lora_r: 0 }, null, "why");
+  const input = screen.getByRole("textbox") as HTMLInputElement;
+  expect(input.disabled).toBe(false);
+  expect(input.getAttribute("aria-invalid")).toBe("true");
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { RunRequest, RunSettings } from "../../client/bindings";
 import { DEFAULTS } from "./defaults.fixture";
 import { LOSSES } from "./losses";
-import { SETTINGS, changes, isRefused, numberFrom, numberText, remarksOn, valueText } from "./settings";
+import { SETTINGS, changes, isRefused, numberFrom, numberText, remarksOn, startsFrom, valueText } from "./settings";
 
 function request(settings: Partial<RunSettings> = {}, other: Partial<RunRequest> = {}): RunRequest {
   return { project: "p", name: "first", model: "m", held_out_share: 0.1, sample_prompts: 4, settings: { ...DEFAULTS, ...settings }, ...other };
@@ -16,6 +16,16 @@ describe("settings", () => {
       expect(safe).not.toBe("");
     }
     expect(new Set(LOSSES.map((loss) => loss.name)).size).toBe(15);
+  });
+
+  it("of an adapter do not count where one is given, and then need no care", () => {
+    expect(startsFrom(DEFAULTS)).toBeNull();
+    expect(startsFrom({ ...DEFAULTS, ref_adapter: "sft" })).toBe("ref_adapter");
+    expect(startsFrom({ ...DEFAULTS, ref_adapter: "sft", init_adapter: "dpo" })).toBe("init_adapter");
+    const careless = { lora_r: 8, lora_alpha: 64, beta: 0.9 };
+    expect(Object.keys(remarksOn(request(careless)))).toEqual(["beta", "lora_alpha"]);
+    expect(Object.keys(remarksOn(request({ ...careless, init_adapter: "dpo" })))).toEqual(["beta"]);
+    expect(remarksOn(request({ lora_r: 0, ref_adapter: "sft" })).lora_r?.level).toBe("refuse");
   });
 
   it("at their defaults are beyond reproach", () => {

@@ -670,6 +670,11 @@ export const SETTINGS: Setting[] = [
   },
 ];
 
+/** The setting that names the adapter a run starts from, whose own settings then count instead of those of the group "adapter". */
+export function startsFrom({ init_adapter, ref_adapter }: RunSettings): SettingKey | null {
+  return init_adapter !== null ? "init_adapter" : ref_adapter !== null ? "ref_adapter" : null;
+}
+
 export function settingsOf(group: Group): Setting[] {
   return SETTINGS.filter((setting) => setting.group === group);
 }
@@ -677,9 +682,11 @@ export function settingsOf(group: Group): Setting[] {
 /** What is to be said about a request, by field. */
 export function remarksOn(request: RunRequest): Remarks {
   const remarks: Remarks = {};
-  for (const { key, check } of SETTINGS) {
+  const given = startsFrom(request.settings) !== null;
+  for (const { key, group, check } of SETTINGS) {
     const remark = check?.(request.settings);
-    if (remark) remarks[key] = remark;
+    // What does not count needs no care, but what has no meaning is refused all the same.
+    if (remark && !(given && group === "adapter" && remark.level === "warn")) remarks[key] = remark;
   }
   if (request.name.trim() === "") remarks.name = refuse("Give the run a name.");
   else if (request.name.length > 100) remarks.name = refuse("Use at most 100 characters.");

@@ -115,17 +115,8 @@ impl AskedPairs {
         let (per_token, per_answer) = largest_differences(&found, &live.tuned);
         let (adapter, _) = largest_differences(&live.tuned, &live.base);
         let mean = mean_difference(&found, &live.tuned);
-        let tolerance = tolerance(dtype);
-        if per_token.is_nan() || per_token > tolerance || mean > most_in_the_mean(dtype) {
-            let message = format!(
-                "the merged model that was written is not the run's: a token's log-probability differs by {}, by {} in the \
-                 mean, where at most {tolerance} and {} are rounding to {}; the files were removed",
-                rounded(per_token),
-                rounded(mean),
-                most_in_the_mean(dtype),
-                dtype.in_words()
-            );
-            return Err(Error::new("merged_differs", message, DIFFERS_HINT));
+        if per_token.is_nan() || per_token > tolerance(dtype) || mean > most_in_the_mean(dtype) {
+            return Err(differs(dtype, per_token, mean));
         }
         let mut check = MergedCheck {
             dtype,
@@ -135,7 +126,7 @@ impl AskedPairs {
             largest_difference_per_token: per_token,
             mean_difference_per_token: mean,
             largest_difference_per_answer: per_answer,
-            tolerance_per_token: tolerance,
+            tolerance_per_token: tolerance(dtype),
             adapter_difference_per_token: adapter,
             words: String::new(),
         };
@@ -158,6 +149,33 @@ impl AskedPairs {
 }
 
 const DIFFERS_HINT: &str = "report this as a fault, with the run's config.toml; the adapter can be handed out instead";
+
+/// What was written is another model. Types of few bits may be too coarse for what a run learned: llama.cpp's own
+/// quantiser loses as much of an adapter that moves tokens by tens of nats.
+fn differs(dtype: StoredType, per_token: f64, mean: f64) -> Error {
+    let message = format!(
+        "the merged model that was written is not the run's: a token's log-probability differs by {}, by {} in the mean, \
+         where at most {} and {} are taken for rounding to {}; the files were removed",
+        rounded(per_token),
+        rounded(mean),
+        tolerance(dtype),
+        most_in_the_mean(dtype),
+        dtype.in_words()
+    );
+    let finer = match dtype {
+        StoredType::Gguf(GgufType::Q4K | GgufType::AsBase) => "q8_0 or f16",
+        StoredType::Gguf(GgufType::Q8_0) => "f16",
+        StoredType::Float(FloatType::Bf16) => "f32",
+        StoredType::Float(FloatType::F16 | FloatType::F32) | StoredType::Gguf(GgufType::F16) => {
+            return Error::new("merged_differs", message, DIFFERS_HINT);
+        }
+    };
+    let hint = format!(
+        "this type may be too coarse for what the run learned: choose {finer}; if that differs too, report it as a fault, with \
+         the run's config.toml"
+    );
+    Error::new("merged_differs", message, hint)
+}
 
 /// The largest difference per token that is taken for rounding, in nats.
 ///
@@ -307,6 +325,21 @@ mod tests {
         );
         let one = words(&MergedCheck { pairs: 1, held_out: false, ..check(FloatType::F32, 0.0, 0.0) });
         assert!(one.contains("one training pair differ from the run's model by at most 0 per token"), "{one}");
+    }
+
+    #[test]
+    fn what_differs_is_a_fault_where_no_type_is_finer() {
+        let hint = |dtype| differs(dtype, 36.79, 5.54).hint;
+        for coarse in [GgufType::Q4K, GgufType::AsBase] {
+            assert!(hint(StoredType::Gguf(coarse)).contains("too coarse for what the run learned: choose q8_0 or f16"));
+        }
+        assert!(hint(StoredType::Gguf(GgufType::Q8_0)).contains("choose f16;"));
+        assert!(hint(StoredType::Float(FloatType::Bf16)).contains("choose f32;"));
+        for fine in [StoredType::Float(FloatType::F32), StoredType::Gguf(GgufType::F16)] {
+            assert!(hint(fine).starts_with("report this as a fault"));
+        }
+        let message = differs(StoredType::Gguf(GgufType::Q4K), 36.79, 5.54).message;
+        assert!(message.contains("36.79, by 5.54 in the mean, where at most 10 and 1 are taken for rounding to Q4_K"));
     }
 
     #[test]

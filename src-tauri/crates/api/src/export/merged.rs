@@ -6,12 +6,12 @@
 
 use super::check::{AskedPairs, Live};
 use super::modelfile::{self, MODELFILE};
-use super::{Exported, Form, WholeFolder, adapter_of};
+use super::{Exported, Form, WholeFolder, adapter_of, window};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
 use chat::Tokenizer;
-use model::{BaseDtype, FloatType, lora_gguf, merge, merge_gguf};
+use model::{BaseDtype, DeviceChoice, FloatType, lora_gguf, merge, merge_gguf};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -66,9 +66,13 @@ impl Merging {
     /// the run keeps as `kept`.
     ///
     /// # Errors
-    /// When the run has no adapter or no pairs, or the form's folder is there already or cannot be made.
+    /// When the run has no adapter or no pairs, or pairs that whoever reads the form would read otherwise, or the form's
+    /// folder is there already or cannot be made.
     pub(crate) fn begin(run: &Path, base: &Path, kept: BaseDtype, form: Form, output_dir: &Path) -> Result<Self> {
         let adapter = adapter_of(run)?;
+        if let Form::Gguf(_) | Form::LoraGguf = form {
+            window::refuse_pairs_beyond_it(run, base)?;
+        }
         let pairs = AskedPairs::of_run(run, base)?;
         let folder = WholeFolder::begin(&output_dir.join(form.folder()))?;
         Ok(Self { base: base.to_path_buf(), kept, adapter, form, pairs, folder })
@@ -201,5 +205,5 @@ fn write_text(path: &Path, text: &str) -> Result<()> {
 }
 
 fn in_f32(model: &Path) -> ModelChoice {
-    ModelChoice { model: model.to_path_buf(), adapter: None, device: "cpu".into(), dtype: BaseDtype::F32 }
+    ModelChoice { model: model.to_path_buf(), adapter: None, device: DeviceChoice::Auto, dtype: BaseDtype::F32 }
 }

@@ -2,6 +2,7 @@
 
 use super::Backend;
 use crate::error::{Error, Result};
+use model::DeviceChoice;
 use std::path::{Component, Path, PathBuf};
 
 /// What a shell decides when it starts.
@@ -17,6 +18,8 @@ pub struct Settings {
     pub allowed_roots: Vec<PathBuf>,
     /// The program to start for a training run: `PROGRAM worker FOLDER`.
     pub program: PathBuf,
+    /// Where models compute.
+    pub device: DeviceChoice,
 }
 
 impl Settings {

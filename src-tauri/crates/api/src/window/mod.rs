@@ -42,6 +42,7 @@ pub(crate) use jobs::Working;
 pub(crate) use projects::{OpenProject, now};
 
 use crate::error::Result;
+use model::{ComputeDevice, DeviceChoice};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,8 @@ pub struct Backend(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    /// Found once, at the start: what the page shows is what jobs and runs compute on.
+    device: Found,
     projects: projects::Projects,
     jobs: jobs::Jobs,
     news: news::Hub,
@@ -62,16 +65,32 @@ struct Inner {
     last_table: data::LastTable,
 }
 
+/// A device that was there when the back end began. It is not kept open: a process of a run opens its own.
+struct Found {
+    choice: DeviceChoice,
+    name: String,
+    reason: Option<String>,
+}
+
+impl Found {
+    fn of(choice: DeviceChoice) -> Result<Self> {
+        let ComputeDevice { choice, name, reason, .. } = choice.open()?;
+        Ok(Self { choice, name, reason })
+    }
+}
+
 impl Backend {
     /// A back end that keeps its own files in `settings.data_folder`, which is made where it is not there.
     ///
     /// # Errors
-    /// When a folder of the settings cannot be made or written.
+    /// When a folder of the settings cannot be made or written, or the device they name is not there.
     pub fn new(settings: Settings) -> Result<Self> {
         let settings = settings.prepared()?;
+        let device = Found::of(settings.device)?;
         uploads::remove_old(&settings);
         let inner = Arc::new(Inner {
             settings,
+            device,
             projects: projects::Projects::default(),
             jobs: jobs::Jobs::default(),
             news: news::Hub::default(),
@@ -96,6 +115,19 @@ impl Backend {
     /// All that happens from now on.
     pub fn subscribe(&self) -> Subscription {
         self.0.news.subscribe()
+    }
+
+    /// What computes here, in words.
+    pub(crate) fn device_in_words(&self) -> String {
+        match self.device() {
+            DeviceChoice::Cpu => crate::report::machine(),
+            _ => self.0.device.name.clone(),
+        }
+    }
+
+    /// Where models compute.
+    pub(crate) fn device(&self) -> DeviceChoice {
+        self.0.device.choice
     }
 
     pub(crate) fn tell(&self, news: types::News) {

@@ -12,9 +12,6 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-/// Where models are computed with; runs say it for themselves.
-pub(crate) const DEVICE: &str = "cpu";
-
 /// How often a job that waits looks again.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -193,7 +190,7 @@ impl Backend {
             opened
         } else {
             working.progress("load the model", 0, 0, None);
-            let choice = ModelChoice { model: named.into(), adapter: None, device: DEVICE.into(), dtype };
+            let choice = ModelChoice { model: named.into(), adapter: None, device: self.device(), dtype };
             working.with_context(|context| open(&choice, context))?
         };
         opened.put_on(adapter)?;

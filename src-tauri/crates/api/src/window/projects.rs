@@ -66,7 +66,8 @@ pub(super) fn home(backend: &Backend, _: Nothing) -> Result<Home> {
         recent: recent.collect(),
         projects_folder: settings.projects_folder.display().to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
-        device: crate::report::machine(),
+        device: backend.device_in_words(),
+        device_reason: backend.0.device.reason.clone(),
         may_choose_folders: settings.may_choose_folders,
         models: models::catalogue()?,
     })

@@ -23,6 +23,7 @@ fn settings(folder: &Path) -> Settings {
         may_choose_folders: false,
         allowed_roots: Vec::new(),
         program: PathBuf::from("no-program"),
+        device: model::DeviceChoice::Auto,
     }
 }
 

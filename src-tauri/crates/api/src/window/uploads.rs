@@ -125,6 +125,7 @@ mod tests {
             may_choose_folders: false,
             allowed_roots: Vec::new(),
             program: PathBuf::new(),
+            device: model::DeviceChoice::Cpu,
         };
         let kept = || fs::read_dir(folder.path().join(FOLDER)).unwrap().count();
         assert_eq!(take(&settings, "a", &mut &b"12345"[..], 4).unwrap_err().code, "too_large");

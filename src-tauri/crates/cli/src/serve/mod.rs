@@ -12,7 +12,7 @@ mod tests;
 mod upload;
 
 use api::window::{Backend, Settings};
-use api::{Error, Result};
+use api::{DeviceChoice, Error, Result};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Response};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
@@ -35,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) projects: Option<PathBuf>,
     /// A project to show first.
     pub(crate) open: Option<PathBuf>,
+    /// Where models compute.
+    pub(crate) device: DeviceChoice,
 }
 
 /// What every request can see.
@@ -158,6 +160,7 @@ fn settings(options: &Options, open: Option<&PathBuf>) -> Result<Settings> {
         may_choose_folders: false,
         allowed_roots: open.cloned().into_iter().collect(),
         program: std::env::current_exe().map_err(|error| failed(&error))?,
+        device: options.device,
     })
 }
 

@@ -29,6 +29,7 @@ impl Serving {
             may_choose_folders: false,
             allowed_roots: Vec::new(),
             program: "no-program".into(),
+            device: api::DeviceChoice::Auto,
         };
         let (told, hear) = std::sync::mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));

@@ -22,7 +22,7 @@ fn random(linears: &[LinearShape], config: &LoraConfig, seed: u64) -> Vec<LoraWe
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let mut tensor = |shape: &[usize]| {
         let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
-        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+        Tensor::from_vec(values, shape, testkit::device()).unwrap()
     };
     let places = config.resolve(linears).unwrap();
     places
@@ -54,7 +54,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Result<Read> {
     let mut json: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     change(&mut json);
     std::fs::write(&path, json.to_string()).unwrap();
-    read(dir.path(), &linears(), &Device::Cpu)
+    read(dir.path(), &linears(), testkit::device())
 }
 
 proptest! {
@@ -80,7 +80,7 @@ proptest! {
         };
         let weights = random(&linears(), &config, seed);
         save(dir.path(), &weights, &config).unwrap();
-        let found = read(dir.path(), &linears(), &Device::Cpu).unwrap();
+        let found = read(dir.path(), &linears(), testkit::device()).unwrap();
         prop_assert_eq!(&found.config, &config);
         prop_assert_eq!(found.base_model_name_or_path.as_deref(), Some("tiny"));
         prop_assert_eq!(found.weights.len(), weights.len());
@@ -122,9 +122,9 @@ fn a_failed_write_keeps_the_old_adapter() {
     let mut broken = random(&linears(), &config, 2);
     broken[1].b = (&broken[1].b * f64::NAN).unwrap();
     assert!(matches!(save(dir.path(), &broken, &config), Err(Error::NonFinite { .. })));
-    broken[1].b = Tensor::zeros((10, 3), DType::F32, &Device::Cpu).unwrap();
+    broken[1].b = Tensor::zeros((10, 3), DType::F32, testkit::device()).unwrap();
     assert!(matches!(save(dir.path(), &broken, &config), Err(Error::Adapter { .. })));
-    let found = read(dir.path(), &linears(), &Device::Cpu).unwrap();
+    let found = read(dir.path(), &linears(), testkit::device()).unwrap();
     assert_eq!(values(&found.weights[1].b), values(&old[1].b));
     let occupied = dir.path().join(WEIGHTS).join("below a file");
     assert!(matches!(save(&occupied, &old, &config), Err(Error::Io { .. })));
@@ -201,7 +201,7 @@ fn pickles_are_named_and_not_read() {
     let config = config(2, &["all-linear"]);
     save(dir.path(), &random(&linears(), &config, 1), &config).unwrap();
     std::fs::rename(dir.path().join(WEIGHTS), dir.path().join("adapter_model.bin")).unwrap();
-    let error = read(dir.path(), &linears(), &Device::Cpu).unwrap_err().to_string();
+    let error = read(dir.path(), &linears(), testkit::device()).unwrap_err().to_string();
     assert!(error.contains("safe_serialization"), "{error}");
 }
 
@@ -216,7 +216,7 @@ fn adapters_written_by_peft_are_read() {
         let dir = Path::new(&shared).join("golden/trl-1.16").join(family);
         let linears = crate::config::Config::from_folder(&dir).unwrap().linears();
         for adapter in ["adapter", "adapter_after_8_steps"] {
-            let found = read(&dir.join(adapter), &linears, &Device::Cpu).unwrap();
+            let found = read(&dir.join(adapter), &linears, testkit::device()).unwrap();
             assert!(found.config.r == 4 && found.weights.iter().all(|w| w.scale.to_bits() == 2f64.to_bits()));
             assert_eq!(found.weights.len(), linears.len() - 1, "every linear but the head");
         }

@@ -20,18 +20,14 @@ impl Config {
     /// The metadata that says what this configuration says, as llama.cpp's `convert_hf_to_gguf.py` writes it; the
     /// tokenizer is another's.
     ///
-    /// In llama.cpp the layers of Mistral (to it a Llama) and of Phi-3 see everything: where they see a window, the context
-    /// length is that of the window, within which the two are the same.
+    /// Where llama.cpp ignores a window, the context length is that of the window, within which the two are the same.
     ///
     /// # Errors
     /// [`Error::UnsupportedField`] when GGUF has no words for what the configuration says.
     pub fn to_gguf(&self) -> Result<BTreeMap<String, Value>> {
         let family = self.architecture.gguf_name();
         let window = self.layers.iter().find_map(|layer| layer.window);
-        let context = match (self.architecture, window) {
-            (Architecture::Mistral | Architecture::Phi3, Some(window)) => window.min(self.max_position_embeddings),
-            _ => self.max_position_embeddings,
-        };
+        let context = self.window_that_llama_cpp_ignores().unwrap_or(usize::MAX).min(self.max_position_embeddings);
         let mut metadata = BTreeMap::new();
         metadata.insert("general.architecture".to_string(), Value::String(family.to_string()));
         metadata.insert("general.type".to_string(), Value::String("model".to_string()));
@@ -82,6 +78,15 @@ impl Config {
         }
         self.refuse_what_would_change(&metadata)?;
         Ok(metadata)
+    }
+
+    /// The tokens that a token sees here, where in llama.cpp it sees all: Mistral is a Llama to it, and the window of Phi-3
+    /// it reads and does not use (`llama-model.cpp`).
+    pub fn window_that_llama_cpp_ignores(&self) -> Option<usize> {
+        match self.architecture {
+            Architecture::Mistral | Architecture::Phi3 => self.layers.iter().find_map(|layer| layer.window),
+            _ => None,
+        }
     }
 
     /// The divisors of rotary frequencies that a GGUF file holds as tensors: name and numbers.

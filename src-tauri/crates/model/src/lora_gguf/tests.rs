@@ -8,17 +8,17 @@ use testkit::TinyLlama;
 fn scene(tiny: &TinyLlama, targets: &[&str]) -> (tempfile::TempDir, Config, Lora) {
     let folder = tempfile::tempdir().unwrap();
     tiny.write_folder(&folder.path().join("base")).unwrap();
-    let config = weights::open(&folder.path().join("base"), BaseDtype::F32, &Device::Cpu).unwrap().config;
+    let config = weights::open(&folder.path().join("base"), BaseDtype::F32, testkit::device()).unwrap().config;
     let target_modules = TargetModules::Names(targets.iter().map(|&name| name.to_string()).collect());
     scene_of(folder, config, &LoraConfig { r: 3, lora_alpha: 7.0, target_modules, ..LoraConfig::default() })
 }
 
 fn scene_of(folder: tempfile::TempDir, config: Config, settings: &LoraConfig) -> (tempfile::TempDir, Config, Lora) {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut lora = Lora::init(settings, &config.linears(), &mut rng, DType::F32, &Device::Cpu).unwrap();
+    let mut lora = Lora::init(settings, &config.linears(), &mut rng, DType::F32, testkit::device()).unwrap();
     for parameter in lora.parameters_mut() {
         let values: Vec<f32> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.2..0.2)).collect();
-        *parameter = Tensor::from_vec(values, parameter.shape(), &Device::Cpu).unwrap();
+        *parameter = Tensor::from_vec(values, parameter.shape(), testkit::device()).unwrap();
     }
     lora.save(&folder.path().join("adapter"), "base").unwrap();
     (folder, config, lora)
@@ -34,7 +34,7 @@ fn what_is_written_is_the_adapter() {
     let (folder, config, lora) = scene(&tiny, &["q_proj", "k_proj", "v_proj", "down_proj", "lm_head"]);
     let path = folder.path().join("adapter.gguf");
     write(&folder.path().join("base"), &folder.path().join("adapter"), &path).unwrap();
-    let found = read(&path, &config, &Device::Cpu).unwrap();
+    let found = read(&path, &config, testkit::device()).unwrap();
     assert!(found.weights().iter().zip(lora.weights()).all(|(found, own)| (found.scale - own.scale).abs() < 1e-6));
     assert_eq!(found.parameters().len(), lora.parameters().len());
     for ((name, ours), (other, theirs)) in lora.parameters().iter().zip(found.parameters()) {
@@ -79,7 +79,7 @@ fn files_that_are_no_adapter_for_the_model_are_refused() {
             writer.append(&tensor.name, &vec![0; tensor.bytes().unwrap() as usize]).unwrap();
         }
         writer.finish().unwrap();
-        read(&path, &config, &Device::Cpu).unwrap_err().to_string()
+        read(&path, &config, testkit::device()).unwrap_err().to_string()
     };
     let tensor = |name: &str, shape: &[usize]| NewTensor { name: name.into(), shape: shape.into(), block_type: F32 };
     assert!(refused("llama", "model", &[]).contains("no LoRA adapter"));
@@ -106,7 +106,7 @@ fn ranks_and_scales_of_their_own_are_in_the_factors_and_dora_is_refused() {
     let (base, adapter) = (folder.path().join("base"), folder.path().join("adapter"));
     let path = folder.path().join("adapter.gguf");
     write(&base, &adapter, &path).unwrap();
-    let found = read(&path, &config, &Device::Cpu).unwrap();
+    let found = read(&path, &config, testkit::device()).unwrap();
     assert_eq!(found.weights().len(), lora.weights().len());
     for (own, found) in lora.weights().iter().zip(found.weights()) {
         assert_eq!((&own.name, own.rank()), (&found.name, found.rank()));

@@ -44,7 +44,7 @@ impl Scene {
     }
 
     fn linears(&self) -> Vec<LinearShape> {
-        weights::open(&self.base, BaseDtype::Auto, &Device::Cpu).unwrap().config.linears()
+        weights::open(&self.base, BaseDtype::Auto, testkit::device()).unwrap().config.linears()
     }
 
     fn adapter(&self, r: usize, lora_alpha: f64, targets: TargetModules) -> PathBuf {
@@ -54,12 +54,12 @@ impl Scene {
     fn adapter_of(&self, config: &LoraConfig) -> PathBuf {
         let linears = self.linears();
         let mut rng = ChaCha8Rng::seed_from_u64(config.r as u64);
-        let ones = |place: usize| Ok(Some(Tensor::ones(linears[place].out_features, DType::F32, &Device::Cpu)?));
+        let ones = |place: usize| Ok(Some(Tensor::ones(linears[place].out_features, DType::F32, testkit::device())?));
         let magnitude = |place| if config.use_dora { ones(place) } else { Ok(None) };
-        let mut lora = Lora::start(config, &linears, &mut rng, DType::F32, &Device::Cpu, magnitude).unwrap();
+        let mut lora = Lora::start(config, &linears, &mut rng, DType::F32, testkit::device(), magnitude).unwrap();
         for parameter in lora.parameters_mut() {
             let values: Vec<f32> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.3..0.3)).collect();
-            *parameter = Tensor::from_vec(values, parameter.shape(), &Device::Cpu).unwrap();
+            *parameter = Tensor::from_vec(values, parameter.shape(), testkit::device()).unwrap();
         }
         let path = self.folder.path().join("adapter");
         lora.save(&path, "base").unwrap();
@@ -103,8 +103,8 @@ fn plainly(frozen: &Tensor, weight: &LoraWeight) -> Vec<f64> {
 }
 
 fn assert_merged(scene: &Scene, adapter: &Path, merged: &Path, dtype: FloatType) {
-    let lora = Lora::load(adapter, &scene.linears(), &Device::Cpu).unwrap();
-    let source = weights::open(merged, BaseDtype::Auto, &Device::Cpu).unwrap();
+    let lora = Lora::load(adapter, &scene.linears(), testkit::device()).unwrap();
+    let source = weights::open(merged, BaseDtype::Auto, testkit::device()).unwrap();
     assert_eq!(source.unneeded, Vec::<String>::new());
     let mut adapted = 0;
     for (name, frozen) in &scene.frozen {
@@ -187,7 +187,7 @@ fn shards_hold_the_same_weights_as_one_file() {
     let adapter = scene.adapter(3, 6.0, TargetModules::AllLinear);
     let merged = scene.merged(&adapter, FloatType::F32, Sizes { file: 10_000, ..PIECES });
     assert!(!merged.path().join("model.safetensors").exists());
-    let files = weights::open(merged.path(), BaseDtype::Auto, &Device::Cpu).unwrap().files;
+    let files = weights::open(merged.path(), BaseDtype::Auto, testkit::device()).unwrap().files;
     assert!(files.len() > 2, "{files:?}");
     assert_merged(&scene, &adapter, merged.path(), FloatType::F32);
 }
@@ -213,17 +213,17 @@ fn an_adapter_on_a_tied_head_unties_it() {
     for scene in [Scene::folder(&TinyLlama::default()), Scene::gguf(&TinyLlama::default(), GgmlDType::Q8_0)] {
         let adapter = scene.adapter(2, 4.0, names(&["lm_head", "v_proj"]));
         let merged = assert_same_model(&scene, &adapter, true);
-        let source = weights::open(merged.path(), BaseDtype::Auto, &Device::Cpu).unwrap();
+        let source = weights::open(merged.path(), BaseDtype::Auto, testkit::device()).unwrap();
         let embedding = scene.frozen.iter().find(|(name, _)| name == EMBEDDING).unwrap();
         assert_eq!(values(&source.vars.get(embedding.1.shape(), EMBEDDING).unwrap()), values(&embedding.1));
     }
 }
 
 fn assert_same_model(scene: &Scene, adapter: &Path, untied: bool) -> TempDir {
-    let base = Decoder::load(&scene.base, &Device::Cpu, BaseDtype::F32).unwrap();
-    let lora = Lora::load(adapter, base.linears(), &Device::Cpu).unwrap();
+    let base = Decoder::load(&scene.base, testkit::device(), BaseDtype::F32).unwrap();
+    let lora = Lora::load(adapter, base.linears(), testkit::device()).unwrap();
     let folder = scene.merged(adapter, FloatType::F32, PIECES);
-    let merged = Decoder::load(folder.path(), &Device::Cpu, BaseDtype::F32).unwrap();
+    let merged = Decoder::load(folder.path(), testkit::device(), BaseDtype::F32).unwrap();
     assert_eq!(merged.config().tie_word_embeddings, base.config().tie_word_embeddings && !untied);
     let mut batch = Batch::new();
     batch.push_pair(&[1, 20, 30, 40, 9], &[50, 60, 70], &[80, 90, 100, 2]);
@@ -272,7 +272,7 @@ fn a_model_that_is_stopped_or_does_not_fit_is_not_finished() {
     });
     assert!(!whole.unwrap());
     assert!(told.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 == pair[1].1), "{told:?}");
-    assert!(weights::open(&to, BaseDtype::Auto, &Device::Cpu).is_err(), "half a file must not be read as a model");
+    assert!(weights::open(&to, BaseDtype::Auto, testkit::device()).is_err(), "half a file must not be read as a model");
 
     // A scale that no f16 holds.
     let adapter = scene.adapter(2, 1e8, names(&["up_proj"]));

@@ -37,14 +37,14 @@ impl Scene {
     }
 
     fn adapter(&self, targets: &[&str]) -> PathBuf {
-        let linears = weights::open(&self.base, BaseDtype::F32, &Device::Cpu).unwrap().config.linears();
+        let linears = weights::open(&self.base, BaseDtype::F32, testkit::device()).unwrap().config.linears();
         let target_modules = TargetModules::Names(targets.iter().map(|&name| name.to_string()).collect());
         let config = LoraConfig { r: 3, lora_alpha: 5.0, target_modules, ..LoraConfig::default() };
         let mut rng = ChaCha8Rng::seed_from_u64(11);
-        let mut lora = Lora::init(&config, &linears, &mut rng, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let mut lora = Lora::init(&config, &linears, &mut rng, candle_core::DType::F32, testkit::device()).unwrap();
         for parameter in lora.parameters_mut() {
             let values: Vec<f32> = (0..parameter.elem_count()).map(|_| rng.random_range(-0.2..0.2)).collect();
-            *parameter = Tensor::from_vec(values, parameter.shape(), &Device::Cpu).unwrap();
+            *parameter = Tensor::from_vec(values, parameter.shape(), testkit::device()).unwrap();
         }
         let path = self.folder.path().join("adapter");
         lora.save(&path, "base").unwrap();
@@ -73,15 +73,15 @@ fn logps(decoder: &Decoder, lora: Option<&Lora>) -> Vec<f64> {
 fn errors(scene: &Scene, targets: &[&str], stored: GgufType) -> (f64, f64) {
     let adapter = scene.adapter(targets);
     let path = scene.write(&adapter, stored).unwrap();
-    let live = Decoder::load(&scene.base, &Device::Cpu, scene.kept).unwrap();
-    let lora = Lora::load(&adapter, live.linears(), &Device::Cpu).unwrap();
-    let written = Decoder::load(&path, &Device::Cpu, BaseDtype::F32).unwrap();
+    let live = Decoder::load(&scene.base, testkit::device(), scene.kept).unwrap();
+    let lora = Lora::load(&adapter, live.linears(), testkit::device()).unwrap();
+    let written = Decoder::load(&path, testkit::device(), BaseDtype::F32).unwrap();
     let (tuned, base, found) = (logps(&live, Some(&lora)), logps(&live, None), logps(&written, None));
     let most = |other: &[f64]| tuned.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(most(&base) > 0.05, "the adapter does nothing");
 
-    let before = weights::open(&scene.base, scene.kept, &Device::Cpu).unwrap();
-    let after = weights::open(&path, BaseDtype::F32, &Device::Cpu).unwrap();
+    let before = weights::open(&scene.base, scene.kept, testkit::device()).unwrap();
+    let after = weights::open(&path, BaseDtype::F32, testkit::device()).unwrap();
     let mut worst = 0.0f64;
     for (name, shape) in after.config.tensors() {
         let own = if before.vars.contains_tensor(&name) { name.as_str() } else { EMBEDDING };
@@ -164,8 +164,8 @@ fn a_folder_gets_the_metadata_of_its_configuration() {
     let scene = Scene::folder(&TinyLlama { llama3_rope: true, ..tiny() });
     let path = scene.write(&scene.adapter(&["q_proj"]), GgufType::Q4K).unwrap();
     let header = gguf::read_header(&path).unwrap();
-    let config = weights::open(&path, BaseDtype::F32, &Device::Cpu).unwrap().config;
-    let before = weights::open(&scene.base, BaseDtype::F32, &Device::Cpu).unwrap().config;
+    let config = weights::open(&path, BaseDtype::F32, testkit::device()).unwrap().config;
+    let before = weights::open(&scene.base, BaseDtype::F32, testkit::device()).unwrap().config;
     assert_eq!((config.rms_norm_eps as f32, config.linears()), (before.rms_norm_eps as f32, before.linears()));
     let frequencies = |config: &Config| config.rope.inverse_frequencies(config.head_dim);
     for (found, expected) in frequencies(&config).iter().zip(frequencies(&before)) {

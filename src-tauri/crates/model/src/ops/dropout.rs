@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn drops_the_stated_share_and_keeps_the_mean() {
-        let mask_of = |key| mask(key, 0.3, (300, 100), DType::F32, &Device::Cpu).unwrap().flatten_all().unwrap();
+        let mask_of = |key| mask(key, 0.3, (300, 100), DType::F32, testkit::device()).unwrap().flatten_all().unwrap();
         let values: Vec<f32> = mask_of(7).to_vec1().unwrap();
         let dropped = values.iter().filter(|&&v| v == 0.0).count() as f64 / values.len() as f64;
         // Four standard deviations of a binomial share over 30,000 draws.

@@ -89,7 +89,9 @@ pub mod plain {
                 Ok(((x * s)?, slope))
             }
             Activation::GeluTanh => {
-                let t = ((x + (x.powf(3.0)? * GELU_CUBE)?)? * GELU_SCALE)?.tanh()?;
+                // Not `powf`, which not every device has for negative numbers.
+                let cube = (x.sqr()? * x)?;
+                let t = ((x + (cube * GELU_CUBE)?)? * GELU_SCALE)?.tanh()?;
                 let half = ((&t + 1.0)? * 0.5)?;
                 let inner = ((x.sqr()? * (3.0 * GELU_CUBE))? + 1.0)?;
                 let bend = ((((1.0 - t.sqr()?)? * x)? * inner)? * (0.5 * GELU_SCALE))?;

@@ -139,6 +139,7 @@ fn maximum(z: &[f32]) -> f32 {
 /// The same on candle tensors.
 mod plain {
     use super::{D, Result, Tensor, TokenScores};
+    use candle_core::{DType, Device};
 
     pub(super) fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenScores, Option<Tensor>)> {
         let ids = Tensor::from_slice(targets, (targets.len(), 1), logits.device())?;
@@ -154,7 +155,8 @@ mod plain {
         } else {
             None
         };
-        let numbers = |tensor: Tensor| tensor.to_dtype(candle_core::DType::F64)?.to_vec1();
+        // In this order: not every device has f64.
+        let numbers = |tensor: Tensor| tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec1();
         Ok((TokenScores { logps: numbers(logps)?, log_sum_squares: numbers(log_sum_squares)? }, residual))
     }
 }
@@ -163,7 +165,6 @@ mod plain {
 mod tests {
     use super::super::checks::{difference, f32, finite_difference, random};
     use super::*;
-    use candle_core::Device;
 
     #[test]
     fn chunks_equal_finite_differences_in_both_versions() {
@@ -174,9 +175,9 @@ mod tests {
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * 7 % vocabulary as u32).collect();
         for cap in [None, Some(2.5)] {
             let (scores, gradient) = forward(&hidden, &double, &targets, cap, true).unwrap();
-            let weight = Tensor::ones(rows, candle_core::DType::F64, &Device::Cpu).unwrap();
+            let weight = hidden.sum(1).unwrap().ones_like().unwrap();
             let expected = finite_difference(&hidden, &weight, |h| {
-                Tensor::from_vec(forward(h, &double, &targets, cap, false).unwrap().0.logps, rows, &Device::Cpu)
+                Tensor::from_vec(forward(h, &double, &targets, cap, false).unwrap().0.logps, rows, h.device())
             });
             assert!(difference(&gradient.unwrap(), &expected) < 1e-8);
 

@@ -24,16 +24,26 @@ pub(super) struct Matrices {
     /// Shape of every tensor of the model, and for a matrix the format that it is kept in.
     pub(super) shapes: BTreeMap<String, (Vec<usize>, Option<GgmlDType>)>,
     pub(super) unquantised: Vec<String>,
+    /// How many matrices are f16 because the device has no bf16.
+    pub(super) f16_for_bf16: usize,
 }
 
 impl Matrices {
-    pub(super) fn new(path: &Path, backend: Backend, dtype: BaseDtype, config: &Config) -> Result<Self> {
-        let (mut shapes, mut unquantised) = (BTreeMap::new(), Vec::new());
+    pub(super) fn new(
+        path: &Path,
+        backend: Backend,
+        dtype: BaseDtype,
+        config: &Config,
+        has_bf16: bool,
+    ) -> Result<Self> {
+        let (mut shapes, mut unquantised, mut f16_for_bf16) = (BTreeMap::new(), Vec::new(), 0);
         for (name, shape) in config.tensors() {
             let kept = match shape[..] {
                 [_, columns] => {
                     let found = backend.format(&name)?;
-                    Some(match dtype.keep(found, columns) {
+                    let kept = dtype.keep(found, columns, has_bf16);
+                    f16_for_bf16 += usize::from(kept != dtype.keep(found, columns, true));
+                    Some(match kept {
                         Kept::As(format) => format,
                         Kept::Unquantised(format) => {
                             unquantised.push(name.clone());
@@ -54,7 +64,25 @@ impl Matrices {
             };
             shapes.insert(name, (shape, kept));
         }
-        Ok(Self { backend, dtype, shapes, unquantised })
+        Ok(Self { backend, dtype, shapes, unquantised, f16_for_bf16 })
+    }
+
+    /// What is kept otherwise than the dtype says, in sentences.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let dtype = self.dtype;
+        if let Some(first) = self.unquantised.first() {
+            let matrices = counted(self.unquantised.len());
+            notes.push(format!(
+                "dtype is \"{dtype}\", but {matrices} the float type of the file, because rows are no whole blocks: \
+                 {first} is the first"
+            ));
+        }
+        if self.f16_for_bf16 > 0 {
+            let matrices = counted(self.f16_for_bf16);
+            notes.push(format!("this device has no bf16 (CUDA's begins with compute capability 8.0): {matrices} f16"));
+        }
+        notes
     }
 
     /// A matrix as it is kept.
@@ -145,6 +173,10 @@ impl Matrices {
         let (shape, kept) = self.shapes.get(name).ok_or_else(missing)?;
         Ok((shape, *kept))
     }
+}
+
+fn counted(matrices: usize) -> String {
+    if matrices == 1 { "one matrix is kept in".into() } else { format!("{matrices} matrices are kept in") }
 }
 
 fn other_shape(name: &str, (rows, columns): (usize, usize), found: &[usize]) -> Error {

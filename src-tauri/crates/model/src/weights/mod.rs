@@ -32,6 +32,7 @@ pub(crate) use safetensors_writer::{index, shards};
 
 use crate::base_dtype::BaseDtype;
 use crate::config::Config;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::memory::ModelSize;
 use crate::ops::blocks;
@@ -73,15 +74,25 @@ impl Source {
         self.matrices.dtype
     }
 
+    /// Whose numbers the weights have; see [`BaseDtype::numbers`].
+    pub fn numbers(&self) -> &'static str {
+        if self.matrices.f16_for_bf16 > 0 { BaseDtype::F16.numbers() } else { self.dtype().numbers() }
+    }
+
     /// What the model takes of memory, known before it is read.
     pub fn size(&self) -> ModelSize {
         self.matrices.size(&self.config)
     }
 
     /// Matrices that the dtype would quantise and that stay in the file's float type, because their rows are no whole
-    /// blocks: worth a warning.
+    /// blocks.
     pub fn unquantised(&self) -> &[String] {
         &self.matrices.unquantised
+    }
+
+    /// What the user should know of how the weights are kept, in sentences without a full stop.
+    pub fn notes(&self) -> Vec<String> {
+        self.matrices.notes()
     }
 }
 
@@ -102,7 +113,7 @@ pub enum Kind {
 pub fn open(path: &Path, dtype: BaseDtype, device: &Device) -> Result<Source> {
     let is_folder = std::fs::metadata(path).map_err(Error::io(path))?.is_dir();
     let (config, kind, files, unneeded, backend) = if is_folder { open_folder(path)? } else { open_gguf(path)? };
-    let matrices = Arc::new(Matrices::new(path, backend, dtype, &config)?);
+    let matrices = Arc::new(Matrices::new(path, backend, dtype, &config, device::has_bf16(device))?);
     let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
     Ok(Source { config, vars, kind, files, unneeded, matrices, device: device.clone() })
 }

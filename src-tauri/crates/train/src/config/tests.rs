@@ -103,7 +103,8 @@ fn values_without_meaning_are_refused_by_key() {
         ("max_steps = 0", "max_steps"),
         ("num_train_epochs = 0", "num_train_epochs"),
         ("dtype = 'nf4'", "choose one of auto, f32, bf16, f16, q8, q4"),
-        ("device = 'gpu'", "device"),
+        ("device = 'gpu'", "choose one of auto, cpu, cuda, cuda:N, metal"),
+        ("device = 'cuda:x'", "choose one of auto, cpu, cuda, cuda:N, metal"),
         ("truncation = 'middle'", "truncation"),
         ("lr_scheduler_type = 'step'", "lr_scheduler_type"),
         ("seed = -1", "seed"),
@@ -161,10 +162,10 @@ fn which_steps_are_looked_at_matters_where_the_best_is_kept() {
 /// Of a run begun before there were divergences: it can be gone on with.
 #[test]
 fn a_key_that_came_later_changes_no_digest_while_it_has_its_default() {
-    let digest = parse("dtype = 'f32'").unwrap().digest().unwrap();
+    let digest = parse("device = 'cpu'\ndtype = 'f32'").unwrap().digest().unwrap();
     assert_eq!(digest, DIGEST_OF_DEFAULTS);
-    assert_ne!(parse("dtype = 'f32'\nuse_weighting = true").unwrap().digest().unwrap(), digest);
-    assert_ne!(parse("dtype = 'f32'\n[lora]\nuse_dora = true").unwrap().digest().unwrap(), digest);
+    assert_ne!(parse("device = 'cpu'\ndtype = 'f32'\nuse_weighting = true").unwrap().digest().unwrap(), digest);
+    assert_ne!(parse("device = 'cpu'\ndtype = 'f32'\n[lora]\nuse_dora = true").unwrap().digest().unwrap(), digest);
 }
 
 #[test]

@@ -53,9 +53,6 @@ impl RunConfig {
         self.validate_losses()?;
         self.validate_reference()?;
         self.validate_selection()?;
-        let device = self.device.as_str();
-        let known = device == "cpu" || device == "metal" || device == "cuda" || device.starts_with("cuda:");
-        range(known, "device", &self.device, "Set it to \"cpu\", \"cuda\", \"cuda:N\" or \"metal\".")?;
         self.lora.check()?;
         Ok(())
     }

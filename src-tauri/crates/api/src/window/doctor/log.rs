@@ -96,6 +96,8 @@ impl RunLog {
             version: "0.1.0".into(),
             config_digest: "c".into(),
             model_digest: "m".into(),
+            device: "CPU, 2 cores".into(),
+            device_reason: None,
             init_adapter_sha256: None,
             ref_adapter_sha256: None,
             trainable_parameters: 1000,

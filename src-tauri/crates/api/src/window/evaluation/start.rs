@@ -3,7 +3,7 @@
 use super::super::overview::EVALS;
 use super::super::training::{RunIdentity, new_folder, run_identity};
 use super::super::types::{EvalRequest, EvaluationOf, Job, JobKind, JudgeChoice, PromptSource, StartEvaluation};
-use super::super::{Backend, OpenProject, Working, models, now};
+use super::super::{Backend, OpenProject, Working, now};
 use super::{ABOUT, About, PROMPTS, folder, job};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
@@ -94,7 +94,7 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         choice: ModelChoice {
             model: run.model.clone().into(),
             adapter: Some(adapter.clone()),
-            device: models::DEVICE.into(),
+            device: working.backend().device(),
             dtype: run.config.dtype,
         },
         prompts: folder.join(PROMPTS),

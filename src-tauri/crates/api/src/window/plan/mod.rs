@@ -10,12 +10,12 @@ pub(crate) use lengths::Lengths;
 
 use super::training::measure;
 use super::training::settings::config_of;
-use super::training::start::with_adapters;
-use super::types::{FigureView, PlanRun, RunPlan, RunRequest, RunSettings, Theme};
+use super::training::start::{adapter_settings, with_adapters};
+use super::types::{FigureView, PlanRun, RunPlan, RunSettings, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
 use chat::Limits;
-use model::LoraConfig;
+use model::DeviceChoice;
 use model::memory::available_bytes;
 use plot::{Histogram, Limit};
 use prefs::split;
@@ -38,7 +38,7 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         plan.problems.push(error.into());
     }
     let mut is_new = true;
-    match adapter_settings(backend, &request) {
+    match with_adapters(backend, &request).and_then(|request| adapter_settings(&request)) {
         Ok(Some(settings)) => (config.lora, is_new) = (settings, false),
         Ok(None) => {}
         Err(error) => plan.problems.push(error),
@@ -103,7 +103,8 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         config.lora.check_patterns(&size.config.linears())?;
     }
     plan.memory_needed = memory::needed(&config, &size, &kept)?;
-    plan.memory_free = available_bytes();
+    // The formula is that of the CPU's kernels and memory.
+    plan.memory_free = if backend.device() == DeviceChoice::Cpu { available_bytes() } else { None };
     plan.fits = plan.memory_free.is_none_or(|free| plan.memory_needed <= free);
     let lengths: Vec<Length> = trained.iter().map(|(_, length)| *length).collect();
     plan.advice = match plan.memory_free {
@@ -112,14 +113,6 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     };
     plan.seconds_estimate = measure::estimate(backend, &model, &config, &plan, tokens);
     Ok(plan)
-}
-
-/// The settings of the adapter that training starts from, which count instead of those asked for.
-fn adapter_settings(backend: &Backend, request: &RunRequest) -> Result<Option<LoraConfig>> {
-    let request = with_adapters(backend, request)?;
-    let RunSettings { init_adapter, ref_adapter, .. } = &request.settings;
-    let folder = init_adapter.as_ref().or(ref_adapter.as_ref());
-    Ok(folder.map(|folder| model::adapter::read_config(Path::new(folder))).transpose()?)
 }
 
 /// What is said where nothing can be counted.

@@ -3,7 +3,7 @@
 use super::super::plan::Lengths;
 use super::super::types::{Job, JobKind, MeasureRun, RunPlan, RunRequest};
 use super::super::{Backend, Working, locked};
-use super::start::{Parts, model_path, parts, with_adapters, write_run};
+use super::start::{Parts, adapter_settings, model_path, parts, with_adapters, write_run};
 use crate::error::{Error, Result};
 use model::LoraConfig;
 use prefs::Pair;
@@ -36,10 +36,15 @@ pub(in crate::window) fn measure_run(backend: &Backend, request: MeasureRun) -> 
     }
     let model = model_path(backend, &request.model)?;
     let parts = parts(&project, &request)?;
+    // As it is planned: by the settings of the adapter that the run begins from, where it does.
+    let mut config = super::settings::config_of(&request.settings, &model, Path::new("run"), false);
+    if let Some(lora) = adapter_settings(&request)? {
+        config.lora = lora;
+    }
+    let key = key(&model, &config)?;
     backend.start_job(JobKind::Measure, &project.name_of_folder(), "Time two steps", move |working| {
         let chosen = typical(working.backend(), &model, &request, parts.train)?;
         let pace = take_steps(working, &model, &request, chosen)?;
-        let key = key(&model, &super::settings::config_of(&request.settings, &model, Path::new("run"), false))?;
         locked(&working.backend().training().measured).insert(key, pace);
         Ok(())
     })
@@ -82,7 +87,7 @@ fn take_steps(working: &Working, model: &Path, request: &RunRequest, train: Vec<
     (settings.max_steps, settings.gradient_accumulation_steps) = (STEPS as i64, 1);
     (settings.save_steps, settings.eval_steps, settings.logging_steps, settings.shuffle) = (0, 0, 1, false);
     (settings.load_best_model_at_end, settings.early_stopping_patience) = (false, None);
-    write_run(place.path(), model, &request, &Parts { train, held_out: Vec::new() })?;
+    write_run(place.path(), model, &request, &Parts { train, held_out: Vec::new() }, backend.device())?;
     backend.release_model();
     backend.training().workers.start(&backend.program(), place.path())?;
     let watched = watch(working, place.path());
@@ -161,6 +166,8 @@ fn key(model: &Path, config: &RunConfig) -> Result<(PathBuf, String)> {
         max_prompt_length: config.max_prompt_length,
         per_device_train_batch_size: config.per_device_train_batch_size,
         gradient_checkpointing: config.gradient_checkpointing,
+        dtype: config.dtype,
+        sync_ref_model: config.sync_ref_model,
         lora: LoraConfig { lora_alpha: 1.0, lora_dropout: 0.0, ..config.lora.clone() },
         ..RunConfig::default()
     };
@@ -225,7 +232,12 @@ mod tests {
         let model = Path::new("/m");
         let same = RunConfig { beta: 0.5, learning_rate: 1e-3, num_train_epochs: 9.0, seed: 7, ..config.clone() };
         assert_eq!(key(model, &config).unwrap(), key(model, &same).unwrap());
-        let other = RunConfig { per_device_train_batch_size: 2, ..config.clone() };
-        assert_ne!(key(model, &config).unwrap(), key(model, &other).unwrap());
+        for other in [
+            RunConfig { per_device_train_batch_size: 2, ..config.clone() },
+            RunConfig { dtype: model::BaseDtype::Q4, ..config.clone() },
+            RunConfig { sync_ref_model: true, ..config.clone() },
+        ] {
+            assert_ne!(key(model, &config).unwrap(), key(model, &other).unwrap());
+        }
     }
 }

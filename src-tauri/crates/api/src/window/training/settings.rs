@@ -1,7 +1,7 @@
 //! A run's settings as the page has them, and as its `config.toml` does.
 
 use super::super::types::RunSettings;
-use model::{LoraConfig, TargetModules};
+use model::{DeviceChoice, LoraConfig, TargetModules};
 use std::path::Path;
 use train::RunConfig;
 use train::config::DataConfig;
@@ -66,12 +66,12 @@ pub(crate) fn settings_of(config: &RunConfig) -> RunSettings {
     }
 }
 
-/// A run with these settings in `folder`, which holds its pairs already.
+/// A run with these settings in `folder`, which holds its pairs already, on whatever device is there.
 pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, held_out: bool) -> RunConfig {
     RunConfig {
         model: model.to_path_buf(),
         output_dir: folder.to_path_buf(),
-        device: super::super::models::DEVICE.into(),
+        device: DeviceChoice::Auto,
         data: DataConfig {
             train: folder.join(train::folder::PAIRS),
             eval: held_out.then(|| folder.join(train::folder::EVAL_PAIRS)),

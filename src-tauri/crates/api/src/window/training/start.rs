@@ -7,6 +7,7 @@ use super::settings::{config_of, settings_of};
 use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
+use model::{DeviceChoice, LoraConfig};
 use prefs::{Pair, jsonl, split};
 use runs::State;
 use std::path::{Path, PathBuf};
@@ -90,10 +91,27 @@ pub(crate) fn with_adapters(backend: &Backend, request: &RunRequest) -> Result<R
     Ok(request)
 }
 
+/// The settings of the adapter that training starts from, which count instead of those asked for. The request's adapters
+/// are where [`with_adapters`] found them.
+///
+/// # Errors
+/// When the adapter's settings cannot be read.
+pub(crate) fn adapter_settings(request: &RunRequest) -> Result<Option<LoraConfig>> {
+    let RunSettings { init_adapter, ref_adapter, .. } = &request.settings;
+    let folder = init_adapter.as_ref().or(ref_adapter.as_ref());
+    Ok(folder.map(|folder| model::adapter::read_config(Path::new(folder))).transpose()?)
+}
+
 /// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.
-pub(super) fn write_run(folder: &Path, model: &Path, request: &RunRequest, parts: &Parts) -> Result<()> {
+pub(super) fn write_run(
+    folder: &Path,
+    model: &Path,
+    request: &RunRequest,
+    parts: &Parts,
+    device: DeviceChoice,
+) -> Result<()> {
     let config = config_of(&request.settings, model, folder, !parts.held_out.is_empty());
-    let config = RunConfig { sample_prompts: request.sample_prompts, ..config };
+    let config = RunConfig { sample_prompts: request.sample_prompts, device, ..config };
     config.validate()?;
     jsonl::write_pairs(&folder.join(PAIRS), &parts.train)?;
     if !parts.held_out.is_empty() {
@@ -119,7 +137,7 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
     let model = model_path(backend, &request.model)?;
     let parts = parts(&project, &request)?;
     let folder = new_folder(&project.folder().join(RUNS), &request.name)?;
-    if let Err(error) = write_run(&folder, &model, &request, &parts) {
+    if let Err(error) = write_run(&folder, &model, &request, &parts, backend.device()) {
         // The folder was made a moment ago and holds no run; the first error is the one to report.
         let _ = std::fs::remove_dir_all(&folder);
         return Err(error);

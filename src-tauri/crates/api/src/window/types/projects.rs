@@ -28,6 +28,8 @@ pub struct Home {
     pub version: String,
     /// What computes here, in words.
     pub device: String,
+    /// Why that is the CPU, where another device was looked for: a clause.
+    pub device_reason: Option<String>,
     /// Whether any folder of this machine may be opened, or only those in the projects folder.
     pub may_choose_folders: bool,
     /// Models that can be had by name.

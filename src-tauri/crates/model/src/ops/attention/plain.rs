@@ -116,9 +116,9 @@ fn add_keys(total: Tensor, d: &Tensor, segment: &Segment, how: Attention) -> Res
     let width = d.dim(1)?;
     let all = total.dim(0)?;
     let place = |part: Tensor, at: usize| -> Result<Tensor> {
-        let rows = part.dim(0)?;
-        let zeros = |n: usize| Tensor::zeros((n, width), part.dtype(), part.device());
-        Tensor::cat(&[zeros(at)?, part.clone(), zeros(all - at - rows)?], 0)
+        let placed = Tensor::zeros((all, width), part.dtype(), part.device())?;
+        placed.slice_set(&part.contiguous()?, 0, at)?;
+        Ok(placed)
     };
     let mut total = (total + place(d.narrow(0, prefix, keys - prefix)?, segment.rows.start)?)?;
     if prefix > 0 {

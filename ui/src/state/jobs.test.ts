@@ -1,0 +1,34 @@
+import { afterEach, expect, it, vi } from "vitest";
+import type { Job } from "../client/bindings";
+import { client } from "../client/client";
+import { jobs } from "./jobs.svelte";
+
+function job(number: number, state: Job["state"]): Job {
+  return { job: number, project: "p", kind: "gguf", title: "Merge", state, stage: "", done: 0, total: 0, seconds_left: null, error: null, evaluation: null, exported: null };
+}
+
+const states = () => jobs.all.map((each) => [each.job, each.state]);
+
+afterEach(() => jobs.all.forEach((each) => jobs.dismiss(each.job)));
+
+it("a job that has ended stays ended, when the reply that it began comes after the news", () => {
+  jobs.update(job(1, "failed"));
+  jobs.update(job(1, "running"));
+  expect(states()).toEqual([[1, "failed"]]);
+  jobs.update(job(2, "running"));
+  jobs.update(job(2, "done"));
+  expect(states()).toEqual([[1, "failed"], [2, "done"]]);
+});
+
+it("a list that was on its way takes back nothing that ended meanwhile, and all that was before", async () => {
+  jobs.update(job(1, "done"));
+  jobs.update(job(2, "running"));
+  let reply: (list: Job[]) => void = () => {};
+  vi.spyOn(client, "call").mockImplementation(() => new Promise((resolve) => (reply = resolve as never)));
+  const loaded = jobs.load();
+  jobs.update(job(2, "cancelled"));
+  // A program that was started anew counts its jobs from one.
+  reply([job(1, "running"), job(2, "running"), job(3, "running")]);
+  await loaded;
+  expect(states()).toEqual([[1, "running"], [2, "cancelled"], [3, "running"]]);
+});
