@@ -39,6 +39,7 @@ pub(super) struct Out {
     pub(super) add: bool,
 }
 
+/// SAFETY: of one is that of [`tile`].
 type Tile = unsafe fn(usize, &[u32], &[u32], Out);
 
 const TILES: [Tile; TILE] = [

@@ -46,6 +46,7 @@ pub(super) fn f32s(x: &[f32]) -> __m512i {
 impl Stored for &[f32] {
     const LINES: usize = 2;
 
+    // SAFETY: what the trait asks of the caller, the processor, is all.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     #[inline]
     unsafe fn read(self, at: usize, count: usize) -> __m512i {
@@ -58,6 +59,7 @@ impl Stored for &[f32] {
 }
 
 impl Stored for &[bf16] {
+    // SAFETY: what the trait asks of the caller, the processor, is all.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     #[inline]
     unsafe fn read(self, at: usize, count: usize) -> __m512i {
@@ -76,6 +78,7 @@ impl Stored for &[bf16] {
 }
 
 impl Stored for &[f16] {
+    // SAFETY: what the trait asks of the caller, the processor, is all.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     #[inline]
     unsafe fn read(self, at: usize, count: usize) -> __m512i {
@@ -102,6 +105,7 @@ macro_rules! blocks_of_32 {
         pub(super) struct $name<'a>(pub(super) &'a [u8]);
 
         impl Stored for $name<'_> {
+            // SAFETY: what the trait asks of the caller, the processor, is all.
             #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
             #[inline]
             unsafe fn read(self, at: usize, _: usize) -> __m512i {
@@ -122,6 +126,7 @@ blocks_of_32!(Q4_0 18 q4_0  Q4_1 20 q4_1  Q8_0 34 q8_0);
 pub(super) struct Other<'a>(pub(super) GgmlDType, pub(super) &'a [u8]);
 
 impl Stored for Other<'_> {
+    // SAFETY: what the trait asks of the caller, the processor, is all.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn read(self, at: usize, _: usize) -> __m512i {
         let size = self.0.type_size();
