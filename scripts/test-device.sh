@@ -40,7 +40,7 @@ describe() {
 
 describe | tee "$file"
 status=0
-tests=(base_dtypes decoder device failure gguf_families golden merged options parity quantised resume samples selection weights)
+tests=(base_dtypes decoder device failure gguf_families golden merged options parity products quantised resume samples selection weights)
 mapfile -t targets < <(printf -- '--test\n%s\n' "${tests[@]}")
 # Several tests at once would fight for a device's memory.
 threads=()

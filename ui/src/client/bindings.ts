@@ -1117,6 +1117,8 @@ export type RunSettings = {
   gradient_checkpointing: boolean,
   /** What the base's weights are kept as. */
   dtype: "auto" | "f32" | "bf16" | "f16" | "q8" | "q4",
+  /** What products with them are computed in. */
+  products: "f32" | "bf16" | "auto",
   /** Rank of the adapter. */
   lora_r: number,
   /** The adapter is scaled by `lora_alpha / lora_r`. */

@@ -31,7 +31,7 @@ pub enum Update {
     },
     /// An event of a training run.
     #[serde(untagged)]
-    Run(Event),
+    Run(Box<Event>),
 }
 
 /// Where updates go, and whether to stop.

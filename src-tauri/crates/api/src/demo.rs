@@ -140,7 +140,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
     let adapter = {
         let cache = hub::cache_dir()?.join("reference");
         let stop = context.stop;
-        let observer = &mut |event: &Event| context.tell(&Update::Run(event.clone()));
+        let observer = &mut |event: &Event| context.tell(&Update::Run(Box::new(event.clone())));
         let pause = &AtomicBool::new(false);
         let surroundings = Surroundings { cache_folder: &cache, stop, pause, observer };
         let outcome = train::run_with(&config, &opened.decoder, &mut opened.tokenizer, surroundings)?;

@@ -44,7 +44,7 @@ pub fn work(folder: &Path, context: &mut Context) -> Result<TrainReply> {
 fn run(config: &RunConfig, context: &mut Context, pause: &AtomicBool) -> Result<TrainReply> {
     let cache = hub::cache_dir()?.join("reference");
     let stop = context.stop;
-    let observer = &mut |event: &train::events::Event| context.tell(&Update::Run(event.clone()));
+    let observer = &mut |event: &train::events::Event| context.tell(&Update::Run(Box::new(event.clone())));
     let surroundings = Surroundings { cache_folder: &cache, stop, pause, observer };
     reply(config, train::run(config, surroundings)?)
 }

@@ -104,7 +104,8 @@ fn cuda(number: usize) -> std::result::Result<ComputeDevice, String> {
     if cfg!(not(feature = "cuda")) {
         return Err("this build has no CUDA".into());
     }
-    let device = Device::new_cuda(number).map_err(|error| format!("CUDA device {number} cannot be used: {error}"))?;
+    let device = Device::new_cuda(number)
+        .map_err(|error| format!("CUDA device {number} cannot be used: {}", first_line(&error)))?;
     Ok(ComputeDevice::new(device, None))
 }
 
@@ -115,8 +116,13 @@ fn metal() -> std::result::Result<ComputeDevice, String> {
     // candle looks for the device in a list, and panics where the list is empty.
     let device = std::panic::catch_unwind(|| Device::new_metal(0))
         .map_err(|_| "there is no Metal device".to_string())?
-        .map_err(|error| format!("the Metal device cannot be used: {error}"))?;
+        .map_err(|error| format!("the Metal device cannot be used: {}", first_line(&error)))?;
     Ok(ComputeDevice::new(device, None))
+}
+
+/// What went wrong, without the trace that candle appends where traces are asked for.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// Whether the device can hold bf16 and make f32 of it. CUDA's begins with compute capability 8.0 (Ampere).
@@ -220,6 +226,7 @@ mod tests {
     fn a_device_that_is_not_there_is_refused_with_what_to_do() {
         // No machine has so many, and without the feature none has any.
         let error = DeviceChoice::Cuda(4096).open().unwrap_err().to_string();
+        assert_eq!(error.lines().count(), 1, "{error}");
         assert!(error.contains("cuda:4096") && error.contains("\"cpu\""), "{error}");
     }
 }

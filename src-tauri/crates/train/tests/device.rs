@@ -17,18 +17,17 @@ fn a_run_names_the_device_that_was_found_and_goes_on_there() {
     let written = RunConfig::read(&config.output_dir.join("config.toml")).unwrap();
     assert_eq!(written.device, found.choice);
     let started = |place: &std::path::Path| {
-        let events = read_events(place).into_iter();
-        events
-            .filter_map(|event| if let Event::RunStarted(started) = event { Some(started) } else { None })
-            .last()
-            .unwrap()
+        read_events(place).into_iter().rev().find_map(|event| match event {
+            Event::RunStarted(started) => Some(started),
+            _ => None,
+        })
     };
-    let told = started(&config.output_dir);
+    let told = started(&config.output_dir).unwrap();
     assert_eq!((told.device, told.device_reason), (found.name.clone(), found.reason));
 
     let resumed = RunConfig { resume_from_checkpoint: Resume::Latest, ..config };
     place.run(&resumed, go_on).unwrap();
-    let told = started(&resumed.output_dir);
+    let told = started(&resumed.output_dir).unwrap();
     assert_eq!((told.device, told.device_reason), (found.name, None), "it was not looked for again");
 }
 

@@ -42,6 +42,7 @@ const MUST_BE: &[(&str, &[&str], &str)] = &[
 const HARMLESS: &[&str] = &[
     "_attn_implementation_autoset",
     "_flash_attn_2_enabled",
+    "_model_name_or_path",
     "_name_or_path",
     "architectures",
     "attn_implementation",
