@@ -1,7 +1,7 @@
 //! What type a base's weights are kept in: the setting `dtype`.
 
+use crate::named::written_as_its_name;
 use candle_core::quantized::GgmlDType;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -115,17 +115,7 @@ impl FromStr for BaseDtype {
     }
 }
 
-impl Serialize for BaseDtype {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for BaseDtype {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+written_as_its_name!(BaseDtype);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

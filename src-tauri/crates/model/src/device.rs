@@ -3,8 +3,8 @@
 //! A device other than the CPU runs the plain versions of the kernels (`ops`). CUDA and Metal are features of the build.
 
 use crate::error::{Error, Result};
+use crate::named::written_as_its_name;
 use candle_core::Device;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -183,17 +183,7 @@ impl FromStr for DeviceChoice {
     }
 }
 
-impl Serialize for DeviceChoice {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for DeviceChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+written_as_its_name!(DeviceChoice);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

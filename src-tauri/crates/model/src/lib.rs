@@ -22,6 +22,7 @@ pub mod lora_gguf;
 pub mod memory;
 pub mod merge;
 pub mod merge_gguf;
+mod named;
 mod norm;
 pub mod ops;
 pub mod products;

@@ -2,8 +2,8 @@
 
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
+use crate::named::written_as_its_name;
 use crate::ops::product::Kernel;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -83,17 +83,7 @@ impl FromStr for Products {
     }
 }
 
-impl Serialize for Products {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Products {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
+written_as_its_name!(Products);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

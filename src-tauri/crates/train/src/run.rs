@@ -76,8 +76,8 @@ pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome
     })
 }
 
-/// As [`run`], with the model that `config` names already loaded, as its `dtype` says, and with the products it has been set to. The tokenizer's clock is set to the time the
-/// run began.
+/// As [`run`], with the model that `config` names already loaded, as its `dtype` says, and with the products it has been set
+/// to. The tokenizer's clock is set to the time the run began.
 ///
 /// # Errors
 /// As [`run`].
