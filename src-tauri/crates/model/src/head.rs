@@ -2,11 +2,11 @@
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::linear::{Linear, Pass};
+use crate::linear::{Linear, Pass, times};
 use crate::lora::Gradients;
 use crate::norm::Norm;
 use crate::ops::response_logps::{self, CHUNK, TokenScores};
-use crate::ops::softcap;
+use crate::ops::{softcap, sums};
 use candle_core::Tensor;
 
 pub(crate) struct Head {
@@ -99,16 +99,16 @@ impl Head {
             if let (_, Some(residual)) = response_logps::of_logits(&logits, &ids[chunk.clone()], self.softcap, true)? {
                 let d_logits = residual.broadcast_mul(&d.narrow(0, chunk.start, chunk.len())?)?;
                 dx.push(self.linear.weight.backward(&d_logits)?);
-                d_low.push((d_logits.matmul(&w.b)? * w.scale)?);
+                d_low.push((times(&d_logits, &w.b)? * w.scale)?);
                 if let Some(low) = &saved.low {
-                    db = (&db + d_logits.t()?.matmul(&low.narrow(0, chunk.start, chunk.len())?)?)?;
+                    db = sums::add(&db, &times(&d_logits.t()?, &low.narrow(0, chunk.start, chunk.len())?)?)?;
                 }
             }
             Ok(())
         })?;
         let (da, through) = self.linear.backward_low(&Tensor::cat(&d_low, 0)?, &saved.normed, &w.a, pass)?;
         gradients.add(index, &da, &db, None)?;
-        Ok((Tensor::cat(&dx, 0)? + through)?)
+        Ok(sums::add(&Tensor::cat(&dx, 0)?, &through)?)
     }
 
     fn for_chunks(
@@ -123,7 +123,7 @@ impl Head {
             let count = CHUNK.min(rows - first);
             let mut logits = self.linear.weight.product(&normed.narrow(0, first, count)?)?;
             if let (Some(low), Some((_, w))) = (low, self.linear.adapter(pass)) {
-                logits = (logits + low.narrow(0, first, count)?.matmul(&w.b.t()?)?)?;
+                logits = sums::add(&logits, &times(&low.narrow(0, first, count)?, &w.b.t()?)?)?;
             }
             each(logits, first..first + count)?;
         }

@@ -3,6 +3,8 @@
 use crate::error::Result;
 use crate::linear::{Linear, Low, Pass};
 use crate::lora::Gradients;
+use crate::ops::sums;
+use crate::together;
 use candle_core::Tensor;
 
 pub(crate) enum Joint<const N: usize> {
@@ -35,6 +37,10 @@ impl<const N: usize> Joint<N> {
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<([Tensor; N], Vec<Low>)> {
         match self {
             Self::Apart(linears) => {
+                if let Some(kernel) = together::kernel(linears, x, pass) {
+                    let (ys, lows) = together::forward(kernel, linears, x, pass)?;
+                    return Ok((array(ys)?, lows));
+                }
                 let done = linears.iter().map(|linear| linear.forward(x, pass)).collect::<Result<Vec<_>>>()?;
                 let (ys, lows): (Vec<_>, Vec<_>) = done.into_iter().unzip();
                 Ok((array(ys)?, lows))
@@ -63,11 +69,14 @@ impl<const N: usize> Joint<N> {
     ) -> Result<Tensor> {
         match self {
             Self::Apart(linears) => {
+                if let Some(kernel) = together::kernel(linears, x, pass) {
+                    return together::backward(kernel, linears, &dys, x, lows, pass, gradients);
+                }
                 let mut dx: Option<Tensor> = None;
                 for ((linear, dy), low) in linears.iter().zip(dys).zip(lows) {
                     let part = linear.backward(dy, x, low, pass, gradients)?;
                     dx = Some(match dx {
-                        Some(sum) => (sum + part)?,
+                        Some(sum) => sums::add(&sum, &part)?,
                         None => part,
                     });
                 }

@@ -10,6 +10,8 @@ use crate::norm::{Before, Norm, OptionalNorm};
 use crate::ops::attention::{self, Attention};
 use crate::ops::gated::{self, Activation};
 use crate::ops::rope::{self, Angles};
+use crate::ops::sums;
+use crate::profile::{Work, during};
 use candle_core::Tensor;
 use std::ops::Range;
 
@@ -87,17 +89,17 @@ impl Layer {
     ) -> Result<(Tensor, Saved)> {
         let (normed, input_scale) = self.input_norm.forward(x)?;
         let Heads { q, k, v, lows: qkv_lows, q_before, k_before } = self.heads(&normed, angles, pass)?;
-        let (attended, lse) = attention::forward(&q, &k, &v, batch, self.attention)?;
+        let (attended, lse) = during(Work::Attention, || attention::forward(&q, &k, &v, batch, self.attention))?;
         let (projected, o_low) = self.o.forward(&attended, pass)?;
         let (projected, attention_output) = self.attention_output_norm.forward(projected)?;
-        let middle = (x + projected)?;
+        let middle = sums::add(x, &projected)?;
 
         let (mlp_normed, mlp_scale) = self.mlp_norm.forward(&middle)?;
         let ([gate, up], gate_up_lows) = self.gate_up.forward(&mlp_normed, pass)?;
-        let gated = gated::forward(self.activation, &gate, &up)?;
+        let gated = during(Work::Gate, || gated::forward(self.activation, &gate, &up))?;
         let (down, down_low) = self.down.forward(&gated, pass)?;
         let (down, mlp_output) = self.mlp_output_norm.forward(down)?;
-        let y = (&middle + down)?;
+        let y = sums::add(&middle, &down)?;
 
         let x = x.clone();
         let saved = Saved {
@@ -138,26 +140,29 @@ impl Layer {
     ) -> Result<Tensor> {
         let d_down = self.mlp_output_norm.backward(dy.clone(), &saved.mlp_output)?;
         let d_gated = self.down.backward(&d_down, &saved.gated, &saved.down_low, pass, gradients)?;
-        let (d_gate, d_up) = gated::backward(self.activation, &d_gated, &saved.gate, &saved.up)?;
+        let (d_gate, d_up) = during(Work::Gate, || gated::backward(self.activation, &d_gated, &saved.gate, &saved.up))?;
         let d_normed =
             self.gate_up.backward([&d_gate, &d_up], &saved.mlp_normed, &saved.gate_up_lows, pass, gradients)?;
-        let d_middle = (dy + self.mlp_norm.backward(&d_normed, &saved.middle, &saved.mlp_scale)?)?;
+        let d_middle = sums::add(dy, &self.mlp_norm.backward(&d_normed, &saved.middle, &saved.mlp_scale)?)?;
 
         let d_projected = self.attention_output_norm.backward(d_middle.clone(), &saved.attention_output)?;
         let d_attended = self.o.backward(&d_projected, &saved.attended, &saved.o_low, pass, gradients)?;
         let forward = attention::Saved { q: &saved.q, k: &saved.k, v: &saved.v, out: &saved.attended, lse: &saved.lse };
-        let (dq, dk, dv) = attention::backward(&d_attended, forward, batch, self.attention)?;
+        let (dq, dk, dv) =
+            during(Work::Attention, || attention::backward(&d_attended, forward, batch, self.attention))?;
         let (dq, dk) = match angles {
             Some(angles) => {
                 let dim = self.attention.dim;
-                (rope::backward(&dq, dim, angles)?, rope::backward(&dk, dim, angles)?)
+                during(Work::Rope, || {
+                    Ok::<_, candle_core::Error>((rope::backward(&dq, dim, angles)?, rope::backward(&dk, dim, angles)?))
+                })?
             }
             None => (dq, dk),
         };
         let dq = self.query_norm.backward(dq, &saved.q_before)?;
         let dk = self.key_norm.backward(dk, &saved.k_before)?;
         let d_normed = self.qkv.backward([&dq, &dk, &dv], &saved.normed, &saved.qkv_lows, pass, gradients)?;
-        Ok((d_middle + self.input_norm.backward(&d_normed, &saved.x, &saved.input_scale)?)?)
+        Ok(sums::add(&d_middle, &self.input_norm.backward(&d_normed, &saved.x, &saved.input_scale)?)?)
     }
 
     /// New tokens of several sequences, rows `new[i]` of `x` for the sequence whose cache is `caches[i]`.
@@ -176,14 +181,14 @@ impl Layer {
             let part = |t: &Tensor| t.narrow(0, rows.start, rows.len());
             histories.push(cache.append(&part(&k)?, &part(&v)?)?);
         }
-        let attended = attention::extend(&q, new, &histories, self.attention)?;
+        let attended = during(Work::Attention, || attention::extend(&q, new, &histories, self.attention))?;
         let (projected, _) = self.attention_output_norm.forward(self.o.forward(&attended, pass)?.0)?;
-        let middle = (x + projected)?;
+        let middle = sums::add(x, &projected)?;
         let (normed, _) = self.mlp_norm.forward(&middle)?;
         let ([gate, up], _) = self.gate_up.forward(&normed, pass)?;
-        let gated = gated::forward(self.activation, &gate, &up)?;
+        let gated = during(Work::Gate, || gated::forward(self.activation, &gate, &up))?;
         let (down, _) = self.mlp_output_norm.forward(self.down.forward(&gated, pass)?.0)?;
-        Ok((middle + down)?)
+        Ok(sums::add(&middle, &down)?)
     }
 
     fn heads(&self, normed: &Tensor, angles: Option<&Angles>, pass: Pass) -> Result<Heads> {
@@ -193,7 +198,9 @@ impl Layer {
         let (q, k) = match angles {
             Some(angles) => {
                 let dim = self.attention.dim;
-                (rope::forward(&q, dim, angles)?, rope::forward(&k, dim, angles)?)
+                during(Work::Rope, || {
+                    Ok::<_, candle_core::Error>((rope::forward(&q, dim, angles)?, rope::forward(&k, dim, angles)?))
+                })?
             }
             None => (q, k),
         };

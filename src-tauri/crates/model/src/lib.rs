@@ -26,7 +26,9 @@ mod named;
 mod norm;
 pub mod ops;
 pub mod products;
+pub mod profile;
 mod rotary;
+mod together;
 mod weight;
 pub mod weights;
 

@@ -2,9 +2,12 @@
 
 use crate::error::Result;
 use crate::lora::{Direction, Gradients, Lora, LoraWeight};
-use crate::ops::dropout;
+use crate::ops::{dropout, sums};
+use crate::profile::{self, Work};
+use crate::together;
 use crate::weight::Weight;
 use candle_core::Tensor;
+use std::slice::from_ref;
 use std::sync::OnceLock;
 
 /// What accompanies a batch through the model: the adapter, when it is on, and the key of its dropout, when training.
@@ -27,9 +30,16 @@ pub(crate) struct Linear {
 /// What the backward of an adapted linear needs beside its input.
 pub(crate) struct Saved {
     /// `scale · dropout(x) Aᵀ`, `[rows, r]`.
-    low: Tensor,
+    pub(crate) low: Tensor,
     /// With DoRA, `W dropout(x) + B low`, `[rows, out]`: what is multiplied by the gain.
     directed: Option<Tensor>,
+}
+
+impl Saved {
+    /// Without DoRA.
+    pub(crate) fn of_low(low: Tensor) -> Self {
+        Self { low, directed: None }
+    }
 }
 
 /// None without adapter.
@@ -42,12 +52,16 @@ impl Linear {
 
     /// `x` `[rows, in]` to `[rows, out]`.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<(Tensor, Low)> {
+        if let Some(kernel) = together::kernel(from_ref(self), x, pass) {
+            let (mut ys, mut lows) = together::forward(kernel, from_ref(self), x, pass)?;
+            return Ok((ys.swap_remove(0), lows.swap_remove(0)));
+        }
         let frozen = self.times(x)?;
         let low = self.low(x, pass)?;
         let (Some(low), Some((_, w))) = (low, self.adapter(pass)) else { return Ok((self.biased(frozen)?, None)) };
-        let through = low.matmul(&w.b.t()?)?;
+        let through = times(&low, &w.b.t()?)?;
         let Some(Direction { gain, .. }) = self.direction(w)? else {
-            return Ok(((self.biased(frozen)? + through)?, Some(Saved { low, directed: None })));
+            return Ok((sums::add(&self.biased(frozen)?, &through)?, Some(Saved::of_low(low))));
         };
         // PEFT leaves the frozen part outside of dropout, and what the gain changes of it inside.
         let (outside, inside) = match self.mask(x, pass)? {
@@ -74,6 +88,9 @@ impl Linear {
         pass: Pass,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
+        if let Some(kernel) = together::kernel(from_ref(self), x, pass) {
+            return together::backward(kernel, from_ref(self), &[dy], x, from_ref(low), pass, gradients);
+        }
         let (Some(Saved { low, directed }), Some((index, w))) = (low, self.adapter(pass)) else {
             return self.times_back(dy);
         };
@@ -94,11 +111,11 @@ impl Linear {
             (Some(Direction { norm, .. }), Some(directed)) => Some((dy * directed)?.sum(0)?.div(norm)?),
             _ => None,
         };
-        let db = inner.t()?.matmul(low)?;
-        let d_low = (inner.matmul(&w.b)? * w.scale)?;
+        let db = times(&inner.t()?, low)?;
+        let d_low = (times(&inner, &w.b)? * w.scale)?;
         let (da, through) = self.backward_low(&d_low, x, &w.a, pass)?;
         gradients.add(index, &da, &db, d_magnitude.as_ref())?;
-        Ok((dx + through)?)
+        Ok(sums::add(&dx, &through)?)
     }
 
     /// `scale · dropout(x) Aᵀ`.
@@ -108,15 +125,15 @@ impl Linear {
             Some(mask) => (x * mask)?,
             None => x.clone(),
         };
-        Ok(Some((dropped.matmul(&w.a.t()?)? * w.scale)?))
+        Ok(Some((times(&dropped, &w.a.t()?)? * w.scale)?))
     }
 
     /// From the gradient of `dropout(x) Aᵀ`: that of `A`, and that of `x` through the adapter.
     pub(crate) fn backward_low(&self, d_low: &Tensor, x: &Tensor, a: &Tensor, pass: Pass) -> Result<(Tensor, Tensor)> {
-        let through = d_low.matmul(a)?;
+        let through = times(d_low, a)?;
         Ok(match self.mask(x, pass)? {
-            Some(mask) => (d_low.t()?.matmul(&(x * &mask)?)?, (through * mask)?),
-            None => (d_low.t()?.matmul(x)?, through),
+            Some(mask) => (times(&d_low.t()?, &(x * &mask)?)?, (through * mask)?),
+            None => (times(&d_low.t()?, x)?, through),
         })
     }
 
@@ -168,6 +185,11 @@ impl Linear {
         }
     }
 
+    /// Whether its adapter's input goes through dropout.
+    pub(crate) fn drops(&self, pass: Pass) -> bool {
+        pass.dropout.is_some() && pass.lora.is_some_and(|lora| lora.config().lora_dropout > 0.0)
+    }
+
     fn mask(&self, x: &Tensor, pass: Pass) -> Result<Option<Tensor>> {
         let rate = pass.lora.map_or(0.0, |lora| lora.config().lora_dropout);
         match pass.dropout {
@@ -178,6 +200,12 @@ impl Linear {
             _ => Ok(None),
         }
     }
+}
+
+/// A product of the adapter.
+pub(crate) fn times(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let operations = 2 * a.elem_count() * b.dims().last().unwrap_or(&0);
+    Ok(profile::products(Work::Adapter, operations, || a.matmul(b))?)
 }
 
 #[cfg(test)]

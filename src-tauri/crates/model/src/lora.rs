@@ -6,6 +6,7 @@
 use crate::adapter;
 use crate::error::{Error, Result};
 use crate::lora_config::{LinearShape, LoraConfig};
+use crate::ops::sums;
 use candle_core::{DType, Device, Tensor};
 use rand::Rng;
 use std::path::Path;
@@ -222,7 +223,7 @@ impl Gradients {
         let width = if magnitude.is_some() { 3 } else { 2 };
         let slots = &mut self.tensors[width * index..width * (index + 1)];
         for (slot, d) in slots.iter_mut().zip([Some(da), Some(db), magnitude].into_iter().flatten()) {
-            *slot = (&*slot + d)?;
+            *slot = sums::add(slot, d)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::ops::rms_norm;
+use crate::profile::{Work, during};
 use candle_core::Tensor;
 
 pub(crate) struct Norm {
@@ -13,11 +14,11 @@ pub(crate) struct Norm {
 impl Norm {
     /// `x` `[rows, width]`. Returns the normed rows and the reciprocal root mean square of each.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        Ok(rms_norm::forward(x, &self.weight, self.eps)?)
+        Ok(during(Work::Norm, || rms_norm::forward(x, &self.weight, self.eps))?)
     }
 
     pub(crate) fn backward(&self, dy: &Tensor, x: &Tensor, scale: &Tensor) -> Result<Tensor> {
-        Ok(rms_norm::backward(dy, x, &self.weight, scale)?)
+        Ok(during(Work::Norm, || rms_norm::backward(dy, x, &self.weight, scale))?)
     }
 }
 

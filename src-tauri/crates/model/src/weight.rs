@@ -10,11 +10,12 @@
 use crate::error::{Error, Result};
 use crate::ops::blocks;
 use crate::ops::product::{Direction, Kernel, Numbers};
+use crate::profile::{self, Work};
 use candle_core::quantized::GgmlDType;
-use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use candle_core::{CpuStorage, DType, Device, Layout, Storage, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// Numbers that are expanded at once, where a row is not longer: 16 MiB.
@@ -98,6 +99,10 @@ impl Weight {
 
     /// `x Wᵀ`, from `[n, in]` to `[n, out]`.
     pub(crate) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        profile::products(Work::Frozen, self.operations(x), || self.product_now(x))
+    }
+
+    fn product_now(&self, x: &Tensor) -> Result<Tensor> {
         if let Some(y) = self.by_kernel(x, Direction::Forward)? {
             return Ok(y);
         }
@@ -114,6 +119,10 @@ impl Weight {
 
     /// `dy W`, from `[n, out]` to `[n, in]`: the gradient of the input of [`Weight::product`].
     pub(crate) fn backward(&self, dy: &Tensor) -> Result<Tensor> {
+        profile::products(Work::Frozen, self.operations(dy), || self.backward_now(dy))
+    }
+
+    fn backward_now(&self, dy: &Tensor) -> Result<Tensor> {
         if let Some(dx) = self.by_kernel(dy, Direction::Backward)? {
             return Ok(dx);
         }
@@ -134,24 +143,29 @@ impl Weight {
         }
     }
 
+    /// Of a product with these rows.
+    fn operations(&self, left: &Tensor) -> usize {
+        2 * left.dims()[0] * self.rows * self.columns
+    }
+
     /// The product by the kernel, where there is one and this is for it.
     fn by_kernel(&self, left: &Tensor, direction: Direction) -> Result<Option<Tensor>> {
-        let Some(kernel) = self.kernel else { return Ok(None) };
-        if !left.device().is_cpu() || left.dtype() != DType::F32 {
-            return Ok(None);
-        }
-        let product = |w| Ok(Some(kernel.of_tensor(left, w, self.dims(), direction)?));
+        let Some(kernel) = self.kernel_for(left) else { return Ok(None) };
+        let held = self.held();
+        let Some(w) = held.numbers() else { return Ok(None) };
+        Ok(Some(kernel.of_tensor(left, w, self.dims(), direction)?))
+    }
+
+    /// What multiplies this left side with the matrix, where it is a kernel.
+    pub(crate) fn kernel_for(&self, left: &Tensor) -> Option<Kernel> {
+        self.kernel.filter(|_| left.device().is_cpu() && left.dtype() == DType::F32)
+    }
+
+    /// The matrix as a kernel reads it.
+    pub(crate) fn held(&self) -> Held<'_> {
         match &self.stored {
-            Stored::Blocks { format, bytes } => product(Numbers::Blocks(*format, bytes)),
-            Stored::Floats(tensor) => {
-                let (storage, layout) = tensor.storage_and_layout();
-                match (&*storage, layout.contiguous_offsets()) {
-                    (Storage::Cpu(CpuStorage::F32(w)), Some((start, end))) => product(Numbers::F32(&w[start..end])),
-                    (Storage::Cpu(CpuStorage::BF16(w)), Some((start, end))) => product(Numbers::Bf16(&w[start..end])),
-                    (Storage::Cpu(CpuStorage::F16(w)), Some((start, end))) => product(Numbers::F16(&w[start..end])),
-                    _ => Ok(None),
-                }
-            }
+            Stored::Blocks { format, bytes } => Held::Blocks(*format, bytes),
+            Stored::Floats(tensor) => Held::of(tensor),
         }
     }
 
@@ -218,6 +232,32 @@ impl Weight {
     fn pieces(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let (rows, most) = (self.rows, self.rows_per_piece());
         (0..rows).step_by(most).map(move |start| start..(start + most).min(rows))
+    }
+}
+
+/// A matrix that can be read, without a copy, while this holds its lock.
+pub(crate) enum Held<'a> {
+    Blocks(GgmlDType, &'a [u8]),
+    Floats(Box<dyn Deref<Target = Storage> + 'a>, &'a Layout),
+}
+
+impl<'a> Held<'a> {
+    pub(crate) fn of(tensor: &'a Tensor) -> Self {
+        let (storage, layout) = tensor.storage_and_layout();
+        Self::Floats(Box::new(storage), layout)
+    }
+
+    /// None where they lie elsewhere, in another order or in another type than kernels read.
+    pub(crate) fn numbers(&self) -> Option<Numbers<'_>> {
+        match self {
+            Self::Blocks(format, bytes) => Some(Numbers::Blocks(*format, bytes)),
+            Self::Floats(storage, layout) => match (&***storage, layout.contiguous_offsets()?) {
+                (Storage::Cpu(CpuStorage::F32(w)), (start, end)) => Some(Numbers::F32(&w[start..end])),
+                (Storage::Cpu(CpuStorage::BF16(w)), (start, end)) => Some(Numbers::Bf16(&w[start..end])),
+                (Storage::Cpu(CpuStorage::F16(w)), (start, end)) => Some(Numbers::F16(&w[start..end])),
+                _ => None,
+            },
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::schedule::Schedule;
 use crate::scores::{Counting, Scores};
 use crate::selection::Selection;
 use candle_core::Tensor;
+use model::profile::{Work, during};
 use model::{Batch, Decoder, ForwardOptions, Gradients, Lora};
 use rand_chacha::rand_core::RngCore;
 use std::collections::VecDeque;
@@ -149,7 +150,8 @@ impl Training<'_> {
         let learning_rate = self.schedule.rate(step);
         let scale = clip_coefficient(grad_norm, self.config.max_grad_norm);
         let parameters: Vec<_> = self.lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
-        let updated = self.optimizer.step(&parameters, &gradients.tensors, learning_rate, scale)?;
+        let updated =
+            during(Work::Optimizer, || self.optimizer.step(&parameters, &gradients.tensors, learning_rate, scale))?;
         for (parameter, updated) in self.lora.parameters_mut().into_iter().zip(updated) {
             *parameter = updated;
         }

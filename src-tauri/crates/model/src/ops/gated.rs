@@ -1,6 +1,7 @@
 //! The gate of a gated MLP (arXiv 2002.05202, eq. 6): `activation(gate) · up`.
 
 use super::{cpu_slice, fused};
+use crate::profile::Work;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
@@ -39,7 +40,7 @@ const PIECE: usize = 8 * 1024;
 
 /// `gate` and `up` of one shape; returns their gated product.
 pub fn forward(activation: Activation, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-    if !fused(gate) {
+    if !fused(gate, Work::Gate) {
         return plain::forward(activation, gate, up);
     }
     let (gate_guard, up_guard) = (cpu_slice(gate), cpu_slice(up));
@@ -55,7 +56,7 @@ pub fn forward(activation: Activation, gate: &Tensor, up: &Tensor) -> Result<Ten
 
 /// Gradients of `gate` and `up` from that of the product.
 pub fn backward(activation: Activation, dy: &Tensor, gate: &Tensor, up: &Tensor) -> Result<(Tensor, Tensor)> {
-    if !fused(gate) {
+    if !fused(gate, Work::Gate) {
         return plain::backward(activation, dy, gate, up);
     }
     let guards = (cpu_slice(dy), cpu_slice(gate), cpu_slice(up));

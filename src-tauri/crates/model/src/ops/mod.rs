@@ -16,25 +16,27 @@ pub mod response_logps;
 pub mod rms_norm;
 pub mod rope;
 pub mod softcap;
+pub mod sums;
 
+use crate::profile::Work;
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 use std::ops::Deref;
 use std::sync::OnceLock;
 
 /// An f32 tensor on the CPU that can be read as a slice, without a copy, while this holds its lock.
-struct CpuSlice<'a, Guard: Deref<Target = Storage>> {
+pub(crate) struct CpuSlice<'a, Guard: Deref<Target = Storage>> {
     storage: Guard,
     layout: &'a Layout,
 }
 
-fn cpu_slice(tensor: &Tensor) -> CpuSlice<'_, impl Deref<Target = Storage>> {
+pub(crate) fn cpu_slice(tensor: &Tensor) -> CpuSlice<'_, impl Deref<Target = Storage>> {
     let (storage, layout) = tensor.storage_and_layout();
     CpuSlice { storage, layout }
 }
 
 impl<Guard: Deref<Target = Storage>> CpuSlice<'_, Guard> {
     /// The elements of a contiguous f32 tensor on the CPU.
-    fn get(&self) -> Result<&[f32]> {
+    pub(crate) fn get(&self) -> Result<&[f32]> {
         match (&*self.storage, self.layout.contiguous_offsets()) {
             (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) => Ok(&data[start..end]),
             _ => candle_core::bail!("a fused kernel was given a tensor that is not contiguous f32 on the CPU"),
@@ -42,16 +44,29 @@ impl<Guard: Deref<Target = Storage>> CpuSlice<'_, Guard> {
     }
 }
 
-/// Whether the fused CPU kernels can take this tensor.
-fn fused(tensor: &Tensor) -> bool {
-    tensor.device().is_cpu() && tensor.dtype() == DType::F32 && !plain_kernels()
+/// Whether this work on this tensor is done by a fused kernel.
+pub(crate) fn fused(tensor: &Tensor, work: Work) -> bool {
+    tensor.device().is_cpu() && tensor.dtype() == DType::F32 && !is_plain(work)
 }
 
-/// Whether `TIEBREAK_KERNELS` is `plain`: the CPU then runs what every other device runs. All tests of the engine pass so
-/// too, which is what stands behind devices that are not at hand.
-fn plain_kernels() -> bool {
-    static PLAIN: OnceLock<bool> = OnceLock::new();
-    *PLAIN.get_or_init(|| std::env::var_os("TIEBREAK_KERNELS").is_some_and(|kernels| kernels == "plain"))
+/// Whether the CPU is to do this work as every other device does, by plain tensor operations: where `TIEBREAK_KERNELS` is
+/// `plain`, which is for all, or names this one, as `plain:attention,rope` does. All tests of the engine pass so too, which
+/// is what stands behind devices that are not at hand.
+pub fn is_plain(work: Work) -> bool {
+    static PLAIN: OnceLock<Vec<Work>> = OnceLock::new();
+    let plain = PLAIN.get_or_init(|| plain_in(&std::env::var("TIEBREAK_KERNELS").unwrap_or_default()));
+    plain.contains(&work)
+}
+
+fn plain_in(setting: &str) -> Vec<Work> {
+    match setting.strip_prefix("plain") {
+        Some("") => Work::ALL.to_vec(),
+        Some(names) => {
+            let named = |work: &Work| names.trim_start_matches(':').split(',').any(|name| name == work.name());
+            Work::ALL.into_iter().filter(named).collect()
+        }
+        None => Vec::new(),
+    }
 }
 
 /// Rows per parallel piece, so that a piece is worth the cost of handing it to another core.
@@ -74,6 +89,19 @@ unsafe impl Sync for SharedMut {}
 impl SharedMut {
     fn pointer(&self) -> *mut f32 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_turned_off_together_or_by_name() {
+        assert_eq!(plain_in("plain"), Work::ALL);
+        assert_eq!(plain_in("plain:rope,attention"), [Work::Attention, Work::Rope]);
+        assert_eq!(plain_in(""), []);
+        assert_eq!(plain_in("fused"), []);
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::{cpu_slice, fused, softcap};
 use crate::error::Result;
+use crate::profile::{Work, during};
 use crate::weight::Weight;
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
@@ -68,15 +69,17 @@ pub(crate) fn of_logits(
     cap: Option<f64>,
     gradient: bool,
 ) -> Result<(TokenScores, Option<Tensor>)> {
-    let Some(cap) = cap else { return of_capped(logits, targets, gradient) };
-    let capped = softcap::forward(logits, cap)?;
-    let (scores, residual) = of_capped(&capped, targets, gradient)?;
-    Ok((scores, residual.map(|residual| softcap::backward(&residual, &capped, cap)).transpose()?))
+    during(Work::Logps, || {
+        let Some(cap) = cap else { return of_capped(logits, targets, gradient) };
+        let capped = softcap::forward(logits, cap)?;
+        let (scores, residual) = of_capped(&capped, targets, gradient)?;
+        Ok((scores, residual.map(|residual| softcap::backward(&residual, &capped, cap)).transpose()?))
+    })
 }
 
 /// As [`of_logits`]; the gradient is one at the target minus the probabilities.
 fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenScores, Option<Tensor>)> {
-    if !fused(logits) {
+    if !fused(logits, Work::Logps) {
         return plain::of_capped(logits, targets, gradient);
     }
     let (rows, vocabulary) = logits.dims2()?;

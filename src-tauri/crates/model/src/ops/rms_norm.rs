@@ -1,12 +1,13 @@
 //! Root-mean-square layer norm (arXiv 1910.07467, eq. 4): `y = w · x / sqrt(mean(x²) + eps)`, over the last dimension.
 
 use super::{cpu_slice, fused, rows_per_piece};
+use crate::profile::Work;
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
 /// `x` `[rows, width]`, `weight` `[width]`. Returns `y` `[rows, width]` and the reciprocal root mean square `[rows]`.
 pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<(Tensor, Tensor)> {
-    if !fused(x) {
+    if !fused(x, Work::Norm) {
         return plain::forward(x, weight, eps);
     }
     let (rows, width) = x.dims2()?;
@@ -32,7 +33,7 @@ pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<(Tensor, Tensor)
 /// Gradient of the input `[rows, width]` from that of the output, the input, and `scale` as [`forward`] returned it.
 /// The weight is frozen and gets none.
 pub fn backward(dy: &Tensor, x: &Tensor, weight: &Tensor, scale: &Tensor) -> Result<Tensor> {
-    if !fused(x) {
+    if !fused(x, Work::Norm) {
         return plain::backward(dy, x, weight, scale);
     }
     let (rows, width) = x.dims2()?;

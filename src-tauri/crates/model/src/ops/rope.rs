@@ -3,6 +3,7 @@
 //! where a head is wider, are left as they are.
 
 use super::{cpu_slice, fused, rows_per_piece};
+use crate::profile::Work;
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
@@ -49,7 +50,7 @@ pub fn backward(dy: &Tensor, head_dim: usize, angles: &Angles) -> Result<Tensor>
 }
 
 fn rotate(x: &Tensor, head_dim: usize, angles: &Angles, sign: f64) -> Result<Tensor> {
-    if !fused(x) {
+    if !fused(x, Work::Rope) {
         return plain::rotate(x, head_dim, angles, sign);
     }
     let (rows, width) = x.dims2()?;

@@ -1,6 +1,7 @@
 //! The soft cap of Gemma 2 (arXiv 2408.00118, section 2): `cap · tanh(x / cap)`, which keeps scores within `cap`.
 
 use super::{cpu_slice, fused};
+use crate::profile::Work;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
@@ -8,7 +9,7 @@ const PIECE: usize = 8 * 1024;
 
 /// Caps every number of `x`.
 pub fn forward(x: &Tensor, cap: f64) -> Result<Tensor> {
-    if !fused(x) {
+    if !fused(x, Work::Logps) {
         return plain::forward(x, cap);
     }
     let guard = cpu_slice(x);
@@ -25,7 +26,7 @@ pub fn forward(x: &Tensor, cap: f64) -> Result<Tensor> {
 
 /// Gradient of the input from that of the output and the output `y` itself.
 pub fn backward(dy: &Tensor, y: &Tensor, cap: f64) -> Result<Tensor> {
-    if !fused(dy) {
+    if !fused(dy, Work::Logps) {
         return plain::backward(dy, y, cap);
     }
     let guards = (cpu_slice(dy), cpu_slice(y));

@@ -9,6 +9,7 @@ mod plain;
 
 use super::fused;
 use crate::batch::Batch;
+use crate::profile::Work;
 use candle_core::{Result, Tensor};
 use std::ops::Range;
 
@@ -49,7 +50,7 @@ impl Attention {
 /// `q` `[rows, query · dim]`, `k` and `v` `[rows, key_value · dim]`. Returns the output, shaped like `q`, and the
 /// log-sum-exp of each row's scaled scores, `[rows, query]`.
 pub fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: Attention) -> Result<(Tensor, Tensor)> {
-    if fused(q) { cpu::forward(q, k, v, batch, how) } else { plain::forward(q, k, v, batch, how) }
+    if fused(q, Work::Attention) { cpu::forward(q, k, v, batch, how) } else { plain::forward(q, k, v, batch, how) }
 }
 
 /// What [`forward`] was given and returned.
@@ -69,13 +70,17 @@ pub struct Saved<'a> {
 
 /// Gradients of `q`, `k` and `v` from that of the output.
 pub fn backward(d_out: &Tensor, saved: Saved, batch: &Batch, how: Attention) -> Result<(Tensor, Tensor, Tensor)> {
-    if fused(d_out) { cpu::backward(d_out, saved, batch, how) } else { plain::backward(d_out, saved, batch, how) }
+    if fused(d_out, Work::Attention) {
+        cpu::backward(d_out, saved, batch, how)
+    } else {
+        plain::backward(d_out, saved, batch, how)
+    }
 }
 
 /// New tokens of several sequences against each sequence's own cache. Rows `new[i]` of `q` are the last tokens of
 /// sequence `i`; `caches[i]` holds its keys and values `[length, key_value · dim]`, those of the new tokens included.
 pub fn extend(q: &Tensor, new: &[Range<usize>], caches: &[(Tensor, Tensor)], how: Attention) -> Result<Tensor> {
-    if fused(q) { cpu::extend(q, new, caches, how) } else { plain::extend(q, new, caches, how) }
+    if fused(q, Work::Attention) { cpu::extend(q, new, caches, how) } else { plain::extend(q, new, caches, how) }
 }
 
 #[cfg(test)]

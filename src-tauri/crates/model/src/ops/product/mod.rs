@@ -36,6 +36,23 @@ impl Kernel {
         None
     }
 
+    /// `x`, rows of `length` numbers each, laid to be the left side of products.
+    pub fn lay(self, x: &[f32], length: usize) -> Left {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => tasks::lay(x, length),
+        }
+    }
+
+    /// Several sums at once, so that the cores share all of their work; each as rows, in order.
+    pub fn sums(self, sums: &[Sum]) -> Vec<Vec<f32>> {
+        sums.iter().for_each(Sum::check);
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => tasks::sums(sums),
+        }
+    }
+
     /// `x Wᵀ`, from `[n, in]` to `[n, out]`, with `shape` the `(out, in)` of `w`.
     pub fn forward(self, x: &[f32], w: Numbers, shape: (usize, usize)) -> Vec<f32> {
         self.product(x, w, shape, Direction::Forward)
@@ -47,10 +64,12 @@ impl Kernel {
     }
 
     fn product(self, left: &[f32], w: Numbers, shape: (usize, usize), direction: Direction) -> Vec<f32> {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => tasks::product(left, w, shape, direction),
+        let (length, width) = direction.of(shape);
+        if length == 0 || width == 0 {
+            return Vec::new();
         }
+        let left = self.lay(left, length);
+        self.sums(&[Sum { terms: vec![Term { left: &left, w, shape }], direction }]).swap_remove(0)
     }
 
     /// The product of a tensor of rows, f32 on the CPU, in this direction.
@@ -72,9 +91,54 @@ impl Kernel {
     }
 }
 
+/// The left side of products, rounded to bf16 and laid out as tiles of rows.
+#[derive(Debug)]
+pub struct Left {
+    packed: Vec<u32>,
+    /// First row of each tile, and behind the last one.
+    starts: Vec<usize>,
+    rows: usize,
+    length: usize,
+}
+
+/// A product that is a part of a sum.
+#[derive(Debug, Clone, Copy)]
+pub struct Term<'a> {
+    /// Rows of as many numbers as a sum of products has.
+    pub left: &'a Left,
+    /// What they are multiplied with.
+    pub w: Numbers<'a>,
+    /// `(out, in)` of it.
+    pub shape: (usize, usize),
+}
+
+/// A sum of products of one shape, at least one, in their order.
+#[derive(Debug, Clone)]
+pub struct Sum<'a> {
+    /// What is added up.
+    pub terms: Vec<Term<'a>>,
+    /// Along what of their matrices.
+    pub direction: Direction,
+}
+
+impl Sum<'_> {
+    /// Rows and columns of the sum.
+    fn shape(&self) -> (usize, usize) {
+        self.terms.first().map_or((0, 0), |term| (term.left.rows, self.direction.of(term.shape).1))
+    }
+
+    fn check(&self) {
+        let (rows, width) = self.shape();
+        for Term { left, w, shape } in &self.terms {
+            assert!(left.rows == rows && self.direction.of(*shape) == (left.length, width));
+            assert!(w.count() == shape.0 * shape.1);
+        }
+    }
+}
+
 /// Along what of the matrix a sum goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
     /// Along its rows: `x Wᵀ`.
     Forward,
     /// Along its columns: `dy W`.
@@ -83,7 +147,7 @@ pub(crate) enum Direction {
 
 impl Direction {
     /// How many numbers a sum has, and how many sums there are, of a matrix of `(out, in)`.
-    fn of(self, (out, columns): (usize, usize)) -> (usize, usize) {
+    pub(crate) fn of(self, (out, columns): (usize, usize)) -> (usize, usize) {
         match self {
             Self::Forward => (columns, out),
             Self::Backward => (out, columns),

@@ -1,7 +1,7 @@
-//! A product cut into tasks for the cores.
+//! Products cut into tasks for the cores.
 
 use super::numbers::Numbers;
-use super::{Direction, avx512};
+use super::{Direction, Left, Sum, Term, avx512};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -19,44 +19,35 @@ fn parts(length: usize) -> impl Iterator<Item = Range<usize>> {
     (0..length).step_by(most.max(1)).map(move |start| start..(start + most).min(length))
 }
 
-/// The left side, rounded to bf16 and laid out as tiles of rows.
-struct Tiles {
-    packed: Vec<u32>,
-    /// First row of each tile, and behind the last one.
-    starts: Vec<usize>,
-    /// Pairs of a row.
-    pairs: usize,
-}
-
-impl Tiles {
-    fn new(x: &[f32], columns: usize) -> Self {
-        let (rows, pairs) = (x.len() / columns, columns.div_ceil(2));
-        // Tiles of like height: a low one takes as long to load its panel as a high one.
-        let count = rows.div_ceil(avx512::TILE);
-        let starts: Vec<usize> = (0..=count).map(|tile| tile * rows / count).collect();
-        let mut packed = vec![0u32; rows * pairs];
-        let mut tiles = Vec::with_capacity(count);
-        let (mut xs, mut rest) = (x, &mut packed[..]);
-        for tile in starts.windows(2) {
-            let rows = tile[1] - tile[0];
-            let (x, after) = xs.split_at(rows * columns);
-            let (packed, left) = std::mem::take(&mut rest).split_at_mut(rows * pairs);
-            tiles.push((x, packed));
-            (xs, rest) = (after, left);
-        }
-        tiles.into_par_iter().for_each(|(x, packed)| {
-            // SAFETY: the processor was asked for in `product`.
-            unsafe { avx512::pack_x(x, columns, packed) };
-        });
-        Self { packed, starts, pairs }
+/// `x`, rows of `length` numbers, as tiles.
+pub(super) fn lay(x: &[f32], length: usize) -> Left {
+    assert!(avx512::available() && length > 0 && x.len().is_multiple_of(length));
+    let (rows, pairs) = (x.len() / length, length.div_ceil(2));
+    // Tiles of like height: a low one takes as long to load its panel as a high one.
+    let count = rows.div_ceil(avx512::TILE);
+    let starts: Vec<usize> = (0..=count).map(|tile| tile * rows / count.max(1)).collect();
+    let mut packed = vec![0u32; rows * pairs];
+    let mut tiles = Vec::with_capacity(count);
+    let (mut xs, mut rest) = (x, &mut packed[..]);
+    for tile in starts.windows(2) {
+        let rows = tile[1] - tile[0];
+        let (x, after) = xs.split_at(rows * length);
+        let (packed, left) = std::mem::take(&mut rest).split_at_mut(rows * pairs);
+        tiles.push((x, packed));
+        (xs, rest) = (after, left);
     }
+    tiles.into_par_iter().for_each(|(x, packed)| {
+        // SAFETY: the processor was asked for above.
+        unsafe { avx512::pack_x(x, length, packed) };
+    });
+    Left { packed, starts, rows, length }
 }
 
 /// What a task writes to.
 #[derive(Clone, Copy)]
 struct Output(*mut f32);
 
-// SAFETY: each task of `product` writes to rows and columns that no other task touches, and the output outlives them.
+// SAFETY: each task of `sums` writes to rows and columns that no other task touches, and the output outlives them.
 unsafe impl Send for Output {}
 // SAFETY: as above.
 unsafe impl Sync for Output {}
@@ -67,26 +58,45 @@ impl Output {
     }
 }
 
-/// The product of `x`, rows of as many numbers as a sum has, and `w`, of this shape. The processor must be
-/// [`avx512::available`].
-pub(super) fn product(x: &[f32], w: Numbers, (rows, columns): (usize, usize), direction: Direction) -> Vec<f32> {
-    assert!(avx512::available() && w.count() == rows * columns);
-    let (length, width) = direction.of((rows, columns));
-    if length == 0 {
-        return Vec::new();
+/// A part of the work: some columns of some rows of one of the sums.
+struct Task<'a, 'b> {
+    sum: &'b Sum<'a>,
+    output: Output,
+    width: usize,
+    columns: Range<usize>,
+    /// Of the left sides' tiles.
+    tiles: Range<usize>,
+}
+
+/// All these sums of products at once.
+pub(super) fn sums(sums: &[Sum]) -> Vec<Vec<f32>> {
+    assert!(avx512::available());
+    let mut outputs: Vec<Vec<f32>> = Vec::with_capacity(sums.len());
+    let mut tasks = Vec::new();
+    for sum in sums {
+        let (rows, width) = sum.shape();
+        let mut output = Vec::with_capacity(rows * width);
+        cut(sum, Output(output.as_mut_ptr()), &mut tasks);
+        // SAFETY: there is room, and every number is written below before it is read: the tasks cover all rows and all
+        // columns, and the first part of the first product of a sum is stored, not added.
+        unsafe { output.set_len(rows * width) };
+        outputs.push(output);
     }
-    assert!(x.len().is_multiple_of(length));
-    let count = x.len() / length;
-    let mut y = vec![0f32; count * width];
-    if y.is_empty() {
-        return y;
+    tasks.into_par_iter().with_max_len(1).for_each_init(Vec::new, |panels, task| task.run(panels));
+    outputs
+}
+
+/// The tasks of one sum.
+fn cut<'a, 'b>(sum: &'b Sum<'a>, output: Output, tasks: &mut Vec<Task<'a, 'b>>) {
+    let (rows, width) = sum.shape();
+    if rows == 0 || width == 0 {
+        return;
     }
-    let tiles = Tiles::new(x, length);
     let threads = rayon::current_num_threads();
     // Columns of the output for one task. Backward, a task reads so much of each row that it is worth fetching, and as
     // many as there are cores read about as much.
-    let unit = avx512::PANEL.max(w.block());
-    let together = match direction {
+    let unit = sum.terms.iter().map(|term| term.w.block()).fold(avx512::PANEL, usize::max);
+    let together = match sum.direction {
         Direction::Forward => avx512::PANEL,
         Direction::Backward => {
             let tasks = width.div_ceil(WIDEST).next_multiple_of(threads);
@@ -95,40 +105,58 @@ pub(super) fn product(x: &[f32], w: Numbers, (rows, columns): (usize, usize), di
     };
     let groups = width.div_ceil(together);
     // Where there are few columns, cores share them and take some of the rows each.
-    let bands = threads.div_ceil(groups).min(count.div_ceil(64));
-    let all = tiles.starts.len() - 1;
-    let output = Output(y.as_mut_ptr());
-    (0..groups * bands).into_par_iter().with_max_len(1).for_each_init(Vec::new, |panels, task| {
-        let (group, band) = (task / bands, task % bands);
-        let here = group * together..((group + 1) * together).min(width);
-        let band = band * all / bands..(band + 1) * all / bands;
-        for part in parts(length) {
-            let pairs = part.len().div_ceil(2);
-            panels.resize(pairs * together.next_multiple_of(avx512::PANEL), 0);
-            let (columns_here, added) = (here.clone(), part.clone());
-            // SAFETY: the processor was asked for above.
-            unsafe {
-                match direction {
-                    Direction::Forward => avx512::pack_rows(w, columns, columns_here, added, panels),
-                    Direction::Backward => avx512::pack_columns(w, columns, columns_here, added, panels),
-                }
-            }
-            for (panel, first) in here.clone().step_by(avx512::PANEL).enumerate() {
-                let panel = &panels[panel * pairs * avx512::PANEL..];
-                for tile in band.clone() {
-                    let (start, end) = (tiles.starts[tile], tiles.starts[tile + 1]);
-                    let x = &tiles.packed[start * tiles.pairs + part.start / 2 * (end - start)..];
-                    let out = avx512::Out {
-                        data: output.at(start * width + first),
-                        stride: width,
-                        columns: avx512::PANEL.min(here.end - first),
-                        add: part.start > 0,
-                    };
-                    // SAFETY: the processor was asked for; the rows and columns are this task's own.
-                    unsafe { avx512::product(end - start, pairs, x, panel, out) };
-                }
+    let bands = threads.div_ceil(groups).min(rows.div_ceil(64));
+    let all = sum.terms.first().map_or(0, |term| term.left.starts.len() - 1);
+    for group in 0..groups {
+        for band in 0..bands {
+            tasks.push(Task {
+                sum,
+                output,
+                width,
+                columns: group * together..((group + 1) * together).min(width),
+                tiles: band * all / bands..(band + 1) * all / bands,
+            });
+        }
+    }
+}
+
+impl Task<'_, '_> {
+    fn run(&self, panels: &mut Vec<u32>) {
+        let mut add = false;
+        for Term { left, w, shape } in &self.sum.terms {
+            for part in parts(left.length) {
+                self.add_part(left, *w, shape.1, part, add, panels);
+                add = true;
             }
         }
-    });
-    y
+    }
+
+    /// Adds the products of this part of the length, or stores them where they are the first.
+    fn add_part(&self, left: &Left, w: Numbers, row: usize, part: Range<usize>, add: bool, panels: &mut Vec<u32>) {
+        let (here, pairs) = (self.columns.clone(), part.len().div_ceil(2));
+        panels.resize(pairs * here.len().next_multiple_of(avx512::PANEL), 0);
+        // SAFETY: the processor was asked for in `sums`.
+        unsafe {
+            match self.sum.direction {
+                Direction::Forward => avx512::pack_rows(w, row, here.clone(), part.clone(), panels),
+                Direction::Backward => avx512::pack_columns(w, row, here.clone(), part.clone(), panels),
+            }
+        }
+        let all_pairs = left.length.div_ceil(2);
+        for (panel, first) in here.clone().step_by(avx512::PANEL).enumerate() {
+            let panel = &panels[panel * pairs * avx512::PANEL..];
+            for tile in self.tiles.clone() {
+                let (start, end) = (left.starts[tile], left.starts[tile + 1]);
+                let x = &left.packed[start * all_pairs + part.start / 2 * (end - start)..];
+                let out = avx512::Out {
+                    data: self.output.at(start * self.width + first),
+                    stride: self.width,
+                    columns: avx512::PANEL.min(here.end - first),
+                    add,
+                };
+                // SAFETY: the processor was asked for; the rows and columns are this task's own.
+                unsafe { avx512::product(end - start, pairs, x, panel, out) };
+            }
+        }
+    }
 }

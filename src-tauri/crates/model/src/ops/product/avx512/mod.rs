@@ -13,7 +13,7 @@ pub(super) use pack::{columns as pack_columns, rows as pack_rows, x as pack_x};
 
 use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -39,13 +39,33 @@ pub(super) struct Out {
     pub(super) add: bool,
 }
 
+macro_rules! tiles {
+    ($registers:literal) => {
+        [
+            tile::<1, $registers>,
+            tile::<2, $registers>,
+            tile::<3, $registers>,
+            tile::<4, $registers>,
+            tile::<5, $registers>,
+            tile::<6, $registers>,
+            tile::<7, $registers>,
+            tile::<8, $registers>,
+            tile::<9, $registers>,
+            tile::<10, $registers>,
+            tile::<11, $registers>,
+            tile::<12, $registers>,
+            tile::<13, $registers>,
+            tile::<14, $registers>,
+        ]
+    };
+}
+
 /// SAFETY: of one is that of [`tile`].
 type Tile = unsafe fn(usize, &[u32], &[u32], Out);
 
-const TILES: [Tile; TILE] = [
-    tile::<1>, tile::<2>, tile::<3>, tile::<4>, tile::<5>, tile::<6>, tile::<7>, tile::<8>, tile::<9>, tile::<10>,
-    tile::<11>, tile::<12>, tile::<13>, tile::<14>,
-];
+const TILES: [Tile; TILE] = tiles!(2);
+/// Of panels of which no more than the first half is used, as the factors of an adapter have them.
+const HALF_TILES: [Tile; TILE] = tiles!(1);
 
 /// The product of `rows` packed rows and a panel, over `pairs` pairs.
 ///
@@ -55,28 +75,34 @@ const TILES: [Tile; TILE] = [
 pub(super) unsafe fn product(rows: usize, pairs: usize, x: &[u32], panel: &[u32], out: Out) {
     assert!(x.len() >= rows * pairs && panel.len() >= PANEL * pairs && (1..=PANEL).contains(&out.columns));
     // SAFETY: as the caller promises; the lengths are asserted above.
-    unsafe { TILES[rows - 1](pairs, x, panel, out) }
+    unsafe {
+        let tiles = if out.columns > 16 { &TILES } else { &HALF_TILES };
+        tiles[rows - 1](pairs, x, panel, out)
+    }
 }
 
 /// # Safety
-/// As [`product`], of `ROWS` rows; the lengths must be those that it asserts.
+/// As [`product`], of `ROWS` rows and `REGISTERS` times 16 columns; the lengths must be those that it asserts.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn tile<const ROWS: usize>(pairs: usize, x: &[u32], panel: &[u32], out: Out) {
+unsafe fn tile<const ROWS: usize, const REGISTERS: usize>(pairs: usize, x: &[u32], panel: &[u32], out: Out) {
     let (x, panel) = (x.as_ptr(), panel.as_ptr());
-    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    let mut sums = [[_mm512_setzero_ps(); REGISTERS]; ROWS];
+    // SAFETY: registers of the same size hold the same bits.
+    let zero: __m512bh = unsafe { transmute(_mm512_setzero_si512()) };
     for pair in 0..pairs {
-        // SAFETY: `product` asserts the lengths of `x` and `panel`; registers of the same size hold the same bits.
-        let w: [__m512bh; 2] = unsafe {
-            [
-                transmute::<__m512i, __m512bh>(_mm512_loadu_si512(panel.add(PANEL * pair).cast())),
-                transmute::<__m512i, __m512bh>(_mm512_loadu_si512(panel.add(PANEL * pair + 16).cast())),
-            ]
-        };
+        let mut w: [__m512bh; REGISTERS] = [zero; REGISTERS];
+        for (half, w) in w.iter_mut().enumerate() {
+            // SAFETY: `product` asserts the lengths of `x` and `panel`; registers of the same size hold the same bits.
+            *w = unsafe {
+                transmute::<__m512i, __m512bh>(_mm512_loadu_si512(panel.add(PANEL * pair + 16 * half).cast()))
+            };
+        }
         for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: as above.
             let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(x.add(ROWS * pair + row).read() as i32)) };
-            sums[0] = _mm512_dpbf16_ps(sums[0], x, w[0]);
-            sums[1] = _mm512_dpbf16_ps(sums[1], x, w[1]);
+            for (sum, w) in sums.iter_mut().zip(w) {
+                *sum = _mm512_dpbf16_ps(*sum, x, w);
+            }
         }
     }
     let masks = [mask(out.columns), mask(out.columns.saturating_sub(16))];

@@ -51,6 +51,10 @@ pub(in super::super) unsafe fn rows(
     for half in [0, 16] {
         let first = (rows.start + half).min(rows.end);
         let rows = first..(first + 16).min(rows.end);
+        if half > 0 && rows.is_empty() {
+            // Nobody reads that half.
+            break;
+        }
         let (part, to) = (part.clone(), &mut panel[half..]);
         match w {
             Numbers::F32(w) => half_of_rows(w, columns, rows, part, to),
