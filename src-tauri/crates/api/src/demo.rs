@@ -105,8 +105,8 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         model: model.clone(),
         adapter: None,
         device: DeviceChoice::Auto,
-        dtype: BaseDtype::F32,
-        products: Products::F32,
+        dtype: BaseDtype::Auto,
+        products: Products::Auto,
     };
     let mut opened = open(&choice, context)?;
     stages.done("model", start)?;

@@ -76,7 +76,11 @@ impl Output {
             )),
             "run_started" => {
                 let reason = event["device_reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
-                self.log(&format!("computes on {}{reason}", event["device"].as_str().unwrap_or_default()));
+                let layers = match event["gradient_checkpointing"].as_bool() {
+                    Some(true) => "; layers are computed again in the backward",
+                    _ => "",
+                };
+                self.log(&format!("computes on {}{reason}{layers}", event["device"].as_str().unwrap_or_default()));
             }
             "warning" => self.log(&format!("warning: {}", event["message"].as_str().unwrap_or_default())),
             "resumed" => self.log(&format!("going on after step {}", whole("from_step"))),

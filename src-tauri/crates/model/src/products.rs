@@ -1,5 +1,6 @@
 //! What products with the frozen weights are computed in: the setting `products`.
 
+use crate::base_dtype::BaseDtype;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::named::written_as_its_name;
@@ -12,11 +13,11 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Products {
     /// f32.
-    #[default]
     F32,
     /// bf16, which moves each side of a product by at most 1/256 of itself.
     Bf16,
-    /// bf16 where the processor multiplies in it, else f32.
+    /// bf16 where the processor multiplies in it, unless the weights are asked to be f32; else f32.
+    #[default]
     Auto,
 }
 
@@ -38,11 +39,12 @@ impl Products {
         Self::ALL.map(Self::name).join(", ")
     }
 
-    /// What it comes to on this device: never [`Products::Auto`]. Numbers differ between the two others.
+    /// What it comes to on this device, for weights that are kept as this: never [`Products::Auto`]. Numbers differ between
+    /// the two others. Who asks for weights in f32 wants them as they are.
     #[must_use]
-    pub fn on(self, device: DeviceChoice) -> Self {
+    pub fn on(self, device: DeviceChoice, dtype: BaseDtype) -> Self {
         match self {
-            Self::Auto if Self::has_kernel(device).is_some() => Self::Bf16,
+            Self::Auto if dtype != BaseDtype::F32 && Self::has_kernel(device).is_some() => Self::Bf16,
             Self::Auto => Self::F32,
             chosen => chosen,
         }
@@ -52,8 +54,8 @@ impl Products {
     ///
     /// # Errors
     /// When bf16 is asked for and the device cannot.
-    pub(crate) fn kernel(self, device: DeviceChoice) -> Result<Option<Kernel>> {
-        match self.on(device) {
+    pub(crate) fn kernel(self, device: DeviceChoice, dtype: BaseDtype) -> Result<Option<Kernel>> {
+        match self.on(device, dtype) {
             Self::Bf16 => Self::has_kernel(device).map(Some).ok_or(Error::NoBf16Products),
             _ => Ok(None),
         }
@@ -103,12 +105,14 @@ mod tests {
     fn auto_is_what_the_processor_has_and_bf16_is_refused_where_it_has_not() {
         let has = Kernel::of_processor().is_some();
         let cpu = DeviceChoice::Cpu;
-        assert_eq!(Products::Auto.on(cpu), if has { Products::Bf16 } else { Products::F32 });
-        assert_eq!(Products::Auto.kernel(cpu).unwrap().is_some(), has);
-        assert_eq!(Products::F32.kernel(cpu).unwrap(), None);
-        assert_eq!(Products::Auto.on(DeviceChoice::Cuda(0)), Products::F32);
-        assert!(Products::Bf16.kernel(DeviceChoice::Metal).is_err());
-        match Products::Bf16.kernel(cpu) {
+        let auto = BaseDtype::Auto;
+        assert_eq!(Products::Auto.on(cpu, auto), if has { Products::Bf16 } else { Products::F32 });
+        assert_eq!(Products::Auto.kernel(cpu, auto).unwrap().is_some(), has);
+        assert_eq!(Products::F32.kernel(cpu, auto).unwrap(), None);
+        assert_eq!(Products::Auto.on(cpu, BaseDtype::F32), Products::F32);
+        assert_eq!(Products::Auto.on(DeviceChoice::Cuda(0), auto), Products::F32);
+        assert!(Products::Bf16.kernel(DeviceChoice::Metal, auto).is_err());
+        match Products::Bf16.kernel(cpu, BaseDtype::F32) {
             Ok(kernel) => assert!(has && kernel.is_some()),
             Err(error) => assert!(!has && error.to_string().contains("auto")),
         }

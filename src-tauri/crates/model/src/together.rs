@@ -242,8 +242,17 @@ fn scaled(found: Vec<Vec<f32>>, adapters: &[Option<Adapter>]) -> Vec<Option<Vec<
 
 /// Appends the columns of rows of `width` numbers, one after another.
 fn transpose(rows: &[f32], width: usize, columns: &mut Vec<f32>) {
-    for column in 0..width {
-        columns.extend(rows.iter().skip(column).step_by(width));
+    let (start, count) = (columns.len(), rows.len() / width);
+    columns.resize(start + rows.len(), 0.0);
+    let columns = &mut columns[start..];
+    // By blocks, so that what is read and what is written stays in the cache.
+    for first in (0..count).step_by(16) {
+        let last = (first + 16).min(count);
+        for column in 0..width {
+            for row in first..last {
+                columns[column * count + row] = rows[row * width + column];
+            }
+        }
     }
 }
 

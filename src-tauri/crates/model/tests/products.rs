@@ -74,7 +74,7 @@ fn models() -> Vec<PathBuf> {
 /// None, with a word about it, where the processor cannot.
 fn in_bf16(folder: &Path, dtype: BaseDtype) -> Option<Decoder> {
     let mut decoder = Decoder::load(folder, &Device::Cpu, dtype).unwrap();
-    if Products::Auto.on(model::DeviceChoice::Cpu) == Products::F32 {
+    if Products::Auto.on(model::DeviceChoice::Cpu, BaseDtype::Auto) == Products::F32 {
         eprintln!("left out: products in bf16, which this processor does not have");
         assert!(decoder.set_products(Products::Bf16).is_err());
         return None;

@@ -124,8 +124,9 @@ pub struct RunConfig {
     pub early_stopping_patience: Option<u64>,
     /// What must be exceeded to count as one.
     pub early_stopping_threshold: f64,
-    /// Compute each layer again in the backward instead of keeping its inner values: less memory, a third more work.
-    pub gradient_checkpointing: bool,
+    /// Compute each layer again in the backward instead of keeping its inner values: less memory, a third more work, the
+    /// same numbers.
+    pub gradient_checkpointing: Checkpointing,
     /// Go on with the run in `output_dir`: `false`, `true` (its newest whole checkpoint) or a checkpoint's folder.
     pub resume_from_checkpoint: Resume,
     /// Where the pairs are.
@@ -157,6 +158,18 @@ pub enum Resume {
     From(PathBuf),
 }
 
+/// `gradient_checkpointing`: `true`, `false`, or `auto`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Checkpointing {
+    /// Layers are computed again where keeping their inner values would take more than half of the memory that is free.
+    #[default]
+    Auto,
+    /// They are computed again.
+    On,
+    /// They are kept.
+    Off,
+}
+
 impl Default for RunConfig {
     fn default() -> Self {
         Self {
@@ -166,7 +179,7 @@ impl Default for RunConfig {
             ref_adapter: None,
             device: DeviceChoice::Auto,
             dtype: BaseDtype::Auto,
-            products: Products::F32,
+            products: Products::Auto,
             seed: 42,
             loss_type: vec![LossType::Sigmoid],
             loss_weights: None,
@@ -203,7 +216,7 @@ impl Default for RunConfig {
             greater_is_better: None,
             early_stopping_patience: None,
             early_stopping_threshold: 0.0,
-            gradient_checkpointing: true,
+            gradient_checkpointing: Checkpointing::Auto,
             resume_from_checkpoint: Resume::No,
             data: DataConfig::default(),
             lora: LoraConfig::default(),
@@ -358,8 +371,12 @@ impl RunConfig {
     pub fn digest(&self) -> Result<String> {
         let defaults = Self::default().fixed()?;
         let later = |key: &str| LATER.iter().any(|later| key.starts_with(later));
+        let as_before = |entry: &(String, String)| match entry.0.as_str() {
+            "products" => self.products == Products::F32,
+            key => later(key) && defaults.contains(entry),
+        };
         let mut hasher = Sha256::new();
-        for (key, value) in self.fixed()?.into_iter().filter(|entry| !(later(&entry.0) && defaults.contains(entry))) {
+        for (key, value) in self.fixed()?.into_iter().filter(|entry| !as_before(entry)) {
             hasher.update(format!("{key} = {value}\n"));
         }
         Ok(format!("{:x}", hasher.finalize()))
@@ -409,6 +426,34 @@ impl<'de> Deserialize<'de> for Resume {
             Written::Flag(true) => Self::Latest,
             Written::Path(path) => Self::From(path),
         })
+    }
+}
+
+impl Serialize for Checkpointing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::On => serializer.serialize_bool(true),
+            Self::Off => serializer.serialize_bool(false),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Checkpointing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        const EXPECTED: &str = "gradient_checkpointing must be true, false or \"auto\"";
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "gradient_checkpointing must be true, false or \"auto\"")]
+        enum Written {
+            Flag(bool),
+            Name(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Flag(true) => Ok(Self::On),
+            Written::Flag(false) => Ok(Self::Off),
+            Written::Name(name) if name == "auto" => Ok(Self::Auto),
+            Written::Name(_) => Err(serde::de::Error::custom(EXPECTED)),
+        }
     }
 }
 

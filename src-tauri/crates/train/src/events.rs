@@ -93,6 +93,9 @@ pub struct RunStarted {
     /// Why that is the CPU, where another device was looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_reason: Option<String>,
+    /// Whether layers are computed again in the backward; absent in runs from before this was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_checkpointing: Option<bool>,
     /// SHA-256 of the weights of the adapter that training began with, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_adapter_sha256: Option<String>,

@@ -1,7 +1,7 @@
 //! Whether a run fits into memory, before it is begun: the formula of `model::memory` at the largest microbatch of the
 //! run, and what to change where it does not fit.
 
-use crate::config::RunConfig;
+use crate::config::{Checkpointing, RunConfig};
 use crate::error::Result;
 use crate::order::Order;
 use chat::{Boundary, EncodedPair, Limited, Limits};
@@ -85,11 +85,29 @@ pub fn order(config: &RunConfig, pairs: usize) -> Order {
     }
 }
 
-/// Bytes that a run over these pairs takes at its largest microbatch, the weights among them.
+/// Whether layers are computed again in the backward of a run over these pairs, with so many bytes `available`, the model's
+/// weights among them, where the system tells.
+///
+/// # Errors
+/// As [`needed`].
+pub fn recomputes(config: &RunConfig, model: &ModelSize, pairs: &[Left], available: Option<u64>) -> Result<bool> {
+    match config.gradient_checkpointing {
+        Checkpointing::On => Ok(true),
+        Checkpointing::Off => Ok(false),
+        Checkpointing::Auto => {
+            let kept = RunConfig { gradient_checkpointing: Checkpointing::Off, ..config.clone() };
+            Ok(needed(&kept, model, pairs)? > available.unwrap_or(0) / 2)
+        }
+    }
+}
+
+/// Bytes that a run over these pairs takes at its largest microbatch, the weights among them; with `auto`, where layers are
+/// computed again.
 ///
 /// # Errors
 /// When the settings of the adapter do not fit the model.
 pub fn needed(config: &RunConfig, model: &ModelSize, pairs: &[Left]) -> Result<u64> {
+    let recompute = config.gradient_checkpointing != Checkpointing::Off;
     let adapter = AdapterSize::of(&config.lora, &model.config)?;
     let order = order(config, pairs.len());
     let steps = order.total_steps(config.max_steps, config.num_train_epochs);
@@ -102,7 +120,7 @@ pub fn needed(config: &RunConfig, model: &ModelSize, pairs: &[Left]) -> Result<u
                 tokens += pairs[pair].tokens;
                 targets += pairs[pair].targets;
             }
-            let estimate = Estimate::of_step(model, adapter, tokens, targets, config.gradient_checkpointing);
+            let estimate = Estimate::of_step(model, adapter, tokens, targets, recompute);
             most = most.max(estimate.total());
         }
     }
@@ -165,8 +183,8 @@ fn mildest(
     let words = |changes: &[String], needed: u64| {
         format!("Set {}: that needs {} of {} free.", changes.join(" and "), size(needed), size(free))
     };
-    if !trial.gradient_checkpointing {
-        trial.gradient_checkpointing = true;
+    if trial.gradient_checkpointing == Checkpointing::Off {
+        trial.gradient_checkpointing = Checkpointing::On;
         changes.push("gradient_checkpointing = true".to_owned());
         let needed = fits(&trial)?;
         if needed <= free {
@@ -236,11 +254,11 @@ mod tests {
     fn a_shorter_pair_a_smaller_batch_or_recomputation_need_less() {
         let model = tiny();
         let pairs = |tokens| vec![Left { tokens, targets: tokens / 2, cut_prompt: false, cut_answer: false }; 20];
-        let config = RunConfig { gradient_checkpointing: false, ..RunConfig::default() };
+        let config = RunConfig { gradient_checkpointing: Checkpointing::Off, ..RunConfig::default() };
         let most = needed(&config, &model, &pairs(4000)).unwrap();
         let shorter = needed(&config, &model, &pairs(2000)).unwrap();
         let smaller = RunConfig { per_device_train_batch_size: 4, ..config.clone() };
-        let again = RunConfig { gradient_checkpointing: true, ..config };
+        let again = RunConfig { gradient_checkpointing: Checkpointing::On, ..config };
         assert!(shorter < most);
         assert_eq!(needed(&smaller, &model, &pairs(4000)).unwrap(), shorter);
         assert!(needed(&again, &model, &pairs(4000)).unwrap() < most);
@@ -250,24 +268,38 @@ mod tests {
     fn a_run_is_refused_only_where_it_needs_more_than_there_is_and_the_advice_is_true() {
         let model = tiny();
         let lengths = [Length { prompt: 500, chosen: 300, rejected: 400 }; 8];
-        let config = RunConfig { gradient_checkpointing: false, ..RunConfig::default() };
+        let config = RunConfig { gradient_checkpointing: Checkpointing::Off, ..RunConfig::default() };
         let needed = needed(&config, &model, &left(&lengths, &config.limits())).unwrap();
         check(&config, &model, &lengths, Some(needed)).unwrap();
         check(&config, &model, &lengths, None).unwrap();
         let error = check(&config, &model, &lengths, Some(needed - 1)).unwrap_err();
         assert_eq!(error.code(), "out_of_memory");
         assert!(error.hint().starts_with("Set gradient_checkpointing = true"), "{}", error.hint());
-        let advised = RunConfig { gradient_checkpointing: true, ..config };
+        let advised = RunConfig { gradient_checkpointing: Checkpointing::On, ..config };
         check(&advised, &model, &lengths, Some(needed - 1)).unwrap();
         assert!(check_weights(&model, Some(PROCESS_BYTES)).unwrap_err().hint().contains("smaller model"));
         check_weights(&model, Some(PROCESS_BYTES + model.weights)).unwrap();
+    }
+
+    #[test]
+    fn layers_are_kept_only_where_half_of_what_is_free_is_enough() {
+        let model = tiny();
+        let pairs = vec![Left { tokens: 4000, targets: 2000, cut_prompt: false, cut_answer: false }; 20];
+        let with = |gradient_checkpointing| RunConfig { gradient_checkpointing, ..RunConfig::default() };
+        let auto = with(Checkpointing::Auto);
+        let kept = needed(&with(Checkpointing::Off), &model, &pairs).unwrap();
+        assert_eq!(needed(&auto, &model, &pairs).unwrap(), needed(&with(Checkpointing::On), &model, &pairs).unwrap());
+        let recomputes = |config: &RunConfig, free| recomputes(config, &model, &pairs, free).unwrap();
+        assert!(!recomputes(&auto, Some(2 * kept)));
+        assert!(recomputes(&auto, Some(2 * kept - 2)) && recomputes(&auto, None));
+        assert!(recomputes(&with(Checkpointing::On), Some(u64::MAX)) && !recomputes(&with(Checkpointing::Off), None));
     }
 
     /// A need that grows with what one would expect it to: megabytes for a thousand tokens of a microbatch.
     #[allow(clippy::unnecessary_wraps)]
     fn need(config: &RunConfig, kept: &[Left]) -> Result<u64> {
         let longest = kept.iter().map(|pair| pair.tokens).max().unwrap_or(0);
-        let factor = if config.gradient_checkpointing { 1 } else { 4 };
+        let factor = if config.gradient_checkpointing == Checkpointing::Off { 4 } else { 1 };
         Ok(100_000_000 + factor * config.per_device_train_batch_size as u64 * longest * 1000)
     }
 
@@ -278,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_mildest_change_that_fits_is_named() {
-        let config = RunConfig { gradient_checkpointing: false, max_length: 0, ..RunConfig::default() };
+        let config = RunConfig { gradient_checkpointing: Checkpointing::Off, max_length: 0, ..RunConfig::default() };
         assert!(
             advice(&config, 109).starts_with("Set gradient_checkpointing = true: that needs 108 MB of 109 MB free")
         );

@@ -2,7 +2,7 @@
 //! where to start, train.
 
 use crate::checkpoint::{self, Checkpoint, State};
-use crate::config::{Resume, RunConfig};
+use crate::config::{Checkpointing, Resume, RunConfig};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::events::{Event, RunStarted, Stage};
@@ -114,8 +114,15 @@ impl Placed {
             placed.reason = found.reason;
         }
         if config.products == Products::Auto {
-            let products = begun.map_or(Products::Auto, |begun| begun.products);
-            placed.config.products = products.on(placed.config.device);
+            placed.config.products = match &begun {
+                None => Products::Auto.on(placed.config.device, config.dtype),
+                // A run writes down what it took; before there was a choice, that was f32.
+                Some(begun) if begun.products == Products::Auto => Products::F32,
+                Some(begun) => begun.products,
+            };
+        }
+        if config.gradient_checkpointing == Checkpointing::Auto {
+            placed.config.gradient_checkpointing = begun.map_or(Checkpointing::Auto, |run| run.gradient_checkpointing);
         }
         Ok(placed)
     }
@@ -182,7 +189,7 @@ impl Run<'_> {
         }
 
         let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
-        self.check_memory(&train, &lora)?;
+        let recompute = self.check_memory(&train, &lora)?;
         let eval = match eval_rows {
             None => None,
             Some(rows) => match self.encode(rows, tokenizer, report)? {
@@ -204,6 +211,7 @@ impl Run<'_> {
             model_digest: model_digest.clone(),
             device: device::name(self.decoder.device()),
             device_reason: self.reason.map(Into::into),
+            gradient_checkpointing: Some(recompute),
             init_adapter_sha256: self.init_adapter.map(|adapter| adapter.from.sha256.clone()),
             ref_adapter_sha256: self.ref_adapter.map(|adapter| adapter.from.sha256.clone()),
             trainable_parameters: lora.parameters().iter().map(|(_, p)| p.elem_count() as u64).sum(),
@@ -242,6 +250,7 @@ impl Run<'_> {
         Training {
             config: self.config,
             decoder: self.decoder,
+            recompute,
             folder: self.folder,
             ancestry: Ancestry {
                 model_digest,
@@ -264,17 +273,17 @@ impl Run<'_> {
         .go(report)
     }
 
-    /// Refuses a run that does not fit before it takes any time, rather than be killed in the midst of it.
-    fn check_memory(&self, train: &Dataset, lora: &Lora) -> Result<()> {
-        if !self.decoder.device().is_cpu() {
-            return Ok(());
-        }
+    /// Refuses a run that does not fit before it takes any time, rather than be killed in the midst of it. Answers whether
+    /// layers are to be computed again in the backward.
+    fn check_memory(&self, train: &Dataset, lora: &Lora) -> Result<bool> {
         let model = self.decoder.size();
-        // The weights are in memory already, so that what is free does not count them.
-        let available = available_bytes().map(|free| free + model.weights);
+        // The weights are in memory already, so that what is free does not count them. Of other devices it is not known.
+        let on_cpu = self.decoder.device().is_cpu();
+        let available = available_bytes().filter(|_| on_cpu).map(|free| free + model.weights);
         // An adapter that was read has settings of its own.
         let config = RunConfig { lora: lora.config().clone(), ..self.config.clone() };
-        memory::check(&config, model, &train.lengths, available)
+        memory::check(&config, model, &train.lengths, available)?;
+        memory::recomputes(&config, model, &memory::left(&train.lengths, &config.limits()), available)
     }
 
     /// The checkpoint to go on from, or step 0.

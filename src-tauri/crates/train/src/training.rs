@@ -46,6 +46,8 @@ pub(crate) struct Ancestry {
 pub(crate) struct Training<'a> {
     pub(crate) config: &'a RunConfig,
     pub(crate) decoder: &'a Decoder,
+    /// Whether layers are computed again in the backward.
+    pub(crate) recompute: bool,
     pub(crate) folder: &'a Path,
     pub(crate) ancestry: Ancestry,
     pub(crate) objective: Objective,
@@ -125,7 +127,7 @@ impl Training<'_> {
                 Some(reference) => self.references_now(reference, &batch)?,
             };
             let dropout = (self.lora.config().lora_dropout > 0.0).then(|| generator.next_u64());
-            let options = ForwardOptions { recompute: self.config.gradient_checkpointing, dropout };
+            let options = ForwardOptions { recompute: self.recompute, dropout };
             let trace = self.decoder.forward(&self.lora, &batch, options)?;
 
             let scores = Scores::new(self.counting, &batch, trace.tokens(), examples().zip(&references));

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Place, adapter, go_on, steps};
-use model::{DeviceChoice, Products};
+use model::{BaseDtype, DeviceChoice, Products};
 use train::config::{Resume, RunConfig};
 use train::events::Event;
 
@@ -12,7 +12,7 @@ use train::events::Event;
 fn a_run_stays_with_what_auto_was_and_goes_on_byte_for_byte() {
     let place = Place::new(9);
     let with = |name: &str, products| RunConfig { products, ..place.config(name) };
-    let found = Products::Auto.on(DeviceChoice::of(testkit::device()));
+    let found = Products::Auto.on(DeviceChoice::of(testkit::device()), BaseDtype::Auto);
     if found == Products::F32 {
         eprintln!("left out: runs with products in bf16, which this processor does not have");
     }

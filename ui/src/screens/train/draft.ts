@@ -40,7 +40,7 @@ export function remediesFor(error: ApiError, settings: RunSettings): Remedy[] {
   const remedies: Remedy[] = [];
   // A process that is gone without a word was most often killed for its memory.
   if (error.code === "out_of_memory" || error.code === "interrupted" || (error.code === "tensor" && /memory/i.test(error.message))) {
-    if (!settings.gradient_checkpointing) {
+    if (settings.gradient_checkpointing !== true) {
       remedies.push({ label: "Turn gradient_checkpointing on", settings: { gradient_checkpointing: true } });
     }
     const size = settings.per_device_train_batch_size;

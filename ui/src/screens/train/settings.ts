@@ -444,9 +444,15 @@ export const SETTINGS: Setting[] = [
   {
     key: "gradient_checkpointing",
     group: "batch",
-    kind: "switch",
-    sentence: "Computes each layer again in the backward pass: less memory, about a third more work.",
-    safe: "on, unless memory is plentiful",
+    kind: {
+      choices: [
+        { value: "auto", sentence: "Where keeping all layers would take more than half of the memory that is free." },
+        { value: "true", sentence: "Always: the least memory, about a third more work." },
+        { value: "false", sentence: "Never: the fastest." },
+      ],
+    },
+    sentence: "Computes each layer again in the backward pass instead of keeping it: the same numbers from less memory.",
+    safe: "auto",
   },
   {
     key: "dtype",
@@ -471,11 +477,11 @@ export const SETTINGS: Setting[] = [
       choices: [
         { value: "f32", sentence: "As exact as the weights are kept." },
         { value: "bf16", sentence: "Both sides rounded to 2 bytes: faster on processors that multiply so, refused on others." },
-        { value: "auto", sentence: "bf16 where the processor has it, else f32." },
+        { value: "auto", sentence: "bf16 where the processor has it, unless dtype is f32; else f32." },
       ],
     },
-    sentence: "What products with the base's weights are computed in on the CPU; sums, adapter and loss are always f32.",
-    safe: "f32 to repeat others' numbers; auto for speed",
+    sentence: "What products with the weights are computed in on the CPU; sums, norms, attention and loss are always f32.",
+    safe: "auto; f32 to repeat others' numbers",
   },
   {
     key: "shuffle",

@@ -17,6 +17,7 @@ pub mod rms_norm;
 pub mod rope;
 pub mod softcap;
 pub mod sums;
+pub(crate) mod wide;
 
 use crate::profile::Work;
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};

@@ -4,7 +4,7 @@
 //! loss, which only scales it. So it is taken in the forward while the logits of a chunk are at hand, and the
 //! backward needs no second projection.
 
-use super::{cpu_slice, fused, softcap};
+use super::{cpu_slice, fused, softcap, wide};
 use crate::error::Result;
 use crate::profile::{Work, during};
 use crate::weight::Weight;
@@ -92,22 +92,15 @@ fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenS
         scores.par_iter_mut().zip(residual.par_chunks_mut(vocabulary)).enumerate().for_each(
             |(i, (score, residual))| {
                 let (z, target) = row(i);
-                let max = maximum(z);
+                let max = wide::maximum(z);
                 let (mut sum, mut squares) = (0f64, 0f64);
                 for (z, residual) in z.chunks(1024).zip(residual.chunks_mut(1024)) {
-                    let (mut part, mut part_squares) = (0f32, 0f32);
-                    for (&z, r) in z.iter().zip(residual) {
-                        *r = (z - max).exp();
-                        part += *r;
-                        part_squares += *r * *r;
-                    }
+                    let (part, part_squares) = wide::exponentials_of(z, max, residual);
                     sum += f64::from(part);
                     squares += f64::from(part_squares);
                 }
                 let scale = (-1.0 / sum) as f32;
-                for r in &mut *residual {
-                    *r *= scale;
-                }
+                wide::scale(residual, scale);
                 residual[target] += 1.0;
                 *score = (f64::from(z[target]) - f64::from(max) - sum.ln(), squares.ln() - 2.0 * sum.ln());
             },
@@ -115,15 +108,10 @@ fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenS
     } else {
         scores.par_iter_mut().enumerate().for_each(|(i, score)| {
             let (z, target) = row(i);
-            let max = maximum(z);
+            let max = wide::maximum(z);
             let (mut sum, mut squares) = (0f64, 0f64);
             for z in z.chunks(1024) {
-                let (mut part, mut part_squares) = (0f32, 0f32);
-                for &z in z {
-                    let e = (z - max).exp();
-                    part += e;
-                    part_squares += e * e;
-                }
+                let (part, part_squares) = wide::sums_of_exponentials(z, max);
                 sum += f64::from(part);
                 squares += f64::from(part_squares);
             }
@@ -133,10 +121,6 @@ fn of_capped(logits: &Tensor, targets: &[u32], gradient: bool) -> Result<(TokenS
     let residual = gradient.then(|| Tensor::from_vec(residual, (rows, vocabulary), logits.device())).transpose()?;
     let (logps, log_sum_squares) = scores.into_iter().unzip();
     Ok((TokenScores { logps, log_sum_squares }, residual))
-}
-
-fn maximum(z: &[f32]) -> f32 {
-    z.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 /// The same on candle tensors.

@@ -1,5 +1,6 @@
 //! Root-mean-square layer norm (arXiv 1910.07467, eq. 4): `y = w · x / sqrt(mean(x²) + eps)`, over the last dimension.
 
+use super::wide::wide;
 use super::{cpu_slice, fused, rows_per_piece};
 use crate::profile::Work;
 use candle_core::{D, Result, Tensor};
@@ -20,11 +21,8 @@ pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<(Tensor, Tensor)
         .into_par_iter()
         .for_each(|(y, xs, scale)| {
             for ((y, x), scale) in y.chunks_exact_mut(width).zip(xs.chunks_exact(width)).zip(scale) {
-                let mean_square = x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() / width as f64;
-                *scale = (1.0 / (mean_square + eps).sqrt()) as f32;
-                for ((y, &x), &w) in y.iter_mut().zip(x).zip(ws) {
-                    *y = w * (x * *scale);
-                }
+                *scale = (1.0 / (sum_of_squares(x) / width as f64 + eps).sqrt()) as f32;
+                normed(y, x, ws, *scale);
             }
         });
     Ok((Tensor::from_vec(y, (rows, width), x.device())?, Tensor::from_vec(scale, rows, x.device())?))
@@ -46,15 +44,64 @@ pub fn backward(dy: &Tensor, x: &Tensor, weight: &Tensor, scale: &Tensor) -> Res
             let row = i * piece + j;
             let (dy, x) = (&dys[row * width..][..width], &xs[row * width..][..width]);
             let scale = scales[row];
-            let dot: f64 =
-                dy.iter().zip(x).zip(ws).map(|((&dy, &x), &w)| f64::from(dy * w) * f64::from(x)).sum::<f64>();
-            let along = (dot / width as f64) as f32 * scale * scale * scale;
-            for (((dx, &dy), &x), &w) in dx.iter_mut().zip(dy).zip(x).zip(ws) {
-                *dx = dy * w * scale - x * along;
-            }
+            let along = (along_row(dy, x, ws) / width as f64) as f32 * scale * scale * scale;
+            back(dx, dy, x, ws, scale, along);
         }
     });
     Tensor::from_vec(dx, (rows, width), x.device())
+}
+
+/// Numbers that are summed side by side.
+const LANES: usize = 8;
+
+wide! {
+    fn sum_of_squares(x: &[f32]) -> f64 {
+        let mut lanes = [0f64; LANES];
+        let (chunks, rest) = x.as_chunks::<LANES>();
+        for x in chunks {
+            for i in 0..LANES {
+                lanes[i] += f64::from(x[i]) * f64::from(x[i]);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(rest) {
+            *lane += f64::from(x) * f64::from(x);
+        }
+        lanes.iter().sum()
+    }
+}
+
+wide! {
+    fn normed(y: &mut [f32], x: &[f32], w: &[f32], scale: f32) {
+        for ((y, &x), &w) in y.iter_mut().zip(x).zip(w) {
+            *y = w * (x * scale);
+        }
+    }
+}
+
+wide! {
+    /// `Σ (dy · w) · x`.
+    fn along_row(dy: &[f32], x: &[f32], w: &[f32]) -> f64 {
+        let mut lanes = [0f64; LANES];
+        let ((dys, dy_rest), (xs, x_rest), (ws, w_rest)) =
+            (dy.as_chunks::<LANES>(), x.as_chunks::<LANES>(), w.as_chunks::<LANES>());
+        for ((dy, x), w) in dys.iter().zip(xs).zip(ws) {
+            for i in 0..LANES {
+                lanes[i] += f64::from(dy[i] * w[i]) * f64::from(x[i]);
+            }
+        }
+        for (lane, ((&dy, &x), &w)) in lanes.iter_mut().zip(dy_rest.iter().zip(x_rest).zip(w_rest)) {
+            *lane += f64::from(dy * w) * f64::from(x);
+        }
+        lanes.iter().sum()
+    }
+}
+
+wide! {
+    fn back(dx: &mut [f32], dy: &[f32], x: &[f32], w: &[f32], scale: f32, along: f32) {
+        for (((dx, &dy), &x), &w) in dx.iter_mut().zip(dy).zip(x).zip(w) {
+            *dx = dy * w * scale - x * along;
+        }
+    }
 }
 
 /// The same on candle tensors, in any float type and on any device.

@@ -1,6 +1,6 @@
 //! Tensors of one shape that are added up: residuals, and what several products give one gradient.
 
-use super::{cpu_slice, fused};
+use super::{cpu_slice, fused, wide};
 use crate::profile::{Work, during};
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -16,12 +16,9 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         }
         let guards = (cpu_slice(a), cpu_slice(b));
         let (a_slice, b_slice) = (guards.0.get()?, guards.1.get()?);
-        let mut sum = a_slice.to_vec();
-        sum.par_chunks_mut(PIECE).zip(b_slice.par_chunks(PIECE)).for_each(|(sum, b)| {
-            for (sum, b) in sum.iter_mut().zip(b) {
-                *sum += b;
-            }
-        });
+        let mut sum = vec![0f32; a_slice.len()];
+        let pieces = (sum.par_chunks_mut(PIECE), a_slice.par_chunks(PIECE), b_slice.par_chunks(PIECE));
+        pieces.into_par_iter().for_each(|(sum, a, b)| wide::add(sum, a, b));
         Tensor::from_vec(sum, a.shape(), a.device())
     })
 }

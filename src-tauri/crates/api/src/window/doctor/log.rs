@@ -98,6 +98,7 @@ impl RunLog {
             model_digest: "m".into(),
             device: "CPU, 2 cores".into(),
             device_reason: None,
+            gradient_checkpointing: None,
             init_adapter_sha256: None,
             ref_adapter_sha256: None,
             trainable_parameters: 1000,

@@ -4,6 +4,7 @@ use super::{Finding, Seen, Severity, median, rate, remedy};
 use crate::window::types::{Remedy, RunSettings};
 use model::memory::size;
 use serde_json::Value;
+use train::config::Checkpointing;
 
 /// The loss or a gradient is no number any more; the trainer stops at the first, so one is enough.
 pub(super) fn loss_not_finite(seen: &Seen) -> Option<Finding> {
@@ -63,7 +64,7 @@ pub(super) fn grad_norm_exploding(seen: &Seen) -> Option<Finding> {
 
 /// The mildest change by which the same run takes less memory.
 fn less_memory(settings: &RunSettings) -> Option<Remedy> {
-    if !settings.gradient_checkpointing {
+    if settings.gradient_checkpointing != Checkpointing::On {
         return remedy("Compute layers again", vec![("gradient_checkpointing", Value::from(true))]);
     }
     if settings.per_device_train_batch_size > 1 {
@@ -144,10 +145,11 @@ mod tests {
     fn the_mildest_change_that_takes_less_memory_is_offered() {
         let offered = |change: fn(&mut train::RunConfig)| {
             let mut log = RunLog::full();
+            log.config.gradient_checkpointing = Checkpointing::On;
             change(&mut log.config);
             log.findings().remove(0).remedy.map(|remedy| remedy.settings)
         };
-        let again = offered(|config| config.gradient_checkpointing = false).unwrap();
+        let again = offered(|config| config.gradient_checkpointing = Checkpointing::Off).unwrap();
         assert_eq!(again["gradient_checkpointing"], true);
         let smaller = offered(|config| config.per_device_train_batch_size = 5).unwrap();
         assert_eq!(

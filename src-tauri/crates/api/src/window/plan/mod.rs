@@ -21,6 +21,7 @@ use plot::{Histogram, Limit};
 use prefs::split;
 use std::path::Path;
 use train::RunConfig;
+use train::config::Checkpointing;
 use train::memory::{self, Left, Length, order};
 
 /// Numbers of pairs that are cut or dropped which cross to the page.
@@ -102,16 +103,18 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     if is_new {
         config.lora.check_patterns(&size.config.linears())?;
     }
-    plan.memory_needed = memory::needed(&config, &size, &kept)?;
     // The formula is that of the CPU's kernels and memory.
     plan.memory_free = if backend.device() == DeviceChoice::Cpu { available_bytes() } else { None };
+    let recompute = memory::recomputes(&config, &size, &kept, plan.memory_free)?;
+    let gradient_checkpointing = if recompute { Checkpointing::On } else { Checkpointing::Off };
+    plan.memory_needed = memory::needed(&RunConfig { gradient_checkpointing, ..config.clone() }, &size, &kept)?;
     plan.fits = plan.memory_free.is_none_or(|free| plan.memory_needed <= free);
     let lengths: Vec<Length> = trained.iter().map(|(_, length)| *length).collect();
     plan.advice = match plan.memory_free {
         Some(free) if !plan.fits => Some(memory::to_fit(&config, &size, &lengths, free)?),
         _ => advice::to_keep(&config, &lengths, &plan),
     };
-    plan.seconds_estimate = measure::estimate(backend, &model, &config, &plan, tokens);
+    plan.seconds_estimate = measure::estimate(backend, &model, &config, &plan, tokens, recompute);
     Ok(plan)
 }
 

@@ -182,14 +182,15 @@ pub(crate) fn estimate(
     config: &RunConfig,
     plan: &RunPlan,
     tokens: u64,
+    recompute: bool,
 ) -> Option<f64> {
     let pace = *locked(&backend.training().measured).get(&key(model, config).ok()?)?;
-    Some(seconds(pace, config, plan, tokens))
+    Some(seconds(pace, config, plan, tokens, recompute))
 }
 
-fn seconds(pace: f64, config: &RunConfig, plan: &RunPlan, tokens: u64) -> f64 {
+fn seconds(pace: f64, config: &RunConfig, plan: &RunPlan, tokens: u64, recompute: bool) -> f64 {
     // A backward costs two forwards, and with recomputation a third.
-    let forward = pace / if config.gradient_checkpointing { 4.0 } else { 3.0 };
+    let forward = pace / if recompute { 4.0 } else { 3.0 };
     let held_out = plan.held_out as f64 * tokens as f64 / plan.pairs.max(1) as f64;
     let evaluations = match config.eval_steps {
         0 => 1,
@@ -221,10 +222,10 @@ mod tests {
             tokens_per_step: 1000.0,
             ..super::super::super::plan::tests_plan()
         };
-        let config = RunConfig { gradient_checkpointing: false, eval_steps: 20, ..RunConfig::default() };
+        let config = RunConfig { eval_steps: 20, ..RunConfig::default() };
         // 50 steps of 1000 tokens; forwards of 20,000 tokens, and of 2,000 held-out ones once and three times more.
         let expected = 0.001 * 50_000.0 + 0.001 / 3.0 * (20_000.0 + 4.0 * 2_000.0);
-        assert!((seconds(0.001, &config, &plan, 20_000) - expected).abs() < 1e-9);
+        assert!((seconds(0.001, &config, &plan, 20_000, false) - expected).abs() < 1e-9);
     }
 
     #[test]

@@ -140,6 +140,7 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
 mod tests {
     use super::*;
     use model::{BaseDtype, Patterns};
+    use train::config::Checkpointing;
     use train::losses::FDivergenceType;
     use train::selection::HeldOutMetric;
 
@@ -154,7 +155,7 @@ mod tests {
             max_prompt_length: Some(9),
             max_steps: 7,
             eval_steps: 3,
-            gradient_checkpointing: false,
+            gradient_checkpointing: Checkpointing::Off,
             dtype: BaseDtype::Q4,
             products: model::Products::Bf16,
             f_divergence_type: FDivergenceType::AlphaDivergence,

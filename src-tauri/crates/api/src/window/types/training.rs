@@ -5,6 +5,7 @@ use crate::error::Error;
 use chat::Truncation;
 use model::{BaseDtype, Patterns, Products};
 use serde::{Deserialize, Serialize};
+use train::config::Checkpointing;
 use train::losses::{FDivergenceType, LossType};
 use train::schedule::SchedulerType;
 use train::selection::HeldOutMetric;
@@ -95,7 +96,8 @@ pub struct RunSettings {
     /// What must be exceeded to count as one.
     pub early_stopping_threshold: f64,
     /// Compute each layer again in the backward.
-    pub gradient_checkpointing: bool,
+    #[ts(type = "boolean | \"auto\"")]
+    pub gradient_checkpointing: Checkpointing,
     /// What the base's weights are kept as.
     #[ts(type = "\"auto\" | \"f32\" | \"bf16\" | \"f16\" | \"q8\" | \"q4\"")]
     pub dtype: BaseDtype,

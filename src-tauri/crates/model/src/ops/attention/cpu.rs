@@ -3,7 +3,8 @@
 
 use super::{Attention, Saved};
 use crate::batch::Batch;
-use crate::ops::{SharedMut, cpu_slice, softcap};
+use crate::ops::wide::{exp, wide};
+use crate::ops::{SharedMut, cpu_slice, softcap, wide};
 use candle_core::{Result, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -142,16 +143,9 @@ impl Context<'_> {
         for (i, row) in tile.chunks_exact_mut(columns.len()).enumerate() {
             let seen = self.seen(position(i), &columns);
             let row = keep(row, seen);
-            let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let mut sum = 0f32;
-            for score in row.iter_mut() {
-                *score = (*score - max).exp();
-                sum += *score;
-            }
-            let scale = 1.0 / sum;
-            for p in row {
-                *p *= scale;
-            }
+            let max = wide::maximum(row);
+            let sum = wide::exponentials(row, max);
+            wide::scale(row, 1.0 / sum);
             lse(i, max + sum.ln());
         }
         let mut add = false;
@@ -175,6 +169,27 @@ fn keep(row: &mut [f32], seen: Range<usize>) -> &mut [f32] {
     row[..seen.start].fill(0.0);
     row[seen.end..].fill(0.0);
     &mut row[seen]
+}
+
+wide! {
+    /// From scores to probabilities in `p`, and in `ds` from the gradient of the probabilities to that of the scores.
+    fn through_softmax(p: &mut [f32], ds: &mut [f32], lse: f32, delta: f32) {
+        for (p, ds) in p.iter_mut().zip(ds) {
+            *p = exp(*p - lse);
+            *ds = *p * (*ds - delta);
+        }
+    }
+}
+
+wide! {
+    /// The same of scores that were capped.
+    fn through_capped_softmax(p: &mut [f32], ds: &mut [f32], lse: f32, delta: f32, cap: f32) {
+        for (p, ds) in p.iter_mut().zip(ds) {
+            let score = *p;
+            *p = exp(score - lse);
+            *ds = *p * (*ds - delta) * softcap::slope(score, cap);
+        }
+    }
 }
 
 pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: Attention) -> Result<(Tensor, Tensor)> {
@@ -263,16 +278,11 @@ pub(super) fn backward(
                         let seen = context.seen(before + first + i, &columns);
                         let lse = lses[(row + i) * how.query + query_head];
                         let cell = at + i * wide;
-                        let delta: f32 =
-                            d_outs[cell..cell + dim].iter().zip(&outs[cell..cell + dim]).map(|(&d, &o)| d * o).sum();
+                        let delta = wide::dot(&d_outs[cell..cell + dim], &outs[cell..cell + dim]);
                         let (p, ds) = (keep(p, seen.clone()), keep(ds, seen));
-                        for (p, ds) in p.iter_mut().zip(ds) {
-                            let score = *p;
-                            *p = (score - lse).exp();
-                            *ds = *p * (*ds - delta);
-                            if let Some(cap) = how.softcap {
-                                *ds *= softcap::slope(score, cap as f32);
-                            }
+                        match how.softcap {
+                            None => through_softmax(p, ds, lse, delta),
+                            Some(cap) => through_capped_softmax(p, ds, lse, delta, cap as f32),
                         }
                     }
                     let scale = how.scale as f32;

@@ -26,20 +26,20 @@ pub(super) fn lay(x: &[f32], length: usize) -> Left {
     // Tiles of like height: a low one takes as long to load its panel as a high one.
     let count = rows.div_ceil(avx512::TILE);
     let starts: Vec<usize> = (0..=count).map(|tile| tile * rows / count.max(1)).collect();
-    let mut packed = vec![0u32; rows * pairs];
+    let mut packed = Vec::with_capacity(rows * pairs);
+    let mut rest = &mut packed.spare_capacity_mut()[..rows * pairs];
     let mut tiles = Vec::with_capacity(count);
-    let (mut xs, mut rest) = (x, &mut packed[..]);
     for tile in starts.windows(2) {
-        let rows = tile[1] - tile[0];
-        let (x, after) = xs.split_at(rows * length);
-        let (packed, left) = std::mem::take(&mut rest).split_at_mut(rows * pairs);
-        tiles.push((x, packed));
-        (xs, rest) = (after, left);
+        let (first, after) = std::mem::take(&mut rest).split_at_mut((tile[1] - tile[0]) * pairs);
+        tiles.push((&x[tile[0] * length..tile[1] * length], first));
+        rest = after;
     }
     tiles.into_par_iter().for_each(|(x, packed)| {
         // SAFETY: the processor was asked for above.
         unsafe { avx512::pack_x(x, length, packed) };
     });
+    // SAFETY: there is room, and each tile was written whole.
+    unsafe { packed.set_len(rows * pairs) };
     Left { packed, starts, rows, length }
 }
 

@@ -11,14 +11,15 @@ use std::arch::x86_64::{
     _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
     _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// Rows of `x`, up to 16 of `columns` numbers each, as a tile.
+/// Rows of `x`, up to 16 of `columns` numbers each, as a tile, all of which is written.
 ///
 /// # Safety
 /// The processor must be [`super::available`].
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(in super::super) unsafe fn x(x: &[f32], columns: usize, tile: &mut [u32]) {
+pub(in super::super) unsafe fn x(x: &[f32], columns: usize, tile: &mut [MaybeUninit<u32>]) {
     let rows = x.len() / columns;
     assert!(rows <= 16 && tile.len() == rows * columns.div_ceil(2));
     for at in (0..columns).step_by(WIDE) {
@@ -138,6 +139,7 @@ pub(in super::super) unsafe fn columns(
         }
         Numbers::Blocks(format, w) => {
             let panel = part.len().div_ceil(2) * PANEL;
+            let places = interleaved();
             let mut decoded = [bf16::ZERO; 2 * BLOCK];
             for (pair, row) in part.clone().step_by(2).enumerate() {
                 let rows = 2.min(part.end - row);
@@ -146,7 +148,7 @@ pub(in super::super) unsafe fn columns(
                         block(format, w, row * columns + start, decoded);
                     }
                     let to = &mut panels[(start - here.start) / PANEL * panel + pair * PANEL..];
-                    two_rows(&decoded[..rows * BLOCK], BLOCK, 0..BLOCK, 0..rows, panel, to);
+                    two_rows(&decoded[..rows * BLOCK], BLOCK, 0..BLOCK, 0..rows, places, panel, to);
                 }
             }
         }
@@ -157,23 +159,37 @@ pub(in super::super) unsafe fn columns(
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn all_rows(w: impl Stored, columns: usize, here: Range<usize>, part: Range<usize>, panels: &mut [u32]) {
-    let panel = part.len().div_ceil(2) * PANEL;
+    let (panel, places) = (part.len().div_ceil(2) * PANEL, interleaved());
     for (pair, row) in part.clone().step_by(2).enumerate() {
         let rows = row..(row + 2).min(part.end);
-        two_rows(w, columns, here.clone(), rows, panel, &mut panels[pair * PANEL..]);
+        two_rows(w, columns, here.clone(), rows, places, panel, &mut panels[pair * PANEL..]);
     }
 }
+
+/// Rows between those that are laid and those that are fetched.
+const AHEAD: usize = 16;
 
 /// The numbers `here` of two rows, or of one and zeros, to the beginnings of panels of `panel` pairs.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-fn two_rows(w: impl Stored, columns: usize, here: Range<usize>, rows: Range<usize>, panel: usize, panels: &mut [u32]) {
-    let (first, last) = interleaved();
+fn two_rows(
+    w: impl Stored,
+    columns: usize,
+    here: Range<usize>,
+    rows: Range<usize>,
+    (first, last): (__m512i, __m512i),
+    panel: usize,
+    panels: &mut [u32],
+) {
     for (place, at) in here.clone().step_by(WIDE).enumerate() {
         let count = WIDE.min(here.end - at);
         let to = &mut panels[place * panel..][..PANEL];
         // SAFETY: the processor is that of the caller, and there is room for 32 pairs.
         unsafe {
+            // Rows that will be wanted soon: they lie too far apart for the processor to foresee.
+            for row in rows.start + AHEAD..rows.start + AHEAD + 2 {
+                _mm_prefetch::<_MM_HINT_T0>(w.address(row * columns + at).cast());
+            }
             let low = w.read(rows.start * columns + at, count);
             let high =
                 if rows.len() == 2 { w.read((rows.start + 1) * columns + at, count) } else { _mm512_setzero_si512() };
