@@ -1114,7 +1114,7 @@ export type RunSettings = {
   /** What must be exceeded to count as one. */
   early_stopping_threshold: number,
   /** Compute each layer again in the backward. */
-  gradient_checkpointing: boolean,
+  gradient_checkpointing: boolean | "auto",
   /** What the base's weights are kept as. */
   dtype: "auto" | "f32" | "bf16" | "f16" | "q8" | "q4",
   /** What products with them are computed in. */

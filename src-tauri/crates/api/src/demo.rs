@@ -41,11 +41,13 @@ const FILES: [(&str, &str); 4] = [
     RUN,
 ];
 
-/// Where the demo works.
+/// Where the demo works, and how.
 #[derive(Debug, Clone)]
 pub struct DemoRequest {
     /// A folder; a demo that was broken off there is gone on with.
     pub output_dir: PathBuf,
+    /// What products with the model's weights are computed in.
+    pub products: Products,
 }
 
 /// What came of it.
@@ -106,7 +108,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         adapter: None,
         device: DeviceChoice::Auto,
         dtype: BaseDtype::Auto,
-        products: Products::Auto,
+        products: request.products,
     };
     let mut opened = open(&choice, context)?;
     stages.done("model", start)?;

@@ -142,6 +142,9 @@ pub(crate) enum Command {
         /// Where the demo works; one that was broken off is gone on with
         #[arg(long, default_value = "tiebreak-demo")]
         output_dir: PathBuf,
+        /// What products with the model's weights are computed in: f32, bf16, or auto
+        #[arg(long, default_value_t)]
+        products: Products,
         /// Only fetch the demo's model and print where it is
         #[arg(long)]
         fetch_only: bool,
@@ -231,7 +234,8 @@ pub(crate) struct Choice {
     /// What the weights are kept as: auto (as the file has them), f32, bf16, f16, q8 or q4
     #[arg(long, default_value_t)]
     dtype: BaseDtype,
-    /// What products with the weights are computed in on the CPU: f32, bf16, or auto (bf16 where the processor has it)
+    /// What products with the weights are computed in on the CPU: f32, bf16, or auto (bf16 where the processor has it and the
+    /// weights are kept in fewer bits than f32)
     #[arg(long, default_value_t)]
     products: Products,
 }

@@ -134,8 +134,8 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let path = api::fetch_demo_model(&mut context)?;
             print("model", &serde_json::json!({ "path": path }), path.display().to_string());
         }
-        Command::Demo { output_dir, .. } => {
-            let reply = api::demo(&DemoRequest { output_dir }, &mut context)?;
+        Command::Demo { output_dir, products, .. } => {
+            let reply = api::demo(&DemoRequest { output_dir, products }, &mut context)?;
             print("demo", &reply, demo(&reply));
         }
     }

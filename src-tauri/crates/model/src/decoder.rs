@@ -199,8 +199,8 @@ impl Decoder {
     /// When bf16 is asked for and the processor cannot.
     pub fn set_products(&mut self, products: Products) -> Result<()> {
         let device = DeviceChoice::of(&self.device);
-        let kernel = products.kernel(device, self.base_dtype)?;
-        self.products = products.on(device, self.base_dtype);
+        let kernel = products.kernel(device, &self.size)?;
+        self.products = products.on(device, &self.size);
         let layers = self.layers.iter_mut().flat_map(|(layer, _)| layer.linears_mut());
         for linear in layers.chain([&mut self.head.linear]) {
             linear.weight.set_kernel(kernel);

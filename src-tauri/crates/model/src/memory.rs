@@ -61,6 +61,11 @@ pub struct ModelSize {
 }
 
 impl ModelSize {
+    /// Whether all of its matrices are kept as f32.
+    pub fn is_f32(&self) -> bool {
+        self.expanded == 0
+    }
+
     /// Of a model whose weights are all f32.
     pub fn in_f32(config: &Config) -> Self {
         let count = |shape: Vec<usize>| shape.into_iter().map(|n| n as u64).product::<u64>();

@@ -1,8 +1,8 @@
 //! What products with the frozen weights are computed in: the setting `products`.
 
-use crate::base_dtype::BaseDtype;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
+use crate::memory::ModelSize;
 use crate::named::written_as_its_name;
 use crate::ops::product::Kernel;
 use std::fmt;
@@ -16,7 +16,8 @@ pub enum Products {
     F32,
     /// bf16, which moves each side of a product by at most 1/256 of itself.
     Bf16,
-    /// bf16 where the processor multiplies in it, unless the weights are asked to be f32; else f32.
+    /// bf16 where the processor multiplies in it and the weights are kept in fewer bits than f32, so that rounding them loses
+    /// little; else f32.
     #[default]
     Auto,
 }
@@ -39,12 +40,11 @@ impl Products {
         Self::ALL.map(Self::name).join(", ")
     }
 
-    /// What it comes to on this device, for weights that are kept as this: never [`Products::Auto`]. Numbers differ between
-    /// the two others. Who asks for weights in f32 wants them as they are.
+    /// What it comes to on this device for this model: never [`Products::Auto`]. Numbers differ between the two others.
     #[must_use]
-    pub fn on(self, device: DeviceChoice, dtype: BaseDtype) -> Self {
+    pub fn on(self, device: DeviceChoice, model: &ModelSize) -> Self {
         match self {
-            Self::Auto if dtype != BaseDtype::F32 && Self::has_kernel(device).is_some() => Self::Bf16,
+            Self::Auto if !model.is_f32() && Self::has_bf16(device) => Self::Bf16,
             Self::Auto => Self::F32,
             chosen => chosen,
         }
@@ -54,11 +54,16 @@ impl Products {
     ///
     /// # Errors
     /// When bf16 is asked for and the device cannot.
-    pub(crate) fn kernel(self, device: DeviceChoice, dtype: BaseDtype) -> Result<Option<Kernel>> {
-        match self.on(device, dtype) {
+    pub(crate) fn kernel(self, device: DeviceChoice, model: &ModelSize) -> Result<Option<Kernel>> {
+        match self.on(device, model) {
             Self::Bf16 => Self::has_kernel(device).map(Some).ok_or(Error::NoBf16Products),
             _ => Ok(None),
         }
+    }
+
+    /// Whether this device multiplies in bf16 by a kernel of ours.
+    pub fn has_bf16(device: DeviceChoice) -> bool {
+        Self::has_kernel(device).is_some()
     }
 
     fn has_kernel(device: DeviceChoice) -> Option<Kernel> {
@@ -91,6 +96,8 @@ written_as_its_name!(Products);
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use std::path::Path;
 
     #[test]
     fn names_are_read_back_and_others_are_refused_with_the_choices() {
@@ -105,14 +112,16 @@ mod tests {
     fn auto_is_what_the_processor_has_and_bf16_is_refused_where_it_has_not() {
         let has = Kernel::of_processor().is_some();
         let cpu = DeviceChoice::Cpu;
-        let auto = BaseDtype::Auto;
-        assert_eq!(Products::Auto.on(cpu, auto), if has { Products::Bf16 } else { Products::F32 });
-        assert_eq!(Products::Auto.kernel(cpu, auto).unwrap().is_some(), has);
-        assert_eq!(Products::F32.kernel(cpu, auto).unwrap(), None);
-        assert_eq!(Products::Auto.on(cpu, BaseDtype::F32), Products::F32);
-        assert_eq!(Products::Auto.on(DeviceChoice::Cuda(0), auto), Products::F32);
-        assert!(Products::Bf16.kernel(DeviceChoice::Metal, auto).is_err());
-        match Products::Bf16.kernel(cpu, BaseDtype::F32) {
+        let config = testkit::TinyLlama::default().config().to_string();
+        let floats = ModelSize::in_f32(&Config::from_json(&config, Path::new("config.json")).unwrap());
+        let auto = ModelSize { expanded: 1 << 20, ..floats.clone() };
+        assert_eq!(Products::Auto.on(cpu, &auto), if has { Products::Bf16 } else { Products::F32 });
+        assert_eq!(Products::Auto.kernel(cpu, &auto).unwrap().is_some(), has);
+        assert_eq!(Products::F32.kernel(cpu, &auto).unwrap(), None);
+        assert_eq!(Products::Auto.on(cpu, &floats), Products::F32);
+        assert_eq!(Products::Auto.on(DeviceChoice::Cuda(0), &auto), Products::F32);
+        assert!(Products::Bf16.kernel(DeviceChoice::Metal, &auto).is_err());
+        match Products::Bf16.kernel(cpu, &floats) {
             Ok(kernel) => assert!(has && kernel.is_some()),
             Err(error) => assert!(!has && error.to_string().contains("auto")),
         }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use train::RunConfig;
 use train::config::Resume;
 use train::folder::RunFolder;
+use train::{Placed, RunConfig};
 
 /// A file in the run's folder that asks its process to stop.
 const STOP: &str = "stop";
@@ -18,13 +18,13 @@ const PAUSE: &str = "pause";
 /// How often a run looks for a request to stop.
 const LISTEN: Duration = Duration::from_millis(200);
 
-/// Writes a new run's folder: settings and the exact pairs, nothing trained yet.
+/// Writes a new run's folder: settings, what they leave open decided, and the exact pairs; nothing trained yet.
 ///
 /// # Errors
 /// When the folder holds a run already, cannot be written, or the data cannot be read.
 pub fn prepare(config: &RunConfig) -> Result<(), Error> {
     config.validate()?;
-    RunFolder::claim(config)?;
+    RunFolder::claim(&Placed::of(config)?.config)?;
     Ok(())
 }
 
@@ -37,7 +37,7 @@ pub fn prepared(folder: &Path) -> Result<RunConfig, Error> {
     if !path.exists() {
         return Err(Error::NoRun { path: folder.to_path_buf() });
     }
-    let mut config = RunConfig::read(&path)?;
+    let mut config = RunConfig::of_run(folder)?;
     config.output_dir = folder.to_path_buf();
     config.resume_from_checkpoint = Resume::Latest;
     Ok(config)

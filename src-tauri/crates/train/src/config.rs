@@ -6,6 +6,7 @@ mod keys;
 mod validate;
 
 use crate::error::{Error, Result};
+use crate::folder::CONFIG;
 use crate::losses::{DISCOPOP_TAU, Divergence, FDivergenceType, LossType, Objective, Shape};
 use crate::schedule::SchedulerType;
 use crate::scores::Counting;
@@ -343,6 +344,16 @@ impl RunConfig {
         }
         flat.sort();
         Ok(flat)
+    }
+
+    /// The settings that a run has written down in its folder. Before there was a choice of products, they were f32.
+    ///
+    /// # Errors
+    /// As [`RunConfig::read`].
+    pub fn of_run(folder: &Path) -> Result<Self> {
+        let written = Self::read(&folder.join(CONFIG))?;
+        let products = if written.products == Products::Auto { Products::F32 } else { written.products };
+        Ok(Self { products, ..written })
     }
 
     /// What differs from the settings `earlier` that would change the run's numbers, a line for each key.

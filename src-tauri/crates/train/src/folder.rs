@@ -193,7 +193,7 @@ impl RunFolder {
             if config.resume_from_checkpoint == Resume::No {
                 return Err(Error::OutputTaken { path });
             }
-            let changes = config.changes_since(&RunConfig::read(&path.join(CONFIG))?)?;
+            let changes = config.changes_since(&RunConfig::of_run(&path)?)?;
             if !changes.is_empty() {
                 return Err(Error::SettingsChanged { path, changes });
             }

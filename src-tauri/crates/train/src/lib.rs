@@ -29,4 +29,4 @@ mod training;
 pub use config::RunConfig;
 pub use error::{Error, Result};
 pub use files::sync_folder;
-pub use run::{Outcome, Surroundings, run, run_with};
+pub use run::{Outcome, Placed, Surroundings, run, run_with};

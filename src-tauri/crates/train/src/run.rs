@@ -16,10 +16,10 @@ use crate::samples::SamplePrompts;
 use crate::schedule::{Schedule, SchedulerType, warmup_steps};
 use crate::selection::Standing;
 use crate::training::{Ancestry, Scored, Training};
-use candle_core::DType;
+use candle_core::{DType, Device};
 use chat::Tokenizer;
 use model::memory::available_bytes;
-use model::{Decoder, DeviceChoice, Lora, LoraConfig, Products, TargetModules, device};
+use model::{Decoder, DeviceChoice, Lora, LoraConfig, Products, TargetModules, device, weights};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::borrow::{Borrow, BorrowMut};
@@ -96,18 +96,22 @@ pub fn run_with(
 }
 
 /// Settings that name what they are carried out on and in.
-struct Placed {
-    config: RunConfig,
-    /// Why that is the CPU, where it was looked for.
-    reason: Option<String>,
+pub struct Placed {
+    /// The settings.
+    pub config: RunConfig,
+    /// Why that is the CPU, where another device was looked for.
+    pub reason: Option<String>,
 }
 
 impl Placed {
     /// With `auto`, a run that has begun stays with what it had, and a new one takes what is there.
-    fn of(config: &RunConfig) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When a device that is named is not there, or the run's own settings cannot be read.
+    pub fn of(config: &RunConfig) -> Result<Self> {
         let mut placed = Self { config: config.clone(), reason: None };
-        let written = config.output_dir.join(folder::CONFIG);
-        let begun = if written.exists() { Some(RunConfig::read(&written)?) } else { None };
+        let begun = config.output_dir.join(folder::CONFIG).exists();
+        let begun = begun.then(|| RunConfig::of_run(&config.output_dir)).transpose()?;
         if config.device == DeviceChoice::Auto {
             let found = begun.as_ref().map_or(DeviceChoice::Auto, |begun| begun.device).open()?;
             placed.config.device = found.choice;
@@ -115,10 +119,10 @@ impl Placed {
         }
         if config.products == Products::Auto {
             placed.config.products = match &begun {
-                None => Products::Auto.on(placed.config.device, config.dtype),
-                // A run writes down what it took; before there was a choice, that was f32.
-                Some(begun) if begun.products == Products::Auto => Products::F32,
                 Some(begun) => begun.products,
+                // A model that cannot be opened is told of when it is loaded.
+                None => weights::open(&config.model, config.dtype, &Device::Cpu)
+                    .map_or(Products::F32, |model| Products::Auto.on(placed.config.device, &model.size())),
             };
         }
         if config.gradient_checkpointing == Checkpointing::Auto {

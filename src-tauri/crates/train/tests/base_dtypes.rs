@@ -6,7 +6,7 @@ mod common;
 use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use common::{Place, adapter, go_on, read_events, steps};
-use model::{BaseDtype, weights};
+use model::{BaseDtype, Products, weights};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use train::RunConfig;
@@ -32,7 +32,7 @@ fn a_run_on_blocks_is_the_run_on_the_floats_they_stand_for() {
     for file in ["q4_k.gguf", "q5_0.gguf"] {
         let run = |dtype: BaseDtype| {
             let config = place.config(&format!("{file}-{dtype}"));
-            let config = RunConfig { model: place.path(file), dtype, max_steps: 8, ..config };
+            let config = RunConfig { model: place.path(file), dtype, products: Products::F32, max_steps: 8, ..config };
             place.run(&config, go_on).unwrap();
             (adapter(&config.output_dir), steps(&config.output_dir))
         };
@@ -51,7 +51,7 @@ fn a_run_with_dora_on_blocks_is_the_run_on_the_floats_they_stand_for() {
     let run = |name: String, model: PathBuf, dtype: BaseDtype| {
         let config = place.config(&name);
         let lora = model::LoraConfig { use_dora: true, ..config.lora };
-        let config = RunConfig { model, dtype, lora, max_steps: 4, ..config };
+        let config = RunConfig { model, dtype, products: Products::F32, lora, max_steps: 4, ..config };
         place.run(&config, go_on).unwrap();
         (adapter(&config.output_dir).0, steps(&config.output_dir))
     };

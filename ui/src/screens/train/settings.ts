@@ -477,7 +477,7 @@ export const SETTINGS: Setting[] = [
       choices: [
         { value: "f32", sentence: "As exact as the weights are kept." },
         { value: "bf16", sentence: "Both sides rounded to 2 bytes: faster on processors that multiply so, refused on others." },
-        { value: "auto", sentence: "bf16 where the processor has it, unless dtype is f32; else f32." },
+        { value: "auto", sentence: "bf16 where the processor has it and the weights are kept in fewer bits than f32; else f32." },
       ],
     },
     sentence: "What products with the weights are computed in on the CPU; sums, norms, attention and loss are always f32.",

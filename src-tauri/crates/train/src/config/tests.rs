@@ -163,10 +163,27 @@ fn which_steps_are_looked_at_matters_where_the_best_is_kept() {
 /// Of a run begun before there were divergences: it can be gone on with.
 #[test]
 fn a_key_that_came_later_changes_no_digest_while_it_has_its_default() {
-    let digest = parse("device = 'cpu'\ndtype = 'f32'").unwrap().digest().unwrap();
-    assert_eq!(digest, DIGEST_OF_DEFAULTS);
-    assert_ne!(parse("device = 'cpu'\ndtype = 'f32'\nuse_weighting = true").unwrap().digest().unwrap(), digest);
-    assert_ne!(parse("device = 'cpu'\ndtype = 'f32'\n[lora]\nuse_dora = true").unwrap().digest().unwrap(), digest);
+    const BEFORE: &str = "device = 'cpu'\ndtype = 'f32'\ngradient_checkpointing = true\nproducts = 'f32'\n";
+    let digest = |more: &str| parse(&format!("{BEFORE}{more}")).unwrap().digest().unwrap();
+    assert_eq!(digest(""), DIGEST_OF_DEFAULTS);
+    assert_ne!(digest("use_weighting = true"), DIGEST_OF_DEFAULTS);
+    assert_ne!(digest("[lora]\nuse_dora = true"), DIGEST_OF_DEFAULTS);
+    assert_ne!(
+        parse(&BEFORE.replace("products = 'f32'", "products = 'bf16'")).unwrap().digest().unwrap(),
+        DIGEST_OF_DEFAULTS
+    );
+}
+
+/// A run of that time says nothing of products in its settings.
+#[test]
+fn products_of_a_run_from_before_there_was_a_choice_are_f32() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |text: &str| {
+        std::fs::write(folder.path().join("config.toml"), format!("{LEAST}{text}{DATA}")).unwrap();
+        RunConfig::of_run(folder.path()).unwrap().products
+    };
+    assert_eq!(written(""), Products::F32);
+    assert_eq!(written("products = 'bf16'"), Products::Bf16);
 }
 
 #[test]

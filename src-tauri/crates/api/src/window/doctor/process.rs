@@ -112,6 +112,7 @@ pub(super) fn memory_near_limit(seen: &Seen) -> Option<Finding> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::log::RunLog;
+    use train::config::Checkpointing;
 
     #[test]
     fn a_run_that_ended_without_a_number_says_so_and_another_failure_does_not() {

@@ -10,8 +10,35 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Query rows whose scores are held at once.
-const TILE: usize = 64;
+/// Query rows whose scores are held at once, those of all heads that share a key head counted.
+const TILE: usize = 128;
+/// Fewer rows of a head are not worth a product.
+const LEAST: usize = 16;
+
+/// Rows of each head in a tile.
+fn rows_per_tile(group: usize) -> usize {
+    (TILE / group).max(LEAST)
+}
+
+/// A tile's rows of the heads that share a key head, one head after another: `[group · rows, dim]`.
+fn stack(data: &[f32], (first, rows): (usize, usize), head: usize, how: Attention, stacked: &mut Vec<f32>) {
+    stacked.clear();
+    for query_head in head * how.group()..(head + 1) * how.group() {
+        for row in first..first + rows {
+            stacked.extend_from_slice(&data[row * how.query * how.dim + query_head * how.dim..][..how.dim]);
+        }
+    }
+}
+
+/// Puts such a tile back in its place.
+fn unstack(stacked: &[f32], (first, rows): (usize, usize), head: usize, how: Attention, data: SharedMut) {
+    for (i, from) in stacked.chunks_exact(how.dim).enumerate() {
+        let (query_head, row) = (head * how.group() + i / rows, first + i % rows);
+        let to = data.pointer().wrapping_add((row * how.query + query_head) * how.dim);
+        // SAFETY: `data` was allocated as `[rows, query heads · dim]`, and this (row, head) belongs to this task alone.
+        unsafe { to.copy_from_nonoverlapping(from.as_ptr(), how.dim) };
+    }
+}
 
 /// A matrix in memory that somebody else owns.
 #[derive(Clone, Copy)]
@@ -76,6 +103,16 @@ fn product(out: View, a: View, b: View, scale: f32, add: bool) {
             Parallelism::None,
         );
     }
+}
+
+/// What a task holds of a tile. Queries and outputs are as [`stack`] has them, scores `[group · rows, keys]`.
+#[derive(Default)]
+struct Tile {
+    q: Vec<f32>,
+    out: Vec<f32>,
+    d_out: Vec<f32>,
+    scores: Vec<f32>,
+    d_scores: Vec<f32>,
 }
 
 /// The keys and values that one task's queries see: rows `prefix`, then rows `own`. A key's column is its position in
@@ -202,31 +239,30 @@ pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: At
     let mut lse = vec![0f32; rows * how.query];
     let (out_cells, lse_cells) = (SharedMut(out.as_mut_ptr()), SharedMut(lse.as_mut_ptr()));
     let tasks = batch.segments().len() * how.key_value;
-    (0..tasks).into_par_iter().for_each_init(Vec::new, |tile, task| {
+    (0..tasks).into_par_iter().for_each_init(Tile::default, |tile, task| {
         let segment = &batch.segments()[task / how.key_value];
         let head = task % how.key_value;
         let (prefix, own) = (segment.prefix.clone(), segment.rows.clone());
         let context = Context { k: ks, v: vs, prefix, own, head, how };
-        for query_head in head * group..(head + 1) * group {
-            for first in (0..segment.rows.len()).step_by(TILE) {
-                let last = (first + TILE).min(segment.rows.len());
-                let at = (segment.rows.start + first) * wide + query_head * dim;
-                let q = View::read(qs, at, last - first, dim, wide);
-                let out = View::write(out_cells, at, last - first, dim, wide);
-                let before = segment.prefix.len();
-                context.attend(
-                    q,
-                    out,
-                    before + first..before + last,
-                    |i| before + first + i,
-                    tile,
-                    |i, value| {
-                        let cell = (segment.rows.start + first + i) * how.query + query_head;
-                        // SAFETY: the cell lies in `lse` (`[rows, query heads]`) and belongs to this (row, head) alone.
-                        unsafe { lse_cells.pointer().add(cell).write(value) };
-                    },
-                );
-            }
+        let before = segment.prefix.len();
+        for first in (0..segment.rows.len()).step_by(rows_per_tile(group)) {
+            let count = rows_per_tile(group).min(segment.rows.len() - first);
+            let place = (segment.rows.start + first, count);
+            stack(qs, place, head, how, &mut tile.q);
+            tile.out.resize(tile.q.len(), 0.0);
+            context.attend(
+                View::read(&tile.q, 0, group * count, dim, dim),
+                View::tile(&mut tile.out, 0, group * count, dim, dim),
+                before + first..before + first + count,
+                |i| before + first + i % count,
+                &mut tile.scores,
+                |i, value| {
+                    let cell = (place.0 + i % count) * how.query + head * group + i / count;
+                    // SAFETY: the cell lies in `lse` (`[rows, query heads]`) and belongs to this (row, head) alone.
+                    unsafe { lse_cells.pointer().add(cell).write(value) };
+                },
+            );
+            unstack(&tile.out, place, head, how, out_cells);
         }
     });
     Ok((Tensor::from_vec(out, (rows, wide), q.device())?, Tensor::from_vec(lse, (rows, how.query), q.device())?))
@@ -253,54 +289,55 @@ pub(super) fn backward(
     let [dq_cells, dk_cells, dv_cells] = cells;
     let tasks = batch.groups().len() * how.key_value;
     // A task owns a whole group, since the gradient of a shared prompt's keys gathers from all segments that see it.
-    (0..tasks).into_par_iter().for_each_init(<(Vec<f32>, Vec<f32>)>::default, |(p, ds), task| {
+    (0..tasks).into_par_iter().for_each_init(Tile::default, |tile, task| {
         let head = task % how.key_value;
         for segment in &batch.segments()[batch.groups()[task / how.key_value].clone()] {
             let (prefix, own) = (segment.prefix.clone(), segment.rows.clone());
             let context = Context { k: ks, v: vs, prefix, own, head, how };
-            for query_head in head * group..(head + 1) * group {
-                for first in (0..segment.rows.len()).step_by(TILE) {
-                    let last = (first + TILE).min(segment.rows.len());
-                    let count = last - first;
-                    let before = segment.prefix.len();
-                    let columns = context.columns(before + first..before + last);
-                    let keys = columns.len();
-                    let row = segment.rows.start + first;
-                    let at = row * wide + query_head * dim;
-                    let [q, d_out] = [qs, d_outs].map(|data| View::read(data, at, count, dim, wide));
-                    p.resize(count * keys, 0.0);
-                    ds.resize(count * keys, 0.0);
-                    context.scores(q, &columns, p);
-                    for ((part, _), v) in context.split(&columns).into_iter().zip(context.parts(vs, &columns)) {
-                        product(View::tile(ds, part.start, count, part.len(), keys), d_out, v.t(), 1.0, false);
-                    }
-                    for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
-                        let seen = context.seen(before + first + i, &columns);
-                        let lse = lses[(row + i) * how.query + query_head];
-                        let cell = at + i * wide;
-                        let delta = wide::dot(&d_outs[cell..cell + dim], &outs[cell..cell + dim]);
-                        let (p, ds) = (keep(p, seen.clone()), keep(ds, seen));
-                        match how.softcap {
-                            None => through_softmax(p, ds, lse, delta),
-                            Some(cap) => through_capped_softmax(p, ds, lse, delta, cap as f32),
-                        }
-                    }
-                    let scale = how.scale as f32;
-                    let dq = View::write(dq_cells, at, count, dim, wide);
-                    let mut add = false;
-                    for ((part, start), k) in context.split(&columns).into_iter().zip(context.parts(ks, &columns)) {
-                        if part.is_empty() {
-                            continue;
-                        }
-                        let ds = View::tile(ds, part.start, count, part.len(), keys);
-                        let p = View::tile(p, part.start, count, part.len(), keys);
-                        let into = |cells| View::write(cells, start * narrow + head * dim, part.len(), dim, narrow);
-                        product(dq, ds, k, scale, add);
-                        add = true;
-                        product(into(dk_cells), ds.t(), q, scale, true);
-                        product(into(dv_cells), p.t(), d_out, 1.0, true);
+            let before = segment.prefix.len();
+            for first in (0..segment.rows.len()).step_by(rows_per_tile(group)) {
+                let count = rows_per_tile(group).min(segment.rows.len() - first);
+                let (place, all) = ((segment.rows.start + first, count), group * count);
+                let columns = context.columns(before + first..before + first + count);
+                let keys = columns.len();
+                stack(qs, place, head, how, &mut tile.q);
+                stack(d_outs, place, head, how, &mut tile.d_out);
+                stack(outs, place, head, how, &mut tile.out);
+                let [q, d_out] = [&tile.q, &tile.d_out].map(|data| View::read(data, 0, all, dim, dim));
+                let (p, ds) = (&mut tile.scores, &mut tile.d_scores);
+                p.resize(all * keys, 0.0);
+                ds.resize(all * keys, 0.0);
+                context.scores(q, &columns, p);
+                for ((part, _), v) in context.split(&columns).into_iter().zip(context.parts(vs, &columns)) {
+                    product(View::tile(ds, part.start, all, part.len(), keys), d_out, v.t(), 1.0, false);
+                }
+                for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
+                    let seen = context.seen(before + first + i % count, &columns);
+                    let lse = lses[(place.0 + i % count) * how.query + head * group + i / count];
+                    let delta = wide::dot(&tile.d_out[i * dim..][..dim], &tile.out[i * dim..][..dim]);
+                    let (p, ds) = (keep(p, seen.clone()), keep(ds, seen));
+                    match how.softcap {
+                        None => through_softmax(p, ds, lse, delta),
+                        Some(cap) => through_capped_softmax(p, ds, lse, delta, cap as f32),
                     }
                 }
+                let scale = how.scale as f32;
+                // What was put out is not needed any more.
+                let dq = View::tile(&mut tile.out, 0, all, dim, dim);
+                let mut add = false;
+                for ((part, start), k) in context.split(&columns).into_iter().zip(context.parts(ks, &columns)) {
+                    if part.is_empty() {
+                        continue;
+                    }
+                    let ds = View::tile(ds, part.start, all, part.len(), keys);
+                    let p = View::tile(p, part.start, all, part.len(), keys);
+                    let into = |cells| View::write(cells, start * narrow + head * dim, part.len(), dim, narrow);
+                    product(dq, ds, k, scale, add);
+                    add = true;
+                    product(into(dk_cells), ds.t(), q, scale, true);
+                    product(into(dv_cells), p.t(), d_out, 1.0, true);
+                }
+                unstack(&tile.out, place, head, how, dq_cells);
             }
         }
     });
