@@ -121,6 +121,8 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
     let ancestry = Ancestry {
         model: request.choice.model.display().to_string(),
         model_sha256: Some(train::reference::model_digest(&opened.path)?),
+        dtype: opened.decoder.base_dtype().to_string(),
+        products: opened.decoder.products().to_string(),
         adapter: request.choice.adapter.as_ref().map(|dir| dir.display().to_string()),
         adapter_sha256: adapter_file.as_deref().map(sha256).transpose()?,
         reference_adapter_sha256: reference_file.as_deref().map(sha256).transpose()?,

@@ -53,6 +53,8 @@ fn main() {
     let ancestry = Ancestry {
         model: "SmolLM2-135M-Instruct.Q4_1.gguf".into(),
         model_sha256: Some(hash.into()),
+        dtype: "auto".into(),
+        products: "bf16".into(),
         adapter: Some("runs/plain/adapter".into()),
         adapter_sha256: Some(hash.into()),
         reference_adapter_sha256: None,

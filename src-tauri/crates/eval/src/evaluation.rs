@@ -37,6 +37,12 @@ pub struct Ancestry {
     pub model: String,
     /// SHA-256 of its weights.
     pub model_sha256: Option<String>,
+    /// What its weights were kept as; empty in evaluations from before this was told, as is the next.
+    #[serde(default)]
+    pub dtype: String,
+    /// What products with them were computed in.
+    #[serde(default)]
+    pub products: String,
     /// The adapter.
     pub adapter: Option<String>,
     /// SHA-256 of its weights.

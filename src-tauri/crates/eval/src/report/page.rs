@@ -263,6 +263,9 @@ fn ancestry(ancestry: &Ancestry, evaluation: &Evaluation) -> Vec<(String, String
         None => name.to_owned(),
     };
     let mut rows = vec![("model".to_owned(), with_hash(&ancestry.model, &ancestry.model_sha256))];
+    if !ancestry.products.is_empty() {
+        rows.push(("weights".to_owned(), format!("dtype {}, products in {}", ancestry.dtype, ancestry.products)));
+    }
     if let Some(adapter) = &ancestry.adapter {
         rows.push(("adapter".to_owned(), with_hash(adapter, &ancestry.adapter_sha256)));
     }

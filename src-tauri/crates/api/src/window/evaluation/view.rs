@@ -303,6 +303,9 @@ fn ancestry(ancestry: &Ancestry) -> Vec<(String, String)> {
     let mut rows = vec![("model".to_owned(), ancestry.model.clone())];
     let mut row = |name: &str, value: Option<String>| rows.extend(value.map(|value| (name.to_owned(), value)));
     row("model SHA-256", ancestry.model_sha256.clone());
+    let told = |words: &String| (!words.is_empty()).then(|| words.clone());
+    row("dtype", told(&ancestry.dtype));
+    row("products", told(&ancestry.products));
     row("adapter", ancestry.adapter.clone());
     row("adapter SHA-256", ancestry.adapter_sha256.clone());
     row("base: the model with the adapter of SHA-256", ancestry.reference_adapter_sha256.clone());
