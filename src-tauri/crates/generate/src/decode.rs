@@ -1,7 +1,7 @@
 //! Batched decoding: prompts of any lengths side by side, each finished answer making room for the next prompt.
 
 use crate::sampling::{Sampler, Sampling};
-use candle_core::DType;
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use model::{Decoder, KvCache, Lora};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -148,11 +148,8 @@ pub fn generate_each(
         }
         active.sort_unstable_by_key(|a| a.slot);
         let new: Vec<(usize, &[u32])> = active.iter().map(|a| (a.slot, a.next.as_slice())).collect();
-        let logits = decoder.extend(lora, &mut cache, &new)?.to_dtype(DType::F32)?;
-        let width = logits.dim(1)?;
-        let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
-        let tokens: Vec<u32> =
-            active.par_iter_mut().zip(logits.par_chunks_exact(width)).map(|(a, z)| a.sampler.next(z)).collect();
+        let logits = decoder.extend(lora, &mut cache, &new)?;
+        let tokens = next_tokens(&mut active, &logits)?;
         let mut going = Vec::with_capacity(slots);
         for (mut sequence, token) in active.into_iter().zip(tokens) {
             let mut finish = None;
@@ -187,4 +184,17 @@ pub fn generate_each(
     }
     let unanswered = || Answer { ids: Vec::new(), finish: Finish::Cancelled };
     Ok(answers.into_iter().map(|a| a.unwrap_or_else(unanswered)).collect())
+}
+
+/// The next token of each sequence, from logits `[sequences, vocabulary]`.
+fn next_tokens(active: &mut [Active], logits: &Tensor) -> Result<Vec<u32>, Error> {
+    let logits = logits.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?;
+    let width = logits.dim(1)?;
+    // As they lie: of a large vocabulary a copy takes longer than the choice.
+    let (storage, layout) = logits.storage_and_layout();
+    let all = match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) => &all[start..end],
+        _ => return Err(candle_core::Error::msg("logits are no f32 numbers in main memory").into()),
+    };
+    Ok(active.par_iter_mut().zip(all.par_chunks_exact(width)).map(|(a, z)| a.sampler.next(z)).collect())
 }

@@ -5,6 +5,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// How the next token is chosen. The default is greedy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ impl Default for Sampling {
         }
     }
 }
+
+/// Candidates of which the most likely are looked for first.
+const SORTED_AT_FIRST: usize = 256;
 
 impl Sampling {
     fn penalises(&self) -> bool {
@@ -127,16 +131,7 @@ impl<'a> Sampler<'a> {
             candidates.truncate(self.sampling.top_k);
         }
         if self.sampling.top_p < 1.0 {
-            candidates.sort_unstable_by(order);
-            let total: f64 = candidates.iter().map(|c| c.1).sum();
-            let mut sum = 0.0;
-            let kept = candidates.iter().take_while(|c| {
-                let before = sum;
-                sum += c.1 / total;
-                before < self.sampling.top_p
-            });
-            let kept = kept.count().max(1);
-            candidates.truncate(kept);
+            keep_nucleus(&mut candidates, self.sampling.top_p, order);
         }
         // The most likely token has weight one.
         candidates.retain(|c| c.1 >= self.sampling.min_p);
@@ -149,6 +144,33 @@ impl<'a> Sampler<'a> {
             }
         }
         candidates.last().map_or_else(|| most_likely(logits), |c| c.0)
+    }
+}
+
+/// Keeps the most likely candidates whose weights add up to this share of all, most likely first. Of a whole vocabulary
+/// few are kept, so that only as many are sorted.
+fn keep_nucleus(candidates: &mut Vec<(u32, f64)>, top_p: f64, order: impl Fn(&(u32, f64), &(u32, f64)) -> Ordering) {
+    let total: f64 = candidates.iter().map(|c| c.1).sum();
+    let mut sorted = SORTED_AT_FIRST;
+    loop {
+        if sorted < candidates.len() {
+            candidates.select_nth_unstable_by(sorted, &order);
+        }
+        let all = sorted >= candidates.len();
+        let first = if all { &mut candidates[..] } else { &mut candidates[..sorted] };
+        first.sort_unstable_by(&order);
+        let mut sum = 0.0;
+        let kept = first.iter().take_while(|c| {
+            let before = sum;
+            sum += c.1 / total;
+            before < top_p
+        });
+        let kept = kept.count();
+        if all || kept < sorted {
+            candidates.truncate(kept.max(1));
+            return;
+        }
+        sorted *= 8;
     }
 }
 
@@ -200,6 +222,28 @@ mod tests {
         assert_eq!(kept(Sampling { top_p: 0.6, ..base() }), [false, true, false, false]);
         assert_eq!(kept(Sampling { top_p: 0.9, ..base() }), [true, true, true, false]);
         assert_eq!(kept(Sampling { min_p: 0.2, ..base() }), [false, true, true, false]);
+    }
+
+    /// More of them than are sorted at first, some of one weight: those that a sort of all keeps, in its order.
+    #[test]
+    fn a_nucleus_of_many_is_that_of_all_sorted() {
+        let order = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        for (count, spread) in [(1, 1.0), (300, 0.0), (5000, 0.001), (5000, 0.1), (5000, 3.0)] {
+            let weight = |i: u32| (-spread * f64::from(i * 7919 % 1000) / 100.0).exp();
+            let all: Vec<(u32, f64)> = (0..count).map(|i| (i, weight(i))).collect();
+            let mut sorted = all.clone();
+            sorted.sort_unstable_by(order);
+            let total: f64 = all.iter().map(|c| c.1).sum();
+            for top_p in [0.01, 0.3, 0.9, 0.999] {
+                let mut found = all.clone();
+                keep_nucleus(&mut found, top_p, order);
+                assert_eq!(found, sorted[..found.len()]);
+                let share = |kept: &[(u32, f64)]| kept.iter().map(|c| c.1).sum::<f64>() / total;
+                // One fewer would not do; these do, but for what rounding makes of the sum.
+                assert!(share(&found) > top_p - 1e-9, "{count} {spread} {top_p}");
+                assert!(share(&found[..found.len() - 1]) < top_p + 1e-9, "{count} {spread} {top_p}");
+            }
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::norm::{Norm, OptionalNorm};
 use crate::ops::attention::Attention;
 use crate::ops::response_logps::TokenScores;
 use crate::products::Products;
+use crate::profile;
 use crate::rotary::{PassAngles, Rotary};
 use crate::weight::Weight;
 use crate::weights::{self, Source};
@@ -252,7 +253,7 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::logps`].
     pub fn token_scores(&self, lora: Option<&Lora>, batch: &Batch) -> Result<TokenScores> {
-        let pass = Pass { lora, dropout: None };
+        let pass = Pass { lora, dropout: None, single: false };
         let angles = self.angles(batch)?;
         let mut x = self.embed(batch.ids())?;
         for (layer, rotation) in &self.layers {
@@ -269,7 +270,7 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::logps`].
     pub fn forward(&self, lora: &Lora, batch: &Batch, options: ForwardOptions) -> Result<Trace> {
-        let pass = Pass { lora: Some(lora), dropout: options.dropout };
+        let pass = Pass { lora: Some(lora), dropout: options.dropout, single: false };
         let angles = self.angles(batch)?;
         let mut x = self.embed(batch.ids())?;
         let mut layers = Vec::with_capacity(self.layers.len());
@@ -310,7 +311,7 @@ impl Decoder {
         gradients: &mut Gradients,
     ) -> Result<()> {
         let Trace { batch, layers, head: Some(saved_head), dropout, .. } = trace else { return Ok(()) };
-        let pass = Pass { lora: Some(lora), dropout };
+        let pass = Pass { lora: Some(lora), dropout, single: false };
         let angles = self.angles(&batch)?;
         let mut dx = self.head.backward(d_tokens, &saved_head, &batch, pass, gradients)?;
         for ((layer, rotation), kept) in self.layers.iter().zip(layers).rev() {
@@ -331,7 +332,27 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::logps`].
     pub fn extend(&self, lora: Option<&Lora>, cache: &mut KvCache, new: &[(usize, &[u32])]) -> Result<Tensor> {
-        let pass = Pass { lora, dropout: None };
+        // A token that is alone goes another way than those of a prompt, so that what is computed of a sequence does not
+        // depend on whether others begin beside it.
+        let (one, more): (Vec<_>, Vec<_>) = new.iter().partition(|(_, tokens)| tokens.len() == 1);
+        profile::in_pool(|| {
+            if one.is_empty() || more.is_empty() {
+                return self.extend_all(Pass { lora, dropout: None, single: more.is_empty() }, cache, new);
+            }
+            let ones = self.extend_all(Pass { lora, dropout: None, single: true }, cache, &one)?;
+            let mores = self.extend_all(Pass { lora, dropout: None, single: false }, cache, &more)?;
+            let (mut ones_before, mut mores_before) = (0, one.len());
+            let places = new.iter().map(|(_, tokens)| {
+                let place = if tokens.len() == 1 { &mut ones_before } else { &mut mores_before };
+                *place += 1;
+                *place as u32 - 1
+            });
+            let places = Tensor::new(places.collect::<Vec<_>>(), &self.device)?;
+            Ok(Tensor::cat(&[ones, mores], 0)?.index_select(&places, 0)?)
+        })
+    }
+
+    fn extend_all(&self, pass: Pass, cache: &mut KvCache, new: &[(usize, &[u32])]) -> Result<Tensor> {
         let (mut ids, mut positions, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
         let (mut rows, mut last) = (Vec::new(), Vec::new());
         for &(sequence, tokens) in new {
@@ -351,8 +372,10 @@ impl Decoder {
         for &(sequence, tokens) in new {
             cache.grew(sequence, tokens.len());
         }
-        let last = Tensor::new(last, &self.device)?;
-        self.head.logits(&x.index_select(&last, 0)?, pass)
+        if !pass.single {
+            x = x.index_select(&Tensor::new(last, &self.device)?, 0)?;
+        }
+        self.head.logits(&x, pass)
     }
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {

@@ -1,6 +1,7 @@
 //! Linears that read the same input: a matrix each, or a single one whose output is cut up (Phi-3).
 
 use crate::error::Result;
+use crate::few;
 use crate::linear::{Linear, Low, Pass};
 use crate::lora::Gradients;
 use crate::ops::sums;
@@ -37,6 +38,9 @@ impl<const N: usize> Joint<N> {
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<([Tensor; N], Vec<Low>)> {
         match self {
             Self::Apart(linears) => {
+                if let Some(ys) = few::forward(linears, x, pass)? {
+                    return Ok((array(ys)?, Vec::new()));
+                }
                 if let Some(kernel) = together::kernel(linears, x, pass) {
                     let (ys, lows) = together::forward(kernel, linears, x, pass)?;
                     return Ok((array(ys)?, lows));

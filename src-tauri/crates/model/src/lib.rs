@@ -12,6 +12,7 @@ pub mod config;
 pub mod decoder;
 pub mod device;
 pub mod error;
+mod few;
 mod head;
 mod joint;
 mod layer;

@@ -1,6 +1,7 @@
 //! A frozen linear with an adapter beside it.
 
 use crate::error::Result;
+use crate::few;
 use crate::lora::{Direction, Gradients, Lora, LoraWeight};
 use crate::ops::{dropout, sums};
 use crate::profile::{self, Work};
@@ -15,6 +16,8 @@ use std::sync::OnceLock;
 pub(crate) struct Pass<'a> {
     pub(crate) lora: Option<&'a Lora>,
     pub(crate) dropout: Option<u64>,
+    /// Whether every row is the one new token of a sequence.
+    pub(crate) single: bool,
 }
 
 pub(crate) struct Linear {
@@ -52,6 +55,9 @@ impl Linear {
 
     /// `x` `[rows, in]` to `[rows, out]`.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<(Tensor, Low)> {
+        if let Some(mut ys) = few::forward(from_ref(self), x, pass)? {
+            return Ok((ys.swap_remove(0), None));
+        }
         if let Some(kernel) = together::kernel(from_ref(self), x, pass) {
             let (mut ys, mut lows) = together::forward(kernel, from_ref(self), x, pass)?;
             return Ok((ys.swap_remove(0), lows.swap_remove(0)));
@@ -241,7 +247,7 @@ mod tests {
     fn dora_is_a_weight_of_its_own_direction_and_length() {
         let (linear, lora) = scene(0.0);
         let x = random(&[ROWS, IN], 9);
-        let (y, _) = linear.forward(&x, Pass { lora: Some(&lora), dropout: None }).unwrap();
+        let (y, _) = linear.forward(&x, Pass { lora: Some(&lora), dropout: None, single: false }).unwrap();
         // Equation 5 word for word: m (W + s B A) / ‖W + s B A‖, the norm of each row.
         let w = &lora.weights()[0];
         let adapted = (random(&[OUT, IN], 1) + (w.b.matmul(&w.a).unwrap() * 1.5).unwrap()).unwrap();
@@ -261,7 +267,7 @@ mod tests {
             let x = random(&[ROWS, IN], 9);
             let key = (dropout > 0.0).then_some(11);
             let dy = random(&[ROWS, OUT], 10);
-            let pass = Pass { lora: Some(&lora), dropout: key };
+            let pass = Pass { lora: Some(&lora), dropout: key, single: false };
             let (_, saved) = linear.forward(&x, pass).unwrap();
             let mut gradients = Gradients::zeros(&lora).unwrap();
             let dx = linear.backward(&dy, &x, &saved, pass, &mut gradients).unwrap();
@@ -275,7 +281,7 @@ mod tests {
                     let w = &lora.weights()[0];
                     let gain = (w.magnitude.as_ref().unwrap() / &norm)?;
                     w.direction.set(Direction { norm: norm.clone(), gain }).unwrap();
-                    Ok(linear.forward(&x, Pass { lora: Some(&lora), dropout: key }).unwrap().0)
+                    Ok(linear.forward(&x, Pass { lora: Some(&lora), dropout: key, single: false }).unwrap().0)
                 });
                 assert!(difference(&gradients.tensors[place], &expected) < 1e-8, "{name}, dropout {dropout}");
             }
@@ -286,7 +292,8 @@ mod tests {
     fn the_norm_follows_every_update() {
         let (linear, mut lora) = scene(0.0);
         let x = random(&[ROWS, IN], 9);
-        let forward = |lora: &Lora| linear.forward(&x, Pass { lora: Some(lora), dropout: None }).unwrap().0;
+        let forward =
+            |lora: &Lora| linear.forward(&x, Pass { lora: Some(lora), dropout: None, single: false }).unwrap().0;
         let before = forward(&lora);
         for parameter in lora.parameters_mut() {
             *parameter = (&*parameter * 2.0).unwrap();

@@ -138,6 +138,19 @@ pub(crate) fn products<T>(work: Work, operations: usize, run: impl FnOnce() -> T
     done
 }
 
+/// Runs this on one of rayon's threads, where work is handed to the others without waiting to be taken up first; what it
+/// does is recorded as this thread's.
+pub(crate) fn in_pool<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    let running = RUNNING.take();
+    let (done, running) = rayon::scope(|_| {
+        let outside = RUNNING.replace(running);
+        let done = run();
+        (done, RUNNING.replace(outside))
+    });
+    RUNNING.set(running);
+    done
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +179,16 @@ mod tests {
         // Sleeping takes longer than it should, never for two at once.
         assert!((profile.total() - outside - attention - frozen).abs() < 1e-9);
         assert_eq!((profile.operations(Work::Frozen), profile.operations(Work::Attention)), (42.0, 0.0));
+    }
+
+    #[test]
+    fn what_another_thread_does_meanwhile_is_counted_here() {
+        let (_, profile) = record(|| {
+            in_pool(|| during(Work::Rope, || wait(20)));
+            during(Work::Gate, || wait(10));
+        });
+        assert!(profile.seconds(Work::Rope) >= 0.020 && profile.seconds(Work::Gate) >= 0.010);
+        assert_eq!(in_pool(|| during(Work::Norm, || 4)), 4);
     }
 
     #[test]

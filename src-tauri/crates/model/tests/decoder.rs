@@ -5,6 +5,8 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use model::config::Config;
+use model::ops::is_plain;
+use model::profile::Work;
 use model::{Batch, Decoder, ForwardOptions, Gradients, KvCache, Lora, LoraConfig, Patterns, TargetModules};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -298,6 +300,40 @@ fn a_cache_gives_every_family_the_logits_of_the_whole_text() {
                 let sum: f64 = logits.iter().map(|z| z.exp()).sum();
                 let (found, expected) = (logits[text[end] as usize] - sum.ln(), whole[end - 1]);
                 assert!((found - expected).abs() < 2e-5, "{config:?} token {end}: {found} {expected}");
+            }
+        }
+    }
+}
+
+/// Bit for bit, with an adapter and without, also where another sequence's prompt is read meanwhile.
+#[test]
+fn a_new_token_s_logits_do_not_depend_on_the_sequences_beside() {
+    if !testkit::device().is_cpu() || is_plain(Work::Frozen) || is_plain(Work::Attention) {
+        eprintln!("left out: the same bits beside other sequences, which only fused kernels promise");
+        return;
+    }
+    for config in families() {
+        let decoder = decoder(&config, DType::F32);
+        let lora = lora(&decoder, of(&config), 0.0);
+        for lora in [None, Some(&lora)] {
+            let logits = |others: usize| -> Vec<f32> {
+                let mut cache = KvCache::new(&config, 20, 8).reaching(8);
+                decoder.extend(lora, &mut cache, &[(2, &[1, 5, 9])]).unwrap();
+                for other in (3..20).take(others) {
+                    decoder.extend(lora, &mut cache, &[(other, &[3, 4][..1 + other % 2])]).unwrap();
+                }
+                let mut new: Vec<(usize, &[u32])> = vec![(2, &[12])];
+                new.extend((3..20).take(others).map(|other| (other, &[7][..])));
+                if others > 0 {
+                    new.insert(0, (0, &[6, 0, 4]));
+                    new.insert(1, (1, &[6]));
+                }
+                let row = new.iter().position(|(place, _)| *place == 2).unwrap();
+                decoder.extend(lora, &mut cache, &new).unwrap().get(row).unwrap().to_vec1().unwrap()
+            };
+            let alone = logits(0);
+            for others in [1, 4, 17] {
+                assert_eq!(logits(others), alone, "{config:?} beside {others}");
             }
         }
     }

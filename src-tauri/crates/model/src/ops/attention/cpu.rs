@@ -3,6 +3,8 @@
 
 use super::{Attention, Saved};
 use crate::batch::Batch;
+use crate::ops::product::Numbers;
+use crate::ops::product::few::{self, Rows};
 use crate::ops::wide::{exp, wide};
 use crate::ops::{SharedMut, cpu_slice, softcap, wide};
 use candle_core::{Result, Tensor};
@@ -370,10 +372,10 @@ pub(super) fn extend(q: &Tensor, new: &[Range<usize>], caches: &[(Tensor, Tensor
         let context = Context { k, v, prefix: 0..0, own: 0..length, head, how };
         let column = head * group * dim;
         if new.len() == 1 {
-            // One token: the heads that share a key head are the rows of one product.
             let at = new.start * wide + column;
-            let (q, out) = (View::read(qs, at, group, dim, dim), View::write(out_cells, at, group, dim, dim));
-            context.attend(q, out, before..length, |_| before, tile, |_, _| ());
+            // SAFETY: these heads of this row are this task's alone, and the output has as many.
+            let out = unsafe { std::slice::from_raw_parts_mut(out_cells.pointer().add(at), group * dim) };
+            attend_to_one(&qs[at..][..group * dim], k, v, before, head, how, tile, out);
             return;
         }
         for query_head in 0..group {
@@ -387,6 +389,62 @@ pub(super) fn extend(q: &Tensor, new: &[Range<usize>], caches: &[(Tensor, Tensor
         }
     });
     Tensor::from_vec(out, (rows, wide), q.device())
+}
+
+/// Output of the one query of each head that shares the key head `head`, at `position`: the last of keys and values.
+#[allow(clippy::too_many_arguments)]
+fn attend_to_one(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    position: usize,
+    head: usize,
+    how: Attention,
+    tile: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    let (dim, stride) = (how.dim, how.key_value * how.dim);
+    let seen = how.seen(position);
+    let begin = seen.start * stride + head * dim;
+    tile.clear();
+    tile.resize(how.group() * seen.len(), 0.0);
+    few::dots(&Rows::lay(None, q, dim), Numbers::F32(&k[begin..]), stride, seen.len(), tile);
+    for (p, out) in tile.chunks_exact_mut(seen.len()).zip(out.chunks_exact_mut(dim)) {
+        wide::scale(p, how.scale as f32);
+        if let Some(cap) = how.softcap {
+            let cap = cap as f32;
+            for score in p.iter_mut() {
+                *score = cap * (*score / cap).tanh();
+            }
+        }
+        let max = wide::maximum(p);
+        let sum = wide::exponentials(p, max);
+        weigh(p, &v[begin..], stride, 1.0 / sum, out);
+    }
+}
+
+wide! {
+    /// `out = scale · Σ p · row` over rows of values, which begin `stride` apart.
+    fn weigh(p: &[f32], rows: &[f32], stride: usize, scale: f32, out: &mut [f32]) {
+        const TOGETHER: usize = 64;
+        for (first, out) in out.chunks_mut(TOGETHER).enumerate() {
+            let mut sums = [0f32; TOGETHER];
+            for (p, row) in p.iter().zip(rows[first * TOGETHER..].chunks(stride)) {
+                if let Some(row) = row.first_chunk::<TOGETHER>() {
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum += p * value;
+                    }
+                } else {
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum += p * value;
+                    }
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = sum * scale;
+            }
+        }
+    }
 }
 
 fn check(batch: &Batch, rows: usize, sizes_agree: bool) -> Result<()> {

@@ -186,20 +186,25 @@ mod tests {
     #[test]
     fn extending_a_cache_equals_the_whole_sequence() {
         let heads = Attention::plain(6, 2, 4);
-        for how in [heads, capped(heads, 7), capped(heads, 66)] {
+        for how in [heads, capped(heads, 7), capped(heads, 66), Attention::plain(3, 1, 100)] {
             let ids = |n: usize| vec![0u32; n];
             let mut batch = Batch::new();
             batch.push_sequence(&[], &ids(5));
             batch.push_sequence(&[], &ids(90));
+            batch.push_sequence(&[], &ids(77));
             let [q, k, v, _] = inputs(&batch, how).map(|t| f32(&t));
             let (whole, _) = forward(&q, &k, &v, &batch, how).unwrap();
-            // The first sequence brings one new token, the second eighty.
-            let q_new = Tensor::cat(&[q.narrow(0, 4, 1).unwrap(), q.narrow(0, 15, 80).unwrap()], 0).unwrap();
+            // The first sequence brings one new token, the second eighty, the third one.
+            let new_rows = |t: &Tensor| {
+                Tensor::cat(&[(4, 1), (15, 80), (171, 1)].map(|(start, len)| t.narrow(0, start, len).unwrap()), 0)
+                    .unwrap()
+            };
+            let new = [0..1, 1..81, 81..82];
             let cache = |start, len| (k.narrow(0, start, len).unwrap(), v.narrow(0, start, len).unwrap());
-            let caches = [cache(0, 5), cache(5, 90)];
-            let expected = Tensor::cat(&[whole.narrow(0, 4, 1).unwrap(), whole.narrow(0, 15, 80).unwrap()], 0).unwrap();
-            let fused = extend(&q_new, &[0..1, 1..81], &caches, how).unwrap();
-            let plain = plain::extend(&q_new, &[0..1, 1..81], &caches, how).unwrap();
+            let caches = [cache(0, 5), cache(5, 90), cache(95, 77)];
+            let (q_new, expected) = (new_rows(&q), new_rows(&whole));
+            let fused = extend(&q_new, &new, &caches, how).unwrap();
+            let plain = plain::extend(&q_new, &new, &caches, how).unwrap();
             assert!(difference(&fused, &expected) < 2e-6);
             assert!(difference(&plain, &expected) < 2e-6);
         }

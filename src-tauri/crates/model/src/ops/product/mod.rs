@@ -7,6 +7,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod few;
 mod numbers;
 #[cfg(target_arch = "x86_64")]
 mod tasks;
@@ -133,6 +134,22 @@ impl Sum<'_> {
             assert!(left.rows == rows && self.direction.of(*shape) == (left.length, width));
             assert!(w.count() == shape.0 * shape.1);
         }
+    }
+}
+
+/// What a task writes to.
+#[derive(Clone, Copy)]
+struct Output(*mut f32);
+
+// SAFETY: each task of `tasks` and of `few` writes to rows and columns that no other task touches, and the output outlives
+// them.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+impl Output {
+    fn at(self, number: usize) -> *mut f32 {
+        self.0.wrapping_add(number)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Products cut into tasks for the cores.
 
 use super::numbers::Numbers;
-use super::{Direction, Left, Sum, Term, avx512};
+use super::{Direction, Left, Output, Sum, Term, avx512};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -41,21 +41,6 @@ pub(super) fn lay(x: &[f32], length: usize) -> Left {
     // SAFETY: there is room, and each tile was written whole.
     unsafe { packed.set_len(rows * pairs) };
     Left { packed, starts, rows, length }
-}
-
-/// What a task writes to.
-#[derive(Clone, Copy)]
-struct Output(*mut f32);
-
-// SAFETY: each task of `sums` writes to rows and columns that no other task touches, and the output outlives them.
-unsafe impl Send for Output {}
-// SAFETY: as above.
-unsafe impl Sync for Output {}
-
-impl Output {
-    fn at(self, number: usize) -> *mut f32 {
-        self.0.wrapping_add(number)
-    }
 }
 
 /// A part of the work: some columns of some rows of one of the sums.

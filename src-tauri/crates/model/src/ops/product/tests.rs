@@ -6,13 +6,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Of Σ|x·w|, how far a sum in f32 may be from that of the same rounded numbers.
-const OF_ROUNDED: f64 = 1e-5;
+pub(super) const OF_ROUNDED: f64 = 1e-5;
 /// Of Σ|x·w|, how far it may be from the sum of the numbers before they were rounded: each side by 2⁻⁸ of itself, with room
 /// for the sum.
 const OF_EXACT: f64 = 2.02 / 256.0;
 
 /// A matrix in memory, of any kind.
-enum Stored {
+pub(super) enum Stored {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Bf16(Vec<bf16>),
@@ -20,7 +20,7 @@ enum Stored {
 }
 
 impl Stored {
-    fn numbers(&self) -> Numbers<'_> {
+    pub(super) fn numbers(&self) -> Numbers<'_> {
         match self {
             Self::F32(w) => Numbers::F32(w),
             Self::F16(w) => Numbers::F16(w),
@@ -29,7 +29,7 @@ impl Stored {
         }
     }
 
-    fn to_f32(&self) -> Vec<f32> {
+    pub(super) fn to_f32(&self) -> Vec<f32> {
         match self {
             Self::F32(w) => w.clone(),
             Self::F16(w) => w.iter().map(|w| w.to_f32()).collect(),
@@ -43,7 +43,7 @@ impl Stored {
     }
 
     /// The same numbers in every way of storing them that the length of a row allows.
-    fn all(numbers: &[f32], columns: usize) -> Vec<Self> {
+    pub(super) fn all(numbers: &[f32], columns: usize) -> Vec<Self> {
         let mut all = vec![
             Self::F32(numbers.to_vec()),
             Self::F16(numbers.iter().map(|&w| f16::from_f32(w)).collect()),
@@ -58,13 +58,13 @@ impl Stored {
     }
 }
 
-fn random(count: usize, seed: u64) -> Vec<f32> {
+pub(super) fn random(count: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
 /// Where there is no kernel, its tests have nothing to run, and say so.
-fn kernel() -> Option<Kernel> {
+pub(super) fn kernel() -> Option<Kernel> {
     let kernel = Kernel::of_processor();
     match kernel {
         Some(kernel) => eprintln!("products in bf16: {kernel:?}"),
@@ -74,12 +74,12 @@ fn kernel() -> Option<Kernel> {
 }
 
 /// Row `i` of `x` by row `j` of `w`, plainly: the sum of products, and of their absolute values.
-fn plainly(x: &[f32], w: impl Iterator<Item = f32>, number: impl Fn(f32) -> f64) -> (f64, f64) {
+pub(super) fn plainly(x: &[f32], w: impl Iterator<Item = f32>, number: impl Fn(f32) -> f64) -> (f64, f64) {
     let products = x.iter().zip(w).map(|(&x, w)| number(x) * number(w));
     products.fold((0.0, 0.0), |(sum, size), product| (sum + product, size + product.abs()))
 }
 
-fn rounded(number: f32) -> f64 {
+pub(super) fn rounded(number: f32) -> f64 {
     f64::from(bf16::from_f32(number).to_f32())
 }
 

@@ -4,10 +4,13 @@ use crate::ops::blocks;
 use candle_core::quantized::GgmlDType;
 use half::{bf16, f16};
 use std::arch::x86_64::{
-    __m128i, __m512, __m512i, _mm_and_si128, _mm_loadu_si128, _mm_or_si128, _mm_set1_epi8, _mm_slli_epi16,
-    _mm_srli_epi16, _mm256_loadu_si256, _mm256_set1_epi16, _mm512_add_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps,
-    _mm512_cvtne2ps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    __m128i, __m256i, __m512, __m512i, _mm_and_si128, _mm_loadu_si128, _mm_or_si128, _mm_set1_epi8, _mm_slli_epi16,
+    _mm_srli_epi16, _mm256_and_si256, _mm256_loadu_si256, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16,
+    _mm256_srli_epi16, _mm512_add_ps, _mm512_castsi256_si512, _mm512_castsi512_ps, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
+    _mm512_cvtneps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_permutexvar_epi16,
+    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+    _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
 };
 use std::mem::transmute;
 
@@ -22,6 +25,12 @@ pub(super) trait Stored: Copy {
     /// # Safety
     /// The processor must be [`super::available`].
     unsafe fn read(self, at: usize, count: usize) -> __m512i;
+
+    /// As [`Stored::read`], each sixteen as f32.
+    ///
+    /// # Safety
+    /// The processor must have AVX-512 F and BW.
+    unsafe fn floats(self, at: usize, count: usize) -> [__m512; 2];
 
     /// Lines of the cache, of 64 bytes, that so many numbers as a register holds take, or begin in.
     const LINES: usize = 1;
@@ -53,6 +62,20 @@ impl Stored for &[f32] {
         f32s(&self[at..at + count])
     }
 
+    // SAFETY: what the trait asks of the caller, the processor, is all.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn floats(self, at: usize, count: usize) -> [__m512; 2] {
+        let x = &self[at..at + count];
+        let x = x.first_chunk::<WIDE>().copied().unwrap_or_else(|| {
+            let mut padded = [0f32; WIDE];
+            padded[..count].copy_from_slice(x);
+            padded
+        });
+        // SAFETY: what has the same size holds the same bits.
+        unsafe { transmute::<[f32; WIDE], [__m512; 2]>(x) }
+    }
+
     fn address(self, at: usize) -> *const u8 {
         self.as_ptr().wrapping_add(at).cast()
     }
@@ -72,6 +95,19 @@ impl Stored for &[bf16] {
         unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
     }
 
+    // SAFETY: what the trait asks of the caller, the processor, is all.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn floats(self, at: usize, count: usize) -> [__m512; 2] {
+        let (mut padded, mut x) = ([bf16::ZERO; WIDE], &self[at..at + count]);
+        if count < WIDE {
+            padded[..count].copy_from_slice(x);
+            x = &padded;
+        }
+        // SAFETY: 32 numbers of 2 bytes.
+        unsafe { [x.as_ptr(), x.as_ptr().add(16)].map(|x| widened(_mm256_loadu_si256(x.cast()))) }
+    }
+
     fn address(self, at: usize) -> *const u8 {
         self.as_ptr().wrapping_add(at).cast()
     }
@@ -82,15 +118,22 @@ impl Stored for &[f16] {
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     #[inline]
     unsafe fn read(self, at: usize, count: usize) -> __m512i {
+        // SAFETY: the caller's processor has more than is asked for.
+        let [low, high] = unsafe { self.floats(at, count) };
+        round(low, high)
+    }
+
+    // SAFETY: what the trait asks of the caller, the processor, is all.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn floats(self, at: usize, count: usize) -> [__m512; 2] {
         let (mut padded, mut x) = ([f16::ZERO; WIDE], &self[at..at + count]);
         if count < WIDE {
             padded[..count].copy_from_slice(x);
             x = &padded;
         }
         // SAFETY: 32 numbers of 2 bytes.
-        let (low, high) =
-            unsafe { (_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(16).cast())) };
-        round(_mm512_cvtph_ps(low), _mm512_cvtph_ps(high))
+        unsafe { [x.as_ptr(), x.as_ptr().add(16)].map(|x| _mm512_cvtph_ps(_mm256_loadu_si256(x.cast()))) }
     }
 
     fn address(self, at: usize) -> *const u8 {
@@ -99,7 +142,7 @@ impl Stored for &[f16] {
 }
 
 macro_rules! blocks_of_32 {
-    ($($name:ident $bytes:literal $decode:ident)*) => {$(
+    ($($name:ident $bytes:literal $decode:ident $floats:ident)*) => {$(
         /// Blocks of 32 numbers in the format of this name, of so many bytes.
         #[derive(Clone, Copy)]
         pub(super) struct $name<'a>(pub(super) &'a [u8]);
@@ -112,6 +155,13 @@ macro_rules! blocks_of_32 {
                 $decode(&self.0[at / WIDE * $bytes..][..$bytes])
             }
 
+            // SAFETY: what the trait asks of the caller, the processor, is all.
+            #[target_feature(enable = "avx512f,avx512bw")]
+            #[inline]
+            unsafe fn floats(self, at: usize, _: usize) -> [__m512; 2] {
+                $floats(&self.0[at / WIDE * $bytes..][..$bytes])
+            }
+
             fn address(self, at: usize) -> *const u8 {
                 self.0.as_ptr().wrapping_add(at / WIDE * $bytes)
             }
@@ -119,7 +169,7 @@ macro_rules! blocks_of_32 {
     )*};
 }
 
-blocks_of_32!(Q4_0 18 q4_0  Q4_1 20 q4_1  Q8_0 34 q8_0);
+blocks_of_32!(Q4_0 18 q4_0 q4_0_floats  Q4_1 20 q4_1 q4_1_floats  Q8_0 34 q8_0 q8_0_floats);
 
 /// Blocks of 32 numbers in any other format.
 #[derive(Clone, Copy)]
@@ -129,10 +179,19 @@ impl Stored for Other<'_> {
     // SAFETY: what the trait asks of the caller, the processor, is all.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn read(self, at: usize, _: usize) -> __m512i {
+        // SAFETY: the caller's processor has more than is asked for.
+        let [low, high] = unsafe { self.floats(at, WIDE) };
+        round(low, high)
+    }
+
+    // SAFETY: what the trait asks of the caller, the processor, is all.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    unsafe fn floats(self, at: usize, _: usize) -> [__m512; 2] {
         let size = self.0.type_size();
         let mut decoded = [0f32; WIDE];
         blocks::decode_piece(self.0, &self.1[at / WIDE * size..][..size], &mut decoded);
-        f32s(&decoded)
+        // SAFETY: what has the same size holds the same bits.
+        unsafe { transmute::<[f32; WIDE], [__m512; 2]>(decoded) }
     }
 
     fn address(self, at: usize) -> *const u8 {
@@ -147,55 +206,206 @@ fn round(low: __m512, high: __m512) -> __m512i {
     unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
 }
 
+/// bf16 as f32.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn widened(numbers: __m256i) -> __m512 {
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(numbers)))
+}
+
 /// The low and the high nibbles of 16 bytes.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn nibbles(bytes: &[u8]) -> (__m512i, __m512i) {
-    assert!(bytes.len() >= 16);
-    // SAFETY: there are 16 bytes.
-    let bytes = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
+    let bytes = sixteen(bytes);
     let low = _mm_set1_epi8(15);
     let (low, high) = (_mm_and_si128(bytes, low), _mm_and_si128(_mm_srli_epi16::<4>(bytes), low));
     (_mm512_cvtepi8_epi32(low), _mm512_cvtepi8_epi32(high))
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn sixteen(bytes: &[u8]) -> __m128i {
+    // SAFETY: what has the same size holds the same bits.
+    unsafe { transmute(blocks::part::<16>(bytes, 0)) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn scale(block: &[u8], at: usize) -> __m512 {
     _mm512_cvtph_ps(_mm256_set1_epi16(i16::from_le_bytes([block[at], block[at + 1]])))
 }
 
-/// As [`blocks`] has it, operation by operation; so the others.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn to_fifteen() -> __m512 {
+    _mm512_setr_ps(0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.)
+}
+
+/// The sixteen numbers that a nibble of the block can stand for, as [`blocks`] has them, operation by operation.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn table_of_q4_0(block: &[u8]) -> __m512 {
+    let all = _mm512_setr_ps(-8., -7., -6., -5., -4., -3., -2., -1., 0., 1., 2., 3., 4., 5., 6., 7.);
+    _mm512_mul_ps(all, scale(block, 0))
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn table_of_q4_1(block: &[u8]) -> __m512 {
+    _mm512_add_ps(_mm512_mul_ps(to_fifteen(), scale(block, 0)), scale(block, 2))
+}
+
+/// The numbers of the table at 32 places, rounded.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+fn looked_up(table: __m512, places: __m256i) -> __m512i {
+    // SAFETY: registers of the same size hold the same bits.
+    let rounded: __m256i = unsafe { transmute(_mm512_cvtneps_pbh(table)) };
+    _mm512_permutexvar_epi16(_mm512_cvtepu8_epi16(places), _mm512_castsi256_si512(rounded))
+}
+
+/// The nibbles of 16 bytes: first the low ones, then the high ones.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn all_nibbles(bytes: &[u8]) -> __m256i {
+    let (bytes, low) = (sixteen(bytes), _mm_set1_epi8(15));
+    _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16::<4>(bytes), low), _mm_and_si128(bytes, low))
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn looked_up_floats(table: __m512, bytes: &[u8]) -> [__m512; 2] {
+    // Of each place only the low four bits count.
+    let places = _mm512_cvtepu8_epi32(sixteen(bytes));
+    [places, _mm512_srli_epi32::<4>(places)].map(|places| _mm512_permutexvar_ps(places, table))
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn q4_0(block: &[u8]) -> __m512i {
-    let d = scale(block, 0);
-    let (low, high) = nibbles(&block[2..]);
-    let eight = _mm512_set1_epi32(8);
-    let (low, high) = (_mm512_sub_epi32(low, eight), _mm512_sub_epi32(high, eight));
-    round(_mm512_mul_ps(_mm512_cvtepi32_ps(low), d), _mm512_mul_ps(_mm512_cvtepi32_ps(high), d))
+    looked_up(table_of_q4_0(block), all_nibbles(&block[2..]))
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn q4_0_floats(block: &[u8]) -> [__m512; 2] {
+    looked_up_floats(table_of_q4_0(block), &block[2..])
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn q4_1(block: &[u8]) -> __m512i {
-    let (d, m) = (scale(block, 0), scale(block, 2));
-    let (low, high) = nibbles(&block[4..]);
-    round(
-        _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(low), d), m),
-        _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(high), d), m),
-    )
+    looked_up(table_of_q4_1(block), all_nibbles(&block[4..]))
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn q4_1_floats(block: &[u8]) -> [__m512; 2] {
+    looked_up_floats(table_of_q4_1(block), &block[4..])
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn q8_0(block: &[u8]) -> __m512i {
-    let (d, bytes) = (scale(block, 0), &block[2..34]);
-    // SAFETY: there are 32 bytes.
-    let (low, high) =
-        unsafe { (_mm_loadu_si128(bytes.as_ptr().cast()), _mm_loadu_si128(bytes.as_ptr().add(16).cast())) };
-    let (low, high) = (_mm512_cvtepi8_epi32(low), _mm512_cvtepi8_epi32(high));
-    round(_mm512_mul_ps(_mm512_cvtepi32_ps(low), d), _mm512_mul_ps(_mm512_cvtepi32_ps(high), d))
+    let [low, high] = q8_0_floats(block);
+    round(low, high)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn q8_0_floats(block: &[u8]) -> [__m512; 2] {
+    let d = scale(block, 0);
+    [&block[2..18], &block[18..34]]
+        .map(|bytes| _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(sixteen(bytes))), d))
+}
+
+/// Blocks of 256 numbers as `Q4_K` has them, of which 32 can be read at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Q4K<'a>(pub(super) &'a [u8]);
+
+impl Q4K<'_> {
+    /// The block that the number is in, and the place in it of the 32 numbers that begin there.
+    fn part(&self, at: usize) -> (&[u8], usize) {
+        (&self.0[at / BLOCK * 144..][..144], at % BLOCK / WIDE)
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn table_of_q4_k(block: &[u8], part: usize) -> __m512 {
+    let (s, m) = blocks::scale_and_minimum(&blocks::part(block, 4), part);
+    let (d, least) =
+        (_mm512_mul_ps(scale(block, 0), _mm512_set1_ps(s)), _mm512_mul_ps(scale(block, 2), _mm512_set1_ps(m)));
+    _mm512_sub_ps(_mm512_mul_ps(d, to_fifteen()), least)
+}
+
+impl Stored for Q4K<'_> {
+    // SAFETY: what the trait asks of the caller, the processor, is all.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    #[inline]
+    unsafe fn read(self, at: usize, _: usize) -> __m512i {
+        let (block, part) = self.part(at);
+        let bytes = &block[16 + part / 2 * 32..][..32];
+        let bytes = _mm256_set_m128i(sixteen(&bytes[16..]), sixteen(bytes));
+        let places = if part % 2 == 0 { bytes } else { _mm256_srli_epi16::<4>(bytes) };
+        looked_up(table_of_q4_k(block, part), _mm256_and_si256(places, _mm256_set1_epi8(15)))
+    }
+
+    // SAFETY: what the trait asks of the caller, the processor, is all.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn floats(self, at: usize, _: usize) -> [__m512; 2] {
+        let (block, part) = self.part(at);
+        let (bytes, table) = (&block[16 + part / 2 * 32..][..32], table_of_q4_k(block, part));
+        [&bytes[..16], &bytes[16..]].map(|bytes| looked_up_floats(table, bytes)[part % 2])
+    }
+
+    fn address(self, at: usize) -> *const u8 {
+        self.0.as_ptr().wrapping_add(at / BLOCK * 144)
+    }
+}
+
+/// The same as `Q6_K` has them.
+#[derive(Clone, Copy)]
+pub(super) struct Q6K<'a>(pub(super) &'a [u8]);
+
+impl Stored for Q6K<'_> {
+    // SAFETY: what the trait asks of the caller, the processor, is all.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    #[inline]
+    unsafe fn read(self, at: usize, count: usize) -> __m512i {
+        // SAFETY: the caller's processor has more than is asked for.
+        let [low, high] = unsafe { self.floats(at, count) };
+        round(low, high)
+    }
+
+    // SAFETY: what the trait asks of the caller, the processor, is all.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
+    unsafe fn floats(self, at: usize, _: usize) -> [__m512; 2] {
+        let block = &self.0[at / BLOCK * 210..][..210];
+        let (group, part) = (at % BLOCK / 128, at % 128 / WIDE);
+        let d = scale(block, 208);
+        [0, 1].map(|half| {
+            let four = sixteen(&block[64 * group + part % 2 * 32 + 16 * half..]);
+            let four = if part < 2 { four } else { _mm_srli_epi16::<4>(four) };
+            let two = sixteen(&block[128 + 32 * group + 16 * half..]);
+            let two = match part {
+                0 => two,
+                1 => _mm_srli_epi16::<2>(two),
+                2 => _mm_srli_epi16::<4>(two),
+                _ => _mm_srli_epi16::<6>(two),
+            };
+            let factor = f32::from(block[192 + 8 * group + 2 * part + half] as i8);
+            let quants = _mm512_sub_epi32(_mm512_cvtepi8_epi32(six_bits(four, two)), _mm512_set1_epi32(32));
+            _mm512_mul_ps(_mm512_mul_ps(d, _mm512_set1_ps(factor)), _mm512_cvtepi32_ps(quants))
+        })
+    }
+
+    fn address(self, at: usize) -> *const u8 {
+        self.0.as_ptr().wrapping_add(at / BLOCK * 210)
+    }
 }
 
 /// Numbers of the largest blocks.
@@ -219,7 +429,7 @@ pub(super) fn block_of_256(format: GgmlDType, block: &[u8], rounded: &mut [bf16;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-fn store(rounded: &mut [bf16; WIDE], numbers: __m512i) {
+pub(super) fn store(rounded: &mut [bf16; WIDE], numbers: __m512i) {
     // SAFETY: 32 numbers of 2 bytes.
     unsafe { _mm512_storeu_si512(rounded.as_mut_ptr().cast(), numbers) };
 }
@@ -281,7 +491,7 @@ fn q6_k(block: &[u8], rounded: &mut [bf16; BLOCK]) {
 }
 
 /// The low four bits of each byte of one, below the low two bits of the other's.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn six_bits(four: __m128i, two: __m128i) -> __m128i {
     let two = _mm_slli_epi16::<4>(_mm_and_si128(two, _mm_set1_epi8(3)));
