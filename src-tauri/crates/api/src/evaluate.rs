@@ -165,12 +165,17 @@ fn complete(
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec_pretty(value)
         .map_err(|error| Error::new("json", format!("{}: {error}", path.display()), "report this as a fault"))?;
+    write_whole(path, &text)
+}
+
+/// Writes a small file whole or not at all.
+pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let save = || -> std::io::Result<()> {
         use std::io::Write;
         std::fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&text)?;
+        file.write_all(contents)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())

@@ -4,6 +4,7 @@
 //! soon after the context's `stop` is set, leaving what is done in a state that the same operation goes on from.
 
 mod answers;
+mod bench;
 mod check;
 mod context;
 mod demo;
@@ -18,6 +19,10 @@ mod training;
 pub mod window;
 
 pub use answers::{Answered, GenerateRequest, generate};
+pub use bench::{
+    BenchModel, BenchReply, BenchRequest, Cell, CellOutcome, CellReply, GrowthReply, GrowthRequest, Machine,
+    ProductsRow, Rates, Shape, Spread, StepReply, StepRequest, Versions, WorkRow, bench, growth,
+};
 pub use check::{CheckReply, CheckRequest, check};
 pub use context::{Context, Update};
 pub use demo::{DemoReply, DemoRequest, demo, fetch_demo_model};

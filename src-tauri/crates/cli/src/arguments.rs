@@ -1,5 +1,6 @@
 //! The command line's words.
 
+use crate::bench::BenchArguments;
 use api::{BaseDtype, DeviceChoice, FloatType, GgufType, ModelChoice, Products, Sampling, Truncation};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -149,6 +150,8 @@ pub(crate) enum Command {
         #[arg(long)]
         fetch_only: bool,
     },
+    /// Measure this machine and a training step on it
+    Bench(BenchArguments),
     /// The window's page in a browser of this machine, or through an SSH tunnel
     Serve {
         /// Port on 127.0.0.1; 0 for any that is free

@@ -1,6 +1,7 @@
 //! Each command: its operation, and its reply in words or as JSON.
 
 use crate::arguments::Command;
+use crate::bench::{self, Asked};
 use crate::output::Output;
 use crate::serve;
 use api::{
@@ -130,6 +131,16 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 print("serve", &serde_json::json!({ "url": url, "token": token }), words);
             })?;
         }
+        Command::Bench(arguments) => match arguments.asked() {
+            Asked::Once(request) => {
+                let reply = api::bench(&request, &mut context)?;
+                print("bench", &reply, bench::words(&reply));
+            }
+            Asked::Growth(request) => {
+                let reply = api::growth(&request, &mut context)?;
+                print("growth", &reply, bench::growth_words(&reply));
+            }
+        },
         Command::Demo { fetch_only: true, .. } => {
             let path = api::fetch_demo_model(&mut context)?;
             print("model", &serde_json::json!({ "path": path }), path.display().to_string());

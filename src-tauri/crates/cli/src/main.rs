@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed (with a hint), 2 wrong usage, 130 cancelled.
 
 mod arguments;
+mod bench;
 mod commands;
 mod output;
 mod serve;

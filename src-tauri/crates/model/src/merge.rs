@@ -141,7 +141,7 @@ pub(crate) fn merge_rows(rows: &Tensor, weight: &LoraWeight, start: usize) -> Re
 fn config_of(base: &Path, source: &Source, untied: bool, dtype: FloatType) -> Result<Map<String, Value>> {
     let mut config = match source.kind {
         Kind::Safetensors => read_config(base)?,
-        Kind::Gguf => source.config.to_hugging_face()?,
+        Kind::Gguf | Kind::Random => source.config.to_hugging_face()?,
     };
     // transformers 5 calls it `dtype`, and reads the older name as well as versions 4 do.
     let key = if config.contains_key("dtype") { "dtype" } else { "torch_dtype" };

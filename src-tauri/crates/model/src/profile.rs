@@ -1,7 +1,8 @@
 //! Where the time of the engine goes, by kind of work.
 //!
 //! Work is told of by the thread that asks for it, which waits while other cores help: what is measured is the wall's time,
-//! each moment of it counted once, for the innermost work that was going on.
+//! each moment of it counted once, for the innermost work that was going on; and beside it the time that the process itself
+//! ran on any core, which other processes hardly move.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -67,6 +68,7 @@ impl Work {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Profile {
     nanoseconds: [u64; Work::ALL.len()],
+    processor_nanoseconds: [u64; Work::ALL.len()],
     operations: [u64; Work::ALL.len()],
 }
 
@@ -74,6 +76,12 @@ impl Profile {
     /// Seconds that this took, of those in which nothing inside it went on.
     pub fn seconds(&self, work: Work) -> f64 {
         self.nanoseconds[work as usize] as f64 * 1e-9
+    }
+
+    /// Seconds that all threads of the process ran meanwhile, added up; 0 where the system does not tell. One that waits for
+    /// work counts while it looks for some, which is not for long.
+    pub fn processor_seconds(&self, work: Work) -> f64 {
+        self.processor_nanoseconds[work as usize] as f64 * 1e-9
     }
 
     /// Multiplications and additions of matrix products.
@@ -92,15 +100,30 @@ struct Running {
     profile: Profile,
     now: Work,
     since: Instant,
+    /// What the process had run by then.
+    ran: u64,
 }
 
 impl Running {
     /// Counts the time up to here, and what comes as `work`.
     fn turn_to(&mut self, work: Work) {
-        let now = Instant::now();
+        let (now, ran) = (Instant::now(), processor_nanoseconds());
         self.profile.nanoseconds[self.now as usize] += (now - self.since).as_nanos() as u64;
-        (self.now, self.since) = (work, now);
+        self.profile.processor_nanoseconds[self.now as usize] += ran.saturating_sub(self.ran);
+        (self.now, self.since, self.ran) = (work, now, ran);
     }
+}
+
+/// What all threads of this process have run.
+#[cfg(unix)]
+fn processor_nanoseconds() -> u64 {
+    let ran = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    ran.tv_sec as u64 * 1_000_000_000 + ran.tv_nsec as u64
+}
+
+#[cfg(not(unix))]
+fn processor_nanoseconds() -> u64 {
+    0
 }
 
 thread_local! {
@@ -109,7 +132,8 @@ thread_local! {
 
 /// Runs this, and tells what this thread did meanwhile. Not to be used inside itself.
 pub fn record<T>(run: impl FnOnce() -> T) -> (T, Profile) {
-    RUNNING.set(Some(Running { profile: Profile::default(), now: Work::Other, since: Instant::now() }));
+    let (profile, ran) = (Profile::default(), processor_nanoseconds());
+    RUNNING.set(Some(Running { profile, now: Work::Other, since: Instant::now(), ran }));
     let done = run();
     let profile = RUNNING.take().map_or_else(Profile::default, |mut running| {
         running.turn_to(Work::Other);
@@ -189,6 +213,22 @@ mod tests {
         });
         assert!(profile.seconds(Work::Rope) >= 0.020 && profile.seconds(Work::Gate) >= 0.010);
         assert_eq!(in_pool(|| during(Work::Norm, || 4)), 4);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_processor_runs_while_there_is_work_and_not_while_it_is_waited() {
+        let work = || {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_millis(60) {
+                std::hint::black_box(0);
+            }
+        };
+        let ((), profile) = record(|| during(Work::Gate, work));
+        let (seconds, ran) = (profile.seconds(Work::Gate), profile.processor_seconds(Work::Gate));
+        assert!(seconds >= 0.06 && ran > 0.0, "{ran} of {seconds}");
+        // Other tests run in this process beside this one, but not so much of it that a hundred cores are busy.
+        assert!(ran < 100.0 * seconds, "{ran} of {seconds}");
     }
 
     #[test]

@@ -106,3 +106,50 @@ fn child() {
         assert!(peak * 3 > limit, "{what}: {peak} is far below {limit}");
     }
 }
+
+/// Says to measure by length in a process that [`memory_grows_by_the_token_and_not_by_its_square`] has started.
+const BY_LENGTH: &str = "TIEBREAK_TEST_BY_LENGTH";
+
+#[test]
+fn memory_grows_by_the_token_and_not_by_its_square() {
+    for recompute in [true, false] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "child_by_length", "--nocapture"]).env(BY_LENGTH, recompute.to_string());
+        // As above.
+        child.env("MALLOC_MMAP_THRESHOLD_", "131072");
+        let output = child.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let peaks: Vec<(f64, f64)> = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("peak "))
+            .map(|line| line.split_once(" of ").unwrap())
+            .map(|(peak, tokens)| (tokens.parse().unwrap(), peak.parse().unwrap()))
+            .collect();
+        println!("recompute {recompute}: {peaks:?}");
+        assert!(output.status.success() && peaks.len() == 4, "{}", String::from_utf8_lossy(&output.stderr));
+        let by_token: Vec<f64> = peaks.windows(2).map(|two| (two[1].1 - two[0].1) / (two[1].0 - two[0].0)).collect();
+        // From 768 tokens to 1536, and from 3072 to 6144. A matrix of length × length for each head, were it only one layer's,
+        // would make the last several times the first.
+        let (first, last) = (by_token[0], by_token[2]);
+        assert!(last < 1.25 * first && last > 0.75 * first, "bytes for a token more: {by_token:?}");
+    }
+}
+
+/// Not a test of its own.
+#[test]
+fn child_by_length() {
+    let Ok(recompute) = std::env::var(BY_LENGTH) else { return };
+    let decoder = decoder(&configs()[0]);
+    let lora = decoder.start_lora(&LoraConfig::default(), &mut ChaCha8Rng::seed_from_u64(1), DType::F32).unwrap();
+    let ids = |n: u32, seed: u32| (0..n).map(|i| (i * 37 + seed) % 4096).collect::<Vec<_>>();
+    // The smaller first: the peak of a process never falls.
+    for length in [512, 1024, 2048, 4096] {
+        let mut batch = Batch::new();
+        batch.push_pair(&ids(length / 2, 1), &ids(length / 2, 2), &ids(length / 2, 3));
+        let mut gradients = Gradients::zeros(&lora).unwrap();
+        let options = ForwardOptions { recompute: recompute == "true", dropout: None };
+        let trace = decoder.forward(&lora, &batch, options).unwrap();
+        decoder.backward(&lora, trace, &[0.1, -0.1], &mut gradients).unwrap();
+        println!("peak {} of {}", peak_resident_bytes().unwrap(), batch.tokens());
+    }
+}

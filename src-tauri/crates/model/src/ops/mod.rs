@@ -12,6 +12,7 @@ pub mod blocks;
 pub mod dropout;
 pub mod gated;
 pub mod product;
+pub mod rates;
 pub mod response_logps;
 pub mod rms_norm;
 pub mod rope;

@@ -9,6 +9,7 @@
 mod gguf_file;
 mod gguf_layout;
 mod kept;
+mod random;
 mod safetensors_file;
 mod safetensors_writer;
 
@@ -39,6 +40,7 @@ use crate::ops::blocks;
 use crate::weight::Weight;
 use gguf_file::GgufFile;
 use kept::Matrices;
+use random::RandomWeights;
 
 /// A model on disk, checked and ready to be read.
 pub struct Source {
@@ -103,6 +105,8 @@ pub enum Kind {
     Safetensors,
     /// One GGUF file.
     Gguf,
+    /// Numbers drawn for a measurement: see [`random`].
+    Random,
 }
 
 /// Opens a model: a Hugging Face folder with safetensors, or a GGUF file.
@@ -116,6 +120,20 @@ pub fn open(path: &Path, dtype: BaseDtype, device: &Device) -> Result<Source> {
     let matrices = Arc::new(Matrices::new(path, backend, dtype, &config, device::has_bf16(device))?);
     let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
     Ok(Source { config, vars, kind, files, unneeded, matrices, device: device.clone() })
+}
+
+/// A model of random bf16 weights, without a file: for measuring what a model of this size takes of time and memory, which
+/// do not depend on what the numbers are.
+///
+/// # Errors
+/// As [`open`].
+pub fn random(config: Config, dtype: BaseDtype, device: &Device) -> Result<Source> {
+    let backend = Backend::Random(RandomWeights::of(&config));
+    let matrices =
+        Arc::new(Matrices::new(Path::new("random weights"), backend, dtype, &config, device::has_bf16(device))?);
+    let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
+    let (files, unneeded) = (Vec::new(), Vec::new());
+    Ok(Source { config, vars, kind: Kind::Random, files, unneeded, matrices, device: device.clone() })
 }
 
 type Opened = (Config, Kind, Vec<PathBuf>, Vec<String>, Backend);
@@ -212,6 +230,8 @@ enum Backend {
     Safetensors { files: Vec<SafetensorsFile>, places: BTreeMap<String, usize> },
     /// The file, which knows its tensors by their Hugging Face names.
     Gguf(GgufFile),
+    /// None.
+    Random(RandomWeights),
 }
 
 impl Backend {
@@ -220,6 +240,7 @@ impl Backend {
         match self {
             Self::Safetensors { files, places } => file_of(files, places, name)?.format(name),
             Self::Gguf(file) => file.format(name),
+            Self::Random(weights) => weights.format(name),
         }
     }
 
@@ -228,6 +249,7 @@ impl Backend {
         match self {
             Self::Safetensors { files, places } => file_of(files, places, name)?.rows(name, rows),
             Self::Gguf(file) => file.rows(name, rows),
+            Self::Random(weights) => weights.rows(name, rows),
         }
     }
 
