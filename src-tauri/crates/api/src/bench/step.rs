@@ -159,15 +159,14 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
     let batch = pack(examples.iter());
     let (tokens, targets) = (batch.tokens() as u64, batch.targets().len() as u64);
     let available = available_bytes();
-    let recompute = match request.recompute {
-        Some(recompute) => recompute,
-        None => {
-            let per_device_train_batch_size = request.pairs;
-            let run = RunConfig { lora: config.clone(), per_device_train_batch_size, ..RunConfig::default() };
-            let (tokens, targets) = (tokens / request.pairs as u64, targets / request.pairs as u64);
-            let pairs = vec![Left { tokens, targets, cut_prompt: false, cut_answer: false }; request.pairs];
-            recomputes(&run, &source.size(), &pairs, available)?
-        }
+    let recompute = if let Some(recompute) = request.recompute {
+        recompute
+    } else {
+        let per_device_train_batch_size = request.pairs;
+        let run = RunConfig { lora: config.clone(), per_device_train_batch_size, ..RunConfig::default() };
+        let (tokens, targets) = (tokens / request.pairs as u64, targets / request.pairs as u64);
+        let pairs = vec![Left { tokens, targets, cut_prompt: false, cut_answer: false }; request.pairs];
+        recomputes(&run, &source.size(), &pairs, available)?
     };
     let adapter = AdapterSize::of(&config, &source.config)?;
     let estimate = Estimate::of_step(&source.size(), adapter, tokens, targets, recompute);
