@@ -88,7 +88,7 @@ impl<'a> Parts<'a> {
     fn of(linear: &'a Linear, pass: Pass<'a>) -> Result<Option<Self>> {
         let floats = |tensor: &Tensor| tensor.dtype() == DType::F32 && tensor.is_contiguous();
         let adapter = match linear.adapter(pass) {
-            Some((_, w)) if w.magnitude.is_some() || linear.drops(pass) || !floats(&w.a) || !floats(&w.b) => {
+            Some((_, w)) if w.magnitude.is_some() || pass.drops() || !floats(&w.a) || !floats(&w.b) => {
                 return Ok(None);
             }
             Some((_, w)) => {

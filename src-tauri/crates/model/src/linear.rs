@@ -20,6 +20,13 @@ pub(crate) struct Pass<'a> {
     pub(crate) single: bool,
 }
 
+impl Pass<'_> {
+    /// Whether what an adapter reads goes through dropout.
+    pub(crate) fn drops(self) -> bool {
+        self.dropout.is_some() && self.lora.is_some_and(|lora| lora.config().lora_dropout > 0.0)
+    }
+}
+
 pub(crate) struct Linear {
     /// `[out, in]`, frozen.
     pub(crate) weight: Weight,
@@ -189,11 +196,6 @@ impl Linear {
             Some(bias) => Ok(y.broadcast_add(bias)?),
             None => Ok(y),
         }
-    }
-
-    /// Whether its adapter's input goes through dropout.
-    pub(crate) fn drops(&self, pass: Pass) -> bool {
-        pass.dropout.is_some() && pass.lora.is_some_and(|lora| lora.config().lora_dropout > 0.0)
     }
 
     fn mask(&self, x: &Tensor, pass: Pass) -> Result<Option<Tensor>> {

@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_another_thread_does_meanwhile_is_counted_here() {
-        let (_, profile) = record(|| {
+        let ((), profile) = record(|| {
             in_pool(|| during(Work::Rope, || wait(20)));
             during(Work::Gate, || wait(10));
         });
@@ -234,6 +234,6 @@ mod tests {
     #[test]
     fn outside_of_a_recording_nothing_is_kept() {
         assert_eq!(during(Work::Norm, || 3), 3);
-        assert_eq!(record(|| ()).1.seconds(Work::Norm), 0.0);
+        assert!(record(|| ()).1.seconds(Work::Norm) < 1e-12);
     }
 }

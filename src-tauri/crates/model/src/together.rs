@@ -10,6 +10,7 @@ use crate::linear::{Linear, Low, Pass, Saved};
 use crate::lora::{Gradients, LoraWeight};
 use crate::ops::cpu_slice;
 use crate::ops::product::{Direction, Kernel, Left, Numbers, Sum, Term};
+use crate::ops::wide;
 use crate::profile::{self, Work};
 use crate::weight::Held;
 use candle_core::{DType, Tensor};
@@ -18,7 +19,7 @@ use rayon::prelude::*;
 /// The kernel for these linears on `x`: none where a linear has none, or an adapter wants more than its two factors.
 pub(crate) fn kernel(linears: &[Linear], x: &Tensor, pass: Pass) -> Option<Kernel> {
     let simple = |linear: &Linear| match linear.adapter(pass) {
-        Some((_, w)) => !linear.drops(pass) && w.magnitude.is_none() && w.a.dtype() == DType::F32,
+        Some((_, w)) => !pass.drops() && w.magnitude.is_none() && w.a.dtype() == DType::F32,
         None => true,
     };
     let kernel = linears.first()?.weight.kernel_for(x)?;
@@ -234,7 +235,7 @@ fn scaled(found: Vec<Vec<f32>>, adapters: &[Option<Adapter>]) -> Vec<Option<Vec<
     let scaled = |w: &Option<Adapter>| {
         let scale = w.as_ref()?.weight.scale as f32;
         let mut low = found.next()?;
-        low.iter_mut().for_each(|low| *low *= scale);
+        wide::scale(&mut low, scale);
         Some(low)
     };
     adapters.iter().map(scaled).collect()

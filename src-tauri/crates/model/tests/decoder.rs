@@ -320,7 +320,7 @@ fn a_new_token_s_logits_do_not_depend_on_the_sequences_beside() {
                 let mut cache = KvCache::new(&config, 20, 8).reaching(8);
                 decoder.extend(lora, &mut cache, &[(2, &[1, 5, 9])]).unwrap();
                 for other in (3..20).take(others) {
-                    decoder.extend(lora, &mut cache, &[(other, &[3, 4][..1 + other % 2])]).unwrap();
+                    decoder.extend(lora, &mut cache, &[(other, &[3, 4][..=other % 2])]).unwrap();
                 }
                 let mut new: Vec<(usize, &[u32])> = vec![(2, &[12])];
                 new.extend((3..20).take(others).map(|other| (other, &[7][..])));

@@ -19,7 +19,7 @@ pub enum Activation {
 const GELU_SCALE: f64 = 0.797_884_560_802_865_4;
 const GELU_CUBE: f64 = 0.044_715;
 
-/// Value and slope of SiLU.
+/// Value and slope of `SiLU`.
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn silu(x: f32) -> (f32, f32) {
@@ -27,7 +27,7 @@ fn silu(x: f32) -> (f32, f32) {
     (x * s, s * (1.0 + x * (1.0 - s)))
 }
 
-/// Value and slope of GELU, with `tanh(u) = 1 − 2 / (e²ᵘ + 1)`.
+/// Value and slope of `GELU`, with `tanh(u) = 1 − 2 / (e²ᵘ + 1)`.
 #[inline(always)]
 #[allow(clippy::inline_always)]
 fn gelu(x: f32) -> (f32, f32) {

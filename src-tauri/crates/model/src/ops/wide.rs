@@ -201,6 +201,7 @@ wide! {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // Bit for bit.
 pub(crate) mod tests {
     use super::*;
     use rand::{Rng, SeedableRng};

@@ -257,6 +257,7 @@ pub(super) fn decode_row(w: Numbers, at: usize, decoded: &mut [f32]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // Bit for bit.
 mod tests {
     use super::super::tests::{OF_ROUNDED, Stored, kernel, plainly as exactly, random, rounded};
     use super::*;

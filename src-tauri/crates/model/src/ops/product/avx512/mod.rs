@@ -14,8 +14,8 @@ pub(super) use few::{f32_available as few_available, in_bf16 as few_in_bf16, in_
 pub(super) use pack::{columns as pack_columns, rows as pack_rows, x as pack_x};
 
 use std::arch::x86_64::{
-    __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps,
+    __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
+    _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
@@ -79,7 +79,7 @@ pub(super) unsafe fn product(rows: usize, pairs: usize, x: &[u32], panel: &[u32]
     // SAFETY: as the caller promises; the lengths are asserted above.
     unsafe {
         let tiles = if out.columns > 16 { &TILES } else { &HALF_TILES };
-        tiles[rows - 1](pairs, x, panel, out)
+        tiles[rows - 1](pairs, x, panel, out);
     }
 }
 
@@ -87,23 +87,17 @@ pub(super) unsafe fn product(rows: usize, pairs: usize, x: &[u32], panel: &[u32]
 /// As [`product`], of `ROWS` rows and `REGISTERS` times 16 columns; the lengths must be those that it asserts.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn tile<const ROWS: usize, const REGISTERS: usize>(pairs: usize, x: &[u32], panel: &[u32], out: Out) {
-    let (x, panel) = (x.as_ptr(), panel.as_ptr());
+    // By value, since an intrinsic that is given an address is checked each time where assertions are on.
+    let (x, panel) = (&x.as_chunks::<ROWS>().0[..pairs], &panel.as_chunks::<PANEL>().0[..pairs]);
     let mut sums = [[_mm512_setzero_ps(); REGISTERS]; ROWS];
-    // SAFETY: registers of the same size hold the same bits.
-    let zero: __m512bh = unsafe { transmute(_mm512_setzero_si512()) };
-    for pair in 0..pairs {
-        let mut w: [__m512bh; REGISTERS] = [zero; REGISTERS];
-        for (half, w) in w.iter_mut().enumerate() {
-            // SAFETY: `product` asserts the lengths of `x` and `panel`; registers of the same size hold the same bits.
-            *w = unsafe {
-                transmute::<__m512i, __m512bh>(_mm512_loadu_si512(panel.add(PANEL * pair + 16 * half).cast()))
-            };
-        }
+    for (x, panel) in x.iter().zip(panel) {
+        let (halves, _) = panel.as_chunks::<16>();
         for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: as above.
-            let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(x.add(ROWS * pair + row).read() as i32)) };
-            for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = _mm512_dpbf16_ps(*sum, x, w);
+            // SAFETY: what has the same size holds the same bits.
+            let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(x[row] as i32)) };
+            for (sum, half) in sums.iter_mut().zip(halves) {
+                // SAFETY: as above.
+                *sum = _mm512_dpbf16_ps(*sum, x, unsafe { transmute::<[u32; 16], __m512bh>(*half) });
             }
         }
     }

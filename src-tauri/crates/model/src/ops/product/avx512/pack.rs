@@ -8,10 +8,10 @@ use candle_core::quantized::GgmlDType;
 use half::bf16;
 use std::arch::x86_64::{
     __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_permutex2var_epi16,
-    _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+    _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64,
 };
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, transmute};
 use std::ops::Range;
 
 /// Rows of `x`, up to 16 of `columns` numbers each, as a tile, all of which is written.
@@ -108,8 +108,9 @@ fn half_of_rows<S: Stored>(w: S, columns: usize, rows: Range<usize>, part: Range
         }
         let to = &mut panel[(at - part.start) / 2 * PANEL..][..(count.div_ceil(2) - 1) * PANEL + 16];
         for (to, pair) in to.chunks_mut(PANEL).zip(turn(&pairs)) {
-            // SAFETY: each chunk has sixteen numbers or more.
-            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), pair) };
+            if let Some(to) = to.first_chunk_mut() {
+                *to = sixteen_pairs(pair);
+            }
         }
     }
 }
@@ -193,11 +194,17 @@ fn two_rows(
             let low = w.read(rows.start * columns + at, count);
             let high =
                 if rows.len() == 2 { w.read((rows.start + 1) * columns + at, count) } else { _mm512_setzero_si512() };
-            let to = to.as_mut_ptr();
-            _mm512_storeu_si512(to.cast(), _mm512_permutex2var_epi16(low, first, high));
-            _mm512_storeu_si512(to.add(16).cast(), _mm512_permutex2var_epi16(low, last, high));
+            let halves = [first, last].map(|places| sixteen_pairs(_mm512_permutex2var_epi16(low, places, high)));
+            to.copy_from_slice(halves.as_flattened());
         }
     }
+}
+
+/// A register's pairs, to be stored by value: see [`super::tile`].
+#[inline]
+fn sixteen_pairs(register: __m512i) -> [u32; 16] {
+    // SAFETY: what has the same size holds the same bits.
+    unsafe { transmute::<__m512i, [u32; 16]>(register) }
 }
 
 /// Places of the first sixteen pairs, and of the last, among the numbers of two registers.

@@ -8,9 +8,9 @@ use std::arch::x86_64::{
     _mm_srli_epi16, _mm256_and_si256, _mm256_loadu_si256, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16,
     _mm256_srli_epi16, _mm512_add_ps, _mm512_castsi256_si512, _mm512_castsi512_ps, _mm512_cvtepi8_epi32,
     _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
-    _mm512_cvtneps_pbh, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_permutexvar_epi16,
+    _mm512_cvtneps_pbh, _mm512_cvtph_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_permutexvar_epi16,
     _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_ps, _mm512_setzero_ps, _mm512_slli_epi32,
-    _mm512_srli_epi32, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm512_srli_epi32, _mm512_sub_epi32, _mm512_sub_ps,
 };
 use std::mem::transmute;
 
@@ -43,13 +43,14 @@ pub(super) trait Stored: Copy {
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 pub(super) fn f32s(x: &[f32]) -> __m512i {
-    if x.len() < WIDE {
+    let Some(x) = x.first_chunk::<WIDE>() else {
         let mut padded = [0f32; WIDE];
         padded[..x.len()].copy_from_slice(x);
         return f32s(&padded);
-    }
-    // SAFETY: there are 32 numbers.
-    unsafe { round(_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(x.as_ptr().add(16))) }
+    };
+    // SAFETY: what has the same size holds the same bits.
+    let [low, high] = unsafe { transmute::<[f32; WIDE], [__m512; 2]>(*x) };
+    round(low, high)
 }
 
 impl Stored for &[f32] {
@@ -430,8 +431,8 @@ pub(super) fn block_of_256(format: GgmlDType, block: &[u8], rounded: &mut [bf16;
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 pub(super) fn store(rounded: &mut [bf16; WIDE], numbers: __m512i) {
-    // SAFETY: 32 numbers of 2 bytes.
-    unsafe { _mm512_storeu_si512(rounded.as_mut_ptr().cast(), numbers) };
+    // SAFETY: what has the same size holds the same bits.
+    *rounded = unsafe { transmute::<__m512i, [bf16; WIDE]>(numbers) };
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
