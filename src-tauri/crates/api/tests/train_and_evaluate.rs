@@ -349,7 +349,8 @@ fn a_run_is_stopped_gone_on_with_and_found_where_it_was_killed() {
         let (message, hint) = (view["error"]["message"].as_str().unwrap(), view["error"]["hint"].as_str().unwrap());
         assert!(message.contains("memory ran out") && hint.contains("goes on after step"), "{message} {hint}");
         place.call("resume_run", &named);
-        place.until(run, "does not go on after a kill", |view| state(view) == "running" && view["stage"] == "training");
+        // A step beyond that: the process has the run's folder, which others see.
+        place.until(run, "does not go on after a kill", |now| state(now) == "running" && step(now) > step(&view));
     }
     // A window that opens now finds it going on, although it did not start it.
     let other = Backend::new(settings(place.folder.path(), "other")).unwrap();

@@ -50,6 +50,8 @@ struct KnownRun {
     events: RunEvents,
     /// How much of it the page was told of last: events, and where the run stood.
     told: Option<(usize, State)>,
+    /// Whether the page saw it begin, so that its end is news however soon it comes.
+    begun_here: bool,
 }
 
 /// What the window knows of a run beside its settings.
@@ -79,7 +81,16 @@ impl KnownRun {
             Err(error) => return Err(Error::file(&folder.join(ABOUT))(error)),
         };
         let (project, events, written) = (project.to_owned(), RunEvents::of(folder), written(folder)?);
-        Ok(Self { project, folder: folder.to_path_buf(), config, written, about, events, told: None })
+        Ok(Self {
+            project,
+            folder: folder.to_path_buf(),
+            config,
+            written,
+            about,
+            events,
+            told: None,
+            begun_here: false,
+        })
     }
 
     /// By which the page names it.

@@ -2,7 +2,7 @@
 
 use super::super::overview::{RUNS, folders};
 use super::super::types::{InProject, RunOf, RunRequest, RunSettings, RunView, StartRun, StopRun};
-use super::super::{Backend, OpenProject};
+use super::super::{Backend, OpenProject, locked};
 use super::settings::{config_of, settings_of};
 use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
@@ -143,6 +143,8 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
         return Err(error);
     }
     begin(backend, &folder)?;
+    let run = backend.training().known(&project.name_of_folder(), &folder)?;
+    locked(&run).begun_here = true;
     backend.changed(&project);
     view::of(backend, &project, &folder)
 }
@@ -189,6 +191,6 @@ fn begin(backend: &Backend, folder: &Path) -> Result<()> {
 
 fn state(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<State> {
     let run = backend.training().known(&project.name_of_folder(), folder)?;
-    let run = super::super::locked(&run);
+    let run = locked(&run);
     backend.training().state(&run)
 }

@@ -45,7 +45,7 @@ fn news(backend: &Backend, run: &mut KnownRun) -> Result<Option<News>> {
     }
     let first = run.told.replace(now).is_none();
     // The page has asked for every run that it shows: what was there when we began to look is no news.
-    let old = first && now.1 != State::Running;
+    let old = first && now.1 != State::Running && !run.begun_here;
     Ok((!old).then(|| News::Run { project: run.project.clone(), run: run.name() }))
 }
 
