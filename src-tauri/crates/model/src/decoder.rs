@@ -254,17 +254,15 @@ impl Decoder {
     /// As [`Decoder::logps`].
     pub fn token_scores(&self, lora: Option<&Lora>, batch: &Batch) -> Result<TokenScores> {
         let pass = Pass { lora, dropout: None, single: false };
-        profile::in_pool(|| {
-            let angles = self.angles(batch)?;
-            let mut x = self.embed(batch.ids())?;
-            for (layer, rotation) in &self.layers {
-                x = layer.forward(&x, angles.of(*rotation), batch, pass)?.0;
-            }
-            if batch.targets().is_empty() {
-                return Ok(TokenScores::default());
-            }
-            Ok(self.head.forward(&x, batch, pass, false)?.0)
-        })
+        let angles = self.angles(batch)?;
+        let mut x = self.embed(batch.ids())?;
+        for (layer, rotation) in &self.layers {
+            x = layer.forward(&x, angles.of(*rotation), batch, pass)?.0;
+        }
+        if batch.targets().is_empty() {
+            return Ok(TokenScores::default());
+        }
+        Ok(self.head.forward(&x, batch, pass, false)?.0)
     }
 
     /// As [`Decoder::logps`] with the adapter on, keeping what the backward needs.
@@ -272,10 +270,6 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::logps`].
     pub fn forward(&self, lora: &Lora, batch: &Batch, options: ForwardOptions) -> Result<Trace> {
-        profile::in_pool(|| self.forward_here(lora, batch, options))
-    }
-
-    fn forward_here(&self, lora: &Lora, batch: &Batch, options: ForwardOptions) -> Result<Trace> {
         let pass = Pass { lora: Some(lora), dropout: options.dropout, single: false };
         let angles = self.angles(batch)?;
         let mut x = self.embed(batch.ids())?;
@@ -316,10 +310,6 @@ impl Decoder {
         d_tokens: &[f32],
         gradients: &mut Gradients,
     ) -> Result<()> {
-        profile::in_pool(|| self.backward_here(lora, trace, d_tokens, gradients))
-    }
-
-    fn backward_here(&self, lora: &Lora, trace: Trace, d_tokens: &[f32], gradients: &mut Gradients) -> Result<()> {
         let Trace { batch, layers, head: Some(saved_head), dropout, .. } = trace else { return Ok(()) };
         let pass = Pass { lora: Some(lora), dropout, single: false };
         let angles = self.angles(&batch)?;
