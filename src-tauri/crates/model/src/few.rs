@@ -7,7 +7,7 @@ use crate::ops::product::Numbers;
 use crate::ops::product::few::{Product, Rows, Sum, sums};
 use crate::ops::{cpu_slice, fused, wide};
 use crate::profile::{self, Work};
-use crate::weight::Held;
+use crate::weight::{Held, numbers};
 use candle_core::{DType, Tensor};
 
 /// `x` `[rows, in]` to `[rows, out]` for each of some linears that read the same input. None where the pass is another, or
@@ -101,9 +101,4 @@ impl<'a> Parts<'a> {
         }
         Ok(Some(Self { weight: linear.weight.held(), bias: linear.bias.as_ref().map(Held::of), adapter }))
     }
-}
-
-/// [`Parts::of`] saw that there are some.
-fn numbers<'a>(held: &'a Held<'_>) -> Numbers<'a> {
-    held.numbers().unwrap_or(Numbers::F32(&[]))
 }

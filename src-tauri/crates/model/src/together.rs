@@ -12,7 +12,7 @@ use crate::ops::cpu_slice;
 use crate::ops::product::{Direction, Kernel, Left, Numbers, Sum, Term};
 use crate::ops::wide;
 use crate::profile::{self, Work};
-use crate::weight::Held;
+use crate::weight::{Held, numbers};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 
@@ -217,11 +217,6 @@ impl<'a> Factors<'a> {
 
 fn held(linears: &[Linear]) -> Vec<Held<'_>> {
     linears.iter().map(|linear| linear.weight.held()).collect()
-}
-
-/// [`kernel`] saw that there are some.
-fn numbers<'a>(held: &'a Held<'_>) -> Numbers<'a> {
-    held.numbers().unwrap_or(Numbers::F32(&[]))
 }
 
 /// One for each linear that has an adapter.

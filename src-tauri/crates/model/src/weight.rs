@@ -261,6 +261,11 @@ impl<'a> Held<'a> {
     }
 }
 
+/// What a matrix holds that was seen to be readable; of another, nothing.
+pub(crate) fn numbers<'a>(held: &'a Held<'_>) -> Numbers<'a> {
+    held.numbers().unwrap_or(Numbers::F32(&[]))
+}
+
 /// The rows of a matrix that are expanded at once.
 pub(crate) fn rows_per_piece(columns: usize) -> usize {
     (PIECE / columns.max(1)).max(1)

@@ -24,6 +24,13 @@ pub fn forward(x: &Tensor, cap: f64) -> Result<Tensor> {
     Tensor::from_vec(y, x.shape(), x.device())
 }
 
+/// Caps every one of these scores.
+pub(super) fn within(scores: &mut [f32], cap: f32) {
+    for score in scores {
+        *score = cap * (*score / cap).tanh();
+    }
+}
+
 /// Gradient of the input from that of the output and the output `y` itself.
 pub fn backward(dy: &Tensor, y: &Tensor, cap: f64) -> Result<Tensor> {
     if !fused(dy, Work::Logps) {

@@ -160,8 +160,7 @@ impl Context<'_> {
             product(View::tile(scores, part.start, q.rows, part.len(), columns.len()), q, k.t(), scale, false);
         }
         if let Some(cap) = self.how.softcap {
-            let cap = cap as f32;
-            scores[..q.rows * columns.len()].iter_mut().for_each(|score| *score = cap * (*score / cap).tanh());
+            softcap::within(&mut scores[..q.rows * columns.len()], cap as f32);
         }
     }
 
@@ -412,10 +411,7 @@ fn attend_to_one(
     for (p, out) in tile.chunks_exact_mut(seen.len()).zip(out.chunks_exact_mut(dim)) {
         wide::scale(p, how.scale as f32);
         if let Some(cap) = how.softcap {
-            let cap = cap as f32;
-            for score in p.iter_mut() {
-                *score = cap * (*score / cap).tanh();
-            }
+            softcap::within(p, cap as f32);
         }
         let max = wide::maximum(p);
         let sum = wide::exponentials(p, max);
