@@ -3,13 +3,14 @@
 use super::numbers::Numbers;
 use super::{Direction, Left, Output, Sum, Term, avx512};
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::ops::Range;
 
-/// Most numbers that a sum takes before it is added to the output: a panel of them lies in the first cache.
-const DEPTH: usize = 512;
+/// Most numbers that a sum takes before it is added to the output: a tile of them lies in the first cache.
+const DEPTH: usize = 1024;
 
-/// Columns that a task of the backward takes at most.
-const WIDEST: usize = 384;
+/// Columns that a task takes at most, where the matrix can be cut there: their panels lie in the second cache, for all tiles.
+const WIDEST: usize = 96;
 
 /// The parts of a sum of so many products. They depend on nothing else, since the order of a sum is part of its value.
 fn parts(length: usize) -> impl Iterator<Item = Range<usize>> {
@@ -43,6 +44,11 @@ pub(super) fn lay(x: &[f32], length: usize) -> Left {
     Left { packed, starts, rows, length }
 }
 
+thread_local! {
+    /// Where a thread lays its panels: kept, so that they are in its cache and not set to zero for each task.
+    static PANELS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
 /// A part of the work: some columns of some rows of one of the sums.
 struct Task<'a, 'b> {
     sum: &'b Sum<'a>,
@@ -67,7 +73,7 @@ pub(super) fn sums(sums: &[Sum]) -> Vec<Vec<f32>> {
         unsafe { output.set_len(rows * width) };
         outputs.push(output);
     }
-    tasks.into_par_iter().with_max_len(1).for_each_init(Vec::new, |panels, task| task.run(panels));
+    tasks.into_par_iter().with_max_len(1).for_each(|task| PANELS.with_borrow_mut(|panels| task.run(panels)));
     outputs
 }
 
@@ -78,17 +84,14 @@ fn cut<'a, 'b>(sum: &'b Sum<'a>, output: Output, tasks: &mut Vec<Task<'a, 'b>>) 
         return;
     }
     let threads = rayon::current_num_threads();
-    // Columns of the output for one task. Backward, a task reads so much of each row that it is worth fetching, and as
-    // many as there are cores read about as much.
-    let unit = sum.terms.iter().map(|term| term.w.block()).fold(avx512::PANEL, usize::max);
-    let together = match sum.direction {
+    // Columns that stay together: a panel, or what can only be read as a whole.
+    let unit = match sum.direction {
         Direction::Forward => avx512::PANEL,
-        Direction::Backward => {
-            let tasks = width.div_ceil(WIDEST).next_multiple_of(threads);
-            width.div_ceil(unit).div_ceil(tasks) * unit
-        }
+        Direction::Backward => sum.terms.iter().map(|term| term.w.block()).fold(avx512::PANEL, usize::max),
     };
-    let groups = width.div_ceil(together);
+    let units = width.div_ceil(unit);
+    // As many for each core, of like width, so that none waits for another.
+    let groups = width.div_ceil(WIDEST).next_multiple_of(threads).min(units);
     // Where there are few columns, cores share them and take some of the rows each.
     let bands = threads.div_ceil(groups).min(rows.div_ceil(64));
     let all = sum.terms.first().map_or(0, |term| term.left.starts.len() - 1);
@@ -98,7 +101,7 @@ fn cut<'a, 'b>(sum: &'b Sum<'a>, output: Output, tasks: &mut Vec<Task<'a, 'b>>) 
                 sum,
                 output,
                 width,
-                columns: group * together..((group + 1) * together).min(width),
+                columns: group * units / groups * unit..((group + 1) * units / groups * unit).min(width),
                 tiles: band * all / bands..(band + 1) * all / bands,
             });
         }
@@ -119,7 +122,11 @@ impl Task<'_, '_> {
     /// Adds the products of this part of the length, or stores them where they are the first.
     fn add_part(&self, left: &Left, w: Numbers, row: usize, part: Range<usize>, add: bool, panels: &mut Vec<u32>) {
         let (here, pairs) = (self.columns.clone(), part.len().div_ceil(2));
-        panels.resize(pairs * here.len().next_multiple_of(avx512::PANEL), 0);
+        let room = pairs * here.len().next_multiple_of(avx512::PANEL);
+        if panels.len() < room {
+            panels.resize(room, 0);
+        }
+        let panels = &mut panels[..room];
         // SAFETY: the processor was asked for in `sums`.
         unsafe {
             match self.sum.direction {
@@ -128,11 +135,11 @@ impl Task<'_, '_> {
             }
         }
         let all_pairs = left.length.div_ceil(2);
-        for (panel, first) in here.clone().step_by(avx512::PANEL).enumerate() {
-            let panel = &panels[panel * pairs * avx512::PANEL..];
-            for tile in self.tiles.clone() {
-                let (start, end) = (left.starts[tile], left.starts[tile + 1]);
-                let x = &left.packed[start * all_pairs + part.start / 2 * (end - start)..];
+        for tile in self.tiles.clone() {
+            let (start, end) = (left.starts[tile], left.starts[tile + 1]);
+            let x = &left.packed[start * all_pairs + part.start / 2 * (end - start)..];
+            for (panel, first) in here.clone().step_by(avx512::PANEL).enumerate() {
+                let panel = &panels[panel * pairs * avx512::PANEL..];
                 let out = avx512::Out {
                     data: self.output.at(start * self.width + first),
                     stride: self.width,

@@ -36,7 +36,7 @@ pub(in super::super) unsafe fn x(x: &[f32], columns: usize, tile: &mut [MaybeUni
     }
 }
 
-/// A panel of `x Wᵀ`: the rows `rows` of `w`, up to 32, and of their columns `part`.
+/// Panels of `x Wᵀ`, one behind the other: the rows `here` of `w`, 32 to a panel, and of their columns `part`.
 ///
 /// # Safety
 /// The processor must be [`super::available`].
@@ -44,11 +44,20 @@ pub(in super::super) unsafe fn x(x: &[f32], columns: usize, tile: &mut [MaybeUni
 pub(in super::super) unsafe fn rows(
     w: Numbers,
     columns: usize,
-    rows: Range<usize>,
+    here: Range<usize>,
     part: Range<usize>,
-    panel: &mut [u32],
+    panels: &mut [u32],
 ) {
-    assert!(part.end <= columns && rows.len() <= PANEL);
+    assert!(part.end <= columns);
+    let panel = part.len().div_ceil(2) * PANEL;
+    for (first, panel) in here.clone().step_by(PANEL).zip(panels.chunks_exact_mut(panel)) {
+        panel_of_rows(w, columns, first..(first + PANEL).min(here.end), part.clone(), panel);
+    }
+}
+
+/// Up to 32 rows.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn panel_of_rows(w: Numbers, columns: usize, rows: Range<usize>, part: Range<usize>, panel: &mut [u32]) {
     for half in [0, 16] {
         let first = (rows.start + half).min(rows.end);
         let rows = first..(first + 16).min(rows.end);
