@@ -10,6 +10,7 @@ pub(crate) fn run(folder: Option<PathBuf>) -> ExitCode {
         eprintln!("usage: tiebreak-desktop worker FOLDER");
         return ExitCode::from(2);
     };
+    api::compute_on_this_thread();
     // Whatever a screen shows of a run is in its events.
     let mut context = api::Context { observer: &mut |_| (), stop: &AtomicBool::new(false) };
     match api::work(&folder, &mut context) {

@@ -84,6 +84,32 @@ fn a_step_of_a_model_is_measured_by_kind_of_work() {
     }
 }
 
+/// The process is left as it is for a user: whatever memory it keeps counts.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_step_stays_under_the_formula_and_takes_the_memory_of_the_one_before() {
+    let Some(model) = std::env::var_os("TIEBREAK_DEMO_MODEL") else {
+        println!("left out: the memory of a step of a real model (TIEBREAK_DEMO_MODEL is not set)");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for recompute in ["true", "false"] {
+        let mut command = bench(folder.path());
+        command.arg("--model").arg(&model).args(["--device", "cpu", "--step-only", "--recompute", recompute]);
+        let reply = reply(command.args(["--pairs", "2", "--length", "160", "--steps", "3"]));
+        let step = &reply["step"];
+        let (peak, formula) = (number(&step["peak_bytes"]), number(&step["formula_bytes"]));
+        println!("layers computed again: {recompute}, peak {peak}, formula {formula}, pages {}", step["page_faults"]);
+        assert!(peak <= formula, "{step}");
+        // A formula that allows anything would be none.
+        assert!(2.0 * peak > formula, "{step}");
+        if cfg!(target_env = "gnu") {
+            let pages = peak / 4096.0;
+            assert!(number(&step["page_faults"]) < 0.05 * pages, "of {pages}: {step}");
+        }
+    }
+}
+
 #[test]
 fn the_same_in_words_ends_with_what_products_take() {
     let finished =

@@ -37,4 +37,4 @@ pub use training::{TrainReply, train, work};
 
 pub use chat::{Limits, Truncation};
 pub use generate::Sampling;
-pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products};
+pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products, compute_on_this_thread};

@@ -245,6 +245,9 @@ fn of_step(step: &StepReply) -> String {
             megabytes(step.formula_bytes)
         );
     }
+    if let Some(pages) = step.page_faults {
+        let _ = write!(words, "\npages of memory that the system handed out: {pages:.0} a step");
+    }
     if let Some(others) = step.others {
         let _ = write!(words, "\nother processes took {:.0} % of the cores meanwhile", 100.0 * others);
     }

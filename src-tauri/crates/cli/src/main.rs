@@ -8,7 +8,7 @@ mod commands;
 mod output;
 mod serve;
 
-use arguments::Arguments;
+use arguments::{Arguments, Command};
 use clap::Parser;
 use output::Output;
 use std::process::ExitCode;
@@ -28,6 +28,9 @@ fn main() -> ExitCode {
     });
     if let Err(error) = listening {
         output.log(&format!("Ctrl-C will end the program at once, without a checkpoint: {error}"));
+    }
+    if !matches!(arguments.command, Command::Serve { .. }) {
+        api::compute_on_this_thread();
     }
     match commands::run(arguments.command, &mut output, &stop) {
         Ok(()) => ExitCode::SUCCESS,

@@ -108,6 +108,8 @@ pub struct StepReply {
     pub tokens_per_second: Spread,
     /// The most memory that the process held, in bytes, where the system tells.
     pub peak_bytes: Option<u64>,
+    /// Pages of memory that the system handed out in a step, on average, where it tells.
+    pub page_faults: Option<f64>,
     /// What the formula says that it takes at most.
     pub formula_bytes: u64,
     /// The share of all cores that other processes took meanwhile, where the system tells.
@@ -180,7 +182,7 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
     }
     context.check()?;
     let mut training = Training::new(&decoder, &config, examples, recompute)?;
-    let (profiles, others) = steps(&mut training, request, context)?;
+    let (profiles, meanwhile) = steps(&mut training, request, context)?;
 
     let seconds: Vec<f64> = profiles.iter().map(Profile::total).collect();
     let spread = Spread::of(&seconds);
@@ -206,8 +208,9 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
         pairs_per_second: spread.over(request.pairs as f64),
         tokens_per_second: spread.over(batch.tokens() as f64),
         peak_bytes: peak_resident_bytes(),
+        page_faults: meanwhile.map(|it| it.page_faults),
         formula_bytes,
-        others,
+        others: meanwhile.map(|it| it.others),
         work: Vec::new(),
         matrix_products: None,
     };
@@ -273,8 +276,21 @@ fn middle(seconds: &[f64]) -> usize {
     places[(places.len() - 1) / 2]
 }
 
-/// Steps without those of warm-up, and the share of the cores that others took meanwhile.
-fn steps(training: &mut Training, request: &StepRequest, context: &mut Context) -> Result<(Vec<Profile>, Option<f64>)> {
+/// What the system says of the measured steps.
+#[derive(Debug, Clone, Copy)]
+struct Meanwhile {
+    /// The share of the cores that others took.
+    others: f64,
+    /// Of a step.
+    page_faults: f64,
+}
+
+/// Steps without those of warm-up, and what else went on.
+fn steps(
+    training: &mut Training,
+    request: &StepRequest,
+    context: &mut Context,
+) -> Result<(Vec<Profile>, Option<Meanwhile>)> {
     for _ in 0..WARM_UP {
         context.check()?;
         training.step()?;
@@ -292,8 +308,11 @@ fn steps(training: &mut Training, request: &StepRequest, context: &mut Context) 
         profiles.push(profile);
         context.progress("steps", began, profiles.len() as u64, total as u64);
     }
-    let others = ticks.and_then(|then| Some(Ticks::now()?.others_since(then)));
-    Ok((profiles, others))
+    let meanwhile = ticks.zip(Ticks::now()).map(|(then, now)| Meanwhile {
+        others: now.others_since(then),
+        page_faults: now.pages_since(then) as f64 / profiles.len() as f64,
+    });
+    Ok((profiles, meanwhile))
 }
 
 /// What a run has in memory while it trains.

@@ -11,6 +11,7 @@ pub mod attention;
 pub mod blocks;
 pub mod dropout;
 pub mod gated;
+pub(crate) mod kept_memory;
 pub mod product;
 pub mod rates;
 pub mod response_logps;

@@ -201,6 +201,7 @@ mod tests {
             tokens_per_second: spread(96.0),
             peak_bytes: Some(peak),
             formula_bytes: 1,
+            page_faults: Some(12.0),
             others: Some(0.25),
             work: vec![WorkRow {
                 work: "frozen".into(),
