@@ -222,7 +222,7 @@ impl From<BlockType> for GgufType {
     }
 }
 
-/// Model, adapter, device.
+/// Model, adapter, and how they are computed.
 #[derive(Debug, Args)]
 pub(crate) struct Choice {
     /// A folder with safetensors, a GGUF file, or a name from the catalogue
@@ -231,23 +231,30 @@ pub(crate) struct Choice {
     /// A PEFT adapter's folder
     #[arg(long)]
     adapter: Option<PathBuf>,
-    /// auto (CUDA or Metal where this build and this machine have it, else the CPU), cpu, cuda, cuda:N or metal
-    #[arg(long, default_value_t)]
-    device: DeviceChoice,
-    /// What the weights are kept as: auto (as the file has them), f32, bf16, f16, q8 or q4
-    #[arg(long, default_value_t)]
-    dtype: BaseDtype,
-    /// What products with the weights are computed in on the CPU: f32, bf16, or auto (bf16 where the processor has it and the
-    /// weights are kept in fewer bits than f32)
-    #[arg(long, default_value_t)]
-    products: Products,
+    #[command(flatten)]
+    computing: Computing,
 }
 
 impl From<Choice> for ModelChoice {
     fn from(choice: Choice) -> Self {
-        let Choice { model, adapter, device, dtype, products } = choice;
+        let Choice { model, adapter, computing: Computing { device, dtype, products } } = choice;
         Self { model, adapter, device, dtype, products }
     }
+}
+
+/// How a model is computed.
+#[derive(Debug, Args)]
+pub(crate) struct Computing {
+    /// auto (CUDA or Metal where this build and this machine have it, else the CPU), cpu, cuda, cuda:N or metal
+    #[arg(long, default_value_t)]
+    pub(crate) device: DeviceChoice,
+    /// What the weights are kept as: auto (as the file has them), f32, bf16, f16, q8 or q4
+    #[arg(long, default_value_t)]
+    pub(crate) dtype: BaseDtype,
+    /// What products with the weights are computed in on the CPU: f32, bf16, or auto (bf16 where the processor has it and the
+    /// weights are kept in fewer bits than f32)
+    #[arg(long, default_value_t)]
+    pub(crate) products: Products,
 }
 
 /// Limits on tokens.

@@ -1,8 +1,8 @@
 //! `tiebreak bench`: its arguments, and its reply in words.
 
+use crate::arguments::Computing;
 use api::{
-    BaseDtype, BenchModel, BenchReply, BenchRequest, DeviceChoice, GrowthReply, GrowthRequest, Machine, Products,
-    Rates, Shape, StepReply, StepRequest,
+    BenchModel, BenchReply, BenchRequest, GrowthReply, GrowthRequest, Machine, Rates, Shape, StepReply, StepRequest,
 };
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
@@ -22,15 +22,8 @@ pub(crate) struct BenchArguments {
     /// Instead of a model from a file, one of this size with random weights
     #[arg(long, value_enum, conflicts_with = "model")]
     shape: Option<Size>,
-    /// auto (CUDA or Metal where this build and this machine have it, else the CPU), cpu, cuda, cuda:N or metal
-    #[arg(long, default_value_t)]
-    device: DeviceChoice,
-    /// What the weights are kept as: auto (as the file has them), f32, bf16, f16, q8 or q4
-    #[arg(long, default_value_t)]
-    dtype: BaseDtype,
-    /// What products with the weights are computed in on the CPU: f32, bf16, or auto (bf16 where the processor has it)
-    #[arg(long, default_value_t)]
-    products: Products,
+    #[command(flatten)]
+    computing: Computing,
     /// Rank of the adapter, which is on all linears
     #[arg(long, default_value_t = 16)]
     rank: usize,
@@ -104,7 +97,7 @@ pub(crate) enum Asked {
 
 impl BenchArguments {
     pub(crate) fn asked(self) -> Asked {
-        let Self { device, dtype, products, .. } = self;
+        let Computing { device, dtype, products } = self.computing;
         if let Some(output_dir) = self.growth {
             let shape = self.shape.map_or(Shape::Of135M, Into::into);
             let budget = 60.0 * self.budget;

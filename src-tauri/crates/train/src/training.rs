@@ -254,7 +254,8 @@ impl Training<'_> {
             chosen: rewards.chosen,
             rejected: rewards.rejected,
             margins: rewards.margins,
-            accuracies: rewards.accuracies,
+            // Not the mean of the batches, whose rounding would choose between checkpoints that are as good.
+            accuracies: correct as f64 / total as f64,
             chosen_logps: rewards.chosen_logps,
             rejected_logps: rewards.rejected_logps,
             pairs: total as u64,
