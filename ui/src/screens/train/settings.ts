@@ -446,7 +446,7 @@ export const SETTINGS: Setting[] = [
     group: "batch",
     kind: {
       choices: [
-        { value: "auto", sentence: "Where keeping all layers would take more than half of the memory that is free." },
+        { value: "auto", sentence: "Done only where keeping all layers would take more than half of the memory that is free." },
         { value: "true", sentence: "Always: the least memory, about a third more work." },
         { value: "false", sentence: "Never: the fastest." },
       ],
@@ -477,7 +477,7 @@ export const SETTINGS: Setting[] = [
       choices: [
         { value: "f32", sentence: "As exact as the weights are kept." },
         { value: "bf16", sentence: "Both sides rounded to 2 bytes: faster on processors that multiply so, refused on others." },
-        { value: "auto", sentence: "bf16 where the processor has it and the weights are kept in fewer bits than f32; else f32." },
+        { value: "auto", sentence: "Takes bf16 where the processor has it and the weights are kept in fewer bits than f32; else f32." },
       ],
     },
     sentence: "What products with the weights are computed in on the CPU; sums, norms, attention and loss are always f32.",
