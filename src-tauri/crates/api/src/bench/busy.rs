@@ -3,7 +3,7 @@
 
 /// What was used since the system and this process began; times in ticks of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticks {
+pub(super) struct Used {
     /// Of all cores, idle or not.
     all: u64,
     idle: u64,
@@ -12,7 +12,7 @@ pub(super) struct Ticks {
     pages: u64,
 }
 
-impl Ticks {
+impl Used {
     /// Up to now; none where the system does not tell.
     #[cfg(target_os = "linux")]
     pub(super) fn now() -> Option<Self> {
@@ -58,20 +58,20 @@ impl Ticks {
 mod tests {
     use super::*;
 
-    fn ticks(system: &str, own: &str, pages: u64) -> Ticks {
+    fn used(system: &str, own: &str, pages: u64) -> Used {
         let process = format!("7 (a (b) c) R 1 7 7 0 -1 0 {pages} 0 0 0 {own} 0 0 20 0 1 0 5");
-        Ticks::of(&format!("cpu  {system}\ncpu0 1 2 3\n"), &process).unwrap()
+        Used::of(&format!("cpu  {system}\ncpu0 1 2 3\n"), &process).unwrap()
     }
 
     #[test]
     fn what_is_neither_idle_nor_ours_was_taken_by_others_and_pages_are_our_own() {
-        let then = ticks("100 0 50 1000 10 0 0 5 0 0", "20 10", 400);
-        let now = ticks("160 0 60 1110 20 0 0 15 60 0", "60 15", 430);
+        let then = used("100 0 50 1000 10 0 0 5 0 0", "20 10", 400);
+        let now = used("160 0 60 1110 20 0 0 15 60 0", "60 15", 430);
         // 200 in all: 120 idle or waiting, 45 of ours.
         assert!((now.others_since(then) - 35.0 / 200.0).abs() < 1e-12);
         assert_eq!(now.pages_since(then), 30);
         // Clocks of the two files are not read at once.
         assert!(then.others_since(then).abs() < 1e-12);
-        assert_eq!(Ticks::of("cpu  1 2\n", "7 (x) R"), None);
+        assert_eq!(Used::of("cpu  1 2\n", "7 (x) R"), None);
     }
 }

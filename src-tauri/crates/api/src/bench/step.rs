@@ -1,6 +1,6 @@
 //! A training step, as a run takes it: pack, forward, loss, backward, clipping, `AdamW`.
 
-use super::busy::Ticks;
+use super::busy::Used;
 use super::shapes::Shape;
 use super::spread::Spread;
 use super::table::{self, ProductsRow, Taken, WorkRow, Yardstick};
@@ -295,7 +295,7 @@ fn steps(
         context.check()?;
         training.step()?;
     }
-    let (mut profiles, ticks, began) = (Vec::new(), Ticks::now(), Instant::now());
+    let (mut profiles, used, began) = (Vec::new(), Used::now(), Instant::now());
     let total = request.steps.max(1);
     while profiles.len() < total {
         context.check()?;
@@ -308,7 +308,7 @@ fn steps(
         profiles.push(profile);
         context.progress("steps", began, profiles.len() as u64, total as u64);
     }
-    let meanwhile = ticks.zip(Ticks::now()).map(|(then, now)| Meanwhile {
+    let meanwhile = used.zip(Used::now()).map(|(then, now)| Meanwhile {
         others: now.others_since(then),
         page_faults: now.pages_since(then) as f64 / profiles.len() as f64,
     });
