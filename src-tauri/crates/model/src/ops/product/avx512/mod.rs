@@ -15,7 +15,7 @@ pub(super) use pack::{columns as pack_columns, rows as pack_rows, x as pack_x};
 
 use std::arch::x86_64::{
     __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
-    _mm512_setzero_ps, _mm512_storeu_ps,
+    _mm512_setzero_ps,
 };
 use std::mem::transmute;
 
@@ -101,14 +101,18 @@ unsafe fn tile<const ROWS: usize, const REGISTERS: usize>(pairs: usize, x: &[u32
             }
         }
     }
+    // Masked whether or not all columns are there, and by reference: else the sums go to the stack first where assertions are
+    // on.
     let masks = [mask(out.columns), mask(out.columns.saturating_sub(16))];
-    for (row, sums) in sums.into_iter().enumerate() {
-        for (half, (sum, mask)) in sums.into_iter().zip(masks).enumerate() {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        for (half, sum) in sums.iter_mut().enumerate() {
             let to = out.data.wrapping_add(row * out.stride + 16 * half);
             // SAFETY: the mask leaves out the columns that are not the caller's.
             unsafe {
-                let sum = if out.add { _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, to)) } else { sum };
-                if mask == u16::MAX { _mm512_storeu_ps(to, sum) } else { _mm512_mask_storeu_ps(to, mask, sum) }
+                if out.add {
+                    *sum = _mm512_add_ps(*sum, _mm512_maskz_loadu_ps(masks[half], to));
+                }
+                _mm512_mask_storeu_ps(to, masks[half], *sum);
             }
         }
     }
