@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::linear::{Linear, Low, Pass, Saved};
 use crate::lora::{Gradients, LoraWeight};
 use crate::ops::cpu_slice;
-use crate::ops::product::{Direction, Kernel, Left, Numbers, Sum, Term};
+use crate::ops::product::{Columns, Direction, Kernel, Left, Numbers, OverRows, Sum, Term};
 use crate::ops::wide;
 use crate::profile::{self, Work};
 use crate::weight::{Held, numbers};
@@ -111,6 +111,33 @@ pub(crate) fn backward(
     let d_low_lefts: Vec<Option<Left>> =
         d_lows.iter().zip(&adapters).map(|(d_low, w)| Some(kernel.lay(d_low.as_ref()?, w.as_ref()?.rank))).collect();
 
+    // Before the other products, which drive `dy` out of the caches.
+    let x = x.contiguous()?;
+    let x_guard = cpu_slice(&x);
+    let x_slice = x_guard.get()?;
+    let low_guards: Vec<_> = saved.iter().map(|saved| saved.as_ref().map(|saved| cpu_slice(&saved.low))).collect();
+    let lows = low_guards.iter().map(|guard| guard.as_ref().map(|guard| guard.get()).transpose());
+    let lows = lows.collect::<candle_core::Result<Vec<_>>>()?;
+    let operations = operations_of_gradients(rows, columns, &outs, &adapters);
+    let (das, dbs) = profile::products(Work::Adapter, operations, || {
+        let laid = |low: Option<&[f32]>, w: &Option<Adapter>| Some(kernel.lay_columns(low?, w.as_ref()?.rank));
+        let ms: Vec<Columns> = d_lows.iter().zip(&adapters).filter_map(|(m, w)| laid(m.as_deref(), w)).collect();
+        let ls: Vec<Columns> = lows.iter().zip(&adapters).filter_map(|(l, w)| laid(*l, w)).collect();
+        let mut sums = vec![OverRows { lefts: ms.iter().collect(), x: x_slice, width: columns }];
+        let adapted = dy_slices.iter().zip(&outs).zip(&adapters).filter(|(_, w)| w.is_some());
+        for (l, ((dy, &out), _)) in ls.iter().zip(adapted) {
+            sums.push(OverRows { lefts: vec![l], x: dy, width: out });
+        }
+        let mut das = kernel.over_rows(&sums);
+        let dbs = das.split_off(ms.len());
+        (das, dbs)
+    });
+    let of_adapters = adapters.iter().zip(&outs).filter_map(|(w, out)| Some((w.as_ref()?, *out)));
+    for ((w, out), (da, db)) in of_adapters.zip(das.into_iter().zip(dbs)) {
+        let da = Tensor::from_vec(da, (w.rank, columns), x.device())?;
+        gradients.add(w.index, &da, &Tensor::from_vec(transposed(&db, out), (out, w.rank), x.device())?, None)?;
+    }
+
     let operations: usize = outs.iter().map(|out| 2 * rows * columns * out).sum();
     let dx = profile::products(Work::Frozen, operations, || {
         let mut terms = Vec::new();
@@ -124,58 +151,7 @@ pub(crate) fn backward(
         }
         kernel.sums(&[Sum { terms, direction: Direction::Backward }]).swap_remove(0)
     });
-    let dx = Tensor::from_vec(dx, (rows, columns), x.device())?;
-
-    let ranks = adapters.iter().flatten().map(|w| w.rank).sum::<usize>();
-    if ranks == 0 {
-        return Ok(dx);
-    }
-    let x = x.contiguous()?;
-    let x_guard = cpu_slice(&x);
-    let x_slice = x_guard.get()?;
-    let low_guards: Vec<_> = saved.iter().map(|saved| saved.as_ref().map(|saved| cpu_slice(&saved.low))).collect();
-    let lows = low_guards.iter().map(|guard| guard.as_ref().map(|guard| guard.get()).transpose());
-    let lows = lows.collect::<candle_core::Result<Vec<_>>>()?;
-    let operations = operations_of_gradients(rows, columns, &outs, &adapters);
-    let (da, dbs) = profile::products(Work::Adapter, operations, || {
-        // All `m` side by side, so that `x` is laid once.
-        let mut all = Vec::with_capacity(ranks * rows);
-        for (d_low, w) in d_lows.iter().zip(&adapters) {
-            if let (Some(d_low), Some(w)) = (d_low, w) {
-                transpose(d_low, w.rank, &mut all);
-            }
-        }
-        let all = kernel.lay(&all, rows);
-        let low_lefts: Vec<Option<Left>> = lows
-            .iter()
-            .zip(&adapters)
-            .map(|(low, w)| {
-                let mut turned = Vec::with_capacity(low.as_ref()?.len());
-                transpose(low.as_ref()?, w.as_ref()?.rank, &mut turned);
-                Some(kernel.lay(&turned, rows))
-            })
-            .collect();
-        let direction = Direction::Backward;
-        let term = Term { left: &all, w: Numbers::F32(x_slice), shape: (rows, columns) };
-        let mut sums = vec![Sum { terms: vec![term], direction }];
-        for ((left, dy), &out) in low_lefts.iter().zip(&dy_slices).zip(&outs) {
-            if let Some(left) = left {
-                sums.push(Sum { terms: vec![Term { left, w: Numbers::F32(dy), shape: (rows, out) }], direction });
-            }
-        }
-        let mut found = kernel.sums(&sums);
-        (found.remove(0), found)
-    });
-    let mut done = 0;
-    let of_adapters = adapters.iter().zip(&outs).filter_map(|(w, out)| Some((w.as_ref()?, *out)));
-    for ((w, out), db) in of_adapters.zip(dbs) {
-        let mut turned = Vec::with_capacity(db.len());
-        transpose(&db, out, &mut turned);
-        let da = Tensor::from_slice(&da[done * columns..(done + w.rank) * columns], (w.rank, columns), x.device())?;
-        gradients.add(w.index, &da, &Tensor::from_vec(turned, (out, w.rank), x.device())?, None)?;
-        done += w.rank;
-    }
-    Ok(dx)
+    Ok(Tensor::from_vec(dx, (rows, columns), x.device())?)
 }
 
 /// The adapter of a linear.
@@ -236,11 +212,10 @@ fn scaled(found: Vec<Vec<f32>>, adapters: &[Option<Adapter>]) -> Vec<Option<Vec<
     adapters.iter().map(scaled).collect()
 }
 
-/// Appends the columns of rows of `width` numbers, one after another.
-fn transpose(rows: &[f32], width: usize, columns: &mut Vec<f32>) {
-    let (start, count) = (columns.len(), rows.len() / width);
-    columns.resize(start + rows.len(), 0.0);
-    let columns = &mut columns[start..];
+/// The columns of rows of `width` numbers, one after another.
+fn transposed(rows: &[f32], width: usize) -> Vec<f32> {
+    let count = rows.len() / width;
+    let mut columns = vec![0.0; rows.len()];
     // By blocks, so that what is read and what is written stays in the cache.
     for first in (0..count).step_by(16) {
         let last = (first + 16).min(count);
@@ -250,6 +225,7 @@ fn transpose(rows: &[f32], width: usize, columns: &mut Vec<f32>) {
             }
         }
     }
+    columns
 }
 
 fn operations_of_gradients(rows: usize, columns: usize, outs: &[usize], adapters: &[Option<Adapter>]) -> usize {

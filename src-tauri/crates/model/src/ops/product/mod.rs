@@ -10,6 +10,8 @@ mod avx512;
 pub(crate) mod few;
 mod numbers;
 #[cfg(target_arch = "x86_64")]
+mod over_rows;
+#[cfg(target_arch = "x86_64")]
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,23 @@ impl Kernel {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => tasks::sums(sums),
+        }
+    }
+
+    /// The columns of `m`, rows of `width` numbers each, laid to be the left side of sums over rows.
+    pub fn lay_columns(self, m: &[f32], width: usize) -> Columns {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => over_rows::lay(m, width),
+        }
+    }
+
+    /// Several sums over rows at once: of each, for each left side, `[its columns, width]`.
+    pub fn over_rows(self, sums: &[OverRows]) -> Vec<Vec<f32>> {
+        sums.iter().for_each(OverRows::check);
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => over_rows::sums(sums),
         }
     }
 
@@ -137,11 +156,46 @@ impl Sum<'_> {
     }
 }
 
+/// The columns of a matrix `m`, rounded to bf16 and laid out as tiles, to be the left side of sums over rows.
+#[derive(Debug)]
+pub struct Columns {
+    /// Of each tile, for each two rows, the pairs of its columns.
+    packed: Vec<u32>,
+    /// First column of each tile, and behind the last one.
+    starts: Vec<usize>,
+    rows: usize,
+}
+
+impl Columns {
+    /// How many there are.
+    fn count(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+}
+
+/// Sums over the rows of one `x`.
+#[derive(Debug, Clone)]
+pub struct OverRows<'a> {
+    /// Of as many rows as `x`.
+    pub lefts: Vec<&'a Columns>,
+    /// Rows of `width` numbers.
+    pub x: &'a [f32],
+    /// Columns of it.
+    pub width: usize,
+}
+
+impl OverRows<'_> {
+    fn check(&self) {
+        assert!(self.width > 0 && self.x.len().is_multiple_of(self.width));
+        assert!(self.lefts.iter().all(|left| left.rows == self.x.len() / self.width));
+    }
+}
+
 /// What a task writes to.
 #[derive(Clone, Copy)]
 struct Output(*mut f32);
 
-// SAFETY: each task of `tasks` and of `few` writes to rows and columns that no other task touches, and the output outlives
+// SAFETY: each task of `tasks`, of `over_rows` and of `few` writes to rows and columns that no other task touches, and the output outlives
 // them.
 unsafe impl Send for Output {}
 // SAFETY: as above.

@@ -129,6 +129,44 @@ fn products_are_those_of_the_rounded_numbers_whatever_the_shape_and_the_storage(
 }
 
 #[test]
+fn sums_over_rows_are_those_of_the_rounded_numbers_whatever_the_shape_and_the_cores() {
+    let Some(kernel) = kernel() else { return };
+    // No row, one, no pair, more than a part; columns that are no strip, more than a task; one tile and several.
+    for rows in [0, 1, 2, 63, 64, 65, 201] {
+        for (widths, width) in [(vec![1], 1), (vec![16, 3], 17), (vec![24], 128), (vec![25, 16, 64], 145)] {
+            let x = random(rows * width, 1);
+            let ms: Vec<Vec<f32>> =
+                widths.iter().enumerate().map(|(i, count)| random(rows * count, 2 + i as u64)).collect();
+            let lefts: Vec<Columns> = ms.iter().zip(&widths).map(|(m, &count)| kernel.lay_columns(m, count)).collect();
+            // Twice, as one call takes several.
+            let sums = vec![OverRows { lefts: lefts.iter().collect(), x: &x, width }; 2];
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| kernel.over_rows(&sums))
+            };
+            let found = on(1);
+            assert!(on(2) == found && on(7) == found);
+            assert_eq!(found.len(), 2 * ms.len());
+            for (found, (m, &count)) in found.iter().zip(ms.iter().zip(&widths).cycle()) {
+                assert_eq!(found.len(), count * width);
+                for (i, j) in (0..count).flat_map(|i| (0..width).map(move |j| (i, j))) {
+                    let left: Vec<f32> = (0..rows).map(|row| m[row * count + i]).collect();
+                    let right = || (0..rows).map(|row| x[row * width + j]);
+                    let (sum, size) = plainly(&left, right(), rounded);
+                    let (exact, exact_size) = plainly(&left, right(), f64::from);
+                    let found = f64::from(found[i * width + j]);
+                    assert!((found - sum).abs() <= OF_ROUNDED * size, "{rows} [{i}, {j}]: {found} and {sum} of {size}");
+                    assert!(
+                        (found - exact).abs() <= OF_EXACT * exact_size,
+                        "{rows} [{i}, {j}]: {found}, exactly {exact}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_by_anything_is_nothing() {
     let Some(kernel) = kernel() else { return };
     assert!(kernel.forward(&[], Numbers::F32(&[1.0; 6]), (2, 3)).is_empty());

@@ -7,14 +7,16 @@
 //! whole of their safety where nothing else is said.
 
 mod few;
+mod over_rows;
 mod pack;
 mod read;
 
 pub(super) use few::{f32_available as few_available, in_bf16 as few_in_bf16, in_f32 as few_in_f32, round_all};
+pub(super) use over_rows::{STRIP, TALLEST, over_rows, turned as pack_turned};
 pub(super) use pack::{columns as pack_columns, rows as pack_rows, x as pack_x};
 
 use std::arch::x86_64::{
-    __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
+    __m512, __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_epi32,
     _mm512_setzero_ps,
 };
 use std::mem::transmute;
@@ -101,6 +103,17 @@ unsafe fn tile<const ROWS: usize, const REGISTERS: usize>(pairs: usize, x: &[u32
             }
         }
     }
+    // SAFETY: as the caller promises.
+    unsafe { store(&mut sums, out) };
+}
+
+/// Stores the sums of some rows, or adds them.
+///
+/// # Safety
+/// `out.data` must be valid for `ROWS` rows of `out.columns` numbers that nobody else reads or writes meanwhile.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn store<const ROWS: usize, const REGISTERS: usize>(sums: &mut [[__m512; REGISTERS]; ROWS], out: Out) {
     // Masked whether or not all columns are there, and by reference: else the sums go to the stack first where assertions are
     // on.
     let masks = [mask(out.columns), mask(out.columns.saturating_sub(16))];
