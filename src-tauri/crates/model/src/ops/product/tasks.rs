@@ -1,12 +1,11 @@
 //! Products cut into tasks for the cores.
 
-use super::numbers::Numbers;
 use super::{Direction, Left, Output, Sum, Term, avx512};
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// Most numbers that a sum takes before it is added to the output: a tile of them lies in the first cache.
+/// Most products that are added up before the sum is added to the output: a tile of so many numbers lies in the first cache.
 const DEPTH: usize = 1024;
 
 /// Columns that a task takes at most, where the matrix can be cut there: their panels lie in the second cache, for all tiles.
@@ -18,6 +17,26 @@ fn parts(length: usize) -> impl Iterator<Item = Range<usize>> {
     let unit = if length.is_multiple_of(256) { 256 } else { 32 };
     let most = length.div_ceil(length.div_ceil(DEPTH).max(1)).next_multiple_of(unit);
     (0..length).step_by(most.max(1)).map(move |start| start..(start + most).min(length))
+}
+
+/// A part of one term of a sum.
+type PartOf<'a, 'b> = (&'b Term<'a>, Range<usize>);
+
+/// The parts of all terms, those together that are added up before the output is touched.
+fn together<'a, 'b>(terms: &'b [Term<'a>]) -> Vec<Vec<PartOf<'a, 'b>>> {
+    let mut groups: Vec<Vec<PartOf>> = Vec::new();
+    let mut length = 0;
+    for (term, part) in terms.iter().flat_map(|term| parts(term.left.length).map(move |part| (term, part))) {
+        length += part.len();
+        match groups.last_mut() {
+            Some(group) if length <= DEPTH => group.push((term, part)),
+            _ => {
+                length = part.len();
+                groups.push(vec![(term, part)]);
+            }
+        }
+    }
+    groups
 }
 
 /// `x`, rows of `length` numbers, as tiles.
@@ -110,44 +129,54 @@ fn cut<'a, 'b>(sum: &'b Sum<'a>, output: Output, tasks: &mut Vec<Task<'a, 'b>>) 
 
 impl Task<'_, '_> {
     fn run(&self, panels: &mut Vec<u32>) {
-        let mut add = false;
-        for Term { left, w, shape } in &self.sum.terms {
-            for part in parts(left.length) {
-                self.add_part(left, *w, shape.1, part, add, panels);
-                add = true;
-            }
+        for (i, group) in together(&self.sum.terms).iter().enumerate() {
+            self.add(group, i > 0, panels);
         }
     }
 
-    /// Adds the products of this part of the length, or stores them where they are the first.
-    fn add_part(&self, left: &Left, w: Numbers, row: usize, part: Range<usize>, add: bool, panels: &mut Vec<u32>) {
-        let (here, pairs) = (self.columns.clone(), part.len().div_ceil(2));
-        let room = pairs * here.len().next_multiple_of(avx512::PANEL);
-        if panels.len() < room {
-            panels.resize(room, 0);
+    /// Adds the sum of the products of these parts, or stores it where it is the first.
+    fn add(&self, parts: &[PartOf], add: bool, buffer: &mut Vec<u32>) {
+        let here = self.columns.clone();
+        let panels = here.len().div_ceil(avx512::PANEL);
+        let numbers = |part: &Range<usize>| part.len().div_ceil(2) * avx512::PANEL;
+        let room = parts.iter().map(|(_, part)| panels * numbers(part)).sum();
+        if buffer.len() < room {
+            buffer.resize(room, 0);
         }
-        let panels = &mut panels[..room];
-        // SAFETY: the processor was asked for in `sums`.
-        unsafe {
-            match self.sum.direction {
-                Direction::Forward => avx512::pack_rows(w, row, here.clone(), part.clone(), panels),
-                Direction::Backward => avx512::pack_columns(w, row, here.clone(), part.clone(), panels),
+        let mut rest = &mut buffer[..room];
+        let mut laid = Vec::with_capacity(parts.len());
+        for (Term { w, shape, .. }, part) in parts {
+            let (to, after) = std::mem::take(&mut rest).split_at_mut(panels * numbers(part));
+            // SAFETY: the processor was asked for in `sums`.
+            unsafe {
+                match self.sum.direction {
+                    Direction::Forward => avx512::pack_rows(*w, shape.1, here.clone(), part.clone(), to),
+                    Direction::Backward => avx512::pack_columns(*w, shape.1, here.clone(), part.clone(), to),
+                }
             }
+            laid.push((&*to, numbers(part)));
+            rest = after;
         }
-        let all_pairs = left.length.div_ceil(2);
+        let panel = |i: usize| laid.iter().map(move |(panels, size)| &panels[i * size..(i + 1) * size]).collect();
+        let panels: Vec<Vec<&[u32]>> = (0..panels).map(panel).collect();
+        let Some((first, _)) = parts.first() else { return };
+        let mut xs: Vec<&[u32]> = Vec::with_capacity(parts.len());
         for tile in self.tiles.clone() {
-            let (start, end) = (left.starts[tile], left.starts[tile + 1]);
-            let x = &left.packed[start * all_pairs + part.start / 2 * (end - start)..];
-            for (panel, first) in here.clone().step_by(avx512::PANEL).enumerate() {
-                let panel = &panels[panel * pairs * avx512::PANEL..];
+            // The terms' tiles are the same: they have as many rows.
+            let (start, end) = (first.left.starts[tile], first.left.starts[tile + 1]);
+            xs.clear();
+            for (Term { left, .. }, part) in parts {
+                xs.push(&left.packed[start * left.length.div_ceil(2) + part.start / 2 * (end - start)..]);
+            }
+            for (panel, column) in panels.iter().zip(here.clone().step_by(avx512::PANEL)) {
                 let out = avx512::Out {
-                    data: self.output.at(start * self.width + first),
+                    data: self.output.at(start * self.width + column),
                     stride: self.width,
-                    columns: avx512::PANEL.min(here.end - first),
+                    columns: avx512::PANEL.min(here.end - column),
                     add,
                 };
                 // SAFETY: the processor was asked for; the rows and columns are this task's own.
-                unsafe { avx512::product(end - start, pairs, x, panel, out) };
+                unsafe { avx512::product(end - start, &xs, panel, out) };
             }
         }
     }

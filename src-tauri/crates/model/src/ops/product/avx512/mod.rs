@@ -65,41 +65,44 @@ macro_rules! tiles {
 }
 
 /// SAFETY: of one is that of [`tile`].
-type Tile = unsafe fn(usize, &[u32], &[u32], Out);
+type Tile = unsafe fn(&[&[u32]], &[&[u32]], Out);
 
 const TILES: [Tile; TILE] = tiles!(2);
 /// Of panels of which no more than the first half is used, as the factors of an adapter have them.
 const HALF_TILES: [Tile; TILE] = tiles!(1);
 
-/// The product of `rows` packed rows and a panel, over `pairs` pairs.
+/// The sum of the products of `rows` packed rows and a panel each: of as many pairs as the panel has.
 ///
 /// # Safety
 /// The processor must be [`available`], and `out.data` valid for `rows` rows of `out.columns` numbers that nobody else
 /// reads or writes meanwhile.
-pub(super) unsafe fn product(rows: usize, pairs: usize, x: &[u32], panel: &[u32], out: Out) {
-    assert!(x.len() >= rows * pairs && panel.len() >= PANEL * pairs && (1..=PANEL).contains(&out.columns));
-    // SAFETY: as the caller promises; the lengths are asserted above.
+pub(super) unsafe fn product(rows: usize, xs: &[&[u32]], panels: &[&[u32]], out: Out) {
+    assert!((1..=PANEL).contains(&out.columns) && xs.len() == panels.len());
+    // SAFETY: as the caller promises; the columns are asserted above.
     unsafe {
         let tiles = if out.columns > 16 { &TILES } else { &HALF_TILES };
-        tiles[rows - 1](pairs, x, panel, out);
+        tiles[rows - 1](xs, panels, out);
     }
 }
 
 /// # Safety
-/// As [`product`], of `ROWS` rows and `REGISTERS` times 16 columns; the lengths must be those that it asserts.
+/// As [`product`], of `ROWS` rows and `REGISTERS` times 16 columns.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn tile<const ROWS: usize, const REGISTERS: usize>(pairs: usize, x: &[u32], panel: &[u32], out: Out) {
-    // By value, since an intrinsic that is given an address is checked each time where assertions are on.
-    let (x, panel) = (&x.as_chunks::<ROWS>().0[..pairs], &panel.as_chunks::<PANEL>().0[..pairs]);
+unsafe fn tile<const ROWS: usize, const REGISTERS: usize>(xs: &[&[u32]], panels: &[&[u32]], out: Out) {
     let mut sums = [[_mm512_setzero_ps(); REGISTERS]; ROWS];
-    for (x, panel) in x.iter().zip(panel) {
-        let (halves, _) = panel.as_chunks::<16>();
-        for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: what has the same size holds the same bits.
-            let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(x[row] as i32)) };
-            for (sum, half) in sums.iter_mut().zip(halves) {
-                // SAFETY: as above.
-                *sum = _mm512_dpbf16_ps(*sum, x, unsafe { transmute::<[u32; 16], __m512bh>(*half) });
+    for (x, panel) in xs.iter().zip(panels) {
+        // By value, since an intrinsic that is given an address is checked each time where assertions are on.
+        let panel = panel.as_chunks::<PANEL>().0;
+        let x = &x.as_chunks::<ROWS>().0[..panel.len()];
+        for (x, panel) in x.iter().zip(panel) {
+            let (halves, _) = panel.as_chunks::<16>();
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: what has the same size holds the same bits.
+                let x: __m512bh = unsafe { transmute(_mm512_set1_epi32(x[row] as i32)) };
+                for (sum, half) in sums.iter_mut().zip(halves) {
+                    // SAFETY: as above.
+                    *sum = _mm512_dpbf16_ps(*sum, x, unsafe { transmute::<[u32; 16], __m512bh>(*half) });
+                }
             }
         }
     }
