@@ -10,7 +10,7 @@ use std::time::Instant;
 /// A kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Products with frozen weights.
+    /// Products with frozen weights; and those with an adapter's other factor, where a kernel adds up both.
     Frozen,
     /// Products of the adapter: with its factors, and those that are their gradients.
     Adapter,

@@ -45,7 +45,9 @@ pub(crate) fn forward(kernel: Kernel, linears: &[Linear], x: &Tensor, pass: Pass
     let low_lefts: Vec<Option<Left>> =
         lows.iter().zip(&adapters).map(|(low, w)| Some(kernel.lay(low.as_ref()?, w.as_ref()?.rank))).collect();
 
-    let operations: usize = linears.iter().map(|l| 2 * rows * columns * l.weight.dims().0).sum();
+    let of =
+        |(linear, w): (&Linear, &Option<Adapter>)| 2 * rows * linear.weight.dims().0 * (columns + rank(w.as_ref()));
+    let operations: usize = linears.iter().zip(&adapters).map(of).sum();
     let ys = profile::products(Work::Frozen, operations, || {
         let sums: Vec<Sum> = linears
             .iter()
@@ -99,8 +101,7 @@ pub(crate) fn backward(
     let dy_lefts: Vec<Left> =
         profile::during(Work::Frozen, || dy_slices.iter().zip(&outs).map(|(dy, &out)| kernel.lay(dy, out)).collect());
 
-    let operations: usize =
-        adapters.iter().zip(&outs).filter_map(|(w, out)| Some(2 * rows * out * w.as_ref()?.rank)).sum();
+    let operations: usize = adapters.iter().zip(&outs).map(|(w, out)| 2 * rows * out * rank(w.as_ref())).sum();
     let d_lows = profile::products(Work::Adapter, operations, || {
         let sums: Vec<Sum> = each(&adapters, |i, w| Sum {
             terms: vec![Term { left: &dy_lefts[i], w: factors.b(i), shape: (outs[i], w.rank) }],
@@ -138,7 +139,8 @@ pub(crate) fn backward(
         gradients.add(w.index, &da, &Tensor::from_vec(transposed(&db, out), (out, w.rank), x.device())?, None)?;
     }
 
-    let operations: usize = outs.iter().map(|out| 2 * rows * columns * out).sum();
+    let operations: usize =
+        outs.iter().zip(&adapters).map(|(out, w)| 2 * rows * columns * (out + rank(w.as_ref()))).sum();
     let dx = profile::products(Work::Frozen, operations, || {
         let mut terms = Vec::new();
         for (i, &out) in outs.iter().enumerate() {
@@ -161,6 +163,11 @@ struct Adapter<'a> {
     a: Tensor,
     b: Tensor,
     weight: &'a LoraWeight,
+}
+
+/// 0 where there is none.
+fn rank(adapter: Option<&Adapter>) -> usize {
+    adapter.map_or(0, |w| w.rank)
 }
 
 fn adapters<'a>(linears: &[Linear], pass: Pass<'a>) -> Result<Vec<Option<Adapter<'a>>>> {
@@ -229,6 +236,5 @@ fn transposed(rows: &[f32], width: usize) -> Vec<f32> {
 }
 
 fn operations_of_gradients(rows: usize, columns: usize, outs: &[usize], adapters: &[Option<Adapter>]) -> usize {
-    let of = |(w, out): (&Option<Adapter>, &usize)| w.as_ref().map_or(0, |w| 2 * rows * w.rank * (columns + out));
-    adapters.iter().zip(outs).map(of).sum()
+    adapters.iter().zip(outs).map(|(w, out)| 2 * rows * rank(w.as_ref()) * (columns + out)).sum()
 }
