@@ -195,8 +195,8 @@ impl OverRows<'_> {
 #[derive(Clone, Copy)]
 struct Output(*mut f32);
 
-// SAFETY: each task of `tasks`, of `over_rows` and of `few` writes to rows and columns that no other task touches, and the output outlives
-// them.
+// SAFETY: each task of `tasks`, of `over_rows` and of `few` writes to rows and columns that no other task touches, and the
+// output outlives them.
 unsafe impl Send for Output {}
 // SAFETY: as above.
 unsafe impl Sync for Output {}

@@ -129,6 +129,41 @@ fn products_are_those_of_the_rounded_numbers_whatever_the_shape_and_the_storage(
 }
 
 #[test]
+fn a_sum_of_several_products_is_the_sum_of_all_rounded_numbers_whatever_the_cores() {
+    let Some(kernel) = kernel() else { return };
+    // What stays in registers together, what is just as much as does and what is one more; lengths that are no pair.
+    for lengths in [vec![576, 192, 192, 16, 16, 16], vec![1000, 24], vec![1000, 24, 1], vec![1536, 16, 3, 1100]] {
+        let (rows, width) = (17, 70);
+        let sides = |counts: usize, seed: u64| -> Vec<Vec<f32>> {
+            lengths.iter().zip(seed..).map(|(length, seed)| random(counts * length, seed)).collect()
+        };
+        let (xs, ws) = (sides(rows, 1), sides(width, 11));
+        let lefts: Vec<Left> = xs.iter().zip(&lengths).map(|(x, &length)| kernel.lay(x, length)).collect();
+        for direction in [Direction::Forward, Direction::Backward] {
+            let shape = |length| if direction == Direction::Forward { (width, length) } else { (length, width) };
+            let term = |i: usize| Term { left: &lefts[i], w: Numbers::F32(&ws[i]), shape: shape(lengths[i]) };
+            let sum = Sum { terms: (0..lengths.len()).map(term).collect(), direction };
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| kernel.sums(std::slice::from_ref(&sum)).swap_remove(0))
+            };
+            let found = on(1);
+            assert!(found.len() == rows * width && on(2) == found && on(7) == found);
+            for (i, j) in (0..rows).flat_map(|i| (0..width).map(move |j| (i, j))) {
+                let (mut all, mut size) = (0.0, 0.0);
+                for ((x, w), &length) in xs.iter().zip(&ws).zip(&lengths) {
+                    let at = |k: usize| if direction == Direction::Forward { j * length + k } else { k * width + j };
+                    let part = plainly(&x[i * length..][..length], (0..length).map(|k| w[at(k)]), rounded);
+                    (all, size) = (all + part.0, size + part.1);
+                }
+                let found = f64::from(found[i * width + j]);
+                assert!((found - all).abs() <= OF_ROUNDED * size, "{lengths:?} [{i}, {j}]: {found} and {all}");
+            }
+        }
+    }
+}
+
+#[test]
 fn sums_over_rows_are_those_of_the_rounded_numbers_whatever_the_shape_and_the_cores() {
     let Some(kernel) = kernel() else { return };
     // No row, one, no pair, more than a part; columns that are no strip, more than a task; one tile and several.
