@@ -18,9 +18,8 @@ const TASK: usize = 8 * avx512::STRIP;
 pub(super) fn lay(m: &[f32], width: usize) -> Columns {
     assert!(avx512::available() && width > 0 && m.len().is_multiple_of(width));
     let rows = m.len() / width;
-    let (count, pairs) = (width.div_ceil(avx512::TALLEST), rows.div_ceil(2));
-    // Of like height, as tiles of rows are.
-    let starts: Vec<usize> = (0..=count).map(|tile| tile * width / count).collect();
+    let pairs = rows.div_ceil(2);
+    let starts = avx512::tile_starts(width, avx512::TALLEST);
     let mut packed = vec![0; width * pairs];
     for tile in starts.windows(2) {
         let packed = &mut packed[tile[0] * pairs..tile[1] * pairs];
@@ -41,7 +40,7 @@ struct Task<'a> {
 pub(super) fn sums(sums: &[OverRows]) -> Vec<Vec<f32>> {
     assert!(avx512::available());
     let (mut found, mut tasks) = (Vec::new(), Vec::new());
-    for sums in sums {
+    for sums in sums.iter().filter(|sums| !sums.lefts.is_empty()) {
         let mut outputs = Vec::with_capacity(sums.lefts.len());
         for left in &sums.lefts {
             let mut output = vec![0f32; left.count() * sums.width];
@@ -64,7 +63,6 @@ impl Task<'_> {
         for first in (0..rows).step_by(DEPTH) {
             let part = first..(first + DEPTH).min(rows);
             for column in self.columns.clone().step_by(avx512::STRIP) {
-                let columns = column..(column + avx512::STRIP).min(self.columns.end);
                 for (left, output) in lefts.iter().zip(&self.outputs) {
                     for tile in left.starts.windows(2) {
                         let high = tile[1] - tile[0];
@@ -72,11 +70,11 @@ impl Task<'_> {
                         let out = avx512::Out {
                             data: output.at(tile[0] * width + column),
                             stride: *width,
-                            columns: columns.len(),
+                            columns: avx512::STRIP.min(self.columns.end - column),
                             add: first > 0,
                         };
                         // SAFETY: the processor was asked for in `sums`; the columns are this task's own.
-                        unsafe { avx512::over_rows(high, m, x, *width, part.clone(), columns.start, out) };
+                        unsafe { avx512::over_rows(high, m, x, *width, part.clone(), column, out) };
                     }
                 }
             }

@@ -43,12 +43,10 @@ fn together<'a, 'b>(terms: &'b [Term<'a>]) -> Vec<Vec<PartOf<'a, 'b>>> {
 pub(super) fn lay(x: &[f32], length: usize) -> Left {
     assert!(avx512::available() && length > 0 && x.len().is_multiple_of(length));
     let (rows, pairs) = (x.len() / length, length.div_ceil(2));
-    // Tiles of like height: a low one takes as long to load its panel as a high one.
-    let count = rows.div_ceil(avx512::TILE);
-    let starts: Vec<usize> = (0..=count).map(|tile| tile * rows / count.max(1)).collect();
+    let starts = avx512::tile_starts(rows, avx512::TILE);
     let mut packed = Vec::with_capacity(rows * pairs);
     let mut rest = &mut packed.spare_capacity_mut()[..rows * pairs];
-    let mut tiles = Vec::with_capacity(count);
+    let mut tiles = Vec::with_capacity(starts.len() - 1);
     for tile in starts.windows(2) {
         let (first, after) = std::mem::take(&mut rest).split_at_mut((tile[1] - tile[0]) * pairs);
         tiles.push((&x[tile[0] * length..tile[1] * length], first));

@@ -26,6 +26,13 @@ pub(super) const PANEL: usize = 32;
 /// Rows of the largest tile: 28 of the 32 registers hold sums.
 pub(super) const TILE: usize = 14;
 
+/// First of each tile of so many rows or columns, `most` in one, and behind the last tile. They are of like height: a low one
+/// takes as long to load what it is multiplied with as a high one.
+pub(super) fn tile_starts(count: usize, most: usize) -> Vec<usize> {
+    let tiles = count.div_ceil(most);
+    (0..=tiles).map(|tile| tile * count / tiles.max(1)).collect()
+}
+
 /// Whether this processor has what the kernel needs.
 pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx512f")

@@ -1,10 +1,12 @@
 //! Sums over rows: a tile of a few columns of `m` by sixteen columns of `x`, two rows at a time.
 
+use super::pack::sixteen_places;
+use super::read::round;
 use super::{Out, mask, store};
 use crate::ops::product::over_rows::DEPTH;
 use std::arch::x86_64::{
-    __m512bh, __m512i, _MM_HINT_T1, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_mask_storeu_epi32,
-    _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setzero_ps,
+    __m512bh, __m512i, _MM_HINT_T1, _mm_prefetch, _mm512_dpbf16_ps, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps,
+    _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setzero_ps,
 };
 use std::mem::transmute;
 use std::ops::Range;
@@ -31,7 +33,7 @@ const TILES: [Tile; TALLEST] = tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 
 pub(in super::super) unsafe fn turned(m: &[f32], width: usize, columns: Range<usize>, tile: &mut [u32]) {
     let rows = m.len() / width;
     assert!(columns.end <= width && tile.len() == columns.len() * rows.div_ceil(2));
-    let places = paired();
+    let places = sixteen_places(0, 16);
     for (pair, to) in tile.chunks_exact_mut(columns.len()).enumerate() {
         let row = 2 * pair..(2 * pair + 2).min(rows);
         for (at, to) in columns.clone().step_by(STRIP).zip(to.chunks_mut(STRIP)) {
@@ -69,7 +71,7 @@ pub(in super::super) unsafe fn over_rows(
 /// As [`over_rows`], of `COLUMNS` columns; the lengths must be those that it asserts.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn tile<const COLUMNS: usize>(m: &[u32], x: &[f32], width: usize, part: Range<usize>, column: usize, out: Out) {
-    let (places, mask) = (paired(), mask(out.columns));
+    let (places, mask) = (sixteen_places(0, 16), mask(out.columns));
     let mut sums = [[_mm512_setzero_ps(); 1]; COLUMNS];
     for (m, row) in m.as_chunks::<COLUMNS>().0.iter().zip(part.clone().step_by(2)) {
         // The next part's rows: they come from memory, and lie too far apart for the processor to foresee.
@@ -105,19 +107,5 @@ unsafe fn two_rows(x: &[f32], width: usize, rows: Range<usize>, column: usize, m
     } else {
         _mm512_setzero_ps()
     };
-    // SAFETY: what has the same size holds the same bits.
-    let both = unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) };
-    _mm512_permutexvar_epi16(places, both)
-}
-
-/// Places of the pairs that the halves of a register make.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn paired() -> __m512i {
-    let mut lanes = [0u16; 32];
-    for (i, lane) in lanes.iter_mut().enumerate() {
-        *lane = (i / 2 + 16 * (i % 2)) as u16;
-    }
-    // SAFETY: what has the same size holds the same bits.
-    unsafe { transmute(lanes) }
+    _mm512_permutexvar_epi16(places, round(low, high))
 }

@@ -220,16 +220,19 @@ fn sixteen_pairs(register: __m512i) -> [u32; 16] {
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 fn interleaved() -> (__m512i, __m512i) {
-    let mut places = [_mm512_setzero_si512(); 2];
-    for (half, places) in places.iter_mut().enumerate() {
-        let mut lanes = [0u16; 32];
-        for (i, lane) in lanes.iter_mut().enumerate() {
-            *lane = (16 * half + i / 2 + 32 * (i % 2)) as u16;
-        }
-        // SAFETY: 32 lanes of 2 bytes.
-        *places = unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) };
+    (sixteen_places(0, 32), sixteen_places(16, 32))
+}
+
+/// Places of sixteen pairs: of numbers from `first` on, and of those that lie so far behind.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+pub(super) fn sixteen_places(first: u16, apart: u16) -> __m512i {
+    let mut lanes = [0u16; 32];
+    for (i, lane) in (0..).zip(&mut lanes) {
+        *lane = first + i / 2 + apart * (i % 2);
     }
-    (places[0], places[1])
+    // SAFETY: 32 lanes of 2 bytes.
+    unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
 }
 
 /// The block of 256 numbers that begins at `at`.

@@ -202,7 +202,7 @@ impl Stored for Other<'_> {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
-fn round(low: __m512, high: __m512) -> __m512i {
+pub(super) fn round(low: __m512, high: __m512) -> __m512i {
     // SAFETY: registers of the same size hold the same bits.
     unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
 }
