@@ -156,7 +156,15 @@ test("a model that refuses gives no verdict, and why", async () => {
 test("a model that hangs is stopped at once, and the evaluation goes on with it later", async () => {
   let questions = 0;
   endpoint.answer = () => ((questions += 1) === 1 ? "tie" : null);
+  // The reply that it began comes after the news that it judges.
+  const start_evaluation = "**/start_evaluation";
+  await page.route(start_evaluation, async (route) => {
+    const response = await route.fetch();
+    await until(() => questions === 2, "the second question");
+    await route.fulfill({ response });
+  });
   const evaluation = await byModel(3);
+  await page.unroute(start_evaluation);
   await until(() => questions === 2, "the second question");
   await page.getByText("judge", { exact: true }).first().waitFor();
   const start = performance.now();

@@ -24,12 +24,16 @@ class Jobs {
     return this.#byId.get(id) ?? null;
   }
 
-  /** Takes over what the back end says of a job. The reply that it began may come after the news that it ended. */
+  /** Takes over news of a job. */
   update(job: Job): void {
     const before = this.#byId.get(job.job)?.state;
-    if (job.state === "running" && before !== undefined && before !== "running") return;
     this.#byId = new Map(this.#byId).set(job.job, job);
     if (before === "running" && job.state !== "running") announcer.say(`${job.title}: ${job.state}.`);
+  }
+
+  /** Takes over a reply that a job began. It is as old as the question: news of the job, where there are any, are newer. */
+  began(job: Job): void {
+    if (!this.#byId.has(job.job)) this.update(job);
   }
 
   dismiss(id: number): void {
@@ -41,13 +45,13 @@ class Jobs {
   async load(): Promise<void> {
     const before = this.#byId;
     const jobs = await client.call("jobs", {});
-    // What ended while the list was on its way is not in it.
-    const ended = [...this.#byId].filter(([id, job]) => job.state !== "running" && before.get(id) !== job);
-    this.#byId = new Map([...jobs.map((job): [number, Job] => [job.job, job]), ...ended]);
+    // News that came while the list was on its way are newer.
+    const news = [...this.#byId].filter(([id, job]) => before.get(id) !== job);
+    this.#byId = new Map([...jobs.map((job): [number, Job] => [job.job, job]), ...news]);
   }
 
   async cancel(id: number): Promise<void> {
-    this.update(await client.call("cancel_job", { job: id }));
+    await client.call("cancel_job", { job: id });
   }
 }
 

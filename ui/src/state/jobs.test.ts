@@ -13,11 +13,18 @@ afterEach(() => jobs.all.forEach((each) => jobs.dismiss(each.job)));
 
 it("a job that has ended stays ended, when the reply that it began comes after the news", () => {
   jobs.update(job(1, "failed"));
-  jobs.update(job(1, "running"));
+  jobs.began(job(1, "running"));
   expect(states()).toEqual([[1, "failed"]]);
   jobs.update(job(2, "running"));
   jobs.update(job(2, "done"));
   expect(states()).toEqual([[1, "failed"], [2, "done"]]);
+});
+
+it("a job keeps the stage that news told, when the reply that it began comes after them", () => {
+  jobs.update({ ...job(1, "running"), stage: "judge", done: 1, total: 3 });
+  jobs.began(job(1, "running"));
+  jobs.began(job(2, "running"));
+  expect(jobs.all.map((each) => [each.job, each.stage, each.done])).toEqual([[1, "judge", 1], [2, "", 0]]);
 });
 
 it("a list that was on its way takes back nothing that ended meanwhile, and all that was before", async () => {
