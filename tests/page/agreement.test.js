@@ -83,6 +83,7 @@ test("a second pass asks a share of the items again and tells how steady the ann
   await dialog.getByLabel("Share of your items, in percent").fill("50");
   await dialog.getByRole("button", { name: "Start the second pass" }).click();
   const state = () => machine.call("label_state", { project: folder, annotator: "Ada", ahead: 1 });
+  await dialog.waitFor({ state: "hidden" });
   // As before on four items; on one the other way.
   for (let done = 0; done < 5; done += 1) {
     await page.getByText("Second pass", { exact: true }).first().waitFor();

@@ -23,8 +23,39 @@ export async function open(browser, machine, options = {}) {
   page.on("pageerror", (error) => page.complaints.push(String(error)));
   // What was refused, in the program's words: a console says only that something was.
   page.on("response", async (reply) => reply.status() >= 400 && page.complaints.push(`${reply.url()}: ${await reply.text().catch(() => "")}`));
+  await slowed(context);
   await page.goto(machine.url);
   return page;
+}
+
+/**
+ * With TIEBREAK_PAGE_DELAY, holds back every question, every reply and all news for some time up to so many milliseconds:
+ * what the page or a test takes for granted on a quick machine then shows.
+ */
+async function slowed(context) {
+  const longest = Number(process.env.TIEBREAK_PAGE_DELAY ?? 0);
+  if (longest > 0) await context.addInitScript(holdBack, longest);
+}
+
+/** Runs in the page. */
+function holdBack(longest) {
+  const wait = () => new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
+  const fetched = window.fetch;
+  window.fetch = async (address, init) => {
+    await wait();
+    const reply = await fetched(address, init);
+    await wait();
+    return reply.headers.get("Content-Type") === "text/event-stream" ? new Response(reply.body.pipeThrough(late()), reply) : reply;
+  };
+  // News are late, but stay in their order.
+  const late = () => {
+    let last = Promise.resolve();
+    const transform = (chunk, controller) => {
+      const due = wait();
+      last = last.then(() => due).then(() => controller.enqueue(chunk));
+    };
+    return new TransformStream({ transform, flush: () => last });
+  };
 }
 
 /** Goes to a screen by its keys: `g`, then a letter. */

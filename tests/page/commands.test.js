@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { launch, open } from "./browser.js";
 import { Machine } from "./program.js";
 import { candidates, pairs } from "./rows.js";
@@ -48,7 +49,10 @@ async function listed() {
 
 /** Runs every command of the screen, and fails where the palette lists one that is not among them. */
 async function all(commands) {
-  assert.deepEqual((await listed()).toSorted(), Object.keys(commands).toSorted());
+  const expected = Object.keys(commands).toSorted();
+  const shown = async () => (await listed()).toSorted();
+  // A screen lists its commands once it knows what it shows.
+  await until(async () => isDeepStrictEqual(await shown(), expected), "the commands", 10).catch(async () => assert.deepEqual(await shown(), expected));
   for (const [title, does] of Object.entries(commands)) {
     await command(title);
     await does();

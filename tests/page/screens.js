@@ -247,8 +247,9 @@ async function hashed(page, hash) {
   }), hash);
 }
 
-/** Nothing has changed on the page for a moment, or it changes all the time. */
+/** A screen is there, and nothing has changed on it for a moment, or it changes all the time. */
 async function quiet(page) {
+  await page.locator("h1").first().waitFor({ state: "attached" });
   await page.evaluate(() => new Promise((resolve) => {
     const [CALM, LONGEST] = [300, 2500];
     let timer = setTimeout(resolve, CALM);

@@ -1,26 +1,27 @@
-import { untrack } from "svelte";
+import { onDestroy, untrack } from "svelte";
 
 /** Something the user can ask for, found in the palette and, where it has keys, by pressing them. */
 export type Command = { id: string; title: string; keys?: string; run: () => void };
 
 class Commands {
-  // Not state itself: what ends an effect would read it as it was before others of the same moment have added theirs.
-  #groups: Command[][] = [];
+  // By place, in the order they were first offered. Not state itself: what ends a component would read it as it was before
+  // others of the same moment have added theirs.
+  readonly #offered = new Map<object, Command[]>();
   #changes = $state(0);
 
   get all(): Command[] {
     void this.#changes;
-    return this.#groups.flat();
+    return [...this.#offered.values()].flat();
   }
 
-  /** Adds commands; the function returned takes them away again. */
-  register(group: Command[]): () => void {
-    this.#put([...this.#groups, group]);
-    return () => this.#put(this.#groups.filter((other) => other !== group));
+  /** Offers commands in a place, instead of those that were offered there. */
+  put(place: object, group: Command[]): void {
+    this.#offered.set(place, group);
+    this.#changes += 1;
   }
 
-  #put(groups: Command[][]) {
-    this.#groups = groups;
+  remove(place: object): void {
+    this.#offered.delete(place);
     this.#changes += 1;
   }
 }
@@ -28,15 +29,17 @@ class Commands {
 export const commands = new Commands();
 
 /**
- * For a component: offers the commands for as long as it is shown, again whenever what `list` reads changes.
- * Call it in the component's script.
+ * For a component: offers the commands for as long as it is shown, again in the same place whenever what `list` reads
+ * changes. Call it in the component's script.
  */
 export function offer(list: () => Command[]): void {
+  const place = {};
   $effect(() => {
     const group = list();
-    // Registering reads the registry: this effect must not depend on it.
-    return untrack(() => commands.register(group));
+    // Counting the changes reads them: this effect must not depend on it.
+    untrack(() => commands.put(place, group));
   });
+  onDestroy(() => commands.remove(place));
 }
 
 /** The commands whose titles hold all words of `text`: the one that is named so first, then those that begin with it. */

@@ -175,7 +175,11 @@ mod tests {
     fn pairs_known_by_heart_at_once_are_seen_and_a_lucky_batch_is_not() {
         let log = RunLog::known_by_heart();
         assert_eq!(log.codes(), ["memorised"]);
-        assert!(log.findings()[0].sentence.contains("From step 1 of 100"), "{}", log.findings()[0].sentence);
+        let sentence = |log: &RunLog| log.findings()[0].sentence.clone();
+        assert!(sentence(&log).contains("From step 1 of 100"), "{}", sentence(&log));
+        assert!(sentence(&log).contains("The held-out pairs stand at 90 %: "), "{}", sentence(&log));
+        let at_first = RunLog { steps: 20, ..RunLog::known_by_heart() };
+        assert!(sentence(&at_first).contains("have not been looked at yet"), "{}", sentence(&at_first));
         let lucky = RunLog { accuracy: |at| if at < 0.03 { 1.0 } else { 0.8 }, ..RunLog::known_by_heart() };
         assert!(lucky.codes().is_empty(), "{:?}", lucky.codes());
         let in_the_end = RunLog { accuracy: |at| if at < 0.5 { 0.7 } else { 1.0 }, ..RunLog::known_by_heart() };
