@@ -10,16 +10,20 @@ use crate::ops::{SharedMut, cpu_slice, softcap, wide};
 use candle_core::{Result, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// Query rows whose scores are held at once, those of all heads that share a key head counted.
 const TILE: usize = 128;
 /// Fewer rows of a head are not worth a product.
 const LEAST: usize = 16;
+/// Columns of a tile that the backward takes at once: two blocks of scores lie in the second cache.
+const BLOCK: usize = 256;
 
-/// Rows of each head in a tile.
-fn rows_per_tile(group: usize) -> usize {
-    (TILE / group).max(LEAST)
+/// The tiles of so many rows, with `group` heads that share a key head: the first row and the number of rows of each.
+fn tiles(rows: usize, group: usize) -> impl Iterator<Item = (usize, usize)> {
+    let most = (TILE / group).max(LEAST);
+    (0..rows).step_by(most).map(move |first| (first, most.min(rows - first)))
 }
 
 /// A tile's rows of the heads that share a key head, one head after another: `[group · rows, dim]`.
@@ -114,7 +118,9 @@ struct Tile {
     out: Vec<f32>,
     d_out: Vec<f32>,
     scores: Vec<f32>,
-    d_scores: Vec<f32>,
+    lse: Vec<f32>,
+    /// The product of each row of `out` with its gradient.
+    delta: Vec<f32>,
 }
 
 /// The keys and values that one task's queries see: rows `prefix`, then rows `own`. A key's column is its position in
@@ -195,11 +201,69 @@ impl Context<'_> {
         }
     }
 
-    /// What the query at `position` sees, counted from the first of `columns`.
+    /// What the query at `position` sees of `columns`, counted from the first of them.
     fn seen(&self, position: usize, columns: &Range<usize>) -> Range<usize> {
         let seen = self.how.seen(position);
-        seen.start - columns.start..seen.end - columns.start
+        let within = |column: usize| column.clamp(columns.start, columns.end) - columns.start;
+        within(seen.start)..within(seen.end)
     }
+
+    /// The gradients that pass through a tile's scores against a block of columns: that of the queries into `dq`, those of
+    /// the block's keys and values added to theirs.
+    fn backward(
+        &self,
+        tile: &Tile,
+        position: impl Fn(usize) -> usize,
+        block: Range<usize>,
+        dq: &mut [f32],
+        [dk_cells, dv_cells]: [SharedMut; 2],
+    ) {
+        let (columns, dim, stride) = (block.len(), self.how.dim, self.how.key_value * self.how.dim);
+        let rows = tile.q.len() / dim;
+        let [q, d_out] = [&tile.q, &tile.d_out].map(|data| View::read(data, 0, rows, dim, dim));
+        SCORES.with_borrow_mut(|[p, ds]| {
+            let (p, ds) = (room(p, rows * columns), room(ds, rows * columns));
+            self.scores(q, &block, p);
+            for ((part, _), v) in self.split(&block).into_iter().zip(self.parts(self.v, &block)) {
+                product(View::tile(ds, part.start, rows, part.len(), columns), d_out, v.t(), 1.0, false);
+            }
+            for (i, (p, ds)) in p.chunks_exact_mut(columns).zip(ds.chunks_exact_mut(columns)).enumerate() {
+                let seen = self.seen(position(i), &block);
+                let (p, ds) = (keep(p, seen.clone()), keep(ds, seen));
+                match self.how.softcap {
+                    None => through_softmax(p, ds, tile.lse[i], tile.delta[i]),
+                    Some(cap) => through_capped_softmax(p, ds, tile.lse[i], tile.delta[i], cap as f32),
+                }
+            }
+            let scale = self.how.scale as f32;
+            let mut add = false;
+            for ((part, start), k) in self.split(&block).into_iter().zip(self.parts(self.k, &block)) {
+                if part.is_empty() {
+                    continue;
+                }
+                let ds = View::tile(ds, part.start, rows, part.len(), columns);
+                let p = View::tile(p, part.start, rows, part.len(), columns);
+                let into = |cells| View::write(cells, start * stride + self.head * dim, part.len(), dim, stride);
+                product(View::tile(dq, 0, rows, dim, dim), ds, k, scale, add);
+                add = true;
+                product(into(dk_cells), ds.t(), q, scale, true);
+                product(into(dv_cells), p.t(), d_out, 1.0, true);
+            }
+        });
+    }
+}
+
+thread_local! {
+    /// Where a thread holds the scores of a block and their gradients: kept, so that they are in its cache.
+    static SCORES: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+}
+
+/// Room for so many numbers, whatever they are.
+fn room(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    if buffer.len() < count {
+        buffer.resize(count, 0.0);
+    }
+    &mut buffer[..count]
 }
 
 /// Clears what is outside `seen`, and returns what is inside.
@@ -239,32 +303,30 @@ pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: At
     let mut out = vec![0f32; rows * wide];
     let mut lse = vec![0f32; rows * how.query];
     let (out_cells, lse_cells) = (SharedMut(out.as_mut_ptr()), SharedMut(lse.as_mut_ptr()));
-    let tasks = batch.segments().len() * how.key_value;
-    (0..tasks).into_par_iter().for_each_init(Tile::default, |tile, task| {
-        let segment = &batch.segments()[task / how.key_value];
-        let head = task % how.key_value;
+    let segments = batch.segments().iter();
+    let all = segments.flat_map(|segment| tiles(segment.rows.len(), group).map(move |tile| (segment, tile)));
+    let tasks: Vec<_> =
+        all.flat_map(|(segment, tile)| (0..how.key_value).map(move |head| (segment, tile, head))).collect();
+    tasks.into_par_iter().for_each_init(Tile::default, |tile, (segment, (first, count), head)| {
         let (prefix, own) = (segment.prefix.clone(), segment.rows.clone());
         let context = Context { k: ks, v: vs, prefix, own, head, how };
         let before = segment.prefix.len();
-        for first in (0..segment.rows.len()).step_by(rows_per_tile(group)) {
-            let count = rows_per_tile(group).min(segment.rows.len() - first);
-            let place = (segment.rows.start + first, count);
-            stack(qs, place, head, how, &mut tile.q);
-            tile.out.resize(tile.q.len(), 0.0);
-            context.attend(
-                View::read(&tile.q, 0, group * count, dim, dim),
-                View::tile(&mut tile.out, 0, group * count, dim, dim),
-                before + first..before + first + count,
-                |i| before + first + i % count,
-                &mut tile.scores,
-                |i, value| {
-                    let cell = (place.0 + i % count) * how.query + head * group + i / count;
-                    // SAFETY: the cell lies in `lse` (`[rows, query heads]`) and belongs to this (row, head) alone.
-                    unsafe { lse_cells.pointer().add(cell).write(value) };
-                },
-            );
-            unstack(&tile.out, place, head, how, out_cells);
-        }
+        let place = (segment.rows.start + first, count);
+        stack(qs, place, head, how, &mut tile.q);
+        tile.out.resize(tile.q.len(), 0.0);
+        context.attend(
+            View::read(&tile.q, 0, group * count, dim, dim),
+            View::tile(&mut tile.out, 0, group * count, dim, dim),
+            before + first..before + first + count,
+            |i| before + first + i % count,
+            &mut tile.scores,
+            |i, value| {
+                let cell = (place.0 + i % count) * how.query + head * group + i / count;
+                // SAFETY: the cell lies in `lse` (`[rows, query heads]`) and belongs to this (row, head) alone.
+                unsafe { lse_cells.pointer().add(cell).write(value) };
+            },
+        );
+        unstack(&tile.out, place, head, how, out_cells);
     });
     Ok((Tensor::from_vec(out, (rows, wide), q.device())?, Tensor::from_vec(lse, (rows, how.query), q.device())?))
 }
@@ -290,55 +352,36 @@ pub(super) fn backward(
     let [dq_cells, dk_cells, dv_cells] = cells;
     let tasks = batch.groups().len() * how.key_value;
     // A task owns a whole group, since the gradient of a shared prompt's keys gathers from all segments that see it.
-    (0..tasks).into_par_iter().for_each_init(Tile::default, |tile, task| {
+    (0..tasks).into_par_iter().for_each_init(Default::default, |(tile, dq): &mut (Tile, Vec<f32>), task| {
         let head = task % how.key_value;
         for segment in &batch.segments()[batch.groups()[task / how.key_value].clone()] {
             let (prefix, own) = (segment.prefix.clone(), segment.rows.clone());
             let context = Context { k: ks, v: vs, prefix, own, head, how };
             let before = segment.prefix.len();
-            for first in (0..segment.rows.len()).step_by(rows_per_tile(group)) {
-                let count = rows_per_tile(group).min(segment.rows.len() - first);
+            for (first, count) in tiles(segment.rows.len(), group) {
                 let (place, all) = ((segment.rows.start + first, count), group * count);
                 let columns = context.columns(before + first..before + first + count);
-                let keys = columns.len();
                 stack(qs, place, head, how, &mut tile.q);
                 stack(d_outs, place, head, how, &mut tile.d_out);
                 stack(outs, place, head, how, &mut tile.out);
-                let [q, d_out] = [&tile.q, &tile.d_out].map(|data| View::read(data, 0, all, dim, dim));
-                let (p, ds) = (&mut tile.scores, &mut tile.d_scores);
-                p.resize(all * keys, 0.0);
-                ds.resize(all * keys, 0.0);
-                context.scores(q, &columns, p);
-                for ((part, _), v) in context.split(&columns).into_iter().zip(context.parts(vs, &columns)) {
-                    product(View::tile(ds, part.start, all, part.len(), keys), d_out, v.t(), 1.0, false);
+                tile.lse.clear();
+                tile.lse.extend((0..all).map(|i| lses[(place.0 + i % count) * how.query + head * group + i / count]));
+                let rows = tile.out.chunks_exact(dim).zip(tile.d_out.chunks_exact(dim));
+                tile.delta.clear();
+                tile.delta.extend(rows.map(|(out, d_out)| wide::dot(d_out, out)));
+                // Other cores may take blocks: there are no more tasks than pairs and key heads. Each block's part of the
+                // queries' gradient is kept, so that the sum has one order whoever is first.
+                let blocks: Vec<_> =
+                    (columns.clone().step_by(BLOCK)).map(|start| start..(start + BLOCK).min(columns.end)).collect();
+                let dq = room(dq, blocks.len() * all * dim);
+                dq.par_chunks_mut(all * dim).zip(blocks).with_max_len(1).for_each(|(dq, block)| {
+                    context.backward(tile, |i| before + first + i % count, block, dq, [dk_cells, dv_cells]);
+                });
+                let (dq, others) = dq.split_at_mut(all * dim);
+                for other in others.chunks_exact(all * dim) {
+                    dq.iter_mut().zip(other).for_each(|(dq, other)| *dq += other);
                 }
-                for (i, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
-                    let seen = context.seen(before + first + i % count, &columns);
-                    let lse = lses[(place.0 + i % count) * how.query + head * group + i / count];
-                    let delta = wide::dot(&tile.d_out[i * dim..][..dim], &tile.out[i * dim..][..dim]);
-                    let (p, ds) = (keep(p, seen.clone()), keep(ds, seen));
-                    match how.softcap {
-                        None => through_softmax(p, ds, lse, delta),
-                        Some(cap) => through_capped_softmax(p, ds, lse, delta, cap as f32),
-                    }
-                }
-                let scale = how.scale as f32;
-                // What was put out is not needed any more.
-                let dq = View::tile(&mut tile.out, 0, all, dim, dim);
-                let mut add = false;
-                for ((part, start), k) in context.split(&columns).into_iter().zip(context.parts(ks, &columns)) {
-                    if part.is_empty() {
-                        continue;
-                    }
-                    let ds = View::tile(ds, part.start, all, part.len(), keys);
-                    let p = View::tile(p, part.start, all, part.len(), keys);
-                    let into = |cells| View::write(cells, start * narrow + head * dim, part.len(), dim, narrow);
-                    product(dq, ds, k, scale, add);
-                    add = true;
-                    product(into(dk_cells), ds.t(), q, scale, true);
-                    product(into(dv_cells), p.t(), d_out, 1.0, true);
-                }
-                unstack(&tile.out, place, head, how, dq_cells);
+                unstack(dq, place, head, how, dq_cells);
             }
         }
     });

@@ -88,7 +88,7 @@ mod tests {
     use super::super::checks::{difference, f32, finite_difference, random};
     use super::*;
 
-    /// A lone sequence, a pair with a shared prompt, a pair without a prompt, and rows beyond one tile.
+    /// A lone sequence, a pair with a shared prompt, a pair without a prompt, and rows and columns beyond one tile.
     fn batch(long: bool) -> Batch {
         let ids = |n: usize| vec![0u32; n];
         let mut batch = Batch::new();
@@ -96,7 +96,7 @@ mod tests {
         batch.push_pair(&ids(4), &ids(3), &ids(1));
         batch.push_pair(&[], &ids(2), &ids(2));
         if long {
-            batch.push_pair(&ids(70), &ids(131), &ids(65));
+            batch.push_pair(&ids(70), &ids(331), &ids(65));
         }
         batch
     }
@@ -163,6 +163,7 @@ mod tests {
             (capped(Attention::plain(4, 2, 6), 64), true),
             (capped(Attention::plain(2, 1, 5), 100), true),
             (Attention { window: Some(70), ..Attention::plain(3, 3, 8) }, true),
+            (Attention { window: Some(290), ..Attention::plain(2, 2, 8) }, true),
             (Attention { softcap: Some(0.5), ..Attention::plain(3, 1, 7) }, true),
         ] {
             let batch = batch(long);
@@ -180,6 +181,29 @@ mod tests {
             assert!(difference(&dq32, &dq) < 2e-5, "{how:?}");
             assert!(difference(&dk32, &dk) < 2e-5, "{how:?}");
             assert!(difference(&dv32, &dv) < 2e-5, "{how:?}");
+        }
+    }
+
+    #[test]
+    fn the_numbers_do_not_depend_on_how_many_cores_compute() {
+        let how = capped(Attention::plain(6, 2, 8), 300);
+        let batch = batch(true);
+        let [q, k, v, d_out] = inputs(&batch, how).map(|t| f32(&t));
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let (out, lse) = forward(&q, &k, &v, &batch, how).unwrap();
+                let saved = Saved { q: &q, k: &k, v: &v, out: &out, lse: &lse };
+                let (dq, dk, dv) = backward(&d_out, saved, &batch, how).unwrap();
+                let bits = |t: Tensor| {
+                    t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                };
+                [out.clone(), lse.clone(), dq, dk, dv].map(bits)
+            })
+        };
+        let alone = on(1);
+        for threads in [2, 7] {
+            assert!(on(threads) == alone, "{threads} threads");
         }
     }
 
