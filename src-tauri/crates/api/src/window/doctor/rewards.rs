@@ -178,7 +178,9 @@ mod tests {
         let sentence = |log: &RunLog| log.findings()[0].sentence.clone();
         assert!(sentence(&log).contains("From step 1 of 100"), "{}", sentence(&log));
         assert!(sentence(&log).contains("The held-out pairs stand at 90 %: "), "{}", sentence(&log));
-        let at_first = RunLog { steps: 20, ..RunLog::known_by_heart() };
+        let mut at_first = RunLog { steps: 20, ..RunLog::known_by_heart() };
+        assert!(sentence(&at_first).contains("There are no held-out pairs"), "{}", sentence(&at_first));
+        at_first.config.data.eval = Some("held_out.jsonl".into());
         assert!(sentence(&at_first).contains("have not been looked at yet"), "{}", sentence(&at_first));
         let lucky = RunLog { accuracy: |at| if at < 0.03 { 1.0 } else { 0.8 }, ..RunLog::known_by_heart() };
         assert!(lucky.codes().is_empty(), "{:?}", lucky.codes());
