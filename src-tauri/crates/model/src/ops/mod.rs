@@ -77,6 +77,14 @@ fn rows_per_piece(width: usize) -> usize {
     (16 * 1024 / width.max(1)).max(1)
 }
 
+/// Room for so many numbers, whatever stands there.
+fn room<T: Copy + Default>(buffer: &mut Vec<T>, count: usize) -> &mut [T] {
+    if buffer.len() < count {
+        buffer.resize(count, T::default());
+    }
+    &mut buffer[..count]
+}
+
 /// A buffer that several tasks write to, each in a part of its own.
 #[derive(Clone, Copy)]
 struct SharedMut(*mut f32);

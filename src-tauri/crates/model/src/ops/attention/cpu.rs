@@ -1,4 +1,5 @@
-//! Attention for f32 on the CPU: small matrix products straight on the strided head views, one task per key head.
+//! Attention for f32 on the CPU: small matrix products straight on the strided head views. Forward, each tile of a key head
+//! is a task; backward, each pair's key head, of which other cores may take blocks of keys.
 #![allow(unsafe_code)]
 
 use super::{Attention, Saved};
@@ -6,7 +7,7 @@ use crate::batch::Batch;
 use crate::ops::product::Numbers;
 use crate::ops::product::few::{self, Rows};
 use crate::ops::wide::{exp, wide};
-use crate::ops::{SharedMut, cpu_slice, softcap, wide};
+use crate::ops::{SharedMut, cpu_slice, room, softcap, wide};
 use candle_core::{Result, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -182,7 +183,7 @@ impl Context<'_> {
         mut lse: impl FnMut(usize, f32),
     ) {
         let columns = self.columns(positions);
-        tile.resize(q.rows * columns.len(), 0.0);
+        let tile = room(tile, q.rows * columns.len());
         self.scores(q, &columns, tile);
         for (i, row) in tile.chunks_exact_mut(columns.len()).enumerate() {
             let seen = self.seen(position(i), &columns);
@@ -256,14 +257,6 @@ impl Context<'_> {
 thread_local! {
     /// Where a thread holds the scores of a block and their gradients: kept, so that they are in its cache.
     static SCORES: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
-}
-
-/// Room for so many numbers, whatever they are.
-fn room(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
-    if buffer.len() < count {
-        buffer.resize(count, 0.0);
-    }
-    &mut buffer[..count]
 }
 
 /// Clears what is outside `seen`, and returns what is inside.

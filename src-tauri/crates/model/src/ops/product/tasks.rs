@@ -1,6 +1,7 @@
 //! Products cut into tasks for the cores.
 
 use super::{Direction, Left, Output, Sum, Term, avx512};
+use crate::ops::room;
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -137,11 +138,8 @@ impl Task<'_, '_> {
         let here = self.columns.clone();
         let panels = here.len().div_ceil(avx512::PANEL);
         let numbers = |part: &Range<usize>| part.len().div_ceil(2) * avx512::PANEL;
-        let room = parts.iter().map(|(_, part)| panels * numbers(part)).sum();
-        if buffer.len() < room {
-            buffer.resize(room, 0);
-        }
-        let mut rest = &mut buffer[..room];
+        let needed = parts.iter().map(|(_, part)| panels * numbers(part)).sum();
+        let mut rest = room(buffer, needed);
         let mut laid = Vec::with_capacity(parts.len());
         for (Term { w, shape, .. }, part) in parts {
             let (to, after) = std::mem::take(&mut rest).split_at_mut(panels * numbers(part));
