@@ -256,7 +256,7 @@ fn a_majority_makes_a_pair_and_nothing_else_does() {
     }
     let pairs = project.training_pairs().unwrap();
     let found: BTreeMap<i64, (String, PairSource)> =
-        pairs.iter().map(|pair| (pair.id, (pair.pair.chosen.last_text().to_owned(), pair.source))).collect();
+        pairs.iter().map(|pair| (pair.id, (pair.pair.chosen.last_text(), pair.source))).collect();
     let labelled = |text: &str| (text.to_owned(), PairSource::Labelled);
     let expected = BTreeMap::from([(-1, labelled("first 0")), (-2, labelled("second 1")), (-5, labelled("first 4"))]);
     assert_eq!(found, expected, "no majority on item 3, a tie on item 4");
@@ -275,7 +275,7 @@ fn labelled_pairs_are_listed_edited_and_removed() {
     let page = project.page(&query).unwrap();
     assert_eq!((page.total, page.rows[0].id, page.rows[0].source), (1, -item, PairSource::Labelled));
     let view = project.edit_pair(-item, "Ada", "p0".into(), "second, better".into(), "first 0".into()).unwrap();
-    assert_eq!((view.chosen.last_text(), view.source), ("second, better", PairSource::Labelled));
+    assert_eq!((view.chosen.last_text(), view.source), ("second, better".to_owned(), PairSource::Labelled));
     let what: Vec<&str> = view.history.iter().map(|change| change.what.as_str()).collect();
     assert_eq!(
         what,
@@ -304,7 +304,7 @@ fn an_edited_answer_is_shown_in_its_place_and_the_old_one_is_kept() {
     project.judge(&judging("Ben", &ben, Verdict::Left)).unwrap();
     project.judge(&judging("Ada", &after, Verdict::RightMuch)).unwrap();
     let rows = project.judgements().unwrap();
-    let texts = |at: usize| [rows[at].first.last_text().to_owned(), rows[at].second.last_text().to_owned()];
+    let texts = |at: usize| [rows[at].first.last_text(), rows[at].second.last_text().to_owned()];
     assert!(!texts(0).contains(&"mended".to_owned()) && texts(1).contains(&"mended".to_owned()));
     let missing = project.edit_answer("Cleo", before.item, before.showing, Side::Left, "no");
     assert!(matches!(missing, Err(Error::NoShowing { .. })));
@@ -355,7 +355,7 @@ fn a_pair_labelled_again_follows_its_annotators() {
     prefer(&mut project, "Ada", None);
     let chosen = |project: &Project| -> Vec<(String, PairSource)> {
         let pairs = project.training_pairs().unwrap().into_iter();
-        pairs.map(|pair| (pair.pair.chosen.last_text().to_owned(), pair.source)).collect()
+        pairs.map(|pair| (pair.pair.chosen.last_text(), pair.source)).collect()
     };
     let expected = |first: &str, source: PairSource| {
         let imported = |text: &str| (text.to_owned(), PairSource::Imported);

@@ -37,7 +37,7 @@ fn an_edit_is_a_row_of_its_own_and_what_was_is_kept() {
     ];
     assert_eq!(history, expected);
     let texts = |at: usize| -> Vec<(&str, String, String)> {
-        let text = |content: &Content| content.last_text().to_owned();
+        let text = |content: &Content| content.last_text();
         view.history[at].texts.iter().map(|t| (t.part.as_str(), text(&t.before), text(&t.after))).collect()
     };
     let both = |part, before: &str, after: &str| (part, before.to_owned(), after.to_owned());
@@ -49,7 +49,7 @@ fn an_edit_is_a_row_of_its_own_and_what_was_is_kept() {
     let came_in = project.pairs().nth(1).unwrap().unwrap().pair;
     assert_eq!((came_in.chosen, came_in.category.as_deref()), ("a2".into(), Some("c0")));
     let trained = project.training_pairs().unwrap();
-    assert_eq!((trained[1].pair.chosen.last_text(), trained[1].pair.category.as_deref()), ("better", Some("c0")));
+    assert_eq!((trained[1].pair.chosen.last_text(), trained[1].pair.category.as_deref()), ("better".to_owned(), Some("c0")));
     // What came in is known, whatever became of it.
     let again = read_pairs_from(&b"{\"prompt\": \"p2\", \"chosen\": \"a2\", \"rejected\": \"b2\"}"[..]).unwrap();
     assert_eq!(project.add_import(&again, "again").unwrap().duplicates, 1);
@@ -59,7 +59,7 @@ fn an_edit_is_a_row_of_its_own_and_what_was_is_kept() {
 fn an_edit_that_is_no_pair_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut project = project(folder.path(), 1);
-    let said = Content::Messages(vec![Message::new("assistant", "a")]);
+    let said = Content::from(vec![Message::new("assistant", "a")]);
     for (prompt, chosen) in [("".into(), "a".into()), (Content::from("p"), said)] {
         let error = project.edit_pair(1, "Ada", prompt, chosen, "b".into()).unwrap_err();
         assert!(matches!(error, Error::InvalidEdit { .. }), "{error}");

@@ -37,7 +37,7 @@ impl<'a> SamplePrompts<'a> {
         }
         let ids = prompts.iter().map(|prompt| chat::encode_prompt(tokenizer, prompt));
         let ids = ids.collect::<std::result::Result<_, _>>()?;
-        Ok(Self { tokenizer, texts: prompts.iter().map(|prompt| prompt.last_text().to_owned()).collect(), ids })
+        Ok(Self { tokenizer, texts: prompts.iter().map(|prompt| prompt.last_text()).collect(), ids })
     }
 
     /// Answers every prompt with the adapter as it is after `step`. Answers whether to go on: stopped half-way, no event

@@ -210,7 +210,7 @@ fn candidates_and_prompts() {
         json!({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "label": true}),
     ]);
     assert_eq!(mapping.kind, ImportKind::Prompts);
-    assert_eq!(rows[0].prompt(), &Content::Messages(vec![user("q")]), "what the assistant said is left out");
+    assert_eq!(rows[0].prompt(), &Content::from(vec![user("q")]), "what the assistant said is left out");
     let (_, rows) = guessed(&[json!("only a prompt"), json!("and another")]);
     assert_eq!(rows[1].prompt(), &"and another".into());
 }
