@@ -57,7 +57,7 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
     }
     for text in &request.texts {
         let prompt = if opened.tokenizer.has_template() {
-            Content::Messages(vec![Message::new("user", text.as_str())])
+            Content::from(vec![Message::new("user", text.as_str())])
         } else {
             Content::Text(text.clone())
         };

@@ -54,7 +54,7 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
     let (mut tokens, mut broken_boundary) = (None, None);
     if let Some(model) = &request.model {
         let tokenizer = Tokenizer::open(&find_model(model, context)?)?;
-        let set = data::encode(&request.pairs, &pairs, refused.len(), &tokenizer, &request.limits, &mut |_| Ok(true))?;
+        let set = data::encode(&request.pairs, &pairs, refused.len(), &tokenizer, &request.limits, data::Identical::Keep, &mut |_| Ok(true))?;
         let set = set.ok_or_else(Error::cancelled)?;
         (tokens, broken_boundary) = (Some(set.counts), set.broken_boundary);
     }

@@ -9,7 +9,7 @@ use prefs::jsonl;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
-use train::data::{self, Dataset};
+use train::data::{self, Dataset, Identical};
 
 /// Pairs whose log-probabilities are computed at once.
 const BATCH: usize = 8;
@@ -75,7 +75,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     let refused = reading.refused.len();
     let pairs = reading.into_pairs();
     let opened = open(&request.choice, context)?;
-    let set = data::encode(&request.pairs, &pairs, refused, &opened.tokenizer, &request.limits, &mut |_| Ok(true))?;
+    let set = data::encode(&request.pairs, &pairs, refused, &opened.tokenizer, &request.limits, Identical::Keep, &mut |_| Ok(true))?;
     let Some(Dataset { examples, counts, broken_boundary, .. }) = set else { return Err(Error::cancelled()) };
     if let Some(text) = broken_boundary {
         context.note(format!(
@@ -128,7 +128,7 @@ pub(crate) fn held_out(
     let pairs_read = jsonl::read_pairs(pairs)?;
     let refused = pairs_read.refused.len();
     let rows = pairs_read.into_pairs();
-    let set = data::encode(pairs, &rows, refused, &opened.tokenizer, limits, &mut |_| Ok(true))?;
+    let set = data::encode(pairs, &rows, refused, &opened.tokenizer, limits, Identical::LeaveOut, &mut |_| Ok(true))?;
     let Some(Dataset { examples, .. }) = set else { return Err(Error::cancelled()) };
     let start = Instant::now();
     let mut logps = Vec::with_capacity(examples.len());

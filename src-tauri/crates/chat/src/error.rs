@@ -74,6 +74,12 @@ pub enum Error {
     /// The chat template refused the conversation by `raise_exception`.
     #[error("the model's chat template refuses this conversation: {0}")]
     Refused(String),
+    /// A message holds something that the model cannot read.
+    #[error(
+        "a message holds a part of the type {0:?}, which this model does not read. Leave such rows out, or give their \
+         content as text"
+    )]
+    Part(String),
     /// There is nothing to render.
     #[error("a conversation needs at least one message")]
     NoMessages,

@@ -25,7 +25,7 @@ pub use error::Error;
 pub use gguf_tokenizer::gguf_tokenizer;
 pub use limits::{Kept, Limited, Limits, PairIds, Truncation, limit};
 pub use ollama::ollama_template;
-pub use pair::{Boundary, EncodedPair, encode_pair, encode_prompt};
+pub use pair::{Boundary, EncodedPair, encode_pair, encode_prompt, unread};
 pub use tokenizer::Tokenizer;
 pub use written::write_tokenizer;
 

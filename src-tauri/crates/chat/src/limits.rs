@@ -40,6 +40,13 @@ pub struct PairIds {
     pub rejected: Vec<u32>,
 }
 
+impl PairIds {
+    /// Whether both sequences are the same tokens, so that there is nothing to prefer.
+    pub fn are_identical(&self) -> bool {
+        self.chosen == self.rejected && self.chosen_prompt == self.rejected_prompt
+    }
+}
+
 /// A pair that can be trained on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {

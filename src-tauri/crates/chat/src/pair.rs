@@ -1,6 +1,8 @@
 //! A preference pair as token ids, as TRL 1.16 makes them (`DPOTrainer._prepare_dataset` in `dpo_trainer.py`).
 
-use prefs::{Content, Message, Pair};
+use std::collections::BTreeSet;
+
+use prefs::{Content, Conversation, Pair};
 
 use crate::{Error, Tokenizer};
 
@@ -40,9 +42,9 @@ pub enum Boundary {
 pub fn encode_pair(tokenizer: &Tokenizer, pair: &Pair) -> Result<EncodedPair, Error> {
     let (prompt, chosen, rejected) = match (&pair.prompt, &pair.chosen, &pair.rejected) {
         (Content::Messages(prompt), Content::Messages(chosen), Content::Messages(rejected)) => (
-            encode_messages(tokenizer, prompt, true)?,
-            encode_messages(tokenizer, &[prompt.as_slice(), chosen].concat(), false)?,
-            encode_messages(tokenizer, &[prompt.as_slice(), rejected].concat(), false)?,
+            encode_conversation(tokenizer, prompt, true)?,
+            encode_conversation(tokenizer, &answered(prompt, chosen), false)?,
+            encode_conversation(tokenizer, &answered(prompt, rejected), false)?,
         ),
         (Content::Text(prompt), Content::Text(chosen), Content::Text(rejected)) => {
             let eos = tokenizer.eos_token().ok_or(Error::NoEos)?;
@@ -74,13 +76,30 @@ pub fn encode_pair(tokenizer: &Tokenizer, pair: &Pair) -> Result<EncodedPair, Er
 /// As [`encode_pair`].
 pub fn encode_prompt(tokenizer: &Tokenizer, prompt: &Content) -> Result<Vec<u32>, Error> {
     match prompt {
-        Content::Messages(messages) => encode_messages(tokenizer, messages, true),
+        Content::Messages(conversation) => encode_conversation(tokenizer, conversation, true),
         Content::Text(text) => tokenizer.encode(text),
     }
 }
 
-fn encode_messages(tokenizer: &Tokenizer, messages: &[Message], generate: bool) -> Result<Vec<u32>, Error> {
-    tokenizer.encode_rendered(&tokenizer.render(messages, generate)?)
+fn encode_conversation(tokenizer: &Tokenizer, said: &Conversation, generate: bool) -> Result<Vec<u32>, Error> {
+    tokenizer.encode_rendered(&tokenizer.render_conversation(said, generate)?)
+}
+
+/// The names of what the pair gives the chat template and the template does not read, see [`Tokenizer::unread`].
+pub fn unread(tokenizer: &Tokenizer, pair: &Pair) -> BTreeSet<String> {
+    let (Content::Messages(prompt), Content::Messages(chosen), Content::Messages(rejected)) =
+        (&pair.prompt, &pair.chosen, &pair.rejected)
+    else {
+        return BTreeSet::new();
+    };
+    let mut names = tokenizer.unread(&answered(prompt, chosen));
+    names.extend(tokenizer.unread(&answered(prompt, rejected)));
+    names
+}
+
+/// The conversation of a prompt and its answer, with the prompt's tools and arguments of the template.
+fn answered(prompt: &Conversation, answer: &Conversation) -> Conversation {
+    Conversation { messages: [prompt.messages.as_slice(), &answer.messages].concat(), ..prompt.clone() }
 }
 
 /// Number of leading ids that two sequences have in common (TRL's `common_prefix_length`).

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use chrono::format::{Item, StrftimeItems};
 use chrono::{DateTime, Local};
 use minijinja::{AutoEscape, Environment, ErrorKind, Value, context};
-use prefs::Message;
+use prefs::{Conversation, Message, MessageContent, text_of_part};
 
 use crate::{Error, python};
 
@@ -62,22 +62,78 @@ impl ChatTemplate {
     /// Renders a conversation.
     pub(crate) fn render(
         &self,
-        messages: &[Message],
+        said: &Conversation,
         add_generation_prompt: bool,
         special_tokens: &BTreeMap<String, String>,
     ) -> Result<String, Error> {
-        if messages.is_empty() {
+        if said.messages.is_empty() {
             return Err(Error::NoMessages);
         }
+        if !said.messages.iter().any(has_parts) {
+            return self.fill_in(said, add_generation_prompt, special_tokens);
+        }
+        if let Some(kind) = said.messages.iter().find_map(medium) {
+            return Err(Error::Part(kind));
+        }
+        if self.reads_parts(special_tokens) {
+            return self.fill_in(said, add_generation_prompt, special_tokens);
+        }
+        // Such a template would print the list as Python prints it, or fail.
+        let messages = said.messages.iter().map(joined).collect::<Result<Vec<_>, _>>()?;
+        self.fill_in(&Conversation { messages, ..said.clone() }, add_generation_prompt, special_tokens)
+    }
+
+    fn fill_in(
+        &self,
+        said: &Conversation,
+        add_generation_prompt: bool,
+        special_tokens: &BTreeMap<String, String>,
+    ) -> Result<String, Error> {
         // TRL passes tools, and transformers documents, as None where there are none.
-        let ours = context! { messages, tools => (), documents => (), add_generation_prompt };
-        let all = context! { ..ours, ..Value::from_serialize(special_tokens) };
+        let tools = if said.tools.is_empty() { Value::from(()) } else { Value::from_serialize(&said.tools) };
+        let messages = Value::from_serialize(&said.messages);
+        let given = Value::from_serialize(&said.chat_template_kwargs);
+        let ours = context! { messages, add_generation_prompt };
+        let all = context! { ..ours, ..given, ..context! { tools, documents => () }, ..Value::from_serialize(special_tokens) };
         let template = self.environment.get_template(NAME).map_err(|error| Error::Template(explain(&error)))?;
         template.render(all).map_err(|error| match raised(&error) {
             Some(message) => Error::Refused(message),
             None => Error::Template(explain(&error)),
         })
     }
+
+    /// Whether the template takes the text out of a message's parts.
+    fn reads_parts(&self, special_tokens: &BTreeMap<String, String>) -> bool {
+        const TEXT: &str = "text of a part";
+        let part = serde_json::json!({ "type": "text", "text": TEXT });
+        let asked = Message { content: Some(MessageContent::Parts(vec![part])), ..Message::new("user", "") };
+        let rendered = self.fill_in(&vec![asked].into(), true, special_tokens);
+        rendered.is_ok_and(|text| {
+            text.split(TEXT).count() == 2 && !["'type'", "\"type\""].iter().any(|key| text.contains(key))
+        })
+    }
+}
+
+fn has_parts(message: &Message) -> bool {
+    matches!(message.content, Some(MessageContent::Parts(_)))
+}
+
+/// The kind of a part that is a picture, a sound or a file, which no model here reads.
+fn medium(message: &Message) -> Option<String> {
+    let Some(MessageContent::Parts(parts)) = &message.content else { return None };
+    let kind = |part: &serde_json::Value| part.get("type").and_then(serde_json::Value::as_str).map(str::to_owned);
+    let is_medium = |kind: &String| ["image", "audio", "video", "file"].iter().any(|medium| kind.contains(medium));
+    parts.iter().filter_map(kind).find(is_medium)
+}
+
+/// The message with its parts of text as one text.
+fn joined(message: &Message) -> Result<Message, Error> {
+    let Some(MessageContent::Parts(parts)) = &message.content else { return Ok(message.clone()) };
+    if let Some(other) = parts.iter().find(|part| text_of_part(part).is_none()) {
+        let kind = other.get("type").and_then(serde_json::Value::as_str).unwrap_or("unknown");
+        return Err(Error::Part(kind.to_owned()));
+    }
+    Ok(Message { content: Some(MessageContent::Text(message.text().into_owned())), ..message.clone() })
 }
 
 /// What went wrong, with the line of the template and the reasons beneath.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::SystemTime;
 
-use prefs::Message;
+use prefs::{Conversation, Message};
 
 use crate::Error;
 use crate::template::ChatTemplate;
@@ -141,18 +141,64 @@ impl Tokenizer {
         }
     }
 
-    /// Renders a conversation to text, with the beginning of an answer after it if `add_generation_prompt` is set and
-    /// the template knows of that.
+    /// Renders messages to text, with the beginning of an answer after them if `add_generation_prompt` is set and the
+    /// template knows of that.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::render_conversation`].
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, Error> {
+        self.render_conversation(&messages.to_vec().into(), add_generation_prompt)
+    }
+
+    /// As [`Tokenizer::render`], with the conversation's tools and arguments of the template. Parts of a message that are
+    /// all text are joined where the template knows no parts.
     ///
     /// # Errors
     /// When there is no template or no message, the template refuses the conversation, or it needs what is not
     /// supported.
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, Error> {
+    pub fn render_conversation(&self, said: &Conversation, add_generation_prompt: bool) -> Result<String, Error> {
         match &self.template {
-            Ok(Some(template)) => template.render(messages, add_generation_prompt, &self.special_tokens),
+            Ok(Some(template)) => template.render(said, add_generation_prompt, &self.special_tokens),
             Ok(None) => Err(Error::NoTemplate),
             Err(why) => Err(Error::Template(why.clone())),
         }
+    }
+
+    /// Of what a pair gives the chat template beyond roles and texts (fields of its messages, tools, arguments), the names
+    /// that this template does not read: what they say is not in the ids, as it is not with `transformers`.
+    pub fn unread(&self, said: &Conversation) -> BTreeSet<String> {
+        let mut unread = BTreeSet::new();
+        if said.is_plain() {
+            return unread;
+        }
+        // Some arguments are for the beginning of an answer alone.
+        let whole = [false, true].map(|generate| self.render_conversation(said, generate));
+        let mut try_without = |name: &str, without: Conversation| {
+            let same = |generate: bool| match (&whole[usize::from(generate)], self.render_conversation(&without, generate)) {
+                (Ok(with), Ok(without)) => *with == without,
+                // A template may insist on what is taken away here; then it reads it.
+                (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+                (Err(_), Err(_)) => true,
+            };
+            if same(false) && same(true) {
+                unread.insert(name.to_owned());
+            }
+        };
+        if !said.tools.is_empty() {
+            try_without("tools", Conversation { tools: Vec::new(), ..said.clone() });
+        }
+        for name in said.chat_template_kwargs.keys() {
+            let mut without = said.clone();
+            without.chat_template_kwargs.shift_remove(name);
+            try_without(&format!("chat_template_kwargs.{name}"), without);
+        }
+        let fields: BTreeSet<&String> = said.messages.iter().flat_map(|message| message.fields.keys()).collect();
+        for name in fields {
+            let mut without = said.clone();
+            without.messages.iter_mut().for_each(|message| drop(message.fields.shift_remove(name)));
+            try_without(name, without);
+        }
+        unread
     }
 
     /// The special token that the template writes right after an answer.

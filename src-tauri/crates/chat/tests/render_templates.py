@@ -2,8 +2,8 @@
 
     python render_templates.py FOLDER < conversations.json > rendered.json
 
-FOLDER holds *.jinja. Reads {"special_tokens": {...}, "conversations": [[messages, add_generation_prompt], ...]} and
-writes {template: [rendered text, or null where the template fails, ...]}. Needs transformers 5 and Jinja2.
+FOLDER holds *.jinja. Reads {"special_tokens": {...}, "conversations": [[conversation, add_generation_prompt], ...]}, where a
+conversation is a list of messages or an object with "messages", "tools" and "chat_template_kwargs", and writes {template: [rendered text, or null where the template fails, ...]}. Needs transformers 5 and Jinja2.
 """
 
 import json
@@ -15,13 +15,15 @@ from transformers.utils.chat_template_utils import render_jinja_template
 asked = json.load(sys.stdin)
 
 
-def render(template, messages, add_generation_prompt):
+def render(template, conversation, add_generation_prompt):
+    said = conversation if isinstance(conversation, dict) else {"messages": conversation}
     try:
         rendered, _ = render_jinja_template(
-            [messages],
+            [said["messages"]],
+            tools=said.get("tools"),
             chat_template=template,
             add_generation_prompt=add_generation_prompt,
-            **asked["special_tokens"],
+            **{**asked["special_tokens"], **said.get("chat_template_kwargs", {})},
         )
         return rendered[0]
     except Exception as error:

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use chat::Tokenizer;
-use prefs::Message;
-use serde_json::json;
+use prefs::{Conversation, Message};
+use serde_json::{Value, json};
 
 /// Templates that loop over the tools even where there are none: transformers fails at them, minijinja loops over
 /// nothing.
@@ -20,7 +20,39 @@ const NEED_TOOLS: [&str; 3] = [
     "NousResearch-Hermes-3-Llama-3.1-8B-tool_use.jinja",
 ];
 
-fn conversations() -> Vec<Vec<Message>> {
+/// Conversations with what data sets have beside roles and texts.
+fn with_more() -> Vec<Conversation> {
+    let call = |name: &str, arguments: Value| json!({ "type": "function", "function": { "name": name, "arguments": arguments } });
+    let weather = json!({ "type": "function", "function": {
+        "name": "weather", "description": "Weather of a place <now>",
+        "parameters": { "type": "object", "properties": { "place": { "type": "string" }, "days": { "type": "integer" } },
+                        "required": ["place"] } } });
+    let asked = json!({ "role": "user", "content": "Rain in Bergen?" });
+    let all = [
+        // A call as an answer: with text, with an empty one, with null, and without any.
+        json!({ "messages": [asked, { "role": "assistant", "content": "I look.", "tool_calls": [call("weather", json!({ "place": "Bergen", "days": 2 }))] }],
+                "tools": [weather] }),
+        json!({ "messages": [asked, { "role": "assistant", "content": "", "tool_calls": [call("weather", json!({ "place": "Bergen" }))] }],
+                "tools": [weather] }),
+        json!({ "messages": [asked, { "role": "assistant", "content": null, "tool_calls": [call("weather", json!({ "place": "Bergen" }))] }],
+                "tools": [weather] }),
+        json!([asked, { "role": "assistant", "tool_calls": [call("weather", json!({ "place": "Bergen" }))] }]),
+        // A call in the past, and what it gave.
+        json!({ "messages": [asked, { "role": "assistant", "content": "", "tool_calls": [call("weather", json!({ "place": "Bergen" }))] },
+                             { "role": "tool", "name": "weather", "content": "rain" }],
+                "tools": [weather] }),
+        json!({ "messages": [asked], "tools": [weather] }),
+        // Thoughts, as two families name them.
+        json!([asked, { "role": "assistant", "content": "Yes.", "reasoning_content": "It is Bergen." }]),
+        json!([asked, { "role": "assistant", "content": "Yes.", "thinking": "It is Bergen." }, { "role": "user", "content": "Sure?" }]),
+        json!({ "messages": [asked], "chat_template_kwargs": { "enable_thinking": false } }),
+        json!({ "messages": [asked, { "role": "assistant", "content": "Yes." }],
+                "chat_template_kwargs": { "enable_thinking": true, "bos_token": "<start>" } }),
+    ];
+    all.into_iter().map(|case| serde_json::from_value(case).unwrap()).collect()
+}
+
+fn conversations() -> Vec<Conversation> {
     let all: &[&[(&str, &str)]] = &[
         &[("user", "Hello")],
         &[("user", "Hello"), ("assistant", "Hi there. ")],
@@ -36,7 +68,9 @@ fn conversations() -> Vec<Vec<Message>> {
         &[("user", "1"), ("user", "2")],
         &[("assistant", "first")],
     ];
-    all.iter().map(|messages| messages.iter().map(|(role, content)| Message::new(*role, *content)).collect()).collect()
+    let message = |(role, content): &(&str, &str)| Message::new(*role, *content);
+    let plain = all.iter().map(|messages| messages.iter().map(message).collect::<Vec<_>>().into());
+    plain.chain(with_more()).collect()
 }
 
 const SPECIAL_TOKENS: [(&str, &str); 3] = [("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")];
@@ -44,7 +78,7 @@ const SPECIAL_TOKENS: [(&str, &str); 3] = [("bos_token", "<s>"), ("eos_token", "
 /// What transformers makes of each conversation, by template; nothing where it fails.
 type Rendered = BTreeMap<String, Vec<Option<String>>>;
 
-fn cases() -> Vec<(Vec<Message>, bool)> {
+fn cases() -> Vec<(Conversation, bool)> {
     conversations().into_iter().flat_map(|case| [(case.clone(), false), (case, true)]).collect()
 }
 
@@ -78,7 +112,7 @@ fn assert_rendered(folder: &Path, expected: &Rendered) {
         let cases = cases();
         assert_eq!(cases.len(), expected.len());
         for ((messages, generate), expected) in cases.iter().zip(expected) {
-            match (tokenizer.render(messages, *generate), expected) {
+            match (tokenizer.render_conversation(messages, *generate), expected) {
                 (Ok(ours), Some(theirs)) if ours == *theirs => equal += 1,
                 (Err(_), None) => equal += 1,
                 (Ok(_), None) if NEED_TOOLS.contains(&name.as_str()) => {}

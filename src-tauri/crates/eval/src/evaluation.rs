@@ -196,11 +196,13 @@ impl Evaluation {
 pub fn readable(prompt: &Content) -> String {
     match prompt {
         Content::Text(text) => text.clone(),
-        Content::Messages(messages) if messages.len() == 1 => messages[0].content.clone(),
-        Content::Messages(messages) => {
-            let turns: Vec<String> = messages.iter().map(|turn| format!("{}: {}", turn.role, turn.content)).collect();
-            turns.join("\n\n")
-        }
+        Content::Messages(said) => match said.messages.as_slice() {
+            [only] => only.shown().into_owned(),
+            several => {
+                let turns = several.iter().map(|turn| format!("{}: {}", turn.role, turn.shown()));
+                turns.collect::<Vec<_>>().join("\n\n")
+            }
+        },
     }
 }
 

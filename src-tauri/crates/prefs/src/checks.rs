@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, Pair};
+use crate::{Content, Conversation, Pair};
 
 /// What was found in a set of pairs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -212,7 +212,11 @@ pub(crate) fn prompt_key(prompt: &Content) -> String {
     };
     match prompt {
         Content::Text(text) => add("user", text),
-        Content::Messages(messages) => messages.iter().for_each(|message| add(&message.role, &message.content)),
+        Content::Messages(said) => said.messages.iter().for_each(|message| add(&message.role, &message.shown())),
+    }
+    if let Content::Messages(Conversation { tools, chat_template_kwargs, .. }) = prompt {
+        tools.iter().for_each(|tool| key.push_str(&tool.to_string()));
+        chat_template_kwargs.iter().for_each(|(name, value)| key.push_str(&format!("{name}={value}\n")));
     }
     key
 }
@@ -252,7 +256,7 @@ fn repeats_prompt(pair: &Pair) -> bool {
         (Content::Text(prompt), Content::Text(answer)) => {
             !prompt.trim().is_empty() && answer.starts_with(prompt.as_str())
         }
-        (Content::Messages(prompt), Content::Messages(answer)) => answer.starts_with(prompt),
+        (Content::Messages(prompt), Content::Messages(answer)) => answer.messages.starts_with(&prompt.messages),
         _ => false,
     };
     repeats(&pair.chosen) || repeats(&pair.rejected)
@@ -261,7 +265,7 @@ fn repeats_prompt(pair: &Pair) -> bool {
 fn not_assistant(pair: &Pair) -> bool {
     let other = |answer: &Content| match answer {
         Content::Text(_) => false,
-        Content::Messages(messages) => messages.last().is_none_or(|message| message.role != "assistant"),
+        Content::Messages(said) => said.messages.last().is_none_or(|message| message.role != "assistant"),
     };
     other(&pair.chosen) || other(&pair.rejected)
 }

@@ -91,8 +91,8 @@ pub enum Error {
         /// The item.
         item: i64,
     },
-    /// An answer of several messages was to be edited as one text.
-    #[error("this answer of item {item} has several messages; edit it in the file and import it again")]
+    /// An answer that is more than one text was to be edited as one.
+    #[error("this answer of item {item} is more than one text; edit it in the file and import it again")]
     SeveralMessages {
         /// The item.
         item: i64,

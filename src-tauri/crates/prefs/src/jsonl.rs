@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Map, Value};
 
 use crate::rows::{self, Ignored, kind};
-use crate::{Content, Error, Message, Pair, Refused};
+use crate::pair::BesidePrompt;
+use crate::{Content, Conversation, Error, Message, MessageContent, Pair, Refused};
 
 /// A pair and the line of its file it began on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,10 +121,11 @@ pub(crate) fn pair_from_value(value: Value, ignored: &mut Ignored) -> Result<Pai
     let Value::Object(mut row) = value else {
         return Err(format!("expected an object with `chosen` and `rejected`, found {}", kind(&value)));
     };
-    let chosen = required(&mut row, "chosen", ignored)?;
-    let rejected = required(&mut row, "rejected", ignored)?;
-    let prompt = optional(&mut row, "prompt", ignored)?;
+    let chosen = required(&mut row, "chosen")?;
+    let rejected = required(&mut row, "rejected")?;
+    let prompt = optional(&mut row, "prompt")?;
     let category = category(&mut row)?;
+    let beside = BesidePrompt::of(&mut row)?;
     let (prompt, chosen, rejected) = match prompt {
         Some(prompt) => explicit(prompt, chosen, rejected)?,
         None => match ELSEWHERE.iter().find(|key| row.contains_key(**key)) {
@@ -132,13 +134,13 @@ pub(crate) fn pair_from_value(value: Value, ignored: &mut Ignored) -> Result<Pai
         },
     };
     ignored.count(row.keys());
-    let pair = Pair { prompt, chosen, rejected, category };
+    let pair = Pair { prompt: beside.join(prompt)?, chosen, rejected, category };
     pair.validate()?;
     Ok(pair)
 }
 
-fn required(row: &mut Map<String, Value>, key: &str, ignored: &mut Ignored) -> Result<Content, String> {
-    optional(row, key, ignored)?.ok_or_else(|| {
+fn required(row: &mut Map<String, Value>, key: &str) -> Result<Content, String> {
+    optional(row, key)?.ok_or_else(|| {
         let found: Vec<String> = row.keys().take(8).map(|key| format!("`{key}`")).collect();
         let found = if found.is_empty() { "no other key".to_owned() } else { found.join(", ") };
         format!("`{key}` is missing: expected `chosen` and `rejected`, found {found}")
@@ -147,21 +149,17 @@ fn required(row: &mut Map<String, Value>, key: &str, ignored: &mut Ignored) -> R
 
 /// A part of a row that may be missing; `null` is as good as missing only for the prompt (data sets with one column for
 /// all rows write it so).
-pub(crate) fn optional(
-    row: &mut Map<String, Value>,
-    key: &str,
-    ignored: &mut Ignored,
-) -> Result<Option<Content>, String> {
+pub(crate) fn optional(row: &mut Map<String, Value>, key: &str) -> Result<Option<Content>, String> {
     match row.shift_remove(key) {
         None => Ok(None),
         Some(Value::Null) if key == "prompt" => Ok(None),
         Some(Value::String(text)) => Ok(Some(Content::Text(text))),
-        Some(Value::Array(items)) => messages(items, key, ignored).map(|messages| Some(Content::Messages(messages))),
+        Some(Value::Array(items)) => messages(items, key).map(|messages| Some(messages.into())),
         Some(other) => Err(format!("`{key}`: expected text or a list of messages, found {}", kind(&other))),
     }
 }
 
-pub(crate) fn messages(items: Vec<Value>, key: &str, ignored: &mut Ignored) -> Result<Vec<Message>, String> {
+pub(crate) fn messages(items: Vec<Value>, key: &str) -> Result<Vec<Message>, String> {
     if items.is_empty() {
         return Err(format!("`{key}`: the list of messages is empty"));
     }
@@ -176,16 +174,34 @@ pub(crate) fn messages(items: Vec<Value>, key: &str, ignored: &mut Ignored) -> R
                 "message {number} of `{key}`: expected `role` and `content`, found `from` and `value` (ShareGPT's form)"
             ));
         }
-        let mut text = |field: &str| match fields.shift_remove(field) {
-            Some(Value::String(text)) => Ok(text),
+        let role = match fields.shift_remove("role") {
+            Some(Value::String(role)) => role,
             Some(other) => {
-                Err(format!("message {number} of `{key}`: expected `{field}` to be text, found {}", kind(&other)))
+                return Err(format!(
+                    "message {number} of `{key}`: expected `role` to be text, found {}",
+                    kind(&other)
+                ));
             }
-            None => Err(format!("message {number} of `{key}` has no `{field}`")),
+            None => return Err(format!("message {number} of `{key}` has no `role`")),
         };
-        let message = Message { role: text("role")?, content: text("content")? };
-        let others: Vec<String> = fields.keys().map(|field| format!("{key}[].{field}")).collect();
-        ignored.count(&others);
+        let content = match fields.shift_remove("content") {
+            None => None,
+            Some(Value::Null) => Some(MessageContent::Null),
+            Some(Value::String(text)) => Some(MessageContent::Text(text)),
+            Some(Value::Array(parts)) if parts.iter().all(Value::is_object) => Some(MessageContent::Parts(parts)),
+            Some(other) => {
+                return Err(format!(
+                    "message {number} of `{key}`: expected `content` to be text or a list of parts, found {}",
+                    kind(&other)
+                ));
+            }
+        };
+        let message = Message { role, content, fields };
+        // What says nothing in any way is a row with a hole rather than an empty answer.
+        let says_nothing = !matches!(message.content, Some(MessageContent::Text(_)));
+        if says_nothing && message.is_blank() {
+            return Err(format!("message {number} of `{key}` has no `content` and calls no tool"));
+        }
         Ok(message)
     };
     items.into_iter().enumerate().map(message).collect()
@@ -218,7 +234,7 @@ pub(crate) fn explicit(
             let asked = Message::new("user", text);
             let chosen = answer_alone(spoken(chosen), &asked, "chosen")?;
             let rejected = answer_alone(spoken(rejected), &asked, "rejected")?;
-            Ok((Content::Messages(vec![asked]), chosen, rejected))
+            Ok((vec![asked].into(), chosen, rejected))
         }
     }
 }
@@ -226,7 +242,7 @@ pub(crate) fn explicit(
 /// A bare text among messages is what the assistant says.
 pub(crate) fn spoken(answer: Content) -> Content {
     match answer {
-        Content::Text(text) => Content::Messages(vec![Message::new("assistant", text)]),
+        Content::Text(text) => vec![Message::new("assistant", text)].into(),
         messages @ Content::Messages(_) => messages,
     }
 }
@@ -234,7 +250,7 @@ pub(crate) fn spoken(answer: Content) -> Content {
 /// Takes the question off an answer that repeats it. An answer that begins with another question is refused: which of
 /// the two was asked?
 fn answer_alone(answer: Content, asked: &Message, key: &str) -> Result<Content, String> {
-    let Content::Messages(mut messages) = answer else { return Ok(answer) };
+    let Content::Messages(Conversation { mut messages, .. }) = answer else { return Ok(answer) };
     if messages.first() == Some(asked) && messages.len() > 1 {
         messages.remove(0);
     } else if let Some(first) = messages.first().filter(|first| first.role != "assistant") {
@@ -243,7 +259,7 @@ fn answer_alone(answer: Content, asked: &Message, key: &str) -> Result<Content, 
             first.role
         ));
     }
-    Ok(Content::Messages(messages))
+    Ok(messages.into())
 }
 
 /// The prompt that `chosen` and `rejected` both begin with, and what is left of each: TRL's `extract_prompt`. Messages are
@@ -259,7 +275,8 @@ pub(crate) fn extract_prompt(chosen: Content, rejected: Content) -> Result<(Cont
             let (prompt, rest) = chosen.split_at(at);
             Ok((prompt.into(), rest.into(), rejected[at..].into()))
         }
-        (Content::Messages(mut chosen), Content::Messages(mut rejected)) => {
+        (Content::Messages(chosen), Content::Messages(rejected)) => {
+            let (mut chosen, mut rejected) = (chosen.messages, rejected.messages);
             let shorter = chosen.len().min(rejected.len());
             let differs = (0..shorter).find(|&at| chosen[at] != rejected[at]);
             let at = differs.unwrap_or(shorter.saturating_sub(1));

@@ -23,5 +23,5 @@ pub mod store;
 pub mod table;
 
 pub use error::Error;
-pub use pair::{Content, Message, Pair};
+pub use pair::{Content, Conversation, Message, MessageContent, Pair, text_of_part};
 pub use rows::Refused;

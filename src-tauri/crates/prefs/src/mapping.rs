@@ -67,6 +67,12 @@ pub struct ColumnMapping {
     pub category: Option<String>,
     /// Which of the two answers is better.
     pub preference: Option<String>,
+    /// The tools that the assistant may call.
+    #[serde(default)]
+    pub tools: Option<String>,
+    /// Further arguments of the chat template.
+    #[serde(default)]
+    pub chat_template_kwargs: Option<String>,
 }
 
 impl ColumnMapping {
@@ -83,6 +89,8 @@ impl ColumnMapping {
             context: None,
             category: None,
             preference: None,
+            tools: None,
+            chat_template_kwargs: None,
         }
     }
 
@@ -111,7 +119,7 @@ impl ColumnMapping {
     fn named(&self) -> impl Iterator<Item = &str> {
         let (first, second) = self.answers();
         let preference = self.preference.as_ref().filter(|_| self.is_by_preference());
-        [&self.prompt, &self.system, &self.context, &self.category]
+        [&self.prompt, &self.system, &self.context, &self.category, &self.tools, &self.chat_template_kwargs]
             .into_iter()
             .flatten()
             .chain([first, second, preference].into_iter().flatten())

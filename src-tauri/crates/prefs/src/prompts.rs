@@ -10,18 +10,44 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::pair::BesidePrompt;
 use crate::jsonl::{category, open, optional, pair_from_value};
 use crate::rows::{self, Ignored, kind};
 use crate::{Content, Error, Refused};
 
 /// Something to be answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "PromptForm", into = "PromptForm")]
 pub struct Prompt {
     /// What is asked.
     pub prompt: Content,
     /// A label of the user's own, by which results can be told apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+}
+
+/// A prompt as TRL's data sets have it.
+#[derive(Serialize, Deserialize)]
+struct PromptForm {
+    prompt: Content,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(flatten)]
+    beside: BesidePrompt,
+}
+
+impl TryFrom<PromptForm> for Prompt {
+    type Error = String;
+
+    fn try_from(form: PromptForm) -> Result<Self, String> {
+        Ok(Self { prompt: form.beside.join(form.prompt)?, category: form.category })
+    }
+}
+
+impl From<Prompt> for PromptForm {
+    fn from(prompt: Prompt) -> Self {
+        let (asked, beside) = BesidePrompt::split(prompt.prompt);
+        Self { prompt: asked, category: prompt.category, beside }
+    }
 }
 
 /// A prompt and the line of its file it began on, from 1.
@@ -82,11 +108,12 @@ fn prompt_from_value(value: Value, ignored: &mut Ignored) -> Result<Prompt, Stri
         ignored.count([&"chosen".to_owned(), &"rejected".to_owned()]);
         return Ok(Prompt { prompt: pair.prompt, category: pair.category });
     }
-    let Some(prompt) = optional(&mut row, "prompt", ignored)? else {
+    let Some(prompt) = optional(&mut row, "prompt")? else {
         let found: Vec<String> = row.keys().take(8).map(|key| format!("`{key}`")).collect();
         return Err(format!("`prompt` is missing; found {}", found.join(", ")));
     };
     let category = category(&mut row)?;
+    let prompt = BesidePrompt::of(&mut row)?.join(prompt)?;
     ignored.count(row.keys());
     not_empty(Prompt { prompt, category })
 }

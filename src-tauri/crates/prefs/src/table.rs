@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::jsonl::open;
+use crate::pair::{CHAT_TEMPLATE_KWARGS, SAYING, TOOLS};
 use crate::rows::{self, kind};
 use crate::{Error, Refused};
 
@@ -177,7 +178,8 @@ pub(crate) fn is_filled(value: &Value) -> bool {
 pub(crate) fn is_message(value: &Value) -> bool {
     let Value::Object(fields) = value else { return false };
     let has = |field: &str| fields.get(field).is_some_and(Value::is_string);
-    has("role") && fields.contains_key("content") || has("from") && fields.contains_key("value")
+    let says = fields.contains_key("content") || SAYING.iter().any(|field| fields.contains_key(*field));
+    has("role") && says || has("from") && fields.contains_key("value")
 }
 
 /// Whether a value is a list of turns.
@@ -236,6 +238,10 @@ impl Names {
     fn open(&mut self, name: &str, value: &Value, depth: usize) {
         let too_deep = depth >= DEEPEST;
         match value {
+            // What the chat template is given is one thing, however much it holds.
+            Value::Object(_) | Value::Array(_) if depth == 1 && [TOOLS, CHAT_TEMPLATE_KWARGS].contains(&name) => {
+                self.add(name);
+            }
             Value::Object(fields) if !too_deep && !fields.is_empty() && !is_message(value) => {
                 for (key, value) in fields {
                     self.open(&format!("{name}.{key}"), value, depth + 1);
@@ -246,12 +252,14 @@ impl Names {
                     self.open(&format!("{name}.{at}"), value, depth + 1);
                 }
             }
-            _ => {
-                if self.ordered.len() < MOST_COLUMNS && !self.known.contains(name) {
-                    self.known.insert(name.to_owned());
-                    self.ordered.push(name.to_owned());
-                }
-            }
+            _ => self.add(name),
+        }
+    }
+
+    fn add(&mut self, name: &str) {
+        if self.ordered.len() < MOST_COLUMNS && !self.known.contains(name) {
+            self.known.insert(name.to_owned());
+            self.ordered.push(name.to_owned());
         }
     }
 }

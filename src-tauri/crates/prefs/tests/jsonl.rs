@@ -123,10 +123,30 @@ fn every_refusal_says_what_was_expected_and_found() {
             r#"{"prompt": [{"role": "", "content": "p"}], "chosen": "a", "rejected": "b"}"#,
             "message 1 of `prompt` has an empty `role`",
         ),
-        (r#"{"prompt": [{"role": "user"}], "chosen": "a", "rejected": "b"}"#, "message 1 of `prompt` has no `content`"),
+        (
+            r#"{"prompt": [{"role": "user"}], "chosen": "a", "rejected": "b"}"#,
+            "message 1 of `prompt` has no `content` and calls no tool",
+        ),
         (
             r#"{"prompt": [{"role": "user", "content": null}], "chosen": "a", "rejected": "b"}"#,
-            "message 1 of `prompt`: expected `content` to be text, found null",
+            "message 1 of `prompt` has no `content` and calls no tool",
+        ),
+        (
+            r#"{"prompt": [{"role": "user", "content": 3}], "chosen": "a", "rejected": "b"}"#,
+            "message 1 of `prompt`: expected `content` to be text or a list of parts, found a number",
+        ),
+        (
+            r#"{"prompt": "p", "chosen": "a", "rejected": "b", "tools": [{"name": "t"}]}"#,
+            "`tools` and `chat_template_kwargs` are for the chat template, which plain text does not pass through; give \
+             `prompt` as messages",
+        ),
+        (
+            r#"{"prompt": [{"role": "user", "content": "p"}], "chosen": "a", "rejected": "b", "tools": "[}"}"#,
+            "`tools` is a text that is no JSON; give it as JSON or leave it out",
+        ),
+        (
+            r#"{"prompt": [{"role": "user", "content": "p"}], "chosen": "a", "rejected": "b", "chat_template_kwargs": {"tokenize": 0}}"#,
+            "`chat_template_kwargs` sets `tokenize`, which is decided here; leave it out",
         ),
         (
             r#"{"prompt": [{"from": "human", "value": "p"}], "chosen": "a", "rejected": "b"}"#,
@@ -173,10 +193,28 @@ fn lines_keep_their_numbers_whatever_the_file_looks_like() {
 }
 
 #[test]
-fn message_keys_without_a_meaning_are_counted() {
-    let row = r#"{"prompt": [{"role": "user", "content": "p", "name": "Eve"}], "chosen": "a", "rejected": "b"}"#;
-    let reading = read(format!("{row}\n{row}"));
-    assert_eq!(reading.ignored_keys.into_iter().collect::<Vec<_>>(), [("prompt[].name".to_owned(), 2)]);
+fn messages_keep_all_that_they_say_and_different_ones_stay_different() {
+    let row = |city: &str| {
+        let call = serde_json::json!([{ "type": "function", "function": { "name": "weather", "arguments": { "city": city } } }]);
+        serde_json::json!({
+            "prompt": [{ "role": "user", "content": [{ "type": "text", "text": "Rain?" }], "name": "Eve" }],
+            "chosen": [{ "role": "assistant", "content": null, "tool_calls": call, "reasoning_content": "Hm." }],
+            "rejected": [{ "role": "assistant", "tool_calls": call }],
+            "tools": [{ "type": "function", "function": { "name": "weather" } }],
+            "chat_template_kwargs": { "enable_thinking": false },
+        })
+    };
+    let (oslo, rome) = (one(&row("Oslo").to_string()), one(&row("Rome").to_string()));
+    assert_ne!(oslo.content_hash(), rome.content_hash());
+    assert_eq!(serde_json::to_value(&oslo).unwrap(), row("Oslo"));
+    let mut in_text = row("Oslo");
+    in_text["tools"] = in_text["tools"].to_string().into();
+    assert_eq!(one(&in_text.to_string()), oslo, "tools may be JSON in a text, as TRL reads them");
+    assert_eq!(read(row("Oslo").to_string()).ignored_keys.len(), 0);
+
+    let mut without = row("Oslo");
+    without.as_object_mut().unwrap().shift_remove("tools");
+    assert_ne!(one(&without.to_string()).content_hash(), oslo.content_hash());
 }
 
 #[test]
@@ -240,8 +278,12 @@ fn any_pair() -> impl Strategy<Value = Pair> {
     let said = || prop_oneof![Just(String::new()), any::<String>(), "[\\PC\r\n\t\0 \u{2028}]{0,12}"];
     let turns = move || {
         let role = prop_oneof!["user|assistant|system|tool", ".{1,3}"];
-        prop::collection::vec((role, said()).prop_map(|(role, content)| Message { role, content }), 1..4)
-            .prop_map(Content::Messages)
+        prop::collection::vec((role, said(), said()).prop_map(|(role, content, thought)| {
+            let mut message = Message::new(role, content);
+            message.fields.insert("reasoning_content".to_owned(), thought.into());
+            message
+        }), 1..4)
+            .prop_map(Content::from)
     };
     let as_text = ("(?s).{1,20}", said(), said())
         .prop_map(|(prompt, chosen, rejected)| (Content::Text(prompt), Content::Text(chosen), Content::Text(rejected)));

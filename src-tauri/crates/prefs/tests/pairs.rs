@@ -59,7 +59,7 @@ fn an_edit_is_a_row_of_its_own_and_what_was_is_kept() {
 fn an_edit_that_is_no_pair_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut project = project(folder.path(), 1);
-    let said = Content::Messages(vec![Message::new("assistant", "a")]);
+    let said = Content::from(vec![Message::new("assistant", "a")]);
     for (prompt, chosen) in [("".into(), "a".into()), (Content::from("p"), said)] {
         let error = project.edit_pair(1, "Ada", prompt, chosen, "b".into()).unwrap_err();
         assert!(matches!(error, Error::InvalidEdit { .. }), "{error}");

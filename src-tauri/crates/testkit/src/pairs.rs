@@ -12,7 +12,7 @@ const UNSURE: [&str; 3] = ["Who knows? Say", "Hm, could be", "Not sure, try"];
 /// and is wrong. No prompt repeats among the first few hundred, and all texts are short in bytes.
 pub fn pairs(n: usize, seed: u64) -> Vec<Pair> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let answer = |text: String| Content::Messages(vec![Message::new("assistant", text)]);
+    let answer = |text: String| Content::from(vec![Message::new("assistant", text)]);
     (0..n)
         .map(|place| {
             // Counting through the things and the first number keeps the prompts apart.
@@ -23,7 +23,7 @@ pub fn pairs(n: usize, seed: u64) -> Vec<Pair> {
             let sure = SURE[rng.random_range(0..SURE.len())];
             let unsure = UNSURE[rng.random_range(0..UNSURE.len())];
             Pair {
-                prompt: Content::Messages(vec![Message::new("user", format!("{first} and {second} {thing}?"))]),
+                prompt: Content::from(vec![Message::new("user", format!("{first} and {second} {thing}?"))]),
                 chosen: answer(format!("{sure} {}.", first + second)),
                 rejected: answer(format!("{unsure} {wrong}")),
                 category: None,

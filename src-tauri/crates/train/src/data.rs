@@ -6,6 +6,7 @@ use crate::memory::Length;
 use chat::{Boundary, Kept, Limited, Limits, PairIds, Tokenizer};
 use model::Batch;
 use prefs::Pair;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A pair ready for the model.
@@ -28,6 +29,18 @@ pub struct Dataset {
     pub counts: Counts,
     /// The end of a prompt that its template or tokenizer renders differently before an answer, where there is one.
     pub broken_boundary: Option<String>,
+    /// What pairs give the chat template and it does not read (`tool_calls`, say), with the number of pairs that do.
+    pub unread: BTreeMap<String, usize>,
+}
+
+/// What becomes of pairs whose two answers are the same tokens, as cutting or the chat template can make them. They teach
+/// nothing: their gradient is rounding, which the optimiser turns into whole steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identical {
+    /// Counted and left out.
+    LeaveOut,
+    /// Counted and kept.
+    Keep,
 }
 
 /// Encodes pairs. `progress` is told the number done and says whether to go on; stopped, the answer is none.
@@ -40,25 +53,35 @@ pub fn encode(
     refused: usize,
     tokenizer: &Tokenizer,
     limits: &Limits,
+    identical: Identical,
     progress: &mut dyn FnMut(usize) -> Result<bool>,
 ) -> Result<Option<Dataset>> {
     let mut counts = Counts { rows: pairs.len() + refused, refused, ..Counts::default() };
     let mut examples = Vec::with_capacity(pairs.len());
     let mut lengths = Vec::with_capacity(pairs.len());
     let mut broken_boundary = None;
+    let mut unread: BTreeMap<String, usize> = BTreeMap::new();
     for (row, pair) in pairs.iter().enumerate() {
         let encoded = chat::encode_pair(tokenizer, pair).map_err(|source| Error::Encode {
             place: format!("pair {} of {}", row + 1, path.display()),
             source: Box::new(source),
         })?;
+        for name in chat::unread(tokenizer, pair) {
+            *unread.entry(name).or_default() += 1;
+        }
         lengths.push(Length::of(&encoded));
         let broken = match &encoded.boundary {
             Boundary::Clean => None,
             Boundary::Broken { dropped_text } => Some(dropped_text.clone()),
         };
         match chat::limit(&encoded, limits) {
+            Limited::Kept(Kept { ids, .. }) if ids.are_identical() && identical == Identical::LeaveOut => {
+                counts.identical += 1;
+            }
             Limited::Kept(Kept { ids, cut_prompt, cut_chosen, cut_rejected }) => {
                 counts.pairs += 1;
+                counts.plain_text += usize::from(!pair.is_conversational());
+                counts.identical += usize::from(ids.are_identical());
                 counts.cut_prompts += usize::from(cut_prompt > 0);
                 counts.cut_answers += usize::from(cut_chosen + cut_rejected > 0);
                 counts.broken_boundaries += usize::from(broken.is_some());
@@ -71,7 +94,7 @@ pub fn encode(
             return Ok(None);
         }
     }
-    Ok(Some(Dataset { examples, lengths, counts, broken_boundary }))
+    Ok(Some(Dataset { examples, lengths, counts, broken_boundary, unread }))
 }
 
 /// Packs pairs, chosen before rejected; a prompt that both answers share is computed once.

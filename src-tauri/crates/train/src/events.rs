@@ -113,7 +113,7 @@ pub struct RunStarted {
     pub eval: Option<Counts>,
 }
 
-/// What became of the rows of a file. `rows = pairs + refused + dropped`.
+/// What became of the rows of a file. In a run `rows = pairs + refused + dropped + identical`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows that are not blank.
@@ -130,6 +130,12 @@ pub struct Counts {
     pub cut_answers: usize,
     /// Pairs in use whose prompt, as tokens, does not begin prompt and answer.
     pub broken_boundaries: usize,
+    /// Pairs whose answers are the same tokens once they are rendered and cut.
+    #[serde(default)]
+    pub identical: usize,
+    /// Pairs in use that are plain text, which no chat template renders.
+    #[serde(default)]
+    pub plain_text: usize,
 }
 
 /// A stage with a known amount of work.

@@ -4,6 +4,7 @@
 
 use crate::checkpoint;
 use crate::config::{Resume, RunConfig};
+use crate::data::Identical;
 use crate::error::{Error, Result};
 use crate::events::{self, Event, EventWriter};
 use crate::files::{create_folder, sha256_of_file, write_whole};
@@ -110,6 +111,8 @@ pub struct Rows {
     pub pairs: Vec<Pair>,
     /// Rows that are no pair.
     pub refused: Vec<Refused>,
+    /// What becomes of pairs with two answers of the same tokens: runs of earlier versions go on with them.
+    pub identical: Identical,
 }
 
 /// The run's copy of an adapter that it began with, so that it does not depend on what becomes of the original.
@@ -163,6 +166,8 @@ struct Origin {
     init_adapter: Option<AdapterOf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ref_adapter: Option<AdapterOf>,
+    #[serde(default)]
+    leaves_out_identical: bool,
     refused: Vec<Refused>,
     eval_refused: Vec<Refused>,
 }
@@ -207,9 +212,10 @@ impl RunFolder {
         let init_adapter = kept(INIT_ADAPTER, origin.init_adapter.clone());
         let ref_adapter = kept(REF_ADAPTER, origin.ref_adapter.clone());
         let init_adapter = init_adapter.or_else(|| ref_adapter.clone());
-        let train = Rows::read(path.join(PAIRS), origin.refused)?;
+        let identical = if origin.leaves_out_identical { Identical::LeaveOut } else { Identical::Keep };
+        let train = Rows::read(path.join(PAIRS), origin.refused, identical)?;
         let eval = config.data.eval.is_some();
-        let eval = eval.then(|| Rows::read(path.join(EVAL_PAIRS), origin.eval_refused)).transpose()?;
+        let eval = eval.then(|| Rows::read(path.join(EVAL_PAIRS), origin.eval_refused, identical)).transpose()?;
         let begun = UNIX_EPOCH + Duration::from_secs(origin.begun);
         let events = EventWriter::open(&path.join(events::FILE))?;
         let finished = resuming && path.join(ADAPTER).is_dir() && ends_finished(&path)?;
@@ -218,9 +224,9 @@ impl RunFolder {
 }
 
 impl Rows {
-    fn read(path: PathBuf, refused: Vec<Refused>) -> Result<Self> {
+    fn read(path: PathBuf, refused: Vec<Refused>, identical: Identical) -> Result<Self> {
         let reading = jsonl::read_pairs(&path)?;
-        Ok(Self { path, pairs: reading.into_pairs(), refused })
+        Ok(Self { path, pairs: reading.into_pairs(), refused, identical })
     }
 }
 
@@ -244,7 +250,9 @@ fn begin(config: &RunConfig) -> Result<()> {
     let ref_adapter = keep(&config.ref_adapter, REF_ADAPTER)?;
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let path = folder.join(ORIGIN);
-    let text = serde_json::to_vec_pretty(&Origin { begun, init_adapter, ref_adapter, refused, eval_refused });
+    let leaves_out_identical = true;
+    let origin = Origin { begun, init_adapter, ref_adapter, leaves_out_identical, refused, eval_refused };
+    let text = serde_json::to_vec_pretty(&origin);
     write_whole(&path, &text.map_err(std::io::Error::from).map_err(Error::write(&path))?)?;
     // Events of a run that never got as far as its settings are not this run's.
     let events = folder.join(events::FILE);

@@ -13,7 +13,7 @@ const MOST_EPOCHS: u64 = 20;
 const SHORTEST: usize = 64;
 
 /// Tokens of a pair before any limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Length {
     /// Of the prompt.
     pub prompt: usize,
@@ -21,12 +21,26 @@ pub struct Length {
     pub chosen: usize,
     /// Of the worse one.
     pub rejected: usize,
+    /// Of what both answers begin with.
+    pub common_start: usize,
+    /// Of what both end with, after that.
+    pub common_end: usize,
 }
 
 impl Length {
     /// Of an encoded pair.
     pub fn of(pair: &EncodedPair) -> Self {
-        Self { prompt: pair.prompt.len(), chosen: pair.chosen.len(), rejected: pair.rejected.len() }
+        let (chosen, rejected) = (&pair.chosen, &pair.rejected);
+        let alike = |(one, other): &(&u32, &u32)| one == other;
+        let common_start = chosen.iter().zip(rejected).take_while(alike).count();
+        let ends = chosen[common_start..].iter().rev().zip(rejected[common_start..].iter().rev());
+        Self {
+            prompt: pair.prompt.len(),
+            chosen: chosen.len(),
+            rejected: rejected.len(),
+            common_start,
+            common_end: ends.take_while(alike).count(),
+        }
     }
 
     /// Prompt and longer answer together: what `max_length` limits.
@@ -36,8 +50,12 @@ impl Length {
 
     /// What the limits leave of it; nothing where training drops it.
     pub fn limited(&self, limits: &Limits) -> Option<Left> {
-        let [prompt, chosen, rejected] = [self.prompt, self.chosen, self.rejected].map(|length| vec![0; length]);
-        // Limits look at lengths alone.
+        // Limits look at lengths alone, and whether the answers are the same after them follows from where they differ.
+        let answer = |length: usize, middle: u32| {
+            let between = length.saturating_sub(self.common_start + self.common_end);
+            [vec![0; length.min(self.common_start)], vec![middle; between], vec![0; self.common_end]].concat()
+        };
+        let (prompt, chosen, rejected) = (vec![0; self.prompt], answer(self.chosen, 1), answer(self.rejected, 2));
         match chat::limit(&EncodedPair { prompt, chosen, rejected, boundary: Boundary::Clean }, limits) {
             Limited::Dropped { .. } => None,
             Limited::Kept(kept) => {
@@ -50,6 +68,7 @@ impl Length {
                     targets,
                     cut_prompt: kept.cut_prompt > 0,
                     cut_answer: kept.cut_chosen + kept.cut_rejected > 0,
+                    identical: ids.are_identical(),
                 })
             }
         }
@@ -67,11 +86,13 @@ pub struct Left {
     pub cut_prompt: bool,
     /// Whether an answer did.
     pub cut_answer: bool,
+    /// Whether both answers are the same tokens, so that training leaves the pair out.
+    pub identical: bool,
 }
 
-/// What the limits leave of those pairs that are kept.
+/// What the limits leave of those pairs that are trained on.
 pub fn left(lengths: &[Length], limits: &Limits) -> Vec<Left> {
-    lengths.iter().filter_map(|length| length.limited(limits)).collect()
+    lengths.iter().filter_map(|length| length.limited(limits)).filter(|left| !left.identical).collect()
 }
 
 /// How a run with these settings goes through so many pairs.
@@ -240,12 +261,12 @@ mod tests {
 
     #[test]
     fn limits_count_as_in_training() {
-        let length = |prompt, chosen, rejected| Length { prompt, chosen, rejected };
+        let length = |prompt, chosen, rejected| Length { prompt, chosen, rejected, ..Length::default() };
         let limits = RunConfig { max_length: 10, ..RunConfig::default() }.limits();
         let whole = length(4, 4, 5).limited(&limits).unwrap();
-        assert_eq!(whole, Left { tokens: 13, targets: 9, cut_prompt: false, cut_answer: false });
+        assert_eq!(whole, Left { tokens: 13, targets: 9, cut_prompt: false, cut_answer: false, identical: false });
         let cut = length(4, 8, 5).limited(&limits).unwrap();
-        assert_eq!(cut, Left { tokens: 15, targets: 11, cut_prompt: false, cut_answer: true });
+        assert_eq!(cut, Left { tokens: 15, targets: 11, cut_prompt: false, cut_answer: true, identical: false });
         assert_eq!(length(10, 1, 1).limited(&limits), None);
         assert!(length(9, 1, 3).limited(&limits).unwrap().cut_answer);
     }
@@ -253,7 +274,7 @@ mod tests {
     #[test]
     fn a_shorter_pair_a_smaller_batch_or_recomputation_need_less() {
         let model = tiny();
-        let pairs = |tokens| vec![Left { tokens, targets: tokens / 2, cut_prompt: false, cut_answer: false }; 20];
+        let pairs = |tokens| vec![Left { tokens, targets: tokens / 2, cut_prompt: false, cut_answer: false, identical: false }; 20];
         let config = RunConfig { gradient_checkpointing: Checkpointing::Off, ..RunConfig::default() };
         let most = needed(&config, &model, &pairs(4000)).unwrap();
         let shorter = needed(&config, &model, &pairs(2000)).unwrap();
@@ -267,7 +288,7 @@ mod tests {
     #[test]
     fn a_run_is_refused_only_where_it_needs_more_than_there_is_and_the_advice_is_true() {
         let model = tiny();
-        let lengths = [Length { prompt: 500, chosen: 300, rejected: 400 }; 8];
+        let lengths = [Length { prompt: 500, chosen: 300, rejected: 400, ..Length::default() }; 8];
         let config = RunConfig { gradient_checkpointing: Checkpointing::Off, ..RunConfig::default() };
         let needed = needed(&config, &model, &left(&lengths, &config.limits())).unwrap();
         check(&config, &model, &lengths, Some(needed)).unwrap();
@@ -284,7 +305,7 @@ mod tests {
     #[test]
     fn layers_are_kept_only_where_half_of_what_is_free_is_enough() {
         let model = tiny();
-        let pairs = vec![Left { tokens: 4000, targets: 2000, cut_prompt: false, cut_answer: false }; 20];
+        let pairs = vec![Left { tokens: 4000, targets: 2000, cut_prompt: false, cut_answer: false, identical: false }; 20];
         let with = |gradient_checkpointing| RunConfig { gradient_checkpointing, ..RunConfig::default() };
         let auto = with(Checkpointing::Auto);
         let kept = needed(&with(Checkpointing::Off), &model, &pairs).unwrap();
@@ -304,7 +325,7 @@ mod tests {
     }
 
     fn advice(config: &RunConfig, free_megabytes: u64) -> String {
-        let lengths = vec![Length { prompt: 100, chosen: 400, rejected: 500 }; 10];
+        let lengths = vec![Length { prompt: 100, chosen: 400, rejected: 500, ..Length::default() }; 10];
         mildest(config, &lengths, free_megabytes * 1_000_000, &need).unwrap()
     }
 
@@ -320,7 +341,7 @@ mod tests {
         let mut one_at_a_time = config.clone();
         one_at_a_time.per_device_train_batch_size = 1;
         let shorter =
-            mildest(&one_at_a_time, &[Length { prompt: 100, chosen: 4000, rejected: 4000 }], 103_000_000, &need);
+            mildest(&one_at_a_time, &[Length { prompt: 100, chosen: 4000, rejected: 4000, ..Length::default() }], 103_000_000, &need);
         let shorter = shorter.unwrap();
         assert!(shorter.contains("max_length = 1025") && shorter.contains("1 of 1 pairs"), "{shorter}");
         assert!(advice(&config, 50).starts_with("No setting fits"));

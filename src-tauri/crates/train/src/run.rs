@@ -3,7 +3,7 @@
 
 use crate::checkpoint::{self, Checkpoint, State};
 use crate::config::{Checkpointing, Resume, RunConfig};
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Identical};
 use crate::error::{Error, Result};
 use crate::events::{Event, RunStarted, Stage};
 use crate::folder::{self, ADAPTER, KeptAdapter, Rows, RunFolder};
@@ -385,8 +385,9 @@ impl Run<'_> {
         let mut progress = report.stage(Stage::Encode, rows.pairs.len());
         let limits = self.config.limits();
         let refused = rows.refused.len();
-        let encoded =
-            data::encode(&rows.path, &rows.pairs, refused, tokenizer, &limits, &mut |done| progress.at(done))?;
+        let identical = rows.identical;
+        let mut at = |done| progress.at(done);
+        let encoded = data::encode(&rows.path, &rows.pairs, refused, tokenizer, &limits, identical, &mut at)?;
         let Some(dataset) = encoded else { return Ok(None) };
         let counts = &dataset.counts;
         let name = rows.path.file_name().unwrap_or_default().to_string_lossy();
@@ -401,6 +402,19 @@ impl Run<'_> {
                 "{name}: {dropped} pairs were left out: their prompts alone fill max_length = {limit}"
             ))?;
         }
+        if counts.identical > 0 {
+            let what = if identical == Identical::Keep { "teach nothing" } else { "were left out" };
+            report.warn(format!(
+                "{name}: {} pairs {what}: chosen and rejected are the same tokens once they are rendered and cut to \
+                 max_length = {}",
+                counts.identical, self.config.max_length
+            ))?;
+        }
+        for (field, pairs) in &dataset.unread {
+            report.warn(format!(
+                "{name}: the model's chat template does not read `{field}`, which {pairs} pairs have: it is not trained on"
+            ))?;
+        }
         if let Some(text) = &dataset.broken_boundary {
             report.warn(format!(
                 "{name}: in {} pairs the prompt ends otherwise before an answer than alone; {text:?} is left out of \
@@ -409,7 +423,10 @@ impl Run<'_> {
             ))?;
         }
         if dataset.examples.is_empty() {
-            let why = format!("{} rows, {} refused, {} dropped as too long", counts.rows, refused, counts.dropped);
+            let why = format!(
+                "{} rows, {refused} refused, {} dropped as too long, {} with two answers of the same tokens",
+                counts.rows, counts.dropped, counts.identical
+            );
             return Err(Error::NoPairs { path: rows.path.clone(), why });
         }
         Ok(Some(dataset))

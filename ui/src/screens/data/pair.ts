@@ -1,4 +1,5 @@
 import type { Content, PairRow, PairSource, PairView } from "../../client/bindings";
+import { messagesOf, textOf } from "../../parts/content";
 
 export const SOURCES: Record<PairSource, { title: string; tone: "neutral" | "accent" | "good" | "warn" }> = {
   imported: { title: "Imported", tone: "neutral" },
@@ -12,7 +13,7 @@ const SHOWN = 200;
 
 /** The text of a prompt or answer without its roles. */
 export function plain(content: Content): string {
-  return typeof content === "string" ? content : content.map((message) => message.content).join("\n");
+  return typeof content === "string" ? content : (messagesOf(content) ?? []).map(textOf).join("\n");
 }
 
 /** A pair as the table shows it. */

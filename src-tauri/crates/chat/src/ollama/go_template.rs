@@ -1,6 +1,8 @@
 //! As much of Go's `text/template` as `ollama` writes: `if`, `else if`, `else`, `end`, `range` over the messages, and fields,
 //! rendered as Ollama does for a conversation.
 
+use std::borrow::Cow;
+
 use prefs::Message;
 
 /// A template in pieces.
@@ -20,8 +22,8 @@ pub(super) fn render(template: &str, messages: &[Message]) -> Result<String, Str
     if end != Stop::Template {
         return Err("an end too many".into());
     }
-    let systems: Vec<&str> =
-        messages.iter().filter(|message| message.role == "system").map(|message| message.content.as_str()).collect();
+    let systems: Vec<_> =
+        messages.iter().filter(|message| message.role == "system").map(|message| message.text()).collect();
     let scope = Scope { system: systems.join("\n\n"), messages, at: None };
     let mut text = String::new();
     scope.write(&nodes, &mut text)?;
@@ -94,7 +96,7 @@ impl Scope<'_> {
         for node in nodes {
             match node {
                 Node::Text(piece) => text.push_str(piece),
-                Node::Field(name) => text.push_str(self.field(name)?),
+                Node::Field(name) => text.push_str(&self.field(name)?),
                 Node::If(arms) => {
                     for (condition, body) in arms {
                         if condition.as_deref().map_or(Ok(true), |condition| self.holds(condition))? {
@@ -114,11 +116,11 @@ impl Scope<'_> {
         Ok(())
     }
 
-    fn field(&self, name: &str) -> Result<&str, String> {
+    fn field(&self, name: &str) -> Result<Cow<'_, str>, String> {
         match (name, self.at.map(|at| &self.messages[at])) {
-            (".System", None) => Ok(&self.system),
-            (".Role", Some(message)) => Ok(&message.role),
-            (".Content", Some(message)) => Ok(&message.content),
+            (".System", None) => Ok(self.system.as_str().into()),
+            (".Role", Some(message)) => Ok(message.role.as_str().into()),
+            (".Content", Some(message)) => Ok(message.text()),
             _ => Err(format!("the field {name} is not there")),
         }
     }

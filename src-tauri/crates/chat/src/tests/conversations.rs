@@ -1,5 +1,6 @@
 use gguf::Value;
 use prefs::{Content, Message, Pair};
+use serde_json::json;
 
 use super::{CHATML, byte_level, with, with_template, without};
 use crate::{Boundary, Error, Tokenizer, encode_pair, encode_prompt};
@@ -76,7 +77,7 @@ fn what_cannot_be_encoded_says_why() {
     let tokenizer = with_template(CHATML);
     let mixed = pair(said("user", "Why?"), "So.".into(), "No.".into());
     assert!(matches!(encode_pair(&tokenizer, &mixed), Err(Error::MixedPair)));
-    assert!(matches!(encode_prompt(&tokenizer, &Content::Messages(Vec::new())), Err(Error::NoMessages)));
+    assert!(matches!(encode_prompt(&tokenizer, &Content::from(Vec::new())), Err(Error::NoMessages)));
     let plain = Tokenizer::from_gguf(&without(byte_level("gpt-2", &[]), "tokenizer.chat_template")).unwrap();
     assert!(matches!(encode_pair(&plain, &spoken()), Err(Error::NoTemplate)));
 
@@ -98,5 +99,53 @@ fn a_model_whose_template_cannot_be_used_still_reads_text() {
     match encode_pair(&tokenizer, &spoken()) {
         Err(Error::Template(message)) => assert!(message.contains("nonsense"), "{message}"),
         other => panic!("{other:?}"),
+    }
+}
+
+/// A template that reads calls of tools, tools and an argument, but no thoughts and no parts.
+const TOOLS: &str = "{% for tool in tools or [] %}{{ tool.name }};{% endfor %}{% for m in messages %}[{{ m.role }}] \
+     {{- m.content if m.content is string }}{% for call in m.tool_calls or [] %}<{{ call.name }}>{% endfor %}\n{% endfor %}\
+     {% if add_generation_prompt %}[assistant]{{ '!' if loud }}{% endif %}";
+
+fn conversation(value: serde_json::Value) -> Content {
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn calls_tools_and_arguments_reach_the_template_and_what_it_does_not_read_is_named() {
+    let tokenizer = with_template(TOOLS);
+    let asked = json!({ "messages": [{ "role": "user", "content": "Rain?" }], "tools": [{ "name": "weather" }],
+                        "chat_template_kwargs": { "loud": true, "colour": "red" } });
+    let answer = |call: &str| {
+        json!([{ "role": "assistant", "content": null, "tool_calls": [{ "name": call }], "reasoning_content": "Hm." }])
+    };
+    let pair = pair(conversation(asked.clone()), conversation(answer("here")), conversation(answer("there")));
+    let encoded = encode_pair(&tokenizer, &pair).unwrap();
+    let decode = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
+    assert_eq!(decode(&encoded.prompt), "weather;[user]Rain?\n[assistant]");
+    assert_eq!((decode(&encoded.chosen), decode(&encoded.rejected)), ("<here>\n".into(), "<there>\n".into()));
+    assert_eq!(encoded.boundary, Boundary::Broken { dropped_text: "!".to_owned() });
+    let unread: Vec<String> = crate::unread(&tokenizer, &pair).into_iter().collect();
+    assert_eq!(unread, ["chat_template_kwargs.colour", "reasoning_content"]);
+    let plain = crate::unread(&tokenizer, &spoken());
+    assert!(plain.is_empty());
+}
+
+#[test]
+fn parts_of_text_are_read_by_any_template_and_other_parts_are_refused_by_name() {
+    let say = |content: serde_json::Value| conversation(json!([{ "role": "user", "content": content }]));
+    let parts = say(json!([{ "type": "text", "text": "one " }, { "type": "text", "text": "two" }]));
+    let reads = CHATML.replace(
+        "message['content']",
+        "(message['content'] if message['content'] is string else (message['content'] | map(attribute='text') | join('+')))",
+    );
+    for (template, text) in [(CHATML, "one two"), (reads.as_str(), "one +two")] {
+        let tokenizer = with_template(template);
+        let ids = encode_prompt(&tokenizer, &parts).unwrap();
+        let rendered = tokenizer.decode(&ids, false).unwrap();
+        assert!(rendered.contains(&format!("user\n{text}<")), "{rendered}");
+        let picture = say(json!([{ "type": "image_url", "image_url": "x" }]));
+        let refused = encode_prompt(&tokenizer, &picture).unwrap_err();
+        assert!(matches!(&refused, Error::Part(kind) if kind == "image_url"), "{refused}");
     }
 }

@@ -9,6 +9,7 @@ use super::preference::{ANSWER_WORDS, Scheme, normal};
 use super::values::transcript;
 use super::{ColumnMapping, ImportKind};
 use crate::Content;
+use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
 use crate::table::{Table, is_conversation, is_filled, is_message};
 
 /// Rows that are looked at.
@@ -127,6 +128,8 @@ pub fn guess(table: &Table) -> ColumnMapping {
         let beside = |column: &Looked| column.texts > 0 && column.name != prompt.name;
         mapping.context = by_name(&CONTEXT, &beside).map(|column| column.name.clone());
     }
+    let beside = |name: &str| free.iter().find(|column| column.name == name).map(|column| column.name.clone());
+    (mapping.tools, mapping.chat_template_kwargs) = (beside(TOOLS), beside(CHAT_TEMPLATE_KWARGS));
     mapping.category = by_name(&CATEGORY, &Looked::is_label).map(|column| column.name.clone());
     mapping
 }

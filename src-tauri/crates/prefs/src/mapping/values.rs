@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::ColumnMapping;
 use crate::jsonl::{explicit, extract_prompt, spoken};
+use crate::pair::BesidePrompt;
 use crate::rows::kind;
 use crate::table::{TableRow, is_message};
-use crate::{Content, Message, Pair};
+use crate::{Content, Message, MessageContent, Pair};
 
 /// A row with two answers.
 pub(super) struct Parts {
@@ -24,15 +25,15 @@ pub(super) fn parts(row: &TableRow, mapping: &ColumnMapping, first: &str, second
     // A text that only looks like the beginning of a transcript must not tear the two answers apart.
     let transcripts = answers.each_ref().map(transcript);
     if let [Some(one), Some(other)] = transcripts {
-        answers = [Content::Messages(one), Content::Messages(other)];
+        answers = [one.into(), other.into()];
     }
     let [mut first, mut second] = answers;
     let spoken_answers = matches!(first, Content::Messages(_)) && matches!(second, Content::Messages(_));
     if spoken_answers && let Some(Content::Text(text)) = &prompt {
-        prompt = Some(Content::Messages(vec![Message::new("user", text.clone())]));
+        prompt = Some(vec![Message::new("user", text.clone())].into());
     }
     if let Some(Content::Messages(asked)) = &mut prompt {
-        take_off(asked, &mut first, &mut second);
+        take_off(&mut asked.messages, &mut first, &mut second);
     }
     let (prompt, first, second) = match prompt {
         Some(prompt) => explicit(prompt, first, second)?,
@@ -41,11 +42,12 @@ pub(super) fn parts(row: &TableRow, mapping: &ColumnMapping, first: &str, second
     let parts = match system {
         None => Parts { prompt, first, second },
         Some(system) => {
-            let prompt = Content::Messages(with_system(prompt, &system)?);
+            let prompt = with_system(prompt, &system)?;
             Parts { prompt, first: spoken(first), second: spoken(second) }
         }
     };
-    let pair = Pair { prompt: parts.prompt, chosen: parts.first, rejected: parts.second, category: None };
+    let prompt = beside(row, mapping)?.join(parts.prompt)?;
+    let pair = Pair { prompt, chosen: parts.first, rejected: parts.second, category: None };
     pair.validate()?;
     if pair.prompt.is_blank() {
         return Err("the prompt is empty".to_owned());
@@ -57,18 +59,24 @@ pub(super) fn parts(row: &TableRow, mapping: &ColumnMapping, first: &str, second
 /// left out.
 pub(super) fn prompt_alone(row: &TableRow, mapping: &ColumnMapping) -> Result<Content, String> {
     let mut prompt = prompt(row, mapping)?.ok_or("the prompt is empty")?;
-    if let Content::Messages(messages) = &mut prompt {
-        while messages.last().is_some_and(|last| last.role == "assistant") {
-            messages.pop();
+    if let Content::Messages(asked) = &mut prompt {
+        while asked.messages.last().is_some_and(|last| last.role == "assistant") {
+            asked.messages.pop();
         }
     }
     if let Some(system) = system(row, mapping)? {
-        prompt = Content::Messages(with_system(prompt, &system)?);
+        prompt = with_system(prompt, &system)?;
     }
     if prompt.is_blank() {
         return Err("the prompt is empty".to_owned());
     }
-    Ok(prompt)
+    beside(row, mapping)?.join(prompt)
+}
+
+/// Tools and template arguments of a row.
+fn beside(row: &TableRow, mapping: &ColumnMapping) -> Result<BesidePrompt, String> {
+    let value = |column: &Option<String>| column.as_deref().and_then(|column| row.get(column)).cloned();
+    BesidePrompt::from_values(value(&mapping.tools), value(&mapping.chat_template_kwargs))
 }
 
 /// The category, where there is one.
@@ -90,7 +98,7 @@ fn answer(row: &TableRow, column: &str) -> Result<Content, String> {
 fn prompt<'a>(row: &'a TableRow, mapping: &'a ColumnMapping) -> Result<Option<Content>, String> {
     let filled = |column: Option<&'a str>| column.and_then(|column| Some((column, row.get(column)?)));
     let prompt = filled(mapping.prompt.as_deref()).map(|(column, value)| content_of(value, column)).transpose()?;
-    let prompt = prompt.map(|prompt| transcript(&prompt).map_or(prompt, Content::Messages));
+    let prompt = prompt.map(|prompt| transcript(&prompt).map_or(prompt, Content::from));
     let Some((column, context)) = filled(mapping.context.as_deref()) else { return Ok(prompt) };
     let Content::Text(context) = content_of(context, column)? else {
         return Err(format!("`{column}` is added to the prompt and must be text, but holds messages"));
@@ -101,11 +109,15 @@ fn prompt<'a>(row: &'a TableRow, mapping: &'a ColumnMapping) -> Result<Option<Co
     match prompt {
         None => Ok(Some(Content::Text(context))),
         Some(Content::Text(prompt)) => Ok(Some(Content::Text(format!("{prompt}\n\n{context}")))),
-        Some(Content::Messages(mut messages)) => {
-            let asked = messages.iter_mut().rev().find(|message| message.role == "user");
+        Some(Content::Messages(mut said)) => {
+            let asked = said.messages.iter_mut().rev().find(|message| message.role == "user");
             let asked = asked.ok_or_else(|| format!("`{column}` is added to the question, but the prompt has none"))?;
-            asked.content = format!("{}\n\n{context}", asked.content);
-            Ok(Some(Content::Messages(messages)))
+            let Some(MessageContent::Text(question)) = &mut asked.content else {
+                return Err(format!("`{column}` is added to the question, but the question is more than text"));
+            };
+            question.push_str("\n\n");
+            question.push_str(&context);
+            Ok(Some(Content::Messages(said)))
         }
     }
 }
@@ -120,22 +132,23 @@ fn system(row: &TableRow, mapping: &ColumnMapping) -> Result<Option<String>, Str
     }
 }
 
-fn with_system(prompt: Content, system: &str) -> Result<Vec<Message>, String> {
-    let mut messages = match prompt {
-        Content::Messages(messages) => messages,
-        Content::Text(text) => vec![Message::new("user", text)],
+fn with_system(prompt: Content, system: &str) -> Result<Content, String> {
+    let mut said = match prompt {
+        Content::Messages(said) => said,
+        Content::Text(text) => vec![Message::new("user", text)].into(),
     };
-    match messages.first().filter(|first| first.role == "system") {
-        Some(first) if first.content == system => {}
+    match said.messages.first().filter(|first| first.role == "system") {
+        Some(first) if first.text() == system => {}
         Some(_) => return Err("the prompt has a system message, and the system column says something else".to_owned()),
-        None => messages.insert(0, Message::new("system", system)),
+        None => said.messages.insert(0, Message::new("system", system)),
     }
-    Ok(messages)
+    Ok(Content::Messages(said))
 }
 
 /// Takes the prompt off answers that both repeat it; a system message that both begin with goes over to the prompt.
 fn take_off(asked: &mut Vec<Message>, first: &mut Content, second: &mut Content) {
     let (Content::Messages(one), Content::Messages(other)) = (first, second) else { return };
+    let (one, other) = (&mut one.messages, &mut other.messages);
     let repeats = |answer: &[Message], asked: &[Message]| answer.len() > asked.len() && answer.starts_with(asked);
     if let (Some(system), Some(same)) = (one.first(), other.first())
         && system.role == "system"
@@ -157,11 +170,11 @@ pub(super) fn content_of(value: &Value, column: &str) -> Result<Content, String>
     match value {
         Value::String(text) => Ok(Content::Text(text.clone())),
         Value::Number(number) => Ok(Content::Text(number.to_string())),
-        Value::Object(_) if is_message(value) => Ok(Content::Messages(vec![message(value, 1, column)?])),
+        Value::Object(_) if is_message(value) => Ok(vec![message(value, 1, column)?].into()),
         Value::Array(items) if items.is_empty() => Err(format!("`{column}`: the list is empty")),
         Value::Array(items) => {
             let messages = items.iter().enumerate().map(|(at, item)| message(item, at + 1, column));
-            messages.collect::<Result<_, _>>().map(Content::Messages)
+            messages.collect::<Result<Vec<_>, _>>().map(Content::from)
         }
         other => Err(format!("`{column}`: expected text or messages, found {}", kind(other))),
     }
@@ -172,30 +185,29 @@ fn message(value: &Value, number: usize, column: &str) -> Result<Message, String
     let Value::Object(fields) = value else {
         return Err(format!("{place}: expected `role` and `content` or `from` and `value`, found {}", kind(value)));
     };
-    let Some(Value::String(role)) = fields.get("role").or_else(|| fields.get("from")) else {
+    let mut fields = fields.clone();
+    let (speaker, said) = if fields.contains_key("role") { ("role", "content") } else { ("from", "value") };
+    let Some(Value::String(role)) = fields.shift_remove(speaker) else {
         return Err(format!("{place} does not say who speaks (`role` or `from`)"));
     };
-    let content = match fields.get("content").or_else(|| fields.get("value")) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) => text_parts(items).ok_or_else(|| format!("{place} holds more than text"))?,
-        Some(other) => return Err(format!("{place}: expected text, found {}", kind(other))),
-        None => return Err(format!("{place} says nothing (`content` or `value`)")),
+    let content = match fields.shift_remove(said) {
+        Some(Value::String(text)) => Some(MessageContent::Text(text)),
+        Some(Value::Array(parts)) if parts.iter().all(Value::is_object) => Some(MessageContent::Parts(parts)),
+        Some(Value::Null) => Some(MessageContent::Null),
+        Some(other) => return Err(format!("{place}: expected text or a list of parts, found {}", kind(&other))),
+        None => None,
     };
     let role = match role.as_str() {
         "human" | "user" | "prompter" => "user",
         "gpt" | "assistant" | "chatgpt" | "bot" | "model" => "assistant",
         other => other,
     };
-    Ok(Message::new(role, content))
-}
-
-/// `OpenAI`'s list of parts, where all of them are text.
-fn text_parts(items: &[Value]) -> Option<String> {
-    let text = |item: &Value| match item.get("type").and_then(Value::as_str) {
-        Some("text" | "input_text" | "output_text") => item.get("text").and_then(Value::as_str).map(str::to_owned),
-        _ => None,
-    };
-    items.iter().map(text).collect()
+    let message = Message { role: role.to_owned(), content, fields };
+    let says_nothing = !matches!(message.content, Some(MessageContent::Text(_)));
+    if says_nothing && message.is_blank() {
+        return Err(format!("{place} says nothing (`content` or `value`) and calls no tool"));
+    }
+    Ok(message)
 }
 
 const HUMAN: &str = "\n\nHuman:";

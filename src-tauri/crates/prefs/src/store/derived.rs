@@ -147,8 +147,8 @@ fn searched(pair: &Pair) -> String {
     for part in [&pair.prompt, &pair.chosen, &pair.rejected] {
         match part {
             Content::Text(said) => text.push_str(said),
-            Content::Messages(messages) => messages.iter().for_each(|message| {
-                text.push_str(&message.content);
+            Content::Messages(said) => said.messages.iter().for_each(|message| {
+                text.push_str(&message.shown());
                 text.push('\n');
             }),
         }

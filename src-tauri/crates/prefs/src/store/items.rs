@@ -51,7 +51,7 @@ impl Project {
             }
             let answer = |text: &str| match current.prompt {
                 Content::Text(_) => Content::from(text),
-                Content::Messages(_) => Content::Messages(vec![Message::new("assistant", text)]),
+                Content::Messages(_) => vec![Message::new("assistant", text)].into(),
             };
             let (first, second) = (answer(first), answer(second));
             let revision = Revision { who: model, is_model: true, content: Some((&current.prompt, &first, &second)) };
@@ -115,8 +115,8 @@ impl Project {
             let old = current.answer(which).ok_or(Error::NoItem { item })?;
             let new = match old {
                 Content::Text(_) => Content::from(text),
-                Content::Messages(messages) => match messages.as_slice() {
-                    [only] => Content::Messages(vec![Message::new(only.role.clone(), text)]),
+                Content::Messages(said) => match said.messages.as_slice() {
+                    [only] if only.is_plain() => vec![Message::new(only.role.clone(), text)].into(),
                     _ => return Err(Error::SeveralMessages { item }.into()),
                 },
             };
@@ -153,10 +153,10 @@ pub(super) fn shown(db: &Connection, name: &str, item: i64, showing: i64) -> rus
 pub(super) fn answer_text(answer: &Content) -> String {
     match answer {
         Content::Text(text) => text.clone(),
-        Content::Messages(messages) => match messages.as_slice() {
-            [only] => only.content.clone(),
+        Content::Messages(said) => match said.messages.as_slice() {
+            [only] => only.shown().into_owned(),
             several => {
-                let said = |message: &Message| format!("{}: {}", message.role, message.content);
+                let said = |message: &Message| format!("{}: {}", message.role, message.shown());
                 several.iter().map(said).collect::<Vec<_>>().join("\n\n")
             }
         },

@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn advice_where_it_fits_is_given_only_when_much_is_lost() {
-        let lengths = vec![Length { prompt: 100, chosen: 400, rejected: 500 }; 10];
+        let lengths = vec![Length { prompt: 100, chosen: 400, rejected: 500, ..Length::default() }; 10];
         let config = RunConfig { max_length: 300, ..RunConfig::default() };
         let plan = |cut_answers| RunPlan { cut_answers, ..super::super::tests_plan() };
         assert_eq!(to_keep(&config, &lengths, &plan(0)), None);

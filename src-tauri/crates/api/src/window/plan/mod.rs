@@ -125,6 +125,8 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
         pairs: 0,
         held_out: 0,
         dropped: 0,
+        identical: 0,
+        plain_text: 0,
         cut_prompts: 0,
         cut_answers: 0,
         cut_pairs: Vec::new(),
@@ -149,6 +151,10 @@ fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<
             None => {
                 plan.dropped += 1;
                 (true, true)
+            }
+            Some(left) if left.identical => {
+                plan.identical += 1;
+                (left.cut_prompt, left.cut_answer)
             }
             Some(left) => {
                 kept.push(left);
@@ -194,7 +200,7 @@ mod tests {
 
     #[test]
     fn limits_count_as_in_training() {
-        let length = |prompt, chosen, rejected| Length { prompt, chosen, rejected };
+        let length = |prompt, chosen, rejected| Length { prompt, chosen, rejected, ..Length::default() };
         let limits = RunConfig { max_length: 10, ..RunConfig::default() }.limits();
         let trained = [(1, length(4, 4, 5)), (2, length(4, 8, 5)), (3, length(10, 1, 1)), (-4, length(9, 1, 3))];
         let mut plan = tests_plan();

@@ -153,6 +153,10 @@ pub struct RunPlan {
     pub held_out: usize,
     /// Pairs left out because the prompt alone fills `max_length`.
     pub dropped: usize,
+    /// Pairs left out because their answers are the same tokens once they are rendered and cut.
+    pub identical: usize,
+    /// Pairs that are plain text, where the model has a chat template that they do not pass through.
+    pub plain_text: usize,
     /// Pairs whose prompt is cut.
     pub cut_prompts: usize,
     /// Pairs of which an answer is cut.
