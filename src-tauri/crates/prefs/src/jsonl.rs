@@ -104,6 +104,9 @@ pub(crate) fn open(path: &Path) -> Result<impl BufRead + use<>, Error> {
     let encoding = match start {
         [0xFF, 0xFE, ..] => Some("UTF-16 (little endian)"),
         [0xFE, 0xFF, ..] => Some("UTF-16 (big endian)"),
+        // Without a byte order mark: no text in UTF-8 has a NUL beside its first character.
+        [first, 0, ..] if *first != 0 => Some("UTF-16 (little endian)"),
+        [0, second, ..] if *second != 0 => Some("UTF-16 (big endian)"),
         _ => None,
     };
     match encoding {

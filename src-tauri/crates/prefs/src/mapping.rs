@@ -1,7 +1,13 @@
 //! From a table of foreign form to pairs, items to label or prompts: which column is which, guessed and then applied.
 
+mod choices;
 mod guess;
+mod notices;
 mod preference;
+mod question;
+mod repeats;
+pub(crate) mod transcript;
+mod turns;
 mod values;
 
 use std::collections::{BTreeMap, HashSet};
@@ -12,9 +18,14 @@ use sha2::{Digest, Sha256};
 use crate::table::{Table, TableRow, is_filled};
 use crate::{Content, Pair, Refused};
 use preference::{Preferred, Scheme};
+use repeats::Repeats;
 use values::Parts;
 
+pub use choices::{CHOICE_KEYS, COLUMN_KEYS, PlainText, PromptFrom, RepeatedPrompt};
 pub use guess::guess;
+pub use notices::notices;
+pub use preference::PreferenceScheme;
+pub use question::{Question, QuestionOption, ReadRow, questions};
 
 /// What an import brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
@@ -43,8 +54,10 @@ impl ImportKind {
     }
 }
 
-/// Which column is which. Pairs come either from `chosen` and `rejected`, or from `answer_a`, `answer_b` and a
-/// `preference` between them.
+/// Which column is which, and how what stands there is read where it could be read in several ways. Pairs come either from
+/// `chosen` and `rejected`, or from `answer_a`, `answer_b` and a `preference` between them.
+///
+/// A choice that is absent was not made. [`questions`] says which of them are open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 pub struct ColumnMapping {
     /// What the rows become.
@@ -73,6 +86,21 @@ pub struct ColumnMapping {
     /// Further arguments of the chat template.
     #[serde(default)]
     pub chat_template_kwargs: Option<String>,
+    /// Earlier turns, each a question with its answer.
+    #[serde(default)]
+    pub history: Option<String>,
+    /// How numbers in `preference` are meant.
+    #[serde(default)]
+    pub preference_scheme: Option<PreferenceScheme>,
+    /// How plain text is given to a model with a chat template; as it is where nothing is said.
+    #[serde(default)]
+    pub plain_text: Option<PlainText>,
+    /// Where the prompt is, if no column holds it.
+    #[serde(default)]
+    pub prompt_from: Option<PromptFrom>,
+    /// What becomes of a prompt that the answers repeat; it is taken off where nothing is said.
+    #[serde(default)]
+    pub repeated_prompt: Option<RepeatedPrompt>,
 }
 
 impl ColumnMapping {
@@ -91,11 +119,23 @@ impl ColumnMapping {
             preference: None,
             tools: None,
             chat_template_kwargs: None,
+            history: None,
+            preference_scheme: None,
+            plain_text: None,
+            prompt_from: None,
+            repeated_prompt: None,
         }
     }
 
-    /// What is still to be chosen before this mapping can be applied, as a sentence.
+    /// What is still to be chosen before this mapping can be applied, as a sentence: a column, or the answer to a question
+    /// that the file leaves [open](questions).
     pub fn incomplete(&self, table: &Table) -> Option<String> {
+        let asked = || question::first_open(table, self);
+        self.lacks_column(table).or_else(asked)
+    }
+
+    /// Which column is missing, as a sentence.
+    fn lacks_column(&self, table: &Table) -> Option<String> {
         let known: HashSet<&str> = table.columns.iter().map(String::as_str).collect();
         if let Some(name) = self.named().find(|name| !known.contains(name)) {
             return Some(format!("The file has no column `{name}`; choose another."));
@@ -104,7 +144,9 @@ impl ColumnMapping {
         let two_answers = both(&self.answer_a, &self.answer_b);
         match self.kind {
             ImportKind::Pairs => {
-                let by_preference = two_answers && self.preference.is_some();
+                // Which of several columns holds the preference may be a question.
+                let by_preference =
+                    two_answers && (self.preference.is_some() || !guess::preferences(table, self).is_empty());
                 (!both(&self.chosen, &self.rejected) && !by_preference).then(|| {
                     "Choose the columns of the chosen and the rejected answer, or of two answers and the preference."
                         .to_owned()
@@ -119,8 +161,9 @@ impl ColumnMapping {
     fn named(&self) -> impl Iterator<Item = &str> {
         let (first, second) = self.answers();
         let preference = self.preference.as_ref().filter(|_| self.is_by_preference());
-        [&self.prompt, &self.system, &self.context, &self.category, &self.tools, &self.chat_template_kwargs]
+        [&self.prompt, &self.system, &self.context, &self.category]
             .into_iter()
+            .chain([&self.history, &self.tools, &self.chat_template_kwargs])
             .flatten()
             .chain([first, second, preference].into_iter().flatten())
             .map(String::as_str)
@@ -245,6 +288,8 @@ pub struct Mapped {
     pub blank: usize,
     /// Columns that were not taken over, with how often each held something.
     pub ignored_keys: BTreeMap<String, usize>,
+    /// What was done to rows on their way in, as sentences, each with how many rows it was done to.
+    pub notes: BTreeMap<String, usize>,
 }
 
 /// Makes of every row what the mapping says. A mapping that is [incomplete](ColumnMapping::incomplete) refuses them all.
@@ -255,14 +300,18 @@ pub fn apply(table: &Table, mapping: &ColumnMapping) -> Mapped {
         refused: table.refused.clone(),
         blank: table.blank,
         ignored_keys: BTreeMap::new(),
+        notes: BTreeMap::new(),
     };
     if let Some(reason) = mapping.incomplete(table) {
         mapped.refused.extend(table.rows.iter().map(|row| Refused { line: row.line, reason: reason.clone() }));
     } else {
-        let scheme = Scheme::of(table, mapping);
+        let reader = Reader::of(table, mapping);
         for row in &table.rows {
-            match content(row, mapping, &scheme) {
-                Ok(content) => mapped.rows.push(MappedRow { line: row.line, content }),
+            match reader.content(row) {
+                Ok(Taken { content, notes }) => {
+                    notes.into_iter().for_each(|note| *mapped.notes.entry(note.to_owned()).or_default() += 1);
+                    mapped.rows.push(MappedRow { line: row.line, content });
+                }
                 Err(reason) => mapped.refused.push(Refused { line: row.line, reason }),
             }
         }
@@ -272,26 +321,59 @@ pub fn apply(table: &Table, mapping: &ColumnMapping) -> Mapped {
     mapped
 }
 
-fn content(row: &TableRow, mapping: &ColumnMapping, scheme: &Scheme) -> Result<MappedContent, String> {
-    let category = values::category(row, mapping.category.as_deref())?;
-    let (Some(first), Some(second)) = mapping.answers() else {
-        let prompt = values::prompt_alone(row, mapping)?;
-        return Ok(MappedContent::Prompt(crate::prompts::Prompt { prompt, category }));
-    };
-    let preferred = match mapping.preference.as_deref().filter(|_| mapping.is_by_preference()) {
-        Some(column) => scheme.preferred(row, column)?,
-        None if mapping.kind == ImportKind::Pairs => Preferred::First,
-        None => Preferred::Neither,
-    };
-    let Parts { prompt, first, second } = values::parts(row, mapping, first, second)?;
-    if preferred == Preferred::Neither {
-        if first == second {
-            return Err("both answers are the same: there is nothing to prefer".to_owned());
-        }
-        return Ok(MappedContent::Candidates(Candidates { prompt, first, second, category }));
+/// A row that was taken.
+struct Taken {
+    content: MappedContent,
+    notes: Vec<&'static str>,
+}
+
+/// A mapping with what it takes from the file as a whole.
+#[derive(Clone)]
+struct Reader<'a> {
+    mapping: &'a ColumnMapping,
+    /// None where the answers have no preference, or where it is not known how to read it.
+    scheme: Option<Scheme>,
+    repeats: Repeats,
+    turn_lists: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn of(table: &Table, mapping: &'a ColumnMapping) -> Self {
+        let by_preference = mapping.is_by_preference() && mapping.preference.is_some();
+        let scheme = if by_preference { Scheme::of(table, mapping) } else { None };
+        let turn_lists = turns::are_lists(table, mapping);
+        let repeats = Repeats::of(table, mapping);
+        Self { mapping, scheme, repeats, turn_lists }
     }
-    let (chosen, rejected) = if preferred == Preferred::First { (first, second) } else { (second, first) };
-    Ok(MappedContent::Pair(Pair { prompt, chosen, rejected, category }))
+
+    fn content(&self, row: &TableRow) -> Result<Taken, String> {
+        let mapping = self.mapping;
+        let category = values::category(row, mapping.category.as_deref())?;
+        let (Some(first), Some(second)) = mapping.answers() else {
+            let (prompt, notes) = values::prompt_alone(row, mapping)?;
+            let content = MappedContent::Prompt(crate::prompts::Prompt { prompt, category });
+            return Ok(Taken { content, notes });
+        };
+        let preferred = match mapping.preference.as_deref().filter(|_| mapping.is_by_preference()) {
+            Some(column) => {
+                let scheme = self.scheme.as_ref().ok_or_else(|| format!("how `{column}` counts is not chosen yet"))?;
+                scheme.preferred(row, column)?
+            }
+            None if mapping.kind == ImportKind::Pairs => Preferred::First,
+            None => Preferred::Neither,
+        };
+        let Parts { prompt, first, second, notes } = values::parts(row, self, first, second)?;
+        if preferred == Preferred::Neither {
+            if first == second {
+                return Err("both answers are the same: there is nothing to prefer".to_owned());
+            }
+            let content = MappedContent::Candidates(Candidates { prompt, first, second, category });
+            return Ok(Taken { content, notes });
+        }
+        let (chosen, rejected) = if preferred == Preferred::First { (first, second) } else { (second, first) };
+        let content = MappedContent::Pair(Pair { prompt, chosen, rejected, category });
+        Ok(Taken { content, notes })
+    }
 }
 
 fn ignored(table: &Table, mapping: &ColumnMapping) -> BTreeMap<String, usize> {

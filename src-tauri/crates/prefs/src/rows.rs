@@ -1,5 +1,6 @@
 //! From the bytes of a JSONL (or JSON array) file to one JSON value per row, with every bad row named.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 
@@ -62,8 +63,8 @@ pub(crate) fn read<T>(
             break;
         }
         line += 1;
-        let text = if line == 1 { buffer.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&buffer) } else { &buffer };
-        let text = text.trim_ascii();
+        // Files that were joined have their byte order marks in the middle too.
+        let text = buffer.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&buffer).trim_ascii();
         if !whole {
             let limit = MAX_LINE_BYTES >> 20;
             let reason = format!("the line is longer than {limit} MiB; is the file really one JSON object per line?");
@@ -110,8 +111,9 @@ fn read_line(input: &mut impl BufRead, buffer: &mut Vec<u8>) -> std::io::Result<
     }
 }
 
-/// Parses one row. A key that comes twice is refused: taking either would drop the other.
-fn parse_json(bytes: &[u8]) -> Result<Value, String> {
+/// Parses one row. A key that comes twice is refused, at any depth: taking either would drop the other. `NaN` and
+/// `Infinity`, which Python writes and JSON does not have, become a [marked](not_a_number) value.
+pub(crate) fn parse_json(bytes: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to() + 1;
         format!("byte {at} is not UTF-8 text; the file is damaged or in another encoding")
@@ -119,12 +121,49 @@ fn parse_json(bytes: &[u8]) -> Result<Value, String> {
     if text.contains('\0') {
         return Err("the line holds NUL bytes; the file is damaged or in another encoding (expected UTF-8)".to_owned());
     }
-    if text.starts_with('{') {
-        serde_json::from_str(text).map(|Unique(map)| Value::Object(map))
-    } else {
-        serde_json::from_str(text)
+    serde_json::from_str(&without_nan(text)).map(|Unique(value)| value).map_err(|error| explain(&error))
+}
+
+/// The key of the object that stands for a number that JSON does not have.
+const NOT_A_NUMBER: &str = "\u{1}";
+
+/// What Python wrote, where a value stands for `NaN` or `Infinity`.
+pub(crate) fn not_a_number(value: &Value) -> Option<&str> {
+    let fields = value.as_object().filter(|fields| fields.len() == 1)?;
+    fields.get(NOT_A_NUMBER)?.as_str()
+}
+
+/// The text with an object in place of each `NaN`, `Infinity` and `-Infinity` outside of strings. Line breaks stay where they
+/// are.
+pub(crate) fn without_nan(text: &str) -> Cow<'_, str> {
+    const WORDS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+    if !text.contains(WORDS[0]) && !text.contains(WORDS[1]) {
+        return Cow::Borrowed(text);
     }
-    .map_err(|error| explain(&error))
+    let bytes = text.as_bytes();
+    let ends =
+        |at: usize| bytes.get(at).is_none_or(|byte| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n'));
+    let mut marked = String::new();
+    let (mut kept, mut at, mut in_string) = (0, 0, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'N' | b'I' | b'-' if !in_string => {
+                if let Some(word) = WORDS.iter().find(|word| text[at..].starts_with(**word) && ends(at + word.len())) {
+                    marked.push_str(&text[kept..at]);
+                    marked.push_str(&format!("{{\"\\u0001\":\"{word}\"}}"));
+                    at += word.len();
+                    kept = at;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    marked.push_str(&text[kept..]);
+    Cow::Owned(marked)
 }
 
 fn explain(error: &serde_json::Error) -> String {
@@ -141,32 +180,107 @@ fn explain(error: &serde_json::Error) -> String {
     }
 }
 
-/// A JSON object none of whose keys comes twice.
-struct Unique(Map<String, Value>);
+/// A JSON value in which no object has a key twice.
+struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
             type Value = Unique;
 
             fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-                formatter.write_str("a JSON object")
+                formatter.write_str("a JSON value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Unique, E> {
+                Ok(Unique(Value::Null))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Unique, E> {
+                Ok(Unique(value.into()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Unique, E> {
+                Ok(Unique(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Unique, E> {
+                Ok(Unique(value.into()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Unique, E> {
+                Ok(Unique(value.into()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Unique, E> {
+                Ok(Unique(value.into()))
+            }
+
+            fn visit_string<E>(self, value: String) -> Result<Unique, E> {
+                Ok(Unique(value.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Unique, A::Error> {
+                let mut items = Vec::new();
+                while let Some(Unique(item)) = access.next_element()? {
+                    items.push(item);
+                }
+                Ok(Unique(Value::Array(items)))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Unique, A::Error> {
                 let mut map = Map::new();
-                while let Some((key, value)) = access.next_entry::<String, Value>()? {
+                while let Some((key, Unique(value))) = access.next_entry::<String, Unique>()? {
                     if map.contains_key(&key) {
                         return Err(de::Error::custom(format!("the key `{key}` comes twice")));
                     }
                     map.insert(key, value);
                 }
-                Ok(Unique(map))
+                Ok(Unique(Value::Object(map)))
             }
         }
-        deserializer.deserialize_map(Keys)
+        deserializer.deserialize_any(Any)
     }
+}
+
+/// The JSON values of a text one after the other, however many lines each takes, with the line that each begins on. `None`
+/// where the text does not begin with one.
+pub(crate) fn one_after_another(text: &str) -> Option<Vec<(usize, Result<Value, String>)>> {
+    let marked = without_nan(text);
+    // Old Macintosh files break lines with a carriage return alone.
+    let line_break = if marked.contains('\n') { '\n' } else { '\r' };
+    let mut values = Vec::new();
+    let (mut line, mut seen) = (1, 0);
+    let mut stream = serde_json::Deserializer::from_str(&marked).into_iter::<&RawValue>();
+    while let Some(value) = stream.next() {
+        match value {
+            Ok(raw) => {
+                let offset = raw.get().as_ptr() as usize - marked.as_ptr() as usize;
+                line += marked[seen..offset].matches(line_break).count();
+                seen = offset;
+                values.push((line, parse_json(raw.get().as_bytes())));
+            }
+            Err(_) if values.is_empty() => return None,
+            Err(error) => {
+                line += marked[seen..stream.byte_offset()].matches(line_break).count();
+                let reason = format!("{}; the rest of the file cannot be read", explain(&error));
+                values.push((line, Err(reason)));
+                break;
+            }
+        }
+    }
+    Some(values)
+}
+
+/// The rows of an array that stands inside a file, from a line on.
+pub(crate) fn read_array_at<T>(array: &str, line: usize, parse: impl Fn(Value) -> Result<T, String>) -> Rows<T> {
+    let mut rows = Rows { taken: Vec::new(), refused: Vec::new(), blank: 0, ignored_keys: BTreeMap::new() };
+    read_array(array.as_bytes(), line, |line, value| match value.and_then(&parse) {
+        Ok(row) => rows.taken.push((line, row)),
+        Err(reason) => rows.refused.push(Refused { line, reason }),
+    });
+    rows
 }
 
 /// Hands every element of the JSON array in `bytes` to `take` with the line it begins on; where the array breaks off, the
@@ -177,6 +291,7 @@ fn read_array(bytes: &[u8], first_line: usize, mut take: impl FnMut(usize, Resul
         Ok(text) => (text, false),
         Err(error) => (std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), true),
     };
+    let text: &str = &without_nan(text);
     let mut elements: Vec<&RawValue> = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let outcome = Elements(&mut elements).deserialize_all(&mut deserializer).and_then(|()| deserializer.end());
@@ -228,6 +343,7 @@ pub(crate) fn kind(value: &Value) -> &'static str {
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "a list",
+        _ if not_a_number(value).is_some() => "NaN or Infinity, which is no number in JSON",
         Value::Object(_) => "an object",
     }
 }

@@ -1,12 +1,16 @@
 //! A file of foreign form as a table: rows with named columns, whatever the file is.
 //!
-//! Four kinds of file are told apart by what is in them: JSON Lines, one JSON array, CSV and TSV. Objects inside a row are
+//! Kinds of file are told apart by what is in them: JSON Lines and other JSON, CSV and TSV. A conversation that stands as text
+//! in a cell, or as a dict of lists, becomes a list of messages. Other objects inside a row are
 //! offered as columns with dotted names (`chosen.content`, `answers.0.text`), except those that are a message or a list of
 //! messages: these are content as they stand. [`crate::mapping`] makes pairs of a table.
 
+pub(crate) mod cells;
 mod delimited;
+mod json;
+mod literal;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
@@ -16,7 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::jsonl::open;
 use crate::pair::{CHAT_TEMPLATE_KWARGS, SAYING, TOOLS};
-use crate::rows::{self, kind};
+use crate::rows::not_a_number;
 use crate::{Error, Refused};
 
 /// Largest file that is read; the whole of it is held in memory while its columns are chosen.
@@ -26,7 +30,7 @@ const MOST_BYTES: u64 = 2 << 30;
 const MOST_COLUMNS: usize = 200;
 
 /// How deep objects and lists are opened, and how many elements of a list become columns.
-const DEEPEST: usize = 4;
+const DEEPEST: usize = 7;
 const MOST_ELEMENTS: usize = 4;
 
 /// Characters of a sample value.
@@ -40,6 +44,10 @@ pub enum Format {
     JsonLines,
     /// One JSON array of rows.
     JsonArray,
+    /// One JSON object that holds the rows.
+    JsonObject,
+    /// JSON objects over several lines each, one after the other.
+    JsonObjects,
     /// Text separated by commas or semicolons, with a header.
     Csv,
     /// Text separated by tabs, with a header.
@@ -51,6 +59,8 @@ impl fmt::Display for Format {
         formatter.write_str(match self {
             Self::JsonLines => "JSON Lines",
             Self::JsonArray => "JSON array",
+            Self::JsonObject => "JSON object",
+            Self::JsonObjects => "JSON objects",
             Self::Csv => "CSV",
             Self::Tsv => "TSV",
         })
@@ -70,6 +80,8 @@ pub struct Table {
     pub refused: Vec<Refused>,
     /// Lines with nothing in them.
     pub blank: usize,
+    /// Keys of rows under which conversations stood as text, with how often, and are messages now.
+    pub as_text: BTreeMap<String, usize>,
 }
 
 /// One row of a table.
@@ -117,9 +129,8 @@ impl Table {
     pub fn from_bytes(bytes: &[u8]) -> std::io::Result<Self> {
         let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         match text.trim_ascii_start().first() {
-            Some(b'[') => json(text, Format::JsonArray),
-            Some(b'{') => json(text, Format::JsonLines),
-            Some(b'"') if lines_are_json(text) => json(text, Format::JsonLines),
+            Some(b'[' | b'{') => json::read(text),
+            Some(b'"') if lines_are_json(text) => json::read(text),
             _ => Ok(delimited::read(text)),
         }
     }
@@ -187,28 +198,33 @@ pub(crate) fn is_conversation(value: &Value) -> bool {
     matches!(value, Value::Array(items) if !items.is_empty() && items.iter().all(is_message))
 }
 
+/// Whether a value is `Argilla`'s ranking of answers: a list of names with their ranks.
+pub(crate) fn is_ranking(value: &Value) -> bool {
+    let is_rank = |item: &Value| item["rank"].is_number() && item["value"].is_string();
+    matches!(value, Value::Array(items) if !items.is_empty() && items.iter().all(is_rank))
+}
+
+/// Whether a value is a list of earlier turns as LLaMA-Factory has them: questions, each with its answer.
+pub(crate) fn is_turns(value: &Value) -> bool {
+    let is_turn = |item: &Value| item.as_array().is_some_and(|two| two.len() == 2 && two.iter().all(Value::is_string));
+    matches!(value, Value::Array(items) if !items.is_empty() && items.iter().all(is_turn))
+}
+
+/// A value in words.
+pub(crate) fn shown(value: &Value) -> String {
+    not_a_number(value).map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn sample(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => shown(other),
     };
     let mut sample: String = text.chars().take(SAMPLE).collect();
     if sample.len() < text.len() {
         sample.push('…');
     }
     sample
-}
-
-fn json(text: &[u8], format: Format) -> std::io::Result<Table> {
-    let read = rows::read(text, |value, _| match value {
-        Value::Object(row) => Ok(row),
-        // A file of prompts may be just texts.
-        Value::String(text) => Ok(Map::from_iter([("prompt".to_owned(), Value::String(text))])),
-        other => Err(format!("expected an object with named columns, found {}", kind(&other))),
-    })?;
-    let rows: Vec<TableRow> = read.taken.into_iter().map(|(line, values)| TableRow { line, values }).collect();
-    let columns = columns(&rows);
-    Ok(Table { format, columns, rows, refused: read.refused, blank: read.blank })
 }
 
 /// A file that begins with a quotation mark is JSON texts, one per line, or CSV with a quoted header: the first two lines
@@ -218,7 +234,7 @@ fn lines_are_json(text: &[u8]) -> bool {
     lines.all(|line| serde_json::from_slice::<Value>(line).is_ok())
 }
 
-fn columns(rows: &[TableRow]) -> Vec<String> {
+fn names_of(rows: &[TableRow]) -> Vec<String> {
     let mut names = Names::default();
     for row in rows {
         for (key, value) in &row.values {
@@ -237,17 +253,20 @@ struct Names {
 impl Names {
     fn open(&mut self, name: &str, value: &Value, depth: usize) {
         let too_deep = depth >= DEEPEST;
+        let is_beside = [TOOLS, CHAT_TEMPLATE_KWARGS].contains(&name.rsplit('.').next().unwrap_or(name));
+        let is_one = is_message(value) || not_a_number(value).is_some();
         match value {
             // What the chat template is given is one thing, however much it holds.
-            Value::Object(_) | Value::Array(_) if depth == 1 && [TOOLS, CHAT_TEMPLATE_KWARGS].contains(&name) => {
+            Value::Object(_) | Value::Array(_) if is_beside => {
                 self.add(name);
             }
-            Value::Object(fields) if !too_deep && !fields.is_empty() && !is_message(value) => {
+            Value::Object(fields) if !too_deep && !fields.is_empty() && !is_one => {
                 for (key, value) in fields {
                     self.open(&format!("{name}.{key}"), value, depth + 1);
                 }
             }
-            Value::Array(items) if !too_deep && !items.is_empty() && !is_conversation(value) => {
+            Value::Array(_) if is_conversation(value) || is_ranking(value) || is_turns(value) => self.add(name),
+            Value::Array(items) if !too_deep && !items.is_empty() => {
                 for (at, value) in items.iter().take(MOST_ELEMENTS).enumerate() {
                     self.open(&format!("{name}.{at}"), value, depth + 1);
                 }
@@ -266,13 +285,18 @@ impl Names {
 
 /// Names a file that no reader of text can take, by how it begins.
 fn binary(bytes: &[u8]) -> Option<&'static str> {
-    let kinds: [(&[u8], &str); 6] = [
+    let kinds: [(&[u8], &str); 11] = [
         (b"PAR1", "a Parquet file"),
         (b"ARROW1", "an Arrow file"),
         (b"PK\x03\x04", "a zip archive or an Excel sheet"),
         (b"\x1F\x8B", "compressed by gzip"),
         (b"\x28\xB5\x2F\xFD", "compressed by zstd"),
         (b"%PDF", "a PDF file"),
+        (b"BZh", "compressed by bzip2"),
+        (b"\xFD7zXZ", "compressed by xz"),
+        (b"7z\xBC\xAF", "a 7-Zip archive"),
+        (b"SQLite format 3", "an SQLite database"),
+        (b"\xD0\xCF\x11\xE0", "an old Excel sheet or Word document"),
     ];
     kinds.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, what)| *what)
 }

@@ -1,8 +1,8 @@
 //! Files that are brought in, and the pairs of a project.
 
 use super::types::{
-    ColumnMapping, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf, PreviewImport,
-    PreviewRow, RefusedRow, RemovePair, Rendered,
+    ColumnMapping, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf,
+    PlainText, PreviewImport, PreviewRow, Question, RefusedRow, RemovePair, Rendered,
 };
 use super::{Backend, OpenProject, locked, rendered, uploads};
 use crate::error::{Error, Result};
@@ -28,25 +28,46 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     let project = backend.project(&request.project)?;
     let table = table(backend, &backend.uploaded(&request.upload)?)?;
     let guessed = request.mapping.is_none();
-    let mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
+    let (model, tokenizer) = tokenizer_of(backend, &project)?;
+    let mut mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
+    let mut questions = mapping::questions(&table, &mapping);
+    if tokenizer.as_ref().is_some_and(|tokenizer| !tokenizer.has_template()) {
+        // Such a model reads text as it stands.
+        questions.retain(|question| question.key != PLAIN_TEXT);
+    }
+    preset_plain_text(&mut mapping, &mut questions);
     let mapped = mapping::apply(&table, &mapping);
     let duplicates = project.another_store()?.count_known(&mapped)?;
-    let (model, tokenizer) = tokenizer_of(backend, &project)?;
     let first = mapped.rows.iter().take(SHOWN).map(|row| preview(row, tokenizer.as_deref()));
     Ok(ImportPreview {
         upload: request.upload,
         format: table.format.to_string(),
         rows: mapped.rows.len() + mapped.refused.len(),
         columns: table.describe(),
-        mapping,
         guessed,
+        questions,
+        notices: notices(&table, &mapping, &mapped),
+        unused: unused(&mapped),
         good: mapped.rows.len() - duplicates,
         duplicates,
         refused: told(&mapped),
         refused_total: mapped.refused.len(),
         first: first.collect(),
+        has_template: tokenizer.as_ref().is_some_and(|tokenizer| tokenizer.has_template()),
         tokenizer: tokenizer.and(model),
+        mapping,
     })
+}
+
+/// The question that the window answers beforehand.
+const PLAIN_TEXT: &str = "plain_text";
+
+/// Plain text becomes messages unless the user says otherwise: most models have a chat template.
+fn preset_plain_text(mapping: &mut ColumnMapping, questions: &mut [Question]) {
+    let Some(question) = questions.iter_mut().find(|question| question.key == PLAIN_TEXT) else { return };
+    let as_messages = question.options.iter().map(|option| &option.value).find(|value| *value == "as_user_message");
+    question.preset = as_messages.cloned();
+    mapping.plain_text = mapping.plain_text.or(Some(PlainText::AsUserMessage));
 }
 
 /// Brings a file in, wholly or not at all.
@@ -67,7 +88,21 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
         duplicates: import.duplicates,
         refused: told(&mapped),
         refused_total: mapped.refused.len(),
+        notices: notices(&table, &request.mapping, &mapped),
+        unused: unused(&mapped),
     })
+}
+
+/// What is left out or done otherwise, and what was done to how many rows.
+fn notices(table: &Table, mapping: &ColumnMapping, mapped: &Mapped) -> Vec<String> {
+    let mut notices = mapping::notices(table, mapping);
+    let in_rows = |(note, rows): (&String, &usize)| format!("In {rows} {}: {note}.", if *rows == 1 { "row" } else { "rows" });
+    notices.extend(mapped.notes.iter().map(in_rows));
+    notices
+}
+
+fn unused(mapped: &Mapped) -> Vec<Counted> {
+    mapped.ignored_keys.iter().map(|(name, rows)| Counted { name: name.clone(), rows: *rows }).collect()
 }
 
 /// A part of the list of pairs.

@@ -5,18 +5,19 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::preference::{ANSWER_WORDS, Scheme, normal};
-use super::values::transcript;
+use super::preference::{ANSWER_WORDS, IN_ORDER, Scheme, differing, normal, readings};
+use super::question::agree;
+use super::transcript;
 use super::{ColumnMapping, ImportKind};
 use crate::Content;
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
-use crate::table::{Table, is_conversation, is_filled, is_message};
+use crate::table::{Table, cells, is_conversation, is_filled, is_message, is_turns};
 
 /// Rows that are looked at.
 const LOOKED_AT: usize = 200;
 
 /// Words by which a better and a worse answer are told apart.
-const BETTER_WORSE: [(&str, &str); 16] = [
+const BETTER_WORSE: [(&str, &str); 17] = [
     ("chosen", "rejected"),
     ("winner", "loser"),
     ("win", "lose"),
@@ -26,6 +27,7 @@ const BETTER_WORSE: [(&str, &str); 16] = [
     ("best", "worst"),
     ("preferred", "dispreferred"),
     ("preferred", "rejected"),
+    ("preferred", "non_preferred"),
     ("accepted", "rejected"),
     ("positive", "negative"),
     ("pos", "neg"),
@@ -34,10 +36,6 @@ const BETTER_WORSE: [(&str, &str); 16] = [
     ("chosen", "reject"),
     ("selected", "rejected"),
 ];
-
-/// Words by which two answers are told apart that stand side by side.
-const SIDE_BY_SIDE: [(&str, &str); 7] =
-    [("a", "b"), ("0", "1"), ("1", "2"), ("first", "second"), ("left", "right"), ("one", "two"), ("x", "y")];
 
 /// Words of columns that are about an answer, or about questions, and not the answer.
 const ABOUT: [&str; 16] = [
@@ -78,7 +76,10 @@ const SYSTEM: [&str; 4] = ["system", "system_prompt", "system_message", "system_
 const CONTEXT: [&str; 3] = ["input", "context", "passage"];
 const CATEGORY: [&str; 9] =
     ["category", "subset", "task", "topic", "domain", "task_type", "subject", "source", "dataset"];
-const PREFERENCE: [&str; 17] = [
+/// Of these also the last part of a dotted name is taken (`data.prompt`).
+const PROMPT_INSIDE: [&str; 7] =
+    ["prompt", "instruction", "question", "query", "messages", "conversations", "conversation"];
+const PREFERENCE: [&str; 21] = [
     "preference",
     "preferred",
     "winner",
@@ -96,7 +97,14 @@ const PREFERENCE: [&str; 17] = [
     "human_preference",
     "overall_preference",
     "preferred_response",
+    "better_response_id",
+    "safer_response_id",
+    "preference_strength",
+    "comparison",
 ];
+
+/// Words in the name of a column that holds 1 where the answer it names is the better one.
+const WINS: [&str; 6] = ["winner", "wins", "won", "better", "preferred", "chosen"];
 
 /// Guesses what a table holds and in which columns.
 pub fn guess(table: &Table) -> ColumnMapping {
@@ -105,20 +113,34 @@ pub fn guess(table: &Table) -> ColumnMapping {
     if let Some((chosen, rejected)) = two_of(&columns, &BETTER_WORSE) {
         mapping.kind = ImportKind::Pairs;
         (mapping.chosen, mapping.rejected) = (Some(chosen), Some(rejected));
-    } else if let Some((a, b)) = two_of(&columns, &SIDE_BY_SIDE).or_else(|| shp(&columns)) {
-        mapping.kind = ImportKind::Candidates;
+    } else if let Some((a, b)) = two_of(&columns, &IN_ORDER).or_else(|| shp(&columns)) {
+        mapping.kind = ImportKind::Pairs;
         (mapping.answer_a, mapping.answer_b) = (Some(a), Some(b));
-        mapping.preference = preference(table, &columns, &mapping);
-        if mapping.preference.is_some() {
-            mapping.kind = ImportKind::Pairs;
+        match preferences(table, &mapping).as_slice() {
+            [] => mapping.kind = ImportKind::Candidates,
+            [only] => {
+                mapping.preference = Some(only.clone());
+                if let [scheme] = readings(table, &mapping).schemes.as_slice() {
+                    mapping.preference_scheme = Some(*scheme);
+                }
+            }
+            // Which of them is asked.
+            _ => {}
         }
+    } else if let Some((chosen, rejected)) = beside_a_conversation(&columns) {
+        mapping.kind = ImportKind::Pairs;
+        (mapping.chosen, mapping.rejected) = (Some(chosen), Some(rejected));
     }
     let used: HashSet<String> = mapping.answers_and_preference().cloned().collect();
     let free: Vec<&Looked> = columns.iter().filter(|column| !used.contains(&column.name)).collect();
     let by_name = |names: &[&str], fits: &dyn Fn(&Looked) -> bool| {
         names.iter().find_map(|name| free.iter().find(|column| column.normal == *name && fits(column)))
     };
-    let prompt = by_name(&PROMPT, &Looked::is_content).copied();
+    let inside = || {
+        let last = |column: &&&Looked| column.is_content() && PROMPT_INSIDE.contains(&column.last.as_str());
+        free.iter().find(last)
+    };
+    let prompt = by_name(&PROMPT, &Looked::is_content).or_else(inside).copied();
     let prompt = prompt.filter(|prompt| !answers_hold_all(&columns, &mapping) || prompt.is_first_choice());
     let prompt = prompt.or_else(|| only_text(&free).filter(|_| !answers_hold_all(&columns, &mapping)));
     mapping.prompt = prompt.map(|column| column.name.clone());
@@ -128,8 +150,14 @@ pub fn guess(table: &Table) -> ColumnMapping {
         let beside = |column: &Looked| column.texts > 0 && column.name != prompt.name;
         mapping.context = by_name(&CONTEXT, &beside).map(|column| column.name.clone());
     }
-    let beside = |name: &str| free.iter().find(|column| column.name == name).map(|column| column.name.clone());
+    let beside = |name: &str| beside_prompt(table, &free, name);
     (mapping.tools, mapping.chat_template_kwargs) = (beside(TOOLS), beside(CHAT_TEMPLATE_KWARGS));
+    let history = |column: &&&Looked| {
+        column.last == "history"
+            && column.turns + column.conversations > 0
+            && mapping.prompt.as_ref() != Some(&column.name)
+    };
+    mapping.history = free.iter().find(history).filter(|_| mapping.prompt.is_some()).map(|column| column.name.clone());
     mapping.category = by_name(&CATEGORY, &Looked::is_label).map(|column| column.name.clone());
     mapping
 }
@@ -144,9 +172,13 @@ impl ColumnMapping {
 struct Looked {
     name: String,
     normal: String,
+    /// The last part of a dotted name.
+    last: String,
     filled: usize,
     texts: usize,
     conversations: usize,
+    /// Values that are earlier turns, also as text.
+    turns: usize,
     /// Values that are a whole conversation, question and answer.
     whole: usize,
     mean_length: f64,
@@ -160,13 +192,19 @@ impl Looked {
         let values: Vec<&Value> = rows.filter_map(|row| row.get(name)).filter(|value| is_filled(value)).collect();
         let lengths: Vec<usize> = values.iter().map(|value| length(value)).collect();
         let is_whole = |value: &&&Value| match value {
-            Value::String(text) => transcript(&Content::from(text.as_str())).is_some(),
+            Value::String(text) => transcript::turns(&Content::from(text.as_str())).is_some(),
             Value::Array(items) => items.len() > 1 && is_conversation(value),
             _ => false,
+        };
+        let holds_turns = |value: &&&Value| match value {
+            Value::String(text) => cells::list(text).is_some_and(|items| is_turns(&Value::Array(items))),
+            value => is_turns(value),
         };
         Self {
             name: name.to_owned(),
             normal: normal(name),
+            last: normal(name.rsplit('.').next().unwrap_or(name)),
+            turns: values.iter().filter(holds_turns).count(),
             filled: values.len(),
             texts: values.iter().filter(|value| value.is_string()).count(),
             conversations: values.iter().filter(|value| is_conversation(value) || is_message(value)).count(),
@@ -251,20 +289,76 @@ fn shp(columns: &[Looked]) -> Option<(String, String)> {
     Some((named("human_ref_a")?, named("human_ref_b")?))
 }
 
-/// The column that says which of the two answers is better: known by its name, and nearly all of it understood.
-fn preference(table: &Table, columns: &[Looked], mapping: &ColumnMapping) -> Option<String> {
-    let answers: Vec<&String> = mapping.answers_and_preference().collect();
-    let understood = |column: &&Looked| {
-        let mapping = ColumnMapping { preference: Some(column.name.clone()), ..mapping.clone() };
-        let scheme = Scheme::of(table, &mapping);
-        let rows = table.rows.iter().take(LOOKED_AT);
-        let values: Vec<&Value> =
-            rows.filter_map(|row| row.get(&column.name)).filter(|value| is_filled(value)).collect();
-        let known = values.iter().filter(|value| scheme.of_value(value).is_some()).count();
-        !values.is_empty() && known * 10 >= values.len() * 9
+/// The columns that say which of the two answers is better: known by their names, and nearly all of what they hold
+/// understood. Several that say the same in every row count as one.
+pub(super) fn preferences(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
+    let (Some(a), Some(b)) = (&mapping.answer_a, &mapping.answer_b) else { return Vec::new() };
+    let differ = differing(mapping);
+    let mut named: Vec<(usize, &String)> = table
+        .columns
+        .iter()
+        .filter(|name| *name != a && *name != b)
+        .filter_map(|name| Some((preference_rank(name, &differ)?, name)))
+        .collect();
+    named.sort_by_key(|(rank, _)| *rank);
+    let mut found: Vec<String> = Vec::new();
+    for (_, name) in named {
+        if understood(table, mapping, name) && !found.iter().any(|known| agree(table, mapping, known, name)) {
+            found.push(name.clone());
+        }
+    }
+    found
+}
+
+/// How likely a column's name is to stand for a preference; the least is the likeliest.
+pub(super) fn preference_rank(name: &str, differ: &[String; 2]) -> Option<usize> {
+    let whole = normal(name);
+    let parts: Vec<String> = name.split('.').map(normal).collect();
+    let known = |name: &String| PREFERENCE.iter().position(|known| known == name);
+    let inside = || match parts.split_last()? {
+        (last, before) if last == "value" => before.iter().find_map(known),
+        (last, _) => known(last),
     };
-    let mut named = PREFERENCE.iter().flat_map(|name| columns.iter().filter(move |column| column.normal == *name));
-    named.find(|column| !answers.contains(&&column.name) && understood(column)).map(|column| column.name.clone())
+    let names_answer = || {
+        let mut words: Vec<&str> = whole.split('_').collect();
+        words.retain(|word| !ANSWER_WORDS.contains(word) && *word != "is");
+        let both =
+            words.iter().any(|word| WINS.contains(word)) && words.iter().any(|word| differ.iter().any(|it| it == word));
+        (both && words.len() == 2).then_some(PREFERENCE.len())
+    };
+    known(&whole).or_else(inside).or_else(names_answer)
+}
+
+fn understood(table: &Table, mapping: &ColumnMapping, name: &str) -> bool {
+    let mapping = ColumnMapping { preference: Some(name.to_owned()), preference_scheme: None, ..mapping.clone() };
+    let rows: Vec<_> = table.rows.iter().take(LOOKED_AT).filter(|row| row.get(name).is_some_and(is_filled)).collect();
+    !rows.is_empty()
+        && readings(table, &mapping).schemes.into_iter().any(|scheme| {
+            let scheme = Scheme::with(table, &mapping, scheme);
+            rows.iter().filter(|row| scheme.preferred(row, name).is_ok()).count() * 10 >= rows.len() * 9
+        })
+}
+
+/// What is given to the chat template beside the prompt: the one column of that name, also inside of others. Several count
+/// where they hold the same in every row.
+fn beside_prompt(table: &Table, free: &[&Looked], name: &str) -> Option<String> {
+    let mut named = free.iter().filter(|column| column.last == name).map(|column| &column.name);
+    let first = named.next()?;
+    let same = |other: &String| table.rows.iter().all(|row| row.get(first) == row.get(other));
+    named.all(same).then(|| first.clone())
+}
+
+/// `ms-swift` has the better answer at the end of the conversation, and the worse one beside it.
+fn beside_a_conversation(columns: &[Looked]) -> Option<(String, String)> {
+    let rejected = columns.iter().find(|column| {
+        ["rejected_response", "rejected", "rejected_messages"].contains(&column.normal.as_str()) && column.is_content()
+    })?;
+    let whole = columns.iter().find(|column| {
+        ["messages", "conversations", "conversation"].contains(&column.normal.as_str())
+            && column.filled > 0
+            && column.whole * 10 >= column.filled * 9
+    })?;
+    Some((whole.name.clone(), rejected.name.clone()))
 }
 
 /// Whether the answers are whole conversations, which begin with the prompt.

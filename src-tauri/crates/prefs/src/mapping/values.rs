@@ -1,13 +1,13 @@
 //! From the values of one row to its prompt and answers, whichever way they are written: plain text, messages, `ShareGPT`'s
 //! turns, or whole transcripts.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::ColumnMapping;
+use super::{ColumnMapping, PlainText, Reader, transcript, turns};
 use crate::jsonl::{explicit, extract_prompt, spoken};
 use crate::pair::BesidePrompt;
 use crate::rows::kind;
-use crate::table::{TableRow, is_message};
+use crate::table::{TableRow, cells, is_message};
 use crate::{Content, Message, MessageContent, Pair};
 
 /// A row with two answers.
@@ -15,62 +15,196 @@ pub(super) struct Parts {
     pub(super) prompt: Content,
     pub(super) first: Content,
     pub(super) second: Content,
+    /// What was done to them, as sentences.
+    pub(super) notes: Vec<&'static str>,
 }
 
+const TAKEN_OFF: &str = "the answers repeated the prompt, which was taken off";
+const SHARED: &str = "turns that both answers begin with went over to the prompt";
+const LAST_LEFT_OUT: &str = "what the assistant said last was left out of the prompt";
+
 /// The prompt and the answers in the columns `first` and `second`.
-pub(super) fn parts(row: &TableRow, mapping: &ColumnMapping, first: &str, second: &str) -> Result<Parts, String> {
-    let mut prompt = prompt(row, mapping)?;
-    let system = system(row, mapping)?;
-    let mut answers = [answer(row, first)?, answer(row, second)?];
-    // A text that only looks like the beginning of a transcript must not tear the two answers apart.
-    let transcripts = answers.each_ref().map(transcript);
-    if let [Some(one), Some(other)] = transcripts {
-        answers = [one.into(), other.into()];
-    }
-    let [mut first, mut second] = answers;
-    let spoken_answers = matches!(first, Content::Messages(_)) && matches!(second, Content::Messages(_));
-    if spoken_answers && let Some(Content::Text(text)) = &prompt {
-        prompt = Some(vec![Message::new("user", text.clone())].into());
-    }
-    if let Some(Content::Messages(asked)) = &mut prompt {
-        take_off(&mut asked.messages, &mut first, &mut second);
-    }
-    let (prompt, first, second) = match prompt {
-        Some(prompt) => explicit(prompt, first, second)?,
-        None => extract_prompt(first, second)?,
+pub(super) fn parts(row: &TableRow, reader: &Reader, first: &str, second: &str) -> Result<Parts, String> {
+    let mapping = reader.mapping;
+    let mut notes = Vec::new();
+    let (prompt, answers) = if reader.turn_lists {
+        let turns::Lists { prompt, first, second } = turns::lists(row, mapping, first, second)?;
+        (Some(prompt), [first, second])
+    } else {
+        together(row, mapping, first, second)?
     };
-    let parts = match system {
-        None => Parts { prompt, first, second },
-        Some(system) => {
-            let prompt = with_system(prompt, &system)?;
-            Parts { prompt, first: spoken(first), second: spoken(second) }
+    let [mut one, mut other] = answers;
+    if let (Some(Content::Text(asked)), Content::Text(one), Content::Text(other)) = (&prompt, &mut one, &mut other)
+        && reader.repeats.take_off(asked, one, other)?
+    {
+        notes.push(TAKEN_OFF);
+    }
+    let (prompt, one, other) = match (prompt, one, other) {
+        (Some(prompt), one @ Content::Text(_), other @ Content::Text(_)) => explicit(prompt, one, other)?,
+        (Some(prompt), one, other) => {
+            let (prompt, one, other, moved) = conversation(spoken_by(prompt, "user"), spoken(one), spoken(other))?;
+            notes.extend(moved);
+            (prompt, one, other)
         }
+        (None, one, other) => without_prompt(mapping, one, other, [first, second])?,
     };
-    let prompt = beside(row, mapping)?.join(parts.prompt)?;
-    let pair = Pair { prompt, chosen: parts.first, rejected: parts.second, category: None };
+    let prompt = with_earlier(prompt, turns::earlier(row, mapping)?);
+    let prompt = match system(row, mapping)? {
+        None => prompt,
+        Some(system) => with_system(prompt, &system)?,
+    };
+    let prompt = beside(row, mapping)?.join(as_chosen(mapping, prompt))?;
+    let (one, other) = match prompt {
+        Content::Text(_) => (one, other),
+        Content::Messages(_) => (spoken(one), spoken(other)),
+    };
+    let pair = Pair { prompt, chosen: one, rejected: other, category: None };
     pair.validate()?;
     if pair.prompt.is_blank() {
         return Err("the prompt is empty".to_owned());
     }
-    Ok(Parts { prompt: pair.prompt, first: pair.chosen, second: pair.rejected })
+    Ok(Parts { prompt: pair.prompt, first: pair.chosen, second: pair.rejected, notes })
+}
+
+/// Prompt and answers as the columns have them, transcripts opened.
+fn together(
+    row: &TableRow,
+    mapping: &ColumnMapping,
+    first: &str,
+    second: &str,
+) -> Result<(Option<Content>, [Content; 2]), String> {
+    let written = mapping.prompt.as_deref().and_then(|column| row.get(column));
+    let asks_in_transcript = matches!(written, Some(Value::String(text)) if transcript::turns(&text.as_str().into()).is_some());
+    let prompt = prompt(row, mapping)?;
+    let answers = [answer(row, first)?, answer(row, second)?];
+    // A text that only looks like the beginning of a transcript must not tear the two answers apart.
+    let [one, other] = [(&answers[0], first), (&answers[1], second)].map(|(answer, column)| transcript::answered(answer, column));
+    if let (Some(one), Some(other)) = (one, other) {
+        return Ok((prompt, [one?.into(), other?.into()]));
+    }
+    // The space after `Assistant:` is the transcript's.
+    let trimmed = |answer: Content| match answer {
+        Content::Text(text) if asks_in_transcript => Content::Text(text.trim().to_owned()),
+        other => other,
+    };
+    Ok((prompt, answers.map(trimmed)))
+}
+
+/// Whether both answers are texts in which nothing says where a prompt ends.
+pub(super) fn are_bare_texts(row: &TableRow, first: &str, second: &str) -> bool {
+    let texts = [first, second].map(|column| match row.get(column) {
+        Some(Value::String(text)) => Some(Content::from(text.as_str())),
+        _ => None,
+    });
+    matches!(&texts, [Some(one), Some(other)] if transcript::turns(one).is_none() || transcript::turns(other).is_none())
+}
+
+/// The parts of two answers that have no prompt of their own.
+fn without_prompt(
+    mapping: &ColumnMapping,
+    one: Content,
+    other: Content,
+    columns: [&str; 2],
+) -> Result<(Content, Content, Content), String> {
+    match (one, other) {
+        // `ms-swift`: the better answer ends the conversation, the worse one stands alone.
+        (Content::Messages(mut said), Content::Text(text))
+            if said.messages.len() > 1 && said.messages.last().is_some_and(|last| last.role == "assistant") =>
+        {
+            let answer: Vec<Message> = said.messages.pop().into_iter().collect();
+            Ok((Content::Messages(said), answer.into(), spoken(Content::Text(text))))
+        }
+        (Content::Text(_), Content::Text(_)) if mapping.prompt_from.is_none() => Err(format!(
+            "no column holds the prompt, and `{}` and `{}` are texts that do not say where it ends",
+            columns[0], columns[1]
+        )),
+        (one, other) => extract_prompt(one, other),
+    }
+}
+
+/// Takes the prompt off answers that repeat it, and gives it the turns that both answers begin with: what is left of them is
+/// where they differ.
+fn conversation(
+    prompt: Content,
+    one: Content,
+    other: Content,
+) -> Result<(Content, Content, Content, Option<&'static str>), String> {
+    let (Content::Messages(mut asked), Content::Messages(mut one), Content::Messages(mut other)) = (prompt, one, other)
+    else {
+        return Err("the prompt and its answers must all be text or all be messages".to_owned());
+    };
+    let said = &mut asked.messages;
+    take_off(said, &mut one.messages, &mut other.messages);
+    let shared = shared_turns(&one.messages, &other.messages);
+    let begins_with_question = |answer: &[Message]| answer.first().is_some_and(|first| ["user", "system"].contains(&first.role.as_str()));
+    if begins_with_question(&one.messages) || begins_with_question(&other.messages) {
+        // The whole conversation may be in the answers, and the prompt be its last question.
+        if !one.messages[..shared].ends_with(said) {
+            return Err("an answer begins with another question than the prompt; which of the two was asked?".to_owned());
+        }
+        said.clear();
+    }
+    said.extend(one.messages.drain(..shared));
+    other.messages.drain(..shared);
+    let moved = (shared > 0).then_some(SHARED);
+    Ok((Content::Messages(asked), Content::Messages(one), Content::Messages(other), moved))
+}
+
+/// How many turns both answers begin with, up to the last after which the assistant speaks. Each keeps at least one.
+fn shared_turns(one: &[Message], other: &[Message]) -> usize {
+    let most = one.len().min(other.len()).saturating_sub(1);
+    let mut shared = one.iter().zip(other).take(most).take_while(|(one, other)| one == other).count();
+    while shared > 0 && one[shared - 1].role == "assistant" {
+        shared -= 1;
+    }
+    shared
 }
 
 /// The prompt of a row without answers. A conversation is asked up to its last question: what the assistant said to it is
 /// left out.
-pub(super) fn prompt_alone(row: &TableRow, mapping: &ColumnMapping) -> Result<Content, String> {
+pub(super) fn prompt_alone(row: &TableRow, mapping: &ColumnMapping) -> Result<(Content, Vec<&'static str>), String> {
     let mut prompt = prompt(row, mapping)?.ok_or("the prompt is empty")?;
+    let mut notes = Vec::new();
     if let Content::Messages(asked) = &mut prompt {
         while asked.messages.last().is_some_and(|last| last.role == "assistant") {
             asked.messages.pop();
+            notes = vec![LAST_LEFT_OUT];
         }
     }
+    prompt = with_earlier(prompt, turns::earlier(row, mapping)?);
     if let Some(system) = system(row, mapping)? {
         prompt = with_system(prompt, &system)?;
     }
     if prompt.is_blank() {
         return Err("the prompt is empty".to_owned());
     }
-    beside(row, mapping)?.join(prompt)
+    Ok((beside(row, mapping)?.join(as_chosen(mapping, prompt))?, notes))
+}
+
+/// Plain text as the mapping says that models read it.
+fn as_chosen(mapping: &ColumnMapping, prompt: Content) -> Content {
+    match mapping.plain_text {
+        Some(PlainText::AsUserMessage) => spoken_by(prompt, "user"),
+        Some(PlainText::AsIs) | None => prompt,
+    }
+}
+
+fn spoken_by(said: Content, role: &str) -> Content {
+    match said {
+        Content::Text(text) => vec![Message::new(role, text)].into(),
+        messages @ Content::Messages(_) => messages,
+    }
+}
+
+/// The prompt after the turns that came before it; a system message stays first.
+fn with_earlier(prompt: Content, earlier: Vec<Message>) -> Content {
+    if earlier.is_empty() {
+        return prompt;
+    }
+    let Content::Messages(mut said) = spoken_by(prompt, "user") else { return earlier.into() };
+    let at = usize::from(said.messages.first().is_some_and(|first| first.role == "system"));
+    said.messages.splice(at..at, earlier);
+    Content::Messages(said)
 }
 
 /// Tools and template arguments of a row.
@@ -95,10 +229,10 @@ fn answer(row: &TableRow, column: &str) -> Result<Content, String> {
     content_of(value, column)
 }
 
-fn prompt<'a>(row: &'a TableRow, mapping: &'a ColumnMapping) -> Result<Option<Content>, String> {
+pub(super) fn prompt<'a>(row: &'a TableRow, mapping: &'a ColumnMapping) -> Result<Option<Content>, String> {
     let filled = |column: Option<&'a str>| column.and_then(|column| Some((column, row.get(column)?)));
     let prompt = filled(mapping.prompt.as_deref()).map(|(column, value)| content_of(value, column)).transpose()?;
-    let prompt = prompt.map(|prompt| transcript(&prompt).map_or(prompt, Content::from));
+    let prompt = prompt.map(|prompt| transcript::asked(&prompt).map_or(prompt, Content::from));
     let Some((column, context)) = filled(mapping.context.as_deref()) else { return Ok(prompt) };
     let Content::Text(context) = content_of(context, column)? else {
         return Err(format!("`{column}` is added to the prompt and must be text, but holds messages"));
@@ -133,10 +267,7 @@ fn system(row: &TableRow, mapping: &ColumnMapping) -> Result<Option<String>, Str
 }
 
 fn with_system(prompt: Content, system: &str) -> Result<Content, String> {
-    let mut said = match prompt {
-        Content::Messages(said) => said,
-        Content::Text(text) => vec![Message::new("user", text)].into(),
-    };
+    let Content::Messages(mut said) = spoken_by(prompt, "user") else { return Err("the prompt is empty".to_owned()) };
     match said.messages.first().filter(|first| first.role == "system") {
         Some(first) if first.text() == system => {}
         Some(_) => return Err("the prompt has a system message, and the system column says something else".to_owned()),
@@ -146,9 +277,7 @@ fn with_system(prompt: Content, system: &str) -> Result<Content, String> {
 }
 
 /// Takes the prompt off answers that both repeat it; a system message that both begin with goes over to the prompt.
-fn take_off(asked: &mut Vec<Message>, first: &mut Content, second: &mut Content) {
-    let (Content::Messages(one), Content::Messages(other)) = (first, second) else { return };
-    let (one, other) = (&mut one.messages, &mut other.messages);
+fn take_off(asked: &mut Vec<Message>, one: &mut Vec<Message>, other: &mut Vec<Message>) {
     let repeats = |answer: &[Message], asked: &[Message]| answer.len() > asked.len() && answer.starts_with(asked);
     if let (Some(system), Some(same)) = (one.first(), other.first())
         && system.role == "system"
@@ -168,8 +297,15 @@ fn take_off(asked: &mut Vec<Message>, first: &mut Content, second: &mut Content)
 /// One value as text or messages.
 pub(super) fn content_of(value: &Value, column: &str) -> Result<Content, String> {
     match value {
+        Value::String(text) if cells::is_broken_conversation(text) => Err(format!(
+            "`{column}` holds a conversation as text that is neither JSON nor what Python prints; it cannot be read"
+        )),
         Value::String(text) => Ok(Content::Text(text.clone())),
-        Value::Number(number) => Ok(Content::Text(number.to_string())),
+        // A fraction may have been written in another way than it is printed here.
+        Value::Number(number) if number.is_i64() || number.is_u64() => Ok(Content::Text(number.to_string())),
+        Value::Number(number) => Err(format!(
+            "`{column}` holds the number {number}, whose digits may be others in the file; write it there as text, in quotation marks"
+        )),
         Value::Object(_) if is_message(value) => Ok(vec![message(value, 1, column)?].into()),
         Value::Array(items) if items.is_empty() => Err(format!("`{column}`: the list is empty")),
         Value::Array(items) => {
@@ -197,12 +333,20 @@ fn message(value: &Value, number: usize, column: &str) -> Result<Message, String
         Some(other) => return Err(format!("{place}: expected text or a list of parts, found {}", kind(&other))),
         None => None,
     };
-    let role = match role.as_str() {
-        "human" | "user" | "prompter" => "user",
-        "gpt" | "assistant" | "chatgpt" | "bot" | "model" => "assistant",
-        other => other,
+    let role = match role.to_lowercase().as_str() {
+        "human" | "user" | "prompter" => "user".to_owned(),
+        "gpt" | "assistant" | "chatgpt" | "bot" | "model" => "assistant".to_owned(),
+        "system" => "system".to_owned(),
+        "tool" | "observation" | "function_response" if speaker == "from" => "tool".to_owned(),
+        "function_call" if speaker == "from" => return called(content, fields, &place),
+        _ if speaker == "from" => {
+            return Err(format!(
+                "{place} is said by `{role}`: expected human, gpt, system, function_call, observation or tool"
+            ));
+        }
+        _ => role,
     };
-    let message = Message { role: role.to_owned(), content, fields };
+    let message = Message { role, content, fields };
     let says_nothing = !matches!(message.content, Some(MessageContent::Text(_)));
     if says_nothing && message.is_blank() {
         return Err(format!("{place} says nothing (`content` or `value`) and calls no tool"));
@@ -210,35 +354,21 @@ fn message(value: &Value, number: usize, column: &str) -> Result<Message, String
     Ok(message)
 }
 
-const HUMAN: &str = "\n\nHuman:";
-const ASSISTANT: &str = "\n\nAssistant:";
-
-/// The turns of a transcript as Anthropic's HH-RLHF writes it. A last turn in which the assistant has yet to speak is left
-/// out.
-pub(super) fn transcript(content: &Content) -> Option<Vec<Message>> {
-    let Content::Text(text) = content else { return None };
-    let text = text.trim_start();
-    if !text.starts_with(HUMAN.trim_start()) || !text.contains(ASSISTANT) {
-        return None;
-    }
-    let mut messages = Vec::new();
-    let mut rest = &text[HUMAN.trim_start().len()..];
-    let mut role = "user";
-    loop {
-        let next = |mark: &str| rest.find(mark).map(|at| (at, at + mark.len()));
-        let turn = match (next(HUMAN), next(ASSISTANT)) {
-            (Some(human), Some(assistant)) if human < assistant => Some((human, "user")),
-            (_, Some(assistant)) => Some((assistant, "assistant")),
-            (Some(human), None) => Some((human, "user")),
-            (None, None) => None,
-        };
-        let Some(((end, begin), speaker)) = turn else { break };
-        messages.push(Message::new(role, rest[..end].trim()));
-        (rest, role) = (&rest[begin..], speaker);
-    }
-    let last = rest.trim();
-    if !(last.is_empty() && role == "assistant") {
-        messages.push(Message::new(role, last));
-    }
-    Some(messages)
+/// `ShareGPT`'s call of a function, which is JSON in a text, as the call that chat templates know.
+fn called(content: Option<MessageContent>, mut fields: Map<String, Value>, place: &str) -> Result<Message, String> {
+    let unread = || format!("{place} is a `function_call`: expected JSON with `name` and `arguments`");
+    let Some(MessageContent::Text(text)) = content else { return Err(unread()) };
+    let calls = match serde_json::from_str(&text) {
+        Ok(Value::Array(calls)) if !calls.is_empty() => calls,
+        Ok(call @ Value::Object(_)) => vec![call],
+        _ => return Err(unread()),
+    };
+    let call = |call: Value| {
+        let Value::Object(call) = call else { return Err(unread()) };
+        let is_call = call.len() == 2 && call.get("name").is_some_and(Value::is_string) && call.contains_key("arguments");
+        if is_call { Ok(serde_json::json!({"type": "function", "function": call})) } else { Err(unread()) }
+    };
+    let calls: Vec<Value> = calls.into_iter().map(call).collect::<Result<_, _>>()?;
+    fields.insert("tool_calls".to_owned(), Value::Array(calls));
+    Ok(Message { role: "assistant".to_owned(), content: Some(MessageContent::Text(String::new())), fields })
 }

@@ -4,14 +4,21 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{Format, Table, TableRow, is_conversation};
+use super::{Format, Table, TableRow, cells};
 use crate::Refused;
 
 pub(super) fn read(text: &[u8]) -> Table {
     let delimiter = delimiter(text);
     let format = if delimiter == b'\t' { Format::Tsv } else { Format::Csv };
-    let mut table = Table { format, columns: Vec::new(), rows: Vec::new(), refused: Vec::new(), blank: 0 };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(text);
+    let (columns, rows, refused, as_text) = Default::default();
+    let mut table = Table { format, columns, rows, refused, blank: 0, as_text };
+    let quoting = format == Format::Csv || !quotes_are_text(text);
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .quoting(quoting)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(text);
     let mut place = Place { text, at: 0, line: 1 };
     let mut header: Option<Vec<String>> = None;
     let mut record = csv::ByteRecord::new();
@@ -32,13 +39,108 @@ pub(super) fn read(text: &[u8]) -> Table {
             table.blank += 1;
             continue;
         }
-        match row(&record, names, bytes, end == text.len()) {
+        let fields = Fields { bytes, delimiter, quoting, is_last: end == text.len() };
+        match row(&record, names, &fields) {
             Ok(values) => table.rows.push(TableRow { line, values }),
             Err(reason) => table.refused.push(Refused { line, reason }),
         }
     }
     table.blank += place.skip_blank_lines();
+    table.as_text = cells::open(&mut table.rows);
     table
+}
+
+/// A record as it stands in the file.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    delimiter: u8,
+    quoting: bool,
+    is_last: bool,
+}
+
+impl Fields<'_> {
+    /// What is wrong with the quotation marks of the record. The reader would go on as if nothing were.
+    fn misquoted(&self) -> Option<String> {
+        if !self.quoting {
+            return None;
+        }
+        #[derive(PartialEq)]
+        enum At {
+            Begin,
+            Bare,
+            Quoted,
+            Closed,
+        }
+        let mut at = At::Begin;
+        let (mut breaks, mut tabs) = (false, false);
+        for &byte in self.bytes {
+            at = match (at, byte) {
+                (At::Begin, b'"') => {
+                    (breaks, tabs) = (false, false);
+                    At::Quoted
+                }
+                (At::Quoted, b'"') => At::Closed,
+                (At::Quoted, _) => {
+                    breaks |= byte == b'\n';
+                    tabs |= byte == b'\t';
+                    At::Quoted
+                }
+                (At::Closed, b'"') => At::Quoted,
+                (At::Closed, b'\r' | b'\n') => At::Begin,
+                (At::Begin | At::Bare | At::Closed, _) if byte == self.delimiter => At::Begin,
+                (At::Closed, _) => {
+                    return Some(
+                        "text stands after a closing quotation mark; a mark inside of text is written twice".to_owned(),
+                    );
+                }
+                (At::Begin | At::Bare, _) => At::Bare,
+            };
+            if at == At::Closed && breaks && tabs && self.delimiter == b'\t' {
+                return Some(
+                    "a quotation mark that begins a cell is closed on a later line, with columns in between; write it twice \
+                     where it is meant as text"
+                        .to_owned(),
+                );
+            }
+        }
+        let opened = at == At::Quoted && self.is_last;
+        opened
+            .then(|| "a quotation mark is opened here and never closed; the rest of the file cannot be read".to_owned())
+    }
+}
+
+/// Whether the quotation marks of a tab-separated file are text: some cell begins with one and is not wholly quoted, every
+/// line has as many cells as the header, and no cell shows by marks written twice that marks are quotes.
+fn quotes_are_text(text: &[u8]) -> bool {
+    let lines = || text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let cells = |line: &[u8]| count(line, b'\t') + 1;
+    let mut filled = lines().filter(|line| !line.is_empty());
+    let Some(header) = filled.next() else { return false };
+    if filled.any(|line| cells(line) != cells(header)) {
+        return false;
+    }
+    let (mut lone, mut doubled) = (false, false);
+    for cell in lines().flat_map(|line| line.split(|&byte| byte == b'\t')).filter(|cell| cell.starts_with(b"\"")) {
+        let inner = cell.strip_prefix(b"\"").and_then(|cell| cell.strip_suffix(b"\""));
+        let marks = inner.map(|inner| (count(inner, b'"'), count_pairs(inner)));
+        match marks {
+            Some((0, _)) => {}
+            Some((marks, pairs)) if marks == 2 * pairs => doubled = true,
+            _ => lone = true,
+        }
+    }
+    lone && !doubled
+}
+
+/// How many times a quotation mark is written twice.
+fn count_pairs(bytes: &[u8]) -> usize {
+    let (mut pairs, mut at) = (0, 0);
+    while at + 1 < bytes.len() {
+        let is_pair = &bytes[at..at + 2] == b"\"\"";
+        pairs += usize::from(is_pair);
+        at += if is_pair { 2 } else { 1 };
+    }
+    pairs
 }
 
 /// The place in the text that the reader has come to, with its line.
@@ -105,10 +207,9 @@ fn named(header: &csv::ByteRecord) -> Vec<String> {
     header.iter().enumerate().map(name).collect()
 }
 
-fn row(record: &csv::ByteRecord, names: &[String], bytes: &[u8], is_last: bool) -> Result<Map<String, Value>, String> {
-    let quotes = count(bytes, b'"');
-    if is_last && quotes % 2 == 1 && bytes.trim_ascii_end().contains(&b'\n') {
-        return Err("a quotation mark is opened here and never closed; the rest of the file cannot be read".to_owned());
+fn row(record: &csv::ByteRecord, names: &[String], fields: &Fields) -> Result<Map<String, Value>, String> {
+    if let Some(reason) = fields.misquoted() {
+        return Err(reason);
     }
     let extra = record.iter().skip(names.len()).any(|field| !field.is_empty());
     if record.len() < names.len() || extra {
@@ -124,21 +225,7 @@ fn row(record: &csv::ByteRecord, names: &[String], bytes: &[u8], is_last: bool) 
         if text.contains('\0') {
             return Err(format!("`{name}` holds NUL bytes; the file is damaged or in another encoding"));
         }
-        Ok((name.clone(), cell(text)))
+        Ok((name.clone(), if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) }))
     };
     names.iter().zip(record).map(value).collect()
-}
-
-/// An empty cell is nothing, and a list of messages in JSON is the conversation that it says; all else is text.
-fn cell(text: &str) -> Value {
-    if text.is_empty() {
-        return Value::Null;
-    }
-    if text.trim_start().starts_with('[')
-        && let Ok(value) = serde_json::from_str::<Value>(text)
-        && is_conversation(&value)
-    {
-        return value;
-    }
-    Value::String(text.to_owned())
 }

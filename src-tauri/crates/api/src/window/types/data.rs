@@ -5,7 +5,7 @@ use serde::Serialize;
 use ts_rs::TS;
 
 pub use prefs::Refused as RefusedRow;
-pub use prefs::mapping::{ColumnMapping, ImportKind};
+pub use prefs::mapping::{ColumnMapping, ImportKind, PlainText, Question};
 pub use prefs::store::{EditedText, PairChange, PairPage, PairQuery, PairSource};
 pub use prefs::table::Column;
 
@@ -48,6 +48,8 @@ pub struct Rendered {
     pub first: String,
     /// The second.
     pub second: String,
+    /// Whether it went through the chat template; plain text does not.
+    pub through_template: bool,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
     /// Tokens of the first answer.
@@ -73,6 +75,13 @@ pub struct ImportPreview {
     pub mapping: ColumnMapping,
     /// Whether that was guessed here.
     pub guessed: bool,
+    /// What the file leaves open, each with the ways to read it. Nothing is good while one of them is neither preset nor
+    /// answered.
+    pub questions: Vec<Question>,
+    /// What the import leaves out or changes, as sentences.
+    pub notices: Vec<String>,
+    /// Columns that are not taken over, with how many rows fill them.
+    pub unused: Vec<Counted>,
     /// Rows that would be new.
     pub good: usize,
     /// Rows that the project, or an earlier row, has already.
@@ -85,6 +94,18 @@ pub struct ImportPreview {
     pub first: Vec<PreviewRow>,
     /// The model whose tokenizer has rendered them.
     pub tokenizer: Option<String>,
+    /// Whether it has a chat template.
+    pub has_template: bool,
+}
+
+/// Something that is counted in rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(rename = "CountedRows")]
+pub struct Counted {
+    /// What it is.
+    pub name: String,
+    /// In how many rows.
+    pub rows: usize,
 }
 
 /// What an import did.
@@ -102,6 +123,10 @@ pub struct ImportReply {
     pub refused: Vec<RefusedRow>,
     /// How many were refused.
     pub refused_total: usize,
+    /// What was left out or changed, as sentences.
+    pub notices: Vec<String>,
+    /// Columns that were not taken over, with how many rows fill them.
+    pub unused: Vec<Counted>,
 }
 
 /// A pair, whole.

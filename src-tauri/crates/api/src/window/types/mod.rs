@@ -19,8 +19,8 @@ mod training;
 pub use prefs::{Content, Message};
 
 pub use data::{
-    Column, ColumnMapping, EditedText, ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery,
-    PairSource, PairView, PreviewRow, RefusedRow, Rendered, Upload,
+    Column, ColumnMapping, Counted, EditedText, ImportKind, ImportPreview, ImportReply, PairChange, PairPage,
+    PairQuery, PairSource, PairView, PlainText, PreviewRow, Question, RefusedRow, Rendered, Upload,
 };
 pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,

@@ -1,0 +1,153 @@
+//! What a mapping says beside the columns' names, and setting it by name.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ColumnMapping, ImportKind, PreferenceScheme};
+
+/// How plain text is given to a model that has a chat template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PlainText {
+    /// A prompt becomes a user's message, an answer the assistant's.
+    AsUserMessage,
+    /// The text stands as it is.
+    AsIs,
+}
+
+/// Where the prompt is, when no column holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptFrom {
+    /// It is what both answers begin with.
+    SharedBeginning,
+}
+
+/// What becomes of a prompt that stands once more at the beginning of the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatedPrompt {
+    /// It is taken off the answers; where only one of them repeats it, the row is refused.
+    TakeOff,
+    /// It belongs to the answers.
+    Keep,
+}
+
+/// A choice that has a name in a file of settings, on the command line and in the window.
+pub(super) trait Named: Sized + Copy + PartialEq + 'static {
+    const ALL: &'static [(&'static str, Self)];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, choice)| *choice == self).map_or("", |(name, _)| name)
+    }
+
+    fn named(key: &str, name: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, choice)| *choice).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|(name, _)| *name).collect();
+            format!("`{key}` is one of {}, not `{name}`", known.join(", "))
+        })
+    }
+}
+
+impl Named for ImportKind {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("pairs", Self::Pairs), ("candidates", Self::Candidates), ("prompts", Self::Prompts)];
+}
+
+impl Named for PlainText {
+    const ALL: &'static [(&'static str, Self)] = &[("as_user_message", Self::AsUserMessage), ("as_is", Self::AsIs)];
+}
+
+impl Named for PromptFrom {
+    const ALL: &'static [(&'static str, Self)] = &[("shared_beginning", Self::SharedBeginning)];
+}
+
+impl Named for RepeatedPrompt {
+    const ALL: &'static [(&'static str, Self)] = &[("take_off", Self::TakeOff), ("keep", Self::Keep)];
+}
+
+impl Named for PreferenceScheme {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("named", Self::Named),
+        ("counts_from_zero", Self::CountsFromZero),
+        ("counts_from_one", Self::CountsFromOne),
+        ("one_is_first", Self::OneIsFirst),
+        ("negative_is_first", Self::NegativeIsFirst),
+        ("positive_is_first", Self::PositiveIsFirst),
+        ("one_hot", Self::OneHot),
+    ];
+}
+
+/// The keys that name a column.
+pub const COLUMN_KEYS: [&str; 10] =
+    ["prompt", "chosen", "rejected", "answer_a", "answer_b", "preference", "system", "history", "context", "category"];
+
+/// The keys that name a choice.
+pub const CHOICE_KEYS: [&str; 5] = ["kind", "preference_scheme", "plain_text", "prompt_from", "repeated_prompt"];
+
+impl ColumnMapping {
+    /// Sets a field by its name: `chosen` to the name of a column, `kind` or `preference_scheme` to one of their choices.
+    /// Nothing, or `none`, takes back what was set. Naming answers also says what the rows become.
+    ///
+    /// # Errors
+    /// Says which keys, or which values of a key, there are.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let chosen = Some(value).filter(|value| !value.is_empty() && *value != "none");
+        match key {
+            "kind" => self.kind = ImportKind::named(key, value)?,
+            "preference_scheme" => {
+                self.preference_scheme = chosen.map(|name| PreferenceScheme::named(key, name)).transpose()?;
+            }
+            "plain_text" => self.plain_text = chosen.map(|name| PlainText::named(key, name)).transpose()?,
+            "prompt_from" => self.prompt_from = chosen.map(|name| PromptFrom::named(key, name)).transpose()?,
+            "repeated_prompt" => {
+                self.repeated_prompt = chosen.map(|name| RepeatedPrompt::named(key, name)).transpose()?;
+            }
+            _ => {
+                let Some(column) = self.column(key) else {
+                    return Err(format!(
+                        "there is no `{key}` to set: columns are {}; choices are {}",
+                        COLUMN_KEYS.join(", "),
+                        CHOICE_KEYS.join(", ")
+                    ));
+                };
+                *column = chosen.map(str::to_owned);
+                self.follow(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a column's naming says about the rest.
+    fn follow(&mut self, key: &str) {
+        match key {
+            "chosen" | "rejected" if self.chosen.is_some() && self.rejected.is_some() => self.kind = ImportKind::Pairs,
+            "answer_a" | "answer_b" | "preference" => {
+                // How numbers are read was said of other columns.
+                self.preference_scheme = None;
+                if self.answer_a.is_some() && self.answer_b.is_some() {
+                    (self.chosen, self.rejected) = (None, None);
+                    let is_said = self.preference.is_some();
+                    self.kind = if is_said { ImportKind::Pairs } else { ImportKind::Candidates };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn column(&mut self, key: &str) -> Option<&mut Option<String>> {
+        Some(match key {
+            "prompt" => &mut self.prompt,
+            "chosen" => &mut self.chosen,
+            "rejected" => &mut self.rejected,
+            "answer_a" => &mut self.answer_a,
+            "answer_b" => &mut self.answer_b,
+            "preference" => &mut self.preference,
+            "system" => &mut self.system,
+            "history" => &mut self.history,
+            "context" => &mut self.context,
+            "category" => &mut self.category,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! What an import leaves behind or changes that its user would want to know before it is done.
+
+use super::preference::{ANSWER_WORDS, differing, normal};
+use super::{ColumnMapping, ImportKind, guess};
+use crate::table::{Table, is_filled};
+
+/// Names of columns that judge a single answer: KTO's labels, ranks, scores.
+const JUDGES: [&str; 12] = [
+    "label",
+    "labels",
+    "rank",
+    "rating",
+    "ratings",
+    "score",
+    "scores",
+    "reward",
+    "helpfulness",
+    "overall_score",
+    "desirable",
+    "kto_tag",
+];
+
+/// Names of columns that hold an answer by another word than [`ANSWER_WORDS`].
+const ANSWERS: [&str; 4] = ["text", "generations", "chosen", "rejected"];
+
+/// Sentences about what the mapping leaves out of the file though it bears on preferences, and what was read otherwise than
+/// it stands there.
+pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
+    let mut notices = Vec::new();
+    let used: Vec<&str> = mapping.named().collect();
+    let filled = |name: &str| table.rows.iter().filter(|row| row.get(name).is_some_and(is_filled)).count();
+    let unused: Vec<(&str, usize)> = table
+        .columns
+        .iter()
+        .filter(|name| !used.contains(&name.as_str()))
+        .map(|name| (name.as_str(), filled(name)))
+        .filter(|(_, filled)| *filled > 0)
+        .collect();
+    let last = |name: &str| normal(name.rsplit('.').find(|part| part.parse::<usize>().is_err()).unwrap_or(name));
+    let listed = |columns: &[(&str, usize)]| {
+        let shown: Vec<String> = columns.iter().take(5).map(|(name, rows)| format!("`{name}` ({rows} rows)")).collect();
+        let more = if columns.len() > 5 { format!(" and {} more", columns.len() - 5) } else { String::new() };
+        format!("{}{more}", shown.join(", "))
+    };
+    let find = |fits: &dyn Fn(&str) -> bool| -> Vec<(&str, usize)> {
+        unused.iter().filter(|(name, _)| fits(name)).copied().collect()
+    };
+    match mapping.kind {
+        ImportKind::Prompts => {
+            let answers = find(&|name| {
+                let last = last(name);
+                ANSWERS.contains(&last.as_str()) || last.split('_').any(|word| ANSWER_WORDS[..14].contains(&word))
+            });
+            let judges = find(&|name| JUDGES.contains(&last(name).as_str()));
+            if !answers.is_empty() {
+                notices.push(format!(
+                    "Only prompts come in. Answers are left out: {}. A pair needs two answers to one prompt in one row.",
+                    listed(&answers)
+                ));
+            }
+            if !judges.is_empty() {
+                notices.push(format!("What judges single answers is left out: {}.", listed(&judges)));
+            }
+        }
+        ImportKind::Candidates => {
+            let differ = differing(mapping);
+            let said = find(&|name| guess::preference_rank(name, &differ).is_some());
+            if !said.is_empty() {
+                notices.push(format!(
+                    "Both answers come in to be labelled. What may say which is better is left out: {}. To take it over, \
+                     import pairs with it as the preference.",
+                    listed(&said)
+                ));
+            }
+        }
+        ImportKind::Pairs => {}
+    }
+    for (key, rows) in &table.as_text {
+        if used.iter().any(|name| *name == key || name.starts_with(&format!("{key}."))) {
+            notices.push(format!("`{key}` holds conversations as text, in {rows} rows; they are read as messages."));
+        }
+    }
+    notices
+}

@@ -1,0 +1,93 @@
+//! Prompts that stand once more at the beginning of the answers.
+
+use super::{ColumnMapping, RepeatedPrompt, values};
+use crate::Content;
+use crate::table::{Table, TableRow};
+
+/// A prompt of fewer words may begin an answer by chance ("I" and "I think …").
+const WORDS: usize = 4;
+
+/// Rows from which on "most of the file" says something.
+const FEW: usize = 3;
+
+/// Which answers of a row repeat its prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    Neither,
+    One,
+    Both,
+}
+
+/// What a file's answers do with their prompts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repeats {
+    choice: Option<RepeatedPrompt>,
+    /// Most rows repeat it, so that short prompts do so by design too.
+    by_design: bool,
+}
+
+impl Repeats {
+    pub(super) fn of(table: &Table, mapping: &ColumnMapping) -> Self {
+        let (mut texts, mut both) = (0, 0);
+        for (prompt, first, second) in table.rows.iter().filter_map(|row| three_texts(row, mapping)) {
+            texts += 1;
+            both += usize::from(begins(&prompt, &first) && begins(&prompt, &second));
+        }
+        Self { choice: mapping.repeated_prompt, by_design: texts >= FEW && both * 2 > texts }
+    }
+
+    fn look(self, prompt: &str, first: &str, second: &str) -> Repeat {
+        let counts = self.by_design || prompt.split_whitespace().count() >= WORDS;
+        match (begins(prompt, first), begins(prompt, second)) {
+            _ if !counts => Repeat::Neither,
+            (true, true) => Repeat::Both,
+            (false, false) => Repeat::Neither,
+            _ => Repeat::One,
+        }
+    }
+
+    /// In how many rows both answers repeat the prompt, and in how many only one does.
+    pub(super) fn count(self, table: &Table, mapping: &ColumnMapping) -> (usize, usize) {
+        let looks = table.rows.iter().filter_map(|row| three_texts(row, mapping));
+        looks.fold((0, 0), |(both, one), (prompt, first, second)| match self.look(&prompt, &first, &second) {
+            Repeat::Both => (both + 1, one),
+            Repeat::One => (both, one + 1),
+            Repeat::Neither => (both, one),
+        })
+    }
+
+    /// Takes the prompt off two texts that both repeat it, and says whether it did.
+    pub(super) fn take_off(self, prompt: &str, first: &mut String, second: &mut String) -> Result<bool, String> {
+        if self.choice == Some(RepeatedPrompt::Keep) {
+            return Ok(false);
+        }
+        match self.look(prompt, first, second) {
+            Repeat::Neither => Ok(false),
+            Repeat::Both => {
+                first.drain(..prompt.len());
+                second.drain(..prompt.len());
+                Ok(true)
+            }
+            Repeat::One => Err("only one of the answers begins with the prompt; does it belong to the answer? \
+                                `repeated_prompt=keep` leaves the answers as they stand"
+                .to_owned()),
+        }
+    }
+}
+
+/// Whether an answer begins with the whole prompt and says more, and not only with the same letters.
+fn begins(prompt: &str, answer: &str) -> bool {
+    let Some(rest) = answer.strip_prefix(prompt).filter(|rest| !rest.trim().is_empty()) else { return false };
+    let is_letter = |c: char| c.is_alphanumeric();
+    !prompt.trim().is_empty() && !(prompt.ends_with(is_letter) && rest.starts_with(is_letter))
+}
+
+fn three_texts(row: &TableRow, mapping: &ColumnMapping) -> Option<(String, String, String)> {
+    let (first, second) = mapping.answers();
+    let text = |column: &String| match values::content_of(row.get(column)?, column) {
+        Ok(Content::Text(text)) => Some(text),
+        _ => None,
+    };
+    let Ok(Some(Content::Text(prompt))) = values::prompt(row, mapping) else { return None };
+    Some((prompt, text(first?)?, text(second?)?))
+}
