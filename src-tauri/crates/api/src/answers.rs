@@ -1,13 +1,16 @@
 //! Answers to prompts.
 
+use crate::check::{plain_text, tell};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open};
+use chat::Tokenizer;
 use generate::{Answer, Finish, Flow, Request, Sampling};
 use prefs::prompts::{self, Prompt};
+use prefs::reader::{self, Choices};
 use prefs::{Content, Message};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Sequences decoded at once.
@@ -18,8 +21,10 @@ pub(crate) const BATCH: usize = 40;
 pub struct GenerateRequest {
     /// Who answers.
     pub choice: ModelChoice,
-    /// A file of prompts, JSONL.
+    /// A file of prompts.
     pub prompts: Option<PathBuf>,
+    /// What is said about how it is read.
+    pub choices: Choices,
     /// Prompts given as text, each a user's message where the model has a chat template.
     pub texts: Vec<String>,
     /// How tokens are chosen.
@@ -41,6 +46,39 @@ pub struct Answered {
     pub finish: Finish,
 }
 
+/// Reads a file of prompts, and tells how, what of it was left out, and which prompts pass by the chat template.
+///
+/// # Errors
+/// When the file cannot be read, or none of its rows can be taken.
+pub(crate) fn prompts_of(
+    path: &Path,
+    choices: Option<&Choices>,
+    tokenizer: &Tokenizer,
+    context: &mut Context,
+) -> Result<Vec<Prompt>> {
+    let (prompts, refused) = match choices {
+        Some(choices) => {
+            let read = reader::read_prompts(path, choices)?;
+            tell(path, &read, context)?;
+            let refused = read.mapped.refused.clone();
+            (read.into_prompts(), refused)
+        }
+        None => {
+            let mut reading = prompts::read_prompts(path)?;
+            let refused = std::mem::take(&mut reading.refused);
+            (reading.into_prompts(), refused)
+        }
+    };
+    for refused in &refused {
+        context.note(format!("{}, line {}: {}", path.display(), refused.line, refused.reason));
+    }
+    let plain = prompts.iter().filter(|prompt| prompt.prompt.as_messages().is_none()).count();
+    if plain > 0 && tokenizer.has_template() {
+        context.note(plain_text(path, plain, "prompts"));
+    }
+    Ok(prompts)
+}
+
 /// Answers all prompts.
 ///
 /// # Errors
@@ -49,11 +87,7 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
     let opened = open(&request.choice, context)?;
     let mut all = Vec::new();
     if let Some(path) = &request.prompts {
-        let reading = prompts::read_prompts(path)?;
-        for refused in &reading.refused {
-            context.note(format!("{}, line {}: {}", path.display(), refused.line, refused.reason));
-        }
-        all.extend(reading.into_prompts());
+        all.extend(prompts_of(path, Some(&request.choices), &opened.tokenizer, context)?);
     }
     for text in &request.texts {
         let prompt = if opened.tokenizer.has_template() {

@@ -11,6 +11,7 @@ use eval::accuracy::PreferenceAccuracy;
 use eval::evaluation::Summary;
 use generate::Sampling;
 use model::{BaseDtype, DeviceChoice, Products};
+use prefs::reader::Choices;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -121,7 +122,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         std::fs::write(&path, text).map_err(Error::file(&path))?;
     }
     let pairs = data.join("pairs.jsonl");
-    let imported = import(&ImportRequest { files: vec![pairs.clone()], project: folder.clone() }, context)?;
+    let imported = import(&ImportRequest { files: vec![pairs.clone()], choices: Choices::new(), project: folder.clone() }, context)?;
     for file in &imported {
         context.note(format!(
             "{} rows read: {} pairs new, {} known, {} refused; the project holds {}",
@@ -155,6 +156,8 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
     let evaluation = EvalRequest {
         choice: ModelChoice { adapter: Some(adapter), ..choice },
         prompts: data.join("prompts.jsonl"),
+        choices: None,
+        pairs_choices: None,
         pairs: Some(data.join("held_out_pairs.jsonl")),
         limits: config.limits(),
         beta: config.beta,

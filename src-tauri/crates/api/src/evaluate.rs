@@ -1,18 +1,20 @@
 //! Base against tuned on held-out prompts and pairs.
 
-use crate::answers::{BATCH, answer, text};
+use crate::answers::{BATCH, answer, prompts_of, text};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open, sha256};
 use crate::score;
-use chat::Limits;
+use chat::{Limits, Tokenizer};
 use eval::accuracy::{PreferenceAccuracy, preference_accuracy};
 use eval::answers::{Answer, Side};
 use eval::evaluation::{Ancestry, Evaluation, Folder, Setup};
 use eval::judge::Judge;
 use generate::{Finish, Sampling};
 use prefs::Content;
-use prefs::prompts;
+use prefs::jsonl;
+use prefs::prompts::Prompt;
+use prefs::reader::Choices;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -25,10 +27,14 @@ pub(crate) const ACCURACY: &str = "accuracy.json";
 pub struct EvalRequest {
     /// The model and the adapter that is to be judged.
     pub choice: ModelChoice,
-    /// Held-out prompts, JSONL.
+    /// Held-out prompts.
     pub prompts: PathBuf,
-    /// Held-out pairs for the preference accuracy, JSONL.
+    /// What is said about how they are read; nothing for a file that this program wrote, which is read as it stands.
+    pub choices: Option<Choices>,
+    /// Held-out pairs for the preference accuracy.
     pub pairs: Option<PathBuf>,
+    /// As `choices`.
+    pub pairs_choices: Option<Choices>,
     /// Limits on the tokens of those pairs.
     pub limits: Limits,
     /// The beta that the adapter was trained with, for the rewards.
@@ -97,7 +103,7 @@ pub(crate) fn evaluate_opened(
     let evaluation = folder.finish(&judge)?;
     let accuracy = match &request.pairs {
         Some(pairs) => {
-            let logps = score::held_out(opened, pairs, &request.limits, context)?;
+            let logps = score::held_out(opened, pairs, request.pairs_choices.as_ref(), &request.limits, context)?;
             preference_accuracy(&logps, request.beta)?
         }
         None => None,
@@ -109,9 +115,10 @@ pub(crate) fn evaluate_opened(
 }
 
 fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Result<Setup> {
-    let reading = prompts::read_prompts(&request.prompts)?;
-    for refused in &reading.refused {
-        context.note(format!("{}, line {}: {}", request.prompts.display(), refused.line, refused.reason));
+    let prompts = prompts_of(&request.prompts, request.choices.as_ref(), &opened.tokenizer, context)?;
+    let asked_otherwise = asked_otherwise(&prompts, request.run.as_deref(), &opened.tokenizer)?;
+    if let Some(otherwise) = &asked_otherwise {
+        context.note(otherwise);
     }
     let adapter_file = request.choice.adapter.as_ref().map(|dir| dir.join("adapter_model.safetensors"));
     let reference = request.choice.adapter.as_deref().and_then(train::folder::reference_of);
@@ -130,12 +137,43 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         pairs_sha256: pairs_file.as_deref().map(sha256).transpose()?,
         prompts: request.prompts.display().to_string(),
         prompts_sha256: sha256(&request.prompts)?,
+        prompts_without_template: if opened.tokenizer.has_template() { plain(&prompts) } else { 0 },
+        asked_otherwise,
         seed: request.sampling.seed,
         order_seed: request.order_seed,
         sampling: sampling.unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Ok(Setup { ancestry, prompts: reading.into_prompts() })
+    Ok(Setup { ancestry, prompts })
+}
+
+/// Prompts that are plain text.
+fn plain(prompts: &[Prompt]) -> usize {
+    prompts.iter().filter(|prompt| prompt.prompt.as_messages().is_none()).count()
+}
+
+/// How the prompts differ in kind from those that the run was trained on, as a sentence: a model that learned from
+/// conversations is asked in another way by plain text, and the other way round.
+fn asked_otherwise(prompts: &[Prompt], run: Option<&Path>, tokenizer: &Tokenizer) -> Result<Option<String>> {
+    let pairs = run.map(|run| run.join(train::folder::PAIRS)).filter(|pairs| pairs.is_file());
+    let Some(pairs) = pairs.filter(|_| tokenizer.has_template()) else { return Ok(None) };
+    let trained = jsonl::read_pairs(&pairs)?.into_pairs();
+    let trained_plain = trained.iter().filter(|pair| !pair.is_conversational()).count();
+    let (plain, all) = (plain(prompts), prompts.len());
+    Ok(if plain > 0 && trained_plain == 0 {
+        Some(format!(
+            "{plain} of the {all} prompts are asked as plain text, and the run was trained on conversations in the model's \
+             chat template: the answers are to something else than it was trained for"
+        ))
+    } else if plain < all && trained_plain == trained.len() {
+        Some(format!(
+            "{} of the {all} prompts are asked in the model's chat template, and the run was trained on plain text: the \
+             answers are to something else than it was trained for",
+            all - plain
+        ))
+    } else {
+        None
+    })
 }
 
 /// Generates the answers of one side that are not there yet, a batch at a time.

@@ -1,17 +1,21 @@
 //! Bringing pairs into a project.
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use prefs::store::Project;
-use prefs::{Refused, jsonl};
+use prefs::mapping::ImportKind;
+use prefs::reader::{self, Choices};
+use prefs::Refused;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files to bring in.
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
-    /// JSONL files of pairs.
+    /// Files of pairs, of answers to label or of prompts, in any form that is known.
     pub files: Vec<PathBuf>,
+    /// What is said about how they are read.
+    pub choices: Choices,
     /// The project's folder, made where it is not there.
     pub project: PathBuf,
 }
@@ -21,16 +25,31 @@ pub struct ImportRequest {
 pub struct ImportReply {
     /// The file.
     pub file: PathBuf,
+    /// What its rows became.
+    pub kind: ImportKind,
+    /// How it was read.
+    pub how: String,
+    /// What of it was left out or done otherwise, as sentences.
+    pub notices: Vec<String>,
     /// Rows that are not blank.
     pub rows: usize,
-    /// Pairs that are new to the project.
+    /// Pairs or items to label that are new to the project.
     pub added: usize,
     /// Pairs that the project, or an earlier row, had already.
     pub duplicates: usize,
-    /// Rows that are no pair, by line and reason.
+    /// Rows that were not taken, by line and reason.
     pub refused: Vec<Refused>,
     /// Pairs in the project now.
     pub total: usize,
+}
+
+/// The error where all rows of a file were refused.
+pub(crate) fn nothing_in(file: &Path, refused: usize, first: &Refused) -> Error {
+    Error::new(
+        "nothing_read",
+        format!("{}: no row could be taken, {refused} were refused; line {}: {}", file.display(), first.line, first.reason),
+        "correct the file, or say which column is what by --map KEY=COLUMN",
+    )
 }
 
 /// Imports files, each wholly or not at all.
@@ -42,14 +61,22 @@ pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<Impo
     let mut replies = Vec::new();
     for file in &request.files {
         context.check()?;
-        let reading = jsonl::read_pairs(file)?;
-        let import = project.add_import(&reading, &file.display().to_string())?;
+        let read = reader::read(file, &request.choices)?;
+        if read.mapped.rows.is_empty()
+            && let Some(first) = read.mapped.refused.first()
+        {
+            return Err(nothing_in(file, read.mapped.refused.len(), first));
+        }
+        let import = project.import_mapped(&read.mapped, &file.display().to_string())?;
         replies.push(ImportReply {
             file: file.clone(),
-            rows: reading.pairs.len() + reading.refused.len(),
+            kind: import.kind,
+            how: read.how,
+            notices: read.notices,
+            rows: read.mapped.rows.len() + read.mapped.refused.len(),
             added: import.added,
             duplicates: import.duplicates,
-            refused: reading.refused,
+            refused: read.mapped.refused,
             total: project.count()?,
         });
     }

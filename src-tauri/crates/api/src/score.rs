@@ -1,13 +1,15 @@
 //! Log-probabilities of pairs under policy and reference.
 
+use crate::check::{pairs_of, plain_text, tell};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open};
 use chat::Limits;
 use eval::accuracy::{Logps, PairLogps};
 use prefs::jsonl;
+use prefs::reader::{self, Choices};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use train::data::{self, Dataset, Identical};
 
@@ -19,8 +21,10 @@ const BATCH: usize = 8;
 pub struct ScoreRequest {
     /// The model; without an adapter the policy is the reference.
     pub choice: ModelChoice,
-    /// Pairs, JSONL.
+    /// Pairs.
     pub pairs: PathBuf,
+    /// What is said about how they are read.
+    pub choices: Choices,
     /// Limits on tokens.
     pub limits: Limits,
 }
@@ -67,16 +71,26 @@ pub struct ScoreReply {
 /// # Errors
 /// When the model, the adapter or the pairs cannot be read, or a result is not finite.
 pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply> {
-    let reading = jsonl::read_pairs(&request.pairs)?;
-    for refused in &reading.refused {
+    let read = reader::read_pairs(&request.pairs, &request.choices)?;
+    tell(&request.pairs, &read, context)?;
+    for refused in &read.mapped.refused {
         context.note(format!("{}, line {}: {}", request.pairs.display(), refused.line, refused.reason));
     }
-    let lines: Vec<usize> = reading.pairs.iter().map(|p| p.line).collect();
-    let refused = reading.refused.len();
-    let pairs = reading.into_pairs();
+    let lines: Vec<usize> = read.pairs().map(|(line, _)| line).collect();
+    let refused = read.mapped.refused.len();
+    let pairs = read.into_pairs();
     let opened = open(&request.choice, context)?;
     let set = data::encode(&request.pairs, &pairs, refused, &opened.tokenizer, &request.limits, Identical::Keep, &mut |_| Ok(true))?;
-    let Some(Dataset { examples, counts, broken_boundary, .. }) = set else { return Err(Error::cancelled()) };
+    let Some(Dataset { examples, counts, broken_boundary, unread, .. }) = set else { return Err(Error::cancelled()) };
+    if counts.plain_text > 0 && opened.tokenizer.has_template() {
+        context.note(plain_text(&request.pairs, counts.plain_text, "pairs"));
+    }
+    if counts.identical > 0 {
+        context.note(format!("of {} pairs both answers are the same tokens once they are rendered and cut", counts.identical));
+    }
+    for (field, pairs) in &unread {
+        context.note(format!("the model's chat template does not read `{field}`, which {pairs} pairs have"));
+    }
     if let Some(text) = broken_boundary {
         context.note(format!(
             "{} of {} pairs: the prompt is tokenised differently before an answer; its end is left out, as TRL does: {text:?}",
@@ -121,15 +135,34 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
 /// Log-probabilities of held-out pairs for their preference accuracy, base against tuned.
 pub(crate) fn held_out(
     opened: &Opened,
-    pairs: &std::path::Path,
+    pairs: &Path,
+    choices: Option<&Choices>,
     limits: &Limits,
     context: &mut Context,
 ) -> Result<Vec<PairLogps>> {
-    let pairs_read = jsonl::read_pairs(pairs)?;
-    let refused = pairs_read.refused.len();
-    let rows = pairs_read.into_pairs();
+    let (rows, refused) = match choices {
+        Some(choices) => pairs_of(pairs, choices, context)?,
+        None => {
+            let mut reading = jsonl::read_pairs(pairs)?;
+            let refused = std::mem::take(&mut reading.refused);
+            (reading.into_pairs(), refused)
+        }
+    };
+    let refused = refused.len();
     let set = data::encode(pairs, &rows, refused, &opened.tokenizer, limits, Identical::LeaveOut, &mut |_| Ok(true))?;
-    let Some(Dataset { examples, .. }) = set else { return Err(Error::cancelled()) };
+    let Some(Dataset { examples, counts, .. }) = set else { return Err(Error::cancelled()) };
+    if counts.plain_text > 0 && opened.tokenizer.has_template() {
+        context.note(plain_text(pairs, counts.plain_text, "pairs"));
+    }
+    if refused + counts.identical + counts.dropped > 0 {
+        context.note(format!(
+            "{}: left out of the accuracy: {refused} rows that are no pair, {} pairs with two answers of the same tokens, \
+             {} whose prompt alone fills max_length",
+            pairs.display(),
+            counts.identical,
+            counts.dropped
+        ));
+    }
     let start = Instant::now();
     let mut logps = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(BATCH) {

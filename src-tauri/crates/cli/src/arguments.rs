@@ -1,7 +1,7 @@
 //! The command line's words.
 
 use crate::bench::BenchArguments;
-use api::{BaseDtype, DeviceChoice, FloatType, GgufType, ModelChoice, Products, Sampling, Truncation};
+use api::{BaseDtype, Choices, DeviceChoice, FloatType, GgufType, ModelChoice, Products, Sampling, Truncation};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -18,11 +18,13 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Bring preference pairs (JSONL) into a project
+    /// Bring preference pairs, answers to label or prompts into a project
     Import {
-        /// Files of pairs: one JSON object per line with prompt, chosen and rejected
+        /// Files: JSON Lines, a JSON array, CSV or TSV
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        reading: Reading,
         /// The project's folder; made where it is not there
         #[arg(long)]
         project: PathBuf,
@@ -35,6 +37,8 @@ pub(crate) enum Command {
         /// Held-out pairs
         #[arg(long)]
         eval: Option<PathBuf>,
+        #[command(flatten)]
+        reading: Reading,
         /// A model whose tokenizer and template are tried on the pairs
         #[arg(long)]
         model: Option<PathBuf>,
@@ -48,6 +52,8 @@ pub(crate) enum Command {
         /// Pairs to score
         #[arg(long)]
         pairs: PathBuf,
+        #[command(flatten)]
+        reading: Reading,
         #[command(flatten)]
         limits: Limits,
     },
@@ -64,9 +70,11 @@ pub(crate) enum Command {
         /// A prompt as text; may be given several times
         #[arg(long = "prompt")]
         texts: Vec<String>,
-        /// A file of prompts, JSONL
+        /// A file of prompts
         #[arg(long)]
         prompts: Option<PathBuf>,
+        #[command(flatten)]
+        reading: Reading,
         #[command(flatten)]
         sampling: SamplingArguments,
     },
@@ -74,12 +82,17 @@ pub(crate) enum Command {
     Eval {
         #[command(flatten)]
         choice: Choice,
-        /// Held-out prompts, JSONL
+        /// Held-out prompts
         #[arg(long)]
         prompts: PathBuf,
-        /// Held-out pairs for the preference accuracy, JSONL
+        #[command(flatten)]
+        reading: Reading,
+        /// Held-out pairs for the preference accuracy
         #[arg(long)]
         pairs: Option<PathBuf>,
+        /// As --map, for the held-out pairs
+        #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value, requires = "pairs")]
+        pairs_map: Vec<(String, String)>,
         /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, or command:PROGRAM ARGUMENTS
         #[arg(long)]
         judge: String,
@@ -220,6 +233,27 @@ impl From<BlockType> for GgufType {
             BlockType::Q4K => Self::Q4K,
         }
     }
+}
+
+/// How a file is read where it does not say it itself.
+#[derive(Debug, Args)]
+pub(crate) struct Reading {
+    /// Which column is what (prompt, chosen, rejected, answer_a, answer_b, preference, system, history, context, category), and
+    /// how it is read (kind, preference_scheme, plain_text, prompt_from, repeated_prompt): prompt=question,chosen=better or
+    /// plain_text=as_user_message. Before what is guessed from the columns' names
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value)]
+    map: Vec<(String, String)>,
+}
+
+impl Reading {
+    pub(crate) fn choices(self) -> Choices {
+        self.map.into_iter().collect()
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, such as prompt=question")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// Model, adapter, and how they are computed.

@@ -5,7 +5,8 @@ use crate::bench::{self, Asked};
 use crate::output::Output;
 use crate::serve;
 use api::{
-    CheckRequest, Context, DemoReply, DemoRequest, EvalRequest, ExportRequest, GenerateRequest, ImportRequest,
+    CheckRequest, Context, DemoReply, DemoRequest, EvalRequest, ExportRequest, GenerateRequest, ImportKind,
+    ImportRequest,
     ReportRequest, Result, ScoreRequest, Weights,
 };
 use serde::Serialize;
@@ -19,25 +20,36 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
     let mut context = Context { observer: &mut observer, stop };
     let print = |kind: &str, reply: &dyn ToJson, words: String| output.borrow_mut().reply(kind, reply.json(), &words);
     match command {
-        Command::Import { files, project } => {
-            for file in api::import(&ImportRequest { files, project }, &mut context)? {
+        Command::Import { files, reading, project } => {
+            let request = ImportRequest { files, choices: reading.choices(), project };
+            for file in api::import(&request, &mut context)? {
+                let kind = match file.kind {
+                    ImportKind::Pairs => "pairs",
+                    ImportKind::Candidates => "items to label",
+                    ImportKind::Prompts => "prompts",
+                };
                 let mut words = format!(
-                    "{}: {} rows, {} pairs added, {} known already, {} refused; the project holds {}",
+                    "{}: read as {}\n  {} rows, {} {kind} added, {} known already, {} refused; the project holds {} pairs",
                     file.file.display(),
+                    file.how,
                     file.rows,
                     file.added,
                     file.duplicates,
                     file.refused.len(),
                     file.total
                 );
+                for notice in &file.notices {
+                    let _ = write!(words, "\n  {notice}");
+                }
                 for refused in &file.refused {
                     let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
                 }
                 print("import", &file, words);
             }
         }
-        Command::Check { pairs, eval, model, limits } => {
-            let reply = api::check(&CheckRequest { pairs, eval, model, limits: limits.into() }, &mut context)?;
+        Command::Check { pairs, eval, reading, model, limits } => {
+            let request = CheckRequest { pairs, eval, choices: reading.choices(), model, limits: limits.into() };
+            let reply = api::check(&request, &mut context)?;
             let mut words = format!("{} pairs, {} rows refused", reply.checks.pairs, reply.refused.len());
             for refused in &reply.refused {
                 let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
@@ -49,13 +61,33 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 let _ = write!(
                     words,
                     "\n  within the limits: {} used, {} dropped, {} prompts cut, {} answers cut",
-                    tokens.pairs, tokens.dropped, tokens.cut_prompts, tokens.cut_answers
+                    tokens.pairs - tokens.identical, tokens.dropped, tokens.cut_prompts, tokens.cut_answers
                 );
+                if tokens.identical > 0 {
+                    let _ = write!(
+                        words,
+                        "\n  {} pairs have two answers of the same tokens once they are rendered and cut; training leaves \
+                         them out",
+                        tokens.identical
+                    );
+                }
+                if let Some(text) = &reply.broken_boundary {
+                    let _ = write!(
+                        words,
+                        "\n  in {} pairs the prompt ends otherwise before an answer than alone: {text:?} is left out of \
+                         training, as TRL does",
+                        tokens.broken_boundaries
+                    );
+                }
+                for (field, pairs) in &reply.unread {
+                    let _ = write!(words, "\n  the chat template does not read `{field}`, which {pairs} pairs have");
+                }
             }
             print("check", &reply, words);
         }
-        Command::Score { choice, pairs, limits } => {
-            let request = ScoreRequest { choice: choice.into(), pairs, limits: limits.into() };
+        Command::Score { choice, pairs, reading, limits } => {
+            let choices = reading.choices();
+            let request = ScoreRequest { choice: choice.into(), pairs, choices, limits: limits.into() };
             let reply = api::score(&request, &mut context)?;
             for score in &reply.scores {
                 let words = format!(
@@ -82,17 +114,33 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let reply = api::work(&run, &mut context)?;
             print("train", &reply, trained(&reply));
         }
-        Command::Generate { choice, texts, prompts, sampling } => {
-            let request = GenerateRequest { choice: choice.into(), prompts, texts, sampling: sampling.into() };
+        Command::Generate { choice, texts, prompts, reading, sampling } => {
+            let (choice, choices, sampling) = (choice.into(), reading.choices(), sampling.into());
+            let request = GenerateRequest { choice, prompts, choices, texts, sampling };
             for answer in api::generate(&request, &mut context)? {
                 print("answer", &answer, format!("{}\n", answer.text));
             }
         }
-        Command::Eval { choice, prompts, pairs, judge, output_dir, run, beta, order_seed, sampling, limits } => {
+        Command::Eval {
+            choice,
+            prompts,
+            reading,
+            pairs,
+            pairs_map,
+            judge,
+            output_dir,
+            run,
+            beta,
+            order_seed,
+            sampling,
+            limits,
+        } => {
             let request = EvalRequest {
                 choice: choice.into(),
                 prompts,
+                choices: Some(reading.choices()),
                 pairs,
+                pairs_choices: Some(pairs_map.into_iter().collect()),
                 limits: limits.into(),
                 beta,
                 judge,

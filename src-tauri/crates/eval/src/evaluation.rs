@@ -59,6 +59,12 @@ pub struct Ancestry {
     pub prompts: String,
     /// SHA-256 of that file.
     pub prompts_sha256: String,
+    /// Prompts that are plain text, so that the chat template which the model has was not applied to them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub prompts_without_template: usize,
+    /// How the prompts differ in kind from those that the run was trained on, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_otherwise: Option<String>,
     /// Seed of the answers' sampling.
     pub seed: u64,
     /// Seed that decides whose answer a judge is shown first.
@@ -67,6 +73,11 @@ pub struct Ancestry {
     pub sampling: BTreeMap<String, serde_json::Value>,
     /// The version of the program.
     pub version: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What is compared, fixed when an evaluation begins.

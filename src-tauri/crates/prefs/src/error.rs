@@ -23,6 +23,24 @@ pub enum Error {
         /// The encoding its byte order mark names.
         encoding: &'static str,
     },
+    /// A file can be read in several ways, or in none that is known.
+    #[error(
+        "{}: {question} Say it by --map KEY=VALUE, or by `map` in the table [data] of a run's settings", path.display()
+    )]
+    Undecided {
+        /// The file.
+        path: PathBuf,
+        /// What is to be decided, as sentences.
+        question: String,
+    },
+    /// A choice about how a file is read has no meaning.
+    #[error("{}: {reason}", path.display())]
+    Choice {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A pair that could not be read back was about to be written.
     #[error("pair {index} cannot be written: {reason}")]
     InvalidPair {

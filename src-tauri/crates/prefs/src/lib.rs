@@ -18,6 +18,7 @@ pub mod checks;
 pub mod jsonl;
 pub mod mapping;
 pub mod prompts;
+pub mod reader;
 pub mod split;
 pub mod store;
 pub mod table;

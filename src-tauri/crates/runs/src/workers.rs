@@ -118,7 +118,7 @@ mod tests {
         let config = train::RunConfig {
             model: place.join("model"),
             output_dir: place.to_path_buf(),
-            data: train::config::DataConfig { train: place.join("pairs.jsonl"), eval: None },
+            data: train::config::DataConfig { train: place.join("pairs.jsonl"), ..Default::default() },
             ..train::RunConfig::default()
         };
         crate::prepare(&config).unwrap();

@@ -13,6 +13,7 @@ use crate::scores::Counting;
 use crate::selection::{HeldOutMetric, Selection};
 use chat::{Limits, Truncation};
 use keys::{DATA_KEYS, FREE, KEYS, LATER, LORA_KEYS, refuse_unknown};
+use prefs::reader::Choices;
 use model::{BaseDtype, DeviceChoice, LoraConfig, Products};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -140,11 +141,15 @@ pub struct RunConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// Pairs to train on, JSONL.
+    /// Pairs to train on: JSON Lines, a JSON array, CSV or TSV.
     pub train: PathBuf,
-    /// Held-out pairs to evaluate on, JSONL.
+    /// Held-out pairs to evaluate on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval: Option<PathBuf>,
+    /// How both files are read where they do not say it themselves: which column is what, and choices such as
+    /// `plain_text`.
+    #[serde(skip_serializing_if = "Choices::is_empty")]
+    pub map: Choices,
 }
 
 /// `resume_from_checkpoint`.

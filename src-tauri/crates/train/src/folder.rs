@@ -8,7 +8,7 @@ use crate::data::Identical;
 use crate::error::{Error, Result};
 use crate::events::{self, Event, EventWriter};
 use crate::files::{create_folder, sha256_of_file, write_whole};
-use prefs::{Pair, Refused, jsonl};
+use prefs::{Pair, Refused, jsonl, reader};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -95,6 +95,8 @@ pub struct RunFolder {
     pub train: Rows,
     /// The held-out pairs.
     pub eval: Option<Rows>,
+    /// How the data files were read, and what of them was left out, as sentences.
+    pub notices: Vec<String>,
     /// The adapter that training begins with; a new one where there is none.
     pub init_adapter: Option<KeptAdapter>,
     /// The adapter of the reference; the base model where there is none.
@@ -168,6 +170,9 @@ struct Origin {
     ref_adapter: Option<AdapterOf>,
     #[serde(default)]
     leaves_out_identical: bool,
+    /// How the files were read, and what of them was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<String>,
     refused: Vec<Refused>,
     eval_refused: Vec<Refused>,
 }
@@ -219,7 +224,8 @@ impl RunFolder {
         let begun = UNIX_EPOCH + Duration::from_secs(origin.begun);
         let events = EventWriter::open(&path.join(events::FILE))?;
         let finished = resuming && path.join(ADAPTER).is_dir() && ends_finished(&path)?;
-        Ok(Self { path, begun, resuming, finished, events, train, eval, init_adapter, ref_adapter, _lock: lock })
+        let notices = origin.notices;
+        Ok(Self { path, begun, resuming, finished, events, train, eval, notices, init_adapter, ref_adapter, _lock: lock })
     }
 }
 
@@ -233,10 +239,22 @@ impl Rows {
 /// Copies the rows and the adapters into the folder and, last, the settings.
 fn begin(config: &RunConfig) -> Result<()> {
     let folder = &config.output_dir;
-    let copy = |from: &Path, to: &str| -> Result<Vec<Refused>> {
-        let reading = jsonl::read_pairs(from)?;
-        let refused = reading.refused.clone();
-        jsonl::write_pairs(&folder.join(to), &reading.into_pairs())?;
+    let mut notices = Vec::new();
+    let mut copy = |from: &Path, to: &str| -> Result<Vec<Refused>> {
+        let own = folder.join(to);
+        if *from == own {
+            // What this program wrote is read as it stands: nothing in it is to be guessed.
+            let reading = jsonl::read_pairs(from)?;
+            let refused = reading.refused.clone();
+            jsonl::write_pairs(&own, &reading.into_pairs())?;
+            return Ok(refused);
+        }
+        let read = reader::read_pairs(from, &config.data.map)?;
+        let name = from.file_name().unwrap_or_default().to_string_lossy();
+        notices.push(format!("{name} was read as {}", read.how));
+        notices.extend(read.notices.iter().map(|notice| format!("{name}: {notice}")));
+        let refused = read.mapped.refused.clone();
+        jsonl::write_pairs(&own, &read.into_pairs())?;
         Ok(refused)
     };
     let refused = copy(&config.data.train, PAIRS)?;
@@ -251,7 +269,7 @@ fn begin(config: &RunConfig) -> Result<()> {
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let path = folder.join(ORIGIN);
     let leaves_out_identical = true;
-    let origin = Origin { begun, init_adapter, ref_adapter, leaves_out_identical, refused, eval_refused };
+    let origin = Origin { begun, init_adapter, ref_adapter, leaves_out_identical, notices, refused, eval_refused };
     let text = serde_json::to_vec_pretty(&origin);
     write_whole(&path, &text.map_err(std::io::Error::from).map_err(Error::write(&path))?)?;
     // Events of a run that never got as far as its settings are not this run's.

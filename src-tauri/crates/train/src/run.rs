@@ -155,6 +155,7 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
             resuming: folder.resuming,
             init_adapter: folder.init_adapter.as_ref(),
             ref_adapter: folder.ref_adapter.as_ref(),
+            notices: &folder.notices,
         };
         run.prepare_and_train(tokenizer.borrow(), rows, cache_folder, &mut report)
     });
@@ -173,6 +174,8 @@ struct Run<'a> {
     resuming: bool,
     init_adapter: Option<&'a KeptAdapter>,
     ref_adapter: Option<&'a KeptAdapter>,
+    /// How the data files were read.
+    notices: &'a [String],
 }
 
 impl Run<'_> {
@@ -190,6 +193,9 @@ impl Run<'_> {
         let stopped = Outcome::Cancelled { step: state.step };
         for note in self.decoder.notes() {
             report.warn(note)?;
+        }
+        for notice in self.notices {
+            report.warn(notice)?;
         }
 
         let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
@@ -408,6 +414,13 @@ impl Run<'_> {
                 "{name}: {} pairs {what}: chosen and rejected are the same tokens once they are rendered and cut to \
                  max_length = {}",
                 counts.identical, self.config.max_length
+            ))?;
+        }
+        if counts.plain_text > 0 && tokenizer.has_template() {
+            report.warn(format!(
+                "{name}: {} pairs are plain text and stand as they are: the model's chat template is not applied to them. \
+                 To have it applied, set map = {{ plain_text = \"as_user_message\" }} in the table [data]",
+                counts.plain_text
             ))?;
         }
         for (field, pairs) in &dataset.unread {

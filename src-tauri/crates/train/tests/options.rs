@@ -195,7 +195,7 @@ fn an_adapter_as_the_reference_stays_or_follows() {
                 model: golden().join(family),
                 output_dir: folder.path().join("run"),
                 ref_adapter: Some(golden().join(family).join("adapter")),
-                data: DataConfig { train: golden().join("pairs.jsonl"), eval: None },
+                data: DataConfig { train: golden().join("pairs.jsonl"), ..Default::default() },
                 beta: BETA,
                 max_length: MAX_LENGTH,
                 learning_rate: 2e-3,

@@ -135,6 +135,12 @@ impl ColumnMapping {
         }
     }
 
+    /// The columns that were chosen, by key.
+    pub(crate) fn chosen_columns(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
+        let mut own = self.clone();
+        COLUMN_KEYS.into_iter().filter_map(move |key| Some((key, own.column(key)?.clone()?)))
+    }
+
     fn column(&mut self, key: &str) -> Option<&mut Option<String>> {
         Some(match key {
             "prompt" => &mut self.prompt,

@@ -55,7 +55,7 @@ pub(super) const KEYS: [&str; 47] = [
 /// What others call something that has another name here.
 const ELSEWHERE: [(&str, &str); 3] =
     [("load_in_4bit", "dtype = \"q4\""), ("load_in_8bit", "dtype = \"q8\""), ("torch_dtype", "dtype")];
-pub(super) const DATA_KEYS: [&str; 2] = ["train", "eval"];
+pub(super) const DATA_KEYS: [&str; 3] = ["train", "eval", "map"];
 pub(super) const LORA_KEYS: [&str; 8] =
     ["r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"];
 

@@ -23,7 +23,7 @@ fn a_short_file_gets_every_default_and_paths_from_its_folder() {
     let expected = RunConfig {
         model: "/project/m.gguf".into(),
         output_dir: "/project/out".into(),
-        data: DataConfig { train: "/project/pairs.jsonl".into(), eval: None },
+        data: DataConfig { train: "/project/pairs.jsonl".into(), ..Default::default() },
         ..RunConfig::default()
     };
     assert_eq!(config, expected);

@@ -33,7 +33,7 @@ impl Place {
             model: self.path("model"),
             output_dir: self.path(output),
             device: testkit::device_name().parse().unwrap(),
-            data: DataConfig { train: self.path("pairs.jsonl"), eval: None },
+            data: DataConfig { train: self.path("pairs.jsonl"), ..Default::default() },
             lora: model::LoraConfig { r: 3, lora_alpha: 6.0, lora_dropout: 0.2, ..model::LoraConfig::default() },
             learning_rate: 1e-2,
             warmup_steps: 2,

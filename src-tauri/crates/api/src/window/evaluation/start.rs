@@ -99,6 +99,8 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
             products: run.config.products,
         },
         prompts: folder.join(PROMPTS),
+        choices: None,
+        pairs_choices: None,
         pairs: held_out.is_file().then_some(held_out),
         limits: run.config.limits(),
         beta: run.config.beta,

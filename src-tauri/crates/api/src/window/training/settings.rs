@@ -76,6 +76,7 @@ pub(crate) fn config_of(settings: &RunSettings, model: &Path, folder: &Path, hel
         data: DataConfig {
             train: folder.join(train::folder::PAIRS),
             eval: held_out.then(|| folder.join(train::folder::EVAL_PAIRS)),
+            ..DataConfig::default()
         },
         loss_type: settings.loss_type.clone(),
         loss_weights: settings.loss_weights.clone(),
@@ -149,7 +150,7 @@ mod tests {
         let config = RunConfig {
             model: "/m".into(),
             output_dir: "/f".into(),
-            data: DataConfig { train: "/f/pairs.jsonl".into(), eval: Some("/f/eval_pairs.jsonl".into()) },
+            data: DataConfig { train: "/f/pairs.jsonl".into(), eval: Some("/f/eval_pairs.jsonl".into()), ..DataConfig::default() },
             beta: 0.3,
             loss_weights: Some(vec![0.5]),
             max_prompt_length: Some(9),
@@ -192,7 +193,7 @@ mod tests {
         }
         let default = RunConfig { model: "/m".into(), output_dir: "/f".into(), ..RunConfig::default() };
         let back = config_of(&settings_of(&default), Path::new("/m"), Path::new("/f"), false);
-        let data = DataConfig { train: "/f/pairs.jsonl".into(), eval: None };
+        let data = DataConfig { train: "/f/pairs.jsonl".into(), ..DataConfig::default() };
         assert_eq!(back, RunConfig { data, ..default });
     }
 }

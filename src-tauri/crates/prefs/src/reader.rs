@@ -1,0 +1,171 @@
+//! One way from a file of any form to pairs or prompts, for every shell: the columns are guessed, the user's choices go before
+//! the guess, and what is still open is an error that says how to decide it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::mapping::{self, COLUMN_KEYS, ColumnMapping, ImportKind, Mapped, MappedContent};
+use crate::prompts::Prompt;
+use crate::table::Table;
+use crate::{Error, Pair, Refused};
+
+/// Choices by name, as [`ColumnMapping::set`] takes them: `prompt` to a column, `plain_text` to `as_user_message`.
+pub type Choices = BTreeMap<String, String>;
+
+/// A file that was read.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// How, in a sentence: the kind of file, and which column is what.
+    pub how: String,
+    /// What was left out or done otherwise, as sentences: columns that were not used among them.
+    pub notices: Vec<String>,
+    /// How the columns were taken.
+    pub mapping: ColumnMapping,
+    /// The rows.
+    pub mapped: Mapped,
+}
+
+/// Reads a file as its columns say. Without a choice of `kind` they say that too.
+///
+/// # Errors
+/// When the file cannot be read, a choice has no meaning, or a question about the file is open.
+pub fn read(path: &Path, choices: &Choices) -> Result<Read, Error> {
+    let table = Table::read(path)?;
+    let mapping = chosen(path, &table, choices)?;
+    finish(path, &table, mapping)
+}
+
+/// Reads a file of pairs.
+///
+/// # Errors
+/// As [`read`], and when the file holds no pairs.
+pub fn read_pairs(path: &Path, choices: &Choices) -> Result<Read, Error> {
+    let table = Table::read(path)?;
+    let mut mapping = chosen(path, &table, choices)?;
+    if mapping.kind == ImportKind::Candidates {
+        // Without a column that says which is better there are no pairs in it.
+        mapping.kind = ImportKind::Pairs;
+    }
+    if mapping.kind != ImportKind::Pairs {
+        // No answers were found. A file that is empty or damaged says so by its refused rows.
+        if !table.rows.is_empty() {
+            let named: Vec<String> = table.columns.iter().take(8).map(|name| format!("`{name}`")).collect();
+            let question = format!(
+                "It has no columns that are known as a chosen and a rejected answer, but {}. Set `chosen=COLUMN` and \
+                 `rejected=COLUMN`, or `answer_a=COLUMN`, `answer_b=COLUMN` and `preference=COLUMN`.",
+                named.join(", ")
+            );
+            return Err(Error::Undecided { path: path.to_path_buf(), question });
+        }
+        mapping.kind = ImportKind::Pairs;
+    }
+    let mut read = finish(path, &table, mapping)?;
+    let rows = std::mem::take(&mut read.mapped.rows);
+    for row in rows {
+        match row.content {
+            MappedContent::Pair(_) => read.mapped.rows.push(row),
+            _ => {
+                let reason = "neither answer is said to be better".to_owned();
+                read.mapped.refused.push(Refused { line: row.line, reason });
+            }
+        }
+    }
+    read.mapped.refused.sort_by_key(|refused| refused.line);
+    Ok(read)
+}
+
+/// Reads a file for its prompts. Of pairs it is what both answers were given to.
+///
+/// # Errors
+/// As [`read`], and when the file holds no prompts.
+pub fn read_prompts(path: &Path, choices: &Choices) -> Result<Read, Error> {
+    let table = Table::read(path)?;
+    let mut mapping = chosen(path, &table, choices)?;
+    if mapping.prompt.is_some() || mapping.kind == ImportKind::Prompts {
+        mapping = ColumnMapping {
+            chosen: None,
+            rejected: None,
+            answer_a: None,
+            answer_b: None,
+            preference: None,
+            kind: ImportKind::Prompts,
+            ..mapping
+        };
+    }
+    let mut read = finish(path, &table, mapping)?;
+    for row in &mut read.mapped.rows {
+        let (prompt, category) = (row.content.prompt().clone(), row.content.category().map(str::to_owned));
+        row.content = MappedContent::Prompt(Prompt { prompt, category });
+    }
+    Ok(read)
+}
+
+impl Read {
+    /// The pairs, each with its line.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, &Pair)> {
+        self.mapped.rows.iter().filter_map(|row| match &row.content {
+            MappedContent::Pair(pair) => Some((row.line, pair)),
+            _ => None,
+        })
+    }
+
+    /// The pairs alone.
+    pub fn into_pairs(self) -> Vec<Pair> {
+        let pair = |content| match content {
+            MappedContent::Pair(pair) => Some(pair),
+            _ => None,
+        };
+        self.mapped.rows.into_iter().filter_map(|row| pair(row.content)).collect()
+    }
+
+    /// The prompts alone.
+    pub fn into_prompts(self) -> Vec<Prompt> {
+        let prompt = |content| match content {
+            MappedContent::Prompt(prompt) => Some(prompt),
+            _ => None,
+        };
+        self.mapped.rows.into_iter().filter_map(|row| prompt(row.content)).collect()
+    }
+}
+
+/// The guess, with the user's choices in it.
+fn chosen(path: &Path, table: &Table, choices: &Choices) -> Result<ColumnMapping, Error> {
+    let mut mapping = mapping::guess(table);
+    let wrong = |reason| Error::Choice { path: path.to_path_buf(), reason };
+    // Columns first: naming one takes back what was said of another.
+    let (columns, others): (Vec<_>, Vec<_>) = choices.iter().partition(|(key, _)| COLUMN_KEYS.contains(&key.as_str()));
+    for (key, value) in columns.into_iter().chain(others) {
+        mapping.set(key, value).map_err(wrong)?;
+    }
+    Ok(mapping)
+}
+
+fn finish(path: &Path, table: &Table, mapping: ColumnMapping) -> Result<Read, Error> {
+    if !table.rows.is_empty()
+        && let Some(question) = mapping.incomplete(table)
+    {
+        return Err(Error::Undecided { path: path.to_path_buf(), question });
+    }
+    let mapped = mapping::apply(table, &mapping);
+    let mut notices = mapping::notices(table, &mapping);
+    let rows = |count: usize| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    notices.extend(mapped.notes.iter().map(|(note, count)| format!("In {}: {note}.", rows(*count))));
+    if !mapped.ignored_keys.is_empty() {
+        let unused: Vec<String> =
+            mapped.ignored_keys.iter().map(|(name, count)| format!("`{name}` ({})", rows(*count))).collect();
+        notices.push(format!("Not used: {}.", unused.join(", ")));
+    }
+    Ok(Read { how: how(table, &mapping), notices, mapping, mapped })
+}
+
+/// `JSON Lines: prompt = question, chosen = better, rejected = worse`.
+fn how(table: &Table, mapping: &ColumnMapping) -> String {
+    let mut text = format!("{}:", table.format);
+    let mut separator = " ";
+    for (key, column) in mapping.chosen_columns() {
+        let _ = write!(text, "{separator}{key} = {column}");
+        separator = ", ";
+    }
+    text
+}
