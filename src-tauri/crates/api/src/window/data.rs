@@ -96,7 +96,8 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
 /// What is left out or done otherwise, and what was done to how many rows.
 fn notices(table: &Table, mapping: &ColumnMapping, mapped: &Mapped) -> Vec<String> {
     let mut notices = mapping::notices(table, mapping);
-    let in_rows = |(note, rows): (&String, &usize)| format!("In {rows} {}: {note}.", if *rows == 1 { "row" } else { "rows" });
+    let in_rows =
+        |(note, rows): (&String, &usize)| format!("In {rows} {}: {note}.", if *rows == 1 { "row" } else { "rows" });
     notices.extend(mapped.notes.iter().map(in_rows));
     notices
 }

@@ -74,11 +74,13 @@ fn together(
     second: &str,
 ) -> Result<(Option<Content>, [Content; 2]), String> {
     let written = mapping.prompt.as_deref().and_then(|column| row.get(column));
-    let asks_in_transcript = matches!(written, Some(Value::String(text)) if transcript::turns(&text.as_str().into()).is_some());
+    let asks_in_transcript =
+        matches!(written, Some(Value::String(text)) if transcript::turns(&text.as_str().into()).is_some());
     let prompt = prompt(row, mapping)?;
     let answers = [answer(row, first)?, answer(row, second)?];
     // A text that only looks like the beginning of a transcript must not tear the two answers apart.
-    let [one, other] = [(&answers[0], first), (&answers[1], second)].map(|(answer, column)| transcript::answered(answer, column));
+    let [one, other] =
+        [(&answers[0], first), (&answers[1], second)].map(|(answer, column)| transcript::answered(answer, column));
     if let (Some(one), Some(other)) = (one, other) {
         return Ok((prompt, [one?.into(), other?.into()]));
     }
@@ -136,11 +138,14 @@ fn conversation(
     let said = &mut asked.messages;
     take_off(said, &mut one.messages, &mut other.messages);
     let shared = shared_turns(&one.messages, &other.messages);
-    let begins_with_question = |answer: &[Message]| answer.first().is_some_and(|first| ["user", "system"].contains(&first.role.as_str()));
+    let begins_with_question =
+        |answer: &[Message]| answer.first().is_some_and(|first| ["user", "system"].contains(&first.role.as_str()));
     if begins_with_question(&one.messages) || begins_with_question(&other.messages) {
         // The whole conversation may be in the answers, and the prompt be its last question.
         if !one.messages[..shared].ends_with(said) {
-            return Err("an answer begins with another question than the prompt; which of the two was asked?".to_owned());
+            return Err(
+                "an answer begins with another question than the prompt; which of the two was asked?".to_owned()
+            );
         }
         said.clear();
     }
@@ -365,7 +370,8 @@ fn called(content: Option<MessageContent>, mut fields: Map<String, Value>, place
     };
     let call = |call: Value| {
         let Value::Object(call) = call else { return Err(unread()) };
-        let is_call = call.len() == 2 && call.get("name").is_some_and(Value::is_string) && call.contains_key("arguments");
+        let is_call =
+            call.len() == 2 && call.get("name").is_some_and(Value::is_string) && call.contains_key("arguments");
         if is_call { Ok(serde_json::json!({"type": "function", "function": call})) } else { Err(unread()) }
     };
     let calls: Vec<Value> = calls.into_iter().map(call).collect::<Result<_, _>>()?;
