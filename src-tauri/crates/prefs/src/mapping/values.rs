@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{ColumnMapping, PlainText, Reader, transcript, turns};
 use crate::jsonl::{explicit, extract_prompt, spoken};
 use crate::pair::BesidePrompt;
-use crate::rows::kind;
+use crate::rows::{kind, not_a_number};
 use crate::table::{TableRow, cells, is_message};
 use crate::{Content, Message, MessageContent, Pair};
 
@@ -58,6 +58,12 @@ pub(super) fn parts(row: &TableRow, reader: &Reader, first: &str, second: &str) 
         Content::Text(_) => (one, other),
         Content::Messages(_) => (spoken(one), spoken(other)),
     };
+    for (answer, column) in [(&one, first), (&other, second)] {
+        let last = answer.as_messages().and_then(<[Message]>::last);
+        if let Some(last) = last.filter(|last| ["user", "system"].contains(&last.role.as_str())) {
+            return Err(format!("`{column}` ends with what the {} says; the answer is missing", last.role));
+        }
+    }
     let pair = Pair { prompt, chosen: one, rejected: other, category: None };
     pair.validate()?;
     if pair.prompt.is_blank() {
@@ -225,6 +231,8 @@ pub(super) fn category(row: &TableRow, column: Option<&str>) -> Result<Option<St
         Value::String(text) if text.trim().is_empty() => Ok(None),
         Value::String(text) => Ok(Some(text.trim().to_owned())),
         Value::Number(_) | Value::Bool(_) => Ok(Some(value.to_string())),
+        // So `pandas` writes that there is none.
+        value if not_a_number(value).is_some() => Ok(None),
         other => Err(format!("the category: expected text, found {}", kind(other))),
     }
 }

@@ -178,6 +178,10 @@ fn sharegpt_s_roles_are_known_or_refused() {
     assert_eq!(roles, ["user", "assistant", "tool"]);
     let call = json!([{"type": "function", "function": {"name": "weather", "arguments": {"city": "Bern"}}}]);
     assert_eq!(asked.messages[1].fields.get("tool_calls"), Some(&call));
+    let reasons = refused(&[
+        json!({"prompt": "q", "chosen": [{"from": "gpt", "value": "c"}, {"from": "human", "value": "r"}], "rejected": [{"from": "gpt", "value": "c"}]}),
+    ]);
+    assert!(reasons[0].contains("`chosen` ends with what the user says"), "{reasons:?}");
     let reasons = refused(&[json!({
         "conversations": [{"from": "narrator", "value": "Once"}],
         "chosen": {"from": "gpt", "value": "c"}, "rejected": {"from": "gpt", "value": "r"},
@@ -258,7 +262,7 @@ fn what_comes_in_without_its_labels_is_said() {
         ),
         (
             json!({"text": "an answer of a tree", "role": "assistant", "rank": 0, "parent_id": "x", "prompt": "p"}),
-            ["`text` (1 rows)", "`rank` (1 rows)"],
+            ["message of a tree", "`rank` (1 rows)"],
         ),
         (
             json!({"instruction": "i?", "generations": ["one", "two"], "ratings": [1, 4]}),
@@ -274,6 +278,16 @@ fn what_comes_in_without_its_labels_is_said() {
         for name in left_out {
             assert!(said.iter().any(|notice| notice.contains(name)), "{name}: {said:?}");
         }
+    }
+    // UltraFeedback as it was rated: of four answers two come in.
+    let answer = |text: &str, score: u8| json!({"response": text, "overall_score": score});
+    let completions: Vec<Value> = ["one", "two", "three", "four"].map(|text| answer(text, 7)).to_vec();
+    let (taken, said) = one(json!({"instruction": "i?", "completions": completions}));
+    assert!(matches!(taken, MappedContent::Candidates(_)));
+    for name in
+        ["`completions.2.response` (1 rows), `completions.3.response`", "`completions.0.overall_score` (1 rows)"]
+    {
+        assert!(said.iter().any(|notice| notice.contains(name)), "{name}: {said:?}");
     }
     let (_, said) = one(json!({"messages": turns(&["q", "a"])}));
     assert_eq!(said, ["what the assistant said last was left out of the prompt"]);
