@@ -69,7 +69,7 @@ impl PreferenceScheme {
     }
 
     fn of_number(self, number: f64) -> Option<Preferred> {
-        let is = |other: f64| number == other;
+        let is = |other: f64| number.to_bits() == other.to_bits();
         match self {
             Self::Named | Self::OneHot => None,
             Self::CountsFromZero if is(0.0) => Some(Preferred::First),

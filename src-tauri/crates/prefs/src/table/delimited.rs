@@ -72,15 +72,15 @@ enum Quotes {
 impl Fields<'_> {
     /// What is wrong with the quotation marks of the record. The reader would go on as if nothing were.
     fn misquoted(&self) -> Option<String> {
-        if self.quotes != Quotes::OfCells {
-            return None;
-        }
         #[derive(PartialEq)]
         enum At {
             Begin,
             Bare,
             Quoted,
             Closed,
+        }
+        if self.quotes != Quotes::OfCells {
+            return None;
         }
         let mut at = At::Begin;
         let (mut breaks, mut tabs) = (false, false);

@@ -172,7 +172,7 @@ fn a_question_shows_rows_each_way_in_which_the_ways_differ() {
     }
     let chosen = |at: usize| question.options[at].rows[0].first.clone();
     assert_eq!((chosen(0), chosen(1)), (Some("the other".into()), Some("the one".into())));
-    assert_eq!(question.options[1].rows[2].is_pair, false, "0 is a tie where counting starts at one");
+    assert!(!question.options[1].rows[2].is_pair, "0 is a tie where counting starts at one");
     assert_eq!(question.options[0].meaning, "0 says that `answer_a` is better, 1 that `answer_b` is");
     let reason = apply(&table, &guess(&table)).refused[0].reason.clone();
     assert!(reason.contains("`preference_scheme=one_is_first`"), "{reason}");
