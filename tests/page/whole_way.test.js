@@ -40,7 +40,7 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
   const prompt = page.getByLabel("prompt", { exact: true });
   assert.equal(await prompt.inputValue(), "question");
   await prompt.selectOption("");
-  await page.getByText(/Say which column holds/).waitFor();
+  await page.getByText(/Choose the column that holds the prompt/).waitFor();
   await prompt.selectOption("question");
   await page.getByRole("button", { name: "Import 24 rows" }).click();
   await page.getByText(/24 rows imported/).first().waitFor();

@@ -160,10 +160,26 @@ export type ColumnMapping = {
   /** A label by which results can be told apart. */
   category: string | null,
   /** Which of the two answers is better. */
-  preference: string | null, };
+  preference: string | null,
+  tools: string | null,
+  chat_template_kwargs: string | null,
+  history: string | null,
+  preference_scheme: PreferenceScheme | null,
+  plain_text: PlainText | null,
+  prompt_from: PromptFrom | null,
+  repeated_prompt: RepeatedPrompt | null, };
+export type PreferenceScheme = "named" | "counts_from_zero" | "counts_from_one" | "one_is_first" | "negative_is_first" | "positive_is_first" | "one_hot";
+export type PlainText = "as_user_message" | "as_is";
+export type PromptFrom = "shared_beginning";
+export type RepeatedPrompt = "take_off" | "keep";
+export type Question = { key: string, question: string, options: Array<QuestionOption>, preset: string | null, answer: string | null };
+export type QuestionOption = { value: string, meaning: string, rows: Array<ReadRow> };
+export type ReadRow = { line: number, says: string | null, prompt: Content | null, first: Content | null, second: Content | null, is_pair: boolean, refused: string | null };
+export type CountedRows = { name: string, rows: number };
 
 /** A prompt or an answer: plain text (taken as it is) or messages (rendered by the model's chat template). */
-export type Content = string | Array<Message>;
+export type Content = string | Conversation;
+export type Conversation = Array<Message> | { messages: Array<Message>, tools: unknown[] | undefined, chat_template_kwargs: { [argument: string]: unknown } | undefined, };
 
 /** A new project. */
 export type CreateProject = {
@@ -527,6 +543,9 @@ export type ImportPreview = {
   mapping: ColumnMapping,
   /** Whether that was guessed here. */
   guessed: boolean,
+  questions: Array<Question>,
+  notices: Array<string>,
+  unused: Array<CountedRows>,
   /** Rows that would be new. */
   good: number,
   /** Rows that the project, or an earlier row, has already. */
@@ -538,7 +557,8 @@ export type ImportPreview = {
   /** The first good rows. */
   first: Array<PreviewRow>,
   /** The model whose tokenizer has rendered them. */
-  tokenizer: string | null, };
+  tokenizer: string | null,
+  has_template: boolean, };
 
 /** What an import did. */
 export type ImportReply = {
@@ -553,7 +573,9 @@ export type ImportReply = {
   /** Those that were refused; the first of them. */
   refused: Array<RefusedRow>,
   /** How many were refused. */
-  refused_total: number, };
+  refused_total: number,
+  notices: Array<string>,
+  unused: Array<CountedRows>, };
 
 /** One import. */
 export type ImportView = {
@@ -713,11 +735,8 @@ export type MeasureRun = {
   request: RunRequest, };
 
 /** One turn of a conversation. */
-export type Message = {
-  /** Who speaks: `system`, `user`, `assistant`, or what else the model's template knows. */
-  role: string,
-  /** What is said. */
-  content: string, };
+export type Message = { role: string, content?: MessageContent | null, };
+export type MessageContent = string | unknown[] | null;
 
 /** Something that happened. */
 export type News = { "type": "run",
@@ -950,6 +969,7 @@ export type Rendered = {
   first: string,
   /** The second. */
   second: string,
+  through_template: boolean,
   /** Tokens of the prompt. */
   prompt_tokens: number,
   /** Tokens of the first answer. */

@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 
-use crate::rows::{self, Ignored, kind};
+use crate::mapping::transcript::answered;
 use crate::pair::BesidePrompt;
+use crate::rows::{self, Ignored, kind};
 use crate::{Content, Conversation, Error, Message, MessageContent, Pair, Refused};
 
 /// A pair and the line of its file it began on, from 1.
@@ -129,6 +130,11 @@ pub(crate) fn pair_from_value(value: Value, ignored: &mut Ignored) -> Result<Pai
     let prompt = optional(&mut row, "prompt")?;
     let category = category(&mut row)?;
     let beside = BesidePrompt::of(&mut row)?;
+    let (chosen, rejected) = match (&prompt, answered(&chosen, "chosen"), answered(&rejected, "rejected")) {
+        // Without a prompt of their own, two transcripts say themselves where the answer begins.
+        (None, Some(chosen), Some(rejected)) => (chosen?.into(), rejected?.into()),
+        _ => (chosen, rejected),
+    };
     let (prompt, chosen, rejected) = match prompt {
         Some(prompt) => explicit(prompt, chosen, rejected)?,
         None => match ELSEWHERE.iter().find(|key| row.contains_key(**key)) {
@@ -180,10 +186,7 @@ pub(crate) fn messages(items: Vec<Value>, key: &str) -> Result<Vec<Message>, Str
         let role = match fields.shift_remove("role") {
             Some(Value::String(role)) => role,
             Some(other) => {
-                return Err(format!(
-                    "message {number} of `{key}`: expected `role` to be text, found {}",
-                    kind(&other)
-                ));
+                return Err(format!("message {number} of `{key}`: expected `role` to be text, found {}", kind(&other)));
             }
             None => return Err(format!("message {number} of `{key}` has no `role`")),
         };
@@ -276,6 +279,14 @@ pub(crate) fn extract_prompt(chosen: Content, rejected: Content) -> Result<(Cont
                 return Err("there is no `prompt`, and `chosen` and `rejected` share no beginning".to_owned());
             }
             let (prompt, rest) = chosen.split_at(at);
+            let is_letter = |c: char| c.is_alphanumeric();
+            let goes_on = rest.starts_with(is_letter) || rejected[at..].starts_with(is_letter);
+            if prompt.ends_with(is_letter) && goes_on {
+                let shown: String = prompt.chars().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect();
+                return Err(format!(
+                    "there is no `prompt`, and what both answers begin with ends inside a word (\"{shown}\"); give `prompt`"
+                ));
+            }
             Ok((prompt.into(), rest.into(), rejected[at..].into()))
         }
         (Content::Messages(chosen), Content::Messages(rejected)) => {

@@ -377,7 +377,8 @@ impl<'a> Reader<'a> {
 }
 
 fn ignored(table: &Table, mapping: &ColumnMapping) -> BTreeMap<String, usize> {
-    let used: HashSet<&str> = mapping.named().collect();
+    let second = if mapping.is_by_preference() { preference::second_column(table, mapping) } else { None };
+    let used: HashSet<&str> = mapping.named().chain(second.as_deref()).collect();
     let unused = table.columns.iter().filter(|column| !used.contains(column.as_str()));
     let counted = unused.map(|column| {
         let filled = table.rows.iter().filter_map(|row| row.get(column)).filter(|value| is_filled(value)).count();

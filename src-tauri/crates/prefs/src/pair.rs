@@ -299,7 +299,9 @@ impl BesidePrompt {
         let chat_template_kwargs = match parsed(chat_template_kwargs, CHAT_TEMPLATE_KWARGS)? {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(arguments)) => arguments,
-            Some(_) => return Err("`chat_template_kwargs`: expected an object with the template's arguments".to_owned()),
+            Some(_) => {
+                return Err("`chat_template_kwargs`: expected an object with the template's arguments".to_owned());
+            }
         };
         if let Some(name) = NOT_THE_TEMPLATES.iter().find(|name| chat_template_kwargs.contains_key(**name)) {
             return Err(format!("`chat_template_kwargs` sets `{name}`, which is decided here; leave it out"));

@@ -10,8 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::pair::BesidePrompt;
 use crate::jsonl::{category, open, optional, pair_from_value};
+use crate::pair::BesidePrompt;
 use crate::rows::{self, Ignored, kind};
 use crate::{Content, Error, Refused};
 

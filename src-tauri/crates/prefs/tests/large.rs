@@ -60,6 +60,7 @@ fn mapped(kind: ImportKind) -> Mapped {
         refused: Vec::new(),
         blank: 0,
         ignored_keys: std::collections::BTreeMap::new(),
+        notes: std::collections::BTreeMap::new(),
     }
 }
 

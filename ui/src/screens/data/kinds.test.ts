@@ -1,20 +1,36 @@
 import { describe, expect, it } from "vitest";
 import type { ColumnMapping } from "../../client/bindings";
-import { missing, withKind } from "./kinds";
+import { missing, shapeOf, withColumn, withShape } from "./kinds";
 
-const none = { answer_a: null, answer_b: null, system: null, context: null, category: null, preference: null };
-const pairs: ColumnMapping = { ...none, kind: "pairs", prompt: "q", chosen: "good", rejected: "bad" };
+const columns = { answer_a: null, answer_b: null, system: null, context: null, category: null, preference: null, history: null, tools: null, chat_template_kwargs: null };
+const choices = { preference_scheme: null, plain_text: null, prompt_from: null, repeated_prompt: null };
+const pairs: ColumnMapping = { ...columns, ...choices, kind: "pairs", prompt: "q", chosen: "good", rejected: "bad" };
 
 describe("column mappings", () => {
-  it("keep the answers when the kind changes, and come back", () => {
-    const candidates = withKind(pairs, "candidates");
+  it("keep the answers when they are no better and worse ones any more", () => {
+    const candidates = withShape(pairs, "candidates");
     expect(candidates).toMatchObject({ kind: "candidates", prompt: "q", answer_a: "good", answer_b: "bad", chosen: null, rejected: null });
-    expect(withKind(candidates, "pairs")).toEqual(pairs);
+    expect(shapeOf(candidates)).toBe("candidates");
+    const preferences = withShape(candidates, "preferences");
+    expect(preferences).toMatchObject({ kind: "pairs", answer_a: "good", answer_b: "bad" });
+    expect(shapeOf(preferences)).toBe("preferences");
+  });
+
+  it("never take the first of two answers for the better one", () => {
+    const candidates: ColumnMapping = { ...pairs, kind: "candidates", chosen: null, rejected: null, answer_a: "one", answer_b: "two" };
+    expect(withShape(candidates, "pairs")).toMatchObject({ kind: "pairs", chosen: null, rejected: null, answer_a: null, answer_b: null });
+    expect(missing(withShape(candidates, "pairs"), "pairs")).toEqual(["chosen", "rejected"]);
   });
 
   it("say what they still lack", () => {
-    expect(missing(pairs)).toEqual([]);
-    expect(missing({ ...pairs, prompt: null, rejected: null })).toEqual(["rejected"]);
-    expect(missing(withKind({ ...pairs, prompt: null }, "prompts"))).toEqual(["prompt"]);
+    expect(missing(pairs, "pairs")).toEqual([]);
+    expect(missing({ ...pairs, prompt: null, rejected: null }, "pairs")).toEqual(["rejected"]);
+    expect(missing(withShape({ ...pairs, prompt: null }, "prompts"), "prompts")).toEqual(["prompt"]);
+  });
+
+  it("forget how numbers are meant when they are other numbers", () => {
+    const preferences: ColumnMapping = { ...withShape(pairs, "preferences"), preference: "label", preference_scheme: "counts_from_one" };
+    expect(withColumn(preferences, "category", "topic").preference_scheme).toBe("counts_from_one");
+    expect(withColumn(preferences, "preference", "other")).toMatchObject({ preference: "other", preference_scheme: null });
   });
 });

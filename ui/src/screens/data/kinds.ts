@@ -7,49 +7,99 @@ export const IMPORT_KINDS: Record<ImportKind, { title: string; sentence: string 
   prompts: { title: "Prompts", sentence: "Each row has only a prompt; the project's model can write the answers to label." },
 };
 
-export type MappedField = Exclude<keyof ColumnMapping, "kind">;
+/** What the columns of a file are: pairs come in two ways. */
+export type Shape = ImportKind | "preferences";
 
-/** The columns a kind needs and may have, in the order they are asked for. */
-export const FIELDS: Record<ImportKind, { field: MappedField; title: string; help: string; needed: boolean }[]> = {
-  pairs: [
-    { field: "prompt", title: "prompt", help: "What was asked. Leave it out if the answers are whole conversations.", needed: false },
-    { field: "chosen", title: "chosen", help: "The better answer.", needed: true },
-    { field: "rejected", title: "rejected", help: "The worse answer.", needed: true },
-    { field: "system", title: "system", help: "A system message before the prompt.", needed: false },
-    { field: "context", title: "context", help: "Text that the prompt is about, put before it.", needed: false },
-    { field: "category", title: "category", help: "Results are also shown by category.", needed: false },
-  ],
-  candidates: [
-    { field: "prompt", title: "prompt", help: "What was asked.", needed: true },
-    { field: "answer_a", title: "answer a", help: "One answer.", needed: true },
-    { field: "answer_b", title: "answer b", help: "The other answer.", needed: true },
-    { field: "preference", title: "preference", help: "Which answer is better, where the file says so for some rows.", needed: false },
-    { field: "system", title: "system", help: "A system message before the prompt.", needed: false },
-    { field: "context", title: "context", help: "Text that the prompt is about, put before it.", needed: false },
-    { field: "category", title: "category", help: "Results are also shown by category.", needed: false },
-  ],
-  prompts: [
-    { field: "prompt", title: "prompt", help: "What is asked.", needed: true },
-    { field: "system", title: "system", help: "A system message before the prompt.", needed: false },
-    { field: "context", title: "context", help: "Text that the prompt is about, put before it.", needed: false },
-    { field: "category", title: "category", help: "Results are also shown by category.", needed: false },
-  ],
+export const SHAPES: Record<Shape, { title: string; sentence: string }> = {
+  pairs: IMPORT_KINDS.pairs,
+  preferences: { title: "Pairs, by a preference", sentence: "Each row has a prompt, two answers, and says which of them is better. Ties come in to be labelled." },
+  candidates: IMPORT_KINDS.candidates,
+  prompts: IMPORT_KINDS.prompts,
 };
 
-/** The needed columns a mapping does not name yet. */
-export function missing(mapping: ColumnMapping): string[] {
-  return FIELDS[mapping.kind].filter(({ field, needed }) => needed && mapping[field] === null).map(({ title }) => title);
+/** The fields of a mapping that name a column. */
+export type MappedField =
+  | "prompt"
+  | "chosen"
+  | "rejected"
+  | "answer_a"
+  | "answer_b"
+  | "preference"
+  | "system"
+  | "history"
+  | "context"
+  | "category"
+  | "tools"
+  | "chat_template_kwargs";
+
+type FieldOf = { field: MappedField; title: string; help: string; needed: boolean };
+
+const ANSWERS: FieldOf[] = [
+  { field: "answer_a", title: "answer a", help: "One answer.", needed: true },
+  { field: "answer_b", title: "answer b", help: "The other answer.", needed: true },
+];
+
+const BESIDE: FieldOf[] = [
+  { field: "system", title: "system", help: "A system message before the prompt.", needed: false },
+  { field: "history", title: "history", help: "Earlier turns, before the prompt.", needed: false },
+  { field: "context", title: "context", help: "Text that the prompt is about, put below it.", needed: false },
+  { field: "tools", title: "tools", help: "Tools that the assistant may call.", needed: false },
+  { field: "chat_template_kwargs", title: "template arguments", help: "Further arguments of the chat template.", needed: false },
+  { field: "category", title: "category", help: "Results are also shown by category.", needed: false },
+];
+
+const asked = (needed: boolean): FieldOf => ({
+  field: "prompt",
+  title: "prompt",
+  help: needed ? "What is asked." : "What was asked. Leave it out if the answers are whole conversations.",
+  needed,
+});
+
+/** The columns a shape needs and may have, in the order they are asked for. */
+export const FIELDS: Record<Shape, FieldOf[]> = {
+  pairs: [
+    asked(false),
+    { field: "chosen", title: "chosen", help: "The better answer.", needed: true },
+    { field: "rejected", title: "rejected", help: "The worse answer.", needed: true },
+    ...BESIDE,
+  ],
+  preferences: [asked(false), ...ANSWERS, { field: "preference", title: "preference", help: "Which answer is better.", needed: false }, ...BESIDE],
+  candidates: [asked(false), ...ANSWERS, ...BESIDE],
+  prompts: [asked(true), ...BESIDE],
+};
+
+/** How a mapping brings its rows. */
+export function shapeOf(mapping: ColumnMapping): Shape {
+  const byPreference = mapping.kind === "pairs" && (mapping.answer_a !== null || mapping.answer_b !== null);
+  return byPreference ? "preferences" : mapping.kind;
 }
 
-/** The mapping for another kind: what was named as the better answer is then one of two, and the other way round. */
-export function withKind(mapping: ColumnMapping, kind: ImportKind): ColumnMapping {
-  const { chosen, rejected, answer_a, answer_b } = mapping;
-  const first = chosen ?? answer_a;
-  const second = rejected ?? answer_b;
-  const answers = {
-    pairs: { chosen: first, rejected: second, answer_a: null, answer_b: null },
-    candidates: { chosen: null, rejected: null, answer_a: first, answer_b: second },
-    prompts: { chosen: null, rejected: null, answer_a: null, answer_b: null },
-  };
-  return { ...mapping, ...answers[kind], preference: kind === "candidates" ? mapping.preference : null, kind };
+/** The needed columns a mapping does not name yet. */
+export function missing(mapping: ColumnMapping, shape: Shape): string[] {
+  return FIELDS[shape].filter(({ field, needed }) => needed && mapping[field] === null).map(({ title }) => title);
+}
+
+/** The mapping with another column for a field. How numbers are meant was said of the columns as they were. */
+export function withColumn(mapping: ColumnMapping, field: MappedField, column: string | null): ColumnMapping {
+  const scheme = ["answer_a", "answer_b", "preference"].includes(field) ? { preference_scheme: null } : {};
+  return { ...mapping, [field]: column, ...scheme };
+}
+
+/**
+ * The mapping for another shape. A better and a worse answer are also two answers; which of two answers is the better one
+ * is never taken from their order.
+ */
+export function withShape(mapping: ColumnMapping, shape: Shape): ColumnMapping {
+  const none = { chosen: null, rejected: null, answer_a: null, answer_b: null, preference: null, preference_scheme: null };
+  const sideBySide = { answer_a: mapping.answer_a ?? mapping.chosen, answer_b: mapping.answer_b ?? mapping.rejected };
+  switch (shape) {
+    case "pairs":
+      return { ...mapping, ...none, chosen: mapping.chosen, rejected: mapping.rejected, kind: "pairs" };
+    case "preferences":
+      return { ...mapping, ...none, ...sideBySide, preference: mapping.preference, kind: "pairs" };
+    case "candidates":
+      return { ...mapping, ...none, ...sideBySide, kind: "candidates" };
+    case "prompts":
+      return { ...mapping, ...none, kind: "prompts" };
+  }
 }

@@ -30,12 +30,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     let guessed = request.mapping.is_none();
     let (model, tokenizer) = tokenizer_of(backend, &project)?;
     let mut mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
-    let mut questions = mapping::questions(&table, &mapping);
-    if tokenizer.as_ref().is_some_and(|tokenizer| !tokenizer.has_template()) {
-        // Such a model reads text as it stands.
-        questions.retain(|question| question.key != PLAIN_TEXT);
-    }
-    preset_plain_text(&mut mapping, &mut questions);
+    let questions = asked(&table, &mut mapping, tokenizer.as_deref());
     let mapped = mapping::apply(&table, &mapping);
     let duplicates = project.another_store()?.count_known(&mapped)?;
     let first = mapped.rows.iter().take(SHOWN).map(|row| preview(row, tokenizer.as_deref()));
@@ -59,15 +54,20 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     })
 }
 
-/// The question that the window answers beforehand.
-const PLAIN_TEXT: &str = "plain_text";
-
-/// Plain text becomes messages unless the user says otherwise: most models have a chat template.
-fn preset_plain_text(mapping: &mut ColumnMapping, questions: &mut [Question]) {
-    let Some(question) = questions.iter_mut().find(|question| question.key == PLAIN_TEXT) else { return };
-    let as_messages = question.options.iter().map(|option| &option.value).find(|value| *value == "as_user_message");
-    question.preset = as_messages.cloned();
-    mapping.plain_text = mapping.plain_text.or(Some(PlainText::AsUserMessage));
+/// What the file leaves open. Plain text becomes messages unless the user says otherwise, as most models have a chat template;
+/// a model that has none reads text as it stands, and nothing is asked.
+fn asked(table: &Table, mapping: &mut ColumnMapping, tokenizer: Option<&Tokenizer>) -> Vec<Question> {
+    const PLAIN_TEXT: &str = "plain_text";
+    let mut questions = mapping::questions(table, mapping);
+    if tokenizer.is_some_and(|tokenizer| !tokenizer.has_template()) {
+        questions.retain(|question| question.key != PLAIN_TEXT);
+    }
+    if let Some(question) = questions.iter_mut().find(|question| question.key == PLAIN_TEXT) {
+        let as_messages = question.options.iter().map(|option| &option.value).find(|value| *value == "as_user_message");
+        question.preset = as_messages.cloned();
+        mapping.plain_text = mapping.plain_text.or(Some(PlainText::AsUserMessage));
+    }
+    questions
 }
 
 /// Brings a file in, wholly or not at all.
@@ -75,8 +75,12 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
     let project = backend.project(&request.project)?;
     let path = backend.uploaded(&request.upload)?;
     let table = table(backend, &path)?;
-    check(&table, &request.mapping)?;
-    let mapped = mapping::apply(&table, &request.mapping);
+    let mut mapping = request.mapping;
+    check(&table, &mapping)?;
+    // The rows come in as the preview of this mapping shows them.
+    let (_, tokenizer) = tokenizer_of(backend, &project)?;
+    asked(&table, &mut mapping, tokenizer.as_deref());
+    let mapped = mapping::apply(&table, &mapping);
     // A large import takes seconds: labelling goes on meanwhile.
     let import = project.another_store()?.import_mapped(&mapped, &uploads::name_of(&path))?;
     *locked(&backend.0.last_table.0) = None;
@@ -88,7 +92,7 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
         duplicates: import.duplicates,
         refused: told(&mapped),
         refused_total: mapped.refused.len(),
-        notices: notices(&table, &request.mapping, &mapped),
+        notices: notices(&table, &mapping, &mapped),
         unused: unused(&mapped),
     })
 }
@@ -96,7 +100,8 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
 /// What is left out or done otherwise, and what was done to how many rows.
 fn notices(table: &Table, mapping: &ColumnMapping, mapped: &Mapped) -> Vec<String> {
     let mut notices = mapping::notices(table, mapping);
-    let in_rows = |(note, rows): (&String, &usize)| format!("In {rows} {}: {note}.", if *rows == 1 { "row" } else { "rows" });
+    let in_rows =
+        |(note, rows): (&String, &usize)| format!("In {rows} {}: {note}.", if *rows == 1 { "row" } else { "rows" });
     notices.extend(mapped.notes.iter().map(in_rows));
     notices
 }

@@ -235,6 +235,47 @@ fn pairs_and_labels_are_handed_out_each_time_anew() {
 }
 
 #[test]
+fn what_a_file_leaves_open_is_asked_before_it_comes_in() {
+    let place = Place::new();
+    let model = place.projects().join("models/tiny");
+    TinyLlama::default().write_folder(&model).unwrap();
+    let template = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}";
+    fs::write(model.join("chat_template.jinja"), template).unwrap();
+    let project = place.create("Tiny");
+    place.call("set_model", json!({ "project": project, "model": model }));
+    let row = |label: u8| json!({"prompt": "Name a colour.", "answer_a": format!("Red {label}."), "answer_b": "Blue.", "label": label, "by": "Ann"});
+    let upload = place.send("labels.jsonl", &format!("{}\n{}\n", row(0), row(1)));
+    let preview = |mapping: &Value| {
+        place.call("preview_import", json!({ "project": project, "upload": upload, "mapping": mapping }))
+    };
+    let open = preview(&Value::Null);
+    assert_eq!((&open["good"], &open["questions"][0]["key"]), (&json!(0), &json!("preference_scheme")));
+    assert_eq!(open["questions"][0]["options"][0]["rows"].as_array().unwrap().len(), 2);
+    let request = json!({ "project": project, "upload": upload, "mapping": open["mapping"] });
+    assert!(place.refused("import", request).message.contains("which answer is meant?"));
+
+    let mut mapping = open["mapping"].clone();
+    mapping["preference_scheme"] = json!("one_is_first");
+    let answered = preview(&mapping);
+    assert_eq!(answered["unused"], json!([{"name": "by", "rows": 2}]));
+    // Text becomes a message where the model has a template, and stands as it is where that is chosen.
+    let question = &answered["questions"][1];
+    assert_eq!((&question["key"], &question["preset"]), (&json!("plain_text"), &json!("as_user_message")));
+    assert_eq!(answered["first"][0]["prompt"], json!([{"role": "user", "content": "Name a colour."}]));
+    assert_eq!(answered["first"][0]["rendered"]["through_template"], json!(true));
+    mapping["plain_text"] = json!("as_is");
+    let as_is = preview(&mapping);
+    assert_eq!(as_is["first"][0]["prompt"], json!("Name a colour."));
+    assert_eq!(as_is["first"][0]["rendered"]["through_template"], json!(false));
+
+    mapping["plain_text"] = Value::Null;
+    let reply = place.call("import", json!({ "project": project, "upload": upload, "mapping": mapping }));
+    assert_eq!((&reply["added"], &reply["unused"]), (&json!(2), &answered["unused"]));
+    let pair = place.call("pair", json!({ "project": project, "id": 1 }));
+    assert_eq!(pair["prompt"], answered["first"][0]["prompt"], "as it was shown");
+}
+
+#[test]
 fn a_file_with_foreign_columns_is_mapped_shown_imported_and_edited() {
     let (place, project) = Place::with_model();
     let upload = place.send(

@@ -152,6 +152,8 @@ impl ColumnMapping {
             "system" => &mut self.system,
             "history" => &mut self.history,
             "context" => &mut self.context,
+            "tools" => &mut self.tools,
+            "chat_template_kwargs" => &mut self.chat_template_kwargs,
             "category" => &mut self.category,
             _ => return None,
         })

@@ -226,7 +226,9 @@ impl Looked {
 
     /// Whether this may be one of two answers.
     fn is_answer(&self) -> bool {
-        self.is_content() && !self.words().any(|word| ABOUT.contains(&word))
+        // These names say so whatever stands there; what cannot be read is refused by line.
+        let by_name = self.filled > 0 && ["chosen", "rejected"].contains(&self.normal.as_str());
+        by_name || self.is_content() && !self.words().any(|word| ABOUT.contains(&word))
     }
 
     /// Whether this may be a category: short and with few different values.

@@ -58,11 +58,33 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
                     listed(&answers)
                 ));
             }
+            let tree = find(&|name| ["parent_id", "role"].contains(&last(name).as_str()));
+            if tree.len() == 2 {
+                notices.push(format!(
+                    "Each row seems to be one message of a tree: {}. Its text comes in as a prompt, also where the \
+                     assistant says it. Make pairs of the answers to one message before importing.",
+                    listed(&tree)
+                ));
+            }
             if !judges.is_empty() {
                 notices.push(format!("What judges single answers is left out: {}.", listed(&judges)));
             }
         }
         ImportKind::Candidates => {
+            let without_number = |name: &str| {
+                let name = normal(name);
+                let words: Vec<&str> = name.split('_').filter(|word| word.parse::<usize>().is_err()).collect();
+                words.join("_")
+            };
+            let family = mapping.answer_a.as_deref().map(without_number).unwrap_or_default();
+            let siblings = find(&|name| without_number(name) == family);
+            if !siblings.is_empty() {
+                notices.push(format!("Two answers of each row come in. Others are left out: {}.", listed(&siblings)));
+            }
+            let judges = find(&|name| JUDGES.contains(&last(name).as_str()));
+            if !judges.is_empty() {
+                notices.push(format!("What judges single answers is left out: {}.", listed(&judges)));
+            }
             let differ = differing(mapping);
             let said = find(&|name| guess::preference_rank(name, &differ).is_some());
             if !said.is_empty() {

@@ -69,7 +69,7 @@ impl PreferenceScheme {
     }
 
     fn of_number(self, number: f64) -> Option<Preferred> {
-        let is = |other: f64| number == other;
+        let is = |other: f64| number.to_bits() == other.to_bits();
         match self {
             Self::Named | Self::OneHot => None,
             Self::CountsFromZero if is(0.0) => Some(Preferred::First),
@@ -91,6 +91,7 @@ impl PreferenceScheme {
 }
 
 /// The two answers by their columns' names.
+#[derive(Clone)]
 struct Names {
     /// As `answer_a` and `answer_b` are mapped.
     normal: [String; 2],
@@ -178,6 +179,9 @@ impl Seen {
 
     /// The numbers in words, at most `most` of them.
     pub(super) fn listed(&self, most: usize) -> String {
+        if self.all_bool {
+            return "true and false".to_owned();
+        }
         let mut numbers: Vec<f64> = self.numbers.iter().map(|bits| f64::from_bits(*bits)).collect();
         numbers.sort_by(f64::total_cmp);
         let shown: Vec<String> = numbers.iter().take(most).map(ToString::to_string).collect();
@@ -231,6 +235,7 @@ fn open_schemes(seen: &Seen, names: &Names, column: &str, table: &Table) -> Vec<
         .into_iter()
         .filter(|scheme| seen.all(|number| scheme.of_number(number).is_some()))
         .filter(|scheme| *scheme != OneIsFirst || !seen.in_names)
+        .filter(|scheme| *scheme != CountsFromOne || !seen.all_bool)
         .collect();
     if !seen.all(|number| number >= 0.0) && !seen.in_names {
         open.extend([NegativeIsFirst, PositiveIsFirst]);
@@ -263,6 +268,13 @@ fn open_schemes(seen: &Seen, names: &Names, column: &str, table: &Table) -> Vec<
     }
 }
 
+/// The second of the two columns from which a preference is read, where there are two.
+pub(super) fn second_column(table: &Table, mapping: &ColumnMapping) -> Option<String> {
+    let column = mapping.preference.as_deref()?;
+    let scheme = Scheme::of(table, mapping)?;
+    (scheme.numbers == PreferenceScheme::OneHot).then(|| Some(twin(table, column, &scheme.names)?.0))?
+}
+
 /// The column that holds 1 where the other answer is the better one: `winner_model_b` beside `winner_model_a`.
 fn twin(table: &Table, column: &str, names: &Names) -> Option<(String, bool)> {
     let normal_name = normal(column);
@@ -279,6 +291,7 @@ fn twin(table: &Table, column: &str, names: &Names) -> Option<(String, bool)> {
 }
 
 /// How the column is read.
+#[derive(Clone)]
 pub(super) struct Scheme {
     names: Names,
     numbers: PreferenceScheme,

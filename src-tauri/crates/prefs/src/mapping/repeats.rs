@@ -84,10 +84,10 @@ fn begins(prompt: &str, answer: &str) -> bool {
 
 fn three_texts(row: &TableRow, mapping: &ColumnMapping) -> Option<(String, String, String)> {
     let (first, second) = mapping.answers();
-    let text = |column: &String| match values::content_of(row.get(column)?, column) {
-        Ok(Content::Text(text)) => Some(text),
+    let text = |column: &String| row.get(column)?.as_str().map(str::to_owned);
+    let (first, second) = (text(first?)?, text(second?)?);
+    match values::prompt(row, mapping) {
+        Ok(Some(Content::Text(prompt))) => Some((prompt, first, second)),
         _ => None,
-    };
-    let Ok(Some(Content::Text(prompt))) = values::prompt(row, mapping) else { return None };
-    Some((prompt, text(first?)?, text(second?)?))
+    }
 }

@@ -3,6 +3,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::Message;
 
+mod forms;
+mod preferences;
+
 fn table(rows: &[Value]) -> Table {
     let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
     Table::from_bytes(lines.join("\n").as_bytes()).expect("bytes are always read")
@@ -66,7 +69,7 @@ fn transcripts_as_of_hh_rlhf() {
     // A prompt in this form, with plain answers.
     let (_, rows) =
         guessed(&[json!({"prompt": "\n\nHuman: What?\n\nAssistant:", "chosen": " yes", "rejected": " no"})]);
-    assert_eq!(rows, [pair(vec![user("What?")], vec![assistant(" yes")], vec![assistant(" no")])]);
+    assert_eq!(rows, [pair(vec![user("What?")], vec![assistant("yes")], vec![assistant("no")])]);
 }
 
 #[test]
@@ -124,39 +127,6 @@ fn names_that_data_sets_give_to_a_better_and_a_worse_answer() {
         assert_eq!(rows, [pair("what is asked", "a better answer", "a worse answer")], "{better}");
         assert_eq!((mapping.chosen.as_deref(), mapping.rejected.as_deref()), (Some(better), Some(worse)));
     }
-}
-
-#[test]
-fn two_answers_and_a_preference() {
-    let row = |preference: Value| json!({"prompt": "p", "response_a": "the one", "response_b": "the other", "winner": preference});
-    let (one, other) = (pair("p", "the one", "the other"), pair("p", "the other", "the one"));
-    for (first, second) in [
-        (json!("a"), json!("b")),
-        (json!("A"), json!(" B ")),
-        (json!(1), json!(2)),
-        (json!("0"), json!("1")),
-        (json!("response_a"), json!("response_b")),
-        (json!("model_a"), json!("model_b")),
-        (json!("response_1"), json!("response_2")),
-        (json!("Answer A"), json!("Answer B")),
-        (json!("A is better"), json!("B is much better")),
-        (json!("first"), json!("second")),
-        (json!("left"), json!("right")),
-        (json!(1.0), json!(2.0)),
-        (json!(true), json!(false)),
-    ] {
-        let (mapping, rows) = guessed(&[row(first.clone()), row(second), row(json!("tie")), row(Value::Null)]);
-        assert_eq!((mapping.kind, mapping.preference.as_deref()), (ImportKind::Pairs, Some("winner")), "{first}");
-        assert_eq!(rows[..2], [one.clone(), other.clone()], "{first}");
-        for undecided in &rows[2..] {
-            let MappedContent::Candidates(item) = undecided else { panic!("a tie is an item to label") };
-            assert_eq!((item.first.clone(), item.second.clone()), ("the one".into(), "the other".into()));
-        }
-    }
-    // With 0, 1 and 2, 0 is the tie.
-    let (_, rows) = guessed(&[row(json!(0)), row(json!(1)), row(json!(2))]);
-    assert_eq!(rows[1..], [one, other]);
-    assert!(matches!(rows[0], MappedContent::Candidates(_)));
 }
 
 #[test]

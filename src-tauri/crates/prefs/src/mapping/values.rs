@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{ColumnMapping, PlainText, Reader, transcript, turns};
 use crate::jsonl::{explicit, extract_prompt, spoken};
 use crate::pair::BesidePrompt;
-use crate::rows::kind;
+use crate::rows::{kind, not_a_number};
 use crate::table::{TableRow, cells, is_message};
 use crate::{Content, Message, MessageContent, Pair};
 
@@ -58,6 +58,12 @@ pub(super) fn parts(row: &TableRow, reader: &Reader, first: &str, second: &str) 
         Content::Text(_) => (one, other),
         Content::Messages(_) => (spoken(one), spoken(other)),
     };
+    for (answer, column) in [(&one, first), (&other, second)] {
+        let last = answer.as_messages().and_then(<[Message]>::last);
+        if let Some(last) = last.filter(|last| ["user", "system"].contains(&last.role.as_str())) {
+            return Err(format!("`{column}` ends with what the {} says; the answer is missing", last.role));
+        }
+    }
     let pair = Pair { prompt, chosen: one, rejected: other, category: None };
     pair.validate()?;
     if pair.prompt.is_blank() {
@@ -74,11 +80,13 @@ fn together(
     second: &str,
 ) -> Result<(Option<Content>, [Content; 2]), String> {
     let written = mapping.prompt.as_deref().and_then(|column| row.get(column));
-    let asks_in_transcript = matches!(written, Some(Value::String(text)) if transcript::turns(&text.as_str().into()).is_some());
+    let asks_in_transcript =
+        matches!(written, Some(Value::String(text)) if transcript::turns(&text.as_str().into()).is_some());
     let prompt = prompt(row, mapping)?;
     let answers = [answer(row, first)?, answer(row, second)?];
     // A text that only looks like the beginning of a transcript must not tear the two answers apart.
-    let [one, other] = [(&answers[0], first), (&answers[1], second)].map(|(answer, column)| transcript::answered(answer, column));
+    let [one, other] =
+        [(&answers[0], first), (&answers[1], second)].map(|(answer, column)| transcript::answered(answer, column));
     if let (Some(one), Some(other)) = (one, other) {
         return Ok((prompt, [one?.into(), other?.into()]));
     }
@@ -136,11 +144,14 @@ fn conversation(
     let said = &mut asked.messages;
     take_off(said, &mut one.messages, &mut other.messages);
     let shared = shared_turns(&one.messages, &other.messages);
-    let begins_with_question = |answer: &[Message]| answer.first().is_some_and(|first| ["user", "system"].contains(&first.role.as_str()));
+    let begins_with_question =
+        |answer: &[Message]| answer.first().is_some_and(|first| ["user", "system"].contains(&first.role.as_str()));
     if begins_with_question(&one.messages) || begins_with_question(&other.messages) {
         // The whole conversation may be in the answers, and the prompt be its last question.
         if !one.messages[..shared].ends_with(said) {
-            return Err("an answer begins with another question than the prompt; which of the two was asked?".to_owned());
+            return Err(
+                "an answer begins with another question than the prompt; which of the two was asked?".to_owned()
+            );
         }
         said.clear();
     }
@@ -220,6 +231,8 @@ pub(super) fn category(row: &TableRow, column: Option<&str>) -> Result<Option<St
         Value::String(text) if text.trim().is_empty() => Ok(None),
         Value::String(text) => Ok(Some(text.trim().to_owned())),
         Value::Number(_) | Value::Bool(_) => Ok(Some(value.to_string())),
+        // So `pandas` writes that there is none.
+        value if not_a_number(value).is_some() => Ok(None),
         other => Err(format!("the category: expected text, found {}", kind(other))),
     }
 }
@@ -365,7 +378,8 @@ fn called(content: Option<MessageContent>, mut fields: Map<String, Value>, place
     };
     let call = |call: Value| {
         let Value::Object(call) = call else { return Err(unread()) };
-        let is_call = call.len() == 2 && call.get("name").is_some_and(Value::is_string) && call.contains_key("arguments");
+        let is_call =
+            call.len() == 2 && call.get("name").is_some_and(Value::is_string) && call.contains_key("arguments");
         if is_call { Ok(serde_json::json!({"type": "function", "function": call})) } else { Err(unread()) }
     };
     let calls: Vec<Value> = calls.into_iter().map(call).collect::<Result<_, _>>()?;

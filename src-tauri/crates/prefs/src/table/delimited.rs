@@ -12,10 +12,10 @@ pub(super) fn read(text: &[u8]) -> Table {
     let format = if delimiter == b'\t' { Format::Tsv } else { Format::Csv };
     let (columns, rows, refused, as_text) = Default::default();
     let mut table = Table { format, columns, rows, refused, blank: 0, as_text };
-    let quoting = format == Format::Csv || !quotes_are_text(text);
+    let quotes = if format == Format::Csv { Quotes::OfCells } else { quotes_between_tabs(text) };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
-        .quoting(quoting)
+        .quoting(quotes == Quotes::OfCells)
         .flexible(true)
         .has_headers(false)
         .from_reader(text);
@@ -39,7 +39,7 @@ pub(super) fn read(text: &[u8]) -> Table {
             table.blank += 1;
             continue;
         }
-        let fields = Fields { bytes, delimiter, quoting, is_last: end == text.len() };
+        let fields = Fields { bytes, delimiter, quotes, is_last: end == text.len() };
         match row(&record, names, &fields) {
             Ok(values) => table.rows.push(TableRow { line, values }),
             Err(reason) => table.refused.push(Refused { line, reason }),
@@ -54,22 +54,33 @@ pub(super) fn read(text: &[u8]) -> Table {
 struct Fields<'a> {
     bytes: &'a [u8],
     delimiter: u8,
-    quoting: bool,
+    quotes: Quotes,
     is_last: bool,
+}
+
+/// What quotation marks at the beginning of a cell are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    /// They enclose cells, which may go over several lines.
+    OfCells,
+    /// They enclose cells, each on one line; a cell that begins with one alone is refused.
+    OfCellsOnOneLine,
+    /// They are text.
+    Text,
 }
 
 impl Fields<'_> {
     /// What is wrong with the quotation marks of the record. The reader would go on as if nothing were.
     fn misquoted(&self) -> Option<String> {
-        if !self.quoting {
-            return None;
-        }
         #[derive(PartialEq)]
         enum At {
             Begin,
             Bare,
             Quoted,
             Closed,
+        }
+        if self.quotes != Quotes::OfCells {
+            return None;
         }
         let mut at = At::Begin;
         let (mut breaks, mut tabs) = (false, false);
@@ -109,27 +120,34 @@ impl Fields<'_> {
     }
 }
 
-/// Whether the quotation marks of a tab-separated file are text: some cell begins with one and is not wholly quoted, every
-/// line has as many cells as the header, and no cell shows by marks written twice that marks are quotes.
-fn quotes_are_text(text: &[u8]) -> bool {
+/// What the quotation marks of a tab-separated file are. Where every line has as many cells as the header, no cell goes over
+/// several lines; marks that no cell closes are then text, unless others are written twice as only quotes are.
+fn quotes_between_tabs(text: &[u8]) -> Quotes {
     let lines = || text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let cells = |line: &[u8]| count(line, b'\t') + 1;
     let mut filled = lines().filter(|line| !line.is_empty());
-    let Some(header) = filled.next() else { return false };
+    let Some(header) = filled.next() else { return Quotes::OfCells };
     if filled.any(|line| cells(line) != cells(header)) {
-        return false;
+        return Quotes::OfCells;
     }
     let (mut lone, mut doubled) = (false, false);
     for cell in lines().flat_map(|line| line.split(|&byte| byte == b'\t')).filter(|cell| cell.starts_with(b"\"")) {
-        let inner = cell.strip_prefix(b"\"").and_then(|cell| cell.strip_suffix(b"\""));
-        let marks = inner.map(|inner| (count(inner, b'"'), count_pairs(inner)));
-        match marks {
-            Some((0, _)) => {}
-            Some((marks, pairs)) if marks == 2 * pairs => doubled = true,
-            _ => lone = true,
+        match enclosed(cell) {
+            Some(inner) => doubled |= inner.contains(&b'"'),
+            None => lone = true,
         }
     }
-    lone && !doubled
+    match (lone, doubled) {
+        (false, _) => Quotes::OfCells,
+        (true, true) => Quotes::OfCellsOnOneLine,
+        (true, false) => Quotes::Text,
+    }
+}
+
+/// What stands between the two quotation marks of a cell, where those inside are written twice.
+fn enclosed(cell: &[u8]) -> Option<&[u8]> {
+    let inner = cell.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    (count(inner, b'"') == 2 * count_pairs(inner)).then_some(inner)
 }
 
 /// How many times a quotation mark is written twice.
@@ -220,12 +238,20 @@ fn row(record: &csv::ByteRecord, names: &[String], fields: &Fields) -> Result<Ma
         ));
     }
     let value = |(name, field): (&String, &[u8])| {
-        let text = std::str::from_utf8(field)
+        let one_line = fields.quotes == Quotes::OfCellsOnOneLine && field.starts_with(b"\"");
+        let inner = if one_line { enclosed(field) } else { Some(field) };
+        let inner = inner.ok_or_else(|| {
+            format!(
+                "`{name}` begins with a quotation mark that is not closed; write it twice where it is meant as text"
+            )
+        })?;
+        let text = std::str::from_utf8(inner)
             .map_err(|_| format!("`{name}` is not UTF-8 text; save the file as UTF-8 and try again"))?;
         if text.contains('\0') {
             return Err(format!("`{name}` holds NUL bytes; the file is damaged or in another encoding"));
         }
-        Ok((name.clone(), if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) }))
+        let text = if one_line { text.replace("\"\"", "\"") } else { text.to_owned() };
+        Ok((name.clone(), if text.is_empty() { Value::Null } else { Value::String(text) }))
     };
     names.iter().zip(record).map(value).collect()
 }

@@ -59,7 +59,8 @@ fn of_objects(text: &str) -> Option<Table> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next()?;
     let is_one_line = lines.next().is_none();
-    if rows::parse_json(first.as_bytes()).is_ok() && !is_one_line {
+    // A value that is refused for what it says is one value on its line all the same.
+    if serde_json::from_str::<&RawValue>(&rows::without_nan(first)).is_ok() && !is_one_line {
         return None;
     }
     let values = rows::one_after_another(text)?;

@@ -13,6 +13,11 @@ fn the_kind_of_file_is_found_by_its_content() {
         ("\n  {\"prompt\": \"p\"}\n", Format::JsonLines),
         ("\"just a prompt\"\n\"another, one\"\n", Format::JsonLines),
         ("[{\"prompt\": \"p\"}]", Format::JsonArray),
+        ("{\n \"prompt\": \"p\"\n}\n{\n \"prompt\": \"q\"\n}\n", Format::JsonObjects),
+        ("{\"prompt\": \"p\"}\r{\"prompt\": \"q\"}\r", Format::JsonObjects),
+        ("{\n \"prompt\": \"p\"\n}\n", Format::JsonObject),
+        ("{\"version\": 1, \"data\": [{\"prompt\": \"p\"}]}", Format::JsonObject),
+        ("{\"prompt\": {\"0\": \"p\", \"1\": \"q\"}, \"chosen\": {\"0\": \"c\", \"1\": \"d\"}}", Format::JsonObject),
         ("\"prompt\",\"chosen\"\n\"p\",\"c\"\n", Format::Csv),
         ("prompt;chosen\np;c\n", Format::Csv),
         ("prompt\np\n", Format::Csv),
@@ -76,7 +81,7 @@ fn objects_are_opened_and_messages_are_not() {
         "messages": [{"role": "user", "content": "q"}],
         "turns": ["one", "two"],
         "dotted.name": "d",
-        "deep": {"a": {"b": {"c": {"d": 1}}}},
+        "deep": {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}},
     });
     let table = table(&row.to_string());
     let expected = [
@@ -90,7 +95,7 @@ fn objects_are_opened_and_messages_are_not() {
         "turns.0",
         "turns.1",
         "dotted.name",
-        "deep.a.b.c",
+        "deep.a.b.c.d.e.f",
     ];
     assert_eq!(table.columns, expected);
     let get = |name: &str| table.rows[0].get(name).cloned();
@@ -114,6 +119,97 @@ fn conversations_in_a_cell_are_read_and_other_json_is_text() {
 }
 
 #[test]
+fn rows_inside_one_object_have_their_lines_and_columns() {
+    let table_of = |text: &str| {
+        let table = table(text);
+        let rows: Vec<(usize, Option<Value>)> =
+            table.rows.iter().map(|row| (row.line, row.get("prompt").cloned())).collect();
+        (table.refused.iter().map(|refused| refused.reason.clone()).collect::<Vec<_>>(), rows)
+    };
+    let expected = vec![(4, Some(json!("p"))), (5, Some(json!("q")))];
+    let text = "{\n \"version\": NaN,\n \"data\": [\n  {\"prompt\": \"p\"},\n  {\"prompt\": \"q\"}\n ]\n}\n";
+    assert_eq!(table_of(text), (vec![], expected));
+    let pandas = "{\"prompt\": {\"0\": \"p\", \"1\": \"q\"}, \"score\": {\"0\": 1, \"1\": null}}";
+    assert_eq!(table_of(pandas), (vec![], vec![(1, Some(json!("p"))), (1, Some(json!("q")))]));
+    let objects = "{\n\"prompt\": \"p\"\n}\n{\n\"prompt\": \"q\"\n}\n{\n\"prompt\": \n";
+    let (refused, rows) = table_of(objects);
+    assert_eq!(rows, [(1, Some(json!("p"))), (4, Some(json!("q")))]);
+    assert!(refused[0].contains("the rest of the file cannot be read"), "{refused:?}");
+    let (refused, rows) = table_of("{\"train\": [{\"prompt\": \"p\"}], \"test\": [{\"prompt\": \"q\"}]}");
+    assert_eq!((refused.len(), rows.len()), (1, 0));
+    assert!(refused[0].contains("several tables (`train`, `test`)"), "{refused:?}");
+    let (refused, rows) = table_of("{\"prompt\": [\"p\", \"q\"], \"chosen\": [\"c\", \"d\"]}");
+    assert_eq!((refused.len(), rows.len()), (1, 0));
+    assert!(refused[0].contains("whose keys hold lists"), "{refused:?}");
+    // One row of such a file, and conversations, are rows.
+    for text in [
+        "{\"prompt\": \"p\", \"data\": [\"x\"]}",
+        "{\"prompt\": \"p\", \"data\": [{\"role\": \"user\", \"content\": \"q\"}]}",
+        "{\"id\": {\"a\": \"b\"}, \"prompt\": \"p\"}",
+    ] {
+        assert_eq!(table_of(text), (vec![], vec![(1, Some(json!("p")))]), "{text}");
+    }
+}
+
+#[test]
+fn what_json_does_not_have_costs_no_row() {
+    let rows = "{\"prompt\": \"NaN, \\\" NaN\", \"score\": NaN}\n{\"prompt\": \"q\", \"score\": [1, -Infinity]}\n{\"prompt\": \"r\", \"score\": Infinity}\n";
+    let array = format!("[{}]", rows.trim_end().replace('\n', ",\n"));
+    for text in [rows, &array] {
+        let table = table(text);
+        assert_eq!((table.rows.len(), table.refused.as_slice()), (3, [].as_slice()), "{text}");
+        assert_eq!(table.rows[0].get("prompt"), Some(&json!("NaN, \" NaN")));
+        let lines: Vec<usize> = table.rows.iter().map(|row| row.line).collect();
+        assert_eq!(lines, [1, 2, 3]);
+        assert_eq!(table.describe()[1].sample, "NaN");
+        assert_eq!(table.columns, ["prompt", "score", "score.0", "score.1"]);
+    }
+    for text in ["{\"a\": NaNa}\n{\"a\": 1}", "{\"a\": -NaN}\n{\"a\": 1}", "{\"a\": nan}\n{\"a\": 1}"] {
+        assert_eq!(table(text).refused.len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_key_that_comes_twice_is_refused_at_any_depth() {
+    let table = table("{\"a\": [{\"b\": 1, \"b\": 2}]}\n{\"a\": [{\"b\": 1}, {\"b\": 2}]}\n");
+    assert_eq!((table.rows.len(), table.refused[0].reason.as_str()), (1, "the key `b` comes twice"));
+}
+
+#[test]
+fn byte_order_marks_in_the_middle_are_none_of_the_text() {
+    let table = table("{\"a\": 1}\n\u{FEFF}{\"a\": 2}\r\n{\"a\": 3}\n");
+    assert_eq!((table.rows.len(), table.refused.len()), (3, 0));
+}
+
+#[test]
+fn lone_quotation_marks_between_tabs_are_text() {
+    let get =
+        |table: &Table, at: usize, name: &str| table.rows[at].get(name).and_then(Value::as_str).map(str::to_owned);
+    let lone = table("prompt\tchosen\nq1\t\"bad one\nq2\tbad two\"\nq3\t\"yes\" he said\n");
+    assert_eq!((lone.rows.len(), lone.refused.len()), (3, 0));
+    assert_eq!(get(&lone, 0, "chosen").as_deref(), Some("\"bad one"));
+    assert_eq!(get(&lone, 2, "chosen").as_deref(), Some("\"yes\" he said"));
+    // Marks that are quotes stay quotes, over lines too.
+    let quoted = table("prompt\tchosen\n\"q\n1\"\t\"say \"\"x\"\"\"\nq2\tc\n");
+    assert_eq!((quoted.rows.len(), quoted.refused.len()), (2, 0));
+    assert_eq!(get(&quoted, 0, "chosen").as_deref(), Some("say \"x\""));
+    // Where both are there, the rows that a lone mark would swallow are named.
+    let mixed = table("prompt\tchosen\n\"q\n1\"\tc\nq2\t\"lone\nq3\tlone\"\nq4\tc\n");
+    assert_eq!((mixed.rows.len(), mixed.refused[0].line), (2, 4));
+    assert!(mixed.refused[0].reason.contains("columns in between"), "{}", mixed.refused[0].reason);
+    let mixed = table("prompt\tchosen\nq1\t\"\nq2\t\"say \"\"x\"\"\"\nq3\tc\n");
+    assert_eq!((mixed.rows.len(), mixed.refused[0].line), (2, 2));
+    assert_eq!(get(&mixed, 0, "chosen").as_deref(), Some("say \"x\""));
+}
+
+#[test]
+fn text_after_a_closing_mark_is_refused_and_not_joined() {
+    let table = table("prompt,chosen\nq1,\"yes\" he said\nq2,c\n");
+    assert_eq!((table.rows.len(), table.refused[0].line), (1, 2));
+    assert!(table.refused[0].reason.contains("after a closing quotation mark"), "{}", table.refused[0].reason);
+}
+
+#[test]
 fn files_that_are_no_text_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("data.jsonl");
@@ -121,6 +217,9 @@ fn files_that_are_no_text_are_named() {
         (b"PAR1....".to_vec(), "a Parquet file"),
         (b"\x1F\x8B....".to_vec(), "compressed by gzip"),
         (b"\xFF\xFEp\0".to_vec(), "UTF-16"),
+        (b"{\0\"\0a\0".to_vec(), "UTF-16 (little endian)"),
+        (b"\0{\0\"\0a".to_vec(), "UTF-16 (big endian)"),
+        (b"SQLite format 3\0".to_vec(), "an SQLite database"),
     ] {
         std::fs::write(&path, bytes).expect("written");
         let error = Table::read(&path).expect_err("no text").to_string();
@@ -132,6 +231,39 @@ proptest::proptest! {
     #[test]
     fn any_bytes_are_counted_and_never_panic(bytes: Vec<u8>) {
         let _ = Table::from_bytes(&bytes);
+    }
+
+    /// Every row of a TSV whose cells hold anything but tabs and line breaks is there, or named.
+    #[test]
+    fn no_row_of_tabs_is_lost(cells in proptest::collection::vec("[a-z\" ,]{1,6}", 2..12)) {
+        let mut text = "prompt\tchosen\n".to_owned();
+        cells.iter().for_each(|cell| text += &format!("q\t{cell}\n"));
+        let table = table(&text);
+        let mut lines: Vec<usize> = table.rows.iter().map(|row| row.line).collect();
+        lines.extend(table.refused.iter().map(|refused| refused.line));
+        lines.sort_unstable();
+        proptest::prop_assert_eq!(lines, (2..cells.len() + 2).collect::<Vec<_>>());
+    }
+
+    /// The same rows come out of JSON in whatever form it is written.
+    #[test]
+    fn forms_of_json_hold_the_same_rows(texts in proptest::collection::vec(".{0,8}", 2..8)) {
+        let rows: Vec<Value> = texts.iter().map(|text| json!({"prompt": text, "n": [1, {"x": text}]})).collect();
+        let pretty: Vec<String> = rows.iter().map(|row| serde_json::to_string_pretty(row).expect("JSON")).collect();
+        let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+        let under_key = json!({"data": rows});
+        let forms = [
+            lines.join("\n"),
+            format!("[{}]", pretty.join(",\n")),
+            pretty.join("\n"),
+            under_key.to_string(),
+            serde_json::to_string_pretty(&under_key).expect("JSON"),
+        ];
+        for form in forms {
+            let table = table(&form);
+            let read: Vec<Value> = table.rows.into_iter().map(|row| Value::Object(row.values)).collect();
+            proptest::prop_assert_eq!(&read, &rows, "{}", form);
+        }
     }
 
     /// What a careful writer puts into CSV comes out again, on the line it began on.

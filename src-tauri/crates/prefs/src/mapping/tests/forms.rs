@@ -1,0 +1,332 @@
+//! Conversations, prompts and answers in the forms that files have them in.
+
+use super::*;
+
+fn refused(rows: &[Value]) -> Vec<String> {
+    let table = table(rows);
+    apply(&table, &guess(&table)).refused.into_iter().map(|refused| refused.reason).collect()
+}
+
+/// What one row becomes by the guess, and what is said of it.
+fn one(row: Value) -> (MappedContent, Vec<String>) {
+    let table = table(&[row]);
+    let mapping = guess(&table);
+    let mapped = apply(&table, &mapping);
+    assert_eq!(mapped.refused, [], "{mapping:?}");
+    let mut said: Vec<String> = mapped.notes.into_keys().collect();
+    said.extend(notices(&table, &mapping));
+    (mapped.rows.into_iter().next().expect("a row").content, said)
+}
+
+fn turns(texts: &[&str]) -> Vec<Message> {
+    texts.iter().enumerate().map(|(at, text)| if at % 2 == 0 { user(text) } else { assistant(text) }).collect()
+}
+
+#[test]
+fn turns_that_both_answers_begin_with_belong_to_the_prompt() {
+    let conversation = |answer: &str| json!(turns(&["q", "a", "and then?", answer]));
+    let expected = pair(turns(&["q", "a", "and then?"]), vec![assistant("good")], vec![assistant("bad")]);
+    for prompt in [json!("q"), json!([{"role": "user", "content": "q"}]), json!("and then?"), Value::Null] {
+        let row = json!({"prompt": prompt, "chosen": conversation("good"), "rejected": conversation("bad")});
+        assert_eq!(one(row).0, expected, "{prompt}");
+    }
+    // Two answers that go on differently from their first turn have only the question in common.
+    let row = json!({"prompt": "q", "chosen": turns(&["q", "a", "and then?", "x"]), "rejected": turns(&["q", "b", "and then?", "x"])});
+    let expected = pair(
+        turns(&["q"]),
+        turns(&["q", "a", "and then?", "x"])[1..].to_vec(),
+        turns(&["q", "b", "and then?", "x"])[1..].to_vec(),
+    );
+    assert_eq!(one(row).0, expected);
+    let row = json!({"prompt": "another", "chosen": conversation("good"), "rejected": conversation("bad")});
+    assert!(refused(&[row])[0].contains("another question than the prompt"));
+}
+
+#[test]
+fn a_prompt_that_both_texts_repeat_is_taken_off_and_said() {
+    let row = |number: usize, one: &str, other: &str| {
+        let prompt = format!("Which planet is number {number}? ");
+        json!({"prompt": prompt, "chosen": format!("{prompt}{one}"), "rejected": format!("{prompt}{other}")})
+    };
+    let (taken, said) = one(row(1, "Venus.", "Mars."));
+    assert_eq!(taken, pair("Which planet is number 1? ", "Venus.", "Mars."));
+    assert_eq!(said, ["the answers repeated the prompt, which was taken off"]);
+    // One alone: which is it?
+    let mut rows = vec![row(1, "Venus.", "Mars."), row(2, "Venus.", "Mars.")];
+    rows[1]["rejected"] = json!("Mars.");
+    let asked = table(&rows);
+    let mut mapping = guess(&asked);
+    let mapped = apply(&asked, &mapping);
+    assert_eq!((mapped.rows.len(), mapped.refused[0].line), (1, 2));
+    assert!(mapped.refused[0].reason.contains("`repeated_prompt=keep`"), "{}", mapped.refused[0].reason);
+    let question =
+        questions(&asked, &mapping).into_iter().find(|question| question.key == "repeated_prompt").expect("asked");
+    assert!(!question.is_open());
+    assert_eq!(
+        question.question,
+        "In 1 rows both answers begin with the prompt, in 1 more only one does. Does it belong to the answers?"
+    );
+    mapping.set("repeated_prompt", "keep").expect("a choice");
+    let kept = apply(&asked, &mapping);
+    assert_eq!(kept.rows.len(), 2);
+    assert_eq!(kept.rows[0].content.first(), Some(&"Which planet is number 1? Venus.".into()));
+    // A short prompt begins an answer by chance.
+    let (taken, _) = one(json!({"prompt": "I", "chosen": "I think so.", "rejected": "I do not."}));
+    assert_eq!(taken, pair("I", "I think so.", "I do not."));
+    let (taken, _) = one(json!({"prompt": "Hello", "chosen": "Hello! How can I help?", "rejected": "Hi."}));
+    assert_eq!(taken.first(), Some(&"Hello! How can I help?".into()));
+}
+
+#[test]
+fn two_texts_do_not_say_where_their_prompt_ends() {
+    let rows = [
+        json!({"chosen": "The duck.", "rejected": "The dog."}),
+        json!({"chosen": "Say x: one", "rejected": "Say x: two"}),
+    ];
+    let asked = table(&rows);
+    let mut mapping = guess(&asked);
+    assert_eq!((mapping.kind, mapping.prompt.as_deref()), (ImportKind::Pairs, None));
+    assert!(mapping.incomplete(&asked).is_some_and(|reason| reason.contains("`prompt_from=shared_beginning`")));
+    mapping.set("prompt_from", "shared_beginning").expect("a choice");
+    let mapped = apply(&asked, &mapping);
+    assert_eq!(mapped.rows[0].content, pair("Say x:", " one", " two"));
+    assert!(mapped.refused[0].reason.contains("inside a word"), "{}", mapped.refused[0].reason);
+    // Of two answers side by side it never says so.
+    let asked = table(&[json!({"response_a": "The cat.", "response_b": "The dog."})]);
+    let mapping = ColumnMapping { prompt: None, ..guess(&asked) };
+    assert_eq!(mapping.incomplete(&asked).as_deref(), Some("Choose the column that holds the prompt."));
+}
+
+#[test]
+fn transcripts_without_a_last_answer_are_refused_for_that() {
+    let row = |answer: &str| format!("\n\nHuman: Name a river.\n\nAssistant:{answer}");
+    let reasons = refused(&[
+        json!({"chosen": row(" Rhine."), "rejected": row(" Elbe.")}),
+        json!({"chosen": row(" Rhine."), "rejected": row(" ")}),
+        json!({"chosen": row(" Rhine.\n\nHuman: More?"), "rejected": row(" Elbe.")}),
+    ]);
+    assert_eq!(
+        reasons,
+        [
+            "the last answer in `rejected` is empty",
+            "the transcript in `chosen` ends with what the human says; the answer is missing"
+        ]
+    );
+}
+
+#[test]
+fn conversations_as_text_are_read_and_said() {
+    let said = |answer: &str| {
+        format!(r#"[{{"role": "user", "content": "q"}}, {{"role": "assistant", "content": "It's {answer}"}}]"#)
+    };
+    let python = |answer: &str| {
+        format!(r#"[{{'role': 'user', 'content': 'q'}}, {{'role': 'assistant', 'content': "It's {answer}"}}]"#)
+    };
+    let numpy = |answer: &str| {
+        format!("[{{'content': 'q', 'role': 'user'}}\n {{'content': \"It's {answer}\", 'role': 'assistant'}}]")
+    };
+    let twice = |answer: &str| json!(said(answer)).to_string();
+    let lists = |answer: &str| json!({"role": ["user", "assistant"], "content": ["q", format!("It's {answer}")]});
+    let expected = pair(turns(&["q"]), vec![assistant("It's good")], vec![assistant("It's bad")]);
+    for (one_way, other) in [
+        (json!(said("good")), json!(said("bad"))),
+        (json!(python("good")), json!(python("bad"))),
+        (json!(numpy("good")), json!(numpy("bad"))),
+        (json!(twice("good")), json!(twice("bad"))),
+        (lists("good"), lists("bad")),
+    ] {
+        for prompt in [json!("q"), Value::Null] {
+            let (taken, notices) = one(json!({"prompt": prompt, "chosen": one_way, "rejected": other}));
+            assert_eq!(taken, expected, "{one_way}");
+            let as_text = one_way.is_string();
+            assert_eq!(notices.iter().any(|notice| notice.contains("conversations as text")), as_text);
+        }
+    }
+    // What is broken is no text to train on.
+    let reasons =
+        refused(&[json!({"prompt": "q", "chosen": "[{'role': 'user', 'content': 'q'} ... ", "rejected": "bad"})]);
+    assert!(reasons[0].contains("`chosen` holds a conversation as text"), "{reasons:?}");
+    // Code in an answer is text.
+    let (taken, _) =
+        one(json!({"prompt": "Roles as JSON?", "chosen": r#"{"role": "admin"}"#, "rejected": r#"["role"]"#}));
+    assert_eq!(taken.first(), Some(&r#"{"role": "admin"}"#.into()));
+}
+
+#[test]
+fn messages_with_their_tools_inside_a_text() {
+    let row = |answer: &str| {
+        let said = json!({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": answer}], "tools": [{"name": "weather"}]});
+        said.to_string()
+    };
+    let (taken, _) = one(json!({"chosen": row("good"), "rejected": row("bad")}));
+    let Content::Messages(asked) = taken.prompt() else { panic!("a conversation") };
+    assert_eq!((asked.messages.clone(), asked.tools.len()), (vec![user("q")], 1));
+}
+
+#[test]
+fn sharegpt_s_roles_are_known_or_refused() {
+    let (taken, _) = one(json!({
+        "conversations": [
+            {"from": "human", "value": "Weather?"},
+            {"from": "function_call", "value": "{\"name\": \"weather\", \"arguments\": {\"city\": \"Bern\"}}"},
+            {"from": "observation", "value": "12 degrees"},
+        ],
+        "chosen": {"from": "gpt", "value": "c"}, "rejected": {"from": "gpt", "value": "r"},
+    }));
+    let Content::Messages(asked) = taken.prompt() else { panic!("a conversation") };
+    let roles: Vec<&str> = asked.messages.iter().map(|message| message.role.as_str()).collect();
+    assert_eq!(roles, ["user", "assistant", "tool"]);
+    let call = json!([{"type": "function", "function": {"name": "weather", "arguments": {"city": "Bern"}}}]);
+    assert_eq!(asked.messages[1].fields.get("tool_calls"), Some(&call));
+    let reasons = refused(&[
+        json!({"prompt": "q", "chosen": [{"from": "gpt", "value": "c"}, {"from": "human", "value": "r"}], "rejected": [{"from": "gpt", "value": "c"}]}),
+    ]);
+    assert!(reasons[0].contains("`chosen` ends with what the user says"), "{reasons:?}");
+    let reasons = refused(&[json!({
+        "conversations": [{"from": "narrator", "value": "Once"}],
+        "chosen": {"from": "gpt", "value": "c"}, "rejected": {"from": "gpt", "value": "r"},
+    })]);
+    assert!(reasons[0].contains("`narrator`"), "{reasons:?}");
+}
+
+#[test]
+fn llama_factory_s_history_comes_before_the_question() {
+    let (taken, _) = one(json!({
+        "instruction": "Ask?", "input": "Context.", "chosen": "good", "rejected": "bad", "system": "Be kind.",
+        "history": [["Old?", "Old."]],
+    }));
+    let mut prompt = vec![Message::new("system", "Be kind.")];
+    prompt.extend(turns(&["Old?", "Old.", "Ask?\n\nContext."]));
+    assert_eq!(taken, pair(prompt, vec![assistant("good")], vec![assistant("bad")]));
+    let reasons = refused(&[
+        json!({"instruction": "Ask?", "chosen": "good", "rejected": "bad", "history": [["Old?", "Old."]]}),
+        json!({"instruction": "Ask?", "chosen": "good", "rejected": "bad", "history": [["Old?"]]}),
+    ]);
+    assert!(reasons[0].contains("`history`"), "{reasons:?}");
+}
+
+#[test]
+fn lists_of_turns_as_the_arena_keeps_them() {
+    let row =
+        |asked: &str, a: &str, b: &str| json!({"prompt": asked, "response_a": a, "response_b": b, "winner": "model_a"});
+    let (_, rows) = guessed(&[
+        row("[\"Ask?\"]", "[\"one\"]", "[\"two\"]"),
+        row("[\"Ask?\", \"More?\"]", "[\"same\", \"one\"]", "[\"same\", \"two\"]"),
+    ]);
+    assert_eq!(rows[0], pair("Ask?", "one", "two"));
+    assert_eq!(rows[1], pair(turns(&["Ask?", "same", "More?"]), vec![assistant("one")], vec![assistant("two")]));
+    let reasons = refused(&[
+        row("[\"Ask?\", \"More?\"]", "[\"x\", \"one\"]", "[\"y\", \"two\"]"),
+        row("[\"Ask?\"]", "[null]", "[\"two\"]"),
+    ]);
+    assert!(reasons[0].contains("differ in turn 1 of 2"), "{reasons:?}");
+    assert!(reasons[1].contains("a turn of the list is empty"), "{reasons:?}");
+    // Answers alone may be lists because lists were asked for.
+    let (taken, _) = one(row("Three colours as JSON?", "[\"red\"]", "[\"blue\"]"));
+    assert_eq!(taken.first(), Some(&"[\"red\"]".into()));
+}
+
+#[test]
+fn plain_text_becomes_a_user_s_message_where_that_is_chosen() {
+    let asked = table(&[json!({"prompt": "Who wrote Hamlet?", "chosen": "Shakespeare.", "rejected": "Bacon."})]);
+    let mut mapping = guess(&asked);
+    let question = &questions(&asked, &mapping)[0];
+    assert_eq!(
+        (question.key.as_str(), question.preset.as_deref(), question.is_open()),
+        ("plain_text", Some("as_is"), false)
+    );
+    assert_eq!(apply(&asked, &mapping).rows[0].content, pair("Who wrote Hamlet?", "Shakespeare.", "Bacon."));
+    mapping.set("plain_text", "as_user_message").expect("a choice");
+    let spoken = pair(turns(&["Who wrote Hamlet?"]), vec![assistant("Shakespeare.")], vec![assistant("Bacon.")]);
+    assert_eq!(apply(&asked, &mapping).rows[0].content, spoken);
+    assert_eq!(questions(&asked, &mapping)[0].answer.as_deref(), Some("as_user_message"), "it can be changed");
+    let prompts = table(&[json!({"prompt": "Who?"})]);
+    let mapping = ColumnMapping { plain_text: Some(PlainText::AsUserMessage), ..guess(&prompts) };
+    assert_eq!(apply(&prompts, &mapping).rows[0].content.prompt(), &turns(&["Who?"]).into());
+    // Messages and transcripts are no plain text.
+    for row in [
+        json!({"prompt": turns(&["q"]), "chosen": "c", "rejected": "r"}),
+        json!({"chosen": "\n\nHuman: q\n\nAssistant: c", "rejected": "\n\nHuman: q\n\nAssistant: r"}),
+    ] {
+        let table = table(&[row]);
+        assert_eq!(questions(&table, &guess(&table)), []);
+    }
+}
+
+#[test]
+fn what_comes_in_without_its_labels_is_said() {
+    for (row, left_out) in [
+        (
+            json!({"prompt": "p?", "completion": "an answer", "label": true}),
+            ["`completion` (1 rows)", "`label` (1 rows)"],
+        ),
+        (
+            json!({"text": "an answer of a tree", "role": "assistant", "rank": 0, "parent_id": "x", "prompt": "p"}),
+            ["message of a tree", "`rank` (1 rows)"],
+        ),
+        (
+            json!({"instruction": "i?", "generations": ["one", "two"], "ratings": [1, 4]}),
+            ["`generations.0`", "`ratings.0`"],
+        ),
+        (
+            json!({"prompt": "p?", "response": "an answer", "helpfulness": 3}),
+            ["`response` (1 rows)", "`helpfulness` (1 rows)"],
+        ),
+    ] {
+        let (taken, said) = one(row);
+        assert!(matches!(taken, MappedContent::Prompt(_)));
+        for name in left_out {
+            assert!(said.iter().any(|notice| notice.contains(name)), "{name}: {said:?}");
+        }
+    }
+    // UltraFeedback as it was rated: of four answers two come in.
+    let answer = |text: &str, score: u8| json!({"response": text, "overall_score": score});
+    let completions: Vec<Value> = ["one", "two", "three", "four"].map(|text| answer(text, 7)).to_vec();
+    let (taken, said) = one(json!({"instruction": "i?", "completions": completions}));
+    assert!(matches!(taken, MappedContent::Candidates(_)));
+    for name in
+        ["`completions.2.response` (1 rows), `completions.3.response`", "`completions.0.overall_score` (1 rows)"]
+    {
+        assert!(said.iter().any(|notice| notice.contains(name)), "{name}: {said:?}");
+    }
+    let (_, said) = one(json!({"messages": turns(&["q", "a"])}));
+    assert_eq!(said, ["what the assistant said last was left out of the prompt"]);
+}
+
+#[test]
+fn openai_s_and_argilla_s_and_ms_swift_s_own_forms() {
+    let (taken, _) = one(json!({
+        "input": {"messages": [{"role": "user", "content": "q"}], "tools": [], "parallel_tool_calls": true},
+        "preferred_output": [{"role": "assistant", "content": "c"}],
+        "non_preferred_output": [{"role": "assistant", "content": "r"}],
+    }));
+    let expected = pair(turns(&["q"]), vec![assistant("c")], vec![assistant("r")]);
+    assert_eq!(taken, expected);
+    let (taken, _) = one(json!({"messages": turns(&["q", "c"]), "rejected_response": "r"}));
+    assert_eq!(taken, expected);
+    let (taken, _) = one(json!({
+        "id": "0", "fields": {"instruction": "Name one.", "response_a": "The cat.", "response_b": "The dog."},
+        "responses": {"preferred": [{"value": "response_b", "user_id": "u1"}]},
+    }));
+    assert_eq!(taken, pair("Name one.", "The dog.", "The cat."));
+    let (taken, _) = one(json!({
+        "id": 1, "data": {"prompt": "Name one.", "answer1": "The cat.", "answer2": "The dog."},
+        "annotations": [{"result": [{"type": "pairwise", "value": {"selected": "left"}}]}],
+    }));
+    assert_eq!(taken, pair("Name one.", "The cat.", "The dog."));
+}
+
+#[test]
+fn numbers_whose_digits_are_not_the_file_s_are_refused() {
+    let (taken, _) = one(json!({"prompt": "2+2?", "chosen": 4, "rejected": 5}));
+    assert_eq!(taken, pair("2+2?", "4", "5"));
+    let text = concat!(
+        "{\"prompt\": \"p\", \"chosen\": 1.50, \"rejected\": \"x\"}\n",
+        "{\"prompt\": \"p\", \"chosen\": NaN, \"rejected\": \"x\"}\n",
+    );
+    let table = Table::from_bytes(text.as_bytes()).expect("bytes are always read");
+    let reasons: Vec<String> =
+        apply(&table, &guess(&table)).refused.into_iter().map(|refused| refused.reason).collect();
+    assert!(reasons[0].contains("`chosen` holds the number 1.5"), "{reasons:?}");
+    assert!(reasons[1].contains("NaN or Infinity"), "{reasons:?}");
+}

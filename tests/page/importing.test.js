@@ -1,0 +1,105 @@
+// Importing what could be read in two ways: the page asks, shows rows each way, and brings in what was chosen.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { goTo, launch, open } from "./browser.js";
+import { Machine } from "./program.js";
+
+let machine, browser, page, folder;
+before(async () => {
+  machine = await new Machine().start();
+  browser = await launch();
+  ({ folder } = await machine.call("create_project", { name: "Asked", folder: null }));
+  await machine.call("set_model", { project: folder, model: machine.model });
+  page = await open(browser, machine);
+  await page.getByRole("heading", { name: "Asked" }).waitFor();
+  await goTo(page, "d");
+});
+after(async () => {
+  await browser?.close();
+  await machine?.end();
+});
+
+/** Gives the page a file, as its chooser does. */
+async function choose(name, rows) {
+  const text = rows.map((row) => JSON.stringify(row)).join("\n");
+  await page.locator('input[type="file"]').setInputFiles({ name, mimeType: "application/jsonl", buffer: Buffer.from(text) });
+  await page.getByText(new RegExp(`${name}.* · JSON Lines`)).waitFor();
+}
+
+const pairs = async (text) => (await machine.call("pairs", { project: folder, query: { text, source: null, category: null, offset: 0, limit: 10 } })).rows;
+const whole = async (id) => machine.call("pair", { project: folder, id });
+const part = async (name) => (await page.getByRole("region", { name: `Rendered ${name}` }).innerText()).trim();
+const importing = () => page.getByRole("button", { name: /^Import / });
+
+test("plain text becomes a user's message unless it is to stand as it is, and the sentence above the rows is true", async () => {
+  await choose("texts.jsonl", [
+    { prompt: "Who wrote Hamlet?", chosen: "Shakespeare.", rejected: "Bacon.", score: 3, source: "quiz" },
+    { prompt: "Who wrote Faust?", chosen: "Goethe.", rejected: "Schiller.", score: null, source: "quiz" },
+  ]);
+  const question = page.getByRole("group", { name: /The prompts are plain text/ });
+  await question.waitFor();
+  const [asMessage, asIs] = [/becomes a user's message/, /stands as it is/].map((name) => question.getByRole("radio", { name }));
+  assert.equal(await asMessage.isChecked(), true);
+  await page.getByText("Each prompt becomes a user's message and passes through the chat template of tiny-model.").waitFor();
+  assert.match(await part("prompt"), /^prompt\s+\d+ tokens\s+<\|im_start\|>user\nWho wrote Hamlet\?<\|im_end\|>/);
+
+  await asIs.check();
+  await page.getByText("The text stands as it is; the chat template of tiny-model is not applied.").waitFor();
+  assert.match(await part("prompt, without a chat template").catch(() => part("prompt")), /^prompt, without a chat template\s+\d+ tokens\s+Who wrote Hamlet\?$/);
+  assert.equal(await page.getByText("passes through the chat template of tiny-model").count(), 0);
+
+  // What is left out is named and counted.
+  const unused = await page.getByLabel("Columns that are not used").innerText();
+  assert.match(unused, /1 column is not taken over:\s+score \(1 row\)/);
+
+  await asMessage.check();
+  await page.getByText(/^Each prompt becomes a user's message/).waitFor();
+  await importing().click();
+  await page.getByText("2 rows imported from texts.jsonl, not taken over: score (1 row).").first().waitFor();
+  const [row] = await pairs("Hamlet");
+  assert.deepEqual((await whole(row.id)).prompt, [{ role: "user", content: "Who wrote Hamlet?" }]);
+});
+
+test("a preference that could be meant in two ways is asked, with the same rows read each way, and nothing comes in before", async () => {
+  const rows = [0, 1, 1, 0].map((label, at) => ({ prompt: [{ role: "user", content: `Name animal ${at}.` }], answer_a: `The cat ${at}.`, answer_b: `The dog ${at}.`, label }));
+  await choose("labels.jsonl", rows);
+  const question = page.getByRole("group", { name: /label holds 0, 1: which answer is meant\?/ });
+  await question.getByText("To be chosen").waitFor();
+  assert.equal(await importing().isDisabled(), true);
+  const read = async (meaning) => {
+    const option = question.locator(".option").filter({ has: page.getByRole("radio", { name: meaning }) });
+    return (await option.locator("dl").allInnerTexts()).map((text) => text.replaceAll(/\s+/g, " ").trim());
+  };
+  const [zero, flag] = [/^0 says that answer_a is better/, /^1 says that answer_a is better, 0 that answer_b is$/];
+  assert.deepEqual(await read(zero), [
+    "line 1 0 prompt Name animal 0. chosen The cat 0. rejected The dog 0.",
+    "line 2 1 prompt Name animal 1. chosen The dog 1. rejected The cat 1.",
+    "line 3 1 prompt Name animal 2. chosen The dog 2. rejected The cat 2.",
+  ]);
+  assert.equal((await read(flag))[0], "line 1 0 prompt Name animal 0. chosen The dog 0. rejected The cat 0.");
+
+  await question.getByRole("radio", { name: flag }).check();
+  await importing().filter({ hasText: "Import 4 rows" }).click();
+  await page.getByText("4 rows imported from labels.jsonl.").first().waitFor();
+  const [row] = await pairs("animal 1");
+  assert.equal((await whole(row.id)).chosen[0].content, "The cat 1.");
+});
+
+test("two answers and a winner come in as pairs, ties to be labelled", async () => {
+  const before = (await machine.call("open_project", { folder })).counts;
+  const rows = ["model_a", "model_b", "tie", "both_bad"].map((winner, at) => ({ question: [{ role: "user", content: `Name tree ${at}.` }], reply_one: `The oak ${at}.`, reply_two: `The elm ${at}.`, who: winner }));
+  await choose("arena.jsonl", rows);
+  // By hand: no name here says what the last column is.
+  await page.getByLabel("The file holds").selectOption("preferences");
+  await page.getByLabel("answer a").selectOption("reply_one");
+  await page.getByLabel("answer b").selectOption("reply_two");
+  await page.getByLabel(/^preference/).selectOption("who");
+  await importing().filter({ hasText: "Import 4 rows" }).click();
+  await page.getByText("4 rows imported from arena.jsonl.").first().waitFor();
+  const { counts } = await machine.call("open_project", { folder });
+  assert.deepEqual([counts.pairs - before.pairs, counts.items - before.items], [2, 2]);
+  const [row] = await pairs("tree 1");
+  assert.equal((await whole(row.id)).chosen[0].content, "The elm 1.");
+  assert.deepEqual(page.complaints, []);
+});
