@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use prefs::store::Project;
-use prefs::mapping::ImportKind;
+use prefs::mapping::{ImportKind, Mapped, MappedContent};
 use prefs::reader::{self, Choices};
 use prefs::Refused;
 use serde::Serialize;
@@ -35,12 +35,18 @@ pub struct ImportReply {
     pub rows: usize,
     /// Pairs or items to label that are new to the project.
     pub added: usize,
+    /// Rows of pairs that say that neither answer is better: they are items to label.
+    pub to_label: usize,
     /// Pairs that the project, or an earlier row, had already.
     pub duplicates: usize,
     /// Rows that were not taken, by line and reason.
     pub refused: Vec<Refused>,
     /// Pairs in the project now.
     pub total: usize,
+}
+
+fn to_label(mapped: &Mapped) -> usize {
+    mapped.rows.iter().filter(|row| matches!(row.content, MappedContent::Candidates(_))).count()
 }
 
 /// The error where all rows of a file were refused.
@@ -75,6 +81,7 @@ pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<Impo
             notices: read.notices,
             rows: read.mapped.rows.len() + read.mapped.refused.len(),
             added: import.added,
+            to_label: if import.kind == ImportKind::Pairs { to_label(&read.mapped) } else { 0 },
             duplicates: import.duplicates,
             refused: read.mapped.refused,
             total: project.count()?,

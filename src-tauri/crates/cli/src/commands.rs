@@ -38,6 +38,9 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                     file.refused.len(),
                     file.total
                 );
+                if file.to_label > 0 {
+                    let _ = write!(words, "\n  {} of the rows say that neither answer is better: they are to be labelled", file.to_label);
+                }
                 for notice in &file.notices {
                     let _ = write!(words, "\n  {notice}");
                 }

@@ -6,7 +6,7 @@ use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary,
     EvalView, EvaluationOf, Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView, Figures, Generate,
     Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState,
-    LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView,
+    LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview,
     RemovePair, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation,
     StartRun, StopRun, Undo,
 };
@@ -80,6 +80,7 @@ operations! {
     run_figures: Figures => Vec<FigureView>, training::run_figures;
 
     // Evaluation.
+    preview_prompts: PreviewPrompts => PromptsPreview, evaluation::preview_prompts;
     start_evaluation: StartEvaluation => Job, evaluation::start_evaluation;
     resume_evaluation: EvaluationOf => Job, evaluation::resume_evaluation;
     evaluations: InProject => Vec<EvalSummary>, evaluation::evaluations;

@@ -14,6 +14,13 @@ pub enum PlainText {
     AsIs,
 }
 
+impl PlainText {
+    /// Its name, as [`ColumnMapping::set`] takes it.
+    pub fn name(self) -> &'static str {
+        Named::name(self)
+    }
+}
+
 /// Where the prompt is, when no column holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,7 @@ mod start;
 mod view;
 
 pub(super) use people::{blind_item, finish_where_people_judge, judge_blind, undo_blind};
-pub(super) use start::{resume_evaluation, start_evaluation};
+pub(super) use start::{preview_prompts, resume_evaluation, start_evaluation};
 pub(super) use view::{eval_items, evaluation, evaluations};
 
 use super::overview::EVALS;

@@ -2,7 +2,9 @@
 
 use super::super::overview::EVALS;
 use super::super::training::{RunIdentity, new_folder, run_identity};
-use super::super::types::{EvalRequest, EvaluationOf, Job, JobKind, JudgeChoice, PromptSource, StartEvaluation};
+use super::super::types::{
+    EvalRequest, EvaluationOf, Job, JobKind, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, StartEvaluation,
+};
 use super::super::{Backend, OpenProject, Working, now};
 use super::{ABOUT, About, PROMPTS, folder, job};
 use crate::error::{Error, Result};
@@ -11,7 +13,8 @@ use crate::open::ModelChoice;
 use eval::judge::{Endpoint, Judge};
 use generate::Sampling;
 use prefs::jsonl;
-use prefs::prompts::{self, Prompt};
+use prefs::prompts::Prompt;
+use prefs::reader::{self, Choices};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,7 +156,10 @@ fn judge(choice: &JudgeChoice) -> Result<String> {
 fn prompts(backend: &Backend, run: &RunIdentity, request: &EvalRequest) -> Result<Vec<Prompt>> {
     let mut prompts = match &request.prompts {
         PromptSource::HeldOut => held_out(&run.folder)?,
-        PromptSource::Upload(upload) => prompts::read_prompts(&backend.uploaded(upload)?)?.into_prompts(),
+        PromptSource::Upload { upload, plain_text } => {
+            let choices = Choices::from([("plain_text".to_owned(), plain_text.name().to_owned())]);
+            reader::read_prompts(&backend.uploaded(upload)?, &choices)?.into_prompts()
+        }
     };
     prompts.truncate(request.max_prompts);
     if prompts.is_empty() {
@@ -161,6 +167,32 @@ fn prompts(backend: &Backend, run: &RunIdentity, request: &EvalRequest) -> Resul
         return Err(Error::new("no_prompts", "there is nothing to ask the models", hint));
     }
     Ok(prompts)
+}
+
+/// Prompts that a preview shows.
+const SHOWN: usize = 3;
+/// Refused rows that it tells one by one.
+const TOLD: usize = 20;
+
+/// Says what a file holds to ask.
+pub(in crate::window) fn preview_prompts(backend: &Backend, request: PreviewPrompts) -> Result<PromptsPreview> {
+    let project = backend.project(&request.project)?;
+    let run = run_identity(backend, &project, &request.run)?;
+    let read = reader::read_prompts(&backend.uploaded(&request.upload)?, &Choices::new())?;
+    let (how, notices, refused) = (read.how.clone(), read.notices.clone(), read.mapped.refused.clone());
+    let prompts = read.into_prompts();
+    let plain_text = prompts.iter().filter(|prompt| prompt.prompt.as_messages().is_none()).count();
+    let tokenizer = backend.tokenizer(&run.model).ok().flatten();
+    Ok(PromptsPreview {
+        how,
+        notices,
+        prompts: prompts.len(),
+        plain_text,
+        refused: refused.iter().take(TOLD).cloned().collect(),
+        refused_total: refused.len(),
+        first: prompts.into_iter().take(SHOWN).map(|prompt| prompt.prompt).collect(),
+        has_template: tokenizer.map(|tokenizer| tokenizer.has_template()),
+    })
 }
 
 /// The different prompts of a run's held-out pairs, in their order.

@@ -87,10 +87,20 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         .filter(|(sourced, _)| !held_out.contains(&sourced.pair))
         .map(|(sourced, length)| (sourced.id, *length))
         .collect();
+    if tokenizer.has_template() {
+        plan.plain_text = train.iter().filter(|pair| !pair.is_conversational()).count();
+        plan.conversations = train.len() - plan.plain_text;
+    }
     let kept = count(&mut plan, &trained, &config.limits());
     plan.histogram = histogram(&trained, &config, theme)?;
     if kept.is_empty() {
-        let message = format!("none of {} pairs is left to train on: their prompts alone fill max_length", train.len());
+        let message = format!(
+            "none of {} pairs is left to train on: of {} the prompt alone fills max_length, of {} both answers are the same \
+             tokens once they are cut",
+            train.len(),
+            plan.dropped,
+            plan.identical
+        );
         plan.problems.push(Error::new("no_pairs", message, "raise max_length"));
         return Ok(plan);
     }
@@ -127,6 +137,7 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
         dropped: 0,
         identical: 0,
         plain_text: 0,
+        conversations: 0,
         cut_prompts: 0,
         cut_answers: 0,
         cut_pairs: Vec::new(),

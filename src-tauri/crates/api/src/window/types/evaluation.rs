@@ -1,6 +1,6 @@
 //! Base against tuned.
 
-use super::{Content, FigureView};
+use super::{Content, FigureView, PlainText, RefusedRow};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -60,7 +60,46 @@ pub enum PromptSource {
     /// The run's held-out pairs.
     HeldOut,
     /// A file that was sent.
-    Upload(String),
+    #[serde(rename_all = "snake_case")]
+    Upload {
+        /// The file.
+        upload: String,
+        /// How prompts that are plain text are asked.
+        plain_text: PlainText,
+    },
+}
+
+/// A file of prompts to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewPrompts {
+    /// The project's folder.
+    pub project: String,
+    /// The run whose model is to be asked.
+    pub run: String,
+    /// The file.
+    pub upload: String,
+}
+
+/// What a file holds to ask.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct PromptsPreview {
+    /// The kind of file, and which column is what.
+    pub how: String,
+    /// What of it is left out or read otherwise, as sentences.
+    pub notices: Vec<String>,
+    /// Prompts in it.
+    pub prompts: usize,
+    /// Those that are plain text.
+    pub plain_text: usize,
+    /// Rows that are no prompt; the first of them.
+    pub refused: Vec<RefusedRow>,
+    /// How many there are.
+    pub refused_total: usize,
+    /// The first prompts.
+    pub first: Vec<Content>,
+    /// Whether the run's model has a chat template; unknown where its tokenizer is not here.
+    pub has_template: Option<bool>,
 }
 
 /// Where an evaluation stands.

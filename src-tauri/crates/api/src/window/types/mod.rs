@@ -24,7 +24,7 @@ pub use data::{
 };
 pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
-    ItemFilter, JudgeChoice, PromptSource, TextStats, Winner,
+    ItemFilter, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, TextStats, Winner,
 };
 pub use export::{ExportWhat, Exported, GgufForm, WeightType};
 pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};

@@ -157,6 +157,8 @@ pub struct RunPlan {
     pub identical: usize,
     /// Pairs that are plain text, where the model has a chat template that they do not pass through.
     pub plain_text: usize,
+    /// Pairs that do pass through it.
+    pub conversations: usize,
     /// Pairs whose prompt is cut.
     pub cut_prompts: usize,
     /// Pairs of which an answer is cut.
