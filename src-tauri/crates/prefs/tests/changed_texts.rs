@@ -189,7 +189,8 @@ fn an_edited_pair_that_is_labelled_again_is_asked_with_its_new_texts() {
     project.edit_pair(1, "bob", "p0".into(), "beta 0, edited".into(), "alpha 0".into()).unwrap();
     assert_eq!((trained_on(&project)[0].as_str(), labelled(&project)), ("beta 0, edited", 0));
     assert_eq!(project.counts().unwrap().items, 2, "the old texts are judged no more");
-    assert_eq!(queue(&mut project, "ann"), (1, 3, vec![(2, false), (3, true)]));
+    assert_eq!(queue(&mut project, "ann"), (0, 2, vec![(2, false), (3, true)]));
+    assert_eq!(agreement(&project.votes().unwrap()).annotators.len(), 0);
     assert_eq!(queue(&mut project, "bob"), (0, 2, vec![(2, false), (3, false)]));
     assert!(project.judgements().unwrap()[0].text_changed);
     for item in project.label_state("ann", 2).unwrap().queue {

@@ -266,7 +266,7 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
     let judged = statement.query_row(task, judged).optional()?;
     let state = match judged {
         Some((_, _, verdict, revision)) if verdict != Verdict::Skip => {
-            if has_texts_of(db, item, revision)? {
+            if still_counts(db, item, revision)? {
                 "done"
             } else {
                 "changed"
@@ -292,15 +292,17 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
     Ok(())
 }
 
-/// Whether an item has now the texts that it had as of `revision`.
-fn has_texts_of(db: &Connection, item: i64, revision: Option<i64>) -> rusqlite::Result<bool> {
-    // Few items are ever edited: most need not be read.
-    let newest =
-        db.prepare_cached("SELECT revision FROM item_states WHERE item = ?")?.query_row([item], |row| row.get(0));
-    if newest.optional()? == Some(revision) {
-        return Ok(true);
+/// Whether what was said of an item as of `revision` counts for it now.
+fn still_counts(db: &Connection, item: i64, revision: Option<i64>) -> rusqlite::Result<bool> {
+    let query = concat!("SELECT revision, ", superseded!(), " FROM items JOIN item_states ON item = id WHERE id = ?");
+    let state = |row: &Row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, bool>(1)?));
+    let mut statement = db.prepare_cached(query)?;
+    match statement.query_row([item], state).optional()? {
+        Some((_, true)) => Ok(false),
+        // Few items are ever edited: most need not be read.
+        Some((newest, false)) if newest == revision => Ok(true),
+        _ => current_item(db, item)?.map_or(Ok(false), |item| item.had_these_texts(db, revision)),
     }
-    current_item(db, item)?.map_or(Ok(false), |item| item.had_these_texts(db, revision))
 }
 
 /// Makes all of it anew.

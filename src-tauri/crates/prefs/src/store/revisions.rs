@@ -161,6 +161,7 @@ fn add_pair_revision(
         // What they say of the pair as it was no longer counts.
         for item in items_of(transaction, pair)? {
             derived::refresh_item(transaction, item)?;
+            derived::refresh_tasks_of(transaction, item)?;
         }
     }
     derived::refresh_pair(transaction, pair)?;
