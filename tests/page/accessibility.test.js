@@ -1,4 +1,5 @@
-// Axe finds nothing on any screen, light or dark; the page can be used at 1024×700.
+// Axe finds nothing on any screen, light or dark; the page can be used at 1024×700, and what is longer than the window scrolls
+// in one place.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -7,6 +8,8 @@ import { after, before, test } from "node:test";
 import { launch, open } from "./browser.js";
 import { Machine } from "./program.js";
 import { lived, screens } from "./screens.js";
+
+const SIZES = [[1440, 900], [720, 450], [1024, 700]];
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -33,8 +36,21 @@ for (const colorScheme of ["light", "dark"]) {
       for (const { id, help, nodes } of violations) found.push(`${name}: ${id} (${help}): ${nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       if (overflow > 0) found.push(`${name}: ${overflow} pixels wider than the window`);
+      for (const [width, height] of colorScheme === "light" ? SIZES : []) {
+        await page.setViewportSize({ width, height });
+        const { below, beside } = await page.evaluate(scrolling);
+        if (below > 0) found.push(`${name}, ${width}×${height}: the document scrolls by ${below} pixels`);
+        if (beside > 0) found.push(`${name}, ${width}×${height}: a screen whose parts scroll does so too, by ${beside} pixels`);
+      }
     }
     assert.deepEqual(found, []);
     await page.context().close();
   });
+}
+
+/** Runs in the page: by how many pixels the document scrolls, and the screen where it is its parts that do. */
+function scrolling() {
+  const past = (element) => element.scrollHeight - element.clientHeight;
+  const main = document.querySelector("main");
+  return { below: past(document.documentElement), beside: main.querySelector(":scope .filled") ? past(main) : 0 };
 }

@@ -1,6 +1,6 @@
 //! Files of foreign form on the command line: what could be taken for something else is said, asked or refused.
 
-use end_to_end::{Finished, Settings, golden, told_as_json, tiebreak};
+use end_to_end::{Finished, Settings, golden, tiebreak, told_as_json};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -124,7 +124,8 @@ fn pairs_that_are_the_same_after_cutting_are_left_out_and_counted() {
     let short = json!({ "prompt": [{ "role": "user", "content": "Who?" }], "chosen": [{ "role": "assistant", "content": "I" }],
                         "rejected": [{ "role": "assistant", "content": "You" }] });
     let pairs = file(folder.path(), "pairs.jsonl", &[row(1, "one"), row(2, "two"), short]);
-    let settings = Settings::new(folder.path()).path("data.train", &pairs).set("max_steps", "1").set("max_length", "64");
+    let settings =
+        Settings::new(folder.path()).path("data.train", &pairs).set("max_steps", "1").set("max_length", "64");
     let said = Finished::run(&mut settings.train()).well();
     assert!(said.stderr.contains("2 pairs were left out: chosen and rejected are the same tokens"), "{}", said.stderr);
     let mut check = tiebreak();

@@ -181,6 +181,24 @@ export type CountedRows = { name: string, rows: number };
 export type Content = string | Conversation;
 export type Conversation = Array<Message> | { messages: Array<Message>, tools: unknown[] | undefined, chat_template_kwargs: { [argument: string]: unknown } | undefined, };
 
+/** A file whose pairs are to be checked. */
+export type CheckImport = {
+  /** The project's folder. */
+  project: string,
+  /** The file. */
+  upload: string,
+  /** Which column is what. */
+  mapping: ColumnMapping, };
+
+/** Pairs to be checked before they are trained on. */
+export type CheckPairs = {
+  /** The project's folder. */
+  project: string,
+  /** Share of the pairs that is kept for evaluation, 0 to 1. */
+  held_out_share: number,
+  /** By which they are chosen. */
+  seed: number, };
+
 /** A new project. */
 export type CreateProject = {
   /** Its name. */
@@ -465,6 +483,41 @@ export type Finding = {
   /** What to do about it. */
   remedy: Remedy | null, };
 
+/** A pair that a check has found: the beginning of each text. */
+export type FoundPair = {
+  /** Its number in the project, where it is there already. */
+  id: number | null,
+  /** Its line in the file, where it would be brought in. */
+  line: number | null,
+  /** What was asked. */
+  prompt: string,
+  /** The better answer. */
+  chosen: string,
+  /** The other. */
+  rejected: string, };
+
+/** What is odd about pairs. Nothing is left out for it: the user decides. */
+export type DataChecks = {
+  /** Pairs that were looked at. */
+  pairs: number,
+  /** Held-out pairs beside them. */
+  held_out: number,
+  /** The worst first. */
+  findings: DataFinding[], };
+
+/** One kind of oddity, and the pairs that show it. */
+export type DataFinding = {
+  /** Which check found it. */
+  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
+  /** How bad it is. */
+  severity: "error" | "warning" | "info",
+  /** What, how many, and what to do, in words. */
+  message: string,
+  /** How many pairs; 0 where it is about all of them together. */
+  count: number,
+  /** The first of them. */
+  pairs: FoundPair[], };
+
 /** Answers to be made for prompts that have none. */
 export type Generate = {
   /** The project's folder. */
@@ -697,7 +750,9 @@ export type LabelItem = {
   /** A label of the user's own. */
   category: string | null,
   /** Whether the annotator has judged it before. */
-  second_pass: boolean, };
+  second_pass: boolean,
+  /** Whether its texts have changed since the annotator judged it. */
+  changed: boolean, };
 
 /** How far an annotator has come, and what is next. */
 export type LabelState = {
@@ -739,7 +794,7 @@ export type Message = { role: string, content?: MessageContent | null, };
 export type MessageContent = string | unknown[] | null;
 
 /** Something that happened. */
-export type News = { "type": "run",
+export type News = { "type": "listening" } | { "type": "projects" } | { "type": "run",
   /** The project's folder. */
   project: string,
   /** The run. */
@@ -798,7 +853,7 @@ export type PairPage = {
 export type PairQuery = {
   /** Text that prompt or answers contain, in any case; empty for all. */
   text: string,
-  /** Only these; without it, all but removed ones. */
+  /** Only these; without it, all that are trained on. */
   source: PairSource | null,
   /** Only this category. */
   category: string | null,
@@ -823,7 +878,7 @@ export type PairRow = {
   source: PairSource, };
 
 /** Where a pair has its content from. */
-export type PairSource = "imported" | "labelled" | "edited" | "removed";
+export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed";
 
 /** A pair, whole. */
 export type PairView = {
@@ -1333,6 +1388,7 @@ export interface Operations {
   set_model: [SetModel, ProjectView];
   fetch_model: [FetchModel, Job];
   preview_import: [PreviewImport, ImportPreview];
+  check_import: [CheckImport, DataChecks];
   import: [Import, ImportReply];
   pairs: [PairsOf, PairPage];
   pair: [PairOf, PairView];
@@ -1346,6 +1402,7 @@ export interface Operations {
   agreement: [InProject, Agreement];
   generate_candidates: [Generate, Job];
   default_settings: [InProject, RunRequest];
+  check_pairs: [CheckPairs, DataChecks];
   plan_run: [PlanRun, RunPlan];
   measure_run: [MeasureRun, Job];
   start_run: [StartRun, RunView];

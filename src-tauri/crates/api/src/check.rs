@@ -6,8 +6,8 @@ use crate::import::nothing_in;
 use crate::open::find_model;
 use chat::{Limits, Tokenizer};
 use prefs::checks::{self, Checks};
-use prefs::{Pair, Refused};
 use prefs::reader::{self, Choices, Read};
+use prefs::{Pair, Refused};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,15 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
     let (mut tokens, mut broken_boundary, mut unread) = (None, None, BTreeMap::new());
     if let Some(model) = &request.model {
         let tokenizer = Tokenizer::open(&find_model(model, context)?)?;
-        let set = data::encode(&request.pairs, &pairs, refused.len(), &tokenizer, &request.limits, data::Identical::Keep, &mut |_| Ok(true))?;
+        let set = data::encode(
+            &request.pairs,
+            &pairs,
+            refused.len(),
+            &tokenizer,
+            &request.limits,
+            data::Identical::Keep,
+            &mut |_| Ok(true),
+        )?;
         let set = set.ok_or_else(Error::cancelled)?;
         if set.counts.plain_text > 0 && tokenizer.has_template() {
             context.note(plain_text(&request.pairs, set.counts.plain_text, "pairs"));

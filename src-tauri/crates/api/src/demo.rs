@@ -122,7 +122,10 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         std::fs::write(&path, text).map_err(Error::file(&path))?;
     }
     let pairs = data.join("pairs.jsonl");
-    let imported = import(&ImportRequest { files: vec![pairs.clone()], choices: Choices::new(), project: folder.clone() }, context)?;
+    let imported = import(
+        &ImportRequest { files: vec![pairs.clone()], choices: Choices::new(), project: folder.clone() },
+        context,
+    )?;
     for file in &imported {
         context.note(format!(
             "{} rows read: {} pairs new, {} known, {} refused; the project holds {}",

@@ -2,10 +2,10 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use prefs::store::Project;
+use prefs::Refused;
 use prefs::mapping::{ImportKind, Mapped, MappedContent};
 use prefs::reader::{self, Choices};
-use prefs::Refused;
+use prefs::store::Project;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,12 @@ fn to_label(mapped: &Mapped) -> usize {
 pub(crate) fn nothing_in(file: &Path, refused: usize, first: &Refused) -> Error {
     Error::new(
         "nothing_read",
-        format!("{}: no row could be taken, {refused} were refused; line {}: {}", file.display(), first.line, first.reason),
+        format!(
+            "{}: no row could be taken, {refused} were refused; line {}: {}",
+            file.display(),
+            first.line,
+            first.reason
+        ),
         "correct the file, or say which column is what by --map KEY=COLUMN",
     )
 }

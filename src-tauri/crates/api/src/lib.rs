@@ -36,7 +36,7 @@ pub use score::{PairScore, ScoreReply, ScoreRequest, score};
 pub use training::{TrainReply, train, work};
 
 pub use chat::{Limits, Truncation};
-pub use prefs::mapping::ImportKind;
-pub use prefs::reader::Choices;
 pub use generate::Sampling;
 pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products, compute_on_this_thread};
+pub use prefs::mapping::ImportKind;
+pub use prefs::reader::Choices;

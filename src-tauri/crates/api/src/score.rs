@@ -80,13 +80,24 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     let refused = read.mapped.refused.len();
     let pairs = read.into_pairs();
     let opened = open(&request.choice, context)?;
-    let set = data::encode(&request.pairs, &pairs, refused, &opened.tokenizer, &request.limits, Identical::Keep, &mut |_| Ok(true))?;
+    let set = data::encode(
+        &request.pairs,
+        &pairs,
+        refused,
+        &opened.tokenizer,
+        &request.limits,
+        Identical::Keep,
+        &mut |_| Ok(true),
+    )?;
     let Some(Dataset { examples, counts, broken_boundary, unread, .. }) = set else { return Err(Error::cancelled()) };
     if counts.plain_text > 0 && opened.tokenizer.has_template() {
         context.note(plain_text(&request.pairs, counts.plain_text, "pairs"));
     }
     if counts.identical > 0 {
-        context.note(format!("of {} pairs both answers are the same tokens once they are rendered and cut", counts.identical));
+        context.note(format!(
+            "of {} pairs both answers are the same tokens once they are rendered and cut",
+            counts.identical
+        ));
     }
     for (field, pairs) in &unread {
         context.note(format!("the model's chat template does not read `{field}`, which {pairs} pairs have"));

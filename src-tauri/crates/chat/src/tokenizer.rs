@@ -174,12 +174,13 @@ impl Tokenizer {
         // Some arguments are for the beginning of an answer alone.
         let whole = [false, true].map(|generate| self.render_conversation(said, generate));
         let mut try_without = |name: &str, without: Conversation| {
-            let same = |generate: bool| match (&whole[usize::from(generate)], self.render_conversation(&without, generate)) {
-                (Ok(with), Ok(without)) => *with == without,
-                // A template may insist on what is taken away here; then it reads it.
-                (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
-                (Err(_), Err(_)) => true,
-            };
+            let same =
+                |generate: bool| match (&whole[usize::from(generate)], self.render_conversation(&without, generate)) {
+                    (Ok(with), Ok(without)) => *with == without,
+                    // A template may insist on what is taken away here; then it reads it.
+                    (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+                    (Err(_), Err(_)) => true,
+                };
             if same(false) && same(true) {
                 unread.insert(name.to_owned());
             }

@@ -6,8 +6,7 @@ use crate::output::Output;
 use crate::serve;
 use api::{
     CheckRequest, Context, DemoReply, DemoRequest, EvalRequest, ExportRequest, GenerateRequest, ImportKind,
-    ImportRequest,
-    ReportRequest, Result, ScoreRequest, Weights,
+    ImportRequest, ReportRequest, Result, ScoreRequest, Weights,
 };
 use serde::Serialize;
 use std::cell::RefCell;
@@ -39,7 +38,11 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                     file.total
                 );
                 if file.to_label > 0 {
-                    let _ = write!(words, "\n  {} of the rows say that neither answer is better: they are to be labelled", file.to_label);
+                    let _ = write!(
+                        words,
+                        "\n  {} of the rows say that neither answer is better: they are to be labelled",
+                        file.to_label
+                    );
                 }
                 for notice in &file.notices {
                     let _ = write!(words, "\n  {notice}");
@@ -64,7 +67,10 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 let _ = write!(
                     words,
                     "\n  within the limits: {} used, {} dropped, {} prompts cut, {} answers cut",
-                    tokens.pairs - tokens.identical, tokens.dropped, tokens.cut_prompts, tokens.cut_answers
+                    tokens.pairs - tokens.identical,
+                    tokens.dropped,
+                    tokens.cut_prompts,
+                    tokens.cut_answers
                 );
                 if tokens.identical > 0 {
                     let _ = write!(

@@ -278,12 +278,15 @@ fn any_pair() -> impl Strategy<Value = Pair> {
     let said = || prop_oneof![Just(String::new()), any::<String>(), "[\\PC\r\n\t\0 \u{2028}]{0,12}"];
     let turns = move || {
         let role = prop_oneof!["user|assistant|system|tool", ".{1,3}"];
-        prop::collection::vec((role, said(), said()).prop_map(|(role, content, thought)| {
-            let mut message = Message::new(role, content);
-            message.fields.insert("reasoning_content".to_owned(), thought.into());
-            message
-        }), 1..4)
-            .prop_map(Content::from)
+        prop::collection::vec(
+            (role, said(), said()).prop_map(|(role, content, thought)| {
+                let mut message = Message::new(role, content);
+                message.fields.insert("reasoning_content".to_owned(), thought.into());
+                message
+            }),
+            1..4,
+        )
+        .prop_map(Content::from)
     };
     let as_text = ("(?s).{1,20}", said(), said())
         .prop_map(|(prompt, chosen, rejected)| (Content::Text(prompt), Content::Text(chosen), Content::Text(rejected)));

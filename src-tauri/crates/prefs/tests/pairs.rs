@@ -49,7 +49,10 @@ fn an_edit_is_a_row_of_its_own_and_what_was_is_kept() {
     let came_in = project.pairs().nth(1).unwrap().unwrap().pair;
     assert_eq!((came_in.chosen, came_in.category.as_deref()), ("a2".into(), Some("c0")));
     let trained = project.training_pairs().unwrap();
-    assert_eq!((trained[1].pair.chosen.last_text(), trained[1].pair.category.as_deref()), ("better".to_owned(), Some("c0")));
+    assert_eq!(
+        (trained[1].pair.chosen.last_text(), trained[1].pair.category.as_deref()),
+        ("better".to_owned(), Some("c0"))
+    );
     // What came in is known, whatever became of it.
     let again = read_pairs_from(&b"{\"prompt\": \"p2\", \"chosen\": \"a2\", \"rejected\": \"b2\"}"[..]).unwrap();
     assert_eq!(project.add_import(&again, "again").unwrap().duplicates, 1);

@@ -42,8 +42,7 @@ mod tests {
         assert_eq!(some, pairs(200, 7));
         assert_ne!(some, pairs(200, 8));
         assert_eq!(some[..50], pairs(50, 7));
-        let prompts: std::collections::BTreeSet<_> =
-            some.iter().map(|pair| pair.prompt.last_text()).collect();
+        let prompts: std::collections::BTreeSet<_> = some.iter().map(|pair| pair.prompt.last_text()).collect();
         assert_eq!(prompts.len(), some.len());
         assert!(some.iter().all(|pair| pair.validate().is_ok() && pair.is_conversational()));
     }

@@ -225,7 +225,19 @@ impl RunFolder {
         let events = EventWriter::open(&path.join(events::FILE))?;
         let finished = resuming && path.join(ADAPTER).is_dir() && ends_finished(&path)?;
         let notices = origin.notices;
-        Ok(Self { path, begun, resuming, finished, events, train, eval, notices, init_adapter, ref_adapter, _lock: lock })
+        Ok(Self {
+            path,
+            begun,
+            resuming,
+            finished,
+            events,
+            train,
+            eval,
+            notices,
+            init_adapter,
+            ref_adapter,
+            _lock: lock,
+        })
     }
 }
 

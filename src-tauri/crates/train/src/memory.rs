@@ -274,7 +274,9 @@ mod tests {
     #[test]
     fn a_shorter_pair_a_smaller_batch_or_recomputation_need_less() {
         let model = tiny();
-        let pairs = |tokens| vec![Left { tokens, targets: tokens / 2, cut_prompt: false, cut_answer: false, identical: false }; 20];
+        let pairs = |tokens| {
+            vec![Left { tokens, targets: tokens / 2, cut_prompt: false, cut_answer: false, identical: false }; 20]
+        };
         let config = RunConfig { gradient_checkpointing: Checkpointing::Off, ..RunConfig::default() };
         let most = needed(&config, &model, &pairs(4000)).unwrap();
         let shorter = needed(&config, &model, &pairs(2000)).unwrap();
@@ -305,7 +307,8 @@ mod tests {
     #[test]
     fn layers_are_kept_only_where_half_of_what_is_free_is_enough() {
         let model = tiny();
-        let pairs = vec![Left { tokens: 4000, targets: 2000, cut_prompt: false, cut_answer: false, identical: false }; 20];
+        let pairs =
+            vec![Left { tokens: 4000, targets: 2000, cut_prompt: false, cut_answer: false, identical: false }; 20];
         let with = |gradient_checkpointing| RunConfig { gradient_checkpointing, ..RunConfig::default() };
         let auto = with(Checkpointing::Auto);
         let kept = needed(&with(Checkpointing::Off), &model, &pairs).unwrap();
@@ -340,8 +343,12 @@ mod tests {
         assert!(smaller.contains("gradient_accumulation_steps = 2:"), "{smaller}");
         let mut one_at_a_time = config.clone();
         one_at_a_time.per_device_train_batch_size = 1;
-        let shorter =
-            mildest(&one_at_a_time, &[Length { prompt: 100, chosen: 4000, rejected: 4000, ..Length::default() }], 103_000_000, &need);
+        let shorter = mildest(
+            &one_at_a_time,
+            &[Length { prompt: 100, chosen: 4000, rejected: 4000, ..Length::default() }],
+            103_000_000,
+            &need,
+        );
         let shorter = shorter.unwrap();
         assert!(shorter.contains("max_length = 1025") && shorter.contains("1 of 1 pairs"), "{shorter}");
         assert!(advice(&config, 50).starts_with("No setting fits"));

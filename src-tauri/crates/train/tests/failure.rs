@@ -37,7 +37,11 @@ fn a_loss_that_is_no_number_stops_the_run_by_step_and_keeps_the_last_checkpoint(
 fn a_held_out_loss_that_is_no_number_stops_the_run_and_its_events_can_be_read() {
     let place = Place::new(9);
     let config = RunConfig {
-        data: DataConfig { train: place.path("pairs.jsonl"), eval: Some(place.path("eval.jsonl")), ..Default::default() },
+        data: DataConfig {
+            train: place.path("pairs.jsonl"),
+            eval: Some(place.path("eval.jsonl")),
+            ..Default::default()
+        },
         learning_rate: 1e30,
         max_grad_norm: 0.0,
         eval_steps: 1,
@@ -127,7 +131,11 @@ fn every_row_is_counted() {
 fn held_out_pairs_are_scored_when_due_and_at_the_end() {
     let place = Place::new(9);
     let config = RunConfig {
-        data: DataConfig { train: place.path("pairs.jsonl"), eval: Some(place.path("eval.jsonl")), ..Default::default() },
+        data: DataConfig {
+            train: place.path("pairs.jsonl"),
+            eval: Some(place.path("eval.jsonl")),
+            ..Default::default()
+        },
         eval_steps: 3,
         ..place.config("run")
     };

@@ -11,7 +11,11 @@ use train::{Outcome, RunConfig, folder};
 
 fn config(place: &Place, output: &str) -> RunConfig {
     RunConfig {
-        data: DataConfig { train: place.path("pairs.jsonl"), eval: Some(place.path("eval.jsonl")), ..Default::default() },
+        data: DataConfig {
+            train: place.path("pairs.jsonl"),
+            eval: Some(place.path("eval.jsonl")),
+            ..Default::default()
+        },
         eval_steps: 3,
         sample_prompts: 2,
         ..place.config(output)

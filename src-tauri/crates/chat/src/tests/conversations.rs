@@ -116,9 +116,7 @@ fn calls_tools_and_arguments_reach_the_template_and_what_it_does_not_read_is_nam
     let tokenizer = with_template(TOOLS);
     let asked = json!({ "messages": [{ "role": "user", "content": "Rain?" }], "tools": [{ "name": "weather" }],
                         "chat_template_kwargs": { "loud": true, "colour": "red" } });
-    let answer = |call: &str| {
-        json!([{ "role": "assistant", "content": null, "tool_calls": [{ "name": call }], "reasoning_content": "Hm." }])
-    };
+    let answer = |call: &str| json!([{ "role": "assistant", "content": null, "tool_calls": [{ "name": call }], "reasoning_content": "Hm." }]);
     let pair = pair(conversation(asked.clone()), conversation(answer("here")), conversation(answer("there")));
     let encoded = encode_pair(&tokenizer, &pair).unwrap();
     let decode = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();

@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn measured_pairs_are_spread_over_the_lengths_and_each_step_gets_some_of_all() {
-        let lengths: Vec<Length> = (0..100).map(|n| Length { prompt: 10, chosen: n, rejected: 1, ..Length::default() }).collect();
+        let lengths: Vec<Length> =
+            (0..100).map(|n| Length { prompt: 10, chosen: n, rejected: 1, ..Length::default() }).collect();
         let chosen = spread(&lengths, 8);
         assert_eq!(chosen, [6, 31, 56, 81, 18, 43, 68, 93]);
         assert_eq!(spread(&lengths[..3], 8).len(), 3);

@@ -150,7 +150,11 @@ mod tests {
         let config = RunConfig {
             model: "/m".into(),
             output_dir: "/f".into(),
-            data: DataConfig { train: "/f/pairs.jsonl".into(), eval: Some("/f/eval_pairs.jsonl".into()), ..DataConfig::default() },
+            data: DataConfig {
+                train: "/f/pairs.jsonl".into(),
+                eval: Some("/f/eval_pairs.jsonl".into()),
+                ..DataConfig::default()
+            },
             beta: 0.3,
             loss_weights: Some(vec![0.5]),
             max_prompt_length: Some(9),
