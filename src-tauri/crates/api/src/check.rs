@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::open::find_model;
+use crate::open::{find_model, notes_of};
 use chat::{Limits, Tokenizer};
+use model::BaseDtype;
 use prefs::checks::{self, Checks};
 use prefs::{Refused, jsonl};
 use serde::Serialize;
@@ -53,7 +54,13 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
     };
     let (mut tokens, mut broken_boundary) = (None, None);
     if let Some(model) = &request.model {
-        let tokenizer = Tokenizer::open(&find_model(model, context)?)?;
+        let model = find_model(model, context)?;
+        let tokenizer = Tokenizer::open(&model)?;
+        match notes_of(&model, &tokenizer, BaseDtype::Auto) {
+            Ok(notes) => notes.into_iter().for_each(|note| context.note(note)),
+            // Pairs can be checked all the same.
+            Err(error) => context.note(format!("the model itself cannot be used: {error}")),
+        }
         let set = data::encode(&request.pairs, &pairs, refused.len(), &tokenizer, &request.limits, &mut |_| Ok(true))?;
         let set = set.ok_or_else(Error::cancelled)?;
         (tokens, broken_boundary) = (Some(set.counts), set.broken_boundary);

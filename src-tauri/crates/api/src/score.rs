@@ -83,6 +83,9 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
             counts.broken_boundaries, counts.pairs
         ));
     }
+    if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
+        context.note(note);
+    }
     let start = Instant::now();
     let mut scores = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(BATCH) {
@@ -130,6 +133,9 @@ pub(crate) fn held_out(
     let rows = pairs_read.into_pairs();
     let set = data::encode(pairs, &rows, refused, &opened.tokenizer, limits, &mut |_| Ok(true))?;
     let Some(Dataset { examples, .. }) = set else { return Err(Error::cancelled()) };
+    if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
+        context.note(note);
+    }
     let start = Instant::now();
     let mut logps = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(BATCH) {
