@@ -1092,6 +1092,8 @@ export type RunPlan = {
   fits: boolean,
   /** What to change where it does not, or where there is something better. */
   advice: string | null,
+  /** What there is to know of the model's files. */
+  notes: Array<string>,
   /** Why it cannot be started. */
   problems: Array<ApiError>,
   /** How long it takes, from measured steps. */

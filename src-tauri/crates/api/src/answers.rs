@@ -133,10 +133,13 @@ pub(crate) fn answer(
     grown: &mut dyn FnMut(usize, &str),
     context: &mut Context,
 ) -> Result<Vec<Answer>> {
-    let ids = prompts
-        .iter()
-        .map(|p| chat::encode_prompt(&opened.tokenizer, p))
-        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let encode = |(place, prompt): (usize, &Content)| {
+        chat::encode_prompt(&opened.tokenizer, prompt).map_err(|error| {
+            let error = Error::from(error);
+            Error { message: format!("prompt {}: {}", place + 1, error.message), ..error }
+        })
+    };
+    let ids = prompts.iter().enumerate().map(encode).collect::<Result<Vec<_>>>()?;
     let lora = if tuned { opened.lora.as_ref() } else { opened.reference.as_ref() };
     let stop = opened.tokenizer.stop_ids();
     let request = Request { prompts: &ids, sampling, stop, batch: BATCH };
@@ -169,6 +172,19 @@ pub(crate) fn answer(
         if context.stopped() { Flow::Break } else { Flow::Continue }
     })?;
     context.progress(stage, start, budget, budget);
+    if let Some(border) = opened.decoder.config().rope.border() {
+        let crossed =
+            |(ids, answer): &(&Vec<u32>, &Answer)| ids.len() <= border && ids.len() + answer.ids.len() > border;
+        let count = ids.iter().zip(&answers).filter(crossed).count();
+        if count > 0 {
+            context.note(format!(
+                "{stage}: {count} of {} answers grew past {border} tokens, their prompt counted, where this model rotates \
+                 sequences by other frequencies (LongRoPE): what there was of each was then read again by these, as \
+                 transformers does",
+                answers.len()
+            ));
+        }
+    }
     Ok(answers)
 }
 

@@ -3,8 +3,9 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::import::nothing_in;
-use crate::open::find_model;
+use crate::open::{find_model, notes_of};
 use chat::{Limits, Tokenizer};
+use model::BaseDtype;
 use prefs::checks::{self, Checks};
 use prefs::reader::{self, Choices, Read};
 use prefs::{Pair, Refused};
@@ -59,7 +60,13 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
     };
     let (mut tokens, mut broken_boundary, mut unread) = (None, None, BTreeMap::new());
     if let Some(model) = &request.model {
-        let tokenizer = Tokenizer::open(&find_model(model, context)?)?;
+        let model = find_model(model, context)?;
+        let tokenizer = Tokenizer::open(&model)?;
+        match notes_of(&model, &tokenizer, BaseDtype::Auto) {
+            Ok(notes) => notes.into_iter().for_each(|note| context.note(note)),
+            // Pairs can be checked all the same.
+            Err(error) => context.note(format!("the model itself cannot be used: {error}")),
+        }
         let set = data::encode(
             &request.pairs,
             &pairs,

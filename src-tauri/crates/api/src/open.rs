@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use chat::Tokenizer;
-use model::{BaseDtype, Decoder, DeviceChoice, Lora, Products};
+use model::{BaseDtype, ComputeDevice, Decoder, DeviceChoice, Lora, Products};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -36,34 +36,61 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// What the user should know of the model: of its tokenizer's files, and of what is computed of its weights and how
+    /// they are kept. Sentences without a full stop.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
+        self.tokenizer.notes().iter().chain(self.decoder.notes()).map(String::as_str)
+    }
+
     /// Puts the adapter in the folder on the model, with that of its reference; with none, takes both away.
     ///
     /// # Errors
     /// When an adapter cannot be read or is for another model.
     pub(crate) fn put_on(&mut self, adapter: Option<&Path>) -> Result<()> {
-        let load = |folder: &Path| Lora::load(folder, self.decoder.linears(), self.decoder.device());
+        let load = |folder: &Path| self.decoder.load_lora(folder);
         let reference = adapter.and_then(train::folder::reference_of);
         (self.lora, self.reference) = (adapter.map(load).transpose()?, reference.as_deref().map(load).transpose()?);
         Ok(())
     }
 }
 
+/// Opens a model and tells what the user should know of it.
 pub(crate) fn open(choice: &ModelChoice, context: &mut Context) -> Result<Opened> {
     let path = find_model(&choice.model, context)?;
     let found = choice.device.open()?;
     if choice.device == DeviceChoice::Auto {
         context.note(format!("computes on {found}"));
     }
+    let opened = load(choice, path, &found, context)?;
+    for note in opened.notes() {
+        context.note(note);
+    }
+    Ok(opened)
+}
+
+/// As [`open`], for a model that the same operation has told of before.
+pub(crate) fn open_quietly(choice: &ModelChoice, context: &mut Context) -> Result<Opened> {
+    let path = find_model(&choice.model, context)?;
+    load(choice, path, &choice.device.open()?, context)
+}
+
+fn load(choice: &ModelChoice, path: PathBuf, found: &ComputeDevice, context: &Context) -> Result<Opened> {
     let tokenizer = Tokenizer::open(&path)?;
     let mut decoder = Decoder::load(&path, &found.device, choice.dtype)?;
     decoder.set_products(choice.products)?;
-    for note in decoder.notes() {
-        context.note(note);
-    }
     let mut opened = Opened { path, decoder, tokenizer, lora: None, reference: None };
     opened.put_on(choice.adapter.as_deref())?;
     context.check()?;
     Ok(opened)
+}
+
+/// What [`Opened::notes`] would tell of the model at `path`, without its weights being read.
+///
+/// # Errors
+/// When its files cannot be used.
+pub(crate) fn notes_of(path: &Path, tokenizer: &Tokenizer, dtype: BaseDtype) -> Result<Vec<String>> {
+    let source = model::weights::open(path, dtype, &candle_core::Device::Cpu)?;
+    Ok(tokenizer.notes().iter().cloned().chain(source.notes()).collect())
 }
 
 /// The path itself where there is something, else the catalogue's model of that name, fetched where it is not here yet.

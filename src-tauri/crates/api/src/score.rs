@@ -108,6 +108,9 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
             counts.broken_boundaries, counts.pairs
         ));
     }
+    if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
+        context.note(note);
+    }
     let start = Instant::now();
     let mut scores = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(BATCH) {
@@ -173,6 +176,9 @@ pub(crate) fn held_out(
             counts.identical,
             counts.dropped
         ));
+    }
+    if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
+        context.note(note);
     }
     let start = Instant::now();
     let mut logps = Vec::with_capacity(examples.len());

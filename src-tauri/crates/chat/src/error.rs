@@ -56,6 +56,21 @@ pub enum Error {
     /// The tokenizer could not be built or refused a text.
     #[error("the tokenizer failed: {0}")]
     Tokenizer(String),
+    /// A token of a text has no row in the model's embedding.
+    #[error(
+        "the token {token:?} has the id {id}, but the model's embedding has {rows} rows, for the ids 0 to {}: the tokenizer has \
+         more tokens than the model. Take the tokenizer's files and the weights from the same place, or weights whose \
+         embedding was resized for it, or leave the token out of the text",
+        rows.saturating_sub(1)
+    )]
+    BeyondEmbedding {
+        /// Its text.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// Rows of the embedding.
+        rows: u32,
+    },
     /// The model has no chat template.
     #[error(
         "this model has no chat template, so that it cannot read messages. Use an instruction-tuned model, or pairs whose \

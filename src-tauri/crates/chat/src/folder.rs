@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use tokenizers::AddedToken;
 
+use crate::added_tokens::{Files, NAMES, token_text};
 use crate::metadata::template_processing;
 use crate::tokenizer::Parts;
 use crate::{Error, Tokenizer};
@@ -13,11 +13,12 @@ use crate::{Error, Tokenizer};
 const TOKENIZER: &str = "tokenizer.json";
 const CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+const ADDED_TOKENS: &str = "added_tokens.json";
 const TEMPLATE: &str = "chat_template.jinja";
 
 impl Tokenizer {
     /// Reads `tokenizer.json` of a model folder, with `tokenizer_config.json`, `special_tokens_map.json`,
-    /// `chat_template.jinja`, `generation_config.json` and `config.json` where they are there.
+    /// `added_tokens.json`, `chat_template.jinja`, `generation_config.json` and `config.json` where they are there.
     ///
     /// # Errors
     /// When there is no `tokenizer.json`, or one of the files is damaged.
@@ -44,20 +45,25 @@ impl Tokenizer {
         inner.with_padding(None);
 
         let config = read_object(&dir.join(CONFIG))?.unwrap_or_default();
-        add_tokens(&mut inner, &config).map_err(|what| Error::File {
-            path: dir.join(CONFIG),
+        let map = read_object(&dir.join(SPECIAL_TOKENS))?.unwrap_or_default();
+        let added = read_object(&dir.join(ADDED_TOKENS))?.unwrap_or_default();
+        let files = Files { config: &config, map: &map, added: &added };
+        let notes = files.add_to(&mut inner).map_err(|what| Error::File {
+            path: dir.to_path_buf(),
             what,
             hint: "Download the model again: its tokenizer files do not belong together",
         })?;
         if config.get("split_special_tokens").and_then(Value::as_bool) == Some(true) {
             inner.set_encode_special_tokens(true);
         }
-        let special_tokens = special_tokens(dir, &config)?;
+        let special_tokens = special_tokens(&files);
         update_post_processor(&mut inner, &config, &special_tokens)?;
 
+        let mut rows = None;
         let mut stop_ids = BTreeSet::new();
         for name in ["generation_config.json", "config.json"] {
             let config = read_object(&dir.join(name))?.unwrap_or_default();
+            rows = rows.or(config.get("vocab_size").and_then(as_id));
             match config.get("eos_token_id") {
                 Some(Value::Array(ids)) => stop_ids.extend(ids.iter().filter_map(as_id)),
                 Some(id) => stop_ids.extend(as_id(id)),
@@ -65,7 +71,7 @@ impl Tokenizer {
             }
         }
         let template = template(dir, &config)?;
-        Ok(Self::assemble(Parts { inner, template, special_tokens, stop_ids }))
+        Ok(Self::assemble(Parts { inner, template, special_tokens, stop_ids, rows, notes }))
     }
 }
 
@@ -91,57 +97,13 @@ fn damaged(path: &Path, what: String) -> Error {
     Error::File { path: path.to_path_buf(), what, hint: "Download it again" }
 }
 
-/// A token in a configuration: its text, or an object with the text as `content`.
-fn token_text(value: &Value) -> Option<&str> {
-    value.as_str().or_else(|| value.get("content")?.as_str())
-}
-
-/// The named special tokens: of `tokenizer_config.json`, completed from `special_tokens_map.json`.
-fn special_tokens(dir: &Path, config: &Map<String, Value>) -> Result<BTreeMap<String, String>, Error> {
-    const NAMES: [&str; 7] =
-        ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
-    let fallback = read_object(&dir.join(SPECIAL_TOKENS))?.unwrap_or_default();
-    let mut tokens = BTreeMap::new();
-    for name in NAMES {
-        // A null in the configuration says that there is none.
-        let value = if config.contains_key(name) { config.get(name) } else { fallback.get(name) };
-        if let Some(text) = value.and_then(token_text) {
-            tokens.insert(name.to_owned(), text.to_owned());
-        }
-    }
-    // Models may name tokens of their own, which the template then sees like the others.
-    if let Some(Value::Object(own)) = config.get("extra_special_tokens") {
-        tokens.extend(own.iter().filter_map(|(name, value)| Some((name.clone(), token_text(value)?.to_owned()))));
-    }
-    Ok(tokens)
-}
-
-/// Adds what `added_tokens_decoder` of `tokenizer_config.json` has and `tokenizer.json` has not, under the id it names.
-fn add_tokens(inner: &mut tokenizers::Tokenizer, config: &Map<String, Value>) -> Result<(), String> {
-    let Some(Value::Object(added)) = config.get("added_tokens_decoder") else { return Ok(()) };
-    let mut by_id = BTreeMap::new();
-    for (id, token) in added {
-        let parsed = id.parse::<u32>().ok().zip(token_text(token));
-        let (number, text) = parsed.ok_or_else(|| format!("added_tokens_decoder has the damaged entry {id}"))?;
-        by_id.insert(number, (text, token));
-    }
-    for (id, (text, token)) in by_id {
-        if inner.get_added_tokens_decoder().get(&id).is_some_and(|known| known.content == text) {
-            continue;
-        }
-        let flag = |name: &str, default: bool| token.get(name).and_then(Value::as_bool).unwrap_or(default);
-        let special = flag("special", false);
-        let new = AddedToken::from(text, special)
-            .single_word(flag("single_word", false))
-            .lstrip(flag("lstrip", false))
-            .rstrip(flag("rstrip", false))
-            .normalized(flag("normalized", !special));
-        inner.add_tokens([new]).map_err(|error| error.to_string())?;
-        if inner.token_to_id(text) != Some(id) {
-            return Err(format!("the added token {text:?} should have the id {id}, which {TOKENIZER} does not allow"));
-        }
-    }
-    Ok(())
+/// The named special tokens, those of the model's own among them.
+fn special_tokens(files: &Files<'_>) -> BTreeMap<String, String> {
+    let named = NAMES.into_iter().filter_map(|name| Some((name, files.named(name)?)));
+    let texts = named
+        .chain(files.own_names())
+        .filter_map(|(name, value)| Some((name.to_owned(), token_text(value)?.to_owned())));
+    texts.collect()
 }
 
 /// Rebuilds what is put around a text where the configuration says so in words, or `tokenizer.json` says nothing

@@ -57,7 +57,7 @@ pub fn gguf_tokenizer(model: &Path, architecture: &str, rows: usize) -> Result<B
         vec!["default"]
     };
     original.write_special_tokens(&mut metadata);
-    let texts = texts(&original);
+    let texts = texts(&original, rows);
     let expected: Vec<[Vec<u32>; 2]> = texts.iter().map(|text| ids(&original, text)).collect::<Result<_, _>>()?;
     let mut reason = String::new();
     for name in candidates {
@@ -88,14 +88,17 @@ fn ids(tokenizer: &Tokenizer, text: &str) -> Result<[Vec<u32>; 2], Error> {
 }
 
 /// The texts to compare by: the hard ones, and each added token among words.
-fn texts(tokenizer: &Tokenizer) -> Vec<String> {
+fn texts(tokenizer: &Tokenizer, rows: usize) -> Vec<String> {
     let mut texts: Vec<String> = TEXTS.iter().map(|&text| text.to_string()).collect();
     let added = tokenizer.inner.get_added_tokens_decoder();
-    let mut special: Vec<_> =
-        added.values().filter(|token| token.special).map(|token| token.content.as_str()).collect();
+    let mut special: Vec<_> = added
+        .iter()
+        .filter(|(id, token)| token.special && (**id as usize) < rows)
+        .map(|(_, token)| token.content.as_str())
+        .collect();
     special.sort_unstable();
     // What the tokenizer itself has pieces for, lest it cuts what none of the texts above holds.
-    let size = tokenizer.vocab_size() as u32;
+    let size = tokenizer.vocab_size().min(rows) as u32;
     let step = (size / 2048).max(1) as usize;
     let pieces: Vec<String> = (0..size).step_by(step).filter_map(|id| tokenizer.decode(&[id], true).ok()).collect();
     texts.extend(pieces.chunks(64).flat_map(|pieces| [pieces.concat(), pieces.join(" ")]));

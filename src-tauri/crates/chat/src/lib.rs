@@ -8,6 +8,7 @@
 //! the same way is an error that says so, never something near it. A chat template is a program from a stranger: it is
 //! run by minijinja without access to files, and its failures are errors.
 
+mod added_tokens;
 mod error;
 mod folder;
 mod gguf_tokenizer;

@@ -71,7 +71,9 @@ pub(crate) fn parts(header: &Header) -> Result<Parts, Error> {
         Some(_) => Some(metadata.text(TEMPLATE)?.to_owned()),
     };
     let inner = serde_json::from_value(tokenizer_json).map_err(Error::tokenizer)?;
-    Ok(Parts { inner, template: Ok(template), special_tokens, stop_ids })
+    let embedding = header.tensors.iter().find(|tensor| tensor.name == "token_embd.weight");
+    let rows = embedding.and_then(|tensor| u32::try_from(*tensor.shape.first()?).ok());
+    Ok(Parts { inner, template: Ok(template), special_tokens, stop_ids, rows, notes: Vec::new() })
 }
 
 /// What a token is for (`llama_token_type`).

@@ -17,6 +17,9 @@ pub struct Tokenizer {
     template_source: Option<String>,
     pub(crate) special_tokens: BTreeMap<String, String>,
     stop_ids: Vec<u32>,
+    /// Rows of the model's embedding, where its files say.
+    rows: Option<u32>,
+    notes: Vec<String>,
 }
 
 /// What a tokenizer is made of.
@@ -28,6 +31,10 @@ pub(crate) struct Parts {
     pub(crate) special_tokens: BTreeMap<String, String>,
     /// Ids after which the model has finished.
     pub(crate) stop_ids: BTreeSet<u32>,
+    /// Rows of the model's embedding, where its files say.
+    pub(crate) rows: Option<u32>,
+    /// What the user should know of the files.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Tokenizer {
@@ -44,12 +51,13 @@ impl Tokenizer {
     }
 
     pub(crate) fn assemble(parts: Parts) -> Self {
-        let Parts { inner, template, special_tokens, mut stop_ids } = parts;
+        let Parts { inner, template, special_tokens, mut stop_ids, rows, mut notes } = parts;
+        notes.extend(beyond_the_embedding(&inner, rows));
         let template_source = template.as_ref().ok().cloned().flatten();
         let template = template.and_then(|source| source.map(|source| ChatTemplate::new(&source)).transpose());
         let eos = special_tokens.get("eos_token").and_then(|token| inner.token_to_id(token));
         stop_ids.extend(eos);
-        let mut this = Self { inner, template, template_source, special_tokens, stop_ids: Vec::new() };
+        let mut this = Self { inner, template, template_source, special_tokens, stop_ids: Vec::new(), rows, notes };
         stop_ids.extend(this.end_of_turn());
         this.stop_ids = stop_ids.into_iter().collect();
         this
@@ -79,7 +87,19 @@ impl Tokenizer {
         let encoding = std::panic::catch_unwind(encode)
             .unwrap_or_else(|_| Err("its normaliser fails on this text".into()))
             .map_err(Error::tokenizer)?;
-        Ok(encoding.get_ids().to_vec())
+        let ids = encoding.get_ids().to_vec();
+        match self.rows.and_then(|rows| Some((rows, *ids.iter().find(|&&id| id >= rows)?))) {
+            None => Ok(ids),
+            Some((rows, id)) => {
+                let token = self.inner.id_to_token(id).unwrap_or_default();
+                Err(Error::BeyondEmbedding { token, id, rows })
+            }
+        }
+    }
+
+    /// What the user should know of the tokenizer's files, in sentences without a full stop.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The text of ids, with or without the special tokens among them. Bytes that are no text become U+FFFD, and ids
@@ -220,4 +240,22 @@ impl Tokenizer {
         }
         None
     }
+}
+
+/// A sentence about tokens that have no row in the model's embedding.
+fn beyond_the_embedding(inner: &tokenizers::Tokenizer, rows: Option<u32>) -> Option<String> {
+    let rows = rows?;
+    let last_added = inner.get_added_tokens_decoder().keys().copied().max();
+    if inner.get_vocab_size(true) <= rows as usize && last_added.is_none_or(|last| last < rows) {
+        return None;
+    }
+    let mut beyond: Vec<(u32, String)> =
+        inner.get_vocab(true).into_iter().filter(|(_, id)| *id >= rows).map(|(token, id)| (id, token)).collect();
+    beyond.sort_unstable();
+    let (id, token) = beyond.first()?;
+    Some(format!(
+        "the tokenizer has more tokens than the model's embedding has rows ({rows}): {} of them, {token:?} ({id}) the first, \
+         cannot be computed with, and a text that holds one is refused",
+        beyond.len()
+    ))
 }

@@ -129,8 +129,7 @@ pub fn generate_each(
     }
     let slots = batch.clamp(1, prompts.len().max(1));
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-    let mut cache = KvCache::new(decoder.config(), slots, longest + sampling.max_new_tokens.min(256))
-        .reaching(longest + sampling.max_new_tokens);
+    let mut cache = KvCache::new(decoder.config(), slots, longest + sampling.max_new_tokens.min(256));
     let mut answers: Vec<Option<Answer>> = vec![None; prompts.len()];
     let mut waiting = prompts.iter().enumerate();
     let mut active: Vec<Active> = Vec::with_capacity(slots);

@@ -77,6 +77,17 @@ pub enum Error {
         /// What is wrong, as the rest of a sentence.
         problem: String,
     },
+    /// The file is one of several that hold a model together.
+    #[error(
+        "this is part {number} of {count} of a model that was split, and only whole files can be read. Join the parts with \
+         llama.cpp, `llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf`, and use that file"
+    )]
+    Part {
+        /// Which one, from 1.
+        number: u64,
+        /// How many there are.
+        count: u64,
+    },
     /// A tensor that does not fit the format or the file.
     #[error("the tensor \"{name}\" {problem}")]
     Tensor {

@@ -56,12 +56,20 @@ pub struct TensorInfo {
 /// Reads the header of the file at `path`.
 ///
 /// # Errors
-/// When the file cannot be read, is no GGUF file, ends too early, or is damaged; the error names the file and the place.
+/// When the file cannot be read, is no GGUF file, ends too early, or is damaged; the error names the file and the place. And
+/// when it is a part of a model that was split.
 pub fn read_header(path: &Path) -> Result<Header, Error> {
     let read = || {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        read_header_from(BufReader::with_capacity(1 << 16, file), length)
+        let header = read_header_from(BufReader::with_capacity(1 << 16, file), length)?;
+        let number = |key: &str| header.metadata.get(key).and_then(Value::as_u64);
+        match number("split.count") {
+            Some(count) if count > 1 => {
+                Err(Error::Part { number: number("split.no").unwrap_or(0).saturating_add(1), count })
+            }
+            _ => Ok(header),
+        }
     };
     read().map_err(|source| Error::File { path: path.to_path_buf(), source: Box::new(source) })
 }

@@ -381,3 +381,19 @@ fn an_error_names_its_file() {
     let said = read_header(&missing).unwrap_err().to_string();
     assert!(said.contains("no such model.gguf"), "{said}");
 }
+
+#[test]
+fn a_part_of_a_split_model_is_refused_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |number: u16, count: u16| {
+        let path = folder.path().join("m-00002-of-00003.gguf");
+        let entries = [("split.no", number), ("split.count", count)];
+        let metadata = entries.map(|(key, value)| (key.to_owned(), Value::U16(value))).into();
+        crate::Writer::create(&path, &metadata, &[]).unwrap().finish().unwrap();
+        read_header(&path)
+    };
+    let said = read(1, 3).unwrap_err().to_string();
+    assert!(said.contains("m-00002-of-00003.gguf: this is part 2 of 3"), "{said}");
+    assert!(said.contains("llama-gguf-split --merge"), "{said}");
+    assert!(read(0, 1).is_ok());
+}

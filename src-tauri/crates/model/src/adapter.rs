@@ -1,11 +1,16 @@
 //! `LoRA` adapters in PEFT's format: `adapter_config.json` beside `adapter_model.safetensors`.
 //!
 //! Reading refuses, by name, every setting that would change the mathematics and is not implemented, and every tensor
-//! that is missing, superfluous or of the wrong shape: an adapter that loads in part would be another adapter.
+//! that is missing, superfluous or of the wrong shape: an adapter that loads in part would be another adapter. A matrix of
+//! the base that the file brings along must be the base's own.
+
+mod copies;
+mod narrowed;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::Dtype;
@@ -16,6 +21,8 @@ use crate::error::{Error, Result};
 use crate::lora::LoraWeight;
 use crate::lora_config::{LinearShape, LoraConfig, Patterns, TargetModules, last_parts};
 use crate::weights::SafetensorsFile;
+pub(crate) use copies::{BaseCopy, Own};
+use narrowed::Narrowed;
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
@@ -35,6 +42,8 @@ pub struct Read {
     pub config: LoraConfig,
     /// The model that the adapter was made for, in its maker's words.
     pub base_model_name_or_path: Option<String>,
+    /// Matrices of the base that the file brings along, to be compared with the base's own.
+    pub(crate) copies: Vec<BaseCopy>,
 }
 
 /// Settings of PEFT (0.21) that do not touch the forward pass of a finished adapter.
@@ -55,9 +64,6 @@ const MUST_BE_OFF: &[(&str, &str)] = &[
     ("use_bdlora", "block-diagonal adapters are not implemented"),
     ("modules_to_save", "modules trained in full are not implemented"),
     ("fan_in_fan_out", "transposed weights are not implemented"),
-    ("layers_to_transform", "name the layers in target_modules instead"),
-    ("layers_pattern", "name the layers in target_modules instead"),
-    ("exclude_modules", "name the modules in target_modules instead"),
     ("target_parameters", "adapters on bare parameters are not implemented"),
     ("trainable_token_indices", "trained token embeddings are not implemented"),
     ("layer_replication", "repeated layers are not implemented"),
@@ -73,22 +79,22 @@ const PLAIN_STARTS: &[&str] = &["gaussian", "orthogonal", "eva"];
 
 /// Reads the adapter in the folder `dir` for a model with these linears, as f32 onto `device`.
 ///
-/// The linears that carry weights are told by the tensors, and `target_modules` must agree. A regular expression that only
-/// Python understands is replaced by the names that the tensors give.
+/// The linears that carry weights are told by the tensors, and `target_modules` must agree, with what other settings leave
+/// out of it; these are then replaced by the names of the linears. So is a regular expression that only Python understands.
 ///
 /// # Errors
 /// [`Error::Io`] when a file is missing; [`Error::Adapter`] when the folder is not a `LoRA` adapter for this model or
 /// asks for what is not implemented; [`Error::NonFinite`] when a weight is NaN or infinite.
 pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read> {
     let path = dir.join(CONFIG);
-    let Settings { mut config, base_model_name_or_path } = read_settings(&path)?;
+    let Settings { mut config, narrowed, base_model_name_or_path } = read_settings(&path)?;
 
     let weights_path = dir.join(WEIGHTS);
     if !weights_path.is_file() && dir.join("adapter_model.bin").is_file() {
         let hint = "PyTorch pickles can run code and are never read; save the adapter with safe_serialization=True";
         return Err(Error::adapter(dir, format!("it holds adapter_model.bin but no {WEIGHTS}"), hint));
     }
-    let file = SafetensorsFile::open(&weights_path)?;
+    let file = Arc::new(SafetensorsFile::open(&weights_path)?);
     let mut names: BTreeSet<String> = file.names().map(str::to_string).collect();
     let present: Vec<&LinearShape> = linears
         .iter()
@@ -101,10 +107,22 @@ pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read
         let names = present.iter().map(|linear| linear.name.clone()).collect();
         config.target_modules = TargetModules::Names(names);
     }
-    let resolved = config.resolve(linears).map_err(|error| match error {
-        Error::Lora { what, hint } => Error::Adapter { path, what, hint },
+    let of_this = |error| match error {
+        Error::Lora { what, hint } => Error::Adapter { path: path.clone(), what, hint },
         other => other,
-    })?;
+    };
+    let mut resolved = config.resolve(linears).map_err(of_this)?;
+    if narrowed.is_on() {
+        resolved.retain(|&place| {
+            let linear = &linears[place];
+            narrowed.keeps(&linear.name, &config.target_modules).unwrap_or_else(|| present.contains(&linear))
+        });
+        let mut names: Vec<String> = resolved.iter().map(|&place| linears[place].name.clone()).collect();
+        names.sort();
+        config.target_modules = TargetModules::Names(names);
+        // Refused where nothing is left.
+        config.resolve(linears).map_err(of_this)?;
+    }
     let mut weights = Vec::with_capacity(resolved.len());
     for linear in resolved.into_iter().map(|place| &linears[place]) {
         let mut part = |part: &str, shape: &[usize]| -> Result<Tensor> {
@@ -123,11 +141,15 @@ pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read
         let weight = LoraWeight::new(linear.name.as_str(), a, b, config.scale_of(&linear.name));
         weights.push(LoraWeight { magnitude, ..weight });
     }
-    if let Some(stranger) = names.first() {
-        let what = format!("its tensor \"{stranger}\" belongs to no linear that it targets in this model");
-        return Err(Error::adapter(&weights_path, what, "Was the adapter trained on another model?"));
+    let mut copies = Vec::new();
+    for name in &names {
+        let Some(copy) = BaseCopy::of(&file, &weights_path, name) else {
+            let what = format!("its tensor \"{name}\" belongs to no linear that it targets in this model");
+            return Err(Error::adapter(&weights_path, what, "Was the adapter trained on another model?"));
+        };
+        copies.push(copy);
     }
-    Ok(Read { weights, config, base_model_name_or_path })
+    Ok(Read { weights, config, base_model_name_or_path, copies })
 }
 
 /// The settings of the adapter in the folder `dir`, without its weights.
@@ -154,6 +176,7 @@ fn key(linear: &str, part: &str) -> String {
 /// What `adapter_config.json` says, as far as it matters.
 struct Settings {
     config: LoraConfig,
+    narrowed: Narrowed,
     base_model_name_or_path: Option<String>,
 }
 
@@ -207,6 +230,7 @@ fn settings(mut map: Map<String, Value>, path: &Path) -> Result<Settings> {
         },
         None => return Err(wrong("target_modules", None, "a list of names")),
     };
+    let narrowed = Narrowed::take(&mut map).map_err(|(field, value, wanted)| wrong(field, Some(value), wanted))?;
     let mut flag = |field: &str| match map.remove(field) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(on)) => Ok(on),
@@ -239,7 +263,7 @@ fn settings(mut map: Map<String, Value>, path: &Path) -> Result<Settings> {
         );
         return Err(unsupported(field, value, why));
     }
-    Ok(Settings { config, base_model_name_or_path })
+    Ok(Settings { config, narrowed, base_model_name_or_path })
 }
 
 /// A table of patterns, empty where there is none; the value itself where it is something else.

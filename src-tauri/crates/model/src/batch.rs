@@ -30,6 +30,8 @@ pub struct Target {
 pub struct Batch {
     ids: Vec<u32>,
     positions: Vec<u32>,
+    /// For each row the length that decides about its rotation.
+    lengths: Vec<usize>,
     segments: Vec<Segment>,
     /// Ranges of `segments` that may attend to each other; nothing crosses from one to the next.
     groups: Vec<Range<usize>>,
@@ -52,6 +54,20 @@ impl Batch {
         self.score(start, prompt.len(), completion);
         self.groups.push(first..self.segments.len());
         self.sequences += 1;
+        self.lengths.resize(self.ids.len(), prompt.len() + completion.len());
+    }
+
+    /// Adds a pair whose prompts differ as two sequences, chosen first.
+    pub fn push_pair_apart(
+        &mut self,
+        (chosen_prompt, chosen): (&[u32], &[u32]),
+        (rejected_prompt, rejected): (&[u32], &[u32]),
+    ) {
+        let start = self.ids.len();
+        self.push_sequence(chosen_prompt, chosen);
+        self.push_sequence(rejected_prompt, rejected);
+        let longer = (chosen_prompt.len() + chosen.len()).max(rejected_prompt.len() + rejected.len());
+        self.lengths[start..].fill(longer);
     }
 
     /// Adds a pair as two sequences, chosen first, computing their common prompt once.
@@ -70,6 +86,7 @@ impl Batch {
             self.sequences += 1;
         }
         self.groups.push(first..self.segments.len());
+        self.lengths.resize(self.ids.len(), prompt.len() + chosen.len().max(rejected.len()));
     }
 
     fn push_segment<'a>(&mut self, ids: impl Iterator<Item = &'a u32>, position: usize, prefix: Range<usize>) {
@@ -101,17 +118,11 @@ impl Batch {
         &self.positions
     }
 
-    /// For each row the length of the longest sequence among those that share its prompt.
-    pub fn lengths(&self) -> Vec<usize> {
-        let mut lengths = vec![0; self.ids.len()];
-        for group in &self.groups {
-            let segments = &self.segments[group.clone()];
-            let longest = segments.iter().map(|s| s.prefix.len() + s.rows.len()).max().unwrap_or(0);
-            for segment in segments {
-                lengths[segment.rows.clone()].fill(longest);
-            }
-        }
-        lengths
+    /// For each row the length that its sequence is rotated for, where a model rotates long sequences by other
+    /// frequencies: its own, and in a pair that of the longer answer with its prompt, which is what TRL computes with the
+    /// pair as one batch. What other pairs are packed beside it does not matter.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
     }
 
     /// Attention segments in row order.
@@ -170,6 +181,10 @@ mod tests {
         assert_eq!(batch.ids(), [9, 8, 1, 2, 3, 4, 5, 6]);
         assert_eq!(batch.positions(), [0, 1, 0, 1, 2, 3, 4, 3]);
         assert_eq!(batch.lengths(), [2, 2, 5, 5, 5, 5, 5, 5]);
+        let mut apart = Batch::new();
+        apart.push_pair_apart((&[1, 2], &[4]), (&[2], &[6, 5, 5]));
+        assert_eq!((apart.positions(), apart.lengths()), (&[0, 1, 2, 0, 1, 2, 3][..], &[4; 7][..]));
+        assert_eq!((apart.sequences(), apart.groups().len()), (2, 2));
         assert_eq!(batch.segments()[3], Segment { rows: 7..8, prefix: 2..5 });
         assert_eq!(batch.groups(), [0..1, 1..4]);
         let targets: Vec<_> = batch.targets().iter().map(|t| (t.row, t.id, t.sequence)).collect();

@@ -1,5 +1,6 @@
 //! A whole decoder: log-probabilities of a packed batch, the gradients of its adapter, and new tokens from a cache.
 
+use crate::adapter::Own;
 use crate::base_dtype::BaseDtype;
 use crate::batch::Batch;
 use crate::cache::{KvCache, LayerCache};
@@ -218,6 +219,18 @@ impl Decoder {
         Lora::start(config, &self.linears, rng, dtype, &self.device, magnitude)
     }
 
+    /// Reads an adapter in PEFT's format. Where it brings its base's embedding or output head along, these must be this
+    /// model's own.
+    ///
+    /// # Errors
+    /// As [`Lora::load`], and when such a matrix is another one.
+    pub fn load_lora(&self, dir: &Path) -> Result<Lora> {
+        Lora::load_beside(dir, &self.linears, &self.device, |copy| {
+            let weight = if copy.of_head { &self.head.linear.weight } else { &self.embedding };
+            copy.check(&Own { dims: weight.dims(), dtype: weight.floats_of(), rows: &|rows| weight.numbers_of(rows) })
+        })
+    }
+
     /// The adapter `lora` as it would be had it learned nothing: with it the model is the base.
     ///
     /// # Errors
@@ -329,9 +342,22 @@ impl Decoder {
     /// `[new.len(), vocabulary]`. Each entry of `new` is a sequence's place in the cache and its new tokens, at least
     /// one; places rise.
     ///
+    /// A model that rotates long sequences by other frequencies goes by the length that each sequence has now, whatever
+    /// stands beside it and however far it may still grow. A sequence that grows past the border is read again from its
+    /// beginning, as transformers does: keys of both kinds would meet in its cache.
+    ///
     /// # Errors
     /// As [`Decoder::logps`].
     pub fn extend(&self, lora: Option<&Lora>, cache: &mut KvCache, new: &[(usize, &[u32])]) -> Result<Tensor> {
+        let mut read_again = |&(sequence, tokens): &(usize, &[u32])| {
+            let before = cache.len(sequence);
+            let again = before > 0 && self.rotary.differs(before, before + tokens.len());
+            again.then(|| [cache.take(sequence).as_slice(), tokens].concat())
+        };
+        let again: Vec<Option<Vec<u32>>> = new.iter().map(&mut read_again).collect();
+        let new =
+            new.iter().zip(&again).map(|(&(sequence, tokens), again)| (sequence, again.as_deref().unwrap_or(tokens)));
+        let new: &[(usize, &[u32])] = &new.collect::<Vec<_>>();
         // A token that is alone goes another way than those of a prompt, so that what is computed of a sequence does not
         // depend on whether others begin beside it.
         let (one, more): (Vec<_>, Vec<_>) = new.iter().partition(|(_, tokens)| tokens.len() == 1);
@@ -359,7 +385,7 @@ impl Decoder {
             let (start, before) = (ids.len(), cache.len(sequence));
             ids.extend_from_slice(tokens);
             positions.extend((before..before + tokens.len()).map(|p| p as u32));
-            lengths.resize(ids.len(), cache.reach(before + tokens.len()));
+            lengths.resize(ids.len(), before + tokens.len());
             rows.push(start..ids.len());
             last.push(ids.len().saturating_sub(1) as u32);
         }
@@ -370,7 +396,7 @@ impl Decoder {
             x = layer.extend(&x, angles.of(*rotation), &rows, &mut caches, pass)?;
         }
         for &(sequence, tokens) in new {
-            cache.grew(sequence, tokens.len());
+            cache.grew(sequence, tokens);
         }
         if !pass.single {
             x = x.index_select(&Tensor::new(last, &self.device)?, 0)?;
@@ -386,7 +412,7 @@ impl Decoder {
     }
 
     fn angles(&self, batch: &Batch) -> Result<PassAngles> {
-        Ok(self.rotary.angles(batch.positions(), &batch.lengths(), self.dtype, &self.device)?)
+        Ok(self.rotary.angles(batch.positions(), batch.lengths(), self.dtype, &self.device)?)
     }
 }
 

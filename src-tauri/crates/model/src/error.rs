@@ -24,7 +24,7 @@ pub enum Error {
 
     /// A tensor operation failed.
     #[error(transparent)]
-    Candle(#[from] candle_core::Error),
+    Candle(candle_core::Error),
 
     /// The header of a GGUF file is damaged or cannot be used.
     #[error(transparent)]
@@ -156,6 +156,24 @@ pub enum Error {
     },
 }
 
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Candle(without_backtrace(error))
+    }
+}
+
+/// The error alone. Where `RUST_BACKTRACE` is set, candle makes a backtrace part of the message, which is nothing for a
+/// user.
+pub fn without_backtrace(error: candle_core::Error) -> candle_core::Error {
+    use candle_core::Error::{Context, WithBacktrace, WithPath};
+    match error {
+        WithBacktrace { inner, .. } => without_backtrace(*inner),
+        Context { inner, context } => Context { inner: Box::new(without_backtrace(*inner)), context },
+        WithPath { inner, path } => WithPath { inner: Box::new(without_backtrace(*inner)), path },
+        other => other,
+    }
+}
+
 impl Error {
     /// An [`Error::Io`] at `path`, in the shape `map_err` wants.
     pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
@@ -171,5 +189,29 @@ impl Error {
     /// An [`Error::Adapter`] about `path`.
     pub(crate) fn adapter(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Adapter { path: path.to_path_buf(), what: what.into(), hint: hint.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Error as Candle;
+
+    /// As candle makes one with `RUST_BACKTRACE` set, which a test cannot set for itself alone.
+    fn traced(inner: Candle) -> Candle {
+        let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
+        Candle::WithBacktrace { inner: Box::new(inner), backtrace }
+    }
+
+    #[test]
+    fn no_message_holds_a_backtrace() {
+        let plain = || Candle::Msg("it does not fit".into());
+        assert!(traced(plain()).to_string().contains("no_message_holds_a_backtrace"), "what candle itself says");
+        assert_eq!(Error::from(traced(plain())).to_string(), "it does not fit");
+        assert_eq!(Error::from(traced(traced(plain()))).to_string(), "it does not fit");
+        assert_eq!(Error::from(traced(plain()).context("here")).to_string(), "here\nit does not fit");
+        assert_eq!(Error::from(traced(plain()).with_path("a")).to_string(), "path: \"a\" it does not fit");
+        let of_ours = Error::NonFinite { what: "a weight".into() };
+        assert_eq!(Error::from(traced(Candle::wrap(of_ours))).to_string().lines().count(), 1);
     }
 }

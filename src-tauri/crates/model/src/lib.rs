@@ -40,7 +40,7 @@ pub use cache::KvCache;
 pub use config::Config;
 pub use decoder::{Decoder, ForwardOptions, Trace};
 pub use device::{ComputeDevice, DeviceChoice};
-pub use error::{Error, Result};
+pub use error::{Error, Result, without_backtrace};
 pub use lora::{Gradients, Lora};
 pub use lora_config::{LinearShape, LoraConfig, Patterns, TargetModules};
 pub use merge_gguf::GgufType;

@@ -111,12 +111,24 @@ impl Lora {
         Ok(Self::new(config.clone(), weights, linears))
     }
 
-    /// Reads an adapter in PEFT's format.
+    /// Reads an adapter in PEFT's format. One that brings a matrix of its base along is for
+    /// [`crate::Decoder::load_lora`], which knows the base's own; here it is refused.
     ///
     /// # Errors
     /// When the folder is not a LoRA adapter for these linears, or asks for something that is not supported.
     pub fn load(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Self> {
-        let adapter::Read { mut weights, config, .. } = adapter::read(dir, linears, device)?;
+        Self::load_beside(dir, linears, device, |copy| Err(copy.refused()))
+    }
+
+    /// As [`Lora::load`]; `check` sees each matrix of the base that the file brings along.
+    pub(crate) fn load_beside(
+        dir: &Path,
+        linears: &[LinearShape],
+        device: &Device,
+        check: impl Fn(&adapter::BaseCopy) -> Result<()>,
+    ) -> Result<Self> {
+        let adapter::Read { mut weights, config, copies, .. } = adapter::read(dir, linears, device)?;
+        copies.iter().try_for_each(check)?;
         let place = |name: &str| linears.iter().position(|l| l.name == name);
         weights.sort_by_key(|w| place(&w.name));
         Ok(Self::new(config, weights, linears))

@@ -228,7 +228,7 @@ fn not_a_pattern(setting: &str, pattern: &str, error: &fancy_regex::Error) -> Er
 }
 
 /// PEFT's rule: the whole name, or its end after a dot.
-fn matches(module: &str, target: &str) -> bool {
+pub(crate) fn matches(module: &str, target: &str) -> bool {
     module.strip_suffix(target).is_some_and(|before| !target.is_empty() && (before.is_empty() || before.ends_with('.')))
 }
 

@@ -52,7 +52,7 @@ pub fn stored_type(base: &Path) -> Result<Option<FloatType>> {
 /// said no, and then the folder is not complete.
 ///
 /// An adapter on the output head of a model whose head is its embedding unties the two: the adapter changes the head
-/// alone.
+/// alone. So does a base that holds another head than its `config.json` says.
 ///
 /// # Errors
 /// When base or adapter cannot be read or do not fit each other, a merged weight is not finite or too large for the
@@ -149,7 +149,7 @@ fn config_of(base: &Path, source: &Source, untied: bool, dtype: FloatType) -> Re
     if key == "dtype" && config.contains_key("torch_dtype") {
         config.insert("torch_dtype".into(), json!(dtype.name_in_config()));
     }
-    if untied {
+    if untied || source.untied {
         config.insert("tie_word_embeddings".into(), json!(false));
     }
     Ok(config)

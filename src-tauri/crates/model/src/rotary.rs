@@ -36,7 +36,14 @@ impl Rotary {
         Self { global: frequencies(&config.rope), local: config.local_rope.as_ref().map(frequencies) }
     }
 
-    /// `lengths` is for each row the length that its sequence has, or is to reach.
+    /// Whether a sequence of one length is rotated otherwise than when it has the other.
+    pub(crate) fn differs(&self, one: usize, other: usize) -> bool {
+        let all = [Some(&self.global), self.local.as_ref()];
+        let mut borders = all.into_iter().flatten().filter_map(|of| Some(of.long.as_ref()?.0));
+        borders.any(|above| (one > above) != (other > above))
+    }
+
+    /// `lengths` is for each row the length that its sequence has.
     pub(crate) fn angles(
         &self,
         positions: &[u32],

@@ -7,7 +7,7 @@
 //!
 //! With a kernel for bf16 on the CPU, products go there instead, straight from what is stored.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::blocks;
 use crate::ops::product::{Direction, Kernel, Numbers};
 use crate::profile::{self, Work};
@@ -65,7 +65,7 @@ impl Weight {
     ) -> Result<Self> {
         if blocks::bytes_of(format, columns).map(|row| row * rows) != Some(bytes.len()) {
             let what = format!("{} bytes are no {rows} rows of {columns} numbers as {format:?}", bytes.len());
-            return Err(Error::Candle(candle_core::Error::msg(what)));
+            return Err(candle_core::Error::msg(what).into());
         }
         let stored = Stored::Blocks { format, bytes: Arc::new(bytes) };
         Ok(Self { stored, rows, columns, device: device.clone(), kernel: None })
@@ -169,12 +169,25 @@ impl Weight {
         }
     }
 
+    /// The float type that it is kept in; none where it is kept in blocks.
+    pub(crate) fn floats_of(&self) -> Option<DType> {
+        match &self.stored {
+            Stored::Floats(tensor) => Some(tensor.dtype()),
+            Stored::Blocks { .. } => None,
+        }
+    }
+
+    /// The numbers of these rows, in order, as f32 in main memory.
+    pub(crate) fn numbers_of(&self, rows: Range<usize>) -> Result<Vec<f32>> {
+        Ok(self.expand(rows)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+    }
+
     /// The rows of these numbers, `[ids.len(), in]`: an embedding's look-up. No other row is decoded.
     pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         // Here, because a device's look-up may not notice.
         if let Some(id) = ids.iter().find(|&&id| id as usize >= self.rows) {
             let what = format!("the token id {id} is outside the vocabulary of {}", self.rows);
-            return Err(Error::Candle(candle_core::Error::msg(what)));
+            return Err(candle_core::Error::msg(what).into());
         }
         match &self.stored {
             Stored::Floats(tensor) => {

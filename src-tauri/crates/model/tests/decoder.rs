@@ -280,8 +280,8 @@ fn the_fused_f32_model_equals_the_plain_f64_model() {
     }
 }
 
-/// What a cache gives token by token is what the whole sequence gives: the log-probability of each token by the logits after
-/// those before it.
+/// What a cache gives token by token is what the text so far gives as a whole: the log-probability of each token by the
+/// logits after those before it. A long rope's border lies within the longer text, whose beginning is then read again.
 #[test]
 fn a_cache_gives_every_family_the_logits_of_the_whole_text() {
     for config in families() {
@@ -289,18 +289,62 @@ fn a_cache_gives_every_family_the_logits_of_the_whole_text() {
         let lora = lora(&decoder, of(&config), 0.0);
         let texts: [&[u32]; 2] = [&[1, 5, 9, 3, 3, 12, 4, 4], &[7, 2, 0]];
         for text in texts {
+            // Rotated for the length that the text has with the last token whose logits are asked for.
+            let whole = |end: usize| {
+                let mut cache = KvCache::new(&config, 1, 2);
+                flat(&decoder.extend(Some(&lora), &mut cache, &[(0, &text[..end])]).unwrap())
+            };
             let mut batch = Batch::new();
             batch.push_sequence(&text[..1], &text[1..]);
-            let whole = decoder.token_logps(Some(&lora), &batch).unwrap();
-            let mut cache = KvCache::new(&config, 1, 2).reaching(text.len());
-            for end in 2..text.len() {
+            let logps = decoder.token_logps(Some(&lora), &batch).unwrap();
+            let border = config.rope.border().unwrap_or(0);
+            let mut cache = KvCache::new(&config, 1, 2);
+            for end in 2..=text.len() {
                 // The first two at once, then one by one.
                 let start = if end == 2 { 0 } else { end - 1 };
                 let logits = flat(&decoder.extend(Some(&lora), &mut cache, &[(0, &text[start..end])]).unwrap());
-                let sum: f64 = logits.iter().map(|z| z.exp()).sum();
-                let (found, expected) = (logits[text[end] as usize] - sum.ln(), whole[end - 1]);
-                assert!((found - expected).abs() < 2e-5, "{config:?} token {end}: {found} {expected}");
+                assert_eq!(cache.len(0), end);
+                for (found, expected) in logits.iter().zip(whole(end)) {
+                    assert!((found - expected).abs() < 2e-5, "{config:?} after {end}: {found} {expected}");
+                }
+                // A whole text that is scored is rotated for its own length.
+                if end < text.len() && (end > border) == (text.len() > border) {
+                    let sum: f64 = logits.iter().map(|z| z.exp()).sum();
+                    let (found, expected) = (logits[text[end] as usize] - sum.ln(), logps[end - 1]);
+                    assert!((found - expected).abs() < 2e-5, "{config:?} token {end}: {found} {expected}");
+                }
             }
+        }
+    }
+}
+
+/// A pair's log-probabilities do not depend on the pairs packed beside it, on whichever side of a long rope's border these
+/// are; nor on whether its prompt is shared.
+#[test]
+fn a_pair_s_log_probabilities_do_not_depend_on_the_pairs_beside() {
+    let pairs: [[&[u32]; 3]; 3] =
+        [[&[1, 5], &[9], &[3, 3]], [&[1, 5, 2], &[9, 4], &[3, 3, 12, 4]], [&[7, 7, 7, 1, 2, 3], &[1, 1], &[2]]];
+    for config in families() {
+        let decoder = decoder(&config, DType::F32);
+        let logps = |chosen: &[usize], apart: bool| {
+            let mut batch = Batch::new();
+            for &place in chosen {
+                let [prompt, chosen, rejected] = pairs[place];
+                if apart {
+                    batch.push_pair_apart((prompt, chosen), (prompt, rejected));
+                } else {
+                    batch.push_pair(prompt, chosen, rejected);
+                }
+            }
+            decoder.logps(None, &batch).unwrap()
+        };
+        let alone: Vec<f64> = (0..3).flat_map(|place| logps(&[place], false)).collect();
+        for apart in [false, true] {
+            let together = logps(&[0, 1, 2], apart);
+            assert!(
+                together.iter().zip(&alone).all(|(a, b)| (a - b).abs() < 2e-5),
+                "{config:?} {together:?} {alone:?}"
+            );
         }
     }
 }
@@ -317,7 +361,7 @@ fn a_new_token_s_logits_do_not_depend_on_the_sequences_beside() {
         let lora = lora(&decoder, of(&config), 0.0);
         for lora in [None, Some(&lora)] {
             let logits = |others: usize| -> Vec<f32> {
-                let mut cache = KvCache::new(&config, 20, 8).reaching(8);
+                let mut cache = KvCache::new(&config, 20, 8);
                 decoder.extend(lora, &mut cache, &[(2, &[1, 5, 9])]).unwrap();
                 for other in (3..20).take(others) {
                     decoder.extend(lora, &mut cache, &[(other, &[3, 4][..=other % 2])]).unwrap();

@@ -195,14 +195,81 @@ fn missing_misshapen_and_superfluous_tensors_are_named() {
     });
     let error = refused(dir.path());
     assert!(matches!(&error, Error::Shape { name, found, .. } if name == "lm_head.weight" && found == &[7]), "{error}");
+}
 
-    // A head in the file of a tied model is not used.
+/// `config.json` says that the head is the embedding, and the file holds a head all the same.
+#[test]
+fn a_head_beside_a_configuration_without_one_is_compared_with_the_embedding() {
+    let tiny = TinyLlama { tied: false, ..TinyLlama::default() };
     let dir = tempfile::tempdir().unwrap();
     tiny.write_folder(dir.path()).unwrap();
+    let plain = numbers(&open(dir.path()).unwrap());
     let mut config = tiny.config();
     config["tie_word_embeddings"] = true.into();
     std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
-    assert_eq!(open(dir.path()).unwrap().unneeded, ["lm_head.weight"]);
+
+    let source = open(dir.path()).unwrap();
+    assert!(!source.config.tie_word_embeddings && source.untied);
+    assert_eq!(numbers(&source), plain, "the head of the file");
+    assert_eq!(source.unneeded, Vec::<String>::new());
+    assert!(source.notes()[0].contains("tie_word_embeddings") && source.notes()[0].contains("lm_head.weight"));
+
+    // One number apart is another head.
+    let same = |tensors: &mut BTreeMap<String, Tensor>| {
+        tensors.insert("lm_head.weight".into(), tensors["model.embed_tokens.weight"].clone());
+    };
+    rewrite(dir.path(), same);
+    let source = open(dir.path()).unwrap();
+    assert!(source.config.tie_word_embeddings && !source.untied);
+    assert_eq!((source.unneeded.len(), source.notes().len()), (0, 0));
+    rewrite(dir.path(), |tensors| {
+        let head = &tensors["lm_head.weight"];
+        let mut values = head.to_vec2::<f32>().unwrap();
+        *values.last_mut().unwrap().last_mut().unwrap() += 0.5;
+        let head = Tensor::new(values, testkit::device()).unwrap();
+        tensors.insert("lm_head.weight".into(), head);
+    });
+    assert!(open(dir.path()).unwrap().untied);
+    rewrite(dir.path(), |tensors| {
+        let head = tensors["lm_head.weight"].narrow(0, 0, 9).unwrap();
+        tensors.insert("lm_head.weight".into(), head);
+    });
+    assert!(matches!(refused(dir.path()), Error::Shape { name, .. } if name == "lm_head.weight"));
+}
+
+#[test]
+fn tensors_that_would_make_another_model_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = TinyLlama { biases: true, ..TinyLlama::default() };
+    tiny.write_folder(dir.path()).unwrap();
+    let without = TinyLlama { biases: false, ..tiny }.config();
+    std::fs::write(dir.path().join("config.json"), without.to_string()).unwrap();
+    let message = refused(dir.path()).to_string();
+    assert!(message.contains("self_attn.q_proj.bias") && message.contains("and 9 more"), "{message}");
+    assert!(message.contains("attention_bias"), "{message}");
+    rewrite(dir.path(), |tensors| {
+        for (name, tensor) in tensors.iter_mut().filter(|(name, _)| name.ends_with(".bias")) {
+            assert!(name.contains("_proj"));
+            *tensor = tensor.zeros_like().unwrap();
+        }
+    });
+    let source = open(dir.path()).unwrap();
+    assert_eq!(source.unneeded.len(), 14);
+    assert!(source.notes()[0].starts_with("14 tensors in the model's files"), "{:?}", source.notes());
+}
+
+#[test]
+fn files_of_a_folder_that_are_not_read_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    TinyLlama::default().write_folder(dir.path()).unwrap();
+    assert_eq!(open(dir.path()).unwrap().notes(), Vec::<String>::new());
+    for name in ["consolidated.safetensors", "adapter_model.safetensors", "adapter_config.json"] {
+        std::fs::write(dir.path().join(name), "").unwrap();
+    }
+    let notes = open(dir.path()).unwrap().notes();
+    assert!(notes[0].contains("adapter_config.json"), "{notes:?}");
+    assert!(notes[1].ends_with("of the same folder these are not read: consolidated.safetensors"), "{notes:?}");
+    assert_eq!(notes.len(), 2);
 }
 
 #[test]
@@ -218,6 +285,11 @@ fn folders_without_usable_weights_say_what_to_do() {
     says("safetensors version");
     std::fs::rename(dir.path().join("pytorch_model.bin"), dir.path().join("other.gguf")).unwrap();
     says("other.gguf");
+    std::fs::remove_file(dir.path().join("other.gguf")).unwrap();
+    for name in ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] {
+        std::fs::write(dir.path().join(name), "").unwrap();
+    }
+    says("model.safetensors.index.json too: the shards are here (2 of them");
     let index = dir.path().join("model.safetensors.index.json");
     for (text, part) in [
         (r#"{"weight_map": {"a": "../outside.safetensors"}}"#, "../outside.safetensors"),

@@ -97,6 +97,30 @@ pub fn encode(
     Ok(Some(Dataset { examples, lengths, counts, broken_boundary, unread }))
 }
 
+/// How many pairs have one answer within `border` tokens, its prompt counted, and one beyond it: where a model rotates long
+/// sequences by other frequencies, both are rotated as long ones.
+pub fn across(examples: &[Example], border: usize) -> usize {
+    let beyond = |prompt: &[u32], answer: &[u32]| prompt.len() + answer.len() > border;
+    let across = |Example { ids, .. }: &&Example| {
+        beyond(&ids.chosen_prompt, &ids.chosen) != beyond(&ids.rejected_prompt, &ids.rejected)
+    };
+    examples.iter().filter(across).count()
+}
+
+/// What to say of such pairs, where there are any; `border` is the model's.
+pub fn note_across(examples: &[Example], border: Option<usize>) -> Option<String> {
+    let border = border?;
+    let count = across(examples, border);
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} pairs have one answer within {border} tokens and one beyond: this model rotates sequences longer \
+             than that by other frequencies (LongRoPE), and both answers of a pair are computed as its longer one, as TRL \
+             does with the pair as one batch",
+            examples.len()
+        )
+    })
+}
+
 /// Packs pairs, chosen before rejected; a prompt that both answers share is computed once.
 pub fn pack<'a>(examples: impl Iterator<Item = &'a Example>) -> Batch {
     let mut batch = Batch::new();
@@ -104,8 +128,7 @@ pub fn pack<'a>(examples: impl Iterator<Item = &'a Example>) -> Batch {
         if ids.chosen_prompt == ids.rejected_prompt {
             batch.push_pair(&ids.chosen_prompt, &ids.chosen, &ids.rejected);
         } else {
-            batch.push_sequence(&ids.chosen_prompt, &ids.chosen);
-            batch.push_sequence(&ids.rejected_prompt, &ids.rejected);
+            batch.push_pair_apart((&ids.chosen_prompt, &ids.chosen), (&ids.rejected_prompt, &ids.rejected));
         }
     }
     batch

@@ -123,7 +123,7 @@ pub enum Error {
 
     /// A tensor operation failed.
     #[error(transparent)]
-    Candle(#[from] candle_core::Error),
+    Candle(candle_core::Error),
 
     /// The pairs cannot be read.
     #[error(transparent)]
@@ -146,6 +146,12 @@ pub enum Error {
 impl From<model::Error> for Error {
     fn from(error: model::Error) -> Self {
         Self::Model(Box::new(error))
+    }
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Candle(model::without_backtrace(error))
     }
 }
 

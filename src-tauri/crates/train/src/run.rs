@@ -191,7 +191,7 @@ impl Run<'_> {
             report.tell(&Event::Resumed { from_step: state.step })?;
         }
         let stopped = Outcome::Cancelled { step: state.step };
-        for note in self.decoder.notes() {
+        for note in tokenizer.notes().iter().chain(self.decoder.notes()) {
             report.warn(note)?;
         }
         for notice in self.notices {
@@ -367,7 +367,7 @@ impl Run<'_> {
     }
 
     fn load_adapter(&self, kept: &KeptAdapter) -> Result<Lora> {
-        Ok(Lora::load(&kept.path, self.decoder.linears(), self.decoder.device())?)
+        Ok(self.decoder.load_lora(&kept.path)?)
     }
 
     /// The settings of a new adapter, its targets as the sorted list of names that an adapter has which was read back: a
@@ -434,6 +434,9 @@ impl Run<'_> {
                  training",
                 counts.broken_boundaries
             ))?;
+        }
+        if let Some(note) = data::note_across(&dataset.examples, self.decoder.config().rope.border()) {
+            report.warn(format!("{name}: {note}"))?;
         }
         if dataset.examples.is_empty() {
             let why = format!(

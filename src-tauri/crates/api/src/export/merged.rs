@@ -9,7 +9,7 @@ use super::modelfile::{self, MODELFILE};
 use super::{Exported, Form, WholeFolder, adapter_of, window};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::open::{ModelChoice, Opened, find_model, open};
+use crate::open::{ModelChoice, Opened, find_model, open, open_quietly};
 use chat::Tokenizer;
 use model::{BaseDtype, DeviceChoice, FloatType, Products, lora_gguf, merge, merge_gguf};
 use std::collections::BTreeMap;
@@ -114,6 +114,13 @@ impl Merging {
         }
         let opened = self.open_written(context)?;
         let check = self.pairs.check(&opened, live, self.form.stored(), context)?;
+        if let (Form::Gguf(_) | Form::LoraGguf, Some(border)) = (self.form, opened.decoder.config().rope.border()) {
+            context.note(format!(
+                "this model rotates sequences longer than {border} tokens by other frequencies (LongRoPE); here each text goes by \
+                 its own length, while llama.cpp goes by the size of the context that it is started with (-c, in Ollama num_ctx): \
+                 above {border} it takes the frequencies of long texts for short ones too"
+            ));
+        }
         drop(opened);
         let path = self.folder.path().to_path_buf();
         let form = self.form;
@@ -139,10 +146,10 @@ impl Merging {
     fn open_written(&self, context: &mut Context) -> Result<Opened> {
         let folder = self.folder.partial();
         match self.form {
-            Form::Merged(_) => open(&in_f32(folder), context),
-            Form::Gguf(_) => open(&in_f32(&folder.join(self.form.file())), context),
+            Form::Merged(_) => open_quietly(&in_f32(folder), context),
+            Form::Gguf(_) => open_quietly(&in_f32(&folder.join(self.form.file())), context),
             Form::LoraGguf => {
-                let mut opened = open(&ModelChoice { dtype: self.kept, ..in_f32(&self.base) }, context)?;
+                let mut opened = open_quietly(&ModelChoice { dtype: self.kept, ..in_f32(&self.base) }, context)?;
                 let config = opened.decoder.config();
                 opened.lora = Some(lora_gguf::read(&folder.join(self.form.file()), config, opened.decoder.device())?);
                 Ok(opened)

@@ -36,7 +36,10 @@ fn rendered(tokenizer: &Tokenizer) -> Result<String, Error> {
 #[test]
 fn a_folder_reads_like_the_file_it_came_from() {
     let tokenizer = open(&[
-        ("tokenizer_config.json", json!({ "eos_token": { "content": "<|im_end|>" }, "pad_token": null })),
+        (
+            "tokenizer_config.json",
+            json!({ "eos_token": { "content": "<|im_end|>" }, "pad_token": null, "added_tokens_decoder": {} }),
+        ),
         ("special_tokens_map.json", json!({ "bos_token": "<|im_start|>", "pad_token": "<|endoftext|>" })),
         ("chat_template.jinja", json!("{{ bos_token }}{{ pad_token }}{{ messages[0].content }}{{ eos_token }}\n")),
         ("generation_config.json", json!({ "eos_token_id": [0, 2] })),
@@ -84,6 +87,93 @@ fn tokens_that_only_the_configuration_knows_are_added() {
     assert_eq!(tokenizer.encode("<new>").unwrap(), [261]);
     assert!(refusal(&[("tokenizer_config.json", added("400", "<new>"))]).contains("\"<new>\" should have the id 400"));
     assert!(refusal(&[("tokenizer_config.json", added("no number", "<new>"))]).contains("no number"));
+}
+
+/// What `AutoTokenizer` of transformers 5.24 makes of the same files: ids of `<x>` and `<y>`, and which are special.
+#[test]
+fn tokens_of_older_files_are_known_as_in_transformers() {
+    let config = |value: Value| ("tokenizer_config.json", value);
+    let map = |value: Value| ("special_tokens_map.json", value);
+    let added = || ("added_tokens.json", json!({ "<y>": 262, "<x>": 261 }));
+    let as_object = json!({ "__type": "AddedToken", "content": "<y>", "lstrip": true });
+    let cases: [(&str, Vec<(&str, Value)>, [Option<(u32, bool)>; 2]); 12] = [
+        ("with ids", vec![added()], [Some((261, false)), Some((262, false))]),
+        (
+            "with ids, one named",
+            vec![added(), config(json!({ "pad_token": "<y>" }))],
+            [Some((261, false)), Some((262, true))],
+        ),
+        (
+            "with ids, listed",
+            vec![added(), config(json!({ "additional_special_tokens": ["<x>", "<y>"] }))],
+            [Some((261, true)), Some((262, true))],
+        ),
+        (
+            "with ids, listed in the other file",
+            vec![added(), map(json!({ "additional_special_tokens": ["<x>"] }))],
+            [Some((261, false)), Some((262, false))],
+        ),
+        (
+            "listed",
+            vec![config(json!({ "additional_special_tokens": ["<y>", "<x>"] }))],
+            [Some((262, true)), Some((261, true))],
+        ),
+        (
+            "listed under the newer name",
+            vec![config(json!({ "extra_special_tokens": ["<x>", as_object] }))],
+            [Some((261, true)), Some((262, false))],
+        ),
+        (
+            "both names",
+            vec![config(json!({ "additional_special_tokens": ["<x>"], "extra_special_tokens": ["<y>"] }))],
+            [None, Some((261, true))],
+        ),
+        (
+            "listed in the other file alone",
+            vec![map(json!({ "additional_special_tokens": ["<x>"], "pad_token": "<y>" }))],
+            [Some((262, true)), Some((261, true))],
+        ),
+        (
+            "a complete configuration",
+            vec![added(), config(json!({ "added_tokens_decoder": { "261": { "content": "<y>", "special": true } } }))],
+            [None, Some((261, true))],
+        ),
+        (
+            "of the model's own names",
+            vec![config(json!({ "extra_special_tokens": { "image_token": "<x>" }, "video_token": "<y>" }))],
+            [Some((262, true)), Some((261, true))],
+        ),
+        ("a name that only this file gives", vec![config(json!({ "pad_token": "<x>" }))], [Some((261, true)), None]),
+        ("none", vec![], [None, None]),
+    ];
+    for (name, files, expected) in cases {
+        let tokenizer = open(&files);
+        for (text, expected) in ["<x>", "<y>"].into_iter().zip(expected) {
+            let ids = tokenizer.encode(text).unwrap();
+            let special = |id| tokenizer.inner.get_added_tokens_decoder()[&id].special;
+            let found = (ids.len() == 1).then(|| (ids[0], special(ids[0])));
+            assert_eq!(found, expected, "{name}: {text}");
+        }
+        let left_out = matches!(name, "both names" | "a complete configuration");
+        assert_eq!(tokenizer.notes().len(), usize::from(left_out), "{name}: {:?}", tokenizer.notes());
+    }
+    let said = refusal(&[("added_tokens.json", json!({ "<x>": 300 }))]);
+    assert!(said.contains("\"<x>\" should have the id 300, as added_tokens.json says"), "{said}");
+    assert!(refusal(&[("added_tokens.json", json!({ "<x>": "a" }))]).contains("damaged entry"));
+}
+
+#[test]
+fn a_token_without_a_row_is_refused_by_its_text() {
+    let added = json!({ "additional_special_tokens": ["<x>", "<y>"] });
+    let tokenizer = open(&[("tokenizer_config.json", added), ("config.json", json!({ "vocab_size": 262 }))]);
+    assert_eq!(tokenizer.encode("<x>").unwrap(), [261]);
+    match tokenizer.encode("a <y>") {
+        Err(Error::BeyondEmbedding { token, id: 262, rows: 262 }) => assert_eq!(token, "<y>"),
+        other => panic!("{other:?}"),
+    }
+    let said = tokenizer.encode_rendered("<y>").unwrap_err().to_string();
+    assert!(said.contains("\"<y>\" has the id 262") && said.contains("262 rows, for the ids 0 to 261"), "{said}");
+    assert!(tokenizer.notes()[0].contains("1 of them, \"<y>\" (262) the first"), "{:?}", tokenizer.notes());
 }
 
 #[test]

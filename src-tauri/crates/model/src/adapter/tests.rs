@@ -140,7 +140,9 @@ fn settings_that_change_the_mathematics_are_refused_by_name() {
         ("modules_to_save", json!(["lm_head"])),
         ("bias", json!("all")),
         ("fan_in_fan_out", json!(true)),
-        ("layers_to_transform", json!([0])),
+        ("layers_to_transform", json!("first")),
+        ("exclude_modules", json!(1)),
+        ("layers_pattern", json!([1])),
         ("peft_type", json!("IA3")),
         ("task_type", json!("SEQ_CLS")),
         ("init_lora_weights", json!("pissa")),
@@ -169,6 +171,32 @@ fn a_regular_expression_is_kept_and_one_for_python_alone_replaced_by_the_names_o
     let python = changed(|json| json["target_modules"] = json!(r"(?(1)a|.*)\.(q|up)_proj(?#)(?L)")).unwrap();
     let names = ["model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj"].map(String::from);
     assert_eq!(python.config.target_modules, TargetModules::Names(names.into()));
+}
+
+/// The file holds weights for `q_proj` and `up_proj`.
+#[test]
+fn what_other_settings_leave_out_of_the_targets_has_no_weights() {
+    let all = json!(["q_proj", "up_proj", "lm_head"]);
+    let found = changed(|json| {
+        json["target_modules"] = all.clone();
+        json["exclude_modules"] = json!(["lm_head"]);
+    });
+    let names = ["model.layers.0.mlp.up_proj", "model.layers.0.self_attn.q_proj"].map(String::from);
+    assert_eq!(found.unwrap().config.target_modules, TargetModules::Names(names.into()));
+    let by_layer = changed(|json| {
+        json["target_modules"] = all.clone();
+        json["layers_to_transform"] = json!([0, 3]);
+    });
+    assert_eq!(by_layer.unwrap().weights.len(), 2, "the head is in no layer");
+    let more = changed(|json| json["exclude_modules"] = json!(["q_proj"])).unwrap_err();
+    assert!(more.to_string().contains("q_proj.lora_A"), "weights of what is left out: {more}");
+    let fewer = changed(|json| {
+        json["target_modules"] = all.clone();
+        json["exclude_modules"] = json!(["o_proj"]);
+    });
+    assert!(matches!(fewer.unwrap_err(), Error::MissingTensor { name, .. } if name.contains("lm_head.lora_A")));
+    let none = changed(|json| json["layers_to_transform"] = json!([1])).unwrap_err();
+    assert!(matches!(&none, Error::Adapter { .. }) && none.to_string().contains("empty"), "{none}");
 }
 
 #[test]

@@ -95,6 +95,14 @@ impl Rope {
         }
     }
 
+    /// The number of tokens beyond which a sequence is rotated by other frequencies.
+    pub fn border(&self) -> Option<usize> {
+        match self.scaling {
+            RopeScaling::LongRope { original_max_position_embeddings, .. } => Some(original_max_position_embeddings),
+            _ => None,
+        }
+    }
+
     /// What the cosines and sines of the angles are multiplied by.
     pub fn attention_factor(&self) -> f64 {
         match &self.scaling {
@@ -286,12 +294,12 @@ mod tests {
         assert!(rope.check(6).is_err());
         assert_frequencies(&rope, 8, &[1.0, 0.0909090936, 0.00666666683, 0.000500000024]);
         let (above, long) = rope.beyond(8).unwrap();
-        assert_eq!((above, rope.attention_factor()), (96, 1.25));
+        assert_eq!((above, rope.border(), rope.attention_factor()), (96, Some(96), 1.25));
         for (found, expected) in long.iter().zip([0.666666687, 0.0250000004, 0.00111111114, 3.33333337e-05]) {
             assert!((found / expected - 1.0f64).abs() < 3e-7, "{found} against {expected}");
         }
         let plain = Rope { theta: 1e4, scaling: RopeScaling::None };
-        assert_eq!((plain.beyond(8), plain.attention_factor()), (None, 1.0));
+        assert_eq!((plain.beyond(8), plain.border(), plain.attention_factor()), (None, None, 1.0));
     }
 
     #[test]

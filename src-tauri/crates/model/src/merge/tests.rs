@@ -219,6 +219,31 @@ fn an_adapter_on_a_tied_head_unties_it() {
     }
 }
 
+/// A base that holds another head than its configuration says: that head is merged and written, and the configuration then
+/// tells the truth.
+#[test]
+fn a_head_of_its_own_is_kept_though_the_configuration_ties_it() {
+    let tiny = TinyLlama { tied: false, ..TinyLlama::default() };
+    let scene = Scene::folder(&tiny);
+    let mut config = tiny.config();
+    config["tie_word_embeddings"] = true.into();
+    std::fs::write(scene.base.join(CONFIG), config.to_string()).unwrap();
+    for targets in [names(&["v_proj"]), names(&["lm_head", "v_proj"])] {
+        let adapter = scene.adapter(2, 4.0, targets);
+        let merged = assert_same_model(&scene, &adapter, false);
+        assert_merged(&scene, &adapter, merged.path(), FloatType::F32);
+        assert_eq!(read_config(merged.path()).unwrap()["tie_word_embeddings"], json!(false));
+        let gguf = scene.folder.path().join("merged.gguf");
+        let stored = crate::GgufType::F16;
+        let tokenizer = std::collections::BTreeMap::new();
+        crate::merge_gguf::write(&scene.base, BaseDtype::Auto, &adapter, stored, &tokenizer, &gguf, &mut |_, _| true)
+            .unwrap();
+        let tensors = gguf::read_header(&gguf).unwrap().tensors;
+        assert!(tensors.iter().any(|tensor| tensor.name == "output.weight"));
+        std::fs::remove_file(gguf).unwrap();
+    }
+}
+
 fn assert_same_model(scene: &Scene, adapter: &Path, untied: bool) -> TempDir {
     let base = Decoder::load(&scene.base, testkit::device(), BaseDtype::F32).unwrap();
     let lora = Lora::load(adapter, base.linears(), testkit::device()).unwrap();

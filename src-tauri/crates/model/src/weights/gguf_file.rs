@@ -12,6 +12,7 @@ use candle_core::{DType, Device, Tensor};
 use gguf::{BlockType, Header, TensorInfo};
 
 use super::gguf_layout::{interleaved_heads, is_one_more, name_in_file, row_order};
+use super::unneeded;
 use crate::config::{Config, RopeTensors};
 use crate::error::{Error, Result};
 use crate::ops::blocks;
@@ -110,7 +111,14 @@ impl GgufFile {
             entry.one_more = is_one_more(&config, &name);
             this.tensors.insert(name, entry);
         }
-        Ok((config, this, found.into_keys().collect()))
+        let zero = |name: &str| {
+            let entry = entry(found[name].clone())?;
+            let mut numbers = vec![0f32; entry.info.shape.iter().product()];
+            blocks::decode(entry.block, &this.read(&entry, 0..entry.rows())?, &mut numbers);
+            Ok(numbers.iter().all(|&number| number == 0.0))
+        };
+        let unneeded = unneeded::left_out(path, &config, found.keys().cloned(), zero)?;
+        Ok((config, this, unneeded))
     }
 
     /// The format of the tensor with the Hugging Face name `name`.

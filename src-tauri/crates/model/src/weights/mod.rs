@@ -12,6 +12,7 @@ mod kept;
 mod random;
 mod safetensors_file;
 mod safetensors_writer;
+mod unneeded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -32,15 +33,19 @@ pub use safetensors_writer::FloatType;
 pub(crate) use safetensors_writer::{index, shards};
 
 use crate::base_dtype::BaseDtype;
-use crate::config::Config;
+use crate::config::{Config, OUTPUT_HEAD};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::memory::ModelSize;
+use crate::merge::EMBEDDING;
 use crate::ops::blocks;
 use crate::weight::Weight;
 use gguf_file::GgufFile;
 use kept::Matrices;
 use random::RandomWeights;
+
+/// Rows that are compared at once.
+const COMPARED: usize = 1024;
 
 /// A model on disk, checked and ready to be read.
 pub struct Source {
@@ -54,8 +59,13 @@ pub struct Source {
     pub kind: Kind,
     /// The files that hold the weights.
     pub files: Vec<PathBuf>,
-    /// Tensors in those files that the model does not need, by their names in the file: worth a warning.
+    /// Tensors in those files that the model does not need, by their names in the file: told by [`Source::notes`].
     pub unneeded: Vec<String>,
+    /// Whether the files hold an output head of its own although the configuration says that it is the embedding. It is
+    /// computed with, as transformers does, and [`Source::config`] says so.
+    pub untied: bool,
+    /// What else there is to say of the files.
+    about_files: Vec<String>,
     /// What is kept in memory of the matrices, and how large that is.
     matrices: Arc<Matrices>,
     device: Device,
@@ -92,9 +102,21 @@ impl Source {
         &self.matrices.unquantised
     }
 
-    /// What the user should know of how the weights are kept, in sentences without a full stop.
+    /// What the user should know of what is computed and how the weights are kept, in sentences without a full stop.
     pub fn notes(&self) -> Vec<String> {
-        self.matrices.notes()
+        let mut notes = self.about_files.clone();
+        if self.untied {
+            notes.push(
+                "the configuration says that the output head is the embedding (tie_word_embeddings), but the files hold a \
+                 lm_head.weight that differs from it: that head is computed with, as transformers does"
+                    .to_string(),
+            );
+        }
+        if !self.unneeded.is_empty() {
+            notes.push(unneeded::note(&self.unneeded));
+        }
+        notes.extend(self.matrices.notes());
+        notes
     }
 }
 
@@ -116,10 +138,11 @@ pub enum Kind {
 /// tensor is missing, has another shape, or a type that cannot be decoded; when blocks would have to be quantised again.
 pub fn open(path: &Path, dtype: BaseDtype, device: &Device) -> Result<Source> {
     let is_folder = std::fs::metadata(path).map_err(Error::io(path))?.is_dir();
-    let (config, kind, files, unneeded, backend) = if is_folder { open_folder(path)? } else { open_gguf(path)? };
+    let opened = if is_folder { open_folder(path)? } else { open_gguf(path)? };
+    let Opened { config, kind, files, unneeded, untied, about_files, backend } = opened;
     let matrices = Arc::new(Matrices::new(path, backend, dtype, &config, device::has_bf16(device))?);
     let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
-    Ok(Source { config, vars, kind, files, unneeded, matrices, device: device.clone() })
+    Ok(Source { config, vars, kind, files, unneeded, untied, about_files, matrices, device: device.clone() })
 }
 
 /// A model of random bf16 weights, without a file: for measuring what a model of this size takes of time and memory, which
@@ -132,14 +155,24 @@ pub fn random(config: Config, dtype: BaseDtype, device: &Device) -> Result<Sourc
     let matrices =
         Arc::new(Matrices::new(Path::new("random weights"), backend, dtype, &config, device::has_bf16(device))?);
     let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
-    let (files, unneeded) = (Vec::new(), Vec::new());
-    Ok(Source { config, vars, kind: Kind::Random, files, unneeded, matrices, device: device.clone() })
+    let (files, unneeded, about_files) = (Vec::new(), Vec::new(), Vec::new());
+    let kind = Kind::Random;
+    Ok(Source { config, vars, kind, files, unneeded, untied: false, about_files, matrices, device: device.clone() })
 }
 
-type Opened = (Config, Kind, Vec<PathBuf>, Vec<String>, Backend);
+/// Files whose headers have been read and checked.
+struct Opened {
+    config: Config,
+    kind: Kind,
+    files: Vec<PathBuf>,
+    unneeded: Vec<String>,
+    untied: bool,
+    about_files: Vec<String>,
+    backend: Backend,
+}
 
 fn open_folder(folder: &Path) -> Result<Opened> {
-    let config = Config::from_folder(folder)?;
+    let mut config = Config::from_folder(folder)?;
     let paths = weight_files(folder)?;
     let files = paths.iter().map(|path| SafetensorsFile::open(path)).collect::<Result<Vec<_>>>()?;
     let mut places = BTreeMap::new();
@@ -151,19 +184,99 @@ fn open_folder(folder: &Path) -> Result<Opened> {
             }
         }
     }
-    for (name, expected) in config.tensors() {
-        let Some(place) = places.get(&name) else {
-            let file = if paths.len() == 1 { paths[0].clone() } else { folder.to_path_buf() };
-            return Err(Error::MissingTensor { name, file });
-        };
-        files[*place].check(&name, &expected)?;
+    let check = |config: &Config| {
+        for (name, expected) in config.tensors() {
+            let Some(place) = places.get(&name) else {
+                let file = if paths.len() == 1 { paths[0].clone() } else { folder.to_path_buf() };
+                return Err(Error::MissingTensor { name, file });
+            };
+            files[*place].check(&name, &expected)?;
+        }
+        Ok(())
+    };
+    check(&config)?;
+    // A head beside a configuration that says there is none: transformers compares the two, and so does this.
+    let head = format!("{OUTPUT_HEAD}.weight");
+    let second_head = config.tie_word_embeddings && places.contains_key(&head);
+    let mut untied = false;
+    if second_head {
+        let apart = Config { tie_word_embeddings: false, ..config.clone() };
+        check(&apart)?;
+        untied =
+            !same_numbers((&files[places[EMBEDDING]], EMBEDDING), (&files[places[&head]], &head), config.vocab_size)?;
+        if untied {
+            config = apart;
+        }
     }
     let needed: BTreeSet<String> = config.tensors().into_iter().map(|(name, _)| name).collect();
-    let (places, unneeded): (BTreeMap<_, _>, BTreeMap<_, _>) =
+    let (places, mut others): (BTreeMap<_, _>, BTreeMap<_, _>) =
         places.into_iter().partition(|(name, _)| needed.contains(name));
-    // Old checkpoints carry the rotary frequencies, which follow from the configuration.
-    let unneeded = unneeded.into_keys().filter(|name| !name.ends_with(".rotary_emb.inv_freq")).collect();
-    Ok((config, Kind::Safetensors, paths, unneeded, Backend::Safetensors { files, places }))
+    if second_head {
+        // The embedding under another name, where it is not needed.
+        others.remove(&head);
+    }
+    let zero = |name: &str| {
+        let numbers = files[others[name]].tensor(name, &Device::Cpu)?;
+        Ok(numbers.flatten_all()?.to_vec1::<f32>()?.iter().all(|&number| number == 0.0))
+    };
+    let unneeded = unneeded::left_out(folder, &config, others.keys().cloned(), zero)?;
+    let about_files = unread_files(folder, &paths);
+    let kind = Kind::Safetensors;
+    Ok(Opened {
+        config,
+        kind,
+        files: paths,
+        unneeded,
+        untied,
+        about_files,
+        backend: Backend::Safetensors { files, places },
+    })
+}
+
+/// Whether two matrices of so many rows hold the same numbers.
+fn same_numbers(
+    (one, one_name): (&SafetensorsFile, &str),
+    (other, other_name): (&SafetensorsFile, &str),
+    rows: usize,
+) -> Result<bool> {
+    for start in (0..rows).step_by(COMPARED) {
+        let piece = start..rows.min(start + COMPARED);
+        let (mine, theirs) = (one.numbers(one_name, piece.clone())?, other.numbers(other_name, piece)?);
+        if mine != theirs {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What a folder holds that looks like weights and is not read, in sentences.
+fn unread_files(folder: &Path, read: &[PathBuf]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if folder.join("adapter_config.json").is_file() {
+        notes.push(
+            "the model's folder holds an adapter too (adapter_config.json), which is not computed with unless it is named \
+             as the adapter"
+                .to_string(),
+        );
+    }
+    let mut others: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "safetensors") && !read.contains(path))
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .filter(|name| name != "adapter_model.safetensors")
+        .collect();
+    others.sort();
+    if !others.is_empty() {
+        let named = read.first().and_then(|path| path.file_name()).unwrap_or_default().to_string_lossy();
+        notes.push(format!(
+            "the model is read from {named}{}; of the same folder these are not read: {}",
+            if read.len() > 1 { " and the shards that go with it" } else { "" },
+            unneeded::listed(&others)
+        ));
+    }
+    notes
 }
 
 /// `model.safetensors.index.json`: for each tensor the file that holds it.
@@ -180,7 +293,8 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     let index = folder.join("model.safetensors.index.json");
     if !index.is_file() {
-        return Err(Error::config(folder, "it holds no model.safetensors", no_weights_hint(folder)));
+        let what = "it holds neither model.safetensors nor model.safetensors.index.json";
+        return Err(Error::config(folder, what, no_weights_hint(folder)));
     }
     let text = std::fs::read_to_string(&index).map_err(Error::io(&index))?;
     let Index { weight_map } = serde_json::from_str(&text).map_err(|error| {
@@ -197,6 +311,14 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
 }
 
+/// Whether a file is called `…-00001-of-00003.safetensors`.
+fn is_shard(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let Some(parts) = name.strip_suffix(".safetensors").and_then(|name| name.rsplit_once("-of-")) else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(parts.1) && parts.0.rsplit_once('-').is_some_and(|(_, number)| digits(number))
+}
+
 /// What to do about a folder without safetensors, depending on what it holds instead.
 fn no_weights_hint(folder: &Path) -> String {
     let files: Vec<PathBuf> =
@@ -204,6 +326,13 @@ fn no_weights_hint(folder: &Path) -> String {
     let with = |ending: &str| files.iter().find(|path| path.extension().is_some_and(|found| found == ending));
     if let Some(gguf) = with("gguf") {
         format!("Give the GGUF file itself: {}", gguf.display())
+    } else if let Some(shard) = files.iter().find(|path| is_shard(path)) {
+        let count = files.iter().filter(|path| is_shard(path)).count();
+        format!(
+            "Download model.safetensors.index.json too: the shards are here ({count} of them, such as {}), and what is \
+             missing is the list of what lies in which",
+            shard.file_name().unwrap_or_default().to_string_lossy()
+        )
     } else if with("bin").or(with("pth")).is_some() {
         "PyTorch pickles can run code and are never read; take the safetensors version of the model".to_string()
     } else {
@@ -221,7 +350,8 @@ fn open_gguf(path: &Path) -> Result<Opened> {
         return Err(Error::config(path, "it is not a GGUF file", hint));
     }
     let (config, file, unneeded) = GgufFile::open(path, file)?;
-    Ok((config, Kind::Gguf, vec![path.to_path_buf()], unneeded, Backend::Gguf(file)))
+    let (files, about_files, backend) = (vec![path.to_path_buf()], Vec::new(), Backend::Gguf(file));
+    Ok(Opened { config, kind: Kind::Gguf, files, unneeded, untied: false, about_files, backend })
 }
 
 /// The files of a model, behind Hugging Face's names.

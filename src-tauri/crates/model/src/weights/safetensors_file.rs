@@ -24,6 +24,7 @@ use crate::ops::blocks;
 const MAX_HEADER: u64 = 100_000_000;
 
 /// An open safetensors file whose header has been checked.
+#[derive(Debug)]
 pub(crate) struct SafetensorsFile {
     path: PathBuf,
     file: Mutex<File>,
@@ -83,6 +84,11 @@ impl SafetensorsFile {
         self.format(name).map(|_| ())
     }
 
+    /// The shape of the tensor `name`.
+    pub(crate) fn shape(&self, name: &str) -> Result<&[usize]> {
+        Ok(&self.info(name)?.shape)
+    }
+
     /// Reads the tensor `name` as f32 onto `device`.
     pub(crate) fn tensor(&self, name: &str, device: &Device) -> Result<Tensor> {
         let shape = &self.info(name)?.shape;
@@ -90,6 +96,14 @@ impl SafetensorsFile {
         let bytes = self.rows(name, 0..shape.first().copied().unwrap_or(1))?;
         blocks::decode(self.format(name)?, &bytes, &mut numbers);
         Ok(Tensor::from_vec(numbers, shape.as_slice(), device)?)
+    }
+
+    /// The numbers of these rows of the tensor `name`.
+    pub(crate) fn numbers(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        let width: usize = self.info(name)?.shape.iter().skip(1).product();
+        let mut numbers = vec![0f32; rows.len() * width];
+        blocks::decode(self.format(name)?, &self.rows(name, rows)?, &mut numbers);
+        Ok(numbers)
     }
 
     /// The bytes of these rows of a tensor, a vector's rows being its numbers.

@@ -109,7 +109,9 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     plan.steps = order.total_steps(config.max_steps, config.num_train_epochs);
     let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
     plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
-    let size = model::weights::open(&model, config.dtype, &candle_core::Device::Cpu)?.size();
+    let source = model::weights::open(&model, config.dtype, &candle_core::Device::Cpu)?;
+    plan.notes = tokenizer.notes().iter().cloned().chain(source.notes()).collect();
+    let size = source.size();
     if is_new {
         config.lora.check_patterns(&size.config.linears())?;
     }
@@ -149,6 +151,7 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
         memory_free: available_bytes(),
         fits: true,
         advice: None,
+        notes: Vec::new(),
         problems: Vec::new(),
         seconds_estimate: None,
     })

@@ -181,6 +181,8 @@ pub struct RunPlan {
     pub fits: bool,
     /// What to change where it does not, or where there is something better.
     pub advice: Option<String>,
+    /// What there is to know of the model's files.
+    pub notes: Vec<String>,
     /// Why it cannot be started.
     pub problems: Vec<Error>,
     /// How long it takes, from measured steps.
