@@ -13,6 +13,7 @@ mod evaluate;
 mod export;
 mod import;
 mod open;
+mod provenance;
 mod report;
 mod score;
 mod training;
@@ -37,4 +38,5 @@ pub use training::{TrainReply, train, work};
 
 pub use chat::{Limits, Truncation};
 pub use generate::Sampling;
+pub use runs::ALLOW_CHANGED_BASE;
 pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products, compute_on_this_thread};

@@ -6,7 +6,7 @@
 
 use crate::data::{Example, pack};
 use crate::error::{Error, Result};
-use crate::files::{create_folder, hash_file};
+use crate::files::create_folder;
 use crate::scores::Counting;
 use model::{Decoder, DeviceChoice, Lora, Products};
 use serde::{Deserialize, Serialize};
@@ -32,40 +32,12 @@ struct Entry {
     reference_rejected_logps: f64,
 }
 
-/// SHA-256 (hexadecimal) over a model's weights and configuration: a GGUF file, or the safetensors, `config.json` and
-/// index of a folder.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn model_digest(model: &Path) -> Result<String> {
-    let mut files = Vec::new();
-    if model.is_dir() {
-        for entry in fs::read_dir(model).map_err(Error::read(model))? {
-            let path = entry.map_err(Error::read(model))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name == "config.json" || name.ends_with(".safetensors") {
-                files.push((name, path));
-            }
-        }
-        files.sort();
-    } else {
-        files.push((String::new(), model.to_path_buf()));
-    }
-    let mut hasher = Sha256::new();
-    for (name, path) in files {
-        let length = fs::metadata(&path).map_err(Error::read(&path))?.len();
-        hasher.update(format!("{name}\n{length}\n"));
-        hash_file(&mut hasher, &path)?;
-    }
-    Ok(format!("{:x}", hasher.finalize()))
-}
-
 /// A reference that stays as it is.
 #[derive(Clone, Copy)]
 pub struct Reference<'a> {
     /// Its frozen weights.
     pub decoder: &'a Decoder,
-    /// [`model_digest`] of them.
+    /// [`crate::base::Base::sha256`] of them.
     pub model_digest: &'a str,
     /// Its adapter, where it has one, and the SHA-256 of that.
     pub adapter: Option<(&'a Lora, &'a str)>,

@@ -223,7 +223,7 @@ fn an_adapter_as_the_reference_stays_or_follows() {
             };
             let cache = folder.path().join("cache");
             let surroundings =
-                Surroundings { cache_folder: &cache, stop: &never, pause: &never, observer: &mut observer };
+                Surroundings { cache_folder: &cache, allow_changed_base: false, stop: &never, pause: &never, observer: &mut observer };
             assert!(matches!(train::run(&config, surroundings).unwrap(), Outcome::Finished { .. }));
             compare(
                 &steps(&config.output_dir),

@@ -54,7 +54,7 @@ impl Place {
             |event: &Event| stop.store(observer(event) || stop.load(Ordering::Relaxed), Ordering::Relaxed);
         let pause = AtomicBool::new(false);
         let surroundings =
-            Surroundings { cache_folder: &cache_folder, stop: &stop, pause: &pause, observer: &mut observer };
+            Surroundings { cache_folder: &cache_folder, allow_changed_base: false, stop: &stop, pause: &pause, observer: &mut observer };
         train::run(config, surroundings)
     }
 }

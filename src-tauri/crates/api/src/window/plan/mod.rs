@@ -136,6 +136,7 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
         memory_free: available_bytes(),
         fits: true,
         advice: None,
+        reference_note: config.reference_note(),
         problems: Vec::new(),
         seconds_estimate: None,
     })
