@@ -116,7 +116,10 @@ fn adapter(run: &Path, output_dir: &Path, allowed: bool, context: &mut Context) 
         provenance::check(&from, &config.model, &provenance::digests().whole(), allowed, context)?
     } else {
         train::origin::check_adapter(&from)?;
-        context.note(format!("{} is not here: whether it is the model trained on was not checked", config.model.display()));
+        context.note(format!(
+            "{} is not here: whether it is the model trained on was not checked",
+            config.model.display()
+        ));
         None
     };
     let base = config.model.display().to_string();

@@ -38,5 +38,5 @@ pub use training::{TrainReply, train, work};
 
 pub use chat::{Limits, Truncation};
 pub use generate::Sampling;
-pub use runs::ALLOW_CHANGED_BASE;
 pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products, compute_on_this_thread};
+pub use runs::ALLOW_CHANGED_BASE;

@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use chat::Tokenizer;
 use crate::provenance;
+use chat::Tokenizer;
 use model::{BaseDtype, Decoder, DeviceChoice, Lora, Products};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -42,12 +42,7 @@ pub fn work(folder: &Path, allow_changed_base: bool, context: &mut Context) -> R
     })
 }
 
-fn run(
-    config: &RunConfig,
-    allow_changed_base: bool,
-    context: &mut Context,
-    pause: &AtomicBool,
-) -> Result<TrainReply> {
+fn run(config: &RunConfig, allow_changed_base: bool, context: &mut Context, pause: &AtomicBool) -> Result<TrainReply> {
     let cache = hub::cache_dir()?.join("reference");
     let stop = context.stop;
     let observer = &mut |event: &train::events::Event| context.tell(&Update::Run(Box::new(event.clone())));

@@ -120,7 +120,8 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 None if merged => Weights::Merged(dtype.map(Into::into)),
                 None => Weights::Adapter,
             };
-            let request = ExportRequest { run, weights, project, output_dir, allow_changed_base: allow.allow_changed_base };
+            let request =
+                ExportRequest { run, weights, project, output_dir, allow_changed_base: allow.allow_changed_base };
             for exported in api::export(&request, &mut context)?.exported {
                 let mut words = format!("{}: {}", exported.what, exported.path.display());
                 let check = exported.check.iter().map(|check| check.words.as_str());

@@ -366,7 +366,10 @@ fn difference(there: &Setup, asked: &Setup) -> String {
     for (name, digest) in &a.model_files {
         let now = b.model_files.get(name).cloned().flatten();
         // What counts in the model's own digest is said already.
-        differs(&changed(&format!("the model's {name}"), digest, &now), *digest != now && a.model_sha256 == b.model_sha256);
+        differs(
+            &changed(&format!("the model's {name}"), digest, &now),
+            *digest != now && a.model_sha256 == b.model_sha256,
+        );
     }
     differs(&changed("the adapter", &a.adapter_sha256, &b.adapter_sha256), a.adapter_sha256 != b.adapter_sha256);
     differs("where the adapter lies", a.adapter != b.adapter);

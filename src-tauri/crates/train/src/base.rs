@@ -80,10 +80,7 @@ impl Base {
                 Some(format!("{name} has SHA-256 {}, where {} was expected", short(&got), short(&expected)))
             }
             (Some(expected), None) => Some(format!("{name} (SHA-256 {}) is gone", short(&expected))),
-            (None, got) => Some(format!(
-                "{name} (SHA-256 {}) was not there then",
-                short(&got.unwrap_or_default())
-            )),
+            (None, got) => Some(format!("{name} (SHA-256 {}) was not there then", short(&got.unwrap_or_default()))),
         });
         let mut differences: Vec<String> = files.collect();
         if differences.is_empty() && self.sha256 != found.sha256 {

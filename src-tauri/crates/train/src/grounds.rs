@@ -146,7 +146,10 @@ fn check_elsewhere(
     {
         return Err(Error::ChangedFile {
             path: config.output_dir.join(PAIRS),
-            what: format!("it has {own}, where the run in {}, whose checkpoint is to be gone on from, has {noted}", other.display()),
+            what: format!(
+                "it has {own}, where the run in {}, whose checkpoint is to be gone on from, has {noted}",
+                other.display()
+            ),
             hint: format!(
                 "Name that run's own pairs as data.train, or train on from its adapter with init_adapter = {folder:?} instead of \
                  resume_from_checkpoint; choose another output_dir."

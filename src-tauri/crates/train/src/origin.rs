@@ -232,8 +232,7 @@ const BEGIN_ANEW: &str =
     "Put the file back as it was, or begin a new run in another output_dir that names what is wanted now.";
 
 fn check_rows(path: &Path, noted: Option<&RowsOf>, counts: Option<Counts>) -> Result<Option<String>> {
-    let changed =
-        |what: String| Error::ChangedFile { path: path.to_path_buf(), what, hint: BEGIN_ANEW.to_owned() };
+    let changed = |what: String| Error::ChangedFile { path: path.to_path_buf(), what, hint: BEGIN_ANEW.to_owned() };
     if let Some(RowsOf { rows: expected, sha256: noted }) = noted {
         if !path.is_file() {
             return Err(changed(format!("it is gone; {expected} rows of SHA-256 {} were expected", short(noted))));
@@ -259,7 +258,9 @@ fn check_rows(path: &Path, noted: Option<&RowsOf>, counts: Option<Counts>) -> Re
         )));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(Some(format!("{name}: the run is of an earlier version, which noted no digest; only its number of rows was compared")))
+    Ok(Some(format!(
+        "{name}: the run is of an earlier version, which noted no digest; only its number of rows was compared"
+    )))
 }
 
 /// Rows that are pairs, and others.
@@ -402,7 +403,8 @@ fn compare(path: &Path, found: &str, noted: &str, when: &str, hint: &str) -> Res
 pub fn adapter_digests(adapter: &Path) -> Result<FileDigests> {
     let [settings, weights] = ADAPTER_FILES;
     let mut digests = FileDigests::new();
-    for (folder, prefix) in [(adapter.to_path_buf(), String::new()), (adapter.join(REFERENCE), format!("{REFERENCE}/"))] {
+    for (folder, prefix) in [(adapter.to_path_buf(), String::new()), (adapter.join(REFERENCE), format!("{REFERENCE}/"))]
+    {
         if folder.join(weights).is_file() {
             digests.insert(format!("{prefix}{weights}"), sha256(&folder.join(weights))?);
         }

@@ -316,7 +316,8 @@ impl Run<'_> {
             Resume::Latest if self.resuming => {
                 let (found, passed_over) = checkpoint::latest(self.folder, linears, device, decay)?;
                 if passed_over.is_empty()
-                    && let Some(lost) = grounds::lost_checkpoint(self.folder, found.as_ref().map(|found| found.state.step))?
+                    && let Some(lost) =
+                        grounds::lost_checkpoint(self.folder, found.as_ref().map(|found| found.state.step))?
                 {
                     report.warn(lost)?;
                 }

@@ -1,7 +1,7 @@
 //! Two answers of the project's model for each prompt that has none, to be judged.
 
-use super::types::{Generate, Job, JobKind};
 use super::models::{How, seconds_left};
+use super::types::{Generate, Job, JobKind};
 use super::{Backend, OpenProject, Working};
 use crate::answers::BATCH;
 use crate::error::{Error, Result};

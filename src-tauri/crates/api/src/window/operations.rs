@@ -4,11 +4,11 @@
 
 use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary,
-    EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView, Figures, Generate,
-    Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState,
-    LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView,
-    RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation,
-    StartRun, StopRun, Undo,
+    EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView, Figures, Generate, Home, Import,
+    ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf,
+    MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView, RemovePair,
+    ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation,
+    StartEvaluation, StartRun, StopRun, Undo,
 };
 use super::{
     Backend, candidates, data, evaluation, exports, jobs, labelling, merged, models, plan, projects, training,

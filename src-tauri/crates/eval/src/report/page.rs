@@ -95,8 +95,11 @@ fn verdict(evaluation: &Evaluation) -> String {
     let tally = summary.all.tally;
     let unjudged =
         if tally.no_verdict > 0 { format!(", {} without a verdict", tally.no_verdict) } else { String::new() };
-    let other_base =
-        evaluation.ancestry.other_base.as_ref().map_or_else(String::new, |other| format!("<p>{}</p>\n", escaped(other)));
+    let other_base = evaluation
+        .ancestry
+        .other_base
+        .as_ref()
+        .map_or_else(String::new, |other| format!("<p>{}</p>\n", escaped(other)));
     format!(
         "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n{other_base}<p class=\"rate\"><strong>{rate}</strong> win rate \
          <span>{range}</span></p>\n<p class=\"quiet\">{} wins, {} ties, {} losses{unjudged}; ties count as half. Exact sign \

@@ -128,11 +128,8 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         output_dir: folder.to_path_buf(),
         run: Some(run.folder.clone()),
     };
-    let how = How {
-        dtype: run.config.dtype,
-        products: run.config.products,
-        allow_changed_base: about.allow_changed_base,
-    };
+    let how =
+        How { dtype: run.config.dtype, products: run.config.products, allow_changed_base: about.allow_changed_base };
     working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
         let mut grown = |side: eval::answers::Side, prompt: usize, text: &str| {
             working.answer(prompt, &side.to_string(), text.to_owned());
