@@ -121,6 +121,15 @@ pub struct KeptAdapter {
     pub from: AdapterOf,
 }
 
+impl KeptAdapter {
+    /// Of weights and settings, each in half: enough to tell adapters apart.
+    pub(crate) fn digest(&self) -> Result<String> {
+        let settings = origin::settings_digest(&self.path.join(ADAPTER_FILES[0]))?;
+        let half = |digest: &str| digest.get(..32).unwrap_or(digest).to_owned();
+        Ok(format!("{}-{}", half(&self.from.sha256), half(&settings)))
+    }
+}
+
 impl RunFolder {
     /// Takes `config.output_dir` for this process: begins a run in it, or opens the one it holds.
     ///

@@ -161,6 +161,11 @@ impl Origin {
         read_json(&run.join(ORIGIN))
     }
 
+    /// None where there is none.
+    fn of(run: &Path) -> Result<Option<Self>> {
+        run.join(ORIGIN).is_file().then(|| Self::read(run)).transpose()
+    }
+
     pub(crate) fn write(&self, run: &Path) -> Result<()> {
         write_json(&run.join(ORIGIN), self)
     }
@@ -197,7 +202,7 @@ impl Origin {
 /// # Errors
 /// [`Error::ChangedFile`], or when something cannot be read.
 pub fn check_run(run: &Path) -> Result<Vec<String>> {
-    let origin = Origin::read(run)?;
+    let Some(origin) = Origin::of(run)? else { return Ok(Vec::new()) };
     let started = started(run)?;
     let mut notes = Vec::new();
     let eval = started.as_ref().and_then(|started| started.eval);
@@ -304,7 +309,7 @@ pub fn shown(run: &Path) -> Vec<(String, String)> {
 /// # Errors
 /// When the run's folder cannot be read.
 pub fn base_of_run(run: &Path) -> Result<Option<Base>> {
-    if let Some(base) = Origin::read(run)?.base() {
+    if let Some(base) = Origin::of(run)?.as_ref().and_then(Origin::base) {
         return Ok(Some(base.clone()));
     }
     Ok(started(run)?.map(|started| Base { sha256: started.model_digest, files: BTreeMap::new() }))
@@ -417,7 +422,7 @@ pub fn adapter_digests(adapter: &Path) -> Result<FileDigests> {
 
 pub(crate) fn settings_digest(path: &Path) -> Result<String> {
     let mut settings: serde_json::Map<String, serde_json::Value> = read_json(path)?;
-    settings.remove("base_model_name_or_path");
+    settings.shift_remove("base_model_name_or_path");
     let text = serde_json::to_vec(&settings).map_err(std::io::Error::from).map_err(Error::read(path))?;
     Ok(format!("{:x}", Sha256::digest(text)))
 }

@@ -1,7 +1,7 @@
 //! Log-probabilities under a reference that stays as it is, computed once per pair and kept across runs.
 //!
-//! A cache folder holds one file for each reference, way of counting tokens, device and type of the weights, a line per pair: the
-//! digest of its token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
+//! A cache folder holds one file for each reference (model and adapter, by digests of weights and settings), way of counting
+//! tokens, device and type of the weights, a line per pair: the digest of its token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
 //! unfinished is passed over and computed again.
 
 use crate::data::{Example, pack};
@@ -15,6 +15,9 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// Raised where the same files come to other log-probabilities than before: what was kept until then counts no more.
+const REVISION: u32 = 2;
 
 /// Log-probabilities of a pair's answers under the reference, nats.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +42,7 @@ pub struct Reference<'a> {
     pub decoder: &'a Decoder,
     /// [`crate::base::Base::sha256`] of them.
     pub model_digest: &'a str,
-    /// Its adapter, where it has one, and the SHA-256 of that.
+    /// Its adapter, where it has one, and the digests of its weights and settings.
     pub adapter: Option<(&'a Lora, &'a str)>,
     /// How the tokens of an answer count.
     pub counting: Counting,
@@ -73,7 +76,7 @@ impl<'a> Cache<'a> {
         create_folder(folder)?;
         Self::read(
             reference,
-            folder.join(format!("reference-{model_digest}{adapter}-{kind}-{dtype}{products}{counted}.jsonl")),
+            folder.join(format!("reference{REVISION}-{model_digest}{adapter}-{kind}-{dtype}{products}{counted}.jsonl")),
         )
     }
 

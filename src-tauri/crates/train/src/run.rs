@@ -152,8 +152,11 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
     }
     let mut report = Report::new(folder.events, observer, stop, pause);
     let rows = (&folder.train, folder.eval.as_ref());
-    let outcome = Grounds::of(config, folder.resuming, &digests, allow_changed_base).and_then(|grounds| {
+    let grounds = || Grounds::of(config, folder.resuming, &digests, allow_changed_base);
+    // Of a model that is not there, the loading tells.
+    let outcome = config.model.exists().then(grounds).transpose().and_then(|early| {
         let (decoder, mut tokenizer) = load()?;
+        let grounds = early.map_or_else(grounds, Ok)?;
         grounds.check_unchanged(config)?;
         tokenizer.borrow_mut().set_time(folder.begun);
         let run = Run {
@@ -244,10 +247,10 @@ impl Run<'_> {
 
         let counting = self.config.counting();
         let frozen = match self.ref_adapter {
-            Some(kept) if reference.is_none() => Some((self.load_adapter(kept)?, kept.from.sha256.as_str())),
+            Some(kept) if reference.is_none() => Some((self.load_adapter(kept)?, kept.digest()?)),
             _ => None,
         };
-        let adapter = frozen.as_ref().map(|(lora, digest)| (lora, *digest));
+        let adapter = frozen.as_ref().map(|(lora, digest)| (lora, digest.as_str()));
         let fixed = Reference { decoder: self.decoder, model_digest: &base.sha256, adapter, counting };
         let mut cache = Cache::open(cache_folder, fixed)?;
         let mut score = |dataset: Dataset, report: &mut Report<'_>| {
