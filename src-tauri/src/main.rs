@@ -21,7 +21,7 @@ use tauri::{App, Manager, WebviewWindow};
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let outcome = match arguments.next() {
-        Some(first) if first == "worker" => return worker::run(arguments.next().map(PathBuf::from)),
+        Some(first) if first == "worker" => return worker::run(arguments.next().map(PathBuf::from), arguments.next()),
         project => open(project),
     };
     match outcome {

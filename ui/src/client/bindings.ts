@@ -372,17 +372,12 @@ export type EvalView = {
   after_interval: [number, number], } | null,
   /** The win rate, drawn. */
   figure: FigureView | null,
+  /** Says so where the base is another than the adapter was trained on. */
+  other_base: string | null,
   /** What the result came from: names and values. */
   ancestry: Array<[string, string]>,
   /** The job that is at work on it. */
   job: number | null, };
-
-/** An evaluation. */
-export type EvaluationOf = {
-  /** The project's folder. */
-  project: string,
-  /** The evaluation. */
-  evaluation: string, };
 
 /** What is to be handed out. */
 export type Export = {
@@ -393,7 +388,9 @@ export type Export = {
   /** An evaluation. */
   evaluation: string | null,
   /** Which things. */
-  what: Array<ExportWhat>, };
+  what: Array<ExportWhat>,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
 
 /** A run whose weights are to be handed out as a GGUF file. */
 export type ExportGguf = {
@@ -402,7 +399,9 @@ export type ExportGguf = {
   /** The run. */
   run: string,
   /** What the file holds. */
-  form: GgufForm, };
+  form: GgufForm,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
 
 /** A run whose merged weights are to be handed out. */
 export type ExportMerged = {
@@ -411,7 +410,9 @@ export type ExportMerged = {
   /** The run. */
   run: string,
   /** What they are stored as. */
-  dtype: WeightType, };
+  dtype: WeightType,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
 
 /** What can be handed out. */
 export type ExportWhat = "adapter" | "pairs" | "report" | "labels";
@@ -425,7 +426,9 @@ export type Exported = {
   /** How to load it. */
   load: string,
   /** What was found when it was read again, in words, where that is done. */
-  check: string | null, };
+  check: string | null,
+  /** Says so where the base is another than the run was trained on. */
+  other_base: string | null, };
 
 /** A model to be brought here. */
 export type FetchModel = {
@@ -1055,6 +1058,24 @@ export type RunNow = {
   /** The most memory that the process has had. */
   peak_memory_bytes: number | null, };
 
+/** An evaluation to be gone on with. */
+export type ResumeEvaluation = {
+  /** The project's folder. */
+  project: string,
+  /** The evaluation. */
+  evaluation: string,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
+
+/** A run to be gone on with. */
+export type ResumeRun = {
+  /** The project's folder. */
+  project: string,
+  /** The run. */
+  run: string,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
+
 /** A run. */
 export type RunOf = {
   /** The project's folder. */
@@ -1094,6 +1115,8 @@ export type RunPlan = {
   advice: string | null,
   /** What there is to know of the model's files. */
   notes: Array<string>,
+  /** What is to be said of the reference where it is not the one that TRL takes. */
+  reference_note: string | null,
   /** Why it cannot be started. */
   problems: Array<ApiError>,
   /** How long it takes, from measured steps. */
@@ -1253,6 +1276,8 @@ export type RunView = {
   folder: string,
   /** Its settings. */
   settings: RunSettings,
+  /** What it is computed on: names, and digests of what they name. */
+  computed_on: Array<[string, string]>,
   /** Which step its adapter is of, and why it ended early, where that is not simply the last one. */
   selection: string | null,
   /** Share of the pairs that was held out. */
@@ -1321,12 +1346,16 @@ export type Side = "left" | "right";
 /** An evaluation to be made. */
 export type StartEvaluation = {
   /** The evaluation. */
-  request: EvalRequest, };
+  request: EvalRequest,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
 
 /** A run to be started. */
 export type StartRun = {
   /** The run. */
-  request: RunRequest, };
+  request: RunRequest,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
 
 /** A run that is to stop. */
 export type StopRun = {
@@ -1409,12 +1438,12 @@ export interface Operations {
   measure_run: [MeasureRun, Job];
   start_run: [StartRun, RunView];
   stop_run: [StopRun, RunView];
-  resume_run: [RunOf, RunView];
+  resume_run: [ResumeRun, RunView];
   runs: [InProject, Array<RunSummary>];
   run: [RunOf, RunView];
   run_figures: [Figures, Array<FigureView>];
   start_evaluation: [StartEvaluation, Job];
-  resume_evaluation: [EvaluationOf, Job];
+  resume_evaluation: [ResumeEvaluation, Job];
   evaluations: [InProject, Array<EvalSummary>];
   evaluation: [ShowEvaluation, EvalView];
   eval_items: [EvalItemsOf, EvalItems];

@@ -110,6 +110,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         device: DeviceChoice::Auto,
         dtype: BaseDtype::Auto,
         products: request.products,
+        allow_changed_base: false,
     };
     let mut opened = open(&choice, context)?;
     stages.done("model", start)?;
@@ -148,14 +149,14 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         let stop = context.stop;
         let observer = &mut |event: &Event| context.tell(&Update::Run(Box::new(event.clone())));
         let pause = &AtomicBool::new(false);
-        let surroundings = Surroundings { cache_folder: &cache, stop, pause, observer };
+        let surroundings = Surroundings { cache_folder: &cache, allow_changed_base: false, stop, pause, observer };
         let outcome = train::run_with(&config, &opened.decoder, &mut opened.tokenizer, surroundings)?;
         reply(&config, outcome)?.adapter
     };
     stages.of_run(&config.output_dir)?;
 
     let start = Instant::now();
-    opened.put_on(Some(&adapter))?;
+    opened.put_on(Some(&adapter), false, context)?;
     let evaluation = EvalRequest {
         choice: ModelChoice { adapter: Some(adapter), ..choice },
         prompts: data.join("prompts.jsonl"),

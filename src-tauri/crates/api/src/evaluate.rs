@@ -4,7 +4,7 @@ use crate::answers::{BATCH, answer, prompts_of, text};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open, sha256};
-use crate::score;
+use crate::{provenance, score};
 use chat::{Limits, Tokenizer};
 use eval::accuracy::{PreferenceAccuracy, preference_accuracy};
 use eval::answers::{Answer, Side};
@@ -18,6 +18,7 @@ use prefs::reader::Choices;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use train::origin::adapter_digests;
 
 /// The file of an evaluation's folder that holds the preference accuracy.
 pub(crate) const ACCURACY: &str = "accuracy.json";
@@ -64,6 +65,9 @@ pub struct EvalReply {
     pub summary: eval::evaluation::Summary,
     /// Held-out preference accuracy, where pairs were given.
     pub accuracy: Option<PreferenceAccuracy>,
+    /// Says so where the base is another than the adapter was trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_base: Option<String>,
 }
 
 /// Evaluates an adapter.
@@ -111,7 +115,8 @@ pub(crate) fn evaluate_opened(
     let path = request.output_dir.join(ACCURACY);
     write_json(&path, &accuracy)?;
     let summary = evaluation.summary.clone();
-    Ok(EvalReply { folder: request.output_dir.clone(), evaluation, summary, accuracy })
+    let other_base = evaluation.ancestry.other_base.clone();
+    Ok(EvalReply { folder: request.output_dir.clone(), evaluation, summary, accuracy, other_base })
 }
 
 fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Result<Setup> {
@@ -124,14 +129,24 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
     let reference = request.choice.adapter.as_deref().and_then(train::folder::reference_of);
     let reference_file = reference.map(|dir| dir.join("adapter_model.safetensors"));
     let pairs_file = request.run.as_ref().map(|run| run.join("pairs.jsonl"));
+    if let Some(run) = &request.run {
+        provenance::check_rows(run, context)?;
+        if let Some(adapter) = &request.choice.adapter {
+            provenance::check_is_of(adapter, run)?;
+        }
+    }
+    let base = opened.base(context)?;
     let sampling = serde_json::to_value(&request.sampling).ok().and_then(|v| serde_json::from_value(v).ok());
     let ancestry = Ancestry {
         model: request.choice.model.display().to_string(),
-        model_sha256: Some(train::reference::model_digest(&opened.path)?),
+        model_sha256: Some(base.sha256),
+        model_files: base.files,
+        other_base: opened.other_base.clone(),
         dtype: opened.decoder.base_dtype().to_string(),
         products: opened.decoder.products().to_string(),
         adapter: request.choice.adapter.as_ref().map(|dir| dir.display().to_string()),
         adapter_sha256: adapter_file.as_deref().map(sha256).transpose()?,
+        adapter_files: request.choice.adapter.as_deref().map(adapter_digests).transpose()?.unwrap_or_default(),
         reference_adapter_sha256: reference_file.as_deref().map(sha256).transpose()?,
         run: request.run.as_ref().map(|run| run.display().to_string()),
         pairs_sha256: pairs_file.as_deref().map(sha256).transpose()?,

@@ -15,12 +15,14 @@ pub(crate) use whole_folder::WholeFolder;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::evaluate::write_json;
+use crate::provenance;
 use model::{FloatType, GgufType};
 use prefs::jsonl;
 use prefs::store::Project;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use train::folder::{ADAPTER, ADAPTER_ORIGIN, REFERENCE, reference_of};
+use train::folder::{ADAPTER, ADAPTER_ORIGIN, AdapterOrigin, REFERENCE, reference_of};
 
 /// What is to be handed out; at least one of the two sources.
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ pub struct ExportRequest {
     pub project: Option<PathBuf>,
     /// Where it goes.
     pub output_dir: PathBuf,
+    /// Go on although the model is not the one that the run was trained on; what is handed out says so.
+    pub allow_changed_base: bool,
 }
 
 /// The form in which a run's weights are handed out.
@@ -60,6 +64,9 @@ pub struct Exported {
     /// What was found when it was read again, where that is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check: Option<MergedCheck>,
+    /// Says so where the base is another than the run was trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_base: Option<String>,
 }
 
 /// All of it.
@@ -85,11 +92,12 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     std::fs::create_dir_all(&request.output_dir).map_err(Error::file(&request.output_dir))?;
     let mut exported = Vec::new();
     if let Some(run) = &request.run {
+        let (to, allowed) = (&request.output_dir, request.allow_changed_base);
         exported.push(match request.weights {
-            Weights::Adapter => adapter(run, &request.output_dir)?,
-            Weights::Merged(dtype) => merged::merged(run, dtype, &request.output_dir, context)?,
-            Weights::Gguf(stored) => merged::handed_out(run, Form::Gguf(stored), &request.output_dir, context)?,
-            Weights::LoraGguf => merged::handed_out(run, Form::LoraGguf, &request.output_dir, context)?,
+            Weights::Adapter => adapter(run, to, allowed, context)?,
+            Weights::Merged(dtype) => merged::merged(run, dtype, to, allowed, context)?,
+            Weights::Gguf(stored) => merged::handed_out(run, Form::Gguf(stored), to, allowed, context)?,
+            Weights::LoraGguf => merged::handed_out(run, Form::LoraGguf, to, allowed, context)?,
         });
     }
     context.check()?;
@@ -100,10 +108,20 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
 }
 
 /// A run's adapter, in PEFT's format.
-fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
+fn adapter(run: &Path, output_dir: &Path, allowed: bool, context: &mut Context) -> Result<Exported> {
     let config = runs::prepared(run)?;
     let from = adapter_of(run)?;
     let to = output_dir.join(ADAPTER);
+    let other_base = if config.model.exists() {
+        provenance::check(&from, &config.model, &provenance::digests().whole(), allowed, context)?
+    } else {
+        train::origin::check_adapter(&from)?;
+        context.note(format!(
+            "{} is not here: whether it is the model trained on was not checked",
+            config.model.display()
+        ));
+        None
+    };
     let base = config.model.display().to_string();
     std::fs::create_dir_all(&to).map_err(Error::file(&to))?;
     for name in ["adapter_model.safetensors", "adapter_config.json", ADAPTER_ORIGIN] {
@@ -115,6 +133,10 @@ fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
     if let Some(reference) = reference_of(&from) {
         train::folder::copy_adapter(&reference, &to.join(REFERENCE))?;
     }
+    if let (Some(other), Some(mut origin)) = (&other_base, AdapterOrigin::of(&to)?) {
+        origin.other_base = Some(other.clone());
+        write_json(&to.join(ADAPTER_ORIGIN), &origin)?;
+    }
     Ok(Exported {
         what: ADAPTER.into(),
         load: format!(
@@ -125,6 +147,7 @@ fn adapter(run: &Path, output_dir: &Path) -> Result<Exported> {
         ),
         path: to,
         check: None,
+        other_base,
     })
 }
 
@@ -153,6 +176,7 @@ fn pairs(project: &Project, output_dir: &Path) -> Result<Exported> {
         ),
         path,
         check: None,
+        other_base: None,
     })
 }
 

@@ -2,12 +2,14 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::provenance;
 use chat::Tokenizer;
 use model::{BaseDtype, ComputeDevice, Decoder, DeviceChoice, Lora, Products};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use train::base::{Base, Stamps};
 
 /// A model, an adapter for it, and where to compute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub struct ModelChoice {
     /// What products with them are computed in.
     #[serde(default)]
     pub products: Products,
+    /// Go on although the model is not the one that the adapter was trained on; the record keeps it.
+    #[serde(default)]
+    pub allow_changed_base: bool,
 }
 
 /// A model in memory.
@@ -33,6 +38,10 @@ pub(crate) struct Opened {
     pub(crate) lora: Option<Lora>,
     /// The adapter of the reference that `lora` was trained against; none where that is the model alone.
     pub(crate) reference: Option<Lora>,
+    /// What the record has to keep of a base that is another than the adapter was trained on.
+    pub(crate) other_base: Option<String>,
+    /// What the system said of the model's files when they were read.
+    stamps: Stamps,
 }
 
 impl Opened {
@@ -42,15 +51,44 @@ impl Opened {
         self.tokenizer.notes().iter().chain(self.decoder.notes()).map(String::as_str)
     }
 
-    /// Puts the adapter in the folder on the model, with that of its reference; with none, takes both away.
+    /// Puts the adapter in the folder on the model, with that of its reference; with none, takes both away. A model that is
+    /// not the one that the adapter was trained on is refused unless that is `allowed`.
     ///
     /// # Errors
     /// When an adapter cannot be read or is for another model.
-    pub(crate) fn put_on(&mut self, adapter: Option<&Path>) -> Result<()> {
+    pub(crate) fn put_on(&mut self, adapter: Option<&Path>, allowed: bool, context: &mut Context) -> Result<()> {
+        self.other_base = match adapter {
+            Some(adapter) => provenance::check(adapter, &self.path, &provenance::digests(), allowed, context)?,
+            None => None,
+        };
+        if let Some(other) = &self.other_base {
+            context.note(other);
+        }
+        self.check_unchanged()?;
         let load = |folder: &Path| self.decoder.load_lora(folder);
         let reference = adapter.and_then(train::folder::reference_of);
         (self.lora, self.reference) = (adapter.map(load).transpose()?, reference.as_deref().map(load).transpose()?);
         Ok(())
+    }
+
+    /// The model by the contents of its files.
+    pub(crate) fn base(&self, context: &mut Context) -> Result<Base> {
+        let base = provenance::base(&self.path, &provenance::digests(), context)?;
+        self.check_unchanged()?;
+        Ok(base)
+    }
+
+    /// Whether the model's files are still those that were read.
+    pub(crate) fn is_as_read(&self) -> bool {
+        Stamps::of(&self.path).is_ok_and(|now| now == self.stamps)
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        if self.is_as_read() {
+            return Ok(());
+        }
+        let message = format!("the files of the model in {} were changed while it was in memory", self.path.display());
+        Err(Error::new("changed_file", message, "wait until they are written, then try again"))
     }
 }
 
@@ -74,12 +112,13 @@ pub(crate) fn open_quietly(choice: &ModelChoice, context: &mut Context) -> Resul
     load(choice, path, &choice.device.open()?, context)
 }
 
-fn load(choice: &ModelChoice, path: PathBuf, found: &ComputeDevice, context: &Context) -> Result<Opened> {
+fn load(choice: &ModelChoice, path: PathBuf, found: &ComputeDevice, context: &mut Context) -> Result<Opened> {
+    let stamps = Stamps::of(&path)?;
     let tokenizer = Tokenizer::open(&path)?;
     let mut decoder = Decoder::load(&path, &found.device, choice.dtype)?;
     decoder.set_products(choice.products)?;
-    let mut opened = Opened { path, decoder, tokenizer, lora: None, reference: None };
-    opened.put_on(choice.adapter.as_deref())?;
+    let mut opened = Opened { path, decoder, tokenizer, lora: None, reference: None, other_base: None, stamps };
+    opened.put_on(choice.adapter.as_deref(), choice.allow_changed_base, context)?;
     context.check()?;
     Ok(opened)
 }

@@ -7,6 +7,7 @@ use eval::evaluation::Evaluation;
 use eval::report::{ReportInput, StepMetrics};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use train::base::short;
 use train::events::{self, Counts, EvalMetrics, Event};
 
 /// What the page is about; at least one of the two.
@@ -55,6 +56,9 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
             let message = format!("{} holds no finished evaluation", folder.display());
             Error::new("no_evaluation", message, "run `tiebreak eval` with that --output-dir first")
         })?;
+        if let Some(run) = &request.run {
+            check_is_of(&evaluation, folder, run)?;
+        }
         input.evaluation = Some(evaluation);
         let path = folder.join(ACCURACY);
         if path.exists() {
@@ -65,8 +69,29 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
     Ok(ReportReply { html: written.html, figures: written.figures })
 }
 
+/// Makes sure that an evaluation is of the run's adapter as it is, so that the page does not show one beside another.
+fn check_is_of(evaluation: &Evaluation, folder: &Path, run: &Path) -> Result<()> {
+    let Some(adapter) = train::folder::adapter_of(run) else { return Ok(()) };
+    let own = train::origin::adapter_digests(&adapter)?.remove("adapter_model.safetensors");
+    match (&evaluation.ancestry.adapter_sha256, own) {
+        (Some(judged), Some(own)) if *judged != own => Err(Error::new(
+            "other_run",
+            format!(
+                "the evaluation in {} is not of the adapter that the run in {} has: it judged SHA-256 {}, and the run's has {}",
+                folder.display(),
+                run.display(),
+                short(judged),
+                short(&own)
+            ),
+            "evaluate the run anew, or report on each of the two alone",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn of_run(run: &Path, input: &mut ReportInput) -> Result<()> {
     input.configuration = configuration(&runs::prepared(run)?)?;
+    let mut warnings = Vec::new();
     for line in events::effective(events::read(&run.join(events::FILE))?) {
         match line.event {
             Event::RunStarted(started) => {
@@ -89,9 +114,11 @@ fn of_run(run: &Path, input: &mut ReportInput) -> Result<()> {
                 rewards_accuracies: Some(step.rewards.accuracies),
             }),
             Event::Eval(eval) => input.held_out.push(held_out(&eval)),
+            Event::Warning { message } if !warnings.contains(&message) => warnings.push(message),
             _ => {}
         }
     }
+    input.data.extend(warnings.into_iter().map(|message| ("the run warned".to_owned(), message)));
     Ok(())
 }
 

@@ -19,14 +19,15 @@ pub struct TrainReply {
     pub already_finished: bool,
 }
 
-/// Trains as a settings file says, in this process.
+/// Trains as a settings file says, in this process; where that is allowed, also on another model than the run, or an adapter
+/// that it begins with, was computed on before.
 ///
 /// # Errors
 /// When a setting, the model or the data cannot be used, or training fails; checkpoints written before are whole.
-pub fn train(config: &Path, context: &mut Context) -> Result<TrainReply> {
+pub fn train(config: &Path, allow_changed_base: bool, context: &mut Context) -> Result<TrainReply> {
     let mut config = RunConfig::read(config)?;
     config.model = find_model(&config.model, context)?;
-    run(&config, context, &AtomicBool::new(false))
+    run(&config, allow_changed_base, context, &AtomicBool::new(false))
 }
 
 /// Goes on with the run that a folder holds: what the process started for a run does. Besides the context's `stop`, a
@@ -34,18 +35,18 @@ pub fn train(config: &Path, context: &mut Context) -> Result<TrainReply> {
 ///
 /// # Errors
 /// As [`train`], and when the folder holds no run.
-pub fn work(folder: &Path, context: &mut Context) -> Result<TrainReply> {
+pub fn work(folder: &Path, allow_changed_base: bool, context: &mut Context) -> Result<TrainReply> {
     let config = runs::prepared(folder)?;
     runs::while_listening(folder, context.stop, |stop, pause| {
-        run(&config, &mut Context { observer: context.observer, stop }, pause)
+        run(&config, allow_changed_base, &mut Context { observer: context.observer, stop }, pause)
     })
 }
 
-fn run(config: &RunConfig, context: &mut Context, pause: &AtomicBool) -> Result<TrainReply> {
+fn run(config: &RunConfig, allow_changed_base: bool, context: &mut Context, pause: &AtomicBool) -> Result<TrainReply> {
     let cache = hub::cache_dir()?.join("reference");
     let stop = context.stop;
     let observer = &mut |event: &train::events::Event| context.tell(&Update::Run(Box::new(event.clone())));
-    let surroundings = Surroundings { cache_folder: &cache, stop, pause, observer };
+    let surroundings = Surroundings { cache_folder: &cache, allow_changed_base, stop, pause, observer };
     reply(config, train::run(config, surroundings)?)
 }
 

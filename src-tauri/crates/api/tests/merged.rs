@@ -46,6 +46,7 @@ impl Scene {
         let config = train::RunConfig::read(&scene.path("RUN.toml")).unwrap();
         let surroundings = train::Surroundings {
             cache_folder: &scene.path("cache"),
+            allow_changed_base: false,
             stop: &stop,
             pause: &stop,
             observer: &mut |_| {},
@@ -96,8 +97,13 @@ fn export(folder: &Path, dtype: Option<FloatType>, at: &mut dyn FnMut(&str, &Ato
 }
 
 fn hand_out(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)) -> Result<Exported, Error> {
-    let request =
-        ExportRequest { run: Some(folder.join("run")), weights, project: None, output_dir: folder.join("out") };
+    let request = ExportRequest {
+        run: Some(folder.join("run")),
+        weights,
+        project: None,
+        output_dir: folder.join("out"),
+        allow_changed_base: false,
+    };
     let stop = AtomicBool::new(false);
     let mut observer = |update: &Update| {
         if let Update::Progress { stage, .. } = update {
@@ -115,6 +121,7 @@ fn choice(model: &Path, adapter: Option<PathBuf>) -> ModelChoice {
         device: testkit::device_name().parse().unwrap(),
         dtype: BaseDtype::F32,
         products: model::Products::F32,
+        allow_changed_base: false,
     }
 }
 

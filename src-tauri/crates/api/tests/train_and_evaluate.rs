@@ -20,7 +20,8 @@ fn worker() {
         return;
     }
     let stop = AtomicBool::new(false);
-    let result = api::work(Path::new(&arguments[2]), &mut Context { observer: &mut |_| {}, stop: &stop });
+    let allowed = arguments.iter().any(|argument| argument == api::ALLOW_CHANGED_BASE);
+    let result = api::work(Path::new(&arguments[2]), allowed, &mut Context { observer: &mut |_| {}, stop: &stop });
     if let Err(error) = result {
         writeln!(std::io::stderr(), "{error}").unwrap();
         std::process::exit(1);
@@ -452,6 +453,7 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
             device: testkit::device_name().parse().unwrap(),
             dtype: model::BaseDtype::F32,
             products: model::Products::F32,
+            allow_changed_base: false,
         };
         let limits = train::RunConfig::default().limits();
         let pairs = place.folder.path().join("pairs.jsonl");

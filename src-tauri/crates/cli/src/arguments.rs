@@ -62,6 +62,8 @@ pub(crate) enum Command {
         /// The settings: flat keys under TRL's names, tables [data] and [lora]
         #[arg(long)]
         config: PathBuf,
+        #[command(flatten)]
+        allow: Allow,
     },
     /// Answer prompts
     Generate {
@@ -144,6 +146,8 @@ pub(crate) enum Command {
         /// The adapter as a GGUF file: --lora of llama.cpp, ADAPTER of the Modelfile beside it
         #[arg(long, requires = "run", conflicts_with_all = ["merged", "gguf"])]
         lora_gguf: bool,
+        #[command(flatten)]
+        allow: Allow,
         /// A project
         #[arg(long)]
         project: Option<PathBuf>,
@@ -184,7 +188,17 @@ pub(crate) enum Command {
     Worker {
         /// The run's folder
         run: PathBuf,
+        #[command(flatten)]
+        allow: Allow,
     },
+}
+
+/// Whether to go on with another model than before.
+#[derive(Debug, Args)]
+pub(crate) struct Allow {
+    /// Go on although the model's files are not those that the run or the adapter was computed on; the record keeps it
+    #[arg(long)]
+    pub(crate) allow_changed_base: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -267,12 +281,14 @@ pub(crate) struct Choice {
     adapter: Option<PathBuf>,
     #[command(flatten)]
     computing: Computing,
+    #[command(flatten)]
+    allow: Allow,
 }
 
 impl From<Choice> for ModelChoice {
     fn from(choice: Choice) -> Self {
-        let Choice { model, adapter, computing: Computing { device, dtype, products } } = choice;
-        Self { model, adapter, device, dtype, products }
+        let Choice { model, adapter, computing: Computing { device, dtype, products }, allow } = choice;
+        Self { model, adapter, device, dtype, products, allow_changed_base: allow.allow_changed_base }
     }
 }
 

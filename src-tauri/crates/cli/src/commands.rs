@@ -115,12 +115,12 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 format!("{} pairs scored, {} rows refused, {} dropped", reply.pairs, reply.refused, reply.dropped);
             print("score", &reply, words);
         }
-        Command::Train { config } => {
-            let reply = api::train(&config, &mut context)?;
+        Command::Train { config, allow } => {
+            let reply = api::train(&config, allow.allow_changed_base, &mut context)?;
             print("train", &reply, trained(&reply));
         }
-        Command::Worker { run } => {
-            let reply = api::work(&run, &mut context)?;
+        Command::Worker { run, allow } => {
+            let reply = api::work(&run, allow.allow_changed_base, &mut context)?;
             print("train", &reply, trained(&reply));
         }
         Command::Generate { choice, texts, prompts, reading, sampling } => {
@@ -159,24 +159,31 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 run,
             };
             let reply = api::evaluate(&request, &mut context)?;
-            print("eval", &reply, format!("{}\nanswers and verdicts: {}", reply.summary.words, reply.folder.display()));
+            let mut words = reply.summary.words.clone();
+            for other in &reply.other_base {
+                let _ = write!(words, "\nmind: {other}");
+            }
+            let _ = write!(words, "\nanswers and verdicts: {}", reply.folder.display());
+            print("eval", &reply, words);
         }
         Command::Report { run, eval, output_dir } => {
             let reply = api::report(&ReportRequest { run, eval, output_dir }, &mut context)?;
             print("report", &reply, format!("report: {}", reply.html.display()));
         }
-        Command::Export { run, merged, dtype, gguf, lora_gguf, project, output_dir } => {
+        Command::Export { run, merged, dtype, gguf, lora_gguf, allow, project, output_dir } => {
             let weights = match gguf {
                 Some(stored) => Weights::Gguf(stored.into()),
                 None if lora_gguf => Weights::LoraGguf,
                 None if merged => Weights::Merged(dtype.map(Into::into)),
                 None => Weights::Adapter,
             };
-            let request = ExportRequest { run, weights, project, output_dir };
+            let request =
+                ExportRequest { run, weights, project, output_dir, allow_changed_base: allow.allow_changed_base };
             for exported in api::export(&request, &mut context)?.exported {
                 let mut words = format!("{}: {}", exported.what, exported.path.display());
                 let check = exported.check.iter().map(|check| check.words.as_str());
-                for line in exported.load.lines().chain(check) {
+                let other = exported.other_base.iter().map(|other| format!("mind: {other}"));
+                for line in exported.load.lines().chain(check).map(str::to_owned).chain(other) {
                     let _ = write!(words, "\n  {line}");
                 }
                 print("export", &exported, words);

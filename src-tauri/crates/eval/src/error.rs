@@ -24,7 +24,7 @@ pub enum Error {
         reason: String,
     },
     /// The folder holds an evaluation of something else.
-    #[error("{path} holds another evaluation ({differs} differs); choose another folder or remove this one")]
+    #[error("{path} holds another evaluation (not the same: {differs}); choose another folder or remove this one")]
     OtherEvaluation {
         /// The folder.
         path: PathBuf,

@@ -37,6 +37,16 @@ pub struct Ancestry {
     pub model: String,
     /// SHA-256 of its weights.
     pub model_sha256: Option<String>,
+    /// SHA-256 of each of its files that is read, those of tokenizer and chat template among them, none of one that is not
+    /// there; empty in evaluations from before this was told, as is the next but one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub model_files: BTreeMap<String, Option<String>>,
+    /// Says so where the base is another than the adapter was trained on, or the adapter was trained on more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_base: Option<String>,
+    /// Digests of the adapter's files, its settings and those of its reference's adapter among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adapter_files: BTreeMap<String, String>,
     /// What its weights were kept as; empty in evaluations from before this was told, as is the next.
     #[serde(default)]
     pub dtype: String,
@@ -237,7 +247,11 @@ impl Folder {
         match files::read_json::<Setup>(&setup_path)? {
             Some(there) if there == setup => {}
             Some(there) => {
-                return Err(Error::OtherEvaluation { path: path.to_owned(), differs: difference(&there, &setup) });
+                let noted = completed(there, &setup);
+                if noted != setup {
+                    return Err(Error::OtherEvaluation { path: path.to_owned(), differs: difference(&noted, &setup) });
+                }
+                files::write_json(&setup_path, &setup)?;
             }
             None => files::write_json(&setup_path, &setup)?,
         }
@@ -342,24 +356,59 @@ fn outcome(choice: Choice, first: Side) -> Outcome {
     }
 }
 
+/// A setup with what an earlier version did not note. What is known of another base is no part of what is compared.
+fn completed(there: Setup, asked: &Setup) -> Setup {
+    let Setup { ancestry: mut noted, prompts } = there;
+    if noted.model_files.is_empty() {
+        noted.model_files.clone_from(&asked.ancestry.model_files);
+    }
+    if noted.adapter_files.is_empty() {
+        noted.adapter_files.clone_from(&asked.ancestry.adapter_files);
+    }
+    noted.other_base.clone_from(&asked.ancestry.other_base);
+    Setup { ancestry: noted, prompts }
+}
+
 /// Names what is not the same in two setups.
 fn difference(there: &Setup, asked: &Setup) -> String {
     let (a, b) = (&there.ancestry, &asked.ancestry);
-    let differing = [
-        ("the model", a.model != b.model || a.model_sha256 != b.model_sha256),
-        ("the adapter", a.adapter != b.adapter || a.adapter_sha256 != b.adapter_sha256),
-        ("the reference's adapter", a.reference_adapter_sha256 != b.reference_adapter_sha256),
-        ("the run", a.run != b.run || a.pairs_sha256 != b.pairs_sha256),
-        (
-            "the prompts file",
-            a.prompts != b.prompts || a.prompts_sha256 != b.prompts_sha256 || there.prompts != asked.prompts,
-        ),
-        ("the seed", a.seed != b.seed || a.order_seed != b.order_seed),
-        ("the sampling", a.sampling != b.sampling),
-        ("the program's version", a.version != b.version),
-    ];
-    let names: Vec<&str> = differing.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
-    names.join(", ")
+    let mut differing = Vec::new();
+    let mut differs = |name: &str, differs: bool| differing.extend(differs.then(|| name.to_owned()));
+    differs(&changed("the model", &a.model_sha256, &b.model_sha256), a.model_sha256 != b.model_sha256);
+    differs("where the model lies", a.model != b.model);
+    for (name, digest) in &a.model_files {
+        let now = b.model_files.get(name).cloned().flatten();
+        // What counts in the model's own digest is said already.
+        differs(
+            &changed(&format!("the model's {name}"), digest, &now),
+            *digest != now && a.model_sha256 == b.model_sha256,
+        );
+    }
+    differs(&changed("the adapter", &a.adapter_sha256, &b.adapter_sha256), a.adapter_sha256 != b.adapter_sha256);
+    differs("where the adapter lies", a.adapter != b.adapter);
+    let weights = a.adapter_sha256 == b.adapter_sha256 && a.reference_adapter_sha256 == b.reference_adapter_sha256;
+    differs("the adapter's settings", a.adapter_files != b.adapter_files && weights);
+    differs("the reference's adapter", a.reference_adapter_sha256 != b.reference_adapter_sha256);
+    differs("the run", a.run != b.run || a.pairs_sha256 != b.pairs_sha256);
+    let prompts = (&Some(a.prompts_sha256.clone()), &Some(b.prompts_sha256.clone()));
+    differs(&changed("the prompts file", prompts.0, prompts.1), prompts.0 != prompts.1);
+    differs("where the prompts file lies", a.prompts != b.prompts);
+    differs("what is read of the prompts file", prompts.0 == prompts.1 && there.prompts != asked.prompts);
+    differs("dtype or products", a.dtype != b.dtype || a.products != b.products);
+    differs("the seed", a.seed != b.seed || a.order_seed != b.order_seed);
+    differs("the sampling", a.sampling != b.sampling);
+    differs("the program's version", a.version != b.version);
+    differing.join(", ")
+}
+
+/// Something with its digest as it was and as it is now, shortened.
+fn changed(name: &str, was: &Option<String>, is: &Option<String>) -> String {
+    const SHOWN: usize = 12;
+    let short = |digest: &Option<String>| match digest.as_deref() {
+        Some(digest) => format!("SHA-256 {}…", digest.get(..SHOWN).unwrap_or(digest)),
+        None => "not there".to_owned(),
+    };
+    format!("{name} ({} then, {} now)", short(was), short(is))
 }
 
 #[cfg(test)]

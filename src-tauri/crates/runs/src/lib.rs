@@ -7,7 +7,7 @@ mod process;
 mod status;
 mod workers;
 
-pub use process::{prepare, prepared, request_stop, start, while_listening};
+pub use process::{ALLOW_CHANGED_BASE, prepare, prepared, request_stop, start, while_listening};
 pub use status::{RunEvents, State};
 pub use workers::{Workers, cause, last_words};
 

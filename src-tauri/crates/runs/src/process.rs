@@ -15,6 +15,9 @@ const STOP: &str = "stop";
 /// What stands in it where the run is to be gone on with later.
 const PAUSE: &str = "pause";
 
+/// The option of a worker that lets it go on with another model than the run was computed on before.
+pub const ALLOW_CHANGED_BASE: &str = "--allow-changed-base";
+
 /// How often a run looks for a request to stop.
 const LISTEN: Duration = Duration::from_millis(200);
 
@@ -43,16 +46,21 @@ pub fn prepared(folder: &Path) -> Result<RunConfig, Error> {
     Ok(config)
 }
 
-/// Starts `program worker FOLDER`, which outlives this process. What it prints goes to `worker.log` in the folder.
+/// Starts `program worker FOLDER`, which outlives this process; where that is allowed, it goes on with another model than the
+/// run was computed on before. What it prints goes to `worker.log` in the folder.
 ///
 /// # Errors
 /// When there is no run in the folder or the program cannot be started.
-pub fn start(program: &Path, folder: &Path) -> Result<Child, Error> {
+pub fn start(program: &Path, folder: &Path, allow_changed_base: bool) -> Result<Child, Error> {
     prepared(folder)?;
     let log_path = folder.join("worker.log");
     let log = fs::File::options().create(true).append(true).open(&log_path).map_err(Error::file(&log_path))?;
     let mut command = Command::new(program);
-    command.arg("worker").arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.arg("worker").arg(folder);
+    if allow_changed_base {
+        command.arg(ALLOW_CHANGED_BASE);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     detach(&mut command);
     command.spawn().map_err(Error::file(program))
 }

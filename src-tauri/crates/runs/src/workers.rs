@@ -29,8 +29,8 @@ impl Workers {
     ///
     /// # Errors
     /// As [`start`].
-    pub fn start(&self, program: &Path, folder: &Path) -> Result<(), Error> {
-        let child = start(program, folder)?;
+    pub fn start(&self, program: &Path, folder: &Path, allow_changed_base: bool) -> Result<(), Error> {
+        let child = start(program, folder, allow_changed_base)?;
         self.locked().insert(folder.to_path_buf(), Worker::Alive(child));
         Ok(())
     }
@@ -149,7 +149,7 @@ mod tests {
         let workers = Workers::default();
         assert!(!workers.is_alive(place.path()));
         let program = program(place.path(), "[ \"$1\" = worker ] && echo 'no room left' >&2 && exit 3");
-        workers.start(&program, place.path()).unwrap();
+        workers.start(&program, place.path(), false).unwrap();
         assert_eq!(ended(&workers, place.path()).code(), Some(3));
         assert!(!workers.is_alive(place.path()));
         assert_eq!(last_words(place.path()), "no room left");
@@ -160,7 +160,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         run_folder(place.path());
         let workers = Workers::default();
-        workers.start(&program(place.path(), "kill -9 $$"), place.path()).unwrap();
+        workers.start(&program(place.path(), "kill -9 $$"), place.path(), false).unwrap();
         assert!(cause(Some(ended(&workers, place.path()))).contains("memory ran out"));
         assert!(cause(None).contains("without a word"));
         assert_eq!(last_words(place.path()), "");

@@ -2,9 +2,10 @@
 //!
 //! `checkpoints/step-N/` holds the adapter in PEFT's format, `optimizer.safetensors` (the moments), `state.json`, and in
 //! `ref/` the adapter of a reference that follows the policy. It is written under a temporary name, synced and renamed, so
-//! that a folder called `step-N` is whole; `state.json` holds the digests of the other files, so that one that was damaged
-//! later is noticed.
+//! that a folder called `step-N` is whole; `state.json` holds the digests of the other files and of itself, so that one that
+//! was damaged or edited later is noticed.
 
+use crate::base::short;
 use crate::error::{Error, Result};
 use crate::files::{create_folder, sha256_of_file, sync_folder, sync_parent, write_whole};
 use crate::folder::REFERENCE;
@@ -15,6 +16,8 @@ use candle_core::Device;
 use model::{LinearShape, Lora};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -23,6 +26,8 @@ use std::path::{Path, PathBuf};
 pub const FOLDER: &str = "checkpoints";
 const STATE: &str = "state.json";
 const OPTIMIZER: &str = "optimizer.safetensors";
+/// In `state.json`: SHA-256 of all else that stands there.
+const SEAL: &str = "sha256";
 
 /// Where a run stands between two optimiser steps, beside its weights and moments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,9 +132,23 @@ fn fill(folder: &Path, state: &State, contents: Contents<'_>) -> Result<()> {
     }
     let path = folder.join(STATE);
     let manifest = Manifest { state: state.clone(), files };
-    let text = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::from).map_err(Error::write(&path))?;
+    let text = sealed(&manifest).map_err(std::io::Error::from).map_err(Error::write(&path))?;
     write_whole(&path, &text)?;
     sync_folder(folder)
+}
+
+fn sealed(manifest: &Manifest) -> serde_json::Result<Vec<u8>> {
+    let mut value = serde_json::to_value(manifest)?;
+    let seal = seal_of(&value);
+    if let Value::Object(fields) = &mut value {
+        fields.insert(SEAL.into(), seal.into());
+    }
+    serde_json::to_vec_pretty(&value)
+}
+
+/// The digest of what stands in `state.json`, however it is laid out.
+fn seal_of(value: &Value) -> String {
+    format!("{:x}", Sha256::digest(value.to_string()))
 }
 
 /// Syncs the files of a folder and notes their digests, each name after `prefix`.
@@ -204,15 +223,7 @@ pub fn steps(run: &Path) -> Result<Vec<u64>> {
 /// [`Error::DamagedCheckpoint`] when it is not whole or not for these linears.
 pub fn load(folder: &Path, linears: &[LinearShape], device: &Device, weight_decay: f64) -> Result<Checkpoint> {
     let damaged = |what: String| Error::DamagedCheckpoint { path: folder.to_path_buf(), what };
-    let text = fs::read(folder.join(STATE)).map_err(|error| damaged(format!("{STATE}: {error}")))?;
-    let Manifest { state, files } =
-        serde_json::from_slice(&text).map_err(|error| damaged(format!("{STATE}: {error}")))?;
-    for (name, digest) in &files {
-        let found = sha256_of_file(&folder.join(name)).map_err(|error| damaged(error.to_string()))?;
-        if found != *digest {
-            return Err(damaged(format!("{name} has changed since it was written")));
-        }
-    }
+    let Manifest { state, files } = checked(folder)?;
     let lora = Lora::load(folder, linears, device).map_err(|error| damaged(error.to_string()))?;
     let (names, parameters): (Vec<_>, Vec<_>) = lora.parameters().into_iter().unzip();
     let optimizer = AdamW::load(&folder.join(OPTIMIZER), &names, &parameters, weight_decay)?;
@@ -220,6 +231,73 @@ pub fn load(folder: &Path, linears: &[LinearShape], device: &Device, weight_deca
     let reference = moving.then(|| Lora::load(&folder.join(REFERENCE), linears, device)).transpose();
     let reference = reference.map_err(|error| damaged(error.to_string()))?;
     Ok(Checkpoint { state, lora, optimizer, reference })
+}
+
+/// What `state.json` says, after checking it and every other file against its digest.
+fn checked(folder: &Path) -> Result<Manifest> {
+    let damaged = |what: String| Error::DamagedCheckpoint { path: folder.to_path_buf(), what };
+    let manifest = manifest(folder)?;
+    // A copy may have another name; one that a run gave says the step.
+    let named = folder.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<u64>().ok());
+    if let Some(named) = named.filter(|&named| named != manifest.state.step) {
+        return Err(damaged(format!("{STATE} is of step {}, and the folder of step {named}", manifest.state.step)));
+    }
+    for (name, digest) in &manifest.files {
+        let found = sha256_of_file(&folder.join(name)).map_err(|error| damaged(error.to_string()))?;
+        if found != *digest {
+            return Err(damaged(format!(
+                "{name} has changed since it was written: it has SHA-256 {}, and had {}",
+                short(&found),
+                short(digest)
+            )));
+        }
+    }
+    Ok(manifest)
+}
+
+fn manifest(folder: &Path) -> Result<Manifest> {
+    let damaged = |what: String| Error::DamagedCheckpoint { path: folder.to_path_buf(), what };
+    let text = fs::read(folder.join(STATE)).map_err(|error| damaged(format!("{STATE}: {error}")))?;
+    let mut value: Value = serde_json::from_slice(&text).map_err(|error| damaged(format!("{STATE}: {error}")))?;
+    // Earlier versions wrote none.
+    if let Some(seal) = value.as_object_mut().and_then(|fields| fields.shift_remove(SEAL)) {
+        let found = seal_of(&value);
+        if seal != found.as_str() {
+            let noted = seal.as_str().unwrap_or_default();
+            return Err(damaged(format!(
+                "{STATE} has changed since it was written: what stands there has SHA-256 {}, and had {}",
+                short(&found),
+                short(noted)
+            )));
+        }
+    }
+    serde_json::from_value(value).map_err(|error| damaged(format!("{STATE}: {error}")))
+}
+
+/// Where the checkpoint in `folder` stands, after checking it.
+///
+/// # Errors
+/// [`Error::DamagedCheckpoint`].
+pub(crate) fn state(folder: &Path) -> Result<State> {
+    checked(folder).map(|manifest| manifest.state)
+}
+
+/// Whether a folder is a checkpoint's.
+pub(crate) fn is_one(folder: &Path) -> bool {
+    folder.join(STATE).is_file() && folder.join(OPTIMIZER).is_file()
+}
+
+/// Makes sure that the checkpoint in `folder` is what was written.
+///
+/// # Errors
+/// [`Error::DamagedCheckpoint`].
+pub(crate) fn verify(folder: &Path) -> Result<()> {
+    checked(folder).map(|_| ())
+}
+
+/// The digest that a checkpoint notes of one of its files; none where there is no such checkpoint.
+pub(crate) fn digest_of(folder: &Path, name: &str) -> Option<String> {
+    manifest(folder).ok()?.files.remove(name)
 }
 
 /// The newest whole checkpoint of a run, and a sentence for each newer one that had to be passed over.

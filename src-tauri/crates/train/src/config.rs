@@ -312,6 +312,15 @@ impl RunConfig {
         })
     }
 
+    /// What is to be said of the reference where it is not the one that TRL takes.
+    pub fn reference_note(&self) -> Option<String> {
+        let begins = self.init_adapter.as_ref().filter(|_| self.ref_adapter.is_none())?;
+        Some(format!(
+            "training begins with init_adapter, and the reference is the base model without it. TRL takes the adapter itself as \
+             the reference: for that, set ref_adapter = {begins:?} too"
+        ))
+    }
+
     /// Length limits for encoding.
     pub fn limits(&self) -> Limits {
         Limits {

@@ -1,5 +1,6 @@
 //! What can stop a training run, in the user's words.
 
+use crate::{checkpoint, folder};
 use std::path::{Path, PathBuf};
 
 /// The result of anything in this crate.
@@ -66,6 +67,37 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+
+    /// A checkpoint was written under other settings than those that it is to be gone on with.
+    #[error("the checkpoint {} was written under other settings: {}", path.display(), which(changes))]
+    OtherSettings {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// Each changed key with its old and its new value.
+        changes: Vec<String>,
+    },
+
+    /// A model is not the one that something was computed with.
+    #[error("the model in {} is not {of}: {what}", model.display())]
+    ChangedBase {
+        /// The model's folder or file.
+        model: PathBuf,
+        /// Which one was expected.
+        of: String,
+        /// What differs, with both digests.
+        what: String,
+    },
+
+    /// A file is not what it was when something was computed from it.
+    #[error("{} has changed: {what}", path.display())]
+    ChangedFile {
+        /// The file.
+        path: PathBuf,
+        /// What differs, with both digests.
+        what: String,
+        /// What to do about it.
+        hint: String,
     },
 
     /// No pair is left to train on.
@@ -167,6 +199,20 @@ impl From<chat::Error> for Error {
     }
 }
 
+/// The settings that differ, or why they are not told.
+fn which(changes: &[String]) -> String {
+    if changes.is_empty() {
+        return "which ones is not known, as its run's config.toml does not lie above it".into();
+    }
+    changes.join("; ")
+}
+
+/// The adapter of a run, or of its newest checkpoint.
+fn learned(run: &Path) -> Option<PathBuf> {
+    let newest = || checkpoint::steps(run).ok()?.pop().map(|step| run.join(checkpoint::folder_of(step)));
+    folder::adapter_of(run).or_else(newest)
+}
+
 impl Error {
     /// What a failure to save an adapter is: where the system refused to write, the folder is to blame, not the model.
     pub(crate) fn saving(error: model::Error) -> Self {
@@ -203,6 +249,9 @@ impl Error {
             Self::OutputBusy { .. } => "output_busy",
             Self::SettingsChanged { .. } => "settings_changed",
             Self::DamagedCheckpoint { .. } => "damaged_checkpoint",
+            Self::OtherSettings { .. } => "other_settings",
+            Self::ChangedBase { .. } => "changed_base",
+            Self::ChangedFile { .. } => "changed_file",
             Self::NoPairs { .. } => "no_pairs",
             Self::NonFiniteLoss { .. } | Self::NonFiniteHeldOut { .. } => "non_finite_loss",
             Self::NonFiniteGradient { .. } => "non_finite_gradient",
@@ -229,9 +278,23 @@ impl Error {
                 "Choose another output_dir, or set resume_from_checkpoint = true to go on with this run.".into()
             }
             Self::OutputBusy { .. } => "Wait until it is done, or stop it first.".into(),
-            Self::SettingsChanged { .. } => {
-                "Put the old values back to resume, or start a new run in another output_dir.".into()
+            Self::SettingsChanged { path, .. } => match learned(path) {
+                None => "Put the old values back to resume, or start a new run in another output_dir.".into(),
+                Some(adapter) => format!(
+                    "Put the old values back to resume. To train on under the new settings from what this run has learned, \
+                     start a new run in another output_dir with init_adapter = {adapter:?}."
+                ),
+            },
+            Self::OtherSettings { path, .. } => format!(
+                "Put the old values back to go on with that run. To train on from its adapter under the new settings, set \
+                 init_adapter = {path:?} instead of resume_from_checkpoint: a new run with a schedule of its own."
+            ),
+            Self::ChangedBase { .. } => {
+                "Put the model's files back as they were. To go on with them as they are now, say so (on the command line \
+                 with --allow-changed-base): the record then keeps it."
+                    .into()
             }
+            Self::ChangedFile { hint, .. } => hint.clone(),
             Self::DamagedCheckpoint { .. } => {
                 "Resume from an earlier checkpoint with resume_from_checkpoint = \"…/checkpoints/step-N\".".into()
             }

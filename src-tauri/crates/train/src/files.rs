@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// Writes a file whole: a temporary one in the same folder, synced, renamed.
@@ -53,21 +53,10 @@ pub(crate) fn create_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::write(folder))
 }
 
-/// Adds a file's bytes to a digest.
-pub(crate) fn hash_file(hasher: &mut Sha256, path: &Path) -> Result<()> {
-    let mut file = File::open(path).map_err(Error::read(path))?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(Error::read(path))? {
-            0 => return Ok(()),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-}
-
 /// SHA-256 of a file, hexadecimal.
 pub(crate) fn sha256_of_file(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(Error::read(path))?;
     let mut hasher = Sha256::new();
-    hash_file(&mut hasher, path)?;
+    std::io::copy(&mut file, &mut hasher).map_err(Error::read(path))?;
     Ok(format!("{:x}", hasher.finalize()))
 }

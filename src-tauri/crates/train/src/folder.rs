@@ -8,8 +8,8 @@ use crate::data::Identical;
 use crate::error::{Error, Result};
 use crate::events::{self, Event, EventWriter};
 use crate::files::{create_folder, sha256_of_file, write_whole};
+use crate::origin::{self, Origin, RowsOf};
 use prefs::{Pair, Refused, jsonl, reader};
-use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -27,14 +27,14 @@ pub const REFERENCE: &str = "ref";
 /// In [`ADAPTER`]: what it was made from.
 pub const ADAPTER_ORIGIN: &str = "origin.json";
 /// The run's copies of the adapters that it began with.
-const INIT_ADAPTER: &str = "init_adapter";
-const REF_ADAPTER: &str = "ref_adapter";
-const ADAPTER_FILES: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
-/// When the run began, the adapters it began with, and the rows of its data files that are no pair, by line and reason.
-const ORIGIN: &str = "origin.json";
+pub(crate) const INIT_ADAPTER: &str = "init_adapter";
+pub(crate) const REF_ADAPTER: &str = "ref_adapter";
+pub(crate) const ADAPTER_FILES: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
 const LOCK: &str = "run.lock";
 /// How long a folder in use is waited for.
 const PATIENCE: Duration = Duration::from_millis(300);
+
+pub use crate::origin::{AdapterOf, AdapterOrigin};
 
 /// The folder of a run's adapter; nothing while there is none.
 pub fn adapter_of(run: &Path) -> Option<PathBuf> {
@@ -126,55 +126,13 @@ pub struct KeptAdapter {
     pub from: AdapterOf,
 }
 
-/// An adapter by its place and its contents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdapterOf {
-    /// Where it was.
-    pub path: PathBuf,
-    /// SHA-256 of its weights.
-    pub sha256: String,
-}
-
-/// What a run's adapter was made from: a file beside its weights.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdapterOrigin {
-    /// The model.
-    pub base_model: String,
-    /// SHA-256 over its files, see [`crate::reference::model_digest`].
-    pub base_model_sha256: String,
-    /// The adapter that training began with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub init_adapter: Option<AdapterOf>,
-    /// The adapter of the reference, of which a copy is in [`REFERENCE`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ref_adapter: Option<AdapterOf>,
-    /// Digest of the settings that shaped the run's numbers.
-    pub config_sha256: String,
-    /// Optimiser steps that it was trained for.
-    pub step: u64,
-}
-
-pub(crate) fn write_origin(adapter: &Path, origin: &AdapterOrigin) -> Result<()> {
-    let path = adapter.join(ADAPTER_ORIGIN);
-    let text = serde_json::to_vec_pretty(origin).map_err(std::io::Error::from).map_err(Error::write(&path))?;
-    write_whole(&path, &text)
-}
-
-#[derive(Serialize, Deserialize)]
-struct Origin {
-    /// Seconds since 1970 (UTC).
-    begun: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    init_adapter: Option<AdapterOf>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ref_adapter: Option<AdapterOf>,
-    #[serde(default)]
-    leaves_out_identical: bool,
-    /// How the files were read, and what of them was left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    notices: Vec<String>,
-    refused: Vec<Refused>,
-    eval_refused: Vec<Refused>,
+impl KeptAdapter {
+    /// Of weights and settings, each in half: enough to tell adapters apart.
+    pub(crate) fn digest(&self) -> Result<String> {
+        let settings = origin::settings_digest(&self.path.join(ADAPTER_FILES[0]))?;
+        let half = |digest: &str| digest.get(..32).unwrap_or(digest).to_owned();
+        Ok(format!("{}-{}", half(&self.from.sha256), half(&settings)))
+    }
 }
 
 impl RunFolder {
@@ -211,7 +169,7 @@ impl RunFolder {
         } else {
             begin(config)?;
         }
-        let origin: Origin = read_json(&path.join(ORIGIN))?;
+        let origin = Origin::read(&path)?;
         let kept = |name: &str, from: Option<AdapterOf>| from.map(|from| KeptAdapter { path: path.join(name), from });
         // Without one of its own, training begins with that of the reference.
         let init_adapter = kept(INIT_ADAPTER, origin.init_adapter.clone());
@@ -273,28 +231,41 @@ fn begin(config: &RunConfig) -> Result<()> {
     let eval_refused = config.data.eval.as_ref().map(|eval| copy(eval, EVAL_PAIRS)).transpose()?.unwrap_or_default();
     let keep = |from: &Option<PathBuf>, to: &str| -> Result<Option<AdapterOf>> {
         let Some(from) = from else { return Ok(None) };
-        copy_adapter(from, &folder.join(to))?;
-        Ok(Some(AdapterOf { path: from.clone(), sha256: sha256_of_file(&folder.join(to).join(ADAPTER_FILES[1]))? }))
+        origin::check_adapter(from)?;
+        let to = folder.join(to);
+        copy_adapter(from, &to)?;
+        Ok(Some(AdapterOf {
+            path: from.clone(),
+            sha256: sha256_of_file(&to.join(ADAPTER_FILES[1]))?,
+            settings_sha256: Some(origin::settings_digest(&to.join(ADAPTER_FILES[0]))?),
+            base: origin::base_of_adapter(from)?,
+        }))
     };
     let init_adapter = keep(&config.init_adapter, INIT_ADAPTER)?;
     let ref_adapter = keep(&config.ref_adapter, REF_ADAPTER)?;
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let path = folder.join(ORIGIN);
-    let leaves_out_identical = true;
-    let origin = Origin { begun, init_adapter, ref_adapter, leaves_out_identical, notices, refused, eval_refused };
-    let text = serde_json::to_vec_pretty(&origin);
-    write_whole(&path, &text.map_err(std::io::Error::from).map_err(Error::write(&path))?)?;
+    let eval_pairs = config.data.eval.is_some().then(|| RowsOf::of(&folder.join(EVAL_PAIRS))).transpose()?;
+    let origin = Origin {
+        begun,
+        init_adapter,
+        ref_adapter,
+        leaves_out_identical: true,
+        notices,
+        refused,
+        eval_refused,
+        pairs: Some(RowsOf::of(&folder.join(PAIRS))?),
+        eval_pairs,
+        base: None,
+        other_bases: Vec::new(),
+        adapter: origin::FileDigests::new(),
+    };
+    origin.write(folder)?;
     // Events of a run that never got as far as its settings are not this run's.
     let events = folder.join(events::FILE);
     if events.exists() {
         fs::remove_file(&events).map_err(Error::write(&events))?;
     }
     write_whole(&folder.join(CONFIG), config.to_toml()?.as_bytes())
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(Error::read(path))?;
-    serde_json::from_slice(&bytes).map_err(std::io::Error::from).map_err(Error::read(path))
 }
 
 fn ends_finished(folder: &Path) -> Result<bool> {

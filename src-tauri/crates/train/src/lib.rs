@@ -5,18 +5,22 @@
 //! ([`checkpoint`]), so that a run killed at any instant and resumed ends with the same adapter bit for bit; whatever a
 //! screen shows of a run is in its events ([`events`]).
 
+pub mod base;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+pub mod digests;
 mod error;
 pub mod events;
 mod files;
 pub mod folder;
+mod grounds;
 pub mod losses;
 pub mod memory;
 pub mod metrics;
 pub mod optimizer;
 pub mod order;
+pub mod origin;
 pub mod reference;
 mod report;
 pub mod run;
@@ -29,4 +33,5 @@ mod training;
 pub use config::RunConfig;
 pub use error::{Error, Result};
 pub use files::sync_folder;
+pub use grounds::check_adapters;
 pub use run::{Outcome, Placed, Surroundings, run, run_with};

@@ -1,12 +1,12 @@
 //! Log-probabilities under a reference that stays as it is, computed once per pair and kept across runs.
 //!
-//! A cache folder holds one file for each reference, way of counting tokens, device and type of the weights, a line per pair: the
-//! digest of its token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
+//! A cache folder holds one file for each reference (model and adapter, by digests of weights and settings), way of counting
+//! tokens, device and type of the weights, a line per pair: the digest of its token ids (after truncation) and its two log-probabilities. Lines are only ever appended; one that a crash left
 //! unfinished is passed over and computed again.
 
 use crate::data::{Example, pack};
 use crate::error::{Error, Result};
-use crate::files::{create_folder, hash_file};
+use crate::files::create_folder;
 use crate::scores::Counting;
 use model::{Decoder, DeviceChoice, Lora, Products};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// Raised where the same files come to other log-probabilities than before: what was kept until then counts no more.
+const REVISION: u32 = 2;
 
 /// Log-probabilities of a pair's answers under the reference, nats.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,42 +35,14 @@ struct Entry {
     reference_rejected_logps: f64,
 }
 
-/// SHA-256 (hexadecimal) over a model's weights and configuration: a GGUF file, or the safetensors, `config.json` and
-/// index of a folder.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn model_digest(model: &Path) -> Result<String> {
-    let mut files = Vec::new();
-    if model.is_dir() {
-        for entry in fs::read_dir(model).map_err(Error::read(model))? {
-            let path = entry.map_err(Error::read(model))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name == "config.json" || name.ends_with(".safetensors") {
-                files.push((name, path));
-            }
-        }
-        files.sort();
-    } else {
-        files.push((String::new(), model.to_path_buf()));
-    }
-    let mut hasher = Sha256::new();
-    for (name, path) in files {
-        let length = fs::metadata(&path).map_err(Error::read(&path))?.len();
-        hasher.update(format!("{name}\n{length}\n"));
-        hash_file(&mut hasher, &path)?;
-    }
-    Ok(format!("{:x}", hasher.finalize()))
-}
-
 /// A reference that stays as it is.
 #[derive(Clone, Copy)]
 pub struct Reference<'a> {
     /// Its frozen weights.
     pub decoder: &'a Decoder,
-    /// [`model_digest`] of them.
+    /// [`crate::base::Base::sha256`] of them.
     pub model_digest: &'a str,
-    /// Its adapter, where it has one, and the SHA-256 of that.
+    /// Its adapter, where it has one, and the digests of its weights and settings.
     pub adapter: Option<(&'a Lora, &'a str)>,
     /// How the tokens of an answer count.
     pub counting: Counting,
@@ -101,7 +76,7 @@ impl<'a> Cache<'a> {
         create_folder(folder)?;
         Self::read(
             reference,
-            folder.join(format!("reference-{model_digest}{adapter}-{kind}-{dtype}{products}{counted}.jsonl")),
+            folder.join(format!("reference{REVISION}-{model_digest}{adapter}-{kind}-{dtype}{products}{counted}.jsonl")),
         )
     }
 

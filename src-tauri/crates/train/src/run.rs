@@ -4,13 +4,15 @@
 use crate::checkpoint::{self, Checkpoint, State};
 use crate::config::{Checkpointing, Resume, RunConfig};
 use crate::data::{self, Dataset, Identical};
+use crate::digests::Digests;
 use crate::error::{Error, Result};
 use crate::events::{Event, RunStarted, Stage};
 use crate::folder::{self, ADAPTER, KeptAdapter, Rows, RunFolder};
+use crate::grounds::{self, Grounds};
 use crate::memory;
 use crate::metrics::Window;
 use crate::optimizer::AdamW;
-use crate::reference::{self, Cache, Reference};
+use crate::reference::{Cache, Reference};
 use crate::report::Report;
 use crate::samples::SamplePrompts;
 use crate::schedule::{Schedule, SchedulerType, warmup_steps};
@@ -45,8 +47,11 @@ pub enum Outcome {
 
 /// What a run needs beside its settings.
 pub struct Surroundings<'a> {
-    /// Folder for reference log-probabilities, shared by all runs.
+    /// Folder for reference log-probabilities and digests of models, shared by all runs.
     pub cache_folder: &'a Path,
+    /// Go on although the model is not the one that the run, or an adapter that it begins with, was computed on; the run's
+    /// record keeps it.
+    pub allow_changed_base: bool,
     /// Set to stop the run at the end of its microbatch: it writes a checkpoint and its adapter so far.
     pub stop: &'a AtomicBool,
     /// Set before `stop` where the user means to go on later; this is only noted in the run's last event.
@@ -138,17 +143,25 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
     load: impl FnOnce() -> Result<(D, T)>,
 ) -> Result<Outcome> {
     config.validate()?;
+    let Surroundings { cache_folder, allow_changed_base, stop, pause, observer } = surroundings;
+    let digests = Digests::kept_in(cache_folder);
+    grounds::check_beginning(config, &digests, allow_changed_base)?;
     let folder = RunFolder::claim(config)?;
     if folder.finished {
         return Ok(Outcome::Finished { adapter: folder.path.join(ADAPTER), already: true });
     }
-    let Surroundings { cache_folder, stop, pause, observer } = surroundings;
     let mut report = Report::new(folder.events, observer, stop, pause);
     let rows = (&folder.train, folder.eval.as_ref());
-    let outcome = load().and_then(|(decoder, mut tokenizer)| {
+    let grounds = || Grounds::of(config, folder.resuming, &digests, allow_changed_base);
+    // Of a model that is not there, the loading tells.
+    let outcome = config.model.exists().then(grounds).transpose().and_then(|early| {
+        let (decoder, mut tokenizer) = load()?;
+        let grounds = early.map_or_else(grounds, Ok)?;
+        grounds.check_unchanged(config)?;
         tokenizer.borrow_mut().set_time(folder.begun);
         let run = Run {
             config,
+            grounds: &grounds,
             decoder: decoder.borrow(),
             reason: reason.as_deref(),
             folder: &folder.path,
@@ -167,6 +180,8 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
 
 struct Run<'a> {
     config: &'a RunConfig,
+    /// What it is computed on, checked to be what it was.
+    grounds: &'a Grounds,
     decoder: &'a Decoder,
     /// Why that computes on the CPU, where another device was looked for.
     reason: Option<&'a str>,
@@ -191,6 +206,12 @@ impl Run<'_> {
             report.tell(&Event::Resumed { from_step: state.step })?;
         }
         let stopped = Outcome::Cancelled { step: state.step };
+        if let Some(note) = self.config.reference_note() {
+            report.warn(note)?;
+        }
+        for note in self.grounds.note(self.folder, state.step)? {
+            report.warn(note)?;
+        }
         for note in tokenizer.notes().iter().chain(self.decoder.notes()) {
             report.warn(note)?;
         }
@@ -214,11 +235,11 @@ impl Run<'_> {
         let order = memory::order(self.config, train.examples.len());
         let total_steps = order.total_steps(self.config.max_steps, self.config.num_train_epochs);
         let schedule = self.schedule(total_steps, report)?;
-        let model_digest = reference::model_digest(&self.config.model)?;
+        let base = &self.grounds.base;
         report.tell(&Event::RunStarted(RunStarted {
             version: env!("CARGO_PKG_VERSION").into(),
             config_digest: self.config.digest()?,
-            model_digest: model_digest.clone(),
+            model_digest: base.sha256.clone(),
             device: device::name(self.decoder.device()),
             device_reason: self.reason.map(Into::into),
             gradient_checkpointing: Some(recompute),
@@ -232,11 +253,11 @@ impl Run<'_> {
 
         let counting = self.config.counting();
         let frozen = match self.ref_adapter {
-            Some(kept) if reference.is_none() => Some((self.load_adapter(kept)?, kept.from.sha256.as_str())),
+            Some(kept) if reference.is_none() => Some((self.load_adapter(kept)?, kept.digest()?)),
             _ => None,
         };
-        let adapter = frozen.as_ref().map(|(lora, digest)| (lora, *digest));
-        let fixed = Reference { decoder: self.decoder, model_digest: &model_digest, adapter, counting };
+        let adapter = frozen.as_ref().map(|(lora, digest)| (lora, digest.as_str()));
+        let fixed = Reference { decoder: self.decoder, model_digest: &base.sha256, adapter, counting };
         let mut cache = Cache::open(cache_folder, fixed)?;
         let mut score = |dataset: Dataset, report: &mut Report<'_>| {
             // A reference that follows the policy is asked with each batch.
@@ -263,7 +284,7 @@ impl Run<'_> {
             recompute,
             folder: self.folder,
             ancestry: Ancestry {
-                model_digest,
+                base: base.clone(),
                 init_adapter: self.init_adapter.cloned(),
                 ref_adapter: self.ref_adapter.cloned(),
             },
@@ -303,6 +324,12 @@ impl Run<'_> {
             Resume::From(folder) => Some(checkpoint::load(folder, linears, device, decay)?),
             Resume::Latest if self.resuming => {
                 let (found, passed_over) = checkpoint::latest(self.folder, linears, device, decay)?;
+                if passed_over.is_empty()
+                    && let Some(lost) =
+                        grounds::lost_checkpoint(self.folder, found.as_ref().map(|found| found.state.step))?
+                {
+                    report.warn(lost)?;
+                }
                 for message in passed_over {
                     report.warn(format!("{message}; the one before it is used"))?;
                 }
@@ -313,10 +340,12 @@ impl Run<'_> {
         let config_digest = self.config.digest()?;
         if let Some(mut found) = found {
             if found.state.config_digest != config_digest {
-                return Err(Error::DamagedCheckpoint {
-                    path: checkpoint::folder_of(found.state.step),
-                    what: "it belongs to a run with other settings".into(),
-                });
+                let own = self.folder.join(checkpoint::folder_of(found.state.step));
+                let path = match &self.config.resume_from_checkpoint {
+                    Resume::From(folder) => folder,
+                    _ => &own,
+                };
+                return Err(grounds::other_settings(self.config, path));
             }
             if self.resuming && found.state.events_bytes > report.bytes() {
                 report.warn("events.jsonl is shorter than the checkpoint remembers: some events are lost")?;

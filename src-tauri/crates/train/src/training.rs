@@ -1,5 +1,6 @@
 //! The optimiser steps.
 
+use crate::base::Base;
 use crate::checkpoint::{self, Contents, State};
 use crate::config::RunConfig;
 use crate::data::{Example, pack};
@@ -10,6 +11,7 @@ use crate::losses::Objective;
 use crate::metrics;
 use crate::optimizer::{AdamW, clip_coefficient, sum_of_squares};
 use crate::order::Order;
+use crate::origin::{FileDigests, Origin, adapter_digests};
 use crate::reference::ReferenceLogps;
 use crate::report::Report;
 use crate::run::Outcome;
@@ -37,7 +39,7 @@ pub(crate) struct Scored {
 /// What an adapter was made from: the ends of its ancestry.
 #[derive(Clone)]
 pub(crate) struct Ancestry {
-    pub(crate) model_digest: String,
+    pub(crate) base: Base,
     pub(crate) init_adapter: Option<KeptAdapter>,
     pub(crate) ref_adapter: Option<KeptAdapter>,
 }
@@ -309,27 +311,46 @@ impl Training<'_> {
             let best = checkpoint::load(&folder, linears, device, self.config.weight_decay)?;
             best.lora.save(&adapter, &base_model).map_err(Error::saving)?;
         }
-        folder::write_origin(&adapter, &self.origin(base_model, step)?)?;
+        let origin = self.origin(base_model, step)?;
+        origin.write(&adapter)?;
+        self.note_adapter(origin.files)?;
         Ok(adapter)
     }
 
     fn origin(&self, base_model: String, step: u64) -> Result<AdapterOrigin> {
-        let Ancestry { model_digest, init_adapter, ref_adapter } = self.ancestry.clone();
+        let Ancestry { base, init_adapter, ref_adapter } = self.ancestry.clone();
+        let adapter = self.folder.join(ADAPTER);
         if let Some(reference) = &ref_adapter {
-            folder::copy_adapter(&reference.path, &self.folder.join(ADAPTER).join(REFERENCE))?;
+            folder::copy_adapter(&reference.path, &adapter.join(REFERENCE))?;
         }
         Ok(AdapterOrigin {
             base_model,
-            base_model_sha256: model_digest,
+            base_model_sha256: base.sha256,
+            base_model_files: base.files,
+            bases_before: Origin::read(self.folder)?.bases_before(),
+            other_base: None,
             init_adapter: init_adapter.map(|adapter| adapter.from),
             ref_adapter: ref_adapter.map(|adapter| adapter.from),
             config_sha256: self.config.digest()?,
             step,
+            files: adapter_digests(&adapter)?,
         })
+    }
+
+    /// Notes in the run's own record what its adapter's files are; nothing while there is none.
+    fn note_adapter(&self, files: FileDigests) -> Result<()> {
+        let mut origin = Origin::read(self.folder)?;
+        if origin.adapter == files {
+            return Ok(());
+        }
+        origin.adapter = files;
+        origin.write(self.folder)
     }
 
     /// Removes the adapter that an earlier stop left: the next end writes another.
     fn forget_adapter(&self) -> Result<()> {
+        // First, so that a crash in between leaves no adapter that is not as noted.
+        self.note_adapter(FileDigests::new())?;
         let adapter = self.folder.join(ADAPTER);
         match std::fs::remove_dir_all(&adapter) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::write(&adapter)(error)),

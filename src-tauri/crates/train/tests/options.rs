@@ -225,8 +225,13 @@ fn an_adapter_as_the_reference_stays_or_follows() {
                 go_on(event);
             };
             let cache = folder.path().join("cache");
-            let surroundings =
-                Surroundings { cache_folder: &cache, stop: &never, pause: &never, observer: &mut observer };
+            let surroundings = Surroundings {
+                cache_folder: &cache,
+                allow_changed_base: false,
+                stop: &never,
+                pause: &never,
+                observer: &mut observer,
+            };
             assert!(matches!(train::run(&config, surroundings).unwrap(), Outcome::Finished { .. }));
             compare(
                 &steps(&config.output_dir),

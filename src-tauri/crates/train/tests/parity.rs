@@ -179,7 +179,13 @@ fn run(config: &RunConfig, folder: &Path) -> Vec<StepMetrics> {
         go_on(event);
     };
     let cache = folder.join("cache");
-    let surroundings = Surroundings { cache_folder: &cache, stop: &never, pause: &never, observer: &mut observer };
+    let surroundings = Surroundings {
+        cache_folder: &cache,
+        allow_changed_base: false,
+        stop: &never,
+        pause: &never,
+        observer: &mut observer,
+    };
     assert!(matches!(train::run(config, surroundings).unwrap(), Outcome::Finished { .. }));
     steps(&config.output_dir)
 }

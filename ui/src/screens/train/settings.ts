@@ -304,7 +304,7 @@ export const SETTINGS: Setting[] = [
     key: "init_adapter",
     group: "reference",
     kind: "text",
-    sentence: "Folder of an adapter to start from, where that is not the reference's own.",
+    sentence: "Folder of an adapter to start from, where that is not the reference's own. Without ref_adapter the reference is the model alone; TRL takes this adapter.",
     safe: "empty",
     absent: "the reference's",
   },

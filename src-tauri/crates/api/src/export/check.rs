@@ -97,12 +97,12 @@ impl AskedPairs {
         Ok(Live { tuned, base })
     }
 
-    /// Compares what was written and read again with the run's model.
+    /// Compares what was written and read again with the run's model, or what its adapter makes of another base.
     pub(super) fn check(
         &self,
         merged: &Opened,
         live: &Live,
-        dtype: StoredType,
+        (dtype, on_other_base): (StoredType, bool),
         context: &mut Context,
     ) -> Result<MergedCheck> {
         let mut tokenizer = Tokenizer::open(&merged.path)?;
@@ -130,7 +130,7 @@ impl AskedPairs {
             adapter_difference_per_token: adapter,
             words: String::new(),
         };
-        check.words = words(&check);
+        check.words = words(&check, if on_other_base { ON_OTHER_BASE } else { RUNS });
         Ok(check)
     }
 
@@ -147,6 +147,10 @@ impl AskedPairs {
         Ok(answers)
     }
 }
+
+/// What a merged model is compared with, in words.
+const RUNS: &str = "the run's model";
+const ON_OTHER_BASE: &str = "the run's adapter on this base, which is another than the run was trained on,";
 
 const DIFFERS_HINT: &str = "report this as a fault, with the run's config.toml; the adapter can be handed out instead";
 
@@ -252,12 +256,13 @@ fn mean_difference(one: &TokenLogps, other: &TokenLogps) -> f64 {
     sum / f64::from(count.max(1))
 }
 
-fn words(check: &MergedCheck) -> String {
+/// The finding in words; `whose` is the model that was compared with.
+fn words(check: &MergedCheck, whose: &str) -> String {
     let MergedCheck { largest_difference_per_token: token, adapter_difference_per_token: adapter, .. } = *check;
     let kind = if check.held_out { "held-out" } else { "training" };
     let pairs = if check.pairs == 1 { format!("one {kind} pair") } else { format!("{} {kind} pairs", check.pairs) };
     let mut words = format!(
-        "Reloaded: log-probabilities of {pairs} differ from the run's model by at most {} per token and {} per answer.",
+        "Reloaded: log-probabilities of {pairs} differ from {whose} by at most {} per token and {} per answer.",
         rounded(token),
         rounded(check.largest_difference_per_answer)
     );
@@ -308,22 +313,22 @@ mod tests {
     #[test]
     fn the_finding_is_told_in_words() {
         assert_eq!(
-            words(&check(FloatType::F32, 2e-6, 0.8125)),
+            words(&check(FloatType::F32, 2e-6, 0.8125), RUNS),
             "Reloaded: log-probabilities of 4 held-out pairs differ from the run's model by at most 2e-6 per token and \
              6e-6 per answer. The adapter moves them by up to 0.81 per token."
         );
-        let half = words(&check(FloatType::Bf16, 0.04, 1.5));
+        let half = words(&check(FloatType::Bf16, 0.04, 1.5), RUNS);
         assert!(half.contains("0.040 per token") && half.contains("0.12 per answer"), "{half}");
         assert!(half.contains("the rounding to bf16") && !half.contains("choose f32"), "{half}");
-        let drowned = words(&check(FloatType::F16, 0.04, 0.05));
+        let drowned = words(&check(FloatType::F16, 0.04, 0.05), RUNS);
         assert!(drowned.contains("choose f32"), "{drowned}");
         let blocks = MergedCheck { dtype: StoredType::Gguf(GgufType::Q4K), ..check(FloatType::F16, 0.4, 0.5) };
-        let blocks = words(&blocks);
+        let blocks = words(&blocks, RUNS);
         assert!(
             blocks.contains("rounding to Q4_K, 0.10 per token in the mean") && blocks.contains("finer"),
             "{blocks}"
         );
-        let one = words(&MergedCheck { pairs: 1, held_out: false, ..check(FloatType::F32, 0.0, 0.0) });
+        let one = words(&MergedCheck { pairs: 1, held_out: false, ..check(FloatType::F32, 0.0, 0.0) }, RUNS);
         assert!(one.contains("one training pair differ from the run's model by at most 0 per token"), "{one}");
     }
 

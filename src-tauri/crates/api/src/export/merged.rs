@@ -9,13 +9,21 @@ use super::modelfile::{self, MODELFILE};
 use super::{Exported, Form, WholeFolder, adapter_of, window};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::evaluate::write_json;
 use crate::open::{ModelChoice, Opened, find_model, open, open_quietly};
+use crate::provenance;
 use chat::Tokenizer;
 use model::{BaseDtype, DeviceChoice, FloatType, Products, lora_gguf, merge, merge_gguf};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use train::base::Base;
+use train::folder::AdapterOrigin;
+
+/// Beside what was handed out: what it was made from.
+const ORIGIN: &str = "origin.json";
 
 const MEGABYTE: u64 = 1_000_000;
 
@@ -27,6 +35,7 @@ pub(super) fn merged(
     run: &Path,
     dtype: Option<FloatType>,
     output_dir: &Path,
+    allowed: bool,
     context: &mut Context,
 ) -> Result<Exported> {
     let config = runs::prepared(run)?;
@@ -35,15 +44,27 @@ pub(super) fn merged(
         Some(dtype) => dtype,
         None => merge::stored_type(&base)?.unwrap_or(USUAL),
     };
-    handed_out(run, Form::Merged(dtype), output_dir, context)
+    handed_out(run, Form::Merged(dtype), output_dir, allowed, context)
 }
 
-/// Hands out a run's weights in the form `form`, in a folder of its name in `output_dir`.
-pub(super) fn handed_out(run: &Path, form: Form, output_dir: &Path, context: &mut Context) -> Result<Exported> {
+/// Hands out a run's weights in the form `form`, in a folder of its name in `output_dir`; where that is `allowed`, also on
+/// another base than the run was trained on.
+pub(super) fn handed_out(
+    run: &Path,
+    form: Form,
+    output_dir: &Path,
+    allowed: bool,
+    context: &mut Context,
+) -> Result<Exported> {
     let config = runs::prepared(run)?;
     let base = find_model(&config.model, context)?;
-    let merging = Merging::begin(run, &base, config.dtype, form, output_dir)?;
-    let choice = ModelChoice { adapter: Some(merging.adapter.clone()), dtype: config.dtype, ..in_f32(&base) };
+    let merging = Merging::begin(run, (&base, config.dtype), form, output_dir, allowed, context)?;
+    let choice = ModelChoice {
+        adapter: Some(merging.adapter.clone()),
+        dtype: config.dtype,
+        allow_changed_base: allowed,
+        ..in_f32(&base)
+    };
     let opened = open(&choice, context)?;
     let live = merging.live(&opened, context)?;
     drop(opened);
@@ -59,23 +80,60 @@ pub(crate) struct Merging {
     form: Form,
     pairs: AskedPairs,
     folder: WholeFolder,
+    origin: MergedOrigin,
+}
+
+/// What was handed out comes from: a file beside it.
+#[derive(Debug, Clone, Serialize)]
+struct MergedOrigin {
+    /// The run.
+    run: PathBuf,
+    /// What its adapter was made from; absent for runs of an earlier version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adapter: Option<AdapterOrigin>,
+    /// The model that it was computed on, read whole.
+    base_model: PathBuf,
+    base: Base,
+    /// Says so where that is another than the run was trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_base: Option<String>,
+    /// The version of the program.
+    version: &'static str,
 }
 
 impl Merging {
     /// Begins to hand out the adapter of the run in the folder `run`, or what it makes of the model at `base`, whose weights
-    /// the run keeps as `kept`.
+    /// the run keeps as `kept`. The model is read whole.
     ///
     /// # Errors
-    /// When the run has no adapter or no pairs, or pairs that whoever reads the form would read otherwise, or the form's
+    /// When the run's rows, its adapter or, unless that is `allowed`, the model have changed, or the run has no adapter or no pairs, or pairs that whoever reads the form would read otherwise, or the form's
     /// folder is there already or cannot be made.
-    pub(crate) fn begin(run: &Path, base: &Path, kept: BaseDtype, form: Form, output_dir: &Path) -> Result<Self> {
+    pub(crate) fn begin(
+        run: &Path,
+        (base, kept): (&Path, BaseDtype),
+        form: Form,
+        output_dir: &Path,
+        allowed: bool,
+        context: &mut Context,
+    ) -> Result<Self> {
         let adapter = adapter_of(run)?;
+        provenance::check_rows(run, context)?;
+        let digests = provenance::digests();
+        let read = provenance::base(base, &digests.clone().whole(), context)?;
+        let origin = MergedOrigin {
+            run: run.to_path_buf(),
+            adapter: AdapterOrigin::of(&adapter)?,
+            base_model: base.to_path_buf(),
+            base: read,
+            other_base: provenance::check(&adapter, base, &digests, allowed, context)?,
+            version: env!("CARGO_PKG_VERSION"),
+        };
         if let Form::Gguf(_) | Form::LoraGguf = form {
             window::refuse_pairs_beyond_it(run, base)?;
         }
         let pairs = AskedPairs::of_run(run, base)?;
         let folder = WholeFolder::begin(&output_dir.join(form.folder()))?;
-        Ok(Self { base: base.to_path_buf(), kept, adapter, form, pairs, folder })
+        Ok(Self { base: base.to_path_buf(), kept, adapter, form, pairs, folder, origin })
     }
 
     /// What the run's model, base and adapter, makes of the pairs.
@@ -113,7 +171,8 @@ impl Merging {
             }
         }
         let opened = self.open_written(context)?;
-        let check = self.pairs.check(&opened, live, self.form.stored(), context)?;
+        let other_base = self.origin.other_base.clone();
+        let check = self.pairs.check(&opened, live, (self.form.stored(), other_base.is_some()), context)?;
         if let (Form::Gguf(_) | Form::LoraGguf, Some(border)) = (self.form, opened.decoder.config().rope.border()) {
             context.note(format!(
                 "this model rotates sequences longer than {border} tokens by other frequencies (LongRoPE); here each text goes by \
@@ -121,6 +180,7 @@ impl Merging {
                  above {border} it takes the frequencies of long texts for short ones too"
             ));
         }
+        write_json(&folder.join(ORIGIN), &self.origin)?;
         drop(opened);
         let path = self.folder.path().to_path_buf();
         let form = self.form;
@@ -130,6 +190,7 @@ impl Merging {
             load: how_to_load(form, &path, &self.base),
             path,
             check: Some(check),
+            other_base,
         })
     }
 
@@ -218,5 +279,6 @@ fn in_f32(model: &Path) -> ModelChoice {
         device: DeviceChoice::Auto,
         dtype: BaseDtype::F32,
         products: Products::F32,
+        allow_changed_base: false,
     }
 }

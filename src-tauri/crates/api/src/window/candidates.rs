@@ -1,7 +1,8 @@
 //! Two answers of the project's model for each prompt that has none, to be judged.
 
+use super::models::{How, seconds_left};
 use super::types::{Generate, Job, JobKind};
-use super::{Backend, OpenProject, Working, models::seconds_left};
+use super::{Backend, OpenProject, Working};
 use crate::answers::BATCH;
 use crate::error::{Error, Result};
 use crate::open::Opened;
@@ -54,7 +55,8 @@ pub(super) fn generate_candidates(backend: &Backend, request: Generate) -> Resul
     };
     backend.start_job(JobKind::Candidates, &folder, &title, move |working| {
         let backend = working.backend();
-        let answered = backend.with_model(&model, (BaseDtype::Auto, Products::Auto), None, working, |opened| {
+        let how = How { dtype: BaseDtype::Auto, products: Products::Auto, allow_changed_base: false };
+        let answered = backend.with_model(&model, how, None, working, |opened| {
             answer(&project, opened, &items, &sampling, &model, working)
         });
         backend.changed(&project);

@@ -32,7 +32,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
     let mut exported = Vec::new();
     for what in &request.what {
         let done = match what {
-            ExportWhat::Adapter => adapter(run.as_ref(), &folder),
+            ExportWhat::Adapter => adapter(run.as_ref(), &folder, request.allow_changed_base),
             ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &folder),
             ExportWhat::Pairs => {
                 let pairs = project.another_store()?.training_pairs()?;
@@ -49,6 +49,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                     ),
                     path: path.display().to_string(),
                     check: None,
+                    other_base: None,
                 })
             }
             ExportWhat::Labels => {
@@ -62,6 +63,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                     ),
                     path: path.display().to_string(),
                     check: None,
+                    other_base: None,
                 })
             }
         };
@@ -79,13 +81,14 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
     Ok(exported)
 }
 
-fn adapter(run: Option<&PathBuf>, folder: &Path) -> Result<Exported> {
+fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Result<Exported> {
     let run = run.ok_or_else(|| Error::new("no_run", "no run was chosen", "choose the run whose adapter it is"))?;
     let request = ExportRequest {
         run: Some(run.clone()),
         weights: Weights::Adapter,
         project: None,
         output_dir: folder.to_path_buf(),
+        allow_changed_base,
     };
     let reply = quietly(|context| crate::export(&request, context))?;
     let made = reply.exported.into_iter().next();
@@ -104,16 +107,17 @@ fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Res
         load: format!("open it in any browser; its figures lie beside it ({} files)", reply.figures.len()),
         path: reply.html.display().to_string(),
         check: None,
+        other_base: None,
     })
 }
 
 /// The same as it crosses to the page.
 pub(super) fn of(made: crate::Exported) -> Exported {
-    let crate::Exported { what, path, load, check } = made;
-    Exported { what, path: path.display().to_string(), load, check: check.map(|check| check.words) }
+    let crate::Exported { what, path, load, check, other_base } = made;
+    Exported { what, path: path.display().to_string(), load, check: check.map(|check| check.words), other_base }
 }
 
 /// Does what is over in a moment, so that nobody watches or stops it.
-fn quietly<T>(work: impl FnOnce(&mut Context) -> Result<T>) -> Result<T> {
+pub(super) fn quietly<T>(work: impl FnOnce(&mut Context) -> Result<T>) -> Result<T> {
     work(&mut Context { observer: &mut |_| {}, stop: &AtomicBool::new(false) })
 }

@@ -1,5 +1,6 @@
 //! A run's weights, merged or as a GGUF file, handed out into the project's `exports/`: a job, as a real model takes a while.
 
+use super::models::How;
 use super::overview::{EXPORTS, folders};
 use super::training::{RunIdentity, new_folder, run_identity};
 use super::types::{ExportGguf, ExportMerged, Exported, GgufForm, Job, JobKind, WeightType};
@@ -17,7 +18,7 @@ pub(super) fn export_merged(backend: &Backend, request: ExportMerged) -> Result<
         WeightType::Bf16 => FloatType::Bf16,
         WeightType::F16 => FloatType::F16,
     };
-    start(backend, &request.project, &request.run, JobKind::Merge, Form::Merged(dtype))
+    start(backend, (&request.project, &request.run), JobKind::Merge, Form::Merged(dtype), request.allow_changed_base)
 }
 
 /// Starts the job; the one that is at work already, where there is one.
@@ -29,10 +30,10 @@ pub(super) fn export_gguf(backend: &Backend, request: ExportGguf) -> Result<Job>
         GgufForm::Q4K => Form::Gguf(GgufType::Q4K),
         GgufForm::Lora => Form::LoraGguf,
     };
-    start(backend, &request.project, &request.run, JobKind::Gguf, form)
+    start(backend, (&request.project, &request.run), JobKind::Gguf, form, request.allow_changed_base)
 }
 
-fn start(backend: &Backend, project: &str, run: &str, kind: JobKind, form: Form) -> Result<Job> {
+fn start(backend: &Backend, (project, run): (&str, &str), kind: JobKind, form: Form, allowed: bool) -> Result<Job> {
     let project = backend.project(project)?;
     let named = project.name_of_folder();
     if let Some(job) = backend.running_job(kind, &named) {
@@ -44,16 +45,22 @@ fn start(backend: &Backend, project: &str, run: &str, kind: JobKind, form: Form)
         _ => format!("Merge the adapter of {}", run.name),
     };
     backend.start_job(kind, &named, &title, move |working| {
-        working.hands_out(hand_out(&project, &run, form, working)?);
+        working.hands_out(hand_out(&project, &run, form, allowed, working)?);
         Ok(())
     })
 }
 
-fn hand_out(project: &OpenProject, run: &RunIdentity, form: Form, working: &Working) -> Result<Exported> {
+fn hand_out(
+    project: &OpenProject,
+    run: &RunIdentity,
+    form: Form,
+    allowed: bool,
+    working: &Working,
+) -> Result<Exported> {
     let all = project.folder().join(EXPORTS);
     remove_left_overs(&all)?;
     let folder = new_folder(&all, &run.name)?;
-    let written = write_into(&folder, run, form, working);
+    let written = write_into(&folder, run, form, allowed, working);
     if written.is_err() {
         // Nothing is in it; the first error is the one to report.
         let _ = std::fs::remove_dir(&folder);
@@ -61,14 +68,21 @@ fn hand_out(project: &OpenProject, run: &RunIdentity, form: Form, working: &Work
     written.map(exports::of)
 }
 
-fn write_into(folder: &Path, run: &RunIdentity, form: Form, working: &Working) -> Result<crate::Exported> {
+fn write_into(
+    folder: &Path,
+    run: &RunIdentity,
+    form: Form,
+    allowed: bool,
+    working: &Working,
+) -> Result<crate::Exported> {
     let backend = working.backend();
     let adapter = run.folder.join(ADAPTER);
     // Kept to the end: what was written is loaded where the run's model was.
     let mut loaded = backend.models_alone(working)?;
-    let opened =
-        backend.take_model(&mut loaded, &run.model, (run.config.dtype, Products::F32), Some(&adapter), working)?;
-    let merging = Merging::begin(&run.folder, &opened.path, run.config.dtype, form, folder)?;
+    let how = How { dtype: run.config.dtype, products: Products::F32, allow_changed_base: allowed };
+    let opened = backend.take_model(&mut loaded, &run.model, how, Some(&adapter), working)?;
+    let base = (opened.path.as_path(), run.config.dtype);
+    let merging = working.with_context(|context| Merging::begin(&run.folder, base, form, folder, allowed, context))?;
     let live = working.with_context(|context| merging.live(&opened, context))?;
     drop(opened);
     working.with_context(|context| merging.finish(&live, context))

@@ -11,9 +11,21 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
+use train::base::Stamps;
 
 /// How often a job that waits looks again.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How a model is to be had.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    /// What its weights are kept as.
+    pub(crate) dtype: BaseDtype,
+    /// What products with them are computed in.
+    pub(crate) products: Products,
+    /// Go on although it is not the one that the adapter was trained on.
+    pub(crate) allow_changed_base: bool,
+}
 
 /// Tokenizers and the model that were opened before.
 #[derive(Default)]
@@ -21,7 +33,7 @@ pub(super) struct Models {
     /// At most one, as memory is short; whoever computes holds the lock meanwhile, so that work goes one after the other.
     loaded: Mutex<Option<Opened>>,
     /// The tokenizer used last.
-    tokenizer: Mutex<Option<(PathBuf, Arc<Tokenizer>)>>,
+    tokenizer: Mutex<Option<(PathBuf, Stamps, Arc<Tokenizer>)>>,
 }
 
 impl Models {
@@ -124,14 +136,16 @@ impl Backend {
     /// When the model may not be used or its tokenizer cannot be read.
     pub(crate) fn tokenizer(&self, named: &str) -> Result<Option<Arc<Tokenizer>>> {
         let Some(path) = self.model_here(named)? else { return Ok(None) };
+        let stamps = Stamps::of(&path)?;
         let mut kept = locked(&self.0.models.tokenizer);
-        if let Some((of, tokenizer)) = &*kept
+        if let Some((of, as_read, tokenizer)) = &*kept
             && *of == path
+            && *as_read == stamps
         {
             return Ok(Some(Arc::clone(tokenizer)));
         }
         let tokenizer = Arc::new(Tokenizer::open(&path)?);
-        *kept = Some((path, Arc::clone(&tokenizer)));
+        *kept = Some((path, stamps, Arc::clone(&tokenizer)));
         Ok(Some(tokenizer))
     }
 
@@ -143,7 +157,7 @@ impl Backend {
     pub(crate) fn with_model<T>(
         &self,
         named: &str,
-        how: (BaseDtype, Products),
+        how: How,
         adapter: Option<&Path>,
         working: &Working,
         work: impl FnOnce(&Opened) -> Result<T>,
@@ -178,24 +192,29 @@ impl Backend {
         &self,
         loaded: &mut Option<Opened>,
         named: &str,
-        how: (BaseDtype, Products),
+        how: How,
         adapter: Option<&Path>,
         working: &Working,
     ) -> Result<Opened> {
-        let (dtype, products) = how;
+        let How { dtype, products, allow_changed_base } = how;
         let named = self.model_named(named)?;
         let wanted = self.model_here(&named)?;
-        let same = |opened: &Opened| Some(&opened.path) == wanted.as_ref() && opened.decoder.base_dtype() == dtype;
+        // A model whose files were replaced meanwhile is another one.
+        let same = |opened: &Opened| {
+            Some(&opened.path) == wanted.as_ref() && opened.decoder.base_dtype() == dtype && opened.is_as_read()
+        };
         let kept = loaded.take().filter(same);
         let mut opened = if let Some(opened) = kept {
             opened
         } else {
             working.progress("load the model", 0, 0, None);
-            let choice = ModelChoice { model: named.into(), adapter: None, device: self.device(), dtype, products };
+            let model = named.into();
+            let choice =
+                ModelChoice { model, adapter: None, device: self.device(), dtype, products, allow_changed_base };
             working.with_context(|context| open(&choice, context))?
         };
         opened.decoder.set_products(products)?;
-        opened.put_on(adapter)?;
+        working.with_context(|context| opened.put_on(adapter, allow_changed_base, context))?;
         Ok(opened)
     }
 

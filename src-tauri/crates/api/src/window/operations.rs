@@ -4,10 +4,10 @@
 
 use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CreateProject, DataChecks, EditAnswer, EditPair,
-    EvalItems, EvalItemsOf, EvalSummary, EvalView, EvaluationOf, Export, ExportGguf, ExportMerged, Exported,
-    FetchModel, FigureView, Figures, Generate, Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job,
-    JudgeBlind, JudgeRequest, LabelState, LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf,
-    PlanRun, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, RemovePair, RunOf, RunPlan, RunRequest,
+    EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView,
+    Figures, Generate, Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest,
+    LabelState, LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport,
+    PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest,
     RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
 };
 use super::{
@@ -76,7 +76,7 @@ operations! {
     measure_run: MeasureRun => Job, training::measure_run;
     start_run: StartRun => RunView, training::start_run;
     stop_run: StopRun => RunView, training::stop_run;
-    resume_run: RunOf => RunView, training::resume_run;
+    resume_run: ResumeRun => RunView, training::resume_run;
     runs: InProject => Vec<RunSummary>, training::runs;
     run: RunOf => RunView, training::run;
     run_figures: Figures => Vec<FigureView>, training::run_figures;
@@ -84,7 +84,7 @@ operations! {
     // Evaluation.
     preview_prompts: PreviewPrompts => PromptsPreview, evaluation::preview_prompts;
     start_evaluation: StartEvaluation => Job, evaluation::start_evaluation;
-    resume_evaluation: EvaluationOf => Job, evaluation::resume_evaluation;
+    resume_evaluation: ResumeEvaluation => Job, evaluation::resume_evaluation;
     evaluations: InProject => Vec<EvalSummary>, evaluation::evaluations;
     evaluation: ShowEvaluation => EvalView, evaluation::evaluation;
     eval_items: EvalItemsOf => EvalItems, evaluation::eval_items;

@@ -146,7 +146,7 @@ fn what_does_not_belong_is_refused() {
     let mut other = setup(2);
     other.ancestry.seed = 9;
     let error = Folder::open(place.path(), other).unwrap_err();
-    assert!(error.to_string().contains("(the seed differs)"), "{error}");
+    assert!(error.to_string().contains("(not the same: the seed)"), "{error}");
     std::fs::write(place.path().join("answers.jsonl"), "{\"id\":0}\n").unwrap();
     let error = Folder::open(place.path(), setup(2)).unwrap_err();
     assert!(error.to_string().contains("answers.jsonl, line 1"), "{error}");

@@ -95,8 +95,13 @@ fn verdict(evaluation: &Evaluation) -> String {
     let tally = summary.all.tally;
     let unjudged =
         if tally.no_verdict > 0 { format!(", {} without a verdict", tally.no_verdict) } else { String::new() };
+    let other_base = evaluation
+        .ancestry
+        .other_base
+        .as_ref()
+        .map_or_else(String::new, |other| format!("<p>{}</p>\n", escaped(other)));
     format!(
-        "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n<p class=\"rate\"><strong>{rate}</strong> win rate \
+        "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n{other_base}<p class=\"rate\"><strong>{rate}</strong> win rate \
          <span>{range}</span></p>\n<p class=\"quiet\">{} wins, {} ties, {} losses{unjudged}; ties count as half. Exact sign \
          test without ties: {}. Judge: {}.</p>\n</section>\n",
         summary.verdict.code(),
@@ -263,6 +268,9 @@ fn ancestry(ancestry: &Ancestry, evaluation: &Evaluation) -> Vec<(String, String
         None => name.to_owned(),
     };
     let mut rows = vec![("model".to_owned(), with_hash(&ancestry.model, &ancestry.model_sha256))];
+    if let Some(other) = &ancestry.other_base {
+        rows.push(("mind".to_owned(), other.clone()));
+    }
     if !ancestry.products.is_empty() {
         rows.push(("weights".to_owned(), format!("dtype {}, products in {}", ancestry.dtype, ancestry.products)));
     }

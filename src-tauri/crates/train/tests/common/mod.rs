@@ -47,14 +47,29 @@ impl Place {
     }
 
     /// Runs to the end of `config` or until `observer` asks to stop.
-    pub fn run(&self, config: &RunConfig, mut observer: impl FnMut(&Event) -> bool) -> Result<Outcome> {
+    pub fn run(&self, config: &RunConfig, observer: impl FnMut(&Event) -> bool) -> Result<Outcome> {
+        self.run_on(config, false, observer)
+    }
+
+    /// The same, also where that is `allowed` on another base than before.
+    pub fn run_on(
+        &self,
+        config: &RunConfig,
+        allow_changed_base: bool,
+        mut observer: impl FnMut(&Event) -> bool,
+    ) -> Result<Outcome> {
         let stop = AtomicBool::new(false);
         let cache_folder = self.path("cache");
         let mut observer =
             |event: &Event| stop.store(observer(event) || stop.load(Ordering::Relaxed), Ordering::Relaxed);
         let pause = AtomicBool::new(false);
-        let surroundings =
-            Surroundings { cache_folder: &cache_folder, stop: &stop, pause: &pause, observer: &mut observer };
+        let surroundings = Surroundings {
+            cache_folder: &cache_folder,
+            allow_changed_base,
+            stop: &stop,
+            pause: &pause,
+            observer: &mut observer,
+        };
         train::run(config, surroundings)
     }
 }

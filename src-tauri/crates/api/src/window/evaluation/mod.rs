@@ -48,6 +48,9 @@ struct About {
     temperature: f64,
     max_new_tokens: usize,
     seed: u64,
+    /// The base is another than the run was trained on, and the user chose to go on with it.
+    #[serde(default)]
+    allow_changed_base: bool,
 }
 
 impl About {
@@ -79,6 +82,7 @@ impl About {
             temperature: 0.0,
             max_new_tokens: 0,
             seed: ancestry.seed,
+            allow_changed_base: false,
         }
     }
 

@@ -1,15 +1,19 @@
 //! Making evaluations.
 
+use super::super::exports::quietly;
+use super::super::models::How;
 use super::super::overview::EVALS;
 use super::super::training::{RunIdentity, new_folder, run_identity};
 use super::super::types::{
-    EvalRequest, EvaluationOf, Job, JobKind, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, StartEvaluation,
+    EvalRequest, Job, JobKind, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, ResumeEvaluation,
+    StartEvaluation,
 };
 use super::super::{Backend, OpenProject, Working, now};
 use super::{ABOUT, About, PROMPTS, folder, job};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
 use crate::open::ModelChoice;
+use crate::provenance;
 use eval::judge::{Endpoint, Judge};
 use generate::Sampling;
 use prefs::jsonl;
@@ -22,7 +26,7 @@ use train::folder::{ADAPTER, EVAL_PAIRS, adapter_of};
 
 /// Begins an evaluation: both models answer, then the judge judges.
 pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvaluation) -> Result<Job> {
-    let StartEvaluation { request } = request;
+    let StartEvaluation { request, allow_changed_base } = request;
     let project = backend.project(&request.project)?;
     let run = run_identity(backend, &project, &request.run)?;
     if adapter_of(&run.folder).is_none() {
@@ -32,6 +36,7 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
     let judge = judge(&request.judge)?;
     let sampling = sampling(request.temperature, request.max_new_tokens, request.seed);
     sampling.validate().map_err(|what| Error::new("sampling", what, "correct this value"))?;
+    check_base(backend, &run, allow_changed_base)?;
     let prompts = prompts(backend, &run, &request)?;
     let about = About {
         run: request.run.clone(),
@@ -41,6 +46,7 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
         temperature: request.temperature,
         max_new_tokens: request.max_new_tokens,
         seed: request.seed,
+        allow_changed_base,
     };
     let folder = new_folder(&project.folder().join(EVALS), &run.name)?;
     let written = write_prompts(&folder.join(PROMPTS), &prompts).and_then(|()| write_json(&folder.join(ABOUT), &about));
@@ -54,7 +60,7 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
 }
 
 /// Goes on with an evaluation where it stopped.
-pub(in crate::window) fn resume_evaluation(backend: &Backend, request: EvaluationOf) -> Result<Job> {
+pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEvaluation) -> Result<Job> {
     let project = backend.project(&request.project)?;
     let folder = folder(&project, &request.evaluation)?;
     if job(backend, &project, &request.evaluation).is_some() {
@@ -64,9 +70,23 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: Evaluatio
         let hint = "the command that began it goes on with it: `tiebreak eval` with the same options";
         return Err(Error::new("not_ours", "this evaluation was begun by the command line", hint));
     }
-    let about = About::read(&folder)?;
+    let mut about = About::read(&folder)?;
     let run = run_identity(backend, &project, &about.run)?;
+    if request.allow_changed_base && !about.allow_changed_base {
+        about.allow_changed_base = true;
+        write_json(&folder.join(ABOUT), &about)?;
+    }
+    check_base(backend, &run, about.allow_changed_base)?;
     begin(backend, &project, run, about, folder)
+}
+
+/// Says at once where base, adapter or rows are not what they were for the run, and not only when the job gets to it.
+fn check_base(backend: &Backend, run: &RunIdentity, allowed: bool) -> Result<()> {
+    let Some(model) = backend.model_here(&run.model)? else { return Ok(()) };
+    let adapter = run.folder.join(ADAPTER);
+    let digests = provenance::digests();
+    train::origin::check_run(&run.folder)?;
+    quietly(|context| provenance::check(&adapter, &model, &digests, allowed, context)).map(|_| ())
 }
 
 fn begin(
@@ -100,6 +120,7 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
             device: working.backend().device(),
             dtype: run.config.dtype,
             products: run.config.products,
+            allow_changed_base: about.allow_changed_base,
         },
         prompts: folder.join(PROMPTS),
         choices: None,
@@ -113,7 +134,8 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         output_dir: folder.to_path_buf(),
         run: Some(run.folder.clone()),
     };
-    let how = (run.config.dtype, run.config.products);
+    let how =
+        How { dtype: run.config.dtype, products: run.config.products, allow_changed_base: about.allow_changed_base };
     working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
         let mut grown = |side: eval::answers::Side, prompt: usize, text: &str| {
             working.answer(prompt, &side.to_string(), text.to_owned());

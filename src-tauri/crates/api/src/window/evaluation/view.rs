@@ -149,6 +149,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         tuned: statistics(|own| &own.summary.tuned),
         accuracy: accuracy.map(accuracy_view),
         figure,
+        other_base: read.contents.as_ref().and_then(|contents| contents.setup().ancestry.other_base.clone()),
         ancestry: read.contents.as_ref().map(|contents| ancestry(&contents.setup().ancestry)).unwrap_or_default(),
         job: read.job,
     })

@@ -8,13 +8,17 @@ use prefs::store::SourcedPair;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use train::base::Stamps;
 use train::memory::Length;
 
 /// Lengths by the content of pairs, of the model that was asked for last.
 #[derive(Default)]
 pub(crate) struct Lengths {
-    known: Mutex<(PathBuf, HashMap<String, Length>)>,
+    known: Mutex<(Option<Counted>, HashMap<String, Length>)>,
 }
+
+/// The model that lengths were counted with: its place, and what the system said of its files.
+type Counted = (PathBuf, Option<Stamps>);
 
 impl Lengths {
     /// The lengths of all pairs, in their order. Those not known are counted on all cores.
@@ -22,11 +26,12 @@ impl Lengths {
     /// # Errors
     /// When the tokenizer or the template refuses a pair; the error says which.
     pub(crate) fn of(&self, model: &Path, tokenizer: &Tokenizer, pairs: &[SourcedPair]) -> Result<Vec<Length>> {
+        let model = Some((model.to_path_buf(), Stamps::of(model).ok()));
         let hashes: Vec<String> = pairs.iter().map(|sourced| sourced.pair.content_hash()).collect();
         let missing: Vec<usize> = {
             let mut known = locked(&self.known);
             if known.0 != model {
-                *known = (model.to_path_buf(), HashMap::new());
+                *known = (model.clone(), HashMap::new());
             }
             (0..pairs.len()).filter(|&place| !known.1.contains_key(&hashes[place])).collect()
         };

@@ -152,6 +152,7 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
         fits: true,
         advice: None,
         notes: Vec::new(),
+        reference_note: config.reference_note(),
         problems: Vec::new(),
         seconds_estimate: None,
     })

@@ -1,12 +1,13 @@
 //! Beginning runs, stopping them, going on with them.
 
 use super::super::overview::{RUNS, folders};
-use super::super::types::{InProject, RunOf, RunRequest, RunSettings, RunView, StartRun, StopRun};
+use super::super::types::{InProject, ResumeRun, RunRequest, RunSettings, RunView, StartRun, StopRun};
 use super::super::{Backend, OpenProject, locked};
 use super::settings::{config_of, settings_of};
 use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
+use crate::provenance;
 use model::{DeviceChoice, LoraConfig};
 use prefs::{Pair, jsonl, split};
 use runs::State;
@@ -128,13 +129,15 @@ pub(super) fn write_run(
 
 /// Begins a run.
 pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Result<RunView> {
-    let StartRun { request } = request;
+    let StartRun { request, allow_changed_base } = request;
     let request = with_adapters(backend, &request)?;
     let project = backend.project(&request.project)?;
     if request.name.trim().is_empty() {
         return Err(Error::new("no_name", "the run has no name", "give it one"));
     }
     let model = model_path(backend, &request.model)?;
+    let config = config_of(&request.settings, &model, Path::new("run"), false);
+    train::check_adapters(&config, &provenance::digests(), allow_changed_base)?;
     let parts = parts(&project, &request)?;
     let folder = new_folder(&project.folder().join(RUNS), &request.name)?;
     if let Err(error) = write_run(&folder, &model, &request, &parts, backend.device()) {
@@ -142,7 +145,7 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
         let _ = std::fs::remove_dir_all(&folder);
         return Err(error);
     }
-    begin(backend, &folder)?;
+    begin(backend, &folder, allow_changed_base)?;
     let run = backend.training().known(&project.name_of_folder(), &folder)?;
     locked(&run).begun_here = true;
     backend.changed(&project);
@@ -167,7 +170,7 @@ pub(in crate::window) fn stop_run(backend: &Backend, request: StopRun) -> Result
 }
 
 /// Goes on with a run from its last checkpoint.
-pub(in crate::window) fn resume_run(backend: &Backend, request: RunOf) -> Result<RunView> {
+pub(in crate::window) fn resume_run(backend: &Backend, request: ResumeRun) -> Result<RunView> {
     let project = backend.project(&request.project)?;
     let folder = run_folder(&project, &request.run)?;
     let refused = match state(backend, &project, &folder)? {
@@ -179,14 +182,15 @@ pub(in crate::window) fn resume_run(backend: &Backend, request: RunOf) -> Result
         let message = format!("the run {} {why}", request.run);
         return Err(Error::new("not_resumable", message, "duplicate it to train again with other settings"));
     }
-    begin(backend, &folder)?;
+    provenance::check_resumable(&folder, request.allow_changed_base)?;
+    begin(backend, &folder, request.allow_changed_base)?;
     view::of(backend, &project, &folder)
 }
 
-fn begin(backend: &Backend, folder: &Path) -> Result<()> {
+fn begin(backend: &Backend, folder: &Path, allow_changed_base: bool) -> Result<()> {
     // The run needs the memory more.
     backend.release_model();
-    Ok(backend.training().workers.start(&backend.program(), folder)?)
+    Ok(backend.training().workers.start(&backend.program(), folder, allow_changed_base)?)
 }
 
 fn state(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<State> {

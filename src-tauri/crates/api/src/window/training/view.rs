@@ -6,6 +6,7 @@ use super::settings::settings_of;
 use super::{KnownRun, run_folder};
 use crate::error::{Error, Result};
 use runs::State;
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 use train::events::{EvalMetrics, Event, Line, Progress, Stage, StepMetrics};
@@ -43,12 +44,14 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
         Event::Warning { message } => Some(message.clone()),
         _ => None,
     });
-    let mut warnings: Vec<String> = warnings.collect();
-    warnings.dedup();
+    // Each process that takes up the run tells what it sees.
+    let mut told = HashSet::new();
+    let warnings: Vec<String> = warnings.filter(|message| told.insert(message.clone())).collect();
     Ok(RunView {
         summary: summary(&run, state),
         folder: run.folder.display().to_string(),
         settings: settings_of(&run.config),
+        computed_on: train::origin::shown(&run.folder),
         held_out_share: run.about.held_out_share,
         sample_prompts: run.config.sample_prompts,
         now: step.map(now).unwrap_or_default(),

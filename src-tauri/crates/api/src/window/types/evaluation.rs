@@ -171,6 +171,8 @@ pub struct EvalView {
     pub accuracy: Option<AccuracyView>,
     /// The win rate, drawn.
     pub figure: Option<FigureView>,
+    /// Says so where the base is another than the adapter was trained on.
+    pub other_base: Option<String>,
     /// What the result came from: names and values.
     pub ancestry: Vec<(String, String)>,
     /// The job that is at work on it.

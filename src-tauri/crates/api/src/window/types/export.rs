@@ -58,4 +58,6 @@ pub struct Exported {
     pub load: String,
     /// What was found when it was read again, in words, where that is done.
     pub check: Option<String>,
+    /// Says so where the base is another than the run was trained on.
+    pub other_base: Option<String>,
 }

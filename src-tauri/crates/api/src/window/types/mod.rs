@@ -34,9 +34,9 @@ pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
 pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
 pub use requests::{
-    BlindOf, CancelJob, CheckImport, CheckPairs, CreateProject, EditAnswer, EditPair, EvalItemsOf, EvaluationOf,
-    Export, ExportGguf, ExportMerged, FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind,
-    LabelStateOf, MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair, RunOf, SecondPass,
+    BlindOf, CancelJob, CheckImport, CheckPairs, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export, ExportGguf,
+    ExportMerged, FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf, MeasureRun,
+    Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass,
     SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
 };
 pub use training::{

@@ -222,6 +222,20 @@ requests! {
     StartRun {
         /// The run.
         request: RunRequest,
+        /// Go on although the model is not the one that was computed on before; the record keeps it.
+        #[serde(default)]
+        allow_changed_base: bool,
+    }
+
+    /// A run to be gone on with.
+    ResumeRun {
+        /// The project's folder.
+        project: String,
+        /// The run.
+        run: String,
+        /// Go on although the model is not the one that was computed on before; the record keeps it.
+        #[serde(default)]
+        allow_changed_base: bool,
     }
 
     /// A run that is to stop.
@@ -262,14 +276,20 @@ requests! {
     StartEvaluation {
         /// The evaluation.
         request: EvalRequest,
+        /// Go on although the model is not the one that was computed on before; the record keeps it.
+        #[serde(default)]
+        allow_changed_base: bool,
     }
 
-    /// An evaluation.
-    EvaluationOf {
+    /// An evaluation to be gone on with.
+    ResumeEvaluation {
         /// The project's folder.
         project: String,
         /// The evaluation.
         evaluation: String,
+        /// Go on although the model is not the one that was computed on before; the record keeps it.
+        #[serde(default)]
+        allow_changed_base: bool,
     }
 
     /// An evaluation to be shown.
@@ -333,6 +353,9 @@ requests! {
         evaluation: Option<String>,
         /// Which things.
         what: Vec<ExportWhat>,
+        /// Go on although the model is not the one that was computed on before; the record keeps it.
+        #[serde(default)]
+        allow_changed_base: bool,
     }
 
     /// A run whose merged weights are to be handed out.
@@ -343,6 +366,9 @@ requests! {
         run: String,
         /// What they are stored as.
         dtype: WeightType,
+        /// Go on although the model is not the one that was computed on before; the record keeps it.
+        #[serde(default)]
+        allow_changed_base: bool,
     }
 
     /// A run whose weights are to be handed out as a GGUF file.
@@ -353,5 +379,8 @@ requests! {
         run: String,
         /// What the file holds.
         form: GgufForm,
+        /// Go on although the model is not the one that was computed on before; the record keeps it.
+        #[serde(default)]
+        allow_changed_base: bool,
     }
 }

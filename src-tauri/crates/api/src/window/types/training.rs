@@ -183,6 +183,8 @@ pub struct RunPlan {
     pub advice: Option<String>,
     /// What there is to know of the model's files.
     pub notes: Vec<String>,
+    /// What is to be said of the reference where it is not the one that TRL takes.
+    pub reference_note: Option<String>,
     /// Why it cannot be started.
     pub problems: Vec<Error>,
     /// How long it takes, from measured steps.
@@ -247,6 +249,8 @@ pub struct RunView {
     pub folder: String,
     /// Its settings.
     pub settings: RunSettings,
+    /// What it is computed on: names, and digests of what they name.
+    pub computed_on: Vec<(String, String)>,
     /// Which step its adapter is of, and why it ended early, where that is not simply the last one.
     pub selection: Option<String>,
     /// Share of the pairs that was held out.
