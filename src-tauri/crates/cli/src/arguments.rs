@@ -80,7 +80,9 @@ pub(crate) enum Command {
         /// Held-out pairs for the preference accuracy, JSONL
         #[arg(long)]
         pairs: Option<PathBuf>,
-        /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, or command:PROGRAM ARGUMENTS
+        /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, command:PROGRAM ARGUMENTS, endpoint:URL MODEL
+        /// KEY_VARIABLE (the last only where a key is needed), or people. Programs and endpoints are asked once before
+        /// anything is loaded
         #[arg(long)]
         judge: String,
         /// Folder of answers, verdicts and result; one that was broken off is gone on with

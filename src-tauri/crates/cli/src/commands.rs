@@ -102,7 +102,8 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 run,
             };
             let reply = api::evaluate(&request, &mut context)?;
-            print("eval", &reply, format!("{}\nanswers and verdicts: {}", reply.summary.words, reply.folder.display()));
+            let words = format!("{}\nanswers and verdicts: {}", reply.words().join("\n"), reply.folder.display());
+            print("eval", &reply, words);
         }
         Command::Report { run, eval, output_dir } => {
             let reply = api::report(&ReportRequest { run, eval, output_dir }, &mut context)?;
@@ -159,15 +160,11 @@ fn trained(reply: &api::TrainReply) -> String {
 }
 
 fn demo(reply: &DemoReply) -> String {
-    let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let seconds: Vec<_> = reply.seconds.iter().map(|(stage, s)| format!("{stage} {s:.0} s")).collect();
     format!(
-        "{}\nheld-out pairs ranked as labelled, per token: {} before, {} after; rewards/accuracies after: {}\n\
-         stages: {}\nreport: {}",
+        "{}\n{}\nstages: {}\nreport: {}",
         reply.words,
-        percent(reply.logps_accuracy_per_token.before),
-        percent(reply.logps_accuracy_per_token.after),
-        percent(reply.rewards_accuracies.after),
+        reply.accuracy.lines().join("\n"),
         seconds.join(", "),
         reply.report.display()
     )

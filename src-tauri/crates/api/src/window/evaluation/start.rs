@@ -5,9 +5,11 @@ use super::super::training::{RunIdentity, new_folder, run_identity};
 use super::super::types::{EvalRequest, EvaluationOf, Job, JobKind, JudgeChoice, PromptSource, StartEvaluation};
 use super::super::{Backend, OpenProject, Working, now};
 use super::{ABOUT, About, PROMPTS, folder, job};
+use crate::context::{Context, Update};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
 use crate::open::ModelChoice;
+use eval::evaluation::readable;
 use eval::judge::{Endpoint, Judge};
 use generate::Sampling;
 use prefs::jsonl;
@@ -15,6 +17,7 @@ use prefs::prompts::{self, Prompt};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use train::folder::{ADAPTER, EVAL_PAIRS, adapter_of};
 
 /// Begins an evaluation: both models answer, then the judge judges.
@@ -30,6 +33,10 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
     let sampling = sampling(request.temperature, request.max_new_tokens, request.seed);
     sampling.validate().map_err(|what| Error::new("sampling", what, "correct this value"))?;
     let prompts = prompts(backend, &run, &request)?;
+    if let Some(first) = prompts.first() {
+        // Before the page goes on and models are loaded: what is wrong is corrected on the form.
+        Judge::parse(&judge)?.try_out(&readable(&first.prompt), &AtomicBool::new(false))?;
+    }
     let about = About {
         run: request.run.clone(),
         run_name: run.name.clone(),
@@ -63,6 +70,9 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: Evaluatio
     }
     let about = About::read(&folder)?;
     let run = run_identity(backend, &project, &about.run)?;
+    let mut unheard = |_: &Update| {};
+    let context = &mut Context { observer: &mut unheard, stop: &AtomicBool::new(false) };
+    evaluate::try_out(&about.judge, &folder.join(PROMPTS), &folder, context)?;
     begin(backend, &project, run, about, folder)
 }
 

@@ -23,8 +23,8 @@ pub use data::{
     PairSource, PairView, PreviewRow, RefusedRow, Rendered, Upload,
 };
 pub use evaluation::{
-    AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
-    ItemFilter, JudgeChoice, PromptSource, TextStats, Winner,
+    AccuracyRow, AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView,
+    GroupView, ItemFilter, JudgeChoice, PromptSource, TextRow, Winner,
 };
 pub use export::{ExportWhat, Exported, GgufForm, WeightType};
 pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
