@@ -71,6 +71,8 @@ async function evaluate(prompts, choose) {
 const done = () => page.getByText(/^done · /).waitFor({ timeout: 60_000 });
 const judgedBy = (title) => page.getByRole("radio", { name: title }).check();
 const items = async (evaluation) => (await machine.call("eval_items", { project, evaluation, filter: "all", offset: 0, limit: 50 })).rows;
+/** Pairs of answers that a judge is asked about: where both are the same, nobody is. */
+const differing = (rows) => rows.filter(({ base, tuned }) => base !== tuned);
 /** The row of a table on the result, by its name. */
 const row = (name) => page.getByRole("row", { name }).getByRole("cell").allInnerTexts();
 
@@ -106,22 +108,63 @@ test("a program, which learns nothing but prompt and two answers", async () => {
   const rows = await items(evaluation);
   for (const { base, tuned, auto } of rows) assert.equal(auto, tuned.length > base.length ? "tuned" : tuned.length < base.length ? "base" : "tie");
   const asked = readFileSync(log, "utf8").trim().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual(asked.map((question) => Object.keys(question)), Array(4).fill(["id", "prompt", "a", "b"]));
+  // Once before the models answered, with answers that neither gave.
+  assert.deepEqual(asked.map((question) => Object.keys(question)), Array(1 + differing(rows).length).fill(["id", "prompt", "a", "b"]));
+  assert.deepEqual([asked[0].id, asked[0].a, asked[0].b], [0, "Yes.", "No."]);
   await page.getByRole("link", { name: "Answers", exact: true }).click();
   await page.getByText("It has more signs.").waitFor();
 });
 
-test("a program that fails gives no verdict, and why", async () => {
+/** What is refused on the form leaves no evaluation behind. */
+async function refused(choose, why) {
+  const before = (await machine.call("evaluations", { project })).length;
+  await newEvaluation();
+  await choose();
+  await page.getByRole("button", { name: "Start evaluation" }).click();
+  await page.getByText(why).waitFor();
+  assert.equal((await machine.call("evaluations", { project })).length, before);
+}
+
+test("a program that fails is refused before the models answer, and why", async () => {
   const script = join(machine.folder, "broken.mjs");
   writeFileSync(script, "console.error('no such dictionary'); process.exit(3);");
-  await evaluate(2, async () => {
+  const program = (text) => async () => {
+    await judgedBy(/^A program/);
+    await page.getByLabel("Program and arguments").fill(text);
+  };
+  await refused(program(`${process.execPath} ${script}`), /the judge cannot work.*exit status: 3.*no such dictionary/i);
+  await refused(program("no-such-program-here --strict"), /no-such-program-here could not be started/);
+});
+
+test("a program that fails on some prompts, and one that is gone after it was tried out", async () => {
+  const [some, once] = ["some.mjs", "once.mjs"].map((name) => join(machine.folder, name));
+  writeFileSync(some, `
+    import { readFileSync } from "node:fs";
+    const { id, a } = JSON.parse(readFileSync(0, "utf8"));
+    if (id % 2 === 1) { console.error("odd numbers are beyond me"); process.exit(3); }
+    console.log("a");
+  `);
+  const program = (script) => async () => {
     await judgedBy(/^A program/);
     await page.getByLabel("Program and arguments").fill(`${process.execPath} ${script}`);
-  });
+  };
+  const evaluation = await evaluate(10, program(some));
   await done();
-  assert.deepEqual((await row(/^The judge/)).slice(0, 4), ["0", "0", "0", "2"]);
-  await page.getByRole("link", { name: "Answers", exact: true }).click();
-  await page.getByText(/exit status: 3.*no such dictionary/).waitFor();
+  const rows = await items(evaluation);
+  const failed = rows.filter(({ id, base, tuned }) => base !== tuned && id % 2 === 1).length;
+  assert.equal(rows.filter(({ auto }) => auto === "none").length, failed);
+  await page.getByText(`${failed} of 10 prompts have no verdict`).waitFor();
+  await page.getByText(/Why, most often .*exit status: 3.*odd numbers are beyond me/).waitFor();
+
+  writeFileSync(once, `
+    import { readFileSync } from "node:fs";
+    const { a } = JSON.parse(readFileSync(0, "utf8"));
+    if (a !== "Yes.") { console.error("gone"); process.exit(4); }
+    console.log("a");
+  `);
+  await evaluate(10, program(once));
+  await page.getByText("Nobody is at work on this evaluation").waitFor({ timeout: 60_000 });
+  await page.getByText(/exit status: 4.*gone/).first().waitFor();
 });
 
 async function byModel(prompts, url = endpoint.url) {
@@ -136,36 +179,62 @@ test("a model behind an OpenAI-compatible address", async () => {
   endpoint.answer = () => "b";
   const evaluation = await byModel(6);
   await done();
-  assert.equal(endpoint.asked.length, 6);
+  const rows = await items(evaluation);
   const [{ path, model, temperature, messages }] = endpoint.asked;
+  // Once before the models answered.
+  const questions = endpoint.asked.slice(1);
+  assert.equal(questions.length, differing(rows).length);
   assert.deepEqual([path, model, temperature, messages.length], ["/v1/chat/completions", "judge-1", 0, 2]);
-  // It always says b: who stood there was drawn, so that it prefers neither model.
-  const winners = (await items(evaluation)).map(({ auto, base, tuned }, i) => [auto, { base, tuned }[auto], endpoint.asked[i].messages[1].content]);
+  // It always says b: who stood there was drawn, either model equally often.
+  const winners = differing(rows).map(({ auto, base, tuned }, i) => [auto, { base, tuned }[auto], questions[i].messages[1].content]);
+  const wins = (winner) => winners.filter(([won]) => won === winner).length;
+  assert.ok(Math.abs(wins("tuned") - wins("base")) <= 1, winners.map(([won]) => won).join());
+  assert.equal(rows.filter(({ auto, same }) => auto === "tie" && same).length, 6 - winners.length);
   for (const [winner, answer, question] of winners) assert.ok(question.includes(`[Answer B]\n${answer}\n[End of answer B]`), `${winner}: ${question}`);
 });
 
-test("a model that refuses gives no verdict, and why", async () => {
+test("a model that cannot be asked is refused before the models answer, and why", async () => {
+  const model = (url, key = "") => async () => {
+    await judgedBy(/^A model/);
+    await page.getByRole("textbox", { name: "Address" }).fill(url);
+    await page.getByLabel("Model", { exact: true }).fill("judge-1");
+    await page.getByLabel("Environment variable that holds the key").fill(key);
+  };
   endpoint.answer = () => 401;
-  await byModel(2);
+  await refused(model(endpoint.url), /key was refused \(401\).*no such key here/);
+  endpoint.answer = () => 404;
+  await refused(model(endpoint.url), /no such address or model there \(404\)/);
+  await refused(model(endpoint.url, "TIEBREAK_NO_SUCH_KEY"), /TIEBREAK_NO_SUCH_KEY, which should hold the key, is not set/);
+  await refused(model("http://127.0.0.1:9/v1"), /no answer came/);
+});
+
+test("words that are no verdict are kept and shown, and those that are ties or comparisons are read", async () => {
+  const said = ["Answer A", "[[C]]", "It is hard to say: A or B, each has its merits.", "A >> B", "It's a tie.", "**B**"];
+  let questions = 0;
+  endpoint.answer = () => ["a", ...said][Math.min(questions++, said.length)];
+  const evaluation = await byModel(said.length);
   await done();
-  assert.deepEqual((await row(/^The judge/)).slice(0, 4), ["0", "0", "0", "2"]);
-  await page.getByRole("link", { name: "Answers", exact: true }).click();
-  await page.getByText(/key was refused \(401\).*no such key here/).waitFor();
+  const rows = differing(await items(evaluation));
+  const kind = (auto) => (["tuned", "base"].includes(auto) ? "decided" : auto);
+  assert.deepEqual(rows.map(({ auto }) => kind(auto)), ["decided", "tie", "none", "decided", "tie", "decided"].slice(0, rows.length));
+  assert.match(rows[2].auto_reason, /It is hard to say: A or B, each has its merits\./);
+  await page.getByText(/1 of 6 prompts has no verdict and does not count\. Why, most often/).waitFor();
 });
 
 test("a model that hangs is stopped at once, and the evaluation goes on with it later", async () => {
   let questions = 0;
-  endpoint.answer = () => ((questions += 1) === 1 ? "tie" : null);
+  // It answers when it is tried out, and the first pair.
+  endpoint.answer = () => ((questions += 1) <= 2 ? "tie" : null);
   // The reply that it began comes after the news that it judges.
   const start_evaluation = "**/start_evaluation";
   await page.route(start_evaluation, async (route) => {
     const response = await route.fetch();
-    await until(() => questions === 2, "the second question");
+    await until(() => questions === 3, "the second pair");
     await route.fulfill({ response });
   });
   const evaluation = await byModel(3);
   await page.unroute(start_evaluation);
-  await until(() => questions === 2, "the second question");
+  await until(() => questions === 3, "the second pair");
   await page.getByText("judge", { exact: true }).first().waitFor();
   const start = performance.now();
   await page.getByRole("button", { name: "Stop", exact: true }).click();

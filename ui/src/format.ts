@@ -12,6 +12,11 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+/** With a capital letter at the start. */
+export function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** A share from 0 to 1 as `62 %`, or `–` where it is not known. */
 export function percent(share: number | null, digits = 0): string {
   return share === null ? "–" : `${(share * 100).toFixed(digits)} %`;

@@ -68,6 +68,8 @@ pub struct DemoReply {
     pub rewards_accuracies: BeforeAfter,
     /// Share of held-out pairs whose chosen answer is the more likely one per token, before and after.
     pub logps_accuracy_per_token: BeforeAfter,
+    /// These and the rest of what held-out pairs say, with intervals.
+    pub accuracy: PreferenceAccuracy,
     /// Wins, ties, losses and what else the evaluation counted.
     pub summary: Summary,
     /// Seconds of each stage, as measured when it was done.
@@ -194,6 +196,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         words: evaluated.summary.words.clone(),
         rewards_accuracies: BeforeAfter { before: rewards.before.value, after: rewards.after.value },
         logps_accuracy_per_token: BeforeAfter { before: per_token.before.value, after: per_token.after.value },
+        accuracy,
         summary: evaluated.summary,
         seconds: stages.seconds,
         report: written.html,

@@ -8,13 +8,13 @@ use crate::{provenance, score};
 use chat::{Limits, Tokenizer};
 use eval::accuracy::{PreferenceAccuracy, preference_accuracy};
 use eval::answers::{Answer, Side};
-use eval::evaluation::{Ancestry, Evaluation, Folder, Setup};
+use eval::evaluation::{Ancestry, Contents, Evaluation, Folder, Setup, readable};
 use eval::judge::Judge;
 use generate::{Finish, Sampling};
 use prefs::Content;
 use prefs::jsonl;
-use prefs::prompts::Prompt;
-use prefs::reader::Choices;
+use prefs::prompts::{self, Prompt};
+use prefs::reader::{self, Choices};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -70,13 +70,51 @@ pub struct EvalReply {
     pub other_base: Option<String>,
 }
 
-/// Evaluates an adapter.
+impl EvalReply {
+    /// The same in lines for people.
+    pub fn words(&self) -> Vec<String> {
+        let mut lines = vec![self.summary.words.clone()];
+        // A liking stands among the words already.
+        let is_told = self.summary.shown_first.as_ref().is_some_and(eval::statistics::FirstShare::is_a_liking);
+        lines.extend(self.evaluation.places_in_words().filter(|_| !is_told));
+        if let Some(people) = &self.evaluation.people {
+            lines.push(format!("People, blind: {}", people.words));
+            lines.extend(people.with_judge.map(|both| both.words()));
+        }
+        lines.extend(self.accuracy.iter().flat_map(PreferenceAccuracy::lines));
+        lines
+    }
+}
+
+/// Evaluates an adapter. The judge is tried out before anything is loaded.
 ///
 /// # Errors
 /// When the model, the adapter, the prompts or the judge cannot be used.
 pub fn evaluate(request: &EvalRequest, context: &mut Context) -> Result<EvalReply> {
+    let prompts = (request.prompts.as_path(), request.choices.as_ref());
+    try_out(&request.judge, prompts, &request.output_dir, context)?;
     let opened = open(&request.choice, context)?;
     evaluate_opened(request, &opened, &mut |_, _, _| {}, context)
+}
+
+/// Asks a judge once whether it can work, where an evaluation has anything left for it.
+pub(crate) fn try_out(
+    judge: &str,
+    (prompts, choices): (&Path, Option<&Choices>),
+    folder: &Path,
+    context: &mut Context,
+) -> Result<()> {
+    let judge = Judge::parse(judge)?;
+    if Contents::read(folder)?.is_some_and(|contents| !contents.has_work_for(&judge)) {
+        return Ok(());
+    }
+    let prompts = match choices {
+        Some(choices) => reader::read_prompts(prompts, choices)?.into_prompts(),
+        None => prompts::read_prompts(prompts)?.into_prompts(),
+    };
+    let tried = prompts.first().map_or(Ok(()), |first| judge.try_out(&readable(&first.prompt), context.stop));
+    context.check()?;
+    Ok(tried?)
 }
 
 /// Hears of answers as they grow: whose, to which prompt, and what is there so far.

@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::evaluate::ACCURACY;
-use eval::evaluation::Evaluation;
+use crate::evaluate::{ACCURACY, write_json};
+use eval::accuracy::PreferenceAccuracy;
+use eval::evaluation::{Contents, Evaluation};
 use eval::report::{ReportInput, StepMetrics};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,18 @@ pub struct ReportReply {
     pub html: PathBuf,
     /// Its figures, SVG and PNG of each.
     pub figures: Vec<PathBuf>,
+    /// The evaluation for programs: every answer and verdict, of people too, and what they come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<PathBuf>,
+}
+
+/// An evaluation as it is handed out.
+#[derive(Serialize)]
+struct HandedOut<'a> {
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+    /// Of held-out pairs.
+    accuracy: Option<PreferenceAccuracy>,
 }
 
 /// Writes the report.
@@ -56,6 +69,9 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
             let message = format!("{} holds no finished evaluation", folder.display());
             Error::new("no_evaluation", message, "run `tiebreak eval` with that --output-dir first")
         })?;
+        // People may have judged since it was finished.
+        let now = Contents::read(folder)?.map(|contents| contents.so_far(&evaluation.judge)).transpose()?;
+        let evaluation = now.unwrap_or(evaluation);
         if let Some(run) = &request.run {
             check_is_of(&evaluation, folder, run)?;
         }
@@ -66,7 +82,12 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
         }
     }
     let written = eval::report::write(&input, &request.output_dir)?;
-    Ok(ReportReply { html: written.html, figures: written.figures })
+    let beside = request.output_dir.join("evaluation.json");
+    if let Some(evaluation) = &input.evaluation {
+        write_json(&beside, &HandedOut { evaluation, accuracy: input.accuracy })?;
+    }
+    let evaluation = input.evaluation.is_some().then_some(beside);
+    Ok(ReportReply { html: written.html, figures: written.figures, evaluation })
 }
 
 /// Makes sure that an evaluation is of the run's adapter as it is, so that the page does not show one beside another.

@@ -190,7 +190,7 @@ fn from_pairs_to_a_win_rate_and_out() {
     assert_eq!((step(&done), &done["error"]), (6, &Value::Null));
     assert_eq!(done["settings"]["beta"], json!(0.1));
     assert_eq!(done["summary"]["model"], json!(place.model));
-    assert!(done["summary"]["held_out_accuracy"].is_number() && done["now"]["margin"].is_number());
+    assert!(done["summary"]["held_out_accuracy_interval"][1].is_number() && done["now"]["margin"].is_number());
     let samples = done["samples"].as_array().unwrap().iter().map(|set| set["step"].as_u64().unwrap());
     assert_eq!(samples.collect::<Vec<_>>(), [0, 3, 6]);
     let began = Instant::now();
@@ -225,6 +225,8 @@ fn evaluate_and_hand_out(place: &Place, run: &str) {
     let name = all[0]["evaluation"].as_str().unwrap();
     let view = place.call("evaluation", &json!({"evaluation": name, "theme": "light"}));
     assert_eq!((&view["auto"]["no_verdict"], &view["human"]), (&json!(0), &Value::Null), "{view:#}");
+    let rows: Vec<&Value> = view["accuracy"]["rows"].as_array().unwrap().iter().map(|row| &row["key"]).collect();
+    assert_eq!(rows, ["rewards/accuracies", "logps_accuracy", "logps_accuracy_per_token"]);
     assert!(view["accuracy"]["pairs"] == 6 && view["figure"]["svg"].as_str().unwrap().starts_with("<svg"));
 
     // Somebody judges blind, takes one back, and judges it again.
@@ -275,6 +277,18 @@ fn evaluate_and_hand_out(place: &Place, run: &str) {
         assert!(path.exists() && path.starts_with(&place.project), "{one}");
         assert!(!one["load"].as_str().unwrap().is_empty());
     }
+    // What people said is in what is handed out, for readers and for programs.
+    let report = handed.iter().find(|one| one["what"] == "report").unwrap();
+    let report = Path::new(report["path"].as_str().unwrap());
+    let html = std::fs::read_to_string(report).unwrap();
+    assert!(html.contains("<h2>Verdicts of people</h2>") && html.contains("with both, the judge and people agree on"));
+    assert!(html.contains("ann: 5 judged."), "who judged is not told");
+    let json: Value =
+        serde_json::from_slice(&std::fs::read(report.with_file_name("evaluation.json")).unwrap()).unwrap();
+    assert_eq!(json["people"]["with_judge"]["percent"], view["both"]["percent"]);
+    assert_eq!(json["people"]["with_judge"]["kappa"], view["both"]["kappa"]);
+    assert_eq!(json["people"]["verdicts"].as_array().unwrap().len(), 5);
+    assert_eq!(json["accuracy"]["pairs"], 6);
     hand_out_merged(place, run);
 
     let of_people = json!({"run": null, "evaluation": people["evaluation"], "what": ["report"]});

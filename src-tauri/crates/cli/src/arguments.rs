@@ -95,7 +95,9 @@ pub(crate) enum Command {
         /// As --map, for the held-out pairs
         #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value, requires = "pairs")]
         pairs_map: Vec<(String, String)>,
-        /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, or command:PROGRAM ARGUMENTS
+        /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, command:PROGRAM ARGUMENTS, endpoint:URL MODEL
+        /// KEY_VARIABLE (the last only where a key is needed), or people. Programs and endpoints are asked once before
+        /// anything is loaded
         #[arg(long)]
         judge: String,
         /// Folder of answers, verdicts and result; one that was broken off is gone on with

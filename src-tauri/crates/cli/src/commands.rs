@@ -159,8 +159,8 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 run,
             };
             let reply = api::evaluate(&request, &mut context)?;
-            let mut words = reply.summary.words.clone();
-            for other in &reply.other_base {
+            let mut words = reply.words().join("\n");
+            if let Some(other) = &reply.other_base {
                 let _ = write!(words, "\nmind: {other}");
             }
             let _ = write!(words, "\nanswers and verdicts: {}", reply.folder.display());
@@ -223,15 +223,11 @@ fn trained(reply: &api::TrainReply) -> String {
 }
 
 fn demo(reply: &DemoReply) -> String {
-    let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let seconds: Vec<_> = reply.seconds.iter().map(|(stage, s)| format!("{stage} {s:.0} s")).collect();
     format!(
-        "{}\nheld-out pairs ranked as labelled, per token: {} before, {} after; rewards/accuracies after: {}\n\
-         stages: {}\nreport: {}",
+        "{}\n{}\nstages: {}\nreport: {}",
         reply.words,
-        percent(reply.logps_accuracy_per_token.before),
-        percent(reply.logps_accuracy_per_token.after),
-        percent(reply.rewards_accuracies.after),
+        reply.accuracy.lines().join("\n"),
         seconds.join(", "),
         reply.report.display()
     )

@@ -58,7 +58,7 @@ impl Output {
             }
             "step" => {
                 let metrics = format!(
-                    "  loss {:.4}  margin {:+.3}  accuracy {:.2}  {:.0} tokens/s",
+                    "  loss {:.4}  rewards/margins {:+.3}  rewards/accuracies {:.2}  {:.0} tokens/s",
                     number("loss"),
                     number("rewards/margins"),
                     number("rewards/accuracies"),
@@ -67,7 +67,7 @@ impl Output {
                 self.progress("train", whole("step"), whole("total_steps"), event["seconds_left"].as_f64(), &metrics);
             }
             "eval" => self.log(&format!(
-                "held-out after step {}: loss {:.4}, margin {:+.3}, accuracy {:.2} of {} pairs",
+                "held-out after step {}: loss {:.4}, rewards/margins {:+.3}, rewards/accuracies {:.2} of {} pairs",
                 whole("step"),
                 number("eval_loss"),
                 number("eval_rewards/margins"),

@@ -1,14 +1,15 @@
 //! Held-out preference accuracy: does the model rank pairs it was not trained on as the labels do?
 //!
-//! Two measures, each before and after training, because neither is honest alone.
+//! Three numbers, each before and after training, because none is honest alone. They have the same names, in this order,
+//! wherever they are told: [`PreferenceAccuracy::rows`].
 //!
-//! - `rewards/accuracies` (TRL): share of pairs whose implicit reward `β (log π(y|x) − log π_ref(y|x))` is strictly higher
+//! - by reward, `rewards/accuracies` (TRL): share of pairs whose implicit reward `β (log π(y|x) − log π_ref(y|x))` is strictly higher
 //!   for the chosen answer (Rafailov et al. 2023, arXiv 2305.18290, section 4). It says what training moved. *Before*
 //!   training the policy is the reference, both rewards are exactly 0, and the strict comparison makes it 0 by
 //!   definition: not a rank worse than chance, but none at all. Chance is 50 %.
-//! - `logps_accuracy`: share of pairs whose chosen answer simply is the more likely one. It says what the model prefers,
-//!   base and tuned on the same footing, so its rise is a fair before and after. Sums favour short answers;
-//!   `logps_accuracy_per_token` compares means per token instead.
+//! - by log-probability, `logps_accuracy`: share of pairs whose chosen answer simply is the more likely one. It says what the
+//!   model prefers, base and tuned on the same footing, so its rise is a fair before and after. Sums favour short answers.
+//! - by log-probability per token, `logps_accuracy_per_token`: the same of means per token.
 
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,79 @@ pub struct PreferenceAccuracy {
     pub logps_accuracy_per_token: Change<Share>,
     /// Exact sign test of `logps_accuracy`: pairs that became right against pairs that became wrong.
     pub logps_accuracy_p: f64,
+}
+
+/// What the held-out accuracy by reward is called on its own, where it is measured as a run goes.
+pub const BY_REWARD: &str = "held-out accuracy by reward";
+
+/// One of the three accuracies, as it is told everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AccuracyRow {
+    /// By what pairs are ranked.
+    pub name: &'static str,
+    /// The number's name in files.
+    pub key: &'static str,
+    /// What it is a share of.
+    pub meaning: &'static str,
+    /// Before training; none where it is 0 by definition.
+    pub before: Option<Share>,
+    /// After training.
+    pub after: Share,
+}
+
+impl PreferenceAccuracy {
+    /// Whether the policy was the reference before training, so that it had no rewards.
+    pub fn is_untrained_before(&self) -> bool {
+        self.rewards_accuracies.before.value <= 0.0 && self.rewards_margins.before.value == 0.0
+    }
+
+    /// The three accuracies under their names, in their order.
+    pub fn rows(&self) -> [AccuracyRow; 3] {
+        let by_reward = self.rewards_accuracies;
+        let row = |name, key, meaning, change: Change<Share>| AccuracyRow {
+            name,
+            key,
+            meaning,
+            before: Some(change.before),
+            after: change.after,
+        };
+        [
+            AccuracyRow {
+                before: (!self.is_untrained_before()).then_some(by_reward.before),
+                ..row(
+                    "by reward",
+                    "rewards/accuracies",
+                    "pairs on which training moved the chosen answer up against the rejected one",
+                    by_reward,
+                )
+            },
+            row(
+                "by log-probability",
+                "logps_accuracy",
+                "pairs whose chosen answer the model finds more likely as a whole, which favours short answers",
+                self.logps_accuracy,
+            ),
+            row(
+                "by log-probability per token",
+                "logps_accuracy_per_token",
+                "pairs whose chosen answer the model finds more likely per token",
+                self.logps_accuracy_per_token,
+            ),
+        ]
+    }
+
+    /// The three accuracies with their intervals, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let share = |Share { value, interval: Interval { low, high } }: Share| {
+            format!("{:.1} % ({:.1} to {:.1} %)", value * 100.0, low * 100.0, high * 100.0)
+        };
+        let line = |row: AccuracyRow| {
+            let before = row.before.map_or_else(|| "0 % by definition".to_owned(), share);
+            format!("held-out accuracy {}, {}: {before} before training, {} after", row.name, row.key, share(row.after))
+        };
+        let lines = self.rows().map(line).into_iter();
+        lines.chain([format!("(over {} held-out pairs, with 95 % intervals)", self.pairs)]).collect()
+    }
 }
 
 /// Measures held-out pairs. `None` when there are none.
@@ -198,6 +272,35 @@ mod tests {
         let accuracy = preference_accuracy(&[from_adapter], 0.1).unwrap().unwrap();
         assert_eq!(accuracy.rewards_accuracies.before.value, 1.0);
         assert!((accuracy.rewards_margins.before.value - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_three_accuracies_are_told_apart_by_the_same_names_everywhere() {
+        // Training moves the chosen answer up in one pair of two; it is likelier as a whole in both, per token in neither.
+        let pairs =
+            [pair(logps(-20.0, -21.0), logps(-18.0, -20.0), 4, 9), pair(logps(-5.0, -9.0), logps(-6.0, -8.0), 2, 9)];
+        let accuracy = preference_accuracy(&pairs, 0.1).unwrap().unwrap();
+        let rows = accuracy.rows();
+        let told = rows.map(|row| (row.name, row.key, row.before.map(|share| share.value), row.after.value));
+        assert_eq!(
+            told,
+            [
+                ("by reward", "rewards/accuracies", None, 0.5),
+                ("by log-probability", "logps_accuracy", Some(1.0), 1.0),
+                ("by log-probability per token", "logps_accuracy_per_token", Some(0.0), 0.0),
+            ]
+        );
+        assert_eq!(format!("held-out accuracy {}", rows[0].name), BY_REWARD);
+        let keys = serde_json::to_value(accuracy).unwrap();
+        assert!(rows.iter().all(|row| keys[row.key]["after"]["value"] == row.after.value));
+        let lines = accuracy.lines();
+        assert_eq!(
+            lines[0],
+            "held-out accuracy by reward, rewards/accuracies: 0 % by definition before training, 50.0 % (9.5 to 90.5 %) after"
+        );
+        assert!(
+            lines[2].starts_with("held-out accuracy by log-probability per token, logps_accuracy_per_token: 0.0 % (")
+        );
     }
 
     #[test]

@@ -58,6 +58,35 @@ impl TextStatistics {
     }
 }
 
+/// A number of both sides, as it is told everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TextRow {
+    /// What it is.
+    pub name: &'static str,
+    /// Of the base model's answers.
+    pub base: String,
+    /// Of the tuned model's.
+    pub tuned: String,
+}
+
+/// The numbers of both sides under their names, in their order.
+pub fn rows(base: &TextStatistics, tuned: &TextStatistics) -> Vec<TextRow> {
+    let row =
+        |name, value: &dyn Fn(&TextStatistics) -> String| TextRow { name, base: value(base), tuned: value(tuned) };
+    vec![
+        row("Words per answer, mean", &|side| format!("{:.1}", side.mean_words)),
+        row("Tokens per answer, mean", &|side| format!("{:.1}", side.mean_tokens)),
+        row("Cut off at max_new_tokens", &|side| format!("{} of {}", side.truncated, side.answers)),
+        row("Empty answers", &|side| format!("{} of {}", side.empty, side.answers)),
+        row("Repeated within an answer (runs of four words, seq-rep-4)", &|side| {
+            format!("{:.1} %", side.repeated_4 * 100.0)
+        }),
+        row("Different words among all (distinct-1)", &|side| format!("{:.1} %", side.distinct_1 * 100.0)),
+        row("Different word pairs (distinct-2)", &|side| format!("{:.1} %", side.distinct_2 * 100.0)),
+        row("Different word triples (distinct-3)", &|side| format!("{:.1} %", side.distinct_3 * 100.0)),
+    ]
+}
+
 /// The words of a text in lower case: runs of letters, digits, apostrophes and hyphens; in scripts written without
 /// spaces (Chinese, Japanese) each character is one.
 pub fn words(text: &str) -> Vec<String> {

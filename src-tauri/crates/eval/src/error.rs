@@ -73,6 +73,25 @@ pub enum Error {
         /// What is wrong with it, and what there is.
         reason: String,
     },
+    /// A judge could not be asked when it was tried out.
+    #[error("the judge cannot work ({judge}): {reason}. No answers were made; correct this, or choose another judge")]
+    JudgeCannotWork {
+        /// Which judge, in words.
+        judge: String,
+        /// Why it cannot.
+        reason: String,
+    },
+    /// A judge gave no verdict so often that it was not asked further.
+    #[error(
+        "the judge gave no verdict on {prompts}: {reason}. What is answered and judged is kept; correct this and go on with \
+         the evaluation"
+    )]
+    JudgeFails {
+        /// On which, in words.
+        prompts: String,
+        /// Why, most often.
+        reason: String,
+    },
     /// A log-probability that is not a number.
     #[error("pair {pair}: {name} is {value}; a log-probability must be a finite number")]
     NotFinite {

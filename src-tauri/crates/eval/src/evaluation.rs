@@ -5,6 +5,7 @@
 //! be generated, and prompts that have a verdict of the same judge are not judged again.
 
 mod contents;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -17,13 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::answers::{Answer, Side};
-use crate::degeneration::TextStatistics;
 use crate::files::{self, Log};
-use crate::judge::{Choice, Judge, Shown, shown_first};
+use crate::judge::{Choice, Judge, Shown, Unjudged};
 use crate::people::People;
-use crate::statistics::{Interval, Tally, Verdict};
 
 pub use contents::Contents;
+pub use summary::{AnnotatorSummary, GroupSummary, PeopleSummary, Reason, Summary, WithJudge};
 
 const SETUP: &str = "setup.json";
 const ANSWERS: &str = "answers.jsonl";
@@ -99,6 +99,9 @@ pub struct Setup {
     pub prompts: Vec<Prompt>,
 }
 
+/// Said of a prompt that nobody was asked about yet.
+pub const NOT_JUDGED: &str = "not judged";
+
 /// Who won a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,44 +153,12 @@ pub struct Item {
     /// Why, in the judge's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-}
-
-/// The result of one group of prompts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GroupSummary {
-    /// Wins, ties, losses and prompts without a verdict.
-    #[serde(flatten)]
-    pub tally: Tally,
-    /// The tuned model's win rate, ties as half; none when nothing was judged.
-    pub win_rate: Option<f64>,
-    /// Its Wilson 95 % interval.
-    pub win_rate_interval: Option<Interval>,
-}
-
-impl From<Tally> for GroupSummary {
-    fn from(tally: Tally) -> Self {
-        Self { tally, win_rate: tally.win_rate(), win_rate_interval: tally.interval() }
-    }
-}
-
-/// What an evaluation comes to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// All prompts.
-    #[serde(flatten)]
-    pub all: GroupSummary,
-    /// Exact two-sided sign test of wins against losses.
-    pub sign_test_p: f64,
-    /// What that allows to say.
-    pub verdict: Verdict,
-    /// The same in words.
-    pub words: String,
-    /// By category, where prompts have one.
-    pub categories: BTreeMap<String, GroupSummary>,
-    /// Length and repetition of the base model's answers.
-    pub base: TextStatistics,
-    /// Length and repetition of the tuned model's answers.
-    pub tuned: TextStatistics,
+    /// Both answers are the same, letter for letter: a tie that nobody was asked about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same: bool,
+    /// Who won in the eyes of people, where any have judged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<Outcome>,
 }
 
 /// A finished evaluation, as in `evaluation.json`.
@@ -201,6 +172,9 @@ pub struct Evaluation {
     pub summary: Summary,
     /// Every prompt with both answers.
     pub items: Vec<Item>,
+    /// What people said, whoever else judged; none where nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<PeopleSummary>,
 }
 
 impl Evaluation {
@@ -289,12 +263,14 @@ impl Folder {
         Ok(())
     }
 
-    /// Lets a judge decide every prompt that has no verdict of the same judge yet, including those it failed on before.
+    /// Lets a judge decide every prompt that has no verdict of the same judge yet, first those it was not asked about, then
+    /// those it failed on before. Where both answers are the same, letter for letter, nobody is asked: it is a tie.
     /// `progress` is called with how many are done and how many there are. Setting `stop` breaks it off, also a judge at
     /// work: what is judged stays, and the rest is judged when the evaluation is gone on with.
     ///
     /// # Errors
-    /// When an answer is missing or the disk refuses. A judge that fails is recorded as [`Outcome::NoVerdict`].
+    /// When an answer is missing or the disk refuses. A judge that fails is recorded as [`Outcome::NoVerdict`]; one that
+    /// fails [so often](FAILURES_IN_A_ROW) that it cannot be at work is not asked further.
     pub fn judge(
         &mut self,
         judge: &Judge,
@@ -303,32 +279,50 @@ impl Folder {
     ) -> Result<ControlFlow<()>, Error> {
         self.contents.check_complete()?;
         let count = self.setup().prompts.len();
-        let order = shown_first(self.setup().ancestry.order_seed, count);
-        let done = self.contents.verdicts(judge);
-        let to_judge: Vec<usize> = (0..count)
-            .filter(|id| done.get(id).is_none_or(|judgement| matches!(judgement.outcome, Outcome::NoVerdict(_))))
-            .collect();
-        for (position, id) in to_judge.iter().copied().enumerate() {
+        let to_judge = self.contents.to_judge(judge);
+        let mut streak = Streak::default();
+        for (position, &(id, first, is_new)) in to_judge.iter().enumerate() {
             progress(count - to_judge.len() + position, count);
             if stop.load(Ordering::Relaxed) {
                 return Ok(ControlFlow::Break(()));
             }
-            let first = order[id];
             let text = |side| self.contents.answer(id, side).map_or("", |answer| answer.text.as_str());
             let prompt = readable(&self.setup().prompts[id].prompt);
             let shown = Shown { id, prompt: &prompt, a: text(first), b: text(first.other()) };
             let (outcome, reason) = match judge.decide(shown, stop) {
                 // A judge that was stopped has not failed: it is asked again.
                 Err(_) if stop.load(Ordering::Relaxed) => return Ok(ControlFlow::Break(())),
-                Ok(decision) => (outcome(decision.choice, first), decision.reason),
-                Err(why) => (Outcome::NoVerdict(why), None),
+                Ok(decision) => {
+                    streak = Streak::default();
+                    (outcome(decision.choice, first), decision.reason)
+                }
+                Err(why) => {
+                    // What it failed on before says nothing new of it: else nobody would get past prompts that it cannot judge.
+                    streak.add(&why, is_new);
+                    (Outcome::NoVerdict(why.why()), None)
+                }
             };
             let judgement = Judgement { id, judge: judge.clone(), shown_first: first, outcome, reason };
             self.judgement_log.append(std::slice::from_ref(&judgement))?;
             self.contents.take_judgement(judgement);
+            if streak.is_hopeless(self.contents.has_verdict_of(judge)) {
+                return Err(
+                    self.fails(judge, format!("{} prompts in a row, and was not asked further", streak.length()))
+                );
+            }
+        }
+        let asked = self.contents.verdicts(judge).len();
+        if asked > 0 && !self.contents.has_verdict_of(judge) {
+            return Err(self.fails(judge, format!("any of the {asked} prompts that it was asked about")));
         }
         progress(count, count);
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn fails(&self, judge: &Judge, prompts: String) -> Error {
+        let outcomes = self.contents.verdicts(judge).into_values().map(|judgement| &judgement.outcome);
+        let reason = Reason::most_frequent(outcomes).map_or_else(String::new, |reason| reason.text);
+        Error::JudgeFails { prompts, reason }
     }
 
     /// Sums up what a judge decided and writes `evaluation.json`. Prompts it was not asked about have no verdict. What
@@ -341,6 +335,35 @@ impl Folder {
         let evaluation = self.contents.so_far(judge)?;
         files::write_json(&self.path.join(EVALUATION), &evaluation)?;
         Ok(evaluation)
+    }
+}
+
+/// A judge that cannot be asked so many times in a row is not at work.
+pub const FAILURES_IN_A_ROW: usize = 5;
+/// The same of one whose words were no verdict, as long as none of its words was one.
+pub const UNREADABLE_IN_A_ROW: usize = 10;
+
+/// How often a judge gave no verdict since it last gave one.
+#[derive(Default)]
+struct Streak {
+    failed: usize,
+    unreadable: usize,
+}
+
+impl Streak {
+    fn add(&mut self, why: &Unjudged, is_new: bool) {
+        match why {
+            Unjudged::Failed(_) => self.failed += usize::from(is_new),
+            Unjudged::Unreadable(_) => self.unreadable += usize::from(is_new),
+        }
+    }
+
+    fn length(&self) -> usize {
+        self.failed + self.unreadable
+    }
+
+    fn is_hopeless(&self, has_verdict: bool) -> bool {
+        self.failed >= FAILURES_IN_A_ROW || !has_verdict && self.length() >= UNREADABLE_IN_A_ROW
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing is ever overwritten: who judged, when, for how long, which answer stood on the left, and what was said, are
 //! appended; taking back is a line of its own. A person sees a prompt's answers without learning whose they are, on sides
-//! drawn for this person and recorded.
+//! drawn for this person, either model on the left equally often, and recorded.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -132,15 +132,15 @@ impl People {
         (0..self.prompts).filter(|id| !done.contains(id)).collect()
     }
 
-    /// Keeps a verdict; it is on the disk when this returns. Whose answer stood on the left is [`shown_left`].
+    /// Keeps a verdict; it is on the disk when this returns. `shown_left` is whose answer stood on the left.
     ///
     /// # Errors
     /// When there is no such prompt, the person has judged it already, or the disk refuses.
     pub fn judge(
         &mut self,
-        order_seed: u64,
         annotator: &str,
         id: usize,
+        shown_left: Side,
         verdict: Verdict,
         milliseconds: u64,
     ) -> Result<(), Error> {
@@ -150,7 +150,6 @@ impl People {
         if self.standing.iter().any(|judged| judged.annotator == annotator && judged.id == id) {
             return Err(Error::AlreadyJudged { id, annotator: annotator.to_owned() });
         }
-        let shown_left = shown_left(order_seed, annotator, id);
         let judged = Judged { annotator: annotator.to_owned(), id, shown_left, verdict, milliseconds, at: now() };
         self.log.append(&[Entry::Judged(judged.clone())])?;
         self.standing.push(judged);
@@ -172,15 +171,17 @@ impl People {
     }
 }
 
-/// Whose answer stands on the left for this person and prompt: drawn from the seed, so that nobody sees a pattern and two
-/// people do not see the same one.
-pub fn shown_left(order_seed: u64, annotator: &str, id: usize) -> Side {
+/// Whose answer stands on the left in the `place`th pair that this person is shown: drawn from the seed for every two, so
+/// that nobody sees a pattern, two people do not see the same one, and either model stands there as often as the other, or
+/// once more.
+pub fn shown_left(order_seed: u64, annotator: &str, place: usize) -> Side {
     let hash = Sha256::new()
         .chain_update(order_seed.to_le_bytes())
-        .chain_update((id as u64).to_le_bytes())
+        .chain_update((place as u64 / 2).to_le_bytes())
         .chain_update(annotator)
         .finalize();
-    if hash[0] & 1 == 0 { Side::Base } else { Side::Tuned }
+    let first = if hash[0] & 1 == 0 { Side::Base } else { Side::Tuned };
+    if place.is_multiple_of(2) { first } else { first.other() }
 }
 
 /// What people together say of each prompt: whom more of them prefer; a tie where as many prefer either. Prompts that
@@ -235,16 +236,17 @@ mod tests {
     fn verdicts_and_their_withdrawal_are_appended_and_read_back() {
         let place = tempfile::tempdir().unwrap();
         let mut people = People::open(place.path(), 3).unwrap();
-        people.judge(7, "ann", 0, Verdict::Left, 900).unwrap();
-        people.judge(7, "ann", 1, Verdict::Right, 800).unwrap();
-        people.judge(7, "bob", 0, Verdict::Skip, 100).unwrap();
+        people.judge("ann", 0, Side::Base, Verdict::Left, 900).unwrap();
+        people.judge("ann", 1, Side::Tuned, Verdict::Right, 800).unwrap();
+        people.judge("bob", 0, Side::Base, Verdict::Skip, 100).unwrap();
         assert_eq!((people.open_prompts("ann"), people.done("ann")), (vec![2], 2));
         assert_eq!(people.open_prompts("bob"), [1, 2]);
-        assert!(matches!(people.judge(7, "ann", 1, Verdict::Left, 1), Err(Error::AlreadyJudged { id: 1, .. })));
-        assert!(matches!(people.judge(7, "ann", 3, Verdict::Left, 1), Err(Error::NoSuchPrompt { id: 3, .. })));
+        let mut again = |id| people.judge("ann", id, Side::Base, Verdict::Left, 1);
+        assert!(matches!(again(1), Err(Error::AlreadyJudged { id: 1, .. })));
+        assert!(matches!(again(3), Err(Error::NoSuchPrompt { id: 3, .. })));
         assert_eq!(people.undo("ann").unwrap(), Some(1));
         assert_eq!(people.open_prompts("ann"), [1, 2]);
-        people.judge(7, "ann", 1, Verdict::TieBad, 700).unwrap();
+        people.judge("ann", 1, Side::Tuned, Verdict::TieBad, 700).unwrap();
         let lines = std::fs::read_to_string(place.path().join(FILE)).unwrap().lines().count();
         assert_eq!(lines, 5, "nothing was overwritten");
         let again = People::open(place.path(), 3).unwrap();
@@ -258,11 +260,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let mut people = People::open(place.path(), 3).unwrap();
         for id in 0..3 {
-            people.judge(1, "ann", id, Verdict::Left, 1).unwrap();
+            people.judge("ann", id, Side::Base, Verdict::Left, 1).unwrap();
         }
         assert_eq!(people.undo("ann").unwrap(), Some(2));
         assert_eq!(people.undo("ann").unwrap(), Some(1));
-        people.judge(1, "ann", 1, Verdict::Right, 1).unwrap();
+        people.judge("ann", 1, Side::Base, Verdict::Right, 1).unwrap();
         assert_eq!(people.undo("ann").unwrap(), Some(1));
         assert_eq!(people.undo("ann").unwrap(), Some(0));
         assert_eq!(people.undo("ann").unwrap(), None);
@@ -271,9 +273,14 @@ mod tests {
 
     #[test]
     fn sides_are_even_and_differ_between_people() {
-        let sides = |annotator: &str| (0..1000).map(|id| shown_left(5, annotator, id)).collect::<Vec<_>>();
-        let base = sides("ann").iter().filter(|side| **side == Side::Base).count();
-        assert!((420..580).contains(&base), "{base} of 1000");
+        let sides = |annotator: &str| (0..1000).map(|place| shown_left(5, annotator, place)).collect::<Vec<_>>();
+        for (seed, annotator) in (0..200).flat_map(|seed| [(seed, "ann"), (seed, "Ö")]) {
+            let mut lead = 0_i32;
+            for place in 0..101 {
+                lead += if shown_left(seed, annotator, place) == Side::Base { 1 } else { -1 };
+                assert!(lead.abs() <= 1, "seed {seed}, {annotator}: {lead} after {}", place + 1);
+            }
+        }
         assert_eq!(sides("ann"), sides("ann"));
         let same = sides("ann").iter().zip(sides("bob")).filter(|(a, b)| **a == *b).count();
         assert!((420..580).contains(&same), "{same} of 1000 alike");

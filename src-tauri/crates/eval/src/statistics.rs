@@ -74,6 +74,72 @@ pub fn prompts_to_tell(share: f64) -> Option<u64> {
     n.is_finite().then(|| n.floor() as u64 + 1)
 }
 
+/// How often the answer that stood first was found better, of all verdicts that find one better: half the time, where a
+/// judge has no liking for a place.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FirstShare {
+    /// The answer that stood first was better.
+    pub first: usize,
+    /// Verdicts that find one of the two better.
+    pub decided: usize,
+    /// The first of these by the second.
+    pub share: f64,
+    /// Its Wilson 95 % interval.
+    pub interval: Interval,
+    /// Exact two-sided sign test against half.
+    pub p: f64,
+    /// Of these verdicts, those where the base model's answer stood first.
+    pub base_first: usize,
+}
+
+impl FirstShare {
+    /// From verdicts that find one of two answers better: whether the one that stood first is, and whether the base model's
+    /// stood first. `None` where there are none.
+    pub fn of(verdicts: impl IntoIterator<Item = (bool, bool)>) -> Option<Self> {
+        let (mut first, mut base_first, mut decided) = (0, 0, 0);
+        for (first_is_better, base_is_first) in verdicts {
+            first += usize::from(first_is_better);
+            base_first += usize::from(base_is_first);
+            decided += 1;
+        }
+        let share = first as f64 / decided as f64;
+        let (interval, p) = (wilson(share, decided), sign_test(first, decided - first));
+        (decided > 0).then_some(Self { first, decided, share, interval, p, base_first })
+    }
+
+    /// Whether the share is further from half than chance explains (p below 5 %).
+    pub fn is_a_liking(&self) -> bool {
+        self.p < 0.05
+    }
+
+    /// The share with its interval, and what it means where it is a liking. `who` is who judged, and `place` what first
+    /// and second place are called.
+    pub fn words(&self, who: &str, (first, second): (&str, &str)) -> String {
+        let numbers = format!(
+            "{:.1} % (95 % interval {:.1} to {:.1} %) of the {} decided verdicts are for the answer shown {first}",
+            self.share * 100.0,
+            self.interval.low * 100.0,
+            self.interval.high * 100.0,
+            self.decided
+        );
+        if !self.is_a_liking() {
+            return format!("{numbers}.");
+        }
+        let place = if self.share > 0.5 { first } else { second };
+        let even = self.decided.abs_diff(2 * self.base_first) <= 2;
+        let follows = if even {
+            "Either model stood there about as often, so this favours neither, but it hides what sets them apart."
+                .to_owned()
+        } else {
+            format!(
+                "The base model's answer stood {first} in {} of them, so the win rate leans with it.",
+                self.base_first
+            )
+        };
+        format!("{who} likes the answer shown {place}: {numbers}, where 50 % would be no liking. {follows}")
+    }
+}
+
 /// Wins of the tuned model, ties, losses, and prompts on which the judge gave no verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
@@ -119,8 +185,18 @@ impl Tally {
         }
     }
 
-    /// [`Tally::verdict`] as one or two sentences with its numbers.
+    /// [`Tally::verdict`] in sentences with its numbers, and how many prompts have no verdict.
     pub fn words(&self) -> String {
+        let all = self.judged() + self.no_verdict;
+        match self.no_verdict {
+            0 => self.rate_in_words(),
+            _ if self.judged() == 0 => self.rate_in_words(),
+            1 => format!("{} 1 of {all} prompts has no verdict and does not count.", self.rate_in_words()),
+            none => format!("{} {none} of {all} prompts have no verdict and do not count.", self.rate_in_words()),
+        }
+    }
+
+    fn rate_in_words(&self) -> String {
         let numbers = match (self.win_rate(), self.interval()) {
             (Some(rate), Some(Interval { low, high })) => {
                 let noun = if self.judged() == 1 { "prompt" } else { "prompts" };
@@ -261,10 +337,38 @@ mod tests {
         assert!(tally(24, 0, 16).words().ends_with("About 57 more prompts would tell."));
         assert!(tally(5050, 0, 4950).words().ends_with("About 29000 more prompts would tell."));
         assert!(tally(0, 4, 0).words().contains("no number of prompts"));
+        let some = Tally { no_verdict: 4, ..tally(4, 0, 0) }.words();
+        assert!(some.ends_with("over 4 prompts. 4 of 8 prompts have no verdict and do not count."), "{some}");
+        let one = Tally { no_verdict: 1, ..tally(0, 4, 0) }.words();
+        assert!(one.ends_with("apart. 1 of 5 prompts has no verdict and does not count."), "{one}");
         assert_eq!(
             Tally { no_verdict: 3, ..tally(0, 0, 0) }.words(),
             "Nothing is known: the judge gave no verdict on any of 3 prompts."
         );
+    }
+
+    #[test]
+    fn a_liking_for_a_place_is_told_where_chance_does_not_explain_it() {
+        assert_eq!(FirstShare::of([]), None);
+        let places = ("first", "second");
+        let of = |first: usize, decided: usize, base_first: usize| {
+            FirstShare::of((0..decided).map(|n| (n < first, n < base_first))).unwrap()
+        };
+        let even = of(32, 60, 30);
+        assert_eq!((even.first, even.decided, even.base_first), (32, 60, 30));
+        assert_eq!((even.interval, even.p), (wilson(32.0 / 60.0, 60), sign_test(32, 28)));
+        assert_eq!(
+            even.words("The judge", places),
+            "53.3 % (95 % interval 40.9 to 65.4 %) of the 60 decided verdicts are for the answer shown first."
+        );
+        let always = of(60, 60, 30).words("The judge", places);
+        assert!(always.starts_with("The judge likes the answer shown first: 100.0 % (95 % interval 94.0 to 100.0 %)"));
+        assert!(always.ends_with("so this favours neither, but it hides what sets them apart."), "{always}");
+        assert!(of(5, 60, 30).words("Ann", places).starts_with("Ann likes the answer shown second: 8.3 %"));
+        // As in evaluations from before sides were balanced.
+        assert!(of(60, 60, 45).words("The judge", places).contains("stood first in 45 of them, so the win rate leans"));
+        // Five of five are not enough: chance alone does that once in sixteen times.
+        assert!(!of(5, 5, 2).is_a_liking() && of(6, 6, 3).is_a_liking());
     }
 
     #[test]

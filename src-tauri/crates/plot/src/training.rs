@@ -66,7 +66,7 @@ pub fn accuracy(training: Points, held_out: Points) -> Lines {
     Lines {
         references: vec![ReferenceLine { y: 0.5, name: "chance".to_owned() }],
         y_range: Some((0.0, 1.0)),
-        ..by_step("Reward accuracies", "ranked as labelled (share of pairs)", with_held_out(training, held_out))
+        ..by_step("Reward accuracies", "rewards/accuracies (share of pairs)", with_held_out(training, held_out))
     }
 }
 

@@ -1,4 +1,5 @@
 import type { RunState, RunView } from "../../client/bindings";
+import { capitalised } from "../../format";
 
 type Tone = "neutral" | "accent" | "good" | "warn" | "bad";
 
@@ -13,10 +14,13 @@ export const STATES: Record<RunState, { word: string; tone: Tone }> = {
   failed: { word: "failed", tone: "bad" },
 };
 
+/** What rewards/accuracies of held-out pairs is called: also where it stands beside the others of an evaluation. */
+export const BY_REWARD = "held-out accuracy by reward";
+
 export const isLive = (state: RunState) => state === "running";
 export const mayResume = (state: RunState) => state === "prepared" || state === "paused" || state === "stopped" || state === "interrupted" || state === "failed";
 
 /** What a run is doing now: the program's words, as a label. */
 export function stageWords({ stage }: Pick<RunView, "stage">): string {
-  return stage === "" ? "Starting" : stage.charAt(0).toUpperCase() + stage.slice(1);
+  return stage === "" ? "Starting" : capitalised(stage);
 }

@@ -104,7 +104,13 @@ fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Res
     let reply = quietly(|context| crate::report(&request, context))?;
     Ok(Exported {
         what: "report".into(),
-        load: format!("open it in any browser; its figures lie beside it ({} files)", reply.figures.len()),
+        load: match &reply.evaluation {
+            Some(_) => format!(
+                "open it in any browser; beside it lie its figures ({} files) and evaluation.json, with every answer and verdict",
+                reply.figures.len()
+            ),
+            None => format!("open it in any browser; its figures lie beside it ({} files)", reply.figures.len()),
+        },
         path: reply.html.display().to_string(),
         check: None,
         other_base: None,

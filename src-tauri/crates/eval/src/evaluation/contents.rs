@@ -1,18 +1,18 @@
 //! What lies in an evaluation's folder, and what it comes to so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use prefs::prompts::Prompt;
 
-use super::{ANSWERS, Evaluation, Item, JUDGEMENTS, Judgement, Outcome, SETUP, Setup, Summary};
+use super::{
+    ANSWERS, Evaluation, Item, JUDGEMENTS, Judgement, NOT_JUDGED, Outcome, PeopleSummary, SETUP, Setup, Summary,
+};
 use crate::Error;
 use crate::answers::{Answer, Answers, Side};
-use crate::degeneration::TextStatistics;
 use crate::files;
 use crate::judge::{Judge, shown_first};
-use crate::people::{self, Judged, People};
-use crate::statistics::{Tally, sign_test};
+use crate::people::{self, Judged, People, shown_left};
 
 /// The answers and verdicts of an evaluation, as they are now.
 #[derive(Debug)]
@@ -67,18 +67,95 @@ impl Contents {
         Side::BOTH.into_iter().all(|side| self.answers.contains_key(&(id, side)))
     }
 
+    /// Whether both answers to a prompt are there and the same, letter for letter: a tie, of which nobody is asked.
+    pub fn is_same(&self, id: usize) -> bool {
+        let text = |side| self.answer(id, side).map(|answer| &answer.text);
+        text(Side::Base).is_some_and(|base| text(Side::Tuned) == Some(base))
+    }
+
+    /// Whose answer to a prompt stands on the left for a person: either model's equally often among the pairs that the
+    /// person is shown, in order. Every prompt before this one must be answered by both.
+    pub fn shown_left(&self, annotator: &str, id: usize) -> Side {
+        let place = (0..id).filter(|&before| !self.is_same(before)).count();
+        shown_left(self.setup.ancestry.order_seed, annotator, place)
+    }
+
+    /// Whose answer a judge is shown first, by prompt: either model's equally often among the pairs that it is asked about.
+    fn order(&self) -> Vec<Side> {
+        let count = self.setup.prompts.len();
+        let (same, differ): (Vec<usize>, Vec<usize>) = (0..count).partition(|id| self.is_same(*id));
+        let drawn = shown_first(self.setup.ancestry.order_seed, count);
+        let mut order = drawn.clone();
+        for (id, side) in differ.into_iter().chain(same).zip(drawn) {
+            order[id] = side;
+        }
+        order
+    }
+
+    /// The prompts that a judge is to be asked about, whose answer it is shown first, and whether it is asked for the first
+    /// time: these come first. Sides that were drawn before stay.
+    pub(super) fn to_judge(&self, judge: &Judge) -> Vec<(usize, Side, bool)> {
+        let (order, known) = (self.order(), self.verdicts(judge));
+        let asked = |id: &usize| !self.is_same(*id);
+        let new = (0..order.len()).filter(|id| !known.contains_key(id)).filter(asked).map(|id| (id, order[id], true));
+        let failed = known.iter().filter(|(_, judgement)| matches!(judgement.outcome, Outcome::NoVerdict(_)));
+        let again = failed.map(|(id, judgement)| (*id, judgement.shown_first, false)).filter(|(id, ..)| asked(id));
+        new.chain(again).collect()
+    }
+
+    /// Whether there is anything left that a judge would be asked about: answers to be made, or without its verdict.
+    pub fn has_work_for(&self, judge: &Judge) -> bool {
+        self.check_complete().is_err() || !self.to_judge(judge).is_empty()
+    }
+
+    /// Whether a judge has decided anything.
+    pub(super) fn has_verdict_of(&self, judge: &Judge) -> bool {
+        let of =
+            |judgement: &Judgement| judgement.judge == *judge && !matches!(judgement.outcome, Outcome::NoVerdict(_));
+        self.judgements.iter().any(of)
+    }
+
+    /// Pairs of answers that are there, differ, and that nobody has looked at blind.
+    pub fn waiting(&self) -> usize {
+        let seen: BTreeSet<usize> = self.said.iter().map(|judged| judged.id).collect();
+        let is_open = |id: &usize| self.is_answered(*id) && !self.is_same(*id) && !seen.contains(id);
+        (0..self.setup.prompts.len()).filter(is_open).count()
+    }
+
+    /// What people say of each prompt together: [what they said](people::outcomes), and a tie where both answers are the
+    /// same and they have come past it.
+    pub fn people_outcomes(&self) -> BTreeMap<usize, Outcome> {
+        let mut outcomes = people::outcomes(&self.said);
+        let seen: BTreeSet<usize> = self.said.iter().map(|judged| judged.id).collect();
+        let count = self.setup.prompts.len();
+        let is_left = |id: usize| !self.is_same(id) && !seen.contains(&id);
+        let past = if (0..count).any(is_left) { seen.last().copied().unwrap_or(0) } else { count };
+        for id in (0..past).filter(|id| self.is_same(*id)) {
+            outcomes.entry(id).or_insert(Outcome::Tie);
+        }
+        outcomes
+    }
+
     /// Sums up what a judge has decided so far. What [`Judge::People`] decided is what they
-    /// [said together](people::outcomes).
+    /// [say together](Self::people_outcomes). A verdict that was given stands, also on answers that are the same.
     ///
     /// # Errors
     /// When an answer is missing.
     pub fn so_far(&self, judge: &Judge) -> Result<Evaluation, Error> {
         self.check_complete()?;
-        let said = if *judge == Judge::People { people::outcomes(&self.said) } else { BTreeMap::new() };
-        let verdicts = self.verdicts(judge);
-        let order = shown_first(self.setup.ancestry.order_seed, self.setup.prompts.len());
+        let said = self.people_outcomes();
+        let (verdicts, order) = (self.verdicts(judge), self.order());
+        let asked_of_people: BTreeSet<usize> = self.said.iter().map(|judged| judged.id).collect();
         let item = |(id, prompt): (usize, &Prompt)| {
             let judgement = verdicts.get(&id);
+            let people = said.get(&id).cloned();
+            let given = match judge {
+                Judge::People => people.clone(),
+                _ => judgement.map(|judgement| judgement.outcome.clone()),
+            };
+            let has_verdict = given.as_ref().is_some_and(|outcome| !matches!(outcome, Outcome::NoVerdict(_)));
+            let same = self.is_same(id)
+                && if *judge == Judge::People { has_verdict && !asked_of_people.contains(&id) } else { !has_verdict };
             Some(Item {
                 id,
                 prompt: prompt.prompt.clone(),
@@ -86,16 +163,24 @@ impl Contents {
                 base: self.answers.get(&(id, Side::Base))?.clone(),
                 tuned: self.answers.get(&(id, Side::Tuned))?.clone(),
                 shown_first: judgement.map_or(order[id], |judgement| judgement.shown_first),
-                outcome: judgement
-                    .map(|judgement| judgement.outcome.clone())
-                    .or_else(|| said.get(&id).cloned())
-                    .unwrap_or_else(|| Outcome::NoVerdict("not judged".to_owned())),
+                outcome: match given {
+                    _ if same => Outcome::Tie,
+                    Some(outcome) => outcome,
+                    None => Outcome::NoVerdict(NOT_JUDGED.to_owned()),
+                },
                 reason: judgement.and_then(|judgement| judgement.reason.clone()),
+                same,
+                people,
             })
         };
         let items: Vec<Item> = self.setup.prompts.iter().enumerate().filter_map(item).collect();
-        let (ancestry, judge) = (self.setup.ancestry.clone(), judge.clone());
-        Ok(Evaluation { ancestry, judge, summary: summarise(&items), items })
+        Ok(Evaluation {
+            ancestry: self.setup.ancestry.clone(),
+            judge: judge.clone(),
+            summary: Summary::of(&items, judge, &self.said),
+            people: PeopleSummary::of(&items, judge, &self.said),
+            items,
+        })
     }
 
     /// The last judgement of a judge on each prompt.
@@ -122,33 +207,5 @@ impl Contents {
             None => Ok(()),
             Some((side, id)) => Err(Error::Unanswered { missing: missing.iter().map(Vec::len).sum(), id, side }),
         }
-    }
-}
-
-/// Sums up judged items.
-fn summarise(items: &[Item]) -> Summary {
-    let tally = |items: &mut dyn Iterator<Item = &Item>| {
-        let mut tally = Tally::default();
-        for item in items {
-            match item.outcome {
-                Outcome::Tuned => tally.wins += 1,
-                Outcome::Base => tally.losses += 1,
-                Outcome::Tie => tally.ties += 1,
-                Outcome::NoVerdict(_) => tally.no_verdict += 1,
-            }
-        }
-        tally
-    };
-    let all = tally(&mut items.iter());
-    let names: std::collections::BTreeSet<&String> = items.iter().filter_map(|item| item.category.as_ref()).collect();
-    let of = |name: &String| tally(&mut items.iter().filter(|item| item.category.as_ref() == Some(name)));
-    Summary {
-        all: all.into(),
-        sign_test_p: sign_test(all.wins, all.losses),
-        verdict: all.verdict(),
-        words: all.words(),
-        categories: names.into_iter().map(|name| (name.clone(), of(name).into())).collect(),
-        base: TextStatistics::of(items.iter().map(|item| &item.base)),
-        tuned: TextStatistics::of(items.iter().map(|item| &item.tuned)),
     }
 }

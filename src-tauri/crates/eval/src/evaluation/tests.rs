@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::judge::{Command, Rule};
+use crate::statistics::{Tally, Verdict};
 
 fn setup(count: usize) -> Setup {
     let prompt = |id: usize| Prompt {
@@ -42,7 +43,7 @@ fn verdicts_are_mapped_back_to_the_models_whoever_was_shown_first() {
     let outcomes: Vec<_> = evaluation.items.iter().map(|item| item.outcome.clone()).collect();
     assert_eq!(outcomes, [Outcome::Tuned, Outcome::Base, Outcome::Tie, Outcome::Tuned]);
     let firsts: Vec<_> = evaluation.items.iter().map(|item| item.shown_first).collect();
-    assert_eq!(firsts, shown_first(2, 4));
+    assert_eq!(firsts, crate::judge::shown_first(2, 4));
     assert!(firsts.contains(&Side::Base) && firsts.contains(&Side::Tuned), "the seed must try both orders");
     assert_eq!(evaluation.summary.all.tally, Tally { wins: 2, ties: 1, losses: 1, no_verdict: 0 });
     assert_eq!(evaluation.summary.all.win_rate, Some(0.625));
@@ -122,7 +123,15 @@ fn a_failing_judge_gives_no_verdict_not_a_tie() {
     let place = tempfile::tempdir().unwrap();
     let mut folder = answered(place.path());
     let judge = Judge::Command(Command::new("no-such-judge-here", vec![]));
-    judged(&mut folder, &judge).unwrap();
+    let error = judge.try_out("Question?", &AtomicBool::new(false)).unwrap_err().to_string();
+    assert!(error.starts_with("the judge cannot work (program \"no-such-judge-here\"): no-such"), "{error}");
+    // One that was there when it was tried out, and then was not.
+    let error = judged(&mut folder, &judge).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the judge gave no verdict on any of the 4 prompts that it was asked about: no-such"),
+        "{error}"
+    );
+    assert_eq!(Evaluation::read(place.path()).unwrap(), None, "it was called finished");
     let evaluation = folder.finish(&judge).unwrap();
     assert_eq!(evaluation.summary.all.tally, Tally { no_verdict: 4, ..Tally::default() });
     assert_eq!((evaluation.summary.all.win_rate, evaluation.summary.verdict), (None, Verdict::NothingJudged));
@@ -154,15 +163,15 @@ fn what_does_not_belong_is_refused() {
 
 #[test]
 fn people_judge_the_same_answers_and_a_reader_disturbs_nobody() {
-    use crate::people::{People, Verdict, shown_left};
+    use crate::people::Verdict;
     let place = tempfile::tempdir().unwrap();
     assert!(Contents::read(place.path()).unwrap().is_none());
     let mut folder = answered(place.path());
     let mut people = People::open(place.path(), 4).unwrap();
     for id in [0, 1] {
-        let left = shown_left(2, "ann", id);
+        let left = Contents::read(place.path()).unwrap().unwrap().shown_left("ann", id);
         let verdict = if left == Side::Tuned { Verdict::Left } else { Verdict::Right };
-        people.judge(2, "ann", id, verdict, 5).unwrap();
+        people.judge("ann", id, left, verdict, 5).unwrap();
     }
     // Somebody is writing a line just now.
     let log = place.path().join("answers.jsonl");
@@ -176,4 +185,214 @@ fn people_judge_the_same_answers_and_a_reader_disturbs_nobody() {
     assert_eq!(folder.finish(&Judge::People).unwrap().summary.all.tally, tally);
     assert_eq!(Evaluation::read(place.path()).unwrap().unwrap().judge, Judge::People);
     assert_eq!(contents.so_far(&Judge::Rule(Rule::Shorter)).unwrap().summary.all.tally.no_verdict, 4);
+}
+
+/// Judges by shell script; `$id` is the prompt's number and `$line` all it reads.
+#[cfg(unix)]
+fn shell(script: &str) -> Judge {
+    let script = format!("read -r line; id=${{line#*:}}; id=${{id%%,*}}; {script}");
+    Judge::Command(Command::new("sh", vec!["-c".to_owned(), script]))
+}
+
+/// As many prompts, and their answers: different ones, but the same one on each `same`th.
+fn many(path: &Path, count: usize, same: usize) -> Folder {
+    let mut folder = Folder::open(path, setup(count)).unwrap();
+    let tuned = |id: usize| if (id + 1).is_multiple_of(same) { "base" } else { "tuned" };
+    for id in 0..count {
+        folder.add(vec![answer(id, Side::Base, "base"), answer(id, Side::Tuned, tuned(id))]).unwrap();
+    }
+    folder
+}
+
+#[cfg(unix)]
+#[test]
+fn a_judge_that_always_says_a_sets_no_two_models_apart_and_its_liking_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let mut folder = many(place.path(), 40, 1000);
+    let judge = shell("echo a");
+    judged(&mut folder, &judge).unwrap();
+    let summary = folder.finish(&judge).unwrap().summary;
+    assert_eq!(summary.all.tally, Tally { wins: 20, ties: 0, losses: 20, no_verdict: 0 });
+    let first = summary.shown_first.unwrap();
+    assert_eq!((first.first, first.decided, first.base_first), (40, 40, 20));
+    assert!(
+        summary.words.contains("The judge likes the answer shown first: 100.0 % (95 % interval 91.2 to"),
+        "{}",
+        summary.words
+    );
+    // A rule has no eye for places, whatever chance makes of it.
+    let rule = Judge::Rule(Rule::Longer);
+    judged(&mut folder, &rule).unwrap();
+    assert_eq!(folder.finish(&rule).unwrap().summary.shown_first, None);
+}
+
+#[cfg(unix)]
+#[test]
+fn answers_that_are_the_same_are_ties_that_nobody_is_asked_about() {
+    let place = tempfile::tempdir().unwrap();
+    let asked = place.path().join("asked");
+    let mut folder = many(place.path(), 75, 3);
+    let judge = shell(&format!("echo $id >>'{}'; echo a", asked.display()));
+    judged(&mut folder, &judge).unwrap();
+    let evaluation = folder.finish(&judge).unwrap();
+    assert_eq!(std::fs::read_to_string(&asked).unwrap().lines().count(), 50);
+    // Either model stood first before it as often as the other, though every third prompt was passed over.
+    assert_eq!(evaluation.summary.all.tally, Tally { wins: 25, ties: 25, losses: 25, no_verdict: 0 });
+    assert_eq!(evaluation.summary.same_answers, 25);
+    assert!(evaluation.summary.words.contains("25 of 75 answers were the same and count as ties."));
+    assert!(evaluation.items.iter().all(|item| item.same == (item.id + 1).is_multiple_of(3)));
+    // Models that answer alike throughout need no judge at all.
+    let alike = tempfile::tempdir().unwrap();
+    let mut folder = many(alike.path(), 75, 1);
+    let broken = shell("exit 3");
+    judged(&mut folder, &broken).unwrap();
+    let summary = folder.finish(&broken).unwrap().summary;
+    assert_eq!((summary.all.tally.ties, summary.same_answers, summary.all.win_rate), (75, 75, Some(0.5)));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_evaluation_of_before_keeps_its_verdicts_and_the_sides_they_were_given_on() {
+    let place = tempfile::tempdir().unwrap();
+    drop(many(place.path(), 12, 4));
+    let judge = shell("echo a");
+    // Three verdicts with the base model's answer first, one of them on answers that are the same, and a failure.
+    let line = |id: usize, outcome: Outcome| Judgement {
+        id,
+        judge: judge.clone(),
+        shown_first: Side::Base,
+        outcome,
+        reason: None,
+    };
+    let failed = Outcome::NoVerdict("sh failed".to_owned());
+    let given = [line(0, Outcome::Base), line(1, Outcome::Base), line(3, Outcome::Base), line(4, failed)];
+    let log = given.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>();
+    std::fs::write(place.path().join("judgements.jsonl"), log).unwrap();
+    let mut folder = Folder::open(place.path(), setup(12)).unwrap();
+    judged(&mut folder, &judge).unwrap();
+    let items = folder.finish(&judge).unwrap().items;
+    for id in [0, 1, 3, 4] {
+        assert_eq!((items[id].shown_first, &items[id].outcome), (Side::Base, &Outcome::Base), "{id}");
+    }
+    assert!(!items[3].same && items[7].same && items[11].same);
+    // An evaluation.json of before lacks what is new, and is read.
+    let mut json: serde_json::Value = files::read_json(&place.path().join("evaluation.json")).unwrap().unwrap();
+    let summary = json["summary"].as_object_mut().unwrap();
+    for key in ["same_answers", "not_judged", "no_verdict_reason", "shown_first"] {
+        summary.remove(key);
+    }
+    files::write_json(&place.path().join("evaluation.json"), &json).unwrap();
+    assert_eq!(Evaluation::read(place.path()).unwrap().unwrap().summary.same_answers, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_judge_that_is_gone_is_not_asked_to_the_end_and_the_most_frequent_reason_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let mut folder = many(place.path(), 40, 1000);
+    // It works for eight prompts, then its server is gone; two pairs it cannot judge at all.
+    let up = place.path().join("up");
+    std::fs::write(&up, "").unwrap();
+    let script = format!(
+        "if [ $id = 2 ]; then echo 'too long'; exit; fi; [ $id -lt 8 ] || [ -e '{}' ] || {{ echo no server for $id >&2; exit 7; }}; echo a",
+        up.display()
+    );
+    let judge = shell(&script);
+    std::fs::remove_file(&up).unwrap();
+    let error = judged(&mut folder, &judge).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the judge gave no verdict on 5 prompts in a row, and was not asked further: sh failed"),
+        "{error}"
+    );
+    assert!(error.contains("no server for 8") && error.contains("go on with the evaluation"), "{error}");
+    let summary = folder.contents.so_far(&judge).unwrap().summary;
+    assert_eq!((summary.all.tally.judged(), summary.all.tally.no_verdict, summary.not_judged), (7, 33, 27));
+    let reason = summary.no_verdict_reason.unwrap();
+    assert!(reason.prompts == 5 && reason.text.contains("no server for 8"), "{reason:?}");
+    assert!(
+        summary
+            .words
+            .contains("33 of 40 prompts have no verdict and do not count. Why, most often (5 times): sh failed"),
+        "{}",
+        summary.words
+    );
+    // The server is back: what was never asked comes first, then what failed.
+    std::fs::write(&up, "").unwrap();
+    judged(&mut folder, &judge).unwrap();
+    let evaluation = folder.finish(&judge).unwrap();
+    assert_eq!(evaluation.summary.all.tally.no_verdict, 1);
+    assert!(matches!(&evaluation.items[2].outcome, Outcome::NoVerdict(why) if why.contains("answered \"too long\"")));
+    let ids: Vec<usize> = folder.contents.verdicts(&judge).keys().copied().collect();
+    assert_eq!(ids, (0..40).collect::<Vec<_>>());
+}
+
+#[cfg(unix)]
+#[test]
+fn prompts_that_a_judge_cannot_judge_do_not_keep_an_evaluation_from_its_end() {
+    let place = tempfile::tempdir().unwrap();
+    let mut folder = many(place.path(), 30, 1000);
+    let judge = shell("[ $id -lt 10 ] || [ $id -ge 20 ] || exit 1; echo b");
+    assert!(judged(&mut folder, &judge).is_err());
+    assert!(judged(&mut folder, &judge).is_err(), "five more of the ten");
+    judged(&mut folder, &judge).unwrap();
+    assert_eq!(folder.finish(&judge).unwrap().summary.all.tally.no_verdict, 10);
+    // Words that are no verdict stop a judge only while it has given none.
+    let refuses = shell("[ $id = 0 ] && echo a || echo 'I would rather not'");
+    judged(&mut folder, &refuses).unwrap();
+    assert_eq!(folder.finish(&refuses).unwrap().summary.all.tally.no_verdict, 29);
+    let never = shell("echo \"I would rather not, $id\"");
+    let error = judged(&mut folder, &never).unwrap_err().to_string();
+    assert!(error.contains("on 10 prompts in a row") && error.contains("I would rather not, 0"), "{error}");
+}
+
+#[test]
+fn what_people_said_and_how_far_the_judge_agrees_is_part_of_the_result() {
+    use crate::people::Verdict;
+    let place = tempfile::tempdir().unwrap();
+    // Tuned is longer on all but every fifth, where both are the same.
+    let mut folder = many(place.path(), 20, 5);
+    let judge = Judge::Rule(Rule::Longer);
+    let mut people = People::open(place.path(), 20).unwrap();
+    let mut lead = 0_i32;
+    for id in (0..12).filter(|id| !folder.contents.is_same(*id)) {
+        let left = folder.contents.shown_left("ann", id);
+        lead += if left == Side::Base { 1 } else { -1 };
+        assert!(lead.abs() <= 1, "the base model stood on the left {lead} times more often");
+        people.judge("ann", id, left, if id == 3 { Verdict::Skip } else { Verdict::Left }, 5).unwrap();
+    }
+    judged(&mut folder, &judge).unwrap();
+    let evaluation = folder.finish(&judge).unwrap();
+    let said = evaluation.people.as_ref().unwrap();
+    // Ten of the twelve pairs differ, and one of these was skipped; the two that are the same they have come past.
+    assert_eq!(
+        said.all.tally,
+        Tally { wins: said.all.tally.wins, ties: 2, losses: 9 - said.all.tally.wins, no_verdict: 9 }
+    );
+    let ann = &said.annotators[0];
+    assert_eq!((ann.judged, ann.skipped), (9, 1));
+    assert!(
+        ann.shown_left
+            .as_ref()
+            .unwrap()
+            .words("ann", ("on the left", "on the right"))
+            .starts_with("ann likes the answer shown on the left: 100.0 %")
+    );
+    let both = said.with_judge.unwrap();
+    assert_eq!(both.items, 9, "what nobody was asked about is agreed on by nobody");
+    assert_eq!(
+        both.percent,
+        evaluation.items.iter().filter(|item| !item.same && item.people.as_ref() == Some(&item.outcome)).count() as f64
+            / 9.0
+    );
+    assert_eq!(said.verdicts.len(), 10);
+    let json: serde_json::Value = files::read_json(&place.path().join("evaluation.json")).unwrap().unwrap();
+    assert!(json["people"]["with_judge"]["kappa"].is_number() && json["people"]["win_rate"].is_number(), "{json:#}");
+    assert_eq!(json["items"][0]["people"], json["people"]["verdicts"][0]["shown_left"]);
+    // Where people judge alone, an evaluation that they have not begun says nothing.
+    let fresh = tempfile::tempdir().unwrap();
+    let folder = many(fresh.path(), 20, 5);
+    assert_eq!(
+        folder.contents.so_far(&Judge::People).unwrap().summary.all.tally,
+        Tally { no_verdict: 20, ..Tally::default() }
+    );
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, Decision, STOPPED, Shown};
+use super::{Choice, Decision, STOPPED, Shown, Unjudged};
 
 const DEFAULT_TIMEOUT_SECONDS: u64 = 120;
 /// A judge that writes more than this is not answering.
@@ -47,7 +47,7 @@ impl Command {
         format!("program \"{}\"", words.join(" "))
     }
 
-    pub(super) fn decide(&self, shown: Shown<'_>, stop: &AtomicBool) -> Result<Decision, String> {
+    pub(super) fn decide(&self, shown: Shown<'_>, stop: &AtomicBool) -> Result<Decision, Unjudged> {
         // Files instead of pipes: a pipe that nobody reads blocks, and one inherited by a grandchild never ends.
         let no_file = |error: std::io::Error| format!("no temporary file for the judge: {error}");
         let mut input = tempfile::tempfile().map_err(no_file)?;
@@ -69,14 +69,15 @@ impl Command {
         let complained = if complaint.is_empty() { String::new() } else { format!("; it said: {complaint}") };
         let status = ended.map_err(|reason| format!("{} {reason}{complained}", self.program))?;
         if !status.success() {
-            return Err(format!("{} failed ({status}){complained}", self.program));
+            return Err(format!("{} failed ({status}){complained}", self.program).into());
         }
         let mut bytes = Vec::new();
         output.seek(SeekFrom::Start(0)).and_then(|_| output.read_to_end(&mut bytes)).map_err(no_file)?;
         let text = String::from_utf8_lossy(&bytes);
         decision(&text).ok_or_else(|| {
-            let said: String = text.trim().chars().take(200).collect();
-            format!("{} answered \"{said}\" instead of a, b or tie{complained}", self.program)
+            let said = text.trim();
+            let said = if said.is_empty() { "(nothing)".to_owned() } else { super::shortened(said) };
+            Unjudged::Unreadable(format!("{} answered \"{said}\" instead of a, b or tie{complained}", self.program))
         })
     }
 
@@ -198,7 +199,7 @@ mod tests {
         }
 
         fn decide(judge: &Command, shown: Shown<'_>) -> Result<Decision, String> {
-            judge.decide(shown, &AtomicBool::new(false))
+            judge.decide(shown, &AtomicBool::new(false)).map_err(Unjudged::why)
         }
 
         fn shown(a: &str) -> Shown<'_> {
@@ -250,7 +251,7 @@ mod tests {
                 stop.store(true, Ordering::Relaxed);
                 at_work.join().unwrap()
             });
-            assert!(said.is_err_and(|why| why.contains("was stopped")));
+            assert!(said.is_err_and(|why| why.why().contains("was stopped")));
             assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
         }
 

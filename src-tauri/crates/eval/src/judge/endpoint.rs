@@ -12,11 +12,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Choice, Decision, LOOK, STOPPED, Shown, wait};
+use super::{Decision, LOOK, STOPPED, Shown, Unjudged, shortened, wait, words};
 
 const DEFAULT_TIMEOUT_SECONDS: u64 = 60;
-/// Tries for one pair; between them it waits 1 and 2 seconds.
-const TRIES: u32 = 3;
 /// An endpoint that sends more than this is not answering.
 const LARGEST_REPLY: u64 = 4 << 20;
 
@@ -105,13 +103,18 @@ impl Endpoint {
         Ok(if url.ends_with("/chat/completions") { url.to_owned() } else { format!("{url}/chat/completions") })
     }
 
-    pub(super) fn decide(&self, shown: Shown<'_>, stop: &AtomicBool) -> Result<Decision, String> {
+    /// Asks at most so many times; between them it waits 1 second, 2 seconds, and so on.
+    pub(super) fn decide(&self, shown: Shown<'_>, tries: u32, stop: &AtomicBool) -> Result<Decision, Unjudged> {
         let address = self.address()?;
         let key = match &self.key_env {
             None => None,
             Some(name) => match std::env::var(name) {
                 Ok(key) if !key.trim().is_empty() => Some(key.trim().to_owned()),
-                _ => return Err(format!("the environment variable {name}, which should hold the key, is not set")),
+                _ => {
+                    return Err(
+                        format!("the environment variable {name}, which should hold the key, is not set").into()
+                    );
+                }
             },
         };
         let question = format!(
@@ -131,13 +134,17 @@ impl Endpoint {
             tried += 1;
             match self.ask_or_stop(&address, key.as_deref(), &request, stop) {
                 Ok(text) => {
-                    return decision(&text).ok_or_else(|| {
-                        format!("{} answered \"{}\" instead of a, b or tie", self.model, beginning(&text))
+                    let said = |text: &str| {
+                        if text.trim().is_empty() { "(nothing)".to_owned() } else { shortened(text.trim()) }
+                    };
+                    return words::decision(&text).ok_or_else(|| {
+                        let words = said(&text);
+                        Unjudged::Unreadable(format!("{} answered \"{words}\" instead of a, b or tie", self.model))
                     });
                 }
                 Err(failure)
-                    if failure.passing && tried < TRIES && wait(Duration::from_secs(u64::from(tried)), stop) => {}
-                Err(failure) => return Err(format!("{}: {}", self.url, failure.reason)),
+                    if failure.passing && tried < tries && wait(Duration::from_secs(u64::from(tried)), stop) => {}
+                Err(failure) => return Err(format!("{}: {}", self.url, failure.reason).into()),
             }
         }
     }
@@ -194,10 +201,16 @@ impl Endpoint {
         let body = reply.into_body().into_with_config().limit(LARGEST_REPLY).lossy_utf8(true).read_to_string();
         let body =
             body.map_err(|error| Failure { reason: format!("the answer broke off ({error})"), passing: true })?;
+        // What came is kept and shown: a server that repeats what it was sent must not put the key there.
+        let body = key.map_or_else(|| body.clone(), |key| body.replace(key, "[the key]"));
         match status {
             200..=299 => {}
             401 | 403 => return Err(lasting(format!("the key was refused ({status}): {}", beginning(&body)))),
             300..=399 => return Err(lasting(format!("the server points elsewhere ({status}); give the new address"))),
+            404 => {
+                let hint = "check the address, which usually ends in /v1, and the model's name";
+                return Err(lasting(format!("no such address or model there (404): {}; {hint}", beginning(&body))));
+            }
             _ => {
                 // 429: too many at once; 5xx: the server's own trouble.
                 let passing = status == 429 || status >= 500;
@@ -237,32 +250,10 @@ fn beginning(text: &str) -> String {
     if clean.is_empty() { "(nothing)".to_owned() } else { clean }
 }
 
-/// Reads a verdict: the reply's last word, whatever thinking a model puts before it.
-fn decision(reply: &str) -> Option<Decision> {
-    let spoken = reply.rsplit_once("</think>").map_or(reply, |(_, spoken)| spoken);
-    if spoken.contains("<think>") {
-        // Cut off while it was thinking.
-        return None;
-    }
-    let last = spoken.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-    let words: Vec<String> =
-        last.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-    // "a", "**B**", "Answer: A", "Verdict: tie". A longer line is prose, whose last word says nothing.
-    let choice = match words.as_slice() {
-        [.., word] if words.len() <= 3 => match word.as_str() {
-            "a" => Choice::A,
-            "b" => Choice::B,
-            "tie" => Choice::Tie,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    Some(Decision { choice, reason: None })
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::Choice;
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpListener;
@@ -307,7 +298,8 @@ mod tests {
     }
 
     fn decide(endpoint: &Endpoint) -> Result<Choice, String> {
-        endpoint.decide(shown(), &AtomicBool::new(false)).map(|decision| decision.choice)
+        let decided = endpoint.decide(shown(), 3, &AtomicBool::new(false));
+        decided.map(|decision| decision.choice).map_err(Unjudged::why)
     }
 
     #[test]
@@ -347,12 +339,23 @@ mod tests {
             (completion("I would rather not"), "instead of a, b or tie"),
             ((200, "<html>".to_owned()), "no chat completion"),
             ((200, "{}".to_owned()), "no text"),
-            ((404, "no such model".to_owned()), "said 404: no such model"),
+            ((404, "model not found".to_owned()), "no such address or model there (404): model not found"),
+            ((400, "too long".to_owned()), "said 400: too long"),
             ((302, String::new()), "points elsewhere"),
         ] {
             let (url, _asked) = server(vec![reply]);
             let error = decide(&Endpoint::new(&url, "m", None).unwrap()).unwrap_err();
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_repeats_the_key_does_not_get_it_kept() {
+        let key = std::env::var("PATH").unwrap();
+        for reply in [completion(&format!("I was sent {key}")), (400, format!("bad key {key}"))] {
+            let (url, _asked) = server(vec![reply]);
+            let error = decide(&Endpoint::new(&url, "m", Some("PATH")).unwrap()).unwrap_err();
+            assert!(!error.contains(&key) && error.contains("[the key]"), "{error}");
         }
     }
 
@@ -374,24 +377,12 @@ mod tests {
             let endpoint = Endpoint::new(&url, "m", None).unwrap();
             let (stop, start) = (AtomicBool::new(false), Instant::now());
             std::thread::scope(|scope| {
-                let at_work = scope.spawn(|| endpoint.decide(shown(), &stop));
+                let at_work = scope.spawn(|| endpoint.decide(shown(), 3, &stop));
                 std::thread::sleep(Duration::from_millis(300));
                 stop.store(true, Ordering::Relaxed);
                 assert!(at_work.join().unwrap().is_err(), "{url}");
             });
             assert!(start.elapsed() < Duration::from_millis(900), "{url}: {:?}", start.elapsed());
-        }
-    }
-
-    #[test]
-    fn verdicts_are_found_in_what_models_say() {
-        let read = |text| decision(text).map(|decision| decision.choice);
-        assert_eq!(read("a"), Some(Choice::A));
-        assert_eq!(read(" **B**.\n"), Some(Choice::B));
-        assert_eq!(read("<think>a or b? tie?</think>\n\nTie"), Some(Choice::Tie));
-        assert_eq!(read("They differ in tone.\n\nVerdict: a"), Some(Choice::A));
-        for none in ["", "\n", "c", "The better one is answer a", "neither", "<think>a"] {
-            assert_eq!(read(none), None, "{none}");
         }
     }
 

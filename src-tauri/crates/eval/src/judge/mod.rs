@@ -1,11 +1,12 @@
 //! Who says which answer is better: a rule, any program, a model behind an address, or people.
 //!
 //! A judge sees the two answers as `a` and `b` and does not learn which model wrote which; who is shown first is drawn
-//! from a seed and recorded with the verdict.
+//! from a seed, either equally often, and recorded with the verdict.
 
 mod command;
 mod endpoint;
 mod rule;
+mod words;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -69,6 +70,30 @@ pub struct Decision {
     pub reason: Option<String>,
 }
 
+/// Why a judge gave no verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unjudged {
+    /// It could not be asked or broke off, as it might at any other pair.
+    Failed(String),
+    /// It answered something that is no verdict; holds its words.
+    Unreadable(String),
+}
+
+impl Unjudged {
+    /// Why, in a sentence.
+    pub fn why(self) -> String {
+        match self {
+            Unjudged::Failed(why) | Unjudged::Unreadable(why) => why,
+        }
+    }
+}
+
+impl From<String> for Unjudged {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
 impl Judge {
     /// Reads a judge as written on a command line: `plain`, `plain:40`, `shorter`, `longer`, `contains:TEXT`,
     /// `lacks:TEXT`, `command:PROGRAM ARGUMENT…` (split at spaces, no shell), `endpoint:URL MODEL KEY_VARIABLE` (the last
@@ -99,20 +124,58 @@ impl Judge {
     /// Asks for a verdict on one pair. Whoever sets `stop` does not wait for it.
     ///
     /// # Errors
-    /// A sentence that says why there is none: the program failed, took too long, was stopped or answered something else.
-    /// Rules always have a verdict.
-    pub fn decide(&self, shown: Shown<'_>, stop: &AtomicBool) -> Result<Decision, String> {
+    /// Why there is none: the program failed, took too long, was stopped or answered something else. Rules always have a
+    /// verdict.
+    pub fn decide(&self, shown: Shown<'_>, stop: &AtomicBool) -> Result<Decision, Unjudged> {
         match self {
             Judge::Rule(rule) => Ok(rule.decide(shown)),
             Judge::Command(command) => command.decide(shown, stop),
-            Judge::Endpoint(endpoint) => endpoint.decide(shown, stop),
-            Judge::People => Err("nobody has judged this yet".to_owned()),
+            Judge::Endpoint(endpoint) => endpoint.decide(shown, TRIES, stop),
+            Judge::People => Err("nobody has judged this yet".to_owned().into()),
         }
+    }
+
+    /// Asks once, before any answer is made, whether the judge can work: about the first prompt, with two answers that no
+    /// model gave.
+    ///
+    /// # Errors
+    /// Where it cannot be asked: an address that nobody answers, a key that is not set, a program that does not start.
+    pub fn try_out(&self, prompt: &str, stop: &AtomicBool) -> Result<(), Error> {
+        let shown = Shown { id: 0, prompt, a: "Yes.", b: "No." };
+        let asked = match self {
+            Judge::Rule(_) | Judge::People => return Ok(()),
+            Judge::Command(command) => command.decide(shown, stop),
+            Judge::Endpoint(endpoint) => endpoint.decide(shown, 1, stop),
+        };
+        match asked {
+            Err(Unjudged::Failed(reason)) => Err(Error::JudgeCannotWork { judge: self.description(), reason }),
+            // Of this question it may be in doubt.
+            Ok(_) | Err(Unjudged::Unreadable(_)) => Ok(()),
+        }
+    }
+
+    /// Whether it could like one place better than the other: a rule does not know of places.
+    pub fn sees_places(&self) -> bool {
+        !matches!(self, Judge::Rule(_))
     }
 }
 
+/// How often an endpoint is asked about one pair where what keeps it from answering may pass.
+const TRIES: u32 = 3;
+
 /// Said of a judge that was asked to stop.
 const STOPPED: &str = "was stopped";
+
+/// A judge's own words that are no verdict, kept whole unless they are very long: a verdict often stands at the end.
+fn shortened(said: &str) -> String {
+    const MOST: usize = 1000;
+    let count = said.chars().count();
+    if count <= 2 * MOST {
+        return said.to_owned();
+    }
+    let (begin, end): (String, String) = (said.chars().take(MOST).collect(), said.chars().skip(count - MOST).collect());
+    format!("{begin} … {end}")
+}
 
 /// How often a judge at work looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -129,11 +192,16 @@ fn wait(time: Duration, stop: &AtomicBool) -> bool {
     false
 }
 
-/// Whose answer is shown first, for each of `count` prompts. The same seed gives the same order, and the first prompts'
-/// order does not depend on how many follow.
+/// Whose answer is shown first, for each of `count` prompts: drawn for every two, so that however many there are, either
+/// model is shown first as often as the other, or once more. A judge's liking for a place then moves no win rate. The same
+/// seed gives the same order, and the first prompts' order does not depend on how many follow.
 pub fn shown_first(seed: u64, count: usize) -> Vec<Side> {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    (0..count).map(|_| if generator.random::<bool>() { Side::Base } else { Side::Tuned }).collect()
+    let mut two = || {
+        let first = if generator.random::<bool>() { Side::Base } else { Side::Tuned };
+        [first, first.other()]
+    };
+    (0..count.div_ceil(2)).flat_map(|_| two()).take(count).collect()
 }
 
 #[cfg(test)]
@@ -147,8 +215,21 @@ mod tests {
         assert_eq!(sides, shown_first(7, 1000));
         assert_eq!(sides[..10], shown_first(7, 10));
         assert_ne!(sides, shown_first(8, 1000));
-        let base = sides.iter().filter(|side| **side == Side::Base).count();
-        assert!((420..580).contains(&base), "{base} of 1000");
+        // Not simply in turns.
+        let repeated = sides.windows(2).filter(|two| two[0] == two[1]).count();
+        assert!((200..300).contains(&repeated), "{repeated} of 999");
+    }
+
+    #[test]
+    fn either_model_is_shown_first_equally_often_whatever_the_seed_and_the_number_of_prompts() {
+        for seed in (0..500).chain([u64::MAX]) {
+            let mut lead = 0_i32;
+            for (place, side) in shown_first(seed, 301).into_iter().enumerate() {
+                lead += if side == Side::Base { 1 } else { -1 };
+                assert!(lead.abs() <= 1, "seed {seed}: {lead} after {} prompts", place + 1);
+            }
+        }
+        assert!(shown_first(0, 0).is_empty());
     }
 
     #[test]

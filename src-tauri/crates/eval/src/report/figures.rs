@@ -4,6 +4,7 @@ use plot::{Figure, WinRate, WinRateRow};
 
 use super::{ReportInput, StepMetrics};
 use crate::evaluation::{Evaluation, GroupSummary};
+use crate::judge::Judge;
 
 /// File name and figure, in the order of the page. Those without any values are left out.
 pub(super) fn of(input: &ReportInput) -> Vec<(&'static str, Figure)> {
@@ -45,6 +46,8 @@ fn win_rate(evaluation: &Evaluation) -> WinRate {
     };
     let summary = &evaluation.summary;
     let mut rows = vec![row("All prompts", &summary.all)];
+    let beside = evaluation.people.as_ref().filter(|_| evaluation.judge != Judge::People);
+    rows.extend(beside.map(|people| row("People", &people.all)));
     rows.extend(summary.categories.iter().map(|(name, group)| row(name, group)));
     WinRate { title: "Win rate of the tuned model against the base".to_owned(), rows }
 }

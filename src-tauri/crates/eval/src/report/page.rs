@@ -5,10 +5,11 @@ use plot::{Figure, Theme};
 use super::ReportInput;
 use super::html::{escaped, joined, name_table, number_table};
 use crate::Error;
-use crate::accuracy::{Change, Mean, PreferenceAccuracy, Share};
-use crate::degeneration::TextStatistics;
-use crate::evaluation::{Ancestry, Evaluation, GroupSummary, Item, Outcome, readable};
-use crate::statistics::Interval;
+use crate::accuracy::{AccuracyRow, Mean, PreferenceAccuracy, Share};
+use crate::degeneration::{TextRow, TextStatistics, rows};
+use crate::evaluation::{Ancestry, AnnotatorSummary, Evaluation, GroupSummary, Item, Outcome, PeopleSummary, readable};
+use crate::judge::Judge;
+use crate::statistics::{Interval, Tally};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -19,10 +20,13 @@ pub(super) fn page(input: &ReportInput, figures: &[(&'static str, Figure)]) -> R
         for (_, figure) in figures.iter().filter(|(name, _)| *name == "win_rate") {
             sections += &section("Win rate", &(drawn(figure)? + &categories(evaluation)));
         }
+        if let Some(people) = &evaluation.people {
+            sections += &section("Verdicts of people", &of_people(people, evaluation));
+        }
     }
     let mut tables = String::new();
     if let Some(accuracy) = &input.accuracy {
-        tables += &section("Held-out preference accuracy", &accuracies(accuracy));
+        tables += &section("Held-out accuracy", &accuracies(accuracy));
     }
     if let Some(evaluation) = &input.evaluation {
         let summary = &evaluation.summary;
@@ -100,10 +104,19 @@ fn verdict(evaluation: &Evaluation) -> String {
         .other_base
         .as_ref()
         .map_or_else(String::new, |other| format!("<p>{}</p>\n", escaped(other)));
+    let same = match summary.same_answers {
+        0 => String::new(),
+        same => format!(" ({same} of them between answers that are the same, of which nobody was asked)"),
+    };
+    // A liking stands among the words already.
+    let first = evaluation
+        .places_in_words()
+        .filter(|words| !summary.words.contains(words.as_str()))
+        .map_or_else(String::new, |words| format!("\n<p class=\"quiet\">{}</p>", escaped(&words)));
     format!(
         "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n{other_base}<p class=\"rate\"><strong>{rate}</strong> win rate \
-         <span>{range}</span></p>\n<p class=\"quiet\">{} wins, {} ties, {} losses{unjudged}; ties count as half. Exact sign \
-         test without ties: {}. Judge: {}.</p>\n</section>\n",
+         <span>{range}</span></p>\n<p class=\"quiet\">{} wins, {} ties{same}, {} losses{unjudged}; ties count as half. Exact \
+         sign test without ties: {}. Judge: {}.</p>{first}\n</section>\n",
         summary.verdict.code(),
         escaped(&summary.words),
         tally.wins,
@@ -112,6 +125,27 @@ fn verdict(evaluation: &Evaluation) -> String {
         probability(summary.sign_test_p),
         escaped(&evaluation.judge.description()),
     )
+}
+
+/// What people said, beside the judge where that is another, and how far the two agree.
+fn of_people(people: &PeopleSummary, evaluation: &Evaluation) -> String {
+    let row = |name: &str, group: &GroupSummary, p: f64| {
+        let Tally { wins, ties, losses, no_verdict } = group.tally;
+        let counts = [wins, ties, losses, no_verdict].map(|count| count.to_string());
+        let rate = group.win_rate.map_or_else(|| "–".to_owned(), per_cent);
+        let range = group.win_rate_interval.map_or_else(|| "–".to_owned(), interval);
+        [vec![name.to_owned(), rate, range], counts.to_vec(), vec![probability(p)]].concat()
+    };
+    let summary = &evaluation.summary;
+    let mut rows = vec![row("People, blind", &people.all, people.sign_test_p)];
+    if evaluation.judge != Judge::People {
+        rows.insert(0, row("The judge", &summary.all, summary.sign_test_p));
+    }
+    let headings = ["", "Win rate", "95 % interval", "Wins", "Ties", "Losses", "No verdict", "Sign test"];
+    let mut words = vec![people.words.clone()];
+    words.extend(people.with_judge.map(|both| both.words()));
+    words.extend(people.annotators.iter().map(AnnotatorSummary::words));
+    number_table(&headings, &rows) + &joined(words, |line| format!("<p class=\"quiet\">{}</p>\n", escaped(&line)))
 }
 
 fn categories(evaluation: &Evaluation) -> String {
@@ -136,31 +170,28 @@ fn categories(evaluation: &Evaluation) -> String {
 
 fn accuracies(accuracy: &PreferenceAccuracy) -> String {
     let share = |share: Share| format!("{} {}", per_cent(share.value), interval(share.interval));
-    let shares = |name: &str, change: Change<Share>| vec![name.to_owned(), share(change.before), share(change.after)];
     let mean = |Mean { value, interval: Interval { low, high } }: Mean| {
         format!("{value:.3} [{low:.3}, {high:.3}]").replace('-', "−")
     };
     let margins = accuracy.rewards_margins;
     // No estimate, so no interval: the policy is the reference.
-    let untrained = accuracy.rewards_accuracies.before.value <= 0.0 && margins.before.value == 0.0;
-    let by_definition =
-        |zero: &str, measured: String| if untrained { format!("{zero} by definition") } else { measured };
-    let rewards = accuracy.rewards_accuracies;
-    let rows = [
-        vec!["rewards/accuracies".to_owned(), by_definition("0 %", share(rewards.before)), share(rewards.after)],
-        vec!["rewards/margins".to_owned(), by_definition("0", mean(margins.before)), mean(margins.after)],
-        shares("chosen answer more likely", accuracy.logps_accuracy),
-        shares("chosen answer more likely per token", accuracy.logps_accuracy_per_token),
-    ];
+    let untrained = accuracy.is_untrained_before();
+    let row = |row: AccuracyRow| {
+        let before = row.before.map_or_else(|| "0 % by definition".to_owned(), share);
+        vec![format!("{}, {}", row.name, row.key), before, share(row.after)]
+    };
+    let mut rows = accuracy.rows().map(row).to_vec();
+    let before = if untrained { "0 by definition".to_owned() } else { mean(margins.before) };
+    rows.push(vec!["mean margin of the rewards, rewards/margins".to_owned(), before, mean(margins.after)]);
+    let meanings = joined(accuracy.rows(), |row| format!("<strong>{}</strong>: {}. ", row.name, row.meaning));
     let starting = if untrained {
         "Before training it is 0, since the policy is the reference and every reward is 0; chance is 50 %. "
     } else {
         "Training started from an adapter, so there are rewards before the first step. "
     };
     format!(
-        "{}<p class=\"quiet\">{} held-out pairs, with 95 % intervals. <code>rewards/accuracies</code> is the share of pairs \
-         on which training moved the chosen answer up against the rejected one. {starting}The last two rows ask which \
-         answer the model itself finds more likely, before and after on the same footing (change as a whole: {}).</p>\n",
+        "{}<p class=\"quiet\">Shares of {} held-out pairs, with 95 % intervals. {meanings}</p>\n<p class=\"quiet\">By reward: \
+         {starting}By log-probability before and after are on the same footing (change as a whole: {}).</p>\n",
         number_table(&["", "Before training", "After training"], &rows),
         accuracy.pairs,
         probability(accuracy.logps_accuracy_p),
@@ -168,17 +199,8 @@ fn accuracies(accuracy: &PreferenceAccuracy) -> String {
 }
 
 fn text_statistics(base: &TextStatistics, tuned: &TextStatistics) -> String {
-    let row = |name: &str, value: &dyn Fn(&TextStatistics) -> String| vec![name.to_owned(), value(base), value(tuned)];
-    let rows = [
-        row("Mean length in words", &|side| format!("{:.1}", side.mean_words)),
-        row("Mean length in tokens", &|side| format!("{:.1}", side.mean_tokens)),
-        row("Cut off at max_new_tokens", &|side| format!("{} of {}", side.truncated, side.answers)),
-        row("Empty answers", &|side| format!("{} of {}", side.empty, side.answers)),
-        row("Repeated 4-grams within an answer", &|side| per_cent(side.repeated_4)),
-        row("distinct-1", &|side| format!("{:.3}", side.distinct_1)),
-        row("distinct-2", &|side| format!("{:.3}", side.distinct_2)),
-        row("distinct-3", &|side| format!("{:.3}", side.distinct_3)),
-    ];
+    let row = |TextRow { name, base, tuned }: TextRow| vec![name.to_owned(), base, tuned];
+    let rows: Vec<_> = rows(base, tuned).into_iter().map(row).collect();
     number_table(&["", "Base", "Tuned"], &rows)
         + "<p class=\"quiet\">distinct-n is the share of different n-grams among all; it falls with the amount of text \
            alone, so read it beside the length.</p>\n"
@@ -210,13 +232,20 @@ fn answers(evaluation: &Evaluation) -> String {
             "<input type=\"radio\" name=\"show\" id=\"show-{class}\"><label for=\"show-{class}\">{name} ({count})</label>\n"
         )
     });
-    format!("{all}{filters}<div class=\"pairs\">\n{}</div>\n", joined(items, pair))
+    format!("{all}{filters}<div class=\"pairs\">\n{}</div>\n", joined(items, |item| pair(evaluation, item)))
 }
 
-fn pair(item: &Item) -> String {
+fn pair(evaluation: &Evaluation, item: &Item) -> String {
     let (class, verdict) = FILTERS[outcome_class(&item.outcome)];
     let category = item.category.as_ref().map_or_else(String::new, |name| format!(" · <bdi>{}</bdi>", escaped(name)));
+    let people = match &item.people {
+        Some(outcome) if evaluation.judge != Judge::People => {
+            format!(" <span class=\"quiet\">People: {}</span>", FILTERS[outcome_class(outcome)].1.to_lowercase())
+        }
+        _ => String::new(),
+    };
     let why = match (&item.outcome, &item.reason) {
+        _ if item.same => "Both answers are the same, letter for letter: nobody was asked.".to_owned(),
         (Outcome::NoVerdict(why), _) => escaped(why),
         (_, Some(reason)) => {
             format!("a is {}, b is {}. {}", item.shown_first, item.shown_first.other(), escaped(reason))
@@ -234,7 +263,7 @@ fn pair(item: &Item) -> String {
         )
     };
     format!(
-        "<article class=\"pair {class}\">\n<header><span class=\"chip\">{verdict}</span> <span class=\"quiet\">Prompt {}{category}\
+        "<article class=\"pair {class}\">\n<header><span class=\"chip\">{verdict}</span>{people} <span class=\"quiet\">Prompt {}{category}\
          </span></header>\n<p class=\"prompt\" dir=\"auto\">{}</p>\n<div class=\"sides\">\n{}{}</div>\n\
          <p class=\"quiet why\" dir=\"auto\">{why}</p>\n</article>\n",
         item.id + 1,

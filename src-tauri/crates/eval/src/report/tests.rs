@@ -32,11 +32,13 @@ fn step(step: u64) -> StepMetrics {
     }
 }
 
+fn prompts() -> Vec<Prompt> {
+    HOSTILE.iter().map(|text| Prompt { prompt: (*text).into(), category: Some((*text).to_owned()) }).collect()
+}
+
 fn full(folder: &Path) -> ReportInput {
     let ancestry = Ancestry { model: HOSTILE[0].into(), run: Some(HOSTILE[1].into()), ..Ancestry::default() };
-    let prompts: Vec<Prompt> =
-        HOSTILE.iter().map(|text| Prompt { prompt: (*text).into(), category: Some((*text).to_owned()) }).collect();
-    let mut evaluation = Folder::open(folder, Setup { ancestry, prompts }).unwrap();
+    let mut evaluation = Folder::open(folder, Setup { ancestry, prompts: prompts() }).unwrap();
     let answer = |id, side, text: &str| Answer { id, side, text: text.to_owned(), tokens: 3, truncated: id == 1 };
     for (id, text) in HOSTILE.iter().enumerate() {
         evaluation.add(vec![answer(id, Side::Base, text), answer(id, Side::Tuned, "")]).unwrap();
@@ -122,6 +124,41 @@ fn the_page_says_the_verdict_first_and_what_zero_means() {
     assert!(at("Before training it is 0, since") > at("rewards/accuracies"));
     assert!(html.contains("<td>0 % by definition</td><td>100.0 % [70.1, 100.0]</td>"));
     assert!(html.contains("1 min 1 s") && html.contains("1 of 5"));
+}
+
+#[test]
+fn people_stand_beside_the_judge_and_numbers_have_their_names() {
+    use crate::people::{People, Verdict};
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("eval");
+    let input = full(&folder);
+    let names = [
+        "by reward, rewards/accuracies",
+        "by log-probability, logps_accuracy",
+        "by log-probability per token, logps_acc",
+    ];
+    let html = page::page(&input, &figures::of(&input)).unwrap();
+    let places: Vec<usize> = names.iter().map(|name| html.find(name).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(!html.contains("Verdicts of people"), "nobody has judged");
+
+    let mut people = People::open(&folder, HOSTILE.len()).unwrap();
+    for id in 0..3 {
+        people.judge("<b>ann</b>", id, Side::Base, Verdict::Left, 1).unwrap();
+    }
+    let judge = Judge::parse("contains:<script>").unwrap();
+    let setup = Setup { ancestry: input.evaluation.as_ref().unwrap().ancestry.clone(), prompts: prompts() };
+    let evaluation = Folder::open(&folder, setup).unwrap().finish(&judge).unwrap();
+    let both = evaluation.people.as_ref().unwrap().with_judge.unwrap();
+    let input = ReportInput { evaluation: Some(evaluation), ..input };
+    let html = page::page(&input, &figures::of(&input)).unwrap();
+    assert!(
+        html.contains("<h2>Verdicts of people</h2>")
+            && html.contains(">The judge</th>")
+            && html.contains(">People, blind</th>")
+    );
+    assert!(html.contains(&html::escaped(&both.words())), "{both:?}");
+    assert!(html.contains("&lt;b&gt;ann&lt;/b&gt;: 3 judged.") && html.contains("People: base won"));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! First what was taken back, then items whose texts were changed after they were judged, then those asked a second time, then
 //! those already shown but not judged, then new ones in the order of coming in, and at the end those that were skipped. Which
-//! answer stands left is drawn anew for every showing and recorded before it is shown. Nothing here depends on what other
-//! annotators said.
+//! answer stands left is drawn for every two showings, so that either does equally often, and recorded before it is shown.
+//! Nothing here depends on what other annotators said.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -163,8 +163,10 @@ fn show(transaction: &Transaction, annotator: i64, next: &Next) -> Result<Option
     let (showing, left) = match known {
         Some((showing, left, revision)) if revision == item.revision => (showing, left),
         known => {
-            let drawn = if rand::random() { Answer::First } else { Answer::Second };
-            let left = known.map_or(drawn, |(_, left, _)| left);
+            let left = match known {
+                Some((_, left, _)) => left,
+                None => drawn(transaction, annotator)?,
+            };
             transaction
                 .prepare_cached(
                     "INSERT INTO showings (item, item_revision, annotator, second_pass, left, at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -197,6 +199,25 @@ fn has_judged(db: &Connection, annotator: i64, pair: i64) -> rusqlite::Result<bo
         " AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)"
     );
     db.prepare_cached(judged)?.exists([pair, annotator])
+}
+
+/// Which answer stands left in a new showing: drawn for every two, so that an annotator sees the first and the second
+/// answer left equally often, and one who likes a side prefers neither.
+fn drawn(db: &Connection, annotator: i64) -> rusqlite::Result<Answer> {
+    let drawn = if rand::random() { Answer::First } else { Answer::Second };
+    let before: i64 = db
+        .prepare_cached("SELECT count(*) FROM showings WHERE annotator = ?")?
+        .query_row([annotator], |row| row.get(0))?;
+    if before % 2 == 0 {
+        return Ok(drawn);
+    }
+    let last = "SELECT left FROM showings NOT INDEXED WHERE annotator = ? ORDER BY id DESC LIMIT 1";
+    let last: Option<Answer> = db.prepare_cached(last)?.query_row([annotator], |row| row.get(0)).optional()?;
+    Ok(match last {
+        Some(Answer::First) => Answer::Second,
+        Some(Answer::Second) => Answer::First,
+        None => drawn,
+    })
 }
 
 struct Progress {

@@ -131,7 +131,7 @@ pub(super) fn memorised(seen: &Seen) -> Option<Finding> {
         severity: Severity::Warning,
         title: "Every pair is ranked right almost at once".into(),
         sentence: format!(
-            "From step {from} of {} on, all pairs were ranked as labelled.{beside} More passes only make it surer of \
+            "From step {from} of {} on, all pairs were ranked as labelled by reward.{beside} More passes only make it surer of \
              itself; check the split and the pairs.",
             seen.total_steps
         ),

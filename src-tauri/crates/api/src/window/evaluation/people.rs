@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use eval::answers::Side;
 use eval::evaluation::Contents;
 use eval::judge::Judge;
-use eval::people::{self, People, shown_left};
+use eval::people::{self, People};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(in crate::window) fn blind_item(backend: &Backend, request: BlindOf) -> Resu
 pub(in crate::window) fn judge_blind(backend: &Backend, request: JudgeBlind) -> Result<Option<BlindItem>> {
     let seat = Seat::take(backend, &request.project, &request.evaluation, &request.annotator)?;
     let _one_at_a_time = locked(&backend.0.evaluations.people);
-    if !seat.contents.is_answered(request.id) {
+    if request.id >= seat.prompts() || !(0..=request.id).all(|id| seat.contents.is_answered(id)) {
         let message = format!("prompt {} has no two answers to be judged", request.id);
         return Err(Error::new("not_answered", message, "reload the page"));
     }
@@ -35,7 +35,8 @@ pub(in crate::window) fn judge_blind(backend: &Backend, request: JudgeBlind) -> 
         Verdict::TieBad => people::Verdict::TieBad,
         Verdict::Skip => people::Verdict::Skip,
     };
-    seat.people()?.judge(seat.order_seed(), &seat.annotator, request.id, verdict, request.milliseconds)?;
+    let left = seat.contents.shown_left(&seat.annotator, request.id);
+    seat.people()?.judge(&seat.annotator, request.id, left, verdict, request.milliseconds)?;
     backend.changed(&seat.project);
     seat.next()
 }
@@ -75,36 +76,39 @@ impl Seat {
         Ok(Self { contents: contents(&folder)?, project, folder, annotator })
     }
 
-    fn order_seed(&self) -> u64 {
-        self.contents.setup().ancestry.order_seed
-    }
-
     fn people(&self) -> Result<People> {
-        Ok(People::open(&self.folder, self.contents.setup().prompts.len())?)
+        Ok(People::open(&self.folder, self.prompts())?)
     }
 
     fn next(&self) -> Result<Option<BlindItem>> {
         let people = self.people()?;
         let open = people.open_prompts(&self.annotator);
-        // What has no two answers yet is asked about when it has.
-        let answered = open.into_iter().find(|id| self.contents.is_answered(*id));
-        answered.map(|id| self.item(id, &people)).transpose()
+        // What has no two answers yet is asked about when it has, and so is what comes after it: sides go by what differs.
+        let answered = (0..self.prompts()).take_while(|id| self.contents.is_answered(*id)).count();
+        let next = open.into_iter().find(|&id| id < answered && !self.contents.is_same(id));
+        next.map(|id| self.item(id, &people)).transpose()
+    }
+
+    fn prompts(&self) -> usize {
+        self.contents.setup().prompts.len()
     }
 
     fn item(&self, id: usize, people: &People) -> Result<BlindItem> {
-        let left = shown_left(self.order_seed(), &self.annotator, id);
+        let left = self.contents.shown_left(&self.annotator, id);
         let text = |side: Side| self.contents.answer(id, side).map(|answer| answer.text.clone());
         let (Some(left_text), Some(right_text)) = (text(left), text(left.other())) else {
             return Err(Error::new("not_answered", format!("prompt {id} has no two answers"), "resume the evaluation"));
         };
         let done = people.done(&self.annotator);
+        // What is the same is a tie that nobody is asked about.
+        let open = people.open_prompts(&self.annotator).into_iter().filter(|id| !self.contents.is_same(*id)).count();
         Ok(BlindItem {
             id,
             prompt: self.contents.setup().prompts[id].prompt.clone(),
             left: left_text,
             right: right_text,
             done,
-            total: self.contents.setup().prompts.len(),
+            total: done + open,
             can_undo: done > 0,
         })
     }

@@ -10,10 +10,12 @@ use super::super::types::{
 };
 use super::super::{Backend, OpenProject, Working, now};
 use super::{ABOUT, About, PROMPTS, folder, job};
+use crate::context::{Context, Update};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
 use crate::open::ModelChoice;
 use crate::provenance;
+use eval::evaluation::readable;
 use eval::judge::{Endpoint, Judge};
 use generate::Sampling;
 use prefs::jsonl;
@@ -22,6 +24,7 @@ use prefs::reader::{self, Choices};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use train::folder::{ADAPTER, EVAL_PAIRS, adapter_of};
 
 /// Begins an evaluation: both models answer, then the judge judges.
@@ -38,6 +41,10 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
     sampling.validate().map_err(|what| Error::new("sampling", what, "correct this value"))?;
     check_base(backend, &run, allow_changed_base)?;
     let prompts = prompts(backend, &run, &request)?;
+    if let Some(first) = prompts.first() {
+        // Before the page goes on and models are loaded: what is wrong is corrected on the form.
+        Judge::parse(&judge)?.try_out(&readable(&first.prompt), &AtomicBool::new(false))?;
+    }
     let about = About {
         run: request.run.clone(),
         run_name: run.name.clone(),
@@ -77,6 +84,9 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
         write_json(&folder.join(ABOUT), &about)?;
     }
     check_base(backend, &run, about.allow_changed_base)?;
+    let mut unheard = |_: &Update| {};
+    let context = &mut Context { observer: &mut unheard, stop: &AtomicBool::new(false) };
+    evaluate::try_out(&about.judge, (&folder.join(PROMPTS), None), &folder, context)?;
     begin(backend, &project, run, about, folder)
 }
 

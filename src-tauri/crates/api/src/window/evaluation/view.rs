@@ -1,21 +1,19 @@
 //! Evaluations as the page shows them.
 
 use super::super::types::{
-    AccuracyView, BothView, EvalItem, EvalItems, EvalItemsOf, EvalState, EvalSummary, EvalView, GroupView, InProject,
-    ItemFilter, ShowEvaluation, TextStats, Winner,
+    AccuracyRow, AccuracyView, BothView, EvalItem, EvalItems, EvalItemsOf, EvalState, EvalSummary, EvalView, GroupView,
+    InProject, ItemFilter, ShowEvaluation, TextRow, Winner,
 };
 use super::super::{Backend, OpenProject, figures, overview};
 use super::{About, folder, job};
 use crate::error::Result;
 use crate::evaluate::ACCURACY;
 use eval::accuracy::{PreferenceAccuracy, Share};
-use eval::degeneration::TextStatistics;
-use eval::evaluation::{Ancestry, Contents, Evaluation, Item, Outcome};
+use eval::degeneration::rows;
+use eval::evaluation::{Ancestry, AnnotatorSummary, Contents, Evaluation, Item, Outcome, Summary};
 use eval::judge::Judge;
-use eval::people;
 use eval::statistics::{Interval, Tally, sign_test};
 use plot::{WinRate, WinRateRow};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Items that cross to the page at once.
@@ -48,22 +46,21 @@ impl Read {
         self.contents.as_ref().map_or(0, |contents| contents.setup().prompts.len())
     }
 
-    /// What people say of each prompt together.
-    fn said(&self) -> BTreeMap<usize, Outcome> {
-        self.contents.as_ref().map(|contents| people::outcomes(contents.said())).unwrap_or_default()
-    }
-
     fn state(&self) -> EvalState {
         let Some(evaluation) = &self.evaluation else {
             return if self.job.is_some() { EvalState::Answering } else { EvalState::BrokenOff };
         };
         if self.judge == Judge::People {
-            let contents = self.contents.iter().flat_map(Contents::said);
-            let seen: std::collections::BTreeSet<usize> = contents.map(|judged| judged.id).collect();
-            return if seen.len() >= self.prompts() { EvalState::Done } else { EvalState::Judging };
+            return if self.contents.as_ref().map_or(0, Contents::waiting) == 0 {
+                EvalState::Done
+            } else {
+                EvalState::Judging
+            };
         }
-        let asked = |item: &Item| !matches!(&item.outcome, Outcome::NoVerdict(why) if why == "not judged");
-        if evaluation.items.iter().all(asked) {
+        let Summary { all, same_answers, not_judged, .. } = &evaluation.summary;
+        // A judge that gave no verdict at all was never at work.
+        let has_failed = all.tally.no_verdict > 0 && all.tally.judged() == *same_answers;
+        if *not_judged == 0 && !has_failed {
             EvalState::Done
         } else if self.job.is_some() {
             EvalState::Judging
@@ -88,19 +85,14 @@ impl Read {
             prompts,
             answered,
             judged: tally.judged(),
+            waiting: self.contents.as_ref().map_or(0, Contents::waiting),
             win_rate: tally.win_rate(),
             win_rate_interval: tally.interval().map(ends),
             verdict: tally.verdict().code().to_owned(),
-            words: match (state, self.evaluation.is_some()) {
+            words: match (state, &self.evaluation) {
                 (EvalState::Answering, _) => "Both models are answering.".to_owned(),
-                (EvalState::BrokenOff, false) => "It was broken off before all answers were there.".to_owned(),
-                _ if tally == Tally::default() || tally.judged() + tally.no_verdict == 0 => {
-                    "Nothing is judged yet.".to_owned()
-                }
-                _ if self.judge == Judge::People && tally.judged() == 0 => {
-                    "Nobody has judged these answers yet.".to_owned()
-                }
-                _ => tally.words(),
+                (_, None) => "It was broken off before all answers were there.".to_owned(),
+                (_, Some(evaluation)) => evaluation.summary.words.clone(),
             },
         }
     }
@@ -122,9 +114,16 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
     let project = backend.project(&request.project)?;
     let folder = folder(&project, &request.evaluation)?;
     let read = Read::of(backend, &project, &folder)?;
-    let said = read.said();
     let own = read.evaluation.as_ref();
-    let human = (!said.is_empty()).then(|| group("People", &tally(said.values())));
+    let people = own.and_then(|own| own.people.as_ref());
+    let human = match (people, &read.contents) {
+        (Some(people), _) => Some(group("People", &people.all.tally)),
+        // Before all answers are there, people may have judged the first.
+        (None, Some(contents)) if !contents.said().is_empty() => {
+            Some(group("People", &tally(contents.people_outcomes().values())))
+        }
+        _ => None,
+    };
     let auto = own.filter(|_| read.judge != Judge::People).map(|own| group("All prompts", &own.summary.all.tally));
     let categories = own.map(|own| &own.summary.categories).into_iter().flatten();
     let categories: Vec<GroupView> = categories.map(|(name, summary)| group(name, &summary.tally)).collect();
@@ -138,15 +137,17 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(crate::error::Error::file(&folder.join(ACCURACY))(error)),
     };
-    let statistics = |of: fn(&Evaluation) -> &TextStatistics| own.map(|own| texts(of(own))).unwrap_or_default();
+    let of_judge = own.filter(|_| read.judge != Judge::People).and_then(Evaluation::places_in_words);
+    let of_people = people.iter().flat_map(|people| &people.annotators).map(AnnotatorSummary::words);
+    let both = people.and_then(|people| people.with_judge);
     Ok(EvalView {
         summary: read.summary(),
-        both: own.filter(|_| read.judge != Judge::People).and_then(|own| both(&own.items, &said)),
+        both: both.map(|both| BothView { items: both.items, percent: both.percent, kappa: both.kappa }),
         auto,
         human,
+        places: of_judge.into_iter().chain(of_people).collect(),
         categories,
-        base: statistics(|own| &own.summary.base),
-        tuned: statistics(|own| &own.summary.tuned),
+        texts: own.map(|own| texts(&own.summary)).unwrap_or_default(),
         accuracy: accuracy.map(accuracy_view),
         figure,
         other_base: read.contents.as_ref().and_then(|contents| contents.setup().ancestry.other_base.clone()),
@@ -159,11 +160,10 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
 pub(in crate::window) fn eval_items(backend: &Backend, request: EvalItemsOf) -> Result<EvalItems> {
     let project = backend.project(&request.project)?;
     let read = Read::of(backend, &project, &folder(&project, &request.evaluation)?)?;
-    let said = read.said();
     let people_judge = read.judge == Judge::People;
     let items = read.evaluation.map(|evaluation| evaluation.items).unwrap_or_default();
     let rows = items.into_iter().map(|item| {
-        let human = winner(said.get(&item.id));
+        let human = winner(item.people.as_ref());
         let auto = if people_judge { Winner::None } else { winner(Some(&item.outcome)) };
         (auto, human, item)
     });
@@ -199,8 +199,9 @@ fn eval_item(auto: Winner, human: Winner, item: Item) -> EvalItem {
         base_tokens: item.base.tokens,
         tuned_tokens: item.tuned.tokens,
         auto,
-        auto_reason: why.filter(|_| auto != Winner::None || human == Winner::None),
+        auto_reason: why.filter(|_| !item.same && (auto != Winner::None || human == Winner::None)),
         human,
+        same: item.same,
     }
 }
 
@@ -244,23 +245,6 @@ fn ends(interval: Interval) -> (f64, f64) {
     (interval.low, interval.high)
 }
 
-/// How far the judge and people agree, on the items that both have judged.
-fn both(items: &[Item], said: &BTreeMap<usize, Outcome>) -> Option<BothView> {
-    let pairs: Vec<(u8, u8)> = items
-        .iter()
-        .filter_map(|item| {
-            let (auto, human) = (winner(Some(&item.outcome)), winner(said.get(&item.id)));
-            (auto != Winner::None && human != Winner::None).then_some((auto as u8, human as u8))
-        })
-        .collect();
-    let alike = pairs.iter().filter(|(auto, human)| auto == human).count();
-    (!pairs.is_empty()).then(|| BothView {
-        items: pairs.len(),
-        percent: alike as f64 / pairs.len() as f64,
-        kappa: prefs::agreement::cohens_kappa(&pairs),
-    })
-}
-
 fn drawn(rows: &[&GroupView]) -> WinRate {
     let row = |group: &&GroupView| WinRateRow {
         name: group.name.clone(),
@@ -275,28 +259,21 @@ fn drawn(rows: &[&GroupView]) -> WinRate {
     WinRate { title: "Win rate of the tuned model against the base".into(), rows: rows.iter().map(row).collect() }
 }
 
-fn texts(statistics: &TextStatistics) -> TextStats {
-    TextStats {
-        answers: statistics.answers,
-        mean_words: statistics.mean_words,
-        mean_tokens: statistics.mean_tokens,
-        distinct_2: statistics.distinct_2,
-        repeated_4: statistics.repeated_4,
-        truncated: statistics.truncated,
-    }
+fn texts(summary: &Summary) -> Vec<TextRow> {
+    let rows = rows(&summary.base, &summary.tuned).into_iter();
+    rows.map(|row| TextRow { name: row.name.to_owned(), base: row.base, tuned: row.tuned }).collect()
 }
 
-/// Before and after by mean log-probability per token: what is fair to both, and to answers of any length.
 fn accuracy_view(accuracy: PreferenceAccuracy) -> AccuracyView {
-    let change = accuracy.logps_accuracy_per_token;
-    let interval = |share: Share| ends(share.interval);
-    AccuracyView {
-        pairs: accuracy.pairs,
-        before: change.before.value,
-        after: change.after.value,
-        before_interval: interval(change.before),
-        after_interval: interval(change.after),
-    }
+    let share = |share: Share| (share.value, ends(share.interval));
+    let rows = accuracy.rows().map(|row| AccuracyRow {
+        name: row.name.to_owned(),
+        key: row.key.to_owned(),
+        meaning: row.meaning.to_owned(),
+        before: row.before.map(share),
+        after: share(row.after),
+    });
+    AccuracyView { pairs: accuracy.pairs, rows: rows.to_vec() }
 }
 
 fn ancestry(ancestry: &Ancestry) -> Vec<(String, String)> {

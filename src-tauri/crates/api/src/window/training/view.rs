@@ -104,6 +104,7 @@ fn summary(run: &KnownRun, state: State) -> RunSummary {
         loss: step.map(|step| step.loss).filter(|loss| loss.is_finite()),
         accuracy: step.map(|step| step.rewards.accuracies),
         held_out_accuracy: last_eval(lines).map(|eval| eval.accuracies),
+        held_out_accuracy_interval: last_eval(lines).map(held_out_interval),
         model: run.about.model.clone(),
     }
 }
@@ -142,6 +143,11 @@ fn last_eval(lines: &[Line]) -> Option<&EvalMetrics> {
         Event::Eval(eval) => Some(eval),
         _ => None,
     })
+}
+
+fn held_out_interval(eval: &EvalMetrics) -> (f64, f64) {
+    let interval = eval::statistics::wilson(eval.accuracies, eval.pairs as usize);
+    (interval.low, interval.high)
 }
 
 fn now(step: &StepMetrics) -> RunNow {

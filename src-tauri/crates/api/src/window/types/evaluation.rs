@@ -138,6 +138,8 @@ pub struct EvalSummary {
     pub answered: usize,
     /// Of them, those judged.
     pub judged: usize,
+    /// Pairs of answers that nobody has looked at blind; where both are the same, nobody is asked.
+    pub waiting: usize,
     /// The tuned model's share, ties as half.
     pub win_rate: Option<f64>,
     /// Its 95 % interval.
@@ -160,13 +162,13 @@ pub struct EvalView {
     /// How far the two agree.
     #[ts(inline)]
     pub both: Option<BothView>,
+    /// Whether the judge, and everybody who judged blind, likes one place better than the other: a sentence each.
+    pub places: Vec<String>,
     /// By category.
     pub categories: Vec<GroupView>,
-    /// The base model's answers.
-    pub base: TextStats,
-    /// The tuned model's answers.
-    pub tuned: TextStats,
-    /// Held-out pairs ranked as labelled.
+    /// Length and repetition of both models' answers; empty before all are there.
+    pub texts: Vec<TextRow>,
+    /// Held-out pairs, by the three numbers that say how many are ranked as labelled.
     #[ts(inline)]
     pub accuracy: Option<AccuracyView>,
     /// The win rate, drawn.
@@ -191,18 +193,27 @@ pub struct BothView {
 }
 
 /// Held-out pairs ranked as labelled, before and after training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct AccuracyView {
     /// Pairs.
     pub pairs: usize,
-    /// Share before.
-    pub before: f64,
-    /// Share after.
-    pub after: f64,
-    /// 95 % interval before.
-    pub before_interval: (f64, f64),
-    /// 95 % interval after.
-    pub after_interval: (f64, f64),
+    /// The three numbers, under the names and in the order they have everywhere.
+    pub rows: Vec<AccuracyRow>,
+}
+
+/// A share of held-out pairs before and after training.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct AccuracyRow {
+    /// By what pairs are ranked.
+    pub name: String,
+    /// The number's name in files.
+    pub key: String,
+    /// What it is a share of.
+    pub meaning: String,
+    /// Share before and its 95 % interval; none where it is 0 by definition.
+    pub before: Option<(f64, (f64, f64))>,
+    /// Share after and its 95 % interval.
+    pub after: (f64, (f64, f64)),
 }
 
 /// Wins, ties and losses of a group of items.
@@ -228,21 +239,15 @@ pub struct GroupView {
     pub words: String,
 }
 
-/// Lengths and repetition of a model's answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, TS)]
-pub struct TextStats {
-    /// Answers.
-    pub answers: usize,
-    /// Mean words of an answer.
-    pub mean_words: f64,
-    /// Mean tokens of an answer.
-    pub mean_tokens: f64,
-    /// Share of different word pairs.
-    pub distinct_2: f64,
-    /// Share of answers that repeat four words.
-    pub repeated_4: f64,
-    /// Answers cut at the limit.
-    pub truncated: usize,
+/// A number of both models' answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct TextRow {
+    /// What it is.
+    pub name: String,
+    /// Of the base model's answers.
+    pub base: String,
+    /// Of the tuned model's.
+    pub tuned: String,
 }
 
 /// Whose answer is better.
@@ -300,6 +305,8 @@ pub struct EvalItem {
     pub auto_reason: Option<String>,
     /// What people say.
     pub human: Winner,
+    /// Both answers are the same: nobody was asked.
+    pub same: bool,
 }
 
 /// A part of the list of items.
@@ -324,7 +331,7 @@ pub struct BlindItem {
     pub right: String,
     /// Items judged.
     pub done: usize,
-    /// Items in all.
+    /// Items to be judged in all: not those whose answers are the same.
     pub total: usize,
     /// Whether there is something to take back.
     pub can_undo: bool,

@@ -13,7 +13,7 @@ pub enum FigureName {
     Rewards,
     /// Margins between them.
     Margins,
-    /// Share of pairs ranked as labelled.
+    /// `rewards/accuracies`, of training and of held-out pairs.
     Accuracy,
     /// Norm of the gradient.
     GradNorm,

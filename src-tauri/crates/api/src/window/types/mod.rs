@@ -24,8 +24,8 @@ pub use data::{
     RefusedRow, Rendered, Upload,
 };
 pub use evaluation::{
-    AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
-    ItemFilter, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, TextStats, Winner,
+    AccuracyRow, AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView,
+    GroupView, ItemFilter, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, TextRow, Winner,
 };
 pub use export::{ExportWhat, Exported, GgufForm, WeightType};
 pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};

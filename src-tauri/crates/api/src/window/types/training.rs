@@ -232,10 +232,12 @@ pub struct RunSummary {
     pub seconds_left: Option<f64>,
     /// Loss of the last steps.
     pub loss: Option<f64>,
-    /// Share of the last steps' pairs ranked as labelled.
+    /// `rewards/accuracies`: share of the last steps' pairs on which training moved the chosen answer up.
     pub accuracy: Option<f64>,
-    /// The same on held-out pairs.
+    /// The same on held-out pairs: held-out accuracy by reward.
     pub held_out_accuracy: Option<f64>,
+    /// Its 95 % interval.
+    pub held_out_accuracy_interval: Option<(f64, f64)>,
     /// Its model.
     pub model: String,
 }
