@@ -1,5 +1,18 @@
 // Written by `TIEBREAK_WRITE_BINDINGS=1 cargo test -p api bindings` from the types of crate `api`: do not edit.
 
+/** A share of held-out pairs before and after training. */
+export type AccuracyRow = {
+  /** By what pairs are ranked. */
+  name: string,
+  /** The number's name in files. */
+  key: string,
+  /** What it is a share of. */
+  meaning: string,
+  /** Share before and its 95 % interval; none where it is 0 by definition. */
+  before: [number, [number, number]] | null,
+  /** Share after and its 95 % interval. */
+  after: [number, [number, number]], };
+
 /** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
 export type Agreement = {
   /** Items that at least two annotators judged. */
@@ -93,7 +106,7 @@ export type BlindItem = {
   right: string,
   /** Items judged. */
   done: number,
-  /** Items in all. */
+  /** Items to be judged in all: not those whose answers are the same. */
   total: number,
   /** Whether there is something to take back. */
   can_undo: boolean, };
@@ -127,6 +140,24 @@ export type CatalogueModel = {
   /** Whether it is on this machine. */
   here: boolean, };
 
+/** A file whose pairs are to be checked. */
+export type CheckImport = {
+  /** The project's folder. */
+  project: string,
+  /** The file. */
+  upload: string,
+  /** Which column is what. */
+  mapping: ColumnMapping, };
+
+/** Pairs to be checked before they are trained on. */
+export type CheckPairs = {
+  /** The project's folder. */
+  project: string,
+  /** Share of the pairs that is kept for evaluation, 0 to 1. */
+  held_out_share: number,
+  /** By which they are chosen. */
+  seed: number, };
+
 /** What a column holds. */
 export type Column = {
   /** Its name, dotted where it lies inside an object or a list. */
@@ -137,8 +168,10 @@ export type Column = {
   sample: string, };
 
 /**
- * Which column is which. Pairs come either from `chosen` and `rejected`, or from `answer_a`, `answer_b` and a
- * `preference` between them.
+ * Which column is which, and how what stands there is read where it could be read in several ways. Pairs come either from
+ * `chosen` and `rejected`, or from `answer_a`, `answer_b` and a `preference` between them.
+ *
+ * A choice that is absent was not made. [`questions`] says which of them are open.
  */
 export type ColumnMapping = {
   /** What the rows become. */
@@ -161,43 +194,33 @@ export type ColumnMapping = {
   category: string | null,
   /** Which of the two answers is better. */
   preference: string | null,
+  /** The tools that the assistant may call. */
   tools: string | null,
+  /** Further arguments of the chat template. */
   chat_template_kwargs: string | null,
+  /** Earlier turns, each a question with its answer. */
   history: string | null,
+  /** How numbers in `preference` are meant. */
   preference_scheme: PreferenceScheme | null,
+  /** How plain text is given to a model with a chat template; as it is where nothing is said. */
   plain_text: PlainText | null,
+  /** Where the prompt is, if no column holds it. */
   prompt_from: PromptFrom | null,
+  /** What becomes of a prompt that the answers repeat; it is taken off where nothing is said. */
   repeated_prompt: RepeatedPrompt | null, };
-export type PreferenceScheme = "named" | "counts_from_zero" | "counts_from_one" | "one_is_first" | "negative_is_first" | "positive_is_first" | "one_hot";
-export type PlainText = "as_user_message" | "as_is";
-export type PromptFrom = "shared_beginning";
-export type RepeatedPrompt = "take_off" | "keep";
-export type Question = { key: string, question: string, options: Array<QuestionOption>, preset: string | null, answer: string | null };
-export type QuestionOption = { value: string, meaning: string, rows: Array<ReadRow> };
-export type ReadRow = { line: number, says: string | null, prompt: Content | null, first: Content | null, second: Content | null, is_pair: boolean, refused: string | null };
-export type CountedRows = { name: string, rows: number };
 
 /** A prompt or an answer: plain text (taken as it is) or messages (rendered by the model's chat template). */
 export type Content = string | Conversation;
-export type Conversation = Array<Message> | { messages: Array<Message>, tools: unknown[] | undefined, chat_template_kwargs: { [argument: string]: unknown } | undefined, };
 
-/** A file whose pairs are to be checked. */
-export type CheckImport = {
-  /** The project's folder. */
-  project: string,
-  /** The file. */
-  upload: string,
-  /** Which column is what. */
-  mapping: ColumnMapping, };
+/** How a conversation is kept: the list of its messages, with tools or arguments an object. */
+export type Conversation = Array<Message> | { messages: Array<Message>, tools?: unknown[] | undefined, chat_template_kwargs?: { [argument: string]: unknown } | undefined, };
 
-/** Pairs to be checked before they are trained on. */
-export type CheckPairs = {
-  /** The project's folder. */
-  project: string,
-  /** Share of the pairs that is kept for evaluation, 0 to 1. */
-  held_out_share: number,
-  /** By which they are chosen. */
-  seed: number, };
+/** Something that is counted in rows. */
+export type CountedRows = {
+  /** What it is. */
+  name: string,
+  /** In how many rows. */
+  rows: number, };
 
 /** A new project. */
 export type CreateProject = {
@@ -205,6 +228,28 @@ export type CreateProject = {
   name: string,
   /** Its folder; one of that name in the projects folder where absent. */
   folder: string | null, };
+
+/** What is odd about pairs. Nothing is left out for it: the user decides. */
+export type DataChecks = {
+  /** Pairs that were looked at. */
+  pairs: number,
+  /** Held-out pairs beside them. */
+  held_out: number,
+  /** The worst first. */
+  findings: Array<DataFinding>, };
+
+/** One kind of oddity, and the pairs that show it. */
+export type DataFinding = {
+  /** Which check found it. */
+  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
+  /** How bad it is. */
+  severity: "error" | "warning" | "info",
+  /** What, how many, and what to do, in words. */
+  message: string,
+  /** How many pairs; 0 where it is about all of them together. */
+  count: number,
+  /** The first of them. */
+  pairs: Array<FoundPair>, };
 
 /** An answer with a new text. */
 export type EditAnswer = {
@@ -266,7 +311,9 @@ export type EvalItem = {
   /** Why. */
   auto_reason: string | null,
   /** What people say. */
-  human: Winner, };
+  human: Winner,
+  /** Both answers are the same: nobody was asked. */
+  same: boolean, };
 
 /** A part of the list of items. */
 export type EvalItems = {
@@ -327,6 +374,8 @@ export type EvalSummary = {
   answered: number,
   /** Of them, those judged. */
   judged: number,
+  /** Pairs of answers that nobody has looked at blind; where both are the same, nobody is asked. */
+  waiting: number,
   /** The tuned model's share, ties as half. */
   win_rate: number | null,
   /** Its 95 % interval. */
@@ -352,28 +401,24 @@ export type EvalView = {
   percent: number,
   /** Cohen's kappa. */
   kappa: number | null, } | null,
+  /** Whether the judge, and everybody who judged blind, likes one place better than the other: a sentence each. */
+  places: Array<string>,
   /** By category. */
   categories: Array<GroupView>,
-  /** The base model's answers. */
-  base: TextStats,
-  /** The tuned model's answers. */
-  tuned: TextStats,
-  /** Held-out pairs ranked as labelled. */
+  /** Length and repetition of both models' answers; empty before all are there. */
+  texts: Array<TextRow>,
+  /** Held-out pairs, by the three numbers that say how many are ranked as labelled. */
   accuracy: {
   /** Pairs. */
   pairs: number,
-  /** Share before. */
-  before: number,
-  /** Share after. */
-  after: number,
-  /** 95 % interval before. */
-  before_interval: [number, number],
-  /** 95 % interval after. */
-  after_interval: [number, number], } | null,
+  /** The three numbers, under the names and in the order they have everywhere. */
+  rows: Array<AccuracyRow>, } | null,
   /** The win rate, drawn. */
   figure: FigureView | null,
   /** Says so where the base is another than the adapter was trained on. */
   other_base: string | null,
+  /** How the prompts were asked, where that is to be kept in mind: a sentence each. */
+  how_asked: Array<string>,
   /** What the result came from: names and values. */
   ancestry: Array<[string, string]>,
   /** The job that is at work on it. */
@@ -499,28 +544,6 @@ export type FoundPair = {
   /** The other. */
   rejected: string, };
 
-/** What is odd about pairs. Nothing is left out for it: the user decides. */
-export type DataChecks = {
-  /** Pairs that were looked at. */
-  pairs: number,
-  /** Held-out pairs beside them. */
-  held_out: number,
-  /** The worst first. */
-  findings: DataFinding[], };
-
-/** One kind of oddity, and the pairs that show it. */
-export type DataFinding = {
-  /** Which check found it. */
-  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
-  /** How bad it is. */
-  severity: "error" | "warning" | "info",
-  /** What, how many, and what to do, in words. */
-  message: string,
-  /** How many pairs; 0 where it is about all of them together. */
-  count: number,
-  /** The first of them. */
-  pairs: FoundPair[], };
-
 /** Answers to be made for prompts that have none. */
 export type Generate = {
   /** The project's folder. */
@@ -599,8 +622,14 @@ export type ImportPreview = {
   mapping: ColumnMapping,
   /** Whether that was guessed here. */
   guessed: boolean,
+  /**
+   * What the file leaves open, each with the ways to read it. Nothing is good while one of them is neither preset nor
+   * answered.
+   */
   questions: Array<Question>,
+  /** What the import leaves out or changes, as sentences. */
   notices: Array<string>,
+  /** Columns that are not taken over, with how many rows fill them. */
   unused: Array<CountedRows>,
   /** Rows that would be new. */
   good: number,
@@ -614,6 +643,7 @@ export type ImportPreview = {
   first: Array<PreviewRow>,
   /** The model whose tokenizer has rendered them. */
   tokenizer: string | null,
+  /** Whether it has a chat template. */
   has_template: boolean, };
 
 /** What an import did. */
@@ -630,7 +660,9 @@ export type ImportReply = {
   refused: Array<RefusedRow>,
   /** How many were refused. */
   refused_total: number,
+  /** What was left out or changed, as sentences. */
   notices: Array<string>,
+  /** Columns that were not taken over, with how many rows fill them. */
   unused: Array<CountedRows>, };
 
 /** One import. */
@@ -792,8 +824,14 @@ export type MeasureRun = {
   /** The run. */
   request: RunRequest, };
 
-/** One turn of a conversation. */
-export type Message = { role: string, content?: MessageContent | null, };
+/** One turn of a conversation, with all that the file says of it: a chat template may read any of it. */
+export type Message = {
+  /** Who speaks: `system`, `user`, `assistant`, `tool`, or what else the model's template knows. */
+  role: string,
+  /** What is said; `None` where the file has no `content` at all, which templates tell from an empty one. */
+  content?: MessageContent, };
+
+/** What a message says. */
 export type MessageContent = string | unknown[] | null;
 
 /** Something that happened. */
@@ -911,12 +949,21 @@ export type PairsOf = {
   /** Which. */
   query: PairQuery, };
 
+/** How plain text is given to a model that has a chat template. */
+export type PlainText = "as_user_message" | "as_is";
+
 /** A run to be planned. */
 export type PlanRun = {
   /** The run. */
   request: RunRequest,
   /** How to draw. */
   theme: Theme, };
+
+/**
+ * How numbers say which of two answers is better. "First" is the answer whose column's name comes first: `response_a`
+ * before `response_b`, and where the names do not say, the column mapped as `answer_a`.
+ */
+export type PreferenceScheme = "named" | "counts_from_zero" | "counts_from_one" | "one_is_first" | "negative_is_first" | "positive_is_first" | "one_hot";
 
 /** A file to be looked at. */
 export type PreviewImport = {
@@ -926,6 +973,15 @@ export type PreviewImport = {
   upload: string,
   /** Which column is what; guessed where absent. */
   mapping: ColumnMapping | null, };
+
+/** A file of prompts to look at. */
+export type PreviewPrompts = {
+  /** The project's folder. */
+  project: string,
+  /** The run whose model is to be asked. */
+  run: string,
+  /** The file. */
+  upload: string, };
 
 /** A row as it would be taken over. */
 export type PreviewRow = {
@@ -980,8 +1036,73 @@ export type ProjectView = {
   /** What to do next, the most useful first. */
   next: Array<NextStep>, };
 
+/** Where the prompt is, when no column holds it. */
+export type PromptFrom = "shared_beginning";
+
 /** Where prompts come from. */
-export type PromptSource = "held_out" | { "upload": string };
+export type PromptSource = "held_out" | { "upload": {
+  /** The file. */
+  upload: string,
+  /** How prompts that are plain text are asked. */
+  plain_text: PlainText, } };
+
+/** What a file holds to ask. */
+export type PromptsPreview = {
+  /** The kind of file, and which column is what. */
+  how: string,
+  /** What of it is left out or read otherwise, as sentences. */
+  notices: Array<string>,
+  /** Prompts in it. */
+  prompts: number,
+  /** Those that are plain text. */
+  plain_text: number,
+  /** Rows that are no prompt; the first of them. */
+  refused: Array<RefusedRow>,
+  /** How many there are. */
+  refused_total: number,
+  /** The first prompts. */
+  first: Array<Content>,
+  /** Whether the run's model has a chat template; unknown where its tokenizer is not here. */
+  has_template: boolean | null, };
+
+/** Something that a file leaves open. [`ColumnMapping::set`] takes the key and the value of an option. */
+export type Question = {
+  /** What is to be set. */
+  key: string,
+  /** The question, as a sentence. */
+  question: string,
+  /** The ways to answer it. */
+  options: Array<QuestionOption>,
+  /** The value that counts where nobody chooses; without one nothing is imported before somebody does. */
+  preset: string | null,
+  /** The value that was chosen. */
+  answer: string | null, };
+
+/** A way to read a file. */
+export type QuestionOption = {
+  /** By which it is chosen. */
+  value: string,
+  /** What it means. */
+  meaning: string,
+  /** Rows, read this way. Of each option they are the same rows, chosen so that the options differ in them. */
+  rows: Array<ReadRow>, };
+
+/** A row, read one way. */
+export type ReadRow = {
+  /** Its line, from 1. */
+  line: number,
+  /** What the column in question says there. */
+  says: string | null,
+  /** The prompt. */
+  prompt: Content | null,
+  /** The chosen answer, or the first of two between which nothing is said. */
+  first: Content | null,
+  /** The rejected or second answer. */
+  second: Content | null,
+  /** Whether the first is said to be better. */
+  is_pair: boolean,
+  /** Why the row would be refused. */
+  refused: string | null, };
 
 /** A project that was open before. */
 export type RecentProject = {
@@ -1027,6 +1148,7 @@ export type Rendered = {
   first: string,
   /** The second. */
   second: string,
+  /** Whether it went through the chat template; plain text does not. */
   through_template: boolean,
   /** Tokens of the prompt. */
   prompt_tokens: number,
@@ -1036,6 +1158,27 @@ export type Rendered = {
   second_tokens: number,
   /** The end of the prompt that is lost because the template writes it differently before an answer. */
   boundary_broken: string | null, };
+
+/** What becomes of a prompt that stands once more at the beginning of the answers. */
+export type RepeatedPrompt = "take_off" | "keep";
+
+/** An evaluation to be gone on with. */
+export type ResumeEvaluation = {
+  /** The project's folder. */
+  project: string,
+  /** The evaluation. */
+  evaluation: string,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
+
+/** A run to be gone on with. */
+export type ResumeRun = {
+  /** The project's folder. */
+  project: string,
+  /** The run. */
+  run: string,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
 
 /** The numbers of the last step. */
 export type RunNow = {
@@ -1058,24 +1201,6 @@ export type RunNow = {
   /** The most memory that the process has had. */
   peak_memory_bytes: number | null, };
 
-/** An evaluation to be gone on with. */
-export type ResumeEvaluation = {
-  /** The project's folder. */
-  project: string,
-  /** The evaluation. */
-  evaluation: string,
-  /** Go on although the model is not the one that was computed on before; the record keeps it. */
-  allow_changed_base: boolean, };
-
-/** A run to be gone on with. */
-export type ResumeRun = {
-  /** The project's folder. */
-  project: string,
-  /** The run. */
-  run: string,
-  /** Go on although the model is not the one that was computed on before; the record keeps it. */
-  allow_changed_base: boolean, };
-
 /** A run. */
 export type RunOf = {
   /** The project's folder. */
@@ -1091,6 +1216,12 @@ export type RunPlan = {
   held_out: number,
   /** Pairs left out because the prompt alone fills `max_length`. */
   dropped: number,
+  /** Pairs left out because their answers are the same tokens once they are rendered and cut. */
+  identical: number,
+  /** Pairs that are plain text, where the model has a chat template that they do not pass through. */
+  plain_text: number,
+  /** Pairs that do pass through it. */
+  conversations: number,
   /** Pairs whose prompt is cut. */
   cut_prompts: number,
   /** Pairs of which an answer is cut. */
@@ -1261,10 +1392,12 @@ export type RunSummary = {
   seconds_left: number | null,
   /** Loss of the last steps. */
   loss: number | null,
-  /** Share of the last steps' pairs ranked as labelled. */
+  /** `rewards/accuracies`: share of the last steps' pairs on which training moved the chosen answer up. */
   accuracy: number | null,
-  /** The same on held-out pairs. */
+  /** The same on held-out pairs: held-out accuracy by reward. */
   held_out_accuracy: number | null,
+  /** Its 95 % interval. */
+  held_out_accuracy_interval: [number, number] | null,
   /** Its model. */
   model: string, };
 
@@ -1366,20 +1499,14 @@ export type StopRun = {
   /** Whether it is to be gone on with: it then counts as paused. */
   pause: boolean, };
 
-/** Lengths and repetition of a model's answers. */
-export type TextStats = {
-  /** Answers. */
-  answers: number,
-  /** Mean words of an answer. */
-  mean_words: number,
-  /** Mean tokens of an answer. */
-  mean_tokens: number,
-  /** Share of different word pairs. */
-  distinct_2: number,
-  /** Share of answers that repeat four words. */
-  repeated_4: number,
-  /** Answers cut at the limit. */
-  truncated: number, };
+/** A number of both models' answers. */
+export type TextRow = {
+  /** What it is. */
+  name: string,
+  /** Of the base model's answers. */
+  base: string,
+  /** Of the tuned model's. */
+  tuned: string, };
 
 /** Light or dark. */
 export type Theme = "light" | "dark";
@@ -1442,6 +1569,7 @@ export interface Operations {
   runs: [InProject, Array<RunSummary>];
   run: [RunOf, RunView];
   run_figures: [Figures, Array<FigureView>];
+  preview_prompts: [PreviewPrompts, PromptsPreview];
   start_evaluation: [StartEvaluation, Job];
   resume_evaluation: [ResumeEvaluation, Job];
   evaluations: [InProject, Array<EvalSummary>];

@@ -85,6 +85,19 @@ pub struct Ancestry {
     pub version: String,
 }
 
+impl Ancestry {
+    /// How the prompts were asked, where that is to be kept in mind with the result: a sentence each.
+    pub fn how_asked(&self) -> Vec<String> {
+        let plain = (self.prompts_without_template > 0).then(|| {
+            format!(
+                "{} prompts are plain text and were asked as they stand: the model's chat template was not applied to them",
+                self.prompts_without_template
+            )
+        });
+        plain.into_iter().chain(self.asked_otherwise.clone()).collect()
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
 fn is_zero(count: &usize) -> bool {
     *count == 0

@@ -99,11 +99,9 @@ fn verdict(evaluation: &Evaluation) -> String {
     let tally = summary.all.tally;
     let unjudged =
         if tally.no_verdict > 0 { format!(", {} without a verdict", tally.no_verdict) } else { String::new() };
-    let other_base = evaluation
-        .ancestry
-        .other_base
-        .as_ref()
-        .map_or_else(String::new, |other| format!("<p>{}</p>\n", escaped(other)));
+    let ancestry = &evaluation.ancestry;
+    let minded = ancestry.other_base.iter().cloned().chain(ancestry.how_asked());
+    let minded: String = minded.map(|sentence| format!("<p>{}</p>\n", escaped(&sentence))).collect();
     let same = match summary.same_answers {
         0 => String::new(),
         same => format!(" ({same} of them between answers that are the same, of which nobody was asked)"),
@@ -114,7 +112,7 @@ fn verdict(evaluation: &Evaluation) -> String {
         .filter(|words| !summary.words.contains(words.as_str()))
         .map_or_else(String::new, |words| format!("\n<p class=\"quiet\">{}</p>", escaped(&words)));
     format!(
-        "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n{other_base}<p class=\"rate\"><strong>{rate}</strong> win rate \
+        "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n{minded}<p class=\"rate\"><strong>{rate}</strong> win rate \
          <span>{range}</span></p>\n<p class=\"quiet\">{} wins, {} ties{same}, {} losses{unjudged}; ties count as half. Exact \
          sign test without ties: {}. Judge: {}.</p>{first}\n</section>\n",
         summary.verdict.code(),

@@ -150,6 +150,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         texts: own.map(|own| texts(&own.summary)).unwrap_or_default(),
         accuracy: accuracy.map(accuracy_view),
         figure,
+        how_asked: read.contents.as_ref().map(|contents| contents.setup().ancestry.how_asked()).unwrap_or_default(),
         other_base: read.contents.as_ref().and_then(|contents| contents.setup().ancestry.other_base.clone()),
         ancestry: read.contents.as_ref().map(|contents| ancestry(&contents.setup().ancestry)).unwrap_or_default(),
         job: read.job,

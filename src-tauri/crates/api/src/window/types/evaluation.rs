@@ -175,6 +175,8 @@ pub struct EvalView {
     pub figure: Option<FigureView>,
     /// Says so where the base is another than the adapter was trained on.
     pub other_base: Option<String>,
+    /// How the prompts were asked, where that is to be kept in mind: a sentence each.
+    pub how_asked: Vec<String>,
     /// What the result came from: names and values.
     pub ancestry: Vec<(String, String)>,
     /// The job that is at work on it.
