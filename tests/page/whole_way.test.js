@@ -37,7 +37,7 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
   await page.getByText("Guessed from their names").waitFor();
   assert.equal(await page.getByLabel("The file holds").inputValue(), "candidates");
   // The guess can be changed: a column that is taken away is asked for, and given back it counts.
-  const prompt = page.getByLabel("prompt", { exact: true });
+  const prompt = page.getByLabel("prompt (optional)", { exact: true });
   assert.equal(await prompt.inputValue(), "question");
   await prompt.selectOption("");
   await page.getByText(/Choose the column that holds the prompt/).waitFor();
