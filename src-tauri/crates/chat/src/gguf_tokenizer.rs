@@ -56,7 +56,7 @@ pub fn gguf_tokenizer(model: &Path, architecture: &str, rows: usize) -> Result<B
         vocabulary.write_sentence_piece(&mut metadata, &original, architecture);
         vec!["default"]
     };
-    original.write_special_tokens(&mut metadata);
+    original.write_special_tokens(&mut metadata, rows);
     let texts = texts(&original, rows);
     let expected: Vec<[Vec<u32>; 2]> = texts.iter().map(|text| ids(&original, text)).collect::<Result<_, _>>()?;
     let mut reason = String::new();
@@ -199,10 +199,14 @@ impl Vocabulary {
 }
 
 impl Tokenizer {
-    /// The named tokens, what is added around a text, and the chat template.
-    fn write_special_tokens(&self, metadata: &mut BTreeMap<String, Value>) {
+    /// The named tokens, what is added around a text, and the chat template. A token without a row is none in the file.
+    fn write_special_tokens(&self, metadata: &mut BTreeMap<String, Value>, rows: usize) {
         let mut set = |key: &str, value: Value| metadata.insert(format!("tokenizer.ggml.{key}"), value);
-        let id = |name: &str| self.special_tokens.get(name).and_then(|token| self.inner.token_to_id(token));
+        let has_row = |id: &u32| (*id as usize) < rows;
+        let id = |name: &str| {
+            let token = self.special_tokens.get(name)?;
+            self.inner.token_to_id(token).filter(has_row)
+        };
         let named = [
             ("bos_token", "bos_token_id"),
             ("eos_token", "eos_token_id"),
@@ -215,7 +219,7 @@ impl Tokenizer {
             }
         }
         let eos = id("eos_token");
-        let others = self.stop_ids().iter().filter(|&&id| Some(id) != eos);
+        let others = self.stop_ids().iter().filter(|&&id| Some(id) != eos && has_row(&id));
         for (key, &id) in ["eot_token_id", "eom_token_id"].into_iter().zip(others) {
             set(key, Value::U32(id));
         }

@@ -97,9 +97,8 @@ pub fn encode(
     Ok(Some(Dataset { examples, lengths, counts, broken_boundary, unread }))
 }
 
-/// How many pairs have one answer within `border` tokens, its prompt counted, and one beyond it: where a model rotates long
-/// sequences by other frequencies, both are rotated as long ones.
-pub fn across(examples: &[Example], border: usize) -> usize {
+/// How many pairs have one answer within `border` tokens, its prompt counted, and one beyond it.
+fn across(examples: &[Example], border: usize) -> usize {
     let beyond = |prompt: &[u32], answer: &[u32]| prompt.len() + answer.len() > border;
     let across = |Example { ids, .. }: &&Example| {
         beyond(&ids.chosen_prompt, &ids.chosen) != beyond(&ids.rejected_prompt, &ids.rejected)
@@ -107,7 +106,8 @@ pub fn across(examples: &[Example], border: usize) -> usize {
     examples.iter().filter(across).count()
 }
 
-/// What to say of such pairs, where there are any; `border` is the model's.
+/// What to say of pairs with one answer on each side of the `border` beyond which a model rotates sequences by other
+/// frequencies, where there is one and there are such pairs: both are rotated as long ones.
 pub fn note_across(examples: &[Example], border: Option<usize>) -> Option<String> {
     let border = border?;
     let count = across(examples, border);
@@ -132,4 +132,26 @@ pub fn pack<'a>(examples: impl Iterator<Item = &'a Example>) -> Batch {
         }
     }
     batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(chosen_prompt: usize, chosen: usize, rejected_prompt: usize, rejected: usize) -> Example {
+        let [chosen_prompt, chosen, rejected_prompt, rejected] =
+            [chosen_prompt, chosen, rejected_prompt, rejected].map(|length| vec![1; length]);
+        Example { row: 0, ids: PairIds { chosen_prompt, chosen, rejected_prompt, rejected } }
+    }
+
+    #[test]
+    fn pairs_on_both_sides_of_a_border_are_counted_and_rotated_as_their_longer_answer() {
+        let examples = [example(4, 4, 4, 5), example(4, 8, 4, 5), example(6, 4, 6, 4), example(7, 4, 2, 4)];
+        let said = note_across(&examples, Some(10)).unwrap_or_default();
+        assert!(said.starts_with("2 of 4 pairs"), "{said}");
+        assert_eq!((note_across(&examples, None), note_across(&examples[..1], Some(10))), (None, None));
+        let apart = pack(examples[3..].iter());
+        assert_eq!(apart.lengths(), [11; 17]);
+        assert_eq!(pack(examples[..1].iter()).lengths(), [9; 13]);
+    }
 }

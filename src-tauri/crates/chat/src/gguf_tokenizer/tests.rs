@@ -90,3 +90,23 @@ fn a_tokenizer_that_does_not_survive_is_refused() {
     std::fs::write(&path, json.to_string()).unwrap();
     assert!(gguf_tokenizer(folder.path(), "llama", 300).unwrap_err().to_string().contains("WordLevel"));
 }
+
+#[test]
+fn a_token_without_a_row_is_none_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    write_parts(parts(&byte_level("gpt-2", &["Ġ a", "a b"])).unwrap(), folder.path()).unwrap();
+    let path = folder.path().join("tokenizer_config.json");
+    let mut json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    json["pad_token"] = "<more>".into();
+    std::fs::write(&path, json.to_string()).unwrap();
+    std::fs::write(folder.path().join("config.json"), r#"{"vocab_size": 262}"#).unwrap();
+    let metadata = gguf_tokenizer(folder.path(), "llama", 262).unwrap();
+    assert_eq!(metadata["tokenizer.ggml.tokens"].as_array().unwrap().len(), 262);
+    assert!(!metadata.contains_key("tokenizer.ggml.padding_token_id"));
+    let roomy = gguf_tokenizer(folder.path(), "llama", 264);
+    assert!(roomy.is_err(), "config.json says that there is no row for it");
+    std::fs::remove_file(folder.path().join("config.json")).unwrap();
+    let metadata = gguf_tokenizer(folder.path(), "llama", 264).unwrap();
+    assert_eq!(metadata["tokenizer.ggml.padding_token_id"], Value::U32(262));
+    assert_eq!(metadata["tokenizer.ggml.tokens"].as_array().unwrap()[262], Value::String("<more>".into()));
+}
