@@ -1,5 +1,18 @@
 // Written by `TIEBREAK_WRITE_BINDINGS=1 cargo test -p api bindings` from the types of crate `api`: do not edit.
 
+/** A share of held-out pairs before and after training. */
+export type AccuracyRow = {
+  /** By what pairs are ranked. */
+  name: string,
+  /** The number's name in files. */
+  key: string,
+  /** What it is a share of. */
+  meaning: string,
+  /** Share before and its 95 % interval; none where it is 0 by definition. */
+  before: [number, [number, number]] | null,
+  /** Share after and its 95 % interval. */
+  after: [number, [number, number]], };
+
 /** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
 export type Agreement = {
   /** Items that at least two annotators judged. */
@@ -93,7 +106,7 @@ export type BlindItem = {
   right: string,
   /** Items judged. */
   done: number,
-  /** Items in all. */
+  /** Items to be judged in all: not those whose answers are the same. */
   total: number,
   /** Whether there is something to take back. */
   can_undo: boolean, };
@@ -232,7 +245,9 @@ export type EvalItem = {
   /** Why. */
   auto_reason: string | null,
   /** What people say. */
-  human: Winner, };
+  human: Winner,
+  /** Both answers are the same: nobody was asked. */
+  same: boolean, };
 
 /** A part of the list of items. */
 export type EvalItems = {
@@ -293,6 +308,8 @@ export type EvalSummary = {
   answered: number,
   /** Of them, those judged. */
   judged: number,
+  /** Pairs of answers that nobody has looked at blind; where both are the same, nobody is asked. */
+  waiting: number,
   /** The tuned model's share, ties as half. */
   win_rate: number | null,
   /** Its 95 % interval. */
@@ -318,24 +335,18 @@ export type EvalView = {
   percent: number,
   /** Cohen's kappa. */
   kappa: number | null, } | null,
+  /** Whether the judge, and everybody who judged blind, likes one place better than the other: a sentence each. */
+  places: Array<string>,
   /** By category. */
   categories: Array<GroupView>,
-  /** The base model's answers. */
-  base: TextStats,
-  /** The tuned model's answers. */
-  tuned: TextStats,
-  /** Held-out pairs ranked as labelled. */
+  /** Length and repetition of both models' answers; empty before all are there. */
+  texts: Array<TextRow>,
+  /** Held-out pairs, by the three numbers that say how many are ranked as labelled. */
   accuracy: {
   /** Pairs. */
   pairs: number,
-  /** Share before. */
-  before: number,
-  /** Share after. */
-  after: number,
-  /** 95 % interval before. */
-  before_interval: [number, number],
-  /** 95 % interval after. */
-  after_interval: [number, number], } | null,
+  /** The three numbers, under the names and in the order they have everywhere. */
+  rows: Array<AccuracyRow>, } | null,
   /** The win rate, drawn. */
   figure: FigureView | null,
   /** What the result came from: names and values. */
@@ -1161,10 +1172,12 @@ export type RunSummary = {
   seconds_left: number | null,
   /** Loss of the last steps. */
   loss: number | null,
-  /** Share of the last steps' pairs ranked as labelled. */
+  /** `rewards/accuracies`: share of the last steps' pairs on which training moved the chosen answer up. */
   accuracy: number | null,
-  /** The same on held-out pairs. */
+  /** The same on held-out pairs: held-out accuracy by reward. */
   held_out_accuracy: number | null,
+  /** Its 95 % interval. */
+  held_out_accuracy_interval: [number, number] | null,
   /** Its model. */
   model: string, };
 
@@ -1260,20 +1273,14 @@ export type StopRun = {
   /** Whether it is to be gone on with: it then counts as paused. */
   pause: boolean, };
 
-/** Lengths and repetition of a model's answers. */
-export type TextStats = {
-  /** Answers. */
-  answers: number,
-  /** Mean words of an answer. */
-  mean_words: number,
-  /** Mean tokens of an answer. */
-  mean_tokens: number,
-  /** Share of different word pairs. */
-  distinct_2: number,
-  /** Share of answers that repeat four words. */
-  repeated_4: number,
-  /** Answers cut at the limit. */
-  truncated: number, };
+/** A number of both models' answers. */
+export type TextRow = {
+  /** What it is. */
+  name: string,
+  /** Of the base model's answers. */
+  base: string,
+  /** Of the tuned model's. */
+  tuned: string, };
 
 /** Light or dark. */
 export type Theme = "light" | "dark";
