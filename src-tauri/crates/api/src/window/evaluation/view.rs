@@ -138,7 +138,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         Err(error) => return Err(crate::error::Error::file(&folder.join(ACCURACY))(error)),
     };
     let of_judge = own.filter(|_| read.judge != Judge::People).and_then(Evaluation::places_in_words);
-    let of_people = people.iter().flat_map(|people| &people.annotators).map(AnnotatorSummary::words);
+    let of_people = people.into_iter().flat_map(|people| &people.annotators).map(AnnotatorSummary::words);
     let both = people.and_then(|people| people.with_judge);
     Ok(EvalView {
         summary: read.summary(),
