@@ -72,8 +72,8 @@ impl ChatTemplate {
         if !said.messages.iter().any(has_parts) {
             return self.fill_in(said, add_generation_prompt, special_tokens);
         }
-        if let Some(kind) = said.messages.iter().find_map(medium) {
-            return Err(Error::Part(kind));
+        if let Some(kind) = said.messages.iter().find_map(Message::medium) {
+            return Err(Error::Part(kind.to_owned()));
         }
         if self.reads_parts(special_tokens) {
             return self.fill_in(said, add_generation_prompt, special_tokens);
@@ -116,14 +116,6 @@ impl ChatTemplate {
 
 fn has_parts(message: &Message) -> bool {
     matches!(message.content, Some(MessageContent::Parts(_)))
-}
-
-/// The kind of a part that is a picture, a sound or a file, which no model here reads.
-fn medium(message: &Message) -> Option<String> {
-    let Some(MessageContent::Parts(parts)) = &message.content else { return None };
-    let kind = |part: &serde_json::Value| part.get("type").and_then(serde_json::Value::as_str).map(str::to_owned);
-    let is_medium = |kind: &String| ["image", "audio", "video", "file"].iter().any(|medium| kind.contains(medium));
-    parts.iter().filter_map(kind).find(is_medium)
 }
 
 /// The message with its parts of text as one text.

@@ -203,6 +203,9 @@ pub(crate) fn messages(items: Vec<Value>, key: &str) -> Result<Vec<Message>, Str
             }
         };
         let message = Message { role, content, fields };
+        if let Some(kind) = message.medium() {
+            return Err(format!("message {number} of `{key}` holds more than text: a part of the type `{kind}`"));
+        }
         // What says nothing in any way is a row with a hole rather than an empty answer.
         let says_nothing = !matches!(message.content, Some(MessageContent::Text(_)));
         if says_nothing && message.is_blank() {

@@ -76,6 +76,14 @@ impl Message {
         Cow::Owned(shown)
     }
 
+    /// The kind of a part that is a picture, a sound or a file, which no model here reads.
+    pub fn medium(&self) -> Option<&str> {
+        let Some(MessageContent::Parts(parts)) = &self.content else { return None };
+        let kinds = parts.iter().filter_map(|part| part.get("type").and_then(Value::as_str));
+        let is_medium = |kind: &&str| ["image", "audio", "video", "file"].iter().any(|medium| kind.contains(medium));
+        kinds.into_iter().find(is_medium)
+    }
+
     /// Whether this is a role and a text, and nothing more.
     pub fn is_plain(&self) -> bool {
         matches!(self.content, Some(MessageContent::Text(_))) && self.fields.is_empty()

@@ -104,7 +104,7 @@ fn a_model_whose_template_cannot_be_used_still_reads_text() {
 
 /// A template that reads calls of tools, tools and an argument, but no thoughts and no parts.
 const TOOLS: &str = "{% for tool in tools or [] %}{{ tool.name }};{% endfor %}{% for m in messages %}[{{ m.role }}] \
-     {{- m.content if m.content is string }}{% for call in m.tool_calls or [] %}<{{ call.name }}>{% endfor %}\n{% endfor %}\
+     {{- m.content if m.content is string }}{% for call in m.tool_calls or [] %}<{{ call.name }}>{% endfor %}{% endfor %}\
      {% if add_generation_prompt %}[assistant]{{ '!' if loud }}{% endif %}";
 
 fn conversation(value: serde_json::Value) -> Content {
@@ -120,8 +120,8 @@ fn calls_tools_and_arguments_reach_the_template_and_what_it_does_not_read_is_nam
     let pair = pair(conversation(asked.clone()), conversation(answer("here")), conversation(answer("there")));
     let encoded = encode_pair(&tokenizer, &pair).unwrap();
     let decode = |ids: &[u32]| tokenizer.decode(ids, false).unwrap();
-    assert_eq!(decode(&encoded.prompt), "weather;[user]Rain?\n[assistant]");
-    assert_eq!((decode(&encoded.chosen), decode(&encoded.rejected)), ("<here>\n".into(), "<there>\n".into()));
+    assert_eq!(decode(&encoded.prompt), "weather;[user]Rain?[assistant]");
+    assert_eq!((decode(&encoded.chosen), decode(&encoded.rejected)), ("<here>".into(), "<there>".into()));
     assert_eq!(encoded.boundary, Boundary::Broken { dropped_text: "!".to_owned() });
     let unread: Vec<String> = crate::unread(&tokenizer, &pair).into_iter().collect();
     assert_eq!(unread, ["chat_template_kwargs.colour", "reasoning_content"]);

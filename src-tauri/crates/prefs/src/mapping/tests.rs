@@ -42,7 +42,9 @@ fn the_field_s_own_form_is_taken_as_it_is() {
     assert_eq!(mapping.category.as_deref(), Some("category"));
     assert_eq!(rows[0].category(), Some("x"));
     let (_, rows) = guessed(&[json!({"prompt": [{"role": "user", "content": "q"}], "chosen": "c", "rejected": "r"})]);
-    assert_eq!(rows, [pair(vec![user("q")], vec![assistant("c")], vec![assistant("r")])]);
+    let [MappedContent::Pair(pair)] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!(serde_json::to_value(&pair.chosen).unwrap(), answer("c"));
+    assert_eq!((pair.chosen.last_text(), pair.rejected.last_text()), ("c".to_owned(), "r".to_owned()));
 }
 
 #[test]
@@ -239,7 +241,7 @@ fn two_equal_answers_are_nothing_to_label_and_order_makes_no_other_item() {
 }
 
 #[test]
-fn openai_s_parts_are_text() {
+fn parts_of_messages_stay_as_they_are() {
     let answer = |text: &str| json!([{"role": "assistant", "content": [{"type": "text", "text": text}]}]);
     let (_, rows) = guessed(&[json!({
         "prompt": [{"role": "user", "content": "q"}], "chosen": answer("c"), "rejected": answer("r"),

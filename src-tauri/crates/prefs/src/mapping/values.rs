@@ -360,6 +360,9 @@ fn message(value: &Value, number: usize, column: &str) -> Result<Message, String
         _ => role,
     };
     let message = Message { role, content, fields };
+    if let Some(kind) = message.medium() {
+        return Err(format!("{place} holds more than text: a part of the type `{kind}`"));
+    }
     let says_nothing = !matches!(message.content, Some(MessageContent::Text(_)));
     if says_nothing && message.is_blank() {
         return Err(format!("{place} says nothing (`content` or `value`) and calls no tool"));

@@ -42,7 +42,7 @@ fn every_key_is_read_and_written_back() {
         load_best_model_at_end = true\nmetric_for_best_model = 'loss'\ngreater_is_better = false\n\
         early_stopping_patience = 3\nearly_stopping_threshold = 0.01\n\
         gradient_checkpointing = false\nresume_from_checkpoint = '/o/checkpoints/step-4'\n\
-        [data]\ntrain = '/t'\neval = '/e'\n\
+        [data]\ntrain = '/t'\neval = '/e'\nmap = { prompt = 'question' }\n\
         [lora]\nr = 4\nlora_alpha = 8\nlora_dropout = 0.1\ntarget_modules = ['q_proj']\n\
         use_rslora = true\nuse_dora = true\nrank_pattern = { z_proj = 2, 'a.*' = 3 }\nalpha_pattern = { v_proj = 8.5 }\n";
     let config = RunConfig::parse(text, Path::new("/")).unwrap();
