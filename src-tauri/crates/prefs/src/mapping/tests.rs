@@ -202,7 +202,7 @@ fn nothing_is_dropped_without_being_counted() {
         json!({"prompt": "p", "chosen": "c"}),
         json!({"prompt": " ", "chosen": "c", "rejected": "r"}),
         json!({"prompt": "p", "chosen": ["c"], "rejected": "r"}),
-        json!({"prompt": "p", "chosen": [{"role": "assistant", "content": [{"type": "image"}]}], "rejected": "r"}),
+        json!({"prompt": "p", "chosen": [{"role": "assistant", "content": 5}], "rejected": "r"}),
         json!(17),
     ]);
     let named = |name: &str| Some(name.to_owned());
@@ -217,7 +217,7 @@ fn nothing_is_dropped_without_being_counted() {
     let lines: Vec<usize> = mapped.refused.iter().map(|refused| refused.line).collect();
     assert_eq!(lines, [2, 3, 4, 5, 6]);
     assert_eq!(mapped.refused[0].reason, "`rejected` is empty");
-    assert!(mapped.refused[3].reason.contains("more than text"), "{}", mapped.refused[3].reason);
+    assert!(mapped.refused[3].reason.contains("expected text or a list of parts"), "{}", mapped.refused[3].reason);
     assert_eq!(mapped.ignored_keys.get("extra"), Some(&1));
 
     let incomplete = ColumnMapping::new(ImportKind::Pairs);
@@ -241,10 +241,13 @@ fn two_equal_answers_are_nothing_to_label_and_order_makes_no_other_item() {
 }
 
 #[test]
-fn parts_of_messages_stay_as_they_are() {
-    let answer = |text: &str| json!([{"role": "assistant", "content": [{"type": "text", "text": text}]}]);
+fn openai_s_parts_are_kept_as_they_are() {
+    let part = |text: &str| json!({"type": "text", "text": text});
+    let answer = |text: &str| json!([{"role": "assistant", "content": [part(text)]}]);
     let (_, rows) = guessed(&[json!({
         "prompt": [{"role": "user", "content": "q"}], "chosen": answer("c"), "rejected": answer("r"),
     })]);
-    assert_eq!(rows, [pair(vec![user("q")], vec![assistant("c")], vec![assistant("r")])]);
+    let kept =
+        |text: &str| vec![Message { content: Some(crate::MessageContent::Parts(vec![part(text)])), ..assistant("") }];
+    assert_eq!(rows, [pair(vec![user("q")], kept("c"), kept("r"))]);
 }

@@ -281,7 +281,7 @@ fn what_comes_in_without_its_labels_is_said() {
     }
     // UltraFeedback as it was rated: of four answers two come in.
     let answer = |text: &str, score: u8| json!({"response": text, "overall_score": score});
-    let completions: Vec<Value> = ["one", "two", "three", "four"].map(|text| answer(text, 7)).to_vec();
+    let completions: Vec<Value> = ["aaa", "bbb", "ccc", "ddd"].map(|text| answer(text, 7)).to_vec();
     let (taken, said) = one(json!({"instruction": "i?", "completions": completions}));
     assert!(matches!(taken, MappedContent::Candidates(_)));
     for name in
