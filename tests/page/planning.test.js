@@ -2,6 +2,7 @@
 // measured steps.
 
 import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { goTo, launch, open, set } from "./browser.js";
@@ -62,6 +63,17 @@ test("with an adapter to begin from, the settings of a new one are greyed, and t
   await set(page, "ref_adapter", "");
   await group.locator("summary").getByText("lora_r, lora_alpha").waitFor();
   assert.deepEqual(await greyed(), []);
+});
+
+test("what the model's files hold and is not computed with is said before a run starts", async () => {
+  const other = join(machine.model, "consolidated.safetensors");
+  const said = panel().getByText(/of the same folder these are not read: consolidated\.safetensors/);
+  writeFileSync(other, "");
+  await set(page, "beta", "0.2");
+  await said.waitFor();
+  rmSync(other);
+  await set(page, "beta", "0.1");
+  await said.waitFor({ state: "detached" });
 });
 
 test("the histogram shows lengths against the limits, and one click shows which pairs are cut", async () => {

@@ -66,7 +66,13 @@ impl BaseCopy {
                 self.name,
                 [rows, columns]
             );
-            return Err(Error::adapter(&self.path, what, MERGE_FIRST));
+            let hint = format!(
+                "Resize the base as it was resized then (resize_token_embeddings({}) of transformers), merge the two with \
+                 PEFT, which takes the adapter's own matrices (PeftModel.from_pretrained, merge_and_unload, \
+                 save_pretrained), and use the merged model",
+                found.first().unwrap_or(&0)
+            );
+            return Err(Error::adapter(&self.path, what, hint));
         }
         let stored = self.file.format(&self.name)?;
         for start in (0..rows).step_by(PIECE) {

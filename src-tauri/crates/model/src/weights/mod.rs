@@ -326,7 +326,7 @@ fn no_weights_hint(folder: &Path) -> String {
     let with = |ending: &str| files.iter().find(|path| path.extension().is_some_and(|found| found == ending));
     if let Some(gguf) = with("gguf") {
         format!("Give the GGUF file itself: {}", gguf.display())
-    } else if let Some(shard) = files.iter().find(|path| is_shard(path)) {
+    } else if let Some(shard) = files.iter().filter(|path| is_shard(path)).min() {
         let count = files.iter().filter(|path| is_shard(path)).count();
         format!(
             "Download model.safetensors.index.json too: the shards are here ({count} of them, such as {}), and what is \
