@@ -103,7 +103,7 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             };
             let reply = api::evaluate(&request, &mut context)?;
             let mut words = reply.summary.words.clone();
-            for other in &reply.other_base {
+            if let Some(other) = &reply.other_base {
                 let _ = write!(words, "\nmind: {other}");
             }
             let _ = write!(words, "\nanswers and verdicts: {}", reply.folder.display());
