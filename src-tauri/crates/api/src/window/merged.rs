@@ -2,7 +2,7 @@
 
 use super::models::How;
 use super::overview::{EXPORTS, folders};
-use super::training::{RunIdentity, new_folder, run_identity};
+use super::training::{RunIdentity, check_grounds, new_folder, run_identity};
 use super::types::{ExportGguf, ExportMerged, Exported, GgufForm, Job, JobKind, WeightType};
 use super::{Backend, OpenProject, Working, exports};
 use crate::error::Result;
@@ -40,6 +40,7 @@ fn start(backend: &Backend, (project, run): (&str, &str), kind: JobKind, form: F
         return Ok(job);
     }
     let run = run_identity(backend, &project, run)?;
+    check_grounds(backend, &run, allowed)?;
     let title = match form {
         Form::LoraGguf => format!("Write the adapter of {} as GGUF", run.name),
         _ => format!("Merge the adapter of {}", run.name),

@@ -1,9 +1,8 @@
 //! Making evaluations.
 
-use super::super::exports::quietly;
 use super::super::models::How;
 use super::super::overview::EVALS;
-use super::super::training::{RunIdentity, new_folder, run_identity};
+use super::super::training::{RunIdentity, check_grounds, new_folder, run_identity};
 use super::super::types::{
     EvalRequest, Job, JobKind, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, ResumeEvaluation,
     StartEvaluation,
@@ -14,7 +13,6 @@ use crate::context::{Context, Update};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
 use crate::open::ModelChoice;
-use crate::provenance;
 use eval::evaluation::readable;
 use eval::judge::{Endpoint, Judge};
 use generate::Sampling;
@@ -39,7 +37,7 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
     let judge = judge(&request.judge)?;
     let sampling = sampling(request.temperature, request.max_new_tokens, request.seed);
     sampling.validate().map_err(|what| Error::new("sampling", what, "correct this value"))?;
-    check_base(backend, &run, allow_changed_base)?;
+    check_grounds(backend, &run, allow_changed_base)?;
     let prompts = prompts(backend, &run, &request)?;
     if let Some(first) = prompts.first() {
         // Before the page goes on and models are loaded: what is wrong is corrected on the form.
@@ -83,20 +81,11 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
         about.allow_changed_base = true;
         write_json(&folder.join(ABOUT), &about)?;
     }
-    check_base(backend, &run, about.allow_changed_base)?;
+    check_grounds(backend, &run, about.allow_changed_base)?;
     let mut unheard = |_: &Update| {};
     let context = &mut Context { observer: &mut unheard, stop: &AtomicBool::new(false) };
     evaluate::try_out(&about.judge, (&folder.join(PROMPTS), None), &folder, context)?;
     begin(backend, &project, run, about, folder)
-}
-
-/// Says at once where base, adapter or rows are not what they were for the run, and not only when the job gets to it.
-fn check_base(backend: &Backend, run: &RunIdentity, allowed: bool) -> Result<()> {
-    let Some(model) = backend.model_here(&run.model)? else { return Ok(()) };
-    let adapter = run.folder.join(ADAPTER);
-    let digests = provenance::digests();
-    train::origin::check_run(&run.folder)?;
-    quietly(|context| provenance::check(&adapter, &model, &digests, allowed, context)).map(|_| ())
 }
 
 fn begin(

@@ -16,9 +16,11 @@ pub(super) use start::{default_settings, resume_run, start_run, stop_run};
 pub(super) use view::{has_adapter, run, runs};
 pub(super) use watch::begin;
 
+use super::exports::quietly;
 use super::overview::RUNS;
 use super::{Backend, OpenProject, locked};
 use crate::error::{Error, Result};
+use crate::provenance;
 use runs::{RunEvents, State, Workers};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -154,6 +156,18 @@ pub(crate) fn run_identity(backend: &Backend, project: &OpenProject, run: &str) 
     let known = locked(&known);
     let (name, model, config) = (known.about.name.clone(), known.about.model.clone(), known.config.clone());
     Ok(RunIdentity { folder, name, model, config })
+}
+
+/// Says at once where base, adapter or rows are not what they were for the run, and not only when a job gets to it.
+///
+/// # Errors
+/// When something has changed; of the base, unless that is `allowed`.
+pub(crate) fn check_grounds(backend: &Backend, run: &RunIdentity, allowed: bool) -> Result<()> {
+    let Some(model) = backend.model_here(&run.model)? else { return Ok(()) };
+    let adapter = run.folder.join(train::folder::ADAPTER);
+    let digests = provenance::digests();
+    train::origin::check_run(&run.folder)?;
+    quietly(|context| provenance::check(&adapter, &model, &digests, allowed, context)).map(|_| ())
 }
 
 /// A folder in `parent` by its plain name; none where the name would lead elsewhere.
