@@ -675,7 +675,9 @@ export type LabelItem = {
   /** A label of the user's own. */
   category: string | null,
   /** Whether the annotator has judged it before. */
-  second_pass: boolean, };
+  second_pass: boolean,
+  /** Whether its texts have changed since the annotator judged it. */
+  changed: boolean, };
 
 /** How far an annotator has come, and what is next. */
 export type LabelState = {
@@ -779,7 +781,7 @@ export type PairPage = {
 export type PairQuery = {
   /** Text that prompt or answers contain, in any case; empty for all. */
   text: string,
-  /** Only these; without it, all but removed ones. */
+  /** Only these; without it, all that are trained on. */
   source: PairSource | null,
   /** Only this category. */
   category: string | null,
@@ -804,7 +806,7 @@ export type PairRow = {
   source: PairSource, };
 
 /** Where a pair has its content from. */
-export type PairSource = "imported" | "labelled" | "edited" | "removed";
+export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed";
 
 /** A pair, whole. */
 export type PairView = {

@@ -92,6 +92,14 @@ impl Project {
         &self.folder
     }
 
+    /// A number that is another one once another connection, perhaps of another process, has written.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn written_by_others(&self) -> Result<i64, Error> {
+        self.read(sql::data_version)
+    }
+
     /// Reads, saying which database could not be read.
     fn read<T>(&self, what: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         what(&self.db).map_err(|source| self.unreadable(source))

@@ -275,12 +275,22 @@ fn labelled_pairs_are_listed_edited_and_removed() {
     let page = project.page(&query).unwrap();
     assert_eq!((page.total, page.rows[0].id, page.rows[0].source), (1, -item, PairSource::Labelled));
     let view = project.edit_pair(-item, "Ada", "p0".into(), "second, better".into(), "first 0".into()).unwrap();
-    assert_eq!((view.chosen.last_text(), view.source), ("second, better", PairSource::Labelled));
+    assert_eq!((view.chosen.last_text(), view.source), ("second, better", PairSource::ToJudge));
     let what: Vec<&str> = view.history.iter().map(|change| change.what.as_str()).collect();
     assert_eq!(
         what,
-        ["Edited the second answer.", "Judged blind: the chosen answer is better.", "Imported from items.csv, line 2."]
+        [
+            "Edited the second answer.",
+            "Judged blind: the chosen answer is better. Of texts that were changed since: this does not count for the new ones.",
+            "Imported from items.csv, line 2."
+        ]
     );
+    assert_eq!(project.training_pairs().unwrap(), [], "nobody has said so of the new text");
+    let again = next(&mut project, "Ada");
+    assert_eq!((again.item, again.changed), (item, true));
+    let verdict = if again.left == "second, better" { Verdict::Left } else { Verdict::Right };
+    project.judge(&judging("Ada", &again, verdict)).unwrap();
+    assert_eq!(project.pair(-item).unwrap().source, PairSource::Labelled);
     assert_eq!(project.remove_pair(-item, "Ada", true).unwrap().source, PairSource::Removed);
     assert_eq!((project.page(&query).unwrap().total, project.training_pairs().unwrap().len()), (0, 0));
     let state = project.label_state("Ben", 5).unwrap();
@@ -365,7 +375,7 @@ fn a_pair_labelled_again_follows_its_annotators() {
     // An edit after that counts for more, and can be labelled again.
     project.edit_pair(1, "Ben", "p0".into(), "first 0".into(), "second, edited".into()).unwrap();
     assert_eq!(chosen(&project), expected("first 0", PairSource::Edited));
-    assert_eq!(project.add_items_from_pairs(&[1]).unwrap(), 1);
+    assert_eq!(project.add_items_from_pairs(&[1]).unwrap(), 0, "the new texts are up already");
     // Removing and putting back changes neither.
     project.remove_pair(1, "Ben", true).unwrap();
     assert_eq!(chosen(&project).len(), 2);
@@ -378,7 +388,7 @@ fn a_pair_labelled_again_follows_its_annotators() {
             "Put back.",
             "Removed.",
             "Edited the rejected answer.",
-            "Judged blind: the rejected answer is better.",
+            "Judged blind: the rejected answer is better. Of texts that were changed since: this does not count for the new ones.",
             "Imported from pairs.csv, line 2."
         ]
     );

@@ -4,6 +4,7 @@ export const SOURCES: Record<PairSource, { title: string; tone: "neutral" | "acc
   imported: { title: "Imported", tone: "neutral" },
   labelled: { title: "Labelled", tone: "good" },
   edited: { title: "Edited", tone: "accent" },
+  to_judge: { title: "To judge", tone: "warn" },
   removed: { title: "Removed", tone: "warn" },
 };
 

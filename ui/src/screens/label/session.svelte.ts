@@ -234,8 +234,9 @@ export class LabelSession {
     const judged = new Set(this.#unsent.flatMap((step) => (step.kind === "judge" ? [step.given.item] : [])));
     const open = state.queue.filter((item) => !judged.has(item.item));
     const head = keepHead ? this.current : null;
-    const known = new Map(keepHead ? this.queue.map((item) => [item.item, item]) : []);
-    const rest = open.filter((item) => item.item !== head?.item).map((item) => known.get(item.item) ?? item);
+    // What was edited meanwhile has another showing: what waits is seen as it is now.
+    const known = (item: LabelItem) => (keepHead ? this.queue.find((old) => old.item === item.item && old.showing === item.showing) : undefined);
+    const rest = open.filter((item) => item.item !== head?.item).map((item) => known(item) ?? item);
     this.#show(head ? [head, ...rest] : rest);
   }
 

@@ -3,7 +3,7 @@ import type { LabelItem, LabelState, Operations } from "../../client/bindings";
 import { ApiError } from "../../client/error";
 import { type Caller, LabelSession, sendLeft } from "./session.svelte";
 
-const item = (id: number, showing = id * 10): LabelItem => ({ item: id, showing, prompt: `prompt ${id}`, left: "l", right: "r", category: null, second_pass: false });
+const item = (id: number, showing = id * 10): LabelItem => ({ item: id, showing, prompt: `prompt ${id}`, left: "l", right: "r", category: null, second_pass: false, changed: false });
 
 const state = (done: number, ...queue: LabelItem[]): LabelState => ({
   annotator: "ada", done, total: 100, skipped: 0, seconds_per_item: null, seconds_left: null, can_undo: done > 0, left_share: null, queue,
@@ -85,7 +85,7 @@ describe("LabelSession", () => {
   it("keeps the showing on screen when the program answers with another", async () => {
     session.judge("left");
     await program.last.answer(state(1, item(2, 99), item(3, 98)));
-    expect(session.queue.map(({ showing }) => showing)).toEqual([20, 30]);
+    expect(session.queue.map(({ showing }) => showing)).toEqual([20, 98]);
   });
 
   it("brings a refused item back and says which verdict was not saved", async () => {
@@ -165,6 +165,16 @@ describe("LabelSession", () => {
     await answer(state(0, ...items(1, 2, 3)));
     await late;
     expect([shown(), session.state?.done]).toEqual([[2, 3], 1]);
+  });
+
+  it("shows what waits with the texts it has now, when another has edited it", async () => {
+    const more = session.refresh();
+    const edited = { ...item(2, 77), left: "edited" };
+    await program.last.answer(state(0, item(1, 99), edited, item(3)));
+    await more;
+    // What is on screen stays as it is: its verdict is about what was read.
+    expect(session.queue.map(({ item, showing }) => [item, showing])).toEqual([[1, 10], [2, 77], [3, 30]]);
+    expect(session.queue[1]).toEqual(edited);
   });
 
   it("leaves a refused item when told to", async () => {

@@ -1,12 +1,23 @@
 //! What follows from what happened: the listing of pairs as they are now, the state of every item, and how far each
 //! annotator has come. Each is computed from the rows that are only ever added, one entry at a time as they change.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::pairs::PairSource;
 use super::sql::{content, damaged, pair};
 use super::verdict::{Answer, Meaning, Outcome, Verdict};
 use crate::{Content, Pair};
+
+/// Of a row of `items`: whether the pair that it was made of has been edited since, as SQL.
+macro_rules! superseded {
+    () => {
+        "(items.pair IS NOT NULL AND items.pair_revision IS NOT
+          (SELECT max(id) FROM pair_revisions WHERE pair = items.pair AND prompt IS NOT NULL))"
+    };
+}
+pub(super) use superseded;
 
 /// An imported pair as it is now.
 pub(super) struct CurrentPair {
@@ -39,6 +50,20 @@ impl CurrentItem {
             Answer::First => self.first.as_ref(),
             Answer::Second => self.second.as_ref(),
         }
+    }
+
+    /// Whether it had the texts that it has now when it was shown as of `revision` (`None`: as it came in).
+    pub(super) fn had_these_texts(&self, db: &Connection, revision: Option<i64>) -> rusqlite::Result<bool> {
+        if revision == self.revision {
+            return Ok(true);
+        }
+        let query = match revision {
+            Some(_) => "SELECT prompt, first, second FROM item_revisions WHERE id = ?",
+            None => "SELECT prompt, first, second FROM items WHERE id = ?",
+        };
+        let texts = |row: &Row| Ok([content(row, 0)?, content(row, 1)?, content(row, 2)?]);
+        let [prompt, first, second] = db.prepare_cached(query)?.query_row([revision.unwrap_or(self.id)], texts)?;
+        Ok(prompt.as_ref() == Some(&self.prompt) && first == self.first && second == self.second)
     }
 
     /// The pair that this item is when `better` is its better answer.
@@ -120,17 +145,44 @@ pub(super) fn current_item(db: &Connection, id: i64) -> rusqlite::Result<Option<
     Ok(Some(item))
 }
 
-/// What the annotators of an item say together, and whether anybody judged it: first passes that were not undone.
-pub(super) fn outcome(db: &Connection, item: i64) -> rusqlite::Result<Option<Outcome>> {
+/// What the annotators of an item say together: first passes that were not undone.
+pub(super) struct Said {
+    /// What those say who judged the texts that it has now; `None` where nobody has.
+    pub(super) outcome: Option<Outcome>,
+    /// What others said of the texts that it had before.
+    before: Option<Outcome>,
+}
+
+impl Said {
+    /// The better answer; where nobody has judged the texts that it has now, the one that was better before.
+    pub(super) fn better(&self) -> Option<Answer> {
+        self.outcome.or(self.before).and_then(Outcome::better)
+    }
+}
+
+/// A vote counts for the texts that it was given on, and for no others.
+pub(super) fn said(db: &Connection, item: &CurrentItem) -> rusqlite::Result<Said> {
     let mut statement = db.prepare_cached(
-        "SELECT annotator, meaning FROM judgements
-         WHERE item = ? AND second_pass = 0 AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
-         ORDER BY id",
+        "SELECT judgements.annotator, meaning, item_revision
+         FROM judgements JOIN showings ON showings.id = showing
+         WHERE judgements.item = ? AND judgements.second_pass = 0
+           AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
+         ORDER BY judgements.id",
     )?;
-    let vote = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Meaning>(1)?));
-    let votes: std::collections::BTreeMap<i64, Meaning> =
-        statement.query_map([item], vote)?.collect::<rusqlite::Result<_>>()?;
-    Ok(Outcome::of(votes.into_values()))
+    let (mut now, mut before) = (BTreeMap::new(), BTreeMap::new());
+    let mut rows = statement.query([item.id])?;
+    while let Some(row) = rows.next()? {
+        let (annotator, meaning): (i64, Meaning) = (row.get(0)?, row.get(1)?);
+        let votes = if item.had_these_texts(db, row.get(2)?)? { &mut now } else { &mut before };
+        votes.insert(annotator, meaning);
+    }
+    Ok(Said { outcome: Outcome::of(now.into_values()), before: Outcome::of(before.into_values()) })
+}
+
+/// Whether the pair that an item was made of has been edited since: judging the item then says nothing of the pair.
+pub(super) fn is_superseded(db: &Connection, item: i64) -> rusqlite::Result<bool> {
+    db.prepare_cached(concat!("SELECT ", superseded!(), " FROM items WHERE id = ?"))?
+        .query_row([item], |row| row.get(0))
 }
 
 /// Writes a line of the listing.
@@ -168,19 +220,32 @@ pub(super) fn refresh_pair(db: &Connection, id: i64) -> rusqlite::Result<()> {
 /// Brings the state of an item up to date, and the line of the pair that it is or belongs to.
 pub(super) fn refresh_item(db: &Connection, id: i64) -> rusqlite::Result<()> {
     let Some(item) = current_item(db, id)? else { return Ok(()) };
-    let outcome = outcome(db, id)?;
+    let said = said(db, &item)?;
+    let removed = item.removed || is_superseded(db, id)?;
     let mut statement = db.prepare_cached(
         "INSERT OR REPLACE INTO item_states (item, revision, ready, removed, outcome) VALUES (?, ?, ?, ?, ?)",
     )?;
-    statement.execute(params![id, item.revision, item.is_ready(), item.removed, outcome])?;
+    statement.execute(params![id, item.revision, item.is_ready() && !removed, removed, said.outcome])?;
     if let Some(pair) = item.pair {
         return refresh_pair(db, pair);
     }
-    let source = if item.removed { PairSource::Removed } else { PairSource::Labelled };
-    match outcome.and_then(Outcome::better).and_then(|better| item.into_pair(better)) {
+    let source = match said.outcome {
+        _ if item.removed => PairSource::Removed,
+        Some(_) => PairSource::Labelled,
+        None => PairSource::ToJudge,
+    };
+    match said.better().and_then(|better| item.into_pair(better)) {
         Some(pair) => list(db, -id, source, &pair),
         None => db.prepare_cached("DELETE FROM listing WHERE id = ?")?.execute([-id]).map(|_| ()),
     }
+}
+
+/// Brings all tasks of an item up to date in which something was judged: its texts are not what they were.
+pub(super) fn refresh_tasks_of(db: &Connection, item: i64) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT annotator, second_pass FROM judgements WHERE item = ?")?;
+    let tasks: Vec<(i64, bool)> =
+        statement.query_map([item], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    tasks.into_iter().try_for_each(|(annotator, pass)| refresh_task(db, annotator, item, pass))
 }
 
 /// Brings an annotator's task up to date: what was shown last, and what was judged last and not undone.
@@ -191,16 +256,23 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
     )?;
     let showing: Option<i64> = statement.query_row(task, |row| row.get(0)).optional()?;
     let mut statement = db.prepare_cached(
-        "SELECT id, showing, verdict FROM judgements
-         WHERE annotator = ? AND item = ? AND second_pass = ?
+        "SELECT judgements.id, showing, verdict, item_revision
+         FROM judgements JOIN showings ON showings.id = showing
+         WHERE judgements.annotator = ? AND judgements.item = ? AND judgements.second_pass = ?
            AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
-         ORDER BY id DESC LIMIT 1",
+         ORDER BY judgements.id DESC LIMIT 1",
     )?;
-    let judged = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Verdict>(2)?));
+    let judged = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Verdict>(2)?, row.get(3)?));
     let judged = statement.query_row(task, judged).optional()?;
     let state = match judged {
-        Some((_, _, verdict)) if verdict != Verdict::Skip => "done",
-        Some((_, skipped, _)) if showing.is_some_and(|showing| showing <= skipped) => "skipped",
+        Some((_, _, verdict, revision)) if verdict != Verdict::Skip => {
+            if still_counts(db, item, revision)? {
+                "done"
+            } else {
+                "changed"
+            }
+        }
+        Some((_, skipped, ..)) if showing.is_some_and(|showing| showing <= skipped) => "skipped",
         _ if showing.is_some() => "open",
         _ => "asked",
     };
@@ -209,8 +281,8 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
          WHERE annotator = ? AND item = ? AND second_pass = ? ORDER BY id DESC LIMIT 1",
     )?;
     let last_was_undone = statement.query_row(task, |row| row.get(0)).optional()?.unwrap_or(false);
-    let undone = state == "open" && last_was_undone;
-    let side = judged.and_then(|(_, _, verdict)| verdict.side()).filter(|_| state == "done");
+    let undone = matches!(state, "open" | "changed") && last_was_undone;
+    let side = judged.and_then(|(_, _, verdict, _)| verdict.side()).filter(|_| state == "done");
     let judgement = judged.map(|(judgement, ..)| judgement);
     let mut statement = db.prepare_cached(
         "INSERT OR REPLACE INTO tasks (annotator, pass, item, state, showing, judgement, undone, side)
@@ -218,6 +290,19 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
     )?;
     statement.execute(params![annotator, pass, item, state, showing, judgement, undone, side])?;
     Ok(())
+}
+
+/// Whether what was said of an item as of `revision` counts for it now.
+fn still_counts(db: &Connection, item: i64, revision: Option<i64>) -> rusqlite::Result<bool> {
+    let query = concat!("SELECT revision, ", superseded!(), " FROM items JOIN item_states ON item = id WHERE id = ?");
+    let state = |row: &Row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, bool>(1)?));
+    let mut statement = db.prepare_cached(query)?;
+    match statement.query_row([item], state).optional()? {
+        Some((_, true)) => Ok(false),
+        // Few items are ever edited: most need not be read.
+        Some((newest, false)) if newest == revision => Ok(true),
+        _ => current_item(db, item)?.map_or(Ok(false), |item| item.had_these_texts(db, revision)),
+    }
 }
 
 /// Makes all of it anew.

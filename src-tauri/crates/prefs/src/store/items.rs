@@ -1,14 +1,14 @@
 //! Items to label: prompts with two answers, which may still have to be generated or may be those of an imported pair.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::Project;
 use super::derived::{self, CurrentItem, current_item, current_pair};
 use super::pairs::PairSource;
 use super::revisions::{Revision, add_item_revision};
 use super::sql::{annotator, json, now};
 use super::verdict::{Answer, Side};
+use super::{Failed, Project};
 use crate::{Content, Error, Message};
 
 /// An item whose answers are still to be generated.
@@ -68,35 +68,14 @@ impl Project {
         self.write(|transaction| {
             let mut added = 0;
             for &id in ids {
-                let current = current_pair(transaction, id)?.ok_or(Error::NoPair { id })?;
-                if current.source == PairSource::Removed {
-                    continue;
-                }
-                let mut insert = transaction.prepare_cached(
-                    "INSERT INTO items (hash, at, pair, pair_revision, prompt, first, second, category)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
-                )?;
-                let new = insert.execute(params![
-                    format!("pair {id} {}", current.revision.unwrap_or(0)),
-                    now(),
-                    id,
-                    current.revision,
-                    json(&current.pair.prompt)?,
-                    json(&current.pair.chosen)?,
-                    json(&current.pair.rejected)?,
-                    current.pair.category,
-                ])?;
-                if new > 0 {
-                    derived::refresh_item(transaction, transaction.last_insert_rowid())?;
-                }
-                added += new;
+                added += put_up(transaction, id)?;
             }
             Ok(added)
         })
     }
 
     /// Changes the answer that stands on `side` of a showing. What it was is kept; the annotator sees the new text in the
-    /// same place.
+    /// same place. Those who judged the old text are asked again.
     ///
     /// # Errors
     /// When the showing is not this annotator's of this item, the answer has several messages, or it cannot be written.
@@ -130,6 +109,32 @@ impl Project {
             add_item_revision(transaction, item, &revision, None)
         })
     }
+}
+
+/// Puts a pair up to be labelled as it is now; 1 where it was not up so already.
+pub(super) fn put_up(transaction: &Transaction, pair: i64) -> Result<usize, Failed> {
+    let current = current_pair(transaction, pair)?.ok_or(Error::NoPair { id: pair })?;
+    if current.source == PairSource::Removed {
+        return Ok(0);
+    }
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO items (hash, at, pair, pair_revision, prompt, first, second, category)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+    )?;
+    let new = insert.execute(params![
+        format!("pair {pair} {}", current.revision.unwrap_or(0)),
+        now(),
+        pair,
+        current.revision,
+        json(&current.pair.prompt)?,
+        json(&current.pair.chosen)?,
+        json(&current.pair.rejected)?,
+        current.pair.category,
+    ])?;
+    if new > 0 {
+        derived::refresh_item(transaction, transaction.last_insert_rowid())?;
+    }
+    Ok(new)
 }
 
 /// A showing: who saw which answer left.

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::derived::current_item;
 use super::items::shown;
 use super::sql::{annotator, moment, now};
 use super::verdict::Verdict;
@@ -50,7 +51,7 @@ impl Project {
         self.write(|transaction| known_annotator(transaction, name).map(|_| ()))
     }
 
-    /// Records a verdict. Sending the same verdict on the same showing again changes nothing, so that a caller who got no
+    /// Records a verdict on the texts of the showing, whatever the item's texts are now. Sending the same verdict on the same showing again changes nothing, so that a caller who got no
     /// answer may try again.
     ///
     /// # Errors
@@ -63,18 +64,21 @@ impl Project {
                 shown(transaction, &judging.annotator, item, showing)?.ok_or(Error::NoShowing { item, showing })?;
             let task = params![shown.annotator, item, shown.second_pass];
             let mut statement = transaction.prepare_cached(
-                "SELECT showing, verdict FROM judgements
-                 WHERE annotator = ? AND item = ? AND second_pass = ?
+                "SELECT showing, verdict, item_revision FROM judgements JOIN showings ON showings.id = showing
+                 WHERE judgements.annotator = ? AND judgements.item = ? AND judgements.second_pass = ?
                    AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
-                 ORDER BY id DESC LIMIT 1",
+                 ORDER BY judgements.id DESC LIMIT 1",
             )?;
-            let judged = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Verdict>(1)?));
-            match statement.query_row(task, judged).optional()? {
-                Some(before) if before == (showing, verdict) => return Ok(()),
-                Some((before, said)) if before == showing || said != Verdict::Skip => {
+            let judged = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Verdict>(1)?, row.get(2)?));
+            if let Some((before, said, revision)) = statement.query_row(task, judged).optional()? {
+                if (before, said) == (showing, verdict) {
+                    return Ok(());
+                }
+                // A skip, and what was said of texts that were changed since, leaves the item to be judged.
+                let current = current_item(transaction, item)?.ok_or(Error::NoItem { item })?;
+                if before == showing || (said != Verdict::Skip && current.had_these_texts(transaction, revision)?) {
                     return Err(Error::AlreadyJudged { item }.into());
                 }
-                _ => {}
             }
             let note = judging.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
             transaction

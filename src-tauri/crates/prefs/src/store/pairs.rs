@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::Project;
-use super::derived::{current_item, current_pair};
+use super::derived::{current_item, current_pair, said};
 use super::search::{Texts, in_database};
 use super::sql::pair;
 use super::verdict::{Outcome, named};
@@ -33,8 +33,20 @@ named! {
         Labelled = "labelled",
         /// Somebody edited it after it was imported.
         Edited = "edited",
+        /// Its texts were changed after it was judged: it is not trained on until it is judged again.
+        ToJudge = "to_judge",
         /// It was removed and is not trained on.
         Removed = "removed",
+    }
+}
+
+impl PairSource {
+    /// Those of pairs that are not trained on.
+    const NOT_TRAINED_ON: [Self; 2] = [Self::ToJudge, Self::Removed];
+
+    /// Whether such a pair is trained on.
+    pub fn is_trained_on(self) -> bool {
+        !Self::NOT_TRAINED_ON.contains(&self)
     }
 }
 
@@ -43,7 +55,7 @@ named! {
 pub struct PairQuery {
     /// Text that prompt or answers contain, in any case; empty for all.
     pub text: String,
-    /// Only these; without it, all but removed ones.
+    /// Only these; without it, all that are trained on.
     pub source: Option<PairSource>,
     /// Only this category.
     pub category: Option<String>,
@@ -198,7 +210,7 @@ fn stored(row: &Row) -> rusqlite::Result<StoredPair> {
 }
 
 /// The filters as SQL: the same two parameters, source and category, in each query.
-pub(super) const FILTERS: &str = "CASE WHEN ?1 IS NULL THEN source <> 'removed' ELSE source = ?1 END
+pub(super) const FILTERS: &str = "CASE WHEN ?1 IS NULL THEN source NOT IN ('to_judge', 'removed') ELSE source = ?1 END
     AND (?2 IS NULL OR category = ?2)";
 
 fn filtered(db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
@@ -228,7 +240,7 @@ pub(super) fn count(db: &Connection, source: Option<PairSource>, category: Optio
         (None, Some(category)) => counted("SELECT count(*) FROM listing WHERE category = ?", &[&category])?,
         (None, None) => counted("SELECT count(*) FROM listing", &[])?,
     };
-    Ok(all - of_source(PairSource::Removed)?)
+    PairSource::NOT_TRAINED_ON.into_iter().try_fold(all, |left, source| Ok(left - of_source(source)?))
 }
 
 /// Each category is looked up after the one before it: there are few, and many pairs of each.
@@ -253,9 +265,12 @@ pub(super) fn listed(db: &Connection, id: i64) -> rusqlite::Result<Option<(Pair,
     let state = |row: &Row| Ok((row.get::<_, PairSource>(0)?, row.get::<_, Option<Outcome>>(1)?));
     let mut states = statement.query_map([id], state)?;
     let Some((source, outcome)) = states.next().transpose()? else { return Ok(None) };
-    let better = outcome.and_then(Outcome::better);
-    let item = current_item(db, -id)?;
-    Ok(better.zip(item).and_then(|(better, item)| item.into_pair(better)).map(|pair| (pair, source)))
+    let Some(item) = current_item(db, -id)? else { return Ok(None) };
+    let better = match outcome {
+        Some(outcome) => outcome.better(),
+        None => said(db, &item)?.better(),
+    };
+    Ok(better.and_then(|better| item.into_pair(better)).map(|pair| (pair, source)))
 }
 
 fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {

@@ -1,13 +1,14 @@
 //! What an annotator sees next, and how far they have come.
 //!
-//! First what was taken back, then items asked a second time, then those already shown but not judged, then new ones in the
-//! order of coming in, and at the end those that were skipped. Which answer stands left is drawn anew for every showing and
-//! recorded before it is shown. Nothing here depends on what other annotators said.
+//! First what was taken back, then items whose texts were changed after they were judged, then those asked a second time, then
+//! those already shown but not judged, then new ones in the order of coming in, and at the end those that were skipped. Which
+//! answer stands left is drawn anew for every showing and recorded before it is shown. Nothing here depends on what other
+//! annotators said.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::derived::{self, current_item};
+use super::derived::{self, current_item, superseded};
 use super::items::answer_text;
 use super::labels::{LAST_STANDING, known_annotator};
 use super::sql::now;
@@ -38,6 +39,8 @@ pub struct LabelItem {
     pub category: Option<String>,
     /// Whether the annotator has judged it before.
     pub second_pass: bool,
+    /// Whether its texts have changed since the annotator judged it.
+    pub changed: bool,
 }
 
 /// How far an annotator has come, and what is next.
@@ -69,6 +72,7 @@ struct Next {
     second_pass: bool,
     /// The showing to use again, if it shows the answers as they are now.
     showing: Option<i64>,
+    changed: bool,
 }
 
 impl Project {
@@ -104,10 +108,13 @@ impl Project {
 
 fn next(db: &Connection, annotator: i64, ahead: usize) -> rusqlite::Result<Vec<Next>> {
     // SQLite would go through all of the annotator's tasks, or through all items; few tasks are begun or skipped.
-    let begun = "SELECT tasks.item, pass, showing FROM tasks INDEXED BY tasks_by_state
+    // What is asked a second time waits until the first time is about the same texts.
+    let begun = "SELECT tasks.item, pass, showing, state = 'changed' FROM tasks INDEXED BY tasks_by_state
          CROSS JOIN item_states ON item_states.item = tasks.item
-         WHERE annotator = ?1 AND state IN ('open', 'asked') AND ready = 1
-         ORDER BY undone DESC, pass DESC, state DESC, showing, tasks.item LIMIT ?2";
+         WHERE annotator = ?1 AND state IN ('open', 'asked', 'changed') AND ready = 1
+           AND NOT (pass = 1 AND EXISTS (SELECT 1 FROM tasks AS first WHERE first.annotator = ?1 AND first.pass = 0
+                                         AND first.item = tasks.item AND first.state = 'changed'))
+         ORDER BY undone DESC, state = 'changed' DESC, pass DESC, state DESC, showing, tasks.item LIMIT ?2";
     // Items are shown in order, so the new ones nearly always begin after the last one shown. Only where that does not give
     // enough are all of them compared (both sides come in order and are merged): answers may have come later.
     let after = "SELECT item FROM item_states WHERE ready = 1
@@ -119,19 +126,21 @@ fn next(db: &Connection, annotator: i64, ahead: usize) -> rusqlite::Result<Vec<N
          WHERE annotator = ?1 AND state = 'skipped' AND ready = 1 ORDER BY judgement LIMIT ?2";
     let left = |found: &[Next]| (ahead - found.len()) as i64;
     let mut found = Vec::new();
-    let seen = |row: &Row| Ok(Next { item: row.get(0)?, second_pass: row.get(1)?, showing: row.get(2)? });
+    let seen = |row: &Row| {
+        Ok(Next { item: row.get(0)?, second_pass: row.get(1)?, showing: row.get(2)?, changed: row.get(3)? })
+    };
     let mut statement = db.prepare_cached(begun)?;
     for next in statement.query_map(params![annotator, left(&found)], seen)? {
         found.push(next?);
     }
-    let unseen = |row: &Row| Ok(Next { item: row.get(0)?, second_pass: false, showing: None });
+    let unseen = |row: &Row| Ok(Next { item: row.get(0)?, second_pass: false, showing: None, changed: false });
     let unseen = |query: &str, limit: i64| -> rusqlite::Result<Vec<Next>> {
         db.prepare_cached(query)?.query_map(params![annotator, limit], unseen)?.collect()
     };
     let limit = left(&found);
     let last = unseen(after, limit)?;
     found.extend(if (last.len() as i64) < limit { unseen(new, limit)? } else { last });
-    let again = |row: &Row| Ok(Next { item: row.get(0)?, second_pass: row.get(1)?, showing: None });
+    let again = |row: &Row| Ok(Next { item: row.get(0)?, second_pass: row.get(1)?, showing: None, changed: false });
     let mut statement = db.prepare_cached(skipped)?;
     for next in statement.query_map(params![annotator, left(&found)], again)? {
         found.push(next?);
@@ -175,7 +184,19 @@ fn show(transaction: &Transaction, annotator: i64, next: &Next) -> Result<Option
         prompt: item.prompt,
         category: item.category,
         second_pass: next.second_pass,
+        changed: next.changed || item.pair.map_or(Ok(false), |pair| has_judged(transaction, annotator, pair))?,
     }))
+}
+
+/// Whether the annotator has judged a pair as it was before it was edited: an item of its own each time.
+fn has_judged(db: &Connection, annotator: i64, pair: i64) -> rusqlite::Result<bool> {
+    let judged = concat!(
+        "SELECT 1 FROM items JOIN judgements ON judgements.item = items.id
+         WHERE pair = ?1 AND annotator = ?2 AND meaning <> 'skip' AND ",
+        superseded!(),
+        " AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)"
+    );
+    db.prepare_cached(judged)?.exists([pair, annotator])
 }
 
 struct Progress {
@@ -199,7 +220,10 @@ fn progress(db: &Connection, annotator: i64) -> rusqlite::Result<Progress> {
         let done_here = on_left + on_right + counted("done", second_pass, None)?;
         let skipped_here = counted("skipped", second_pass, None)?;
         if second_pass {
-            asked_again = done_here + skipped_here + counted("open", true, None)? + counted("asked", true, None)?;
+            asked_again = done_here + skipped_here;
+            for state in ["open", "asked", "changed"] {
+                asked_again += counted(state, true, None)?;
+            }
         }
         done += done_here;
         skipped += skipped_here;

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::derived::{self, current_item, current_pair};
 use super::imports::origin;
+use super::items::put_up;
 use super::pairs::{PairSource, listed};
 use super::sql::{content, json, moment};
-use super::verdict::{Answer, Meaning, Outcome};
+use super::verdict::{Answer, Meaning};
 use super::{Failed, Project};
 use crate::{Content, Error, Pair};
 
@@ -74,8 +75,8 @@ impl Project {
         view.ok_or(Error::NoPair { id })
     }
 
-    /// Gives a pair a new content; what it was stays in its history. An edit counts for more than what annotators said
-    /// before it.
+    /// Gives a pair a new content; what it was stays in its history. What annotators said of the content it had does not count
+    /// for the new one: they are asked again, and a pair that only they have made is not trained on until then.
     ///
     /// # Errors
     /// When there is no such pair, the new content does not [validate](Pair::validate), or it cannot be written.
@@ -96,7 +97,11 @@ impl Project {
             }
             if id > 0 {
                 let removed = current_pair(transaction, id)?.is_some_and(|pair| pair.source == PairSource::Removed);
+                let was_up = is_to_be_labelled(transaction, id)?;
                 add_pair_revision(transaction, id, who, Some(&pair), removed)?;
+                if was_up {
+                    put_up(transaction, id)?;
+                }
             } else {
                 let better = better_answer(transaction, -id)?.ok_or(Error::NoPair { id })?;
                 let (first, second) =
@@ -152,8 +157,27 @@ fn add_pair_revision(
             text(content.map(|pair| &pair.rejected))?,
             removed,
         ])?;
+    if content.is_some() {
+        // What they say of the pair as it was no longer counts.
+        for item in items_of(transaction, pair)? {
+            derived::refresh_item(transaction, item)?;
+            derived::refresh_tasks_of(transaction, item)?;
+        }
+    }
     derived::refresh_pair(transaction, pair)?;
     Ok(())
+}
+
+/// The items that a pair was put up as, to be labelled again.
+fn items_of(db: &Connection, pair: i64) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = db.prepare_cached("SELECT id FROM items WHERE pair = ? ORDER BY id")?;
+    statement.query_map([pair], |row| row.get(0))?.collect()
+}
+
+/// Whether a pair, as it is now, is up to be labelled again.
+fn is_to_be_labelled(db: &Connection, pair: i64) -> rusqlite::Result<bool> {
+    let up = "SELECT 1 FROM items JOIN item_states ON item = id WHERE pair = ? AND removed = 0";
+    db.prepare_cached(up)?.exists([pair])
 }
 
 /// A change of an item: who made it, and the new prompt, first and second answer where these changed.
@@ -188,12 +212,16 @@ pub(super) fn add_item_revision(
             removed.unwrap_or(current.removed),
         ])?;
     derived::refresh_item(transaction, item)?;
+    if revision.content.is_some() {
+        derived::refresh_tasks_of(transaction, item)?;
+    }
     Ok(())
 }
 
-/// Which answer of an item its annotators prefer.
+/// Which answer of an item its annotators prefer, or preferred before its texts were changed.
 fn better_answer(db: &Connection, item: i64) -> rusqlite::Result<Option<Answer>> {
-    Ok(derived::outcome(db, item)?.and_then(Outcome::better))
+    let Some(item) = current_item(db, item)? else { return Ok(None) };
+    Ok(derived::said(db, &item)?.better())
 }
 
 /// What became of a pair, newest first.
@@ -204,12 +232,8 @@ fn history(db: &Connection, id: i64) -> rusqlite::Result<Vec<PairChange>> {
         changes.push(PairChange::new(at, "import", format!("Imported from {source}, line {line}.")));
     }
     if id > 0 {
-        let items: Vec<i64> = db
-            .prepare_cached("SELECT id FROM items WHERE pair = ? ORDER BY id")?
-            .query_map([id], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
         changes.extend(pair_revisions(db, id)?);
-        for item in items {
+        for item in items_of(db, id)? {
             changes.extend(item_revisions(db, item)?);
             changes.extend(judgements(db, item, Answer::First)?);
         }
@@ -313,11 +337,14 @@ fn listing(names: &[&str]) -> String {
 /// What annotators said, `chosen` being the answer that stands as chosen.
 fn judgements(db: &Connection, item: i64, chosen: Answer) -> rusqlite::Result<Vec<PairChange>> {
     let mut statement = db.prepare_cached(
-        "SELECT judgements.at, name, meaning, note, second_pass, undone.at
-         FROM judgements JOIN annotators ON annotators.id = annotator LEFT JOIN undone ON judgement = judgements.id
-         WHERE item = ? ORDER BY judgements.id",
+        "SELECT judgements.at, name, meaning, note, judgements.second_pass, undone.at, item_revision
+         FROM judgements JOIN annotators ON annotators.id = judgements.annotator
+         JOIN showings ON showings.id = showing LEFT JOIN undone ON judgement = judgements.id
+         WHERE judgements.item = ? ORDER BY judgements.id",
     )?;
     let mut changes = Vec::new();
+    let Some(current) = current_item(db, item)? else { return Ok(changes) };
+    let superseded = derived::is_superseded(db, item)?;
     let mut rows = statement.query([item])?;
     while let Some(row) = rows.next()? {
         let (at, who): (i64, String) = (row.get(0)?, row.get(1)?);
@@ -331,8 +358,10 @@ fn judgements(db: &Connection, item: i64, chosen: Answer) -> rusqlite::Result<Ve
             None => "skipped".to_owned(),
         };
         let again = if row.get::<_, bool>(4)? { " a second time" } else { "" };
+        let counts = !superseded && current.had_these_texts(db, row.get(6)?)?;
+        let of = if counts { "" } else { " Of texts that were changed since: this does not count for the new ones." };
         let note = row.get::<_, Option<String>>(3)?.map_or_else(String::new, |note| format!(" Note: {note}"));
-        changes.push(PairChange::new(at, &*who, format!("Judged blind{again}: {said}.{note}")));
+        changes.push(PairChange::new(at, &*who, format!("Judged blind{again}: {said}.{of}{note}")));
         if let Some(at) = row.get(5)? {
             changes.push(PairChange::new(at, who, format!("Took the judgement back ({said}).")));
         }

@@ -182,6 +182,9 @@ CREATE TABLE tasks (               -- what an annotator has been shown or asked 
     PRIMARY KEY (annotator, pass, item)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tasks_by_state ON tasks (annotator, state, pass, side);
+", "
+-- A judgement counts for the texts it was given on: what follows from judgements is made anew, and a task may also be
+-- `changed`: its texts are not those that were judged.
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

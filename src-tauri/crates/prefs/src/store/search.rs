@@ -8,6 +8,7 @@
 use rusqlite::{Connection, params};
 
 use super::pairs::{FILTERS, PairQuery, PairSource};
+use super::sql::data_version;
 
 /// Bytes of text that are held in memory; a project with more is read anew for each search.
 const MOST_BYTES: i64 = 512 << 20;
@@ -15,7 +16,7 @@ const MOST_BYTES: i64 = 512 << 20;
 /// The texts of a project as they were when read, and what was last found in them.
 #[derive(Debug)]
 pub(super) struct Texts {
-    /// `PRAGMA data_version`: another connection, perhaps in another process, has written when it changes.
+    /// [`data_version`] at that time.
     version: i64,
     /// All texts, one after the other.
     text: String,
@@ -44,7 +45,7 @@ impl Texts {
             return Ok(None);
         }
         let mut texts = Self {
-            version: version(db)?,
+            version: data_version(db)?,
             text: String::with_capacity(bytes as usize),
             entries: Vec::new(),
             categories: Vec::new(),
@@ -69,7 +70,7 @@ impl Texts {
     }
 
     pub(super) fn is_current(&self, db: &Connection) -> rusqlite::Result<bool> {
-        Ok(self.version == version(db)?)
+        Ok(self.version == data_version(db)?)
     }
 
     /// The pairs that match, in order. The next page of the same search need not search again.
@@ -91,7 +92,7 @@ fn search(text: &str, entries: &[Entry], categories: &[String], query: &PairQuer
     for entry in entries {
         let own = &text[begin..entry.end];
         begin = entry.end;
-        let source = query.source.map_or(entry.source != PairSource::Removed, |source| entry.source == source);
+        let source = query.source.map_or(entry.source.is_trained_on(), |source| entry.source == source);
         // A category that is in no pair is in none of the list, and no entry without a category is in it.
         let category = category.is_none_or(|wanted| wanted.is_some() && entry.category == wanted);
         if source && category && own.contains(&query.text) {
@@ -99,10 +100,6 @@ fn search(text: &str, entries: &[Entry], categories: &[String], query: &PairQuer
         }
     }
     found
-}
-
-fn version(db: &Connection) -> rusqlite::Result<i64> {
-    db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
 
 /// Searches in the database itself.
@@ -144,7 +141,8 @@ mod tests {
         let some = |name: &str| Some(name.to_owned());
         let mut seen = 0;
         for text in ["", "straße 1", "äb", "ÄB4", "\n\"X\"", "% ", "%_", "new", "nowhere"] {
-            for source in [None, Some(PairSource::Imported), Some(PairSource::Edited), Some(PairSource::Removed)] {
+            let sources = [PairSource::Imported, PairSource::Edited, PairSource::Removed, PairSource::ToJudge];
+            for source in [None].into_iter().chain(sources.map(Some)) {
                 for category in [None, some("c1"), some("c2"), some("none such")] {
                     let query = PairQuery { text: text.to_owned(), source, category, offset: 0, limit: 100 };
                     let expected = in_database(&project.db, &query).unwrap();

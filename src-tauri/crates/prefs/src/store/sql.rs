@@ -55,6 +55,11 @@ pub(super) fn moment() -> i64 {
     clock.max(last + 1)
 }
 
+/// Another connection, perhaps in another process, has written when it changes.
+pub(super) fn data_version(db: &rusqlite::Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
 /// The number of an annotator, if the name is known.
 pub(super) fn annotator(db: &rusqlite::Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     use rusqlite::OptionalExtension;

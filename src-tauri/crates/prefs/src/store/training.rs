@@ -6,6 +6,7 @@ use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use super::Project;
+use super::derived::superseded;
 use super::pairs::{PairSource, listed};
 use super::sql::{content, damaged, pair};
 use super::verdict::{Answer, Meaning, Side, Verdict};
@@ -51,6 +52,9 @@ pub struct JudgementRow {
     pub second_pass: bool,
     /// When it was taken back, in milliseconds since 1970 (UTC).
     pub undone: Option<i64>,
+    /// Whether it was given on other texts than the item has now: it does not count for these.
+    #[serde(default)]
+    pub text_changed: bool,
     /// A label of the user's own.
     pub category: Option<String>,
     /// What was asked, as it was shown.
@@ -64,7 +68,8 @@ pub struct JudgementRow {
 impl Project {
     /// All pairs to train on, as they are now: imported and edited ones in the order of coming in, then those that
     /// annotators decided. Of an item it is what a strict majority of its annotators prefer, one vote each, much better
-    /// counting as better; ties, skips and items without a majority give no pair.
+    /// counting as better; ties, skips and items without a majority give no pair. A vote counts for the texts it was given on
+    /// alone.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -73,12 +78,15 @@ impl Project {
             let mut statement = db.prepare(
                 "SELECT listing.id, source, prompt, chosen, rejected, pairs.category
                  FROM listing LEFT JOIN pairs ON pairs.id = listing.id
-                 WHERE source <> ? ORDER BY listing.id < 0, abs(listing.id)",
+                 ORDER BY listing.id < 0, abs(listing.id)",
             )?;
-            let mut rows = statement.query([PairSource::Removed])?;
+            let mut rows = statement.query([])?;
             let mut pairs = Vec::new();
             while let Some(row) = rows.next()? {
-                let (id, source) = (row.get(0)?, row.get(1)?);
+                let (id, source): (i64, PairSource) = (row.get(0)?, row.get(1)?);
+                if !source.is_trained_on() {
+                    continue;
+                }
                 // Most pairs are as they came in, and those need not be looked up.
                 if source == PairSource::Imported {
                     pairs.push(SourcedPair { id, source, pair: pair(row, 2)? });
@@ -96,19 +104,27 @@ impl Project {
     /// When the database cannot be read.
     pub fn judgements(&self) -> Result<Vec<JudgementRow>, Error> {
         self.read(|db| {
-            let mut statement = db.prepare(
+            let mut statement = db.prepare(concat!(
                 "SELECT judgements.id, judgements.item, items.pair, name, judgements.at, milliseconds, left, verdict,
                         meaning, note, judgements.second_pass, undone.at, category,
                         coalesce(shown.prompt, items.prompt), coalesce(shown.first, items.first),
-                        coalesce(shown.second, items.second)
+                        coalesce(shown.second, items.second),
+                        (coalesce(shown.prompt, items.prompt), coalesce(shown.first, items.first),
+                         coalesce(shown.second, items.second))
+                        IS NOT (coalesce(newest.prompt, items.prompt), coalesce(newest.first, items.first),
+                                coalesce(newest.second, items.second)) OR ",
+                superseded!(),
+                "
                  FROM judgements
                  JOIN showings ON showings.id = showing
                  JOIN items ON items.id = judgements.item
                  JOIN annotators ON annotators.id = judgements.annotator
                  LEFT JOIN item_revisions AS shown ON shown.id = showings.item_revision
+                 LEFT JOIN item_states ON item_states.item = items.id
+                 LEFT JOIN item_revisions AS newest ON newest.id = item_states.revision
                  LEFT JOIN undone ON undone.judgement = judgements.id
                  ORDER BY judgements.id",
-            )?;
+            ))?;
             statement.query_map([], judgement)?.collect()
         })
     }
@@ -129,7 +145,8 @@ impl Project {
         Ok(judgements.len())
     }
 
-    /// The judgements that stand, for [`crate::agreement::agreement`]; skips are left out.
+    /// The judgements that stand, for [`crate::agreement::agreement`]; skips are left out, and so is what was said of texts
+    /// that were changed since.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -172,6 +189,7 @@ fn judgement(row: &Row) -> rusqlite::Result<JudgementRow> {
         note: row.get(9)?,
         second_pass: row.get(10)?,
         undone: row.get(11)?,
+        text_changed: row.get(16)?,
         category: row.get(12)?,
         prompt: shown(13)?,
         first: shown(14)?,
