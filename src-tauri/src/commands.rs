@@ -49,7 +49,7 @@ pub(crate) async fn upload(backend: State<'_, Backend>, request: Request<'_>) ->
 pub(crate) fn news(backend: State<'_, Backend>, channel: Channel<News>) {
     let backend = backend.inner().clone();
     std::thread::spawn(move || {
-        // A stream ends where the page was busy for too long: it hears what comes from then on.
+        // A stream ends where the page was busy for too long. The next one begins by saying so.
         while backend.subscribe().all(|news| channel.send(news).is_ok()) {}
     });
 }

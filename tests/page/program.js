@@ -10,7 +10,7 @@ import { remove } from "../folder.mjs";
 
 const repository = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/tiebreak-target");
-const program = process.env.TIEBREAK_PROGRAM ?? join(target, "debug/tiebreak");
+export const program = process.env.TIEBREAK_PROGRAM ?? join(target, "debug/tiebreak");
 
 /** The processes that train in a folder or below it; none where the system does not tell. */
 export function workers(folder) {

@@ -722,7 +722,7 @@ export type Message = {
   content: string, };
 
 /** Something that happened. */
-export type News = { "type": "run",
+export type News = { "type": "listening" } | { "type": "projects" } | { "type": "run",
   /** The project's folder. */
   project: string,
   /** The run. */

@@ -9,11 +9,8 @@ export interface Client {
   call<K extends keyof Operations>(operation: K, request: Operations[K][0], signal?: AbortSignal): Promise<Operations[K][1]>;
   /** Sends a file's bytes; the reply names the upload for `preview_import` and others. */
   send(file: File): Promise<Upload>;
-  /**
-   * Calls `listener` with everything that happens from now on, and `resumed` each time the stream was broken and is back.
-   * Returns a function that ends it.
-   */
-  news(listener: (news: News) => void, resumed?: () => void): () => void;
+  /** Calls `listener` with everything that happens from now on. Returns a function that ends it. */
+  news(listener: (news: News) => void): () => void;
 }
 
 export const client: Client = "__TAURI_INTERNALS__" in window ? new TauriClient() : new HttpClient();

@@ -26,16 +26,15 @@ export class HttpClient implements Client {
     return answer<Upload>(`/upload?name=${encodeURIComponent(file.name)}`, init);
   }
 
-  news(listener: (news: News) => void, resumed?: () => void): () => void {
+  news(listener: (news: News) => void): () => void {
     const stop = new AbortController();
-    void this.#follow(listener, resumed ?? (() => {}), stop.signal);
+    void this.#follow(listener, stop.signal);
     return () => stop.abort();
   }
 
   /** Reads the stream of news until `signal`; when it breaks off, asks again after a growing wait. */
-  async #follow(listener: (news: News) => void, resumed: () => void, signal: AbortSignal): Promise<void> {
+  async #follow(listener: (news: News) => void, signal: AbortSignal): Promise<void> {
     let wait = FIRST_WAIT;
-    let before = false;
     while (!signal.aborted) {
       try {
         const reply = await fetch("/api/news", { headers: this.#headers("application/json"), signal });
@@ -43,8 +42,6 @@ export class HttpClient implements Client {
         if (reply.status === 401 || reply.status === 403) return;
         if (reply.ok && reply.body) {
           wait = FIRST_WAIT;
-          if (before) resumed();
-          before = true;
           await readEvents(reply.body, (data) => listener(JSON.parse(data) as News));
         }
       } catch {

@@ -1,7 +1,7 @@
 import type { Job } from "../client/bindings";
 import { client } from "../client/client";
 import { announcer } from "./announce.svelte";
-import { onNews, onNewsResumed } from "./news";
+import { onNews, onNewsMissed } from "./news";
 
 /** Long work in progress: fetching a model, generating candidates, evaluating. */
 class Jobs {
@@ -58,4 +58,4 @@ class Jobs {
 export const jobs = new Jobs();
 
 onNews("job", ({ job }) => jobs.update(job));
-onNewsResumed(() => void jobs.load().catch(() => {}));
+onNewsMissed(() => void jobs.load().catch(() => {}));

@@ -5,7 +5,6 @@ type Of<T extends News["type"]> = Extract<News, { type: T }>;
 type Listener = { type: News["type"]; call: (news: News) => void };
 
 const listeners = new Set<Listener>();
-const resumed = new Set<() => void>();
 
 /** Calls `listener` with all news of one type. The function returned ends it. */
 export function onNews<T extends News["type"]>(type: T, listener: (news: Of<T>) => void): () => void {
@@ -14,20 +13,14 @@ export function onNews<T extends News["type"]>(type: T, listener: (news: Of<T>) 
   return () => listeners.delete(entry);
 }
 
-/** Calls `listener` when the stream was broken and is back: news may have been missed, so ask again. */
-export function onNewsResumed(listener: () => void): () => void {
-  resumed.add(listener);
-  return () => resumed.delete(listener);
+/** Calls `listener` when a stream of news begins, at first or after a break: some may have been missed, so ask again. */
+export function onNewsMissed(listener: () => void): () => void {
+  return onNews("listening", listener);
 }
 
 /** Starts the one stream of news for the whole page. */
 export function startNews(): () => void {
-  return client.news(
-    (news) => {
-      for (const listener of [...listeners]) if (listener.type === news.type) listener.call(news);
-    },
-    () => {
-      for (const listener of [...resumed]) listener();
-    },
-  );
+  return client.news((news) => {
+    for (const listener of [...listeners]) if (listener.type === news.type) listener.call(news);
+  });
 }

@@ -42,6 +42,17 @@ export class PairPages {
     this.want(...this.#wanted);
   }
 
+  /** Asks again for what is in view, which stays shown until the answer is there. What is out of view is forgotten. */
+  async refresh(): Promise<void> {
+    this.#giveUp(() => true);
+    this.error = null;
+    const [first, end] = this.#wanted;
+    const from = Math.floor(first / PAGE);
+    const to = Math.floor((Math.max(end, first + 1) - 1) / PAGE);
+    for (const page of [...this.#rows.keys()]) if (page < from || page > to) this.#rows.delete(page);
+    await Promise.all(Array.from({ length: to - from + 1 }, (_, at) => this.#fetch(from + at, false)));
+  }
+
   /** Rows `first` to before `end` are in view: fetches the pages that lack, and gives up those that are not needed now. */
   want(first: number, end: number): void {
     this.#wanted = [first, end];

@@ -88,6 +88,20 @@ describe("PairPages", () => {
     expect(asked.at(-1)!.query.offset).toBe(500);
   });
 
+  it("asks again for what is in view, and shows it meanwhile", async () => {
+    await loaded();
+    pages.want(180, 210);
+    for (const each of asked.slice(1)) each.answer();
+    await settled();
+    const before = asked.length;
+    const refreshed = pages.refresh();
+    expect(asked.slice(before).map(({ query }) => query.offset)).toEqual([100, 200]);
+    expect([pages.row(190)?.id, pages.row(205)?.id, pages.row(0)]).toEqual([190, 205, null]);
+    for (const each of asked.slice(before)) each.answer(TOTAL - 1);
+    await refreshed;
+    expect([pages.row(190)?.id, pages.total]).toEqual([190, TOTAL - 1]);
+  });
+
   it("shows a changed row in its place", async () => {
     await loaded();
     pages.replace({ ...row(4), source: "removed" });

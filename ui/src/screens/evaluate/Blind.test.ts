@@ -22,7 +22,7 @@ it("is judged by the keys of labelling, and shows the next pair", async () => {
     if (operation === "blind_item") return item(0);
     return operation === "judge_blind" ? item((request as { id: number }).id + 1) : item(0);
   });
-  render(Blind, { evaluation: "e", answered: 3, onjudged });
+  render(Blind, { evaluation: "e", answered: 3, version: 0, onjudged });
   await screen.findByText("left 0");
   await fireEvent.keyDown(window, { key: "ArrowLeft", shiftKey: true });
   await screen.findByText("left 1");
@@ -40,7 +40,7 @@ it("keeps the pair on screen when its verdict could not be kept", async () => {
     if (broken) throw new ApiError({ code: "unreachable", message: "The program does not answer.", hint: "Start it again." });
     return item(1);
   });
-  render(Blind, { evaluation: "e", answered: 3, onjudged });
+  render(Blind, { evaluation: "e", answered: 3, version: 0, onjudged });
   await screen.findByText("left 0");
   await fireEvent.keyDown(window, { key: "ArrowRight" });
   await screen.findByText("The program does not answer.");
@@ -53,7 +53,7 @@ it("keeps the pair on screen when its verdict could not be kept", async () => {
 
 it("asks once when all is judged, and says so", async () => {
   const call = answering(() => null);
-  render(Blind, { evaluation: "e", answered: 3, onjudged });
+  render(Blind, { evaluation: "e", answered: 3, version: 0, onjudged });
   await screen.findByText("All that is answered is judged");
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(call).toHaveBeenCalledOnce();
@@ -62,7 +62,7 @@ it("asks once when all is judged, and says so", async () => {
 it("asks for a name first, and no key judges before", async () => {
   settings.annotator = "";
   const call = answering(() => item(0));
-  render(Blind, { evaluation: "e", answered: 3, onjudged });
+  render(Blind, { evaluation: "e", answered: 3, version: 0, onjudged });
   await fireEvent.keyDown(window, { key: "ArrowLeft" });
   expect(call).not.toHaveBeenCalled();
   await fireEvent.input(screen.getByLabelText("Your name"), { target: { value: " Grace " } });

@@ -14,7 +14,7 @@ const MOST_AHEAD: usize = 50;
 /// Where an annotator is, and the next items.
 pub(super) fn label_state(backend: &Backend, request: LabelStateOf) -> Result<LabelState> {
     let project = backend.project(&request.project)?;
-    state(&project, &request.annotator, request.ahead.clamp(1, MOST_AHEAD))
+    state(backend, &project, &request.annotator, request.ahead.clamp(1, MOST_AHEAD))
 }
 
 /// Records a judgement.
@@ -24,14 +24,16 @@ pub(super) fn judge(backend: &Backend, request: JudgeRequest) -> Result<LabelSta
     let note = note.filter(|note| !note.trim().is_empty());
     let judging = Judging { annotator, item, showing, verdict, milliseconds, note };
     project.store().judge(&judging)?;
-    state(&project, &judging.annotator, AHEAD)
+    backend.changed(&project);
+    state(backend, &project, &judging.annotator, AHEAD)
 }
 
 /// Takes the annotator's last judgement back.
 pub(super) fn undo(backend: &Backend, request: Undo) -> Result<LabelState> {
     let project = backend.project(&request.project)?;
     project.store().undo(&request.annotator)?;
-    state(&project, &request.annotator, AHEAD)
+    backend.changed(&project);
+    state(backend, &project, &request.annotator, AHEAD)
 }
 
 /// Gives an answer a new text.
@@ -39,7 +41,8 @@ pub(super) fn edit_answer(backend: &Backend, request: EditAnswer) -> Result<Labe
     let project = backend.project(&request.project)?;
     let EditAnswer { annotator, item, showing, side, text, .. } = request;
     project.store().edit_answer(&annotator, item, showing, side, &text)?;
-    state(&project, &annotator, AHEAD)
+    backend.changed(&project);
+    state(backend, &project, &annotator, AHEAD)
 }
 
 /// Asks the annotator a share of the judged items again.
@@ -54,7 +57,7 @@ pub(super) fn second_pass(backend: &Backend, request: SecondPass) -> Result<Labe
         ));
     }
     backend.changed(&project);
-    state(&project, &request.annotator, AHEAD)
+    state(backend, &project, &request.annotator, AHEAD)
 }
 
 /// How far annotators agree.
@@ -63,6 +66,14 @@ pub(super) fn agreement(backend: &Backend, request: InProject) -> Result<Agreeme
     Ok(prefs::agreement::agreement(&votes))
 }
 
-fn state(project: &OpenProject, annotator: &str, ahead: usize) -> Result<LabelState> {
-    Ok(project.store().label_state(annotator, ahead)?)
+/// Who asks for the first time becomes one of the project's annotators, which is news.
+fn state(backend: &Backend, project: &OpenProject, annotator: &str, ahead: usize) -> Result<LabelState> {
+    let (before, state, after) = {
+        let mut store = project.store();
+        (store.annotators()?.len(), store.label_state(annotator, ahead)?, store.annotators()?.len())
+    };
+    if after != before {
+        backend.changed(project);
+    }
+    Ok(state)
 }

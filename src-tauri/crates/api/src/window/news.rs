@@ -18,12 +18,14 @@ pub(super) struct Hub {
 impl Hub {
     pub(super) fn subscribe(&self) -> Subscription {
         let (sender, receiver) = sync_channel(WAITING);
+        // What the page asked for before it listened may have changed meanwhile. The channel is empty and takes it.
+        let _ = sender.try_send(News::Listening);
         locked(&self.listeners).push(sender);
         Subscription(receiver)
     }
 
-    /// A listener that has gone, or does not keep up, is left out from now on: its stream ends, and the page that opens
-    /// another one asks for everything again.
+    /// A listener that has gone, or does not keep up, is left out from now on: its stream ends, and another one begins with
+    /// [`News::Listening`].
     pub(super) fn tell(&self, news: &News) {
         locked(&self.listeners).retain(|listener| match listener.try_send(news.clone()) {
             Ok(()) => true,
@@ -76,6 +78,9 @@ mod tests {
     fn all_listeners_hear_and_one_that_does_not_keep_up_is_cut_off() {
         let hub = Hub::default();
         let (keen, slow) = (hub.subscribe(), hub.subscribe());
+        for each in [&keen, &slow] {
+            assert_eq!(each.wait(Duration::ZERO), Heard::News(News::Listening));
+        }
         let news = News::Project { project: "p".into() };
         for _ in 0..=WAITING {
             hub.tell(&news);

@@ -1,11 +1,10 @@
 //! What is in a project, and what to do next.
 
-use super::OpenProject;
 use super::types::{ImportView, NextStep, ProjectCounts, ProjectView, Screen};
+use super::{Backend, OpenProject, evaluation, training};
 use crate::error::{Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use train::folder::adapter_of;
 
 /// The folder of a project's runs.
 pub(crate) const RUNS: &str = "runs";
@@ -20,9 +19,9 @@ pub(crate) const EXPORTS: &str = "exports";
 const ENOUGH: usize = 50;
 
 /// The project as its first screen shows it.
-pub(super) fn of(project: &OpenProject) -> Result<ProjectView> {
+pub(super) fn of(backend: &Backend, project: &OpenProject) -> Result<ProjectView> {
     let about = project.about()?;
-    let runs = folders(&project.folder().join(RUNS))?;
+    let runs = runs(project)?;
     let (counted, imports, annotators) = {
         let store = project.store();
         (store.counts()?, store.imports()?, store.annotators()?)
@@ -33,8 +32,8 @@ pub(super) fn of(project: &OpenProject) -> Result<ProjectView> {
         items_without_answers: counted.items_without_answers,
         labelled: counted.labelled,
         runs: runs.len(),
-        runs_with_adapter: runs.iter().filter(|run| adapter_of(run).is_some()).count(),
-        evaluations: folders(&project.folder().join(EVALS))?.len(),
+        runs_with_adapter: runs.iter().filter(|run| training::has_adapter(backend, project, run)).count(),
+        evaluations: evaluations(project)?.len(),
     };
     let import = |import: prefs::store::Import| ImportView {
         id: import.id,
@@ -55,6 +54,20 @@ pub(super) fn of(project: &OpenProject) -> Result<ProjectView> {
         imports: imports.into_iter().rev().map(import).collect(),
         annotators,
     })
+}
+
+/// The folders of a project's runs. One without settings holds no run, or one that is being written.
+pub(super) fn runs(project: &OpenProject) -> Result<Vec<PathBuf>> {
+    let mut runs = folders(&project.folder().join(RUNS))?;
+    runs.retain(|folder| folder.join(train::folder::CONFIG).is_file());
+    Ok(runs)
+}
+
+/// The folders of a project's evaluations.
+pub(super) fn evaluations(project: &OpenProject) -> Result<Vec<PathBuf>> {
+    let mut evaluations = folders(&project.folder().join(EVALS))?;
+    evaluations.retain(|folder| evaluation::is_evaluation(folder));
+    Ok(evaluations)
 }
 
 /// The folders in a folder, by name; none where it is not there.

@@ -1,6 +1,6 @@
 //! Projects: a folder each, with the list of those that were open before.
 
-use super::types::{CreateProject, Home, InFolder, Nothing, ProjectView, RecentProject, SetModel};
+use super::types::{CreateProject, Home, InFolder, News, Nothing, ProjectView, RecentProject, SetModel};
 use super::{Backend, demo, locked, models, overview};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
@@ -37,6 +37,16 @@ pub(crate) struct OpenProject {
     folder: PathBuf,
     store: Mutex<Project>,
     about: Mutex<()>,
+    /// What others may change, as it was when it was looked at last.
+    seen: Mutex<Seen>,
+}
+
+/// Of a project, what other programs change too: the command line, or a person in its folder.
+#[derive(Default, PartialEq, Eq)]
+struct Seen {
+    store: Option<i64>,
+    runs: Vec<PathBuf>,
+    evaluations: Vec<PathBuf>,
 }
 
 /// What `project.toml` says.
@@ -116,6 +126,7 @@ pub(super) fn forget_project(backend: &Backend, request: InFolder) -> Result<Hom
         write_json(&backend.settings().data_folder.join(RECENT), &list)?;
     }
     locked(&backend.0.projects.open).remove(Path::new(&request.folder));
+    backend.tell(News::Projects);
     home(backend, Nothing {})
 }
 
@@ -127,12 +138,12 @@ pub(super) fn set_model(backend: &Backend, request: SetModel) -> Result<ProjectV
     backend.tokenizer(&model)?;
     project.change_about(|about| about.model = Some(model))?;
     backend.changed(&project);
-    overview::of(&project)
+    overview::of(backend, &project)
 }
 
 fn open(backend: &Backend, folder: &Path) -> Result<ProjectView> {
     let project = backend.project_in(folder)?;
-    let view = overview::of(&project)?;
+    let view = overview::of(backend, &project)?;
     let _one_at_a_time = locked(&backend.0.projects.recent);
     let mut list = recent(backend)?;
     let opened = Recent { folder: view.folder.clone(), name: view.name.clone(), opened_at: now() };
@@ -144,6 +155,7 @@ fn open(backend: &Backend, folder: &Path) -> Result<ProjectView> {
     list.insert(0, opened);
     list.truncate(REMEMBERED);
     write_json(&backend.settings().data_folder.join(RECENT), &list)?;
+    backend.tell(News::Projects);
     Ok(view)
 }
 
@@ -170,7 +182,9 @@ impl Backend {
             open.remove(&folder);
         }
         let store = Mutex::new(Project::open(&folder)?);
-        let project = Arc::new(OpenProject { folder: folder.clone(), store, about: Mutex::new(()) });
+        let (about, seen) = (Mutex::new(()), Mutex::default());
+        let project = Arc::new(OpenProject { folder: folder.clone(), store, about, seen });
+        project.was_changed();
         open.insert(folder, Arc::clone(&project));
         drop(open);
         self.watch_runs(&project);
@@ -178,7 +192,28 @@ impl Backend {
     }
 }
 
+impl Backend {
+    /// The projects that are open.
+    pub(super) fn open_projects(&self) -> Vec<Arc<OpenProject>> {
+        locked(&self.0.projects.open).values().cloned().collect()
+    }
+}
+
 impl OpenProject {
+    /// Whether another connection wrote to the store, or runs or evaluations came or went, since this was asked last.
+    pub(super) fn was_changed(&self) -> bool {
+        // What cannot be read is told of when the page asks for it.
+        let now = Seen {
+            store: self.store().written_by_others().ok(),
+            runs: overview::runs(self).unwrap_or_default(),
+            evaluations: overview::evaluations(self).unwrap_or_default(),
+        };
+        let mut seen = locked(&self.seen);
+        let changed = *seen != now;
+        *seen = now;
+        changed
+    }
+
     /// The project's folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

@@ -255,6 +255,7 @@ fn a_file_with_foreign_columns_is_mapped_shown_imported_and_edited() {
     let news = place.backend.subscribe();
     let reply = place.call("import", json!({ "project": project, "upload": upload, "mapping": mapping }));
     assert_eq!((&reply["added"], &reply["kind"]), (&json!(2), &json!("pairs")));
+    assert_eq!(news.wait(Duration::ZERO), Heard::News(News::Listening));
     assert_eq!(news.wait(Duration::ZERO), Heard::News(News::Project { project: project.clone() }));
     let again = place.call("import", json!({ "project": project, "upload": upload, "mapping": mapping }));
     assert_eq!((&again["added"], &again["duplicates"]), (&json!(0), &json!(2)));
@@ -373,4 +374,76 @@ fn a_row_that_the_template_refuses_says_why_before_it_is_imported_and_after() {
     place.call("import", json!({ "project": project, "upload": upload, "mapping": preview["mapping"] }));
     let pair = place.call("pair", json!({ "project": project, "id": 1 }));
     assert!(pair["unrendered"].as_str().unwrap().contains("System role not supported"), "{pair}");
+}
+
+/// Whether a project's news came, of all that came up to now.
+fn heard(news: &super::Subscription, project: &str) -> bool {
+    let mut heard = false;
+    while let Heard::News(news) = news.wait(Duration::ZERO) {
+        heard |= news == News::Project { project: project.to_owned() };
+    }
+    heard
+}
+
+#[test]
+fn whatever_changes_a_number_on_a_screen_is_news() {
+    let place = Place::new();
+    let project = place.create("News");
+    let rows: Vec<String> =
+        (0..4).map(|i| format!("{{\"prompt\":\"p{i}\",\"answer_a\":\"a{i}\",\"answer_b\":\"b{i}\"}}\n")).collect();
+    assert_eq!(place.import(&project, "two.jsonl", &rows.concat())["kind"], "candidates");
+    // The import is seen, by whoever looks first.
+    place.backend.project(&project).unwrap().was_changed();
+    let news = place.backend.subscribe();
+    let who = json!({ "project": project, "annotator": "Ann", "ahead": 1 });
+    let state = place.call("label_state", who.clone());
+    assert!(heard(&news, &project), "a new annotator");
+    let state_again = place.call("label_state", who);
+    assert!(state_again["queue"] == state["queue"] && !heard(&news, &project), "nothing changed");
+    let shown = |state: &Value| (state["queue"][0]["item"].clone(), state["queue"][0]["showing"].clone());
+
+    let (item, showing) = shown(&state);
+    let edit = json!({ "project": project, "annotator": "Ann", "item": item, "showing": showing, "side": "left", "text": "new" });
+    let (item, showing) = shown(&place.call("edit_answer", edit));
+    assert!(heard(&news, &project), "an edit while labelling");
+    let verdict = json!({
+        "project": project, "annotator": "Ann", "item": item, "showing": showing, "verdict": "left", "milliseconds": 1,
+        "note": null
+    });
+    place.call("judge", verdict.clone());
+    assert!(heard(&news, &project), "a judgement");
+    place.call("undo", json!({ "project": project, "annotator": "Ann" }));
+    assert!(heard(&news, &project), "an undo");
+    place.call("judge", verdict);
+    place.call("second_pass", json!({ "project": project, "annotator": "Ann", "share": 1.0 }));
+    assert!(heard(&news, &project), "a second pass");
+    let pair = json!({ "project": project, "id": -1, "who": "Ann", "removed": true });
+    place.call("remove_pair", pair);
+    assert!(heard(&news, &project), "a removal");
+}
+
+#[test]
+fn what_other_programs_do_in_an_open_project_is_news() {
+    let place = Place::new();
+    let project = place.create("Shared");
+    let news = place.backend.subscribe();
+    let comes = |what: &str| {
+        let start = Instant::now();
+        while !heard(&news, &project) {
+            assert!(start.elapsed() < Duration::from_secs(10), "{what} is no news");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let mut other = prefs::store::Project::open(Path::new(&project)).unwrap();
+    let file = "{\"prompt\": \"p\", \"chosen\": \"a\", \"rejected\": \"b\"}";
+    other.add_import(&prefs::jsonl::read_pairs_from(file.as_bytes()).unwrap(), "by hand").unwrap();
+    comes("an import by another program");
+    let run = Path::new(&project).join("runs/one");
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join(train::folder::CONFIG), "").unwrap();
+    comes("a run that came");
+    assert_eq!(place.call("open_project", json!({ "folder": project }))["counts"]["runs"], 1);
+    fs::remove_dir_all(&run).unwrap();
+    comes("a run that went");
+    assert_eq!(place.call("open_project", json!({ "folder": project }))["counts"]["runs"], 0);
 }

@@ -245,12 +245,12 @@ fn news_come_as_events() {
     let (_, home) = serving.call("home", &json!({}));
     let chosen = json!({ "project": project["folder"], "model": home["models"][0]["id"] });
     assert_eq!(serving.call("set_model", &chosen).0, 200);
-    let heard = until(&mut news, "\n\n");
-    let event = heard.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Value>(event).unwrap(),
-        json!({ "type": "project", "project": project["folder"] })
-    );
+    let heard = until(&mut news, &format!("\"project\":{}}}\n\n", project["folder"]));
+    let events = heard.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = events.map(|event| serde_json::from_str(event).unwrap()).collect();
+    // The list of projects changed as well, when the new one was opened.
+    let changed = json!({ "type": "project", "project": project["folder"] });
+    assert_eq!(events, [json!({ "type": "listening" }), json!({ "type": "projects" }), changed]);
 }
 
 #[test]

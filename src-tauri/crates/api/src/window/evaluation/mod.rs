@@ -101,7 +101,7 @@ pub(super) fn folder(project: &OpenProject, evaluation: &str) -> Result<PathBuf>
 }
 
 /// Whether a folder holds an evaluation, or one that was just begun.
-fn is_evaluation(folder: &Path) -> bool {
+pub(super) fn is_evaluation(folder: &Path) -> bool {
     folder.join(ABOUT).is_file() || folder.join("setup.json").is_file()
 }
 

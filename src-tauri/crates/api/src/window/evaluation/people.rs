@@ -1,7 +1,7 @@
 //! People who judge an evaluation's answers without knowing whose they are.
 
 use super::super::types::{BlindItem, BlindOf, JudgeBlind, Verdict};
-use super::super::{Backend, locked};
+use super::super::{Backend, OpenProject, locked};
 use super::{About, contents, folder};
 use crate::error::{Error, Result};
 use eval::answers::Side;
@@ -9,6 +9,7 @@ use eval::evaluation::Contents;
 use eval::judge::Judge;
 use eval::people::{self, People, shown_left};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The next pair of answers for this person; none where all are judged.
 pub(in crate::window) fn blind_item(backend: &Backend, request: BlindOf) -> Result<Option<BlindItem>> {
@@ -35,6 +36,7 @@ pub(in crate::window) fn judge_blind(backend: &Backend, request: JudgeBlind) -> 
         Verdict::Skip => people::Verdict::Skip,
     };
     seat.people()?.judge(seat.order_seed(), &seat.annotator, request.id, verdict, request.milliseconds)?;
+    backend.changed(&seat.project);
     seat.next()
 }
 
@@ -44,7 +46,10 @@ pub(in crate::window) fn undo_blind(backend: &Backend, request: BlindOf) -> Resu
     let _one_at_a_time = locked(&backend.0.evaluations.people);
     let mut people = seat.people()?;
     match people.undo(&seat.annotator)? {
-        Some(id) => seat.item(id, &people).map(Some),
+        Some(id) => {
+            backend.changed(&seat.project);
+            seat.item(id, &people).map(Some)
+        }
         None => {
             Err(Error::new("nothing_to_undo", "there is no verdict of yours to take back", "judge some answers first"))
         }
@@ -53,6 +58,7 @@ pub(in crate::window) fn undo_blind(backend: &Backend, request: BlindOf) -> Resu
 
 /// A person at an evaluation.
 struct Seat {
+    project: Arc<OpenProject>,
     folder: PathBuf,
     contents: Contents,
     annotator: String,
@@ -66,7 +72,7 @@ impl Seat {
         if annotator.is_empty() {
             return Err(Error::new("no_annotator", "nobody is named as the one who judges", "give your name"));
         }
-        Ok(Self { contents: contents(&folder)?, folder, annotator })
+        Ok(Self { contents: contents(&folder)?, project, folder, annotator })
     }
 
     fn order_seed(&self) -> u64 {

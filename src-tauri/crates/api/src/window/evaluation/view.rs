@@ -1,12 +1,11 @@
 //! Evaluations as the page shows them.
 
-use super::super::overview::{EVALS, folders};
 use super::super::types::{
     AccuracyView, BothView, EvalItem, EvalItems, EvalItemsOf, EvalState, EvalSummary, EvalView, GroupView, InProject,
     ItemFilter, ShowEvaluation, TextStats, Winner,
 };
-use super::super::{Backend, OpenProject, figures};
-use super::{About, folder, is_evaluation, job};
+use super::super::{Backend, OpenProject, figures, overview};
+use super::{About, folder, job};
 use crate::error::Result;
 use crate::evaluate::ACCURACY;
 use eval::accuracy::{PreferenceAccuracy, Share};
@@ -111,7 +110,7 @@ impl Read {
 pub(in crate::window) fn evaluations(backend: &Backend, request: InProject) -> Result<Vec<EvalSummary>> {
     let project = backend.project(&request.project)?;
     let mut all = Vec::new();
-    for folder in folders(&project.folder().join(EVALS))?.into_iter().filter(|folder| is_evaluation(folder)) {
+    for folder in overview::evaluations(&project)? {
         all.push(Read::of(backend, &project, &folder)?.summary());
     }
     all.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.evaluation.cmp(&a.evaluation)));

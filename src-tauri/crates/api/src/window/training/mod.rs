@@ -13,7 +13,7 @@ mod watch;
 pub(super) use figures::run_figures;
 pub(super) use measure::measure_run;
 pub(super) use start::{default_settings, resume_run, start_run, stop_run};
-pub(super) use view::{run, runs};
+pub(super) use view::{has_adapter, run, runs};
 pub(super) use watch::begin;
 
 use super::overview::RUNS;

@@ -1,8 +1,7 @@
 //! Runs as the page shows them, from their events.
 
-use super::super::overview::{RUNS, folders};
 use super::super::types::{InProject, RunNow, RunOf, RunState, RunSummary, RunView, SampleAnswer, SampleSet};
-use super::super::{Backend, OpenProject, doctor, locked};
+use super::super::{Backend, OpenProject, doctor, locked, overview};
 use super::settings::settings_of;
 use super::{KnownRun, run_folder};
 use crate::error::{Error, Result};
@@ -16,13 +15,10 @@ use train::folder::adapter_of;
 pub(in crate::window) fn runs(backend: &Backend, request: InProject) -> Result<Vec<RunSummary>> {
     let project = backend.project(&request.project)?;
     let mut all = Vec::new();
-    for folder in folders(&project.folder().join(RUNS))? {
-        // A folder without settings holds no run, or one that is being written.
-        if folder.join(train::folder::CONFIG).is_file() {
-            let run = backend.training().known(&project.name_of_folder(), &folder)?;
-            let run = locked(&run);
-            all.push(summary(&run, backend.training().state(&run)?));
-        }
+    for folder in overview::runs(&project)? {
+        let run = backend.training().known(&project.name_of_folder(), &folder)?;
+        let run = locked(&run);
+        all.push(summary(&run, backend.training().state(&run)?));
     }
     all.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| b.run.cmp(&a.run)));
     Ok(all)
@@ -67,6 +63,17 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
     })
 }
 
+/// Whether a run has an adapter to evaluate and hand out. One that cannot be read has none: the list of runs says why.
+pub(in crate::window) fn has_adapter(backend: &Backend, project: &OpenProject, folder: &Path) -> bool {
+    let Ok(run) = backend.training().known(&project.name_of_folder(), folder) else { return false };
+    let run = locked(&run);
+    backend.training().state(&run).is_ok_and(|state| is_to_be_relied_on(&run, state))
+}
+
+fn is_to_be_relied_on(run: &KnownRun, state: State) -> bool {
+    state != State::Running && adapter_of(&run.folder).is_some()
+}
+
 fn summary(run: &KnownRun, state: State) -> RunSummary {
     let lines = run.events.lines();
     let step = last_step(lines);
@@ -86,7 +93,7 @@ fn summary(run: &KnownRun, state: State) -> RunSummary {
             State::Stopped => RunState::Stopped,
             State::Failed => RunState::Failed,
         },
-        has_adapter: state != State::Running && adapter_of(&run.folder).is_some(),
+        has_adapter: is_to_be_relied_on(run, state),
         step: step.map_or(0, |step| step.step),
         total_steps: planned.unwrap_or(0),
         started_at: started_at(run),

@@ -1,8 +1,8 @@
-//! Looking at the runs that go on, also those that another program started, and telling the page of news.
+//! Looking at the runs that go on, also those that another program started, and at what other programs write into open
+//! projects; and telling the page of news.
 
-use super::super::overview::{RUNS, folders};
 use super::super::types::News;
-use super::super::{Backend, Inner, OpenProject, locked};
+use super::super::{Backend, Inner, OpenProject, locked, overview};
 use super::KnownRun;
 use crate::error::Result;
 use runs::State;
@@ -29,30 +29,44 @@ fn look(inner: &Weak<Inner>) {
         let runs: Vec<Arc<Mutex<KnownRun>>> = locked(&backend.training().runs).values().cloned().collect();
         for run in runs {
             // A run that cannot be read is told of when the page asks for it.
-            if let Ok(Some(news)) = news(&backend, &mut locked(&run)) {
+            for news in news(&backend, &mut locked(&run)).unwrap_or_default() {
                 backend.tell(news);
+            }
+        }
+        for project in backend.open_projects() {
+            if project.was_changed() {
+                backend.watch_runs(&project);
+                backend.changed(&project);
             }
         }
     }
 }
 
 /// What is new of a run since the page was told last; nothing of one whose end it knows.
-fn news(backend: &Backend, run: &mut KnownRun) -> Result<Option<News>> {
+fn news(backend: &Backend, run: &mut KnownRun) -> Result<Vec<News>> {
     run.events.update()?;
     let now = (run.events.lines().len(), backend.training().state(run)?);
     if run.told == Some(now) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let first = run.told.replace(now).is_none();
+    let before = run.told.replace(now);
     // The page has asked for every run that it shows: what was there when we began to look is no news.
-    let old = first && now.1 != State::Running && !run.begun_here;
-    Ok((!old).then(|| News::Run { project: run.project.clone(), run: run.name() }))
+    if before.is_none() && now.1 != State::Running && !run.begun_here {
+        return Ok(Vec::new());
+    }
+    let project = run.project.clone();
+    let mut news = vec![News::Run { project: project.clone(), run: run.name() }];
+    if before.is_none_or(|(_, state)| state != now.1) {
+        // How many runs have an adapter is a number of the project.
+        news.push(News::Project { project });
+    }
+    Ok(news)
 }
 
 impl Backend {
     /// Begins to look at a project's runs: its windows may have been closed while they went on.
     pub(in crate::window) fn watch_runs(&self, project: &OpenProject) {
-        for folder in folders(&project.folder().join(RUNS)).unwrap_or_default() {
+        for folder in overview::runs(project).unwrap_or_default() {
             // One that cannot be read is told of when the page asks for it.
             let _ = self.training().known(&project.name_of_folder(), &folder);
         }

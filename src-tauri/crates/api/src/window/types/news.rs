@@ -8,6 +8,10 @@ use ts_rs::TS;
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum News {
+    /// Told first of all, and again where some of the stream was lost: ask for everything that is shown.
+    Listening,
+    /// The list of projects that were open before changed: ask again.
+    Projects,
     /// Something about this run changed: ask again.
     Run {
         /// The project's folder.
