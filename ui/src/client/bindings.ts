@@ -165,6 +165,24 @@ export type ColumnMapping = {
 /** A prompt or an answer: plain text (taken as it is) or messages (rendered by the model's chat template). */
 export type Content = string | Array<Message>;
 
+/** A file whose pairs are to be checked. */
+export type CheckImport = {
+  /** The project's folder. */
+  project: string,
+  /** The file. */
+  upload: string,
+  /** Which column is what. */
+  mapping: ColumnMapping, };
+
+/** Pairs to be checked before they are trained on. */
+export type CheckPairs = {
+  /** The project's folder. */
+  project: string,
+  /** Share of the pairs that is kept for evaluation, 0 to 1. */
+  held_out_share: number,
+  /** By which they are chosen. */
+  seed: number, };
+
 /** A new project. */
 export type CreateProject = {
   /** Its name. */
@@ -448,6 +466,41 @@ export type Finding = {
   figure: string | null,
   /** What to do about it. */
   remedy: Remedy | null, };
+
+/** A pair that a check has found: the beginning of each text. */
+export type FoundPair = {
+  /** Its number in the project, where it is there already. */
+  id: number | null,
+  /** Its line in the file, where it would be brought in. */
+  line: number | null,
+  /** What was asked. */
+  prompt: string,
+  /** The better answer. */
+  chosen: string,
+  /** The other. */
+  rejected: string, };
+
+/** What is odd about pairs. Nothing is left out for it: the user decides. */
+export type DataChecks = {
+  /** Pairs that were looked at. */
+  pairs: number,
+  /** Held-out pairs beside them. */
+  held_out: number,
+  /** The worst first. */
+  findings: DataFinding[], };
+
+/** One kind of oddity, and the pairs that show it. */
+export type DataFinding = {
+  /** Which check found it. */
+  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
+  /** How bad it is. */
+  severity: "error" | "warning" | "info",
+  /** What, how many, and what to do, in words. */
+  message: string,
+  /** How many pairs; 0 where it is about all of them together. */
+  count: number,
+  /** The first of them. */
+  pairs: FoundPair[], };
 
 /** Answers to be made for prompts that have none. */
 export type Generate = {
@@ -1315,6 +1368,7 @@ export interface Operations {
   set_model: [SetModel, ProjectView];
   fetch_model: [FetchModel, Job];
   preview_import: [PreviewImport, ImportPreview];
+  check_import: [CheckImport, DataChecks];
   import: [Import, ImportReply];
   pairs: [PairsOf, PairPage];
   pair: [PairOf, PairView];
@@ -1328,6 +1382,7 @@ export interface Operations {
   agreement: [InProject, Agreement];
   generate_candidates: [Generate, Job];
   default_settings: [InProject, RunRequest];
+  check_pairs: [CheckPairs, DataChecks];
   plan_run: [PlanRun, RunPlan];
   measure_run: [MeasureRun, Job];
   start_run: [StartRun, RunView];

@@ -71,7 +71,7 @@ pub struct Finding {
 }
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The rows cannot teach anything, or make a result worthless.
@@ -83,7 +83,7 @@ pub enum Severity {
 }
 
 /// The checks, by the name that scripts see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// There is no pair at all.
@@ -232,7 +232,8 @@ fn duplicates(pairs: &[Pair]) -> Vec<usize> {
     (0..pairs.len()).filter(|&row| !new(&pairs[row], &mut seen)).collect()
 }
 
-/// All rows that say A before B where another row of the same prompt says B before A.
+/// All rows that say A before B where another row of the same prompt says B before A; rows that contradict each other stand
+/// together.
 fn contradictions(pairs: &[Pair], keys: &[String]) -> Vec<usize> {
     let mut orders: HashMap<(&str, &Content, &Content), Vec<usize>> = HashMap::new();
     for (row, (pair, key)) in pairs.iter().zip(keys).enumerate() {
@@ -240,11 +241,27 @@ fn contradictions(pairs: &[Pair], keys: &[String]) -> Vec<usize> {
             orders.entry((key, &pair.chosen, &pair.rejected)).or_default().push(row);
         }
     }
-    let opposed = |&(key, chosen, rejected): &(&str, &Content, &Content)| orders.contains_key(&(key, rejected, chosen));
-    let mut rows: Vec<usize> =
-        orders.iter().filter(|(order, _)| opposed(order)).flat_map(|(_, rows)| rows).copied().collect();
+    let mut rows: Vec<(usize, usize)> = Vec::new();
+    for ((key, chosen, rejected), one) in &orders {
+        if let Some(other) = orders.get(&(*key, *rejected, *chosen)) {
+            let first = one[0].min(other[0]);
+            rows.extend(one.iter().map(|row| (first, *row)));
+        }
+    }
     rows.sort_unstable();
-    rows
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Positions of those `pairs` that prefer the other answer than one of `others` with the same prompt and answers.
+pub fn contradicting(pairs: &[Pair], others: &[Pair]) -> Vec<usize> {
+    let keys: Vec<String> = others.iter().map(|pair| prompt_key(&pair.prompt)).collect();
+    let known: HashSet<(&str, &Content, &Content)> =
+        others.iter().zip(&keys).map(|(pair, key)| (key.as_str(), &pair.chosen, &pair.rejected)).collect();
+    let opposed = |pair: &Pair| {
+        let key = prompt_key(&pair.prompt);
+        pair.chosen != pair.rejected && known.contains(&(key.as_str(), &pair.rejected, &pair.chosen))
+    };
+    (0..pairs.len()).filter(|&row| opposed(&pairs[row])).collect()
 }
 
 fn repeats_prompt(pair: &Pair) -> bool {
@@ -334,6 +351,8 @@ mod tests {
         let eval = [spoken("fresh", "a", "b"), text("FIVE", "a", "b")];
         let checks = check(&pairs, Some(&eval));
         assert_eq!(rows(&checks, Code::Contradiction), [0, 1]);
+        let known = [spoken("three", "b", " "), spoken("ONE", "no", "yes"), spoken("two", "same", "same")];
+        assert_eq!(contradicting(&pairs, &known), [0, 3]);
         assert_eq!(rows(&checks, Code::SameAnswers), [2]);
         assert_eq!(rows(&checks, Code::EmptyChosen), [3]);
         assert_eq!(rows(&checks, Code::EmptyRejected), [4]);
@@ -347,6 +366,19 @@ mod tests {
         let json = serde_json::to_string(&checks).unwrap();
         assert!(json.contains("\"code\":\"prompt_leak\",\"severity\":\"error\""), "{json}");
         assert_eq!(serde_json::from_str::<Checks>(&json).unwrap(), checks);
+    }
+
+    #[test]
+    fn rows_that_contradict_each_other_stand_together() {
+        let pairs = [
+            text("one", "a", "b"),
+            text("two", "a", "b"),
+            text("three", "a", "b"),
+            text("two", "b", "a"),
+            text("one", "b", "a"),
+            text("One", "a", "b"),
+        ];
+        assert_eq!(rows(&check(&pairs, None), Code::Contradiction), [0, 4, 5, 1, 3]);
     }
 
     #[test]

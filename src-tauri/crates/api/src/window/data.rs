@@ -99,7 +99,7 @@ pub(super) fn remove_pair(backend: &Backend, request: RemovePair) -> Result<Pair
     shown(backend, &project, pair)
 }
 
-fn table(backend: &Backend, path: &Path) -> Result<Arc<Table>> {
+pub(super) fn table(backend: &Backend, path: &Path) -> Result<Arc<Table>> {
     let mut last = locked(&backend.0.last_table.0);
     if let Some((of, table)) = &*last
         && of == path

@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod bindings;
 mod candidates;
+mod checks;
 mod data;
 mod demo;
 mod doctor;

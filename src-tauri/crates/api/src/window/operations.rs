@@ -3,15 +3,15 @@
 //! Both come from this one table: what [`super::Backend::call`] does, and the interface that the page is typed by.
 
 use super::types::{
-    Agreement, BlindItem, BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary,
-    EvalView, EvaluationOf, Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView, Figures, Generate,
-    Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState,
-    LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, ProjectView,
-    RemovePair, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation,
-    StartRun, StopRun, Undo,
+    Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CreateProject, DataChecks, EditAnswer, EditPair,
+    EvalItems, EvalItemsOf, EvalSummary, EvalView, EvaluationOf, Export, ExportGguf, ExportMerged, Exported,
+    FetchModel, FigureView, Figures, Generate, Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job,
+    JudgeBlind, JudgeRequest, LabelState, LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf,
+    PlanRun, PreviewImport, ProjectView, RemovePair, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass,
+    SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
 };
 use super::{
-    Backend, candidates, data, evaluation, exports, jobs, labelling, merged, models, plan, projects, training,
+    Backend, candidates, checks, data, evaluation, exports, jobs, labelling, merged, models, plan, projects, training,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -53,6 +53,7 @@ operations! {
 
     // Data.
     preview_import: PreviewImport => ImportPreview, data::preview_import;
+    check_import: CheckImport => DataChecks, checks::check_import;
     import: Import => ImportReply, data::import;
     pairs: PairsOf => PairPage, data::pairs;
     pair: PairOf => PairView, data::pair;
@@ -70,6 +71,7 @@ operations! {
 
     // Training.
     default_settings: InProject => RunRequest, training::default_settings;
+    check_pairs: CheckPairs => DataChecks, checks::check_pairs;
     plan_run: PlanRun => RunPlan, plan::plan_run;
     measure_run: MeasureRun => Job, training::measure_run;
     start_run: StartRun => RunView, training::start_run;

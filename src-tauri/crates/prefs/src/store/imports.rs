@@ -10,7 +10,7 @@ use super::pairs::{PairSource, count};
 use super::sql::{damaged, from_json, json, now};
 use super::{Failed, Project};
 use crate::jsonl::Reading;
-use crate::mapping::{ImportKind, Mapped, MappedContent};
+use crate::mapping::{ImportKind, Mapped, MappedContent, MappedRow};
 use crate::{Content, Error, Pair, Refused};
 
 /// One import: where pairs came from and what became of every row.
@@ -113,18 +113,28 @@ impl Project {
     /// # Errors
     /// When the database cannot be read.
     pub fn count_known(&self, mapped: &Mapped) -> Result<usize, Error> {
+        Ok(mapped.rows.len() - self.new_rows(mapped)?.len())
+    }
+
+    /// The rows that an import of `mapped` would add: those that are no duplicates, of what the project has or of each other.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn new_rows<'a>(&self, mapped: &'a Mapped) -> Result<Vec<&'a MappedRow>, Error> {
         self.read(|db| {
             let mut pairs = db.prepare_cached("SELECT 1 FROM pairs WHERE hash = ?")?;
             let mut items = db.prepare_cached("SELECT 1 FROM items WHERE hash = ?")?;
             let mut seen = std::collections::HashSet::new();
-            let mut known = 0;
+            let mut new = Vec::new();
             for row in &mapped.rows {
                 let hash = row.content.content_hash();
                 let is_pair = matches!(row.content, MappedContent::Pair(_));
                 let stored = if is_pair { pairs.exists([&hash])? } else { items.exists([&hash])? };
-                known += usize::from(!seen.insert((is_pair, hash)) || stored);
+                if seen.insert((is_pair, hash)) && !stored {
+                    new.push(row);
+                }
             }
-            Ok(known)
+            Ok(new)
         })
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use ts_rs::TS;
 
 pub use prefs::Refused as RefusedRow;
+pub use prefs::checks::{Code, Severity as DataSeverity};
 pub use prefs::mapping::{ColumnMapping, ImportKind};
 pub use prefs::store::{EditedText, PairChange, PairPage, PairQuery, PairSource};
 pub use prefs::table::Column;
@@ -85,6 +86,49 @@ pub struct ImportPreview {
     pub first: Vec<PreviewRow>,
     /// The model whose tokenizer has rendered them.
     pub tokenizer: Option<String>,
+}
+
+/// What is odd about pairs. Nothing is left out for it: the user decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct DataChecks {
+    /// Pairs that were looked at.
+    pub pairs: usize,
+    /// Held-out pairs beside them.
+    pub held_out: usize,
+    /// The worst first.
+    pub findings: Vec<DataFinding>,
+}
+
+/// One kind of oddity, and the pairs that show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct DataFinding {
+    /// Which check found it.
+    #[ts(inline)]
+    pub code: Code,
+    /// How bad it is.
+    #[ts(inline)]
+    pub severity: DataSeverity,
+    /// What, how many, and what to do, in words.
+    pub message: String,
+    /// How many pairs; 0 where it is about all of them together.
+    pub count: usize,
+    /// The first of them.
+    pub pairs: Vec<FoundPair>,
+}
+
+/// A pair that a check has found: the beginning of each text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct FoundPair {
+    /// Its number in the project, where it is there already.
+    pub id: Option<i64>,
+    /// Its line in the file, where it would be brought in.
+    pub line: Option<usize>,
+    /// What was asked.
+    pub prompt: String,
+    /// The better answer.
+    pub chosen: String,
+    /// The other.
+    pub rejected: String,
 }
 
 /// What an import did.

@@ -19,8 +19,9 @@ mod training;
 pub use prefs::{Content, Message};
 
 pub use data::{
-    Column, ColumnMapping, EditedText, ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery,
-    PairSource, PairView, PreviewRow, RefusedRow, Rendered, Upload,
+    Code, Column, ColumnMapping, DataChecks, DataFinding, DataSeverity, EditedText, FoundPair, ImportKind,
+    ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairSource, PairView, PreviewRow, RefusedRow,
+    Rendered, Upload,
 };
 pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
@@ -33,10 +34,10 @@ pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
 pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
 pub use requests::{
-    BlindOf, CancelJob, CreateProject, EditAnswer, EditPair, EvalItemsOf, EvaluationOf, Export, ExportGguf,
-    ExportMerged, FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf, MeasureRun,
-    Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair, RunOf, SecondPass, SetModel, ShowEvaluation,
-    StartEvaluation, StartRun, StopRun, Undo,
+    BlindOf, CancelJob, CheckImport, CheckPairs, CreateProject, EditAnswer, EditPair, EvalItemsOf, EvaluationOf,
+    Export, ExportGguf, ExportMerged, FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind,
+    LabelStateOf, MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair, RunOf, SecondPass,
+    SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
 };
 pub use training::{
     Finding, Remedy, RunNow, RunPlan, RunRequest, RunSettings, RunState, RunSummary, RunView, SampleAnswer, SampleSet,

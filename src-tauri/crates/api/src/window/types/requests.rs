@@ -68,6 +68,26 @@ requests! {
         mapping: Option<ColumnMapping>,
     }
 
+    /// A file whose pairs are to be checked.
+    CheckImport {
+        /// The project's folder.
+        project: String,
+        /// The file.
+        upload: String,
+        /// Which column is what.
+        mapping: ColumnMapping,
+    }
+
+    /// Pairs to be checked before they are trained on.
+    CheckPairs {
+        /// The project's folder.
+        project: String,
+        /// Share of the pairs that is kept for evaluation, 0 to 1.
+        held_out_share: f64,
+        /// By which they are chosen.
+        seed: u64,
+    }
+
     /// A file to be brought in.
     Import {
         /// The project's folder.
