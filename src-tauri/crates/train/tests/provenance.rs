@@ -19,7 +19,11 @@ fn resuming(config: &RunConfig) -> RunConfig {
 /// A run that was stopped after its fourth step.
 fn stopped(place: &Place) -> RunConfig {
     let config = RunConfig {
-        data: DataConfig { train: place.path("pairs.jsonl"), eval: Some(place.path("eval.jsonl")), ..Default::default() },
+        data: DataConfig {
+            train: place.path("pairs.jsonl"),
+            eval: Some(place.path("eval.jsonl")),
+            ..Default::default()
+        },
         ..place.config("run")
     };
     stop_after(place, &config, 4);
@@ -162,7 +166,11 @@ fn a_run_s_own_rows_are_those_that_it_began_with() {
 fn a_run_of_an_earlier_version_goes_on_and_what_can_be_compared_is() {
     let place = Place::new(9);
     let whole = RunConfig {
-        data: DataConfig { train: place.path("pairs.jsonl"), eval: Some(place.path("eval.jsonl")), ..Default::default() },
+        data: DataConfig {
+            train: place.path("pairs.jsonl"),
+            eval: Some(place.path("eval.jsonl")),
+            ..Default::default()
+        },
         ..place.config("whole")
     };
     place.run(&whole, go_on).unwrap();
