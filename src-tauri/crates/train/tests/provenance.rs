@@ -307,7 +307,7 @@ fn a_checkpoint_that_was_edited_is_named_and_one_that_is_gone_is_told() {
 #[test]
 fn a_checkpoint_of_other_settings_is_refused_by_their_names_with_a_remedy_that_works() {
     let place = Place::new(9);
-    let first = place.config("first");
+    let first = RunConfig { save_total_limit: 0, ..place.config("first") };
     place.run(&first, go_on).unwrap();
     let checkpoint = first.output_dir.join("checkpoints/step-3");
     let second = RunConfig {
@@ -341,7 +341,7 @@ fn a_checkpoint_of_other_settings_is_refused_by_their_names_with_a_remedy_that_w
 #[test]
 fn another_run_s_checkpoint_is_gone_on_from_with_its_own_base_and_pairs_alone() {
     let place = Place::new(9);
-    let first = place.config("first");
+    let first = RunConfig { save_total_limit: 0, ..place.config("first") };
     place.run(&first, go_on).unwrap();
     let checkpoint = first.output_dir.join("checkpoints/step-3");
     let second =
