@@ -245,7 +245,7 @@ fn tensors_that_would_make_another_model_are_refused() {
     let without = TinyLlama { biases: false, ..tiny }.config();
     std::fs::write(dir.path().join("config.json"), without.to_string()).unwrap();
     let message = refused(dir.path()).to_string();
-    assert!(message.contains("self_attn.q_proj.bias") && message.contains("and 9 more"), "{message}");
+    assert!(message.contains("0.mlp.down_proj.bias") && message.contains("and 9 more"), "{message}");
     assert!(message.contains("attention_bias"), "{message}");
     rewrite(dir.path(), |tensors| {
         for (name, tensor) in tensors.iter_mut().filter(|(name, _)| name.ends_with(".bias")) {
