@@ -192,6 +192,7 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         prompts_sha256: sha256(&request.prompts)?,
         prompts_without_template: if opened.tokenizer.has_template() { plain(&prompts) } else { 0 },
         asked_otherwise,
+        model_notes: opened.notes().map(str::to_owned).collect(),
         seed: request.sampling.seed,
         order_seed: request.order_seed,
         sampling: sampling.unwrap_or_default(),

@@ -72,6 +72,9 @@ pub struct Ancestry {
     /// Prompts that are plain text, so that the chat template which the model has was not applied to them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub prompts_without_template: usize,
+    /// What there is to know of the model's files, as sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model_notes: Vec<String>,
     /// How the prompts differ in kind from those that the run was trained on, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_otherwise: Option<String>,
@@ -86,7 +89,7 @@ pub struct Ancestry {
 }
 
 impl Ancestry {
-    /// How the prompts were asked, where that is to be kept in mind with the result: a sentence each.
+    /// How the prompts were asked and of what model, where that is to be kept in mind with the result: a sentence each.
     pub fn how_asked(&self) -> Vec<String> {
         let plain = (self.prompts_without_template > 0).then(|| {
             format!(
@@ -94,7 +97,7 @@ impl Ancestry {
                 self.prompts_without_template
             )
         });
-        plain.into_iter().chain(self.asked_otherwise.clone()).collect()
+        plain.into_iter().chain(self.asked_otherwise.clone()).chain(self.model_notes.iter().cloned()).collect()
     }
 }
 
@@ -401,7 +404,11 @@ fn completed(there: Setup, asked: &Setup) -> Setup {
     if noted.adapter_files.is_empty() {
         noted.adapter_files.clone_from(&asked.ancestry.adapter_files);
     }
+    // These follow from what is compared.
     noted.other_base.clone_from(&asked.ancestry.other_base);
+    noted.prompts_without_template = asked.ancestry.prompts_without_template;
+    noted.asked_otherwise.clone_from(&asked.ancestry.asked_otherwise);
+    noted.model_notes.clone_from(&asked.ancestry.model_notes);
     Setup { ancestry: noted, prompts }
 }
 

@@ -50,6 +50,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                     path: path.display().to_string(),
                     check: None,
                     other_base: None,
+                    notes: Vec::new(),
                 })
             }
             ExportWhat::Labels => {
@@ -64,6 +65,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                     path: path.display().to_string(),
                     check: None,
                     other_base: None,
+                    notes: Vec::new(),
                 })
             }
         };
@@ -114,13 +116,21 @@ fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Res
         path: reply.html.display().to_string(),
         check: None,
         other_base: None,
+        notes: Vec::new(),
     })
 }
 
 /// The same as it crosses to the page.
 pub(super) fn of(made: crate::Exported) -> Exported {
     let crate::Exported { what, path, load, check, other_base } = made;
-    Exported { what, path: path.display().to_string(), load, check: check.map(|check| check.words), other_base }
+    Exported {
+        what,
+        path: path.display().to_string(),
+        load,
+        check: check.map(|check| check.words),
+        other_base,
+        notes: Vec::new(),
+    }
 }
 
 /// Does what is over in a moment, so that nobody watches or stops it.

@@ -50,6 +50,7 @@ pub(crate) struct Working {
     backend: Backend,
     job: u64,
     stop: Arc<AtomicBool>,
+    notes: Mutex<Vec<String>>,
 }
 
 impl Backend {
@@ -82,7 +83,7 @@ impl Backend {
             job
         };
         self.tell(News::Job { job: job.clone() });
-        let working = Working { backend: self.clone(), job: job.job, stop };
+        let working = Working { backend: self.clone(), job: job.job, stop, notes: Mutex::default() };
         let spawned = std::thread::Builder::new().name(format!("job {}", job.job)).spawn(move || {
             // A fault in one job is that job's end, not the program's.
             let result = catch_unwind(AssertUnwindSafe(|| work(&working))).unwrap_or_else(|_| {
@@ -190,14 +191,26 @@ impl Working {
         self.backend.tell(News::Answer { job: self.job, index, side: side.to_owned(), text });
     }
 
-    /// Does what reports through a [`Context`]: its progress is the job's.
+    /// Does what reports through a [`Context`]: its progress is the job's, and what it says is in [`Working::notes`].
     pub(crate) fn with_context<T>(&self, work: impl FnOnce(&mut Context) -> T) -> T {
-        let mut observer = |update: &Update| {
-            if let Update::Progress { stage, done, total, seconds_left, .. } = update {
+        let mut observer = |update: &Update| match update {
+            Update::Progress { stage, done, total, seconds_left, .. } => {
                 self.progress(stage, *done, *total, *seconds_left);
             }
+            Update::Note { message } => {
+                let mut notes = locked(&self.notes);
+                if !notes.contains(message) {
+                    notes.push(message.clone());
+                }
+            }
+            Update::Run(_) => {}
         };
         work(&mut Context { observer: &mut observer, stop: &self.stop })
+    }
+
+    /// What the work had to say so far.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        locked(&self.notes).clone()
     }
 
     fn end(&self, result: Result<()>) {

@@ -66,7 +66,7 @@ fn hand_out(
         // Nothing is in it; the first error is the one to report.
         let _ = std::fs::remove_dir(&folder);
     }
-    written.map(exports::of)
+    Ok(Exported { notes: working.notes(), ..exports::of(written?) })
 }
 
 fn write_into(

@@ -60,4 +60,6 @@ pub struct Exported {
     pub check: Option<String>,
     /// Says so where the base is another than the run was trained on.
     pub other_base: Option<String>,
+    /// What else there is to know of it, as sentences.
+    pub notes: Vec<String>,
 }
