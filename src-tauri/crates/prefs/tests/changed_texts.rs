@@ -79,7 +79,7 @@ fn an_edit_by_another_asks_the_judge_again_and_the_old_vote_decides_nothing() {
     };
     assert_eq!((page(&project, None), page(&project, Some(PairSource::ToJudge))), (vec![], vec![-1]));
     let view = project.pair(-1).unwrap();
-    assert_eq!((view.source, view.chosen.last_text()), (PairSource::ToJudge, "alpha, edited by bob"));
+    assert_eq!((view.source, view.chosen.last_text()), (PairSource::ToJudge, "alpha, edited by bob".to_owned()));
     let said = view.history.iter().find(|change| change.who == "ann").unwrap();
     assert!(said.what.contains("texts that were changed since"), "{}", said.what);
 
