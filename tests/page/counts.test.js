@@ -111,21 +111,22 @@ const SCREENS = {
   },
   evaluating: {
     hash: "#/evaluate/+new",
-    seen: async (page) => said(page.getByLabel("Run").locator("option")),
-    told: async () => (await ask("runs")).filter((run) => run.has_adapter).map(({ name, step }) => `${name}, ${many(step, "step")}`),
+    seen: async (page) => said(page.getByLabel("Run", { exact: true }).locator("option")),
+    told: async () => (await ask("runs")).filter((run) => run.has_adapter).map(({ name, state, step }) => `${name}, ${state === "finished" ? many(step, "step") : `${state} at step ${step}`}`),
   },
   export: {
     hash: "#/export",
     seen: async (page) => [
       ...(await said(page.getByText(/Every judgement ever given/))).map((text) => number(text, /(\d+) items? labelled/)),
       ...(await said(page.getByText(/The project's preference pairs/))).map((text) => number(text, /(\d+) pairs?\.$/)),
-      ...(await said(page.getByLabel("Run").locator("option"))),
+      ...(await said(page.getByLabel("Run", { exact: true }).locator("option"))),
       ...(await said(page.getByLabel("Evaluation").locator("option"))).slice(1).map((text) => number(text, /(\d+) prompt/)),
     ],
-    told: async () => {
+    told: async (page) => {
       const { labelled, pairs } = await counts();
       const runs = (await ask("runs")).filter((run) => run.has_adapter);
-      const evaluations = (await ask("evaluations")).filter(({ run }) => run === runs[0]?.run);
+      const chosen = runs.length > 0 ? await page.getByLabel("Run", { exact: true }).inputValue() : "";
+      const evaluations = (await ask("evaluations")).filter(({ run }) => run === chosen);
       return [labelled, pairs, ...runs.map(({ name, step }) => `${name}, ${many(step, "step")}`), ...evaluations.map(({ judged }) => judged)];
     },
   },
@@ -136,7 +137,7 @@ async function agrees(name, page, after) {
   const { seen, told } = SCREENS[name];
   const end = Date.now() + 20_000;
   for (;;) {
-    const [shown, right] = [await seen(page), await told()];
+    const [shown, right] = [await seen(page), await told(page)];
     if (isDeepStrictEqual(shown, right)) return;
     if (Date.now() > end) assert.deepEqual(shown, right, `${name}, after ${after}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -218,6 +219,7 @@ test("every window follows candidates, runs and evaluations, their verdicts, and
   await until(async () => (await ask("run", { run: second })).summary.state === "stopped", "the run to stop");
   await allAgree("the end of a run");
 
+  await windows.export.getByLabel("Run", { exact: true }).selectOption(second);
   const request = { project: folder, run: second, prompts: "held_out", max_prompts: 4, temperature: 0, max_new_tokens: 6, seed: 1 };
   for (const judge of [{ kind: "rule", rule: "shorter" }, { kind: "human" }]) {
     const { evaluation } = await machine.call("start_evaluation", { request: { ...request, judge } });

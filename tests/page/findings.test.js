@@ -70,7 +70,7 @@ test("before a run: what stands out in the pairs that it would train on, one cli
   const panel = page.getByRole("region", { name: "What this run will do" });
   await panel.getByRole("heading", { name: "What stands out in the pairs" }).waitFor();
   assert.deepEqual((await pairsOf("2 pairs contradict each other")).map(([, prompt]) => prompt), ["Is the earth round?", "is the earth ROUND?"]);
-  await finding("2 pairs contradict").getByRole("link", { name: "is the earth" }).click();
+  await finding("2 pairs contradict").getByRole("link", { name: "is the earth ROUND?", exact: true }).click();
   await page.getByRole("heading", { name: "Pair 22" }).waitFor();
 
   // One that is removed no longer contradicts; the plan says so when it is looked at again.

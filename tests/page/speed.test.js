@@ -42,7 +42,7 @@ test("100,000 pairs open, are searched and labelled without a wait", async (t) =
   const page = await open(browser, machine);
   await page.getByRole("heading", { name: "Large" }).waitFor();
   await goTo(page, "d");
-  await page.getByRole("option").nth(5).waitFor();
+  await page.getByRole("listbox", { name: "Pairs" }).getByRole("option").nth(5).waitFor();
   const query = (text) => ({ text, source: null, category: null, offset: 50_000, limit: 100 });
   within("a page in the middle of the table", await timed(() => machine.call("pairs", { project: folder, query: query("") })), 200, t);
   within("a search", await timed(() => machine.call("pairs", { project: folder, query: query("lantern number 9") })), 1000, t);
