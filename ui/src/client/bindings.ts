@@ -473,7 +473,9 @@ export type Exported = {
   /** What was found when it was read again, in words, where that is done. */
   check: string | null,
   /** Says so where the base is another than the run was trained on. */
-  other_base: string | null, };
+  other_base: string | null,
+  /** What else there is to know of it, as sentences. */
+  notes: Array<string>, };
 
 /** A model to be brought here. */
 export type FetchModel = {
