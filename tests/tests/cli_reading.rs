@@ -60,7 +60,7 @@ fn numbers_that_could_mean_two_things_are_refused_with_the_choices_that_decide()
 #[test]
 fn a_file_of_which_no_row_can_be_taken_is_an_error() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let row = json!({ "prompt": "Why?", "chosen": "So." , "rejected": null });
+    let row = json!({ "prompt": " ", "chosen": "So.", "rejected": "No." });
     let pairs = file(folder.path(), "bad.jsonl", &[row.clone(), row]);
     for name in ["import", "check", "score"] {
         let mut command = told_as_json(folder.path(), name);

@@ -184,7 +184,7 @@ fn rows_that_are_no_pairs_are_named_and_the_rest_is_kept() {
     for (line, bad) in good.iter().zip([
         &b"{\"prompt\": \"half a row"[..],
         b"{\"prompt\": \"q\", \"chosen\": \"a\"}",
-        b"{\"prompt\": \"q\", \"chosen\": 7, \"rejected\": \"b\"}",
+        b"{\"prompt\": \"q\", \"chosen\": true, \"rejected\": \"b\"}",
         b"{\"prompt\": \"q\", \"chosen\": \"\xff\xfe\", \"rejected\": \"b\"}",
         b"[]",
         b"",

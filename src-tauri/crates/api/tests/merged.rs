@@ -402,6 +402,13 @@ fn llama_cpp_loads_the_same_model() {
 fn a_run_without_held_out_pairs_is_checked_on_its_own() {
     let scene = Scene::folder();
     std::fs::remove_file(scene.path("run/eval_pairs.jsonl")).unwrap();
+    // A run that never had any says so; one whose file is gone is refused.
+    let refused = scene.export(Some(FloatType::F32)).unwrap_err();
+    assert_eq!(refused.code, "changed_file");
+    let origin = scene.path("run/origin.json");
+    let mut noted: serde_json::Value = serde_json::from_slice(&std::fs::read(&origin).unwrap()).unwrap();
+    noted.as_object_mut().unwrap().shift_remove("eval_pairs");
+    std::fs::write(&origin, noted.to_string()).unwrap();
     let check = scene.export(Some(FloatType::F32)).unwrap().check.unwrap();
     assert_eq!((check.pairs, check.held_out), (4, false));
     assert!(check.words.contains("4 training pairs"), "{}", check.words);

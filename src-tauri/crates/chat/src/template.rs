@@ -91,7 +91,11 @@ impl ChatTemplate {
     ) -> Result<String, Error> {
         // TRL passes tools, and transformers documents, as None where there are none.
         let tools = if said.tools.is_empty() { Value::from(()) } else { Value::from_serialize(&said.tools) };
-        let messages = Value::from_serialize(&said.messages);
+        let messages = said.messages.iter().map(|message| match with_reasoning(message) {
+            Some(aliased) => Value::from_serialize(aliased),
+            None => Value::from_serialize(message),
+        });
+        let messages = Value::from(messages.collect::<Vec<_>>());
         let given = Value::from_serialize(&said.chat_template_kwargs);
         let ours = context! { messages, add_generation_prompt };
         let all = context! { ..ours, ..given, ..context! { tools, documents => () }, ..Value::from_serialize(special_tokens) };
@@ -112,6 +116,20 @@ impl ChatTemplate {
             text.split(TEXT).count() == 2 && !["'type'", "\"type\""].iter().any(|key| text.contains(key))
         })
     }
+}
+
+/// Names under which data sets have what the assistant thought; the first is what most templates read.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// A message that says what the assistant thought, under the names that templates read it by
+/// (`_alias_reasoning_fields` of `transformers` 5.24); none where it says nothing of the kind.
+fn with_reasoning(message: &Message) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let reasoning = REASONING.iter().filter_map(|name| message.fields.get(*name)).find(|value| !value.is_null())?;
+    let mut aliased = serde_json::Map::from_iter([("thinking".to_owned(), reasoning.clone())]);
+    let serde_json::Value::Object(fields) = serde_json::to_value(message).ok()? else { return None };
+    aliased.extend(fields);
+    aliased.insert("reasoning_content".to_owned(), reasoning.clone());
+    Some(aliased)
 }
 
 fn has_parts(message: &Message) -> bool {

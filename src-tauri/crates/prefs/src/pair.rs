@@ -100,7 +100,7 @@ impl Message {
 }
 
 /// Fields in which a message says something beside its content.
-pub(crate) const SAYING: [&str; 4] = ["tool_calls", "reasoning_content", "thinking", "function_call"];
+pub(crate) const SAYING: [&str; 5] = ["tool_calls", "reasoning_content", "thinking", "reasoning", "function_call"];
 
 fn says_something(value: Option<&Value>) -> bool {
     match value {

@@ -90,7 +90,8 @@ fn take_steps(working: &Working, model: &Path, request: &RunRequest, train: Vec<
     write_run(place.path(), model, &request, &Parts { train, held_out: Vec::new() }, backend.device())?;
     backend.release_model();
     // What is measured is time alone: on which model an adapter was trained is asked where the run is started.
-    backend.training().workers.start(&backend.program(), place.path(), true)?;
+    let from_adapter = request.settings.init_adapter.is_some() || request.settings.ref_adapter.is_some();
+    backend.training().workers.start(&backend.program(), place.path(), from_adapter)?;
     let watched = watch(working, place.path());
     if watched.is_err() {
         // A process must not outlive its folder. One that was only just started takes a request for an old one, so it is
