@@ -63,7 +63,8 @@ fn matrices_that_are_the_bases_own_are_accepted() {
         }
         let decoder = load(folder.path(), BaseDtype::Auto);
         let alone = Lora::load(&folder.path().join("adapter"), decoder.linears(), testkit::device());
-        assert!(alone.unwrap_err().to_string().contains("embed_tokens"), "there is no base to compare with");
+        let said = alone.unwrap_err().to_string();
+        assert!(said.contains(HEAD) || said.contains(EMBEDDING), "there is no base to compare with: {said}");
     }
 }
 
@@ -84,7 +85,7 @@ fn other_matrices_are_refused_by_name_with_what_helps() {
     assert!(said.contains("an output head of its own") && said.contains("is not this model's"), "{said}");
     let resized = Tensor::cat(&[&own, &own.narrow(0, 0, 4).unwrap()], 0).unwrap();
     let said = refused("base_model.model.lm_head.weight", resized.clone(), BaseDtype::Auto);
-    assert!(said.contains("[268, 32], where the model's is [264, 32]: the vocabulary was resized"), "{said}");
+    assert!(said.contains("[268, 32]), where the model's is [264, 32]: the vocabulary was resized"), "{said}");
     let said = refused(EMBEDDING, resized, BaseDtype::Auto);
     assert!(said.contains("an embedding of its own"), "{said}");
     let said = refused(HEAD, own, BaseDtype::Q8);
