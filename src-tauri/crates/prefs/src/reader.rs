@@ -102,6 +102,11 @@ pub fn read_prompts(path: &Path, choices: &Choices) -> Result<Read, Error> {
 }
 
 impl Read {
+    /// Whether every column has the name of what it is, so that nothing was guessed.
+    pub fn is_by_name(&self) -> bool {
+        self.mapping.chosen_columns().all(|(key, column)| key == column)
+    }
+
     /// The pairs, each with its line.
     pub fn pairs(&self) -> impl Iterator<Item = (usize, &Pair)> {
         self.mapped.rows.iter().filter_map(|row| match &row.content {

@@ -41,15 +41,20 @@ fn spoken(prompt: &[(&str, &str)], chosen: &str, rejected: &str) -> Pair {
 fn an_implicit_prompt_of_text_is_the_common_beginning() {
     let cases = [
         ("Q: sky? A: blue", "Q: sky? A: green", ("Q: sky? A:", " blue", " green")),
-        ("abcX", "abcY", ("abc", "X", "Y")),
-        ("ab", "abc", ("a", "b", "bc")),
-        ("abc", "abc", ("ab", "c", "c")),
+        ("a b: X", "a b: Y", ("a b:", " X", " Y")),
+        ("a:(", "a:(b", ("a:", "(", "(b")),
+        ("a:!", "a:!", ("a:", "!", "!")),
         ("two  x", "two  y", ("two ", " x", " y")),
         ("größe ä", "größe ö", ("größe", " ä", " ö")),
     ];
     for (chosen, rejected, (prompt, a, b)) in cases {
         let row = serde_json::json!({"chosen": chosen, "rejected": rejected}).to_string();
         assert_eq!(one(&row), text(prompt, a, b), "{row}");
+    }
+    // TRL cuts inside of words, where no prompt ends.
+    for (chosen, rejected) in [("abcX", "abcY"), ("ab", "abc"), ("abc", "abc")] {
+        let row = serde_json::json!({"chosen": chosen, "rejected": rejected}).to_string();
+        assert!(reason(&row).contains("ends inside a word"), "{row}");
     }
     assert!(reason(r#"{"chosen": "yes", "rejected": "no"}"#).contains("share no beginning"));
     assert!(reason(r#"{"chosen": "", "rejected": "no"}"#).contains("share no beginning"));

@@ -221,7 +221,9 @@ fn begin(config: &RunConfig) -> Result<()> {
         }
         let read = reader::read_pairs(from, &config.data.map)?;
         let name = from.file_name().unwrap_or_default().to_string_lossy();
-        notices.push(format!("{name} was read as {}", read.how));
+        if !read.is_by_name() {
+            notices.push(format!("{name} was read as {}", read.how));
+        }
         notices.extend(read.notices.iter().map(|notice| format!("{name}: {notice}")));
         let refused = read.mapped.refused.clone();
         jsonl::write_pairs(&own, &read.into_pairs())?;
