@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// A copy of a golden model, each of these files then changed.
+#[allow(clippy::type_complexity)]
 fn copied(folder: &Path, model: &str, change: &[(&str, &dyn Fn(&mut Value))]) -> PathBuf {
     let to = folder.join("model");
     std::fs::create_dir_all(&to).expect("a folder");
@@ -85,7 +86,9 @@ fn tokens_that_only_an_older_file_names_are_tokens_here_and_in_a_gguf_file() {
         let gone: Vec<String> =
             vocabulary.iter().filter(|(_, id)| id.as_u64() >= Some(561)).map(|(token, _)| token.clone()).collect();
         assert_eq!(gone.len(), 2);
-        gone.iter().for_each(|token| drop(vocabulary.remove(token)));
+        for token in &gone {
+            vocabulary.remove(token);
+        }
         let merges = tokenizer["model"]["merges"].as_array_mut().expect("merges");
         let made = |merge: &Value| match merge {
             Value::Array(parts) => parts.iter().filter_map(Value::as_str).collect::<String>(),

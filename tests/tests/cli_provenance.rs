@@ -36,7 +36,7 @@ impl Scene {
     }
 
     /// Everything that computes with the run's adapter, each with a way to say that it is to be done all the same.
-    fn uses(&self) -> Vec<Vec<&'static str>> {
+    fn uses() -> Vec<Vec<&'static str>> {
         let on_base = ["--model", "base", "--adapter", "run/adapter"];
         let with = |command: &'static str, more: &[&'static str]| [&[command], &on_base[..], more].concat();
         let eval = ["--prompts", "prompts.jsonl", "--judge", "shorter", "--max-new-tokens", "4", "--run", "run"];
@@ -77,12 +77,12 @@ fn read(path: &Path) -> Value {
 fn on_another_base_nothing_is_computed_unless_that_is_asked_for_and_then_the_record_says_so() {
     let scene = Scene::new();
     flip(&scene.path("base/model.safetensors"));
-    for command in scene.uses() {
+    for command in Scene::uses() {
         let _ =
             scene.run(&command).refused(&["model.safetensors has SHA-256 ", "was expected", "--allow-changed-base"]);
         assert!(!scene.path("out/merged").exists() && !scene.path("out/lora-gguf").exists(), "{command:?}");
     }
-    for command in scene.uses() {
+    for command in Scene::uses() {
         let done = scene.run(&[&command[..], &["--allow-changed-base"]].concat()).well();
         let said = format!("{}{}", done.stdout, done.stderr);
         assert!(said.contains("computed on another base than the one that the adapter"), "{command:?}: {said}");
@@ -106,7 +106,7 @@ fn on_another_base_nothing_is_computed_unless_that_is_asked_for_and_then_the_rec
     // With the base as it was, the evaluation that was made on the other one is not gone on with.
     flip(&scene.path("base/model.safetensors"));
     let _ =
-        scene.run(&scene.uses()[2]).refused(&["holds another evaluation", "the model (SHA-256 ", " then, SHA-256 "]);
+        scene.run(&Scene::uses()[2]).refused(&["holds another evaluation", "the model (SHA-256 ", " then, SHA-256 "]);
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn a_tokenizer_or_chat_template_that_changed_is_named() {
         let path = scene.path("base").join(name);
         let was = std::fs::read(&path).expect("the golden model has this file");
         std::fs::write(&path, [&was[..], b"\n"].concat()).expect("the temporary folder can be written");
-        for command in scene.uses() {
+        for command in Scene::uses() {
             let refused = scene.run(&command).refused(&[&format!("{name} has SHA-256 ")]);
             assert!(!refused.stderr.contains("model.safetensors"), "{}", refused.stderr);
         }
         std::fs::write(&path, was).expect("the temporary folder can be written");
     }
-    for command in scene.uses() {
+    for command in Scene::uses() {
         let _ = scene.run(&command).well();
     }
 }
@@ -130,7 +130,7 @@ fn a_tokenizer_or_chat_template_that_changed_is_named() {
 #[test]
 fn an_evaluation_that_was_broken_off_is_not_gone_on_with_on_something_else() {
     let scene = Scene::new();
-    let command = &scene.uses()[2];
+    let command = &Scene::uses()[2];
     let _ = scene.run(command).well();
     // An evaluation of an earlier version, which noted less, is.
     let setup = scene.path("eval/setup.json");
@@ -159,15 +159,15 @@ fn rows_and_adapters_that_changed_are_refused_where_they_are_used() {
     let pairs = scene.path("run/pairs.jsonl");
     let whole = std::fs::read_to_string(&pairs).expect("a run has its pairs");
     let rows = whole.lines().count();
-    std::fs::write(&pairs, whole.lines().take(3).map(|line| format!("{line}\n")).collect::<String>()).expect("a file");
+    std::fs::write(&pairs, whole.lines().take(3).flat_map(|line| [line, "\n"]).collect::<String>()).expect("a file");
     for place in [2, 4, 5] {
         let expected = format!("where {rows} rows and ");
-        let _ = scene.run(&scene.uses()[place]).refused(&["pairs.jsonl", "it has 3 rows and SHA-256", &expected]);
+        let _ = scene.run(&Scene::uses()[place]).refused(&["pairs.jsonl", "it has 3 rows and SHA-256", &expected]);
     }
     std::fs::write(&pairs, whole).expect("a file");
 
     flip(&scene.path("run/adapter/adapter_model.safetensors"));
-    for command in scene.uses() {
+    for command in Scene::uses() {
         let _ = scene.run(&command).refused(&["adapter_model.safetensors", "it has SHA-256 ", ", and had "]);
     }
     // Another program's adapter, or one that is to be used as it is, says nothing of what it was.
@@ -185,8 +185,8 @@ fn a_run_is_not_said_to_have_made_another_s_adapter_nor_reported_with_its_evalua
     let of_other = |command: &[&'static str]| -> Vec<&'static str> {
         command.iter().map(|word| if *word == "run/adapter" { "other/adapter" } else { *word }).collect()
     };
-    let _ = scene.run(&of_other(&scene.uses()[2])).refused(&["other/adapter is not one of the run in run"]);
-    let _ = scene.run(&scene.uses()[2]).well();
+    let _ = scene.run(&of_other(&Scene::uses()[2])).refused(&["other/adapter is not one of the run in run"]);
+    let _ = scene.run(&Scene::uses()[2]).well();
     let _ = scene.run(&["report", "--run", "run", "--eval", "eval", "--output-dir", "report"]).well();
     let _ = scene
         .run(&["report", "--run", "other", "--eval", "eval", "--output-dir", "report"])
@@ -227,7 +227,7 @@ fn an_export_reads_the_base_whole_and_other_commands_at_once() {
     let base = scene.path("base/model.safetensors");
     // What was read of a file that was written a moment ago is not kept.
     std::thread::sleep(std::time::Duration::from_millis(3200));
-    let _ = scene.run(&scene.uses()[0]).well();
+    let _ = scene.run(&Scene::uses()[0]).well();
     let kept = scene.path("cache/reference/model_digests.json");
     let mut digests = read(&kept);
     let entry = &mut digests[base.parent().expect("a folder").to_str().expect("UTF-8")]["digests"];
@@ -235,8 +235,8 @@ fn an_export_reads_the_base_whole_and_other_commands_at_once() {
     // As if the system had said of a changed file that it is as it was.
     entry["all"] = json!("0".repeat(64));
     std::fs::write(&kept, digests.to_string()).expect("the temporary folder can be written");
-    let _ = scene.run(&scene.uses()[0]).refused(&["where"]);
-    let _ = scene.run(&scene.uses()[4]).well();
+    let _ = scene.run(&Scene::uses()[0]).refused(&["where"]);
+    let _ = scene.run(&Scene::uses()[4]).well();
     // Reading it whole has put the record right.
-    let _ = scene.run(&scene.uses()[0]).well();
+    let _ = scene.run(&Scene::uses()[0]).well();
 }

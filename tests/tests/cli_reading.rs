@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 fn file(folder: &Path, name: &str, rows: &[Value]) -> PathBuf {
     let path = folder.join(name);
-    let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    let text: Vec<String> = rows.iter().map(|row| format!("{row}\n")).collect();
+    let text = text.concat();
     std::fs::write(&path, text).expect("the temporary folder can be written");
     path
 }

@@ -56,18 +56,15 @@ pub(crate) fn prompts_of(
     tokenizer: &Tokenizer,
     context: &mut Context,
 ) -> Result<Vec<Prompt>> {
-    let (prompts, refused) = match choices {
-        Some(choices) => {
-            let read = reader::read_prompts(path, choices)?;
-            tell(path, &read, context)?;
-            let refused = read.mapped.refused.clone();
-            (read.into_prompts(), refused)
-        }
-        None => {
-            let mut reading = prompts::read_prompts(path)?;
-            let refused = std::mem::take(&mut reading.refused);
-            (reading.into_prompts(), refused)
-        }
+    let (prompts, refused) = if let Some(choices) = choices {
+        let read = reader::read_prompts(path, choices)?;
+        tell(path, &read, context)?;
+        let refused = read.mapped.refused.clone();
+        (read.into_prompts(), refused)
+    } else {
+        let mut reading = prompts::read_prompts(path)?;
+        let refused = std::mem::take(&mut reading.refused);
+        (reading.into_prompts(), refused)
     };
     for refused in &refused {
         context.note(format!("{}, line {}: {}", path.display(), refused.line, refused.reason));

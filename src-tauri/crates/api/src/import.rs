@@ -68,8 +68,8 @@ pub(crate) fn nothing_in(file: &Path, refused: usize, first: &Refused) -> Error 
 /// # Errors
 /// When a file cannot be read or the project cannot be written.
 pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<ImportReply>> {
-    let mut project = Project::open_or_create(&request.project)?;
-    let mut replies = Vec::new();
+    // All are read before the first is brought in: one that cannot be read leaves the project as it was.
+    let mut files = Vec::new();
     for file in &request.files {
         context.check()?;
         let read = reader::read(file, &request.choices)?;
@@ -78,6 +78,12 @@ pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<Impo
         {
             return Err(nothing_in(file, read.mapped.refused.len(), first));
         }
+        files.push((file, read));
+    }
+    let mut project = Project::open_or_create(&request.project)?;
+    let mut replies = Vec::new();
+    for (file, read) in files {
+        context.check()?;
         let import = project.import_mapped(&read.mapped, &file.display().to_string())?;
         replies.push(ImportReply {
             file: file.clone(),

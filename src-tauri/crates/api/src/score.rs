@@ -154,13 +154,12 @@ pub(crate) fn held_out(
     limits: &Limits,
     context: &mut Context,
 ) -> Result<Vec<PairLogps>> {
-    let (rows, refused) = match choices {
-        Some(choices) => pairs_of(pairs, choices, context)?,
-        None => {
-            let mut reading = jsonl::read_pairs(pairs)?;
-            let refused = std::mem::take(&mut reading.refused);
-            (reading.into_pairs(), refused)
-        }
+    let (rows, refused) = if let Some(choices) = choices {
+        pairs_of(pairs, choices, context)?
+    } else {
+        let mut reading = jsonl::read_pairs(pairs)?;
+        let refused = std::mem::take(&mut reading.refused);
+        (reading.into_pairs(), refused)
     };
     let refused = refused.len();
     let set = data::encode(pairs, &rows, refused, &opened.tokenizer, limits, Identical::LeaveOut, &mut |_| Ok(true))?;

@@ -132,7 +132,7 @@ fn quietly<T>(work: impl FnOnce(&mut Context) -> T) -> T {
 /// Log-probabilities of the chosen and the rejected answer of each held-out pair.
 fn scores(choice: ModelChoice, pairs: &Path) -> Vec<[f64; 2]> {
     let limits = Limits { max_length: None, max_prompt_length: None, truncation: Truncation::KeepStart };
-    let request = ScoreRequest { choice, pairs: pairs.to_path_buf(), choices: Default::default(), limits };
+    let request = ScoreRequest { choice, pairs: pairs.to_path_buf(), choices: api::Choices::new(), limits };
     let reply = quietly(|context| api::score(&request, context)).unwrap();
     reply.scores.iter().map(|score| [score.chosen_logps, score.rejected_logps]).collect()
 }
@@ -140,7 +140,7 @@ fn scores(choice: ModelChoice, pairs: &Path) -> Vec<[f64; 2]> {
 fn answers(choice: ModelChoice) -> Vec<String> {
     let texts = ["What is two and two?", "Where does the sun rise?", "ü 🦀"].map(str::to_owned).to_vec();
     let sampling = Sampling { temperature: 0.0, max_new_tokens: 20, ..Sampling::default() };
-    let request = GenerateRequest { choice, prompts: None, choices: Default::default(), texts, sampling };
+    let request = GenerateRequest { choice, prompts: None, choices: api::Choices::new(), texts, sampling };
     quietly(|context| api::generate(&request, context)).unwrap().into_iter().map(|answer| answer.text).collect()
 }
 

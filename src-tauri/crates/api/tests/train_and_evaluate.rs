@@ -475,7 +475,7 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
         };
         let limits = train::RunConfig::default().limits();
         let pairs = place.folder.path().join("pairs.jsonl");
-        let request = api::ScoreRequest { choice, pairs, choices: Default::default(), limits };
+        let request = api::ScoreRequest { choice, pairs, choices: api::Choices::new(), limits };
         let stop = AtomicBool::new(false);
         api::score(&request, &mut Context { observer: &mut |_| {}, stop: &stop }).unwrap().scores
     };

@@ -96,7 +96,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value, requires = "pairs")]
         pairs_map: Vec<(String, String)>,
         /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, command:PROGRAM ARGUMENTS, endpoint:URL MODEL
-        /// KEY_VARIABLE (the last only where a key is needed), or people. Programs and endpoints are asked once before
+        /// `KEY_VARIABLE` (the last only where a key is needed), or people. Programs and endpoints are asked once before
         /// anything is loaded
         #[arg(long)]
         judge: String,
@@ -257,6 +257,7 @@ pub(crate) struct Reading {
     /// Which column is what (prompt, chosen, rejected, answer_a, answer_b, preference, system, history, context, category), and
     /// how it is read (kind, preference_scheme, plain_text, prompt_from, repeated_prompt): prompt=question,chosen=better or
     /// plain_text=as_user_message. Before what is guessed from the columns' names
+    #[allow(clippy::doc_markdown)] // shown as plain text
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value)]
     map: Vec<(String, String)>,
 }

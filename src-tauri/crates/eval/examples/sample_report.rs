@@ -66,6 +66,7 @@ fn main() {
         order_seed: 18,
         sampling: [("temperature".to_owned(), 0.0.into()), ("max_new_tokens".to_owned(), 96.into())].into(),
         version: "0.1.0".into(),
+        ..Ancestry::default()
     };
     let mut evaluation = Folder::open(&folder.join("eval"), Setup { ancestry, prompts }).unwrap();
     for id in evaluation.missing(Side::Base) {

@@ -445,6 +445,7 @@ fn difference(there: &Setup, asked: &Setup) -> String {
 }
 
 /// Something with its digest as it was and as it is now, shortened.
+#[allow(clippy::ref_option)] // as both are kept
 fn changed(name: &str, was: &Option<String>, is: &Option<String>) -> String {
     const SHOWN: usize = 12;
     let short = |digest: &Option<String>| match digest.as_deref() {

@@ -2,6 +2,7 @@
 //! rows it is about, and the user decides.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
@@ -215,8 +216,12 @@ pub(crate) fn prompt_key(prompt: &Content) -> String {
         Content::Messages(said) => said.messages.iter().for_each(|message| add(&message.role, &message.shown())),
     }
     if let Content::Messages(Conversation { tools, chat_template_kwargs, .. }) = prompt {
-        tools.iter().for_each(|tool| key.push_str(&tool.to_string()));
-        chat_template_kwargs.iter().for_each(|(name, value)| key.push_str(&format!("{name}={value}\n")));
+        for tool in tools {
+            key.push_str(&tool.to_string());
+        }
+        for (name, value) in chat_template_kwargs {
+            let _ = writeln!(key, "{name}={value}");
+        }
     }
     key
 }

@@ -25,6 +25,7 @@ pub use choices::{CHOICE_KEYS, COLUMN_KEYS, PlainText, PromptFrom, RepeatedPromp
 pub use guess::guess;
 pub use notices::notices;
 pub use preference::PreferenceScheme;
+pub(crate) use preference::meaning;
 pub use question::{Question, QuestionOption, ReadRow, questions};
 
 /// What an import brings.
@@ -139,6 +140,10 @@ impl ColumnMapping {
         let known: HashSet<&str> = table.columns.iter().map(String::as_str).collect();
         if let Some(name) = self.named().find(|name| !known.contains(name)) {
             return Some(format!("The file has no column `{name}`; choose another."));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.named().find(|name| !seen.insert(*name)) {
+            return Some(format!("The column `{twice}` is chosen twice; choose another for one of the two."));
         }
         let both = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
         let two_answers = both(&self.answer_a, &self.answer_b);
@@ -309,7 +314,9 @@ pub fn apply(table: &Table, mapping: &ColumnMapping) -> Mapped {
         for row in &table.rows {
             match reader.content(row) {
                 Ok(Taken { content, notes }) => {
-                    notes.into_iter().for_each(|note| *mapped.notes.entry(note.to_owned()).or_default() += 1);
+                    for note in notes {
+                        *mapped.notes.entry(note.to_owned()).or_default() += 1;
+                    }
                     mapped.rows.push(MappedRow { line: row.line, content });
                 }
                 Err(reason) => mapped.refused.push(Refused { line: row.line, reason }),

@@ -1,6 +1,7 @@
 //! One preference pair and its parts.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -64,10 +65,10 @@ impl Message {
             if !shown.is_empty() {
                 shown.push_str("\n\n");
             }
-            match value {
-                Value::String(text) => shown.push_str(&format!("{name}: {text}")),
-                other => shown.push_str(&format!("{name}: {other}")),
-            }
+            let _ = match value {
+                Value::String(text) => write!(shown, "{name}: {text}"),
+                other => write!(shown, "{name}: {other}"),
+            };
         };
         if let Some(MessageContent::Parts(parts)) = &self.content {
             parts.iter().filter(|part| text_of_part(part).is_none()).for_each(|part| add("part", part));

@@ -63,12 +63,11 @@ pub fn read_pairs(path: &Path, choices: &Choices) -> Result<Read, Error> {
     let mut read = finish(path, &table, mapping)?;
     let rows = std::mem::take(&mut read.mapped.rows);
     for row in rows {
-        match row.content {
-            MappedContent::Pair(_) => read.mapped.rows.push(row),
-            _ => {
-                let reason = "neither answer is said to be better".to_owned();
-                read.mapped.refused.push(Refused { line: row.line, reason });
-            }
+        if matches!(row.content, MappedContent::Pair(_)) {
+            read.mapped.rows.push(row);
+        } else {
+            let reason = "neither answer is said to be better".to_owned();
+            read.mapped.refused.push(Refused { line: row.line, reason });
         }
     }
     read.mapped.refused.sort_by_key(|refused| refused.line);
@@ -147,6 +146,9 @@ fn chosen(path: &Path, table: &Table, choices: &Choices) -> Result<ColumnMapping
 }
 
 fn finish(path: &Path, table: &Table, mapping: ColumnMapping) -> Result<Read, Error> {
+    if table.rows.is_empty() && table.refused.is_empty() {
+        return Err(Error::Choice { path: path.to_path_buf(), reason: "it holds no rows".to_owned() });
+    }
     if !table.rows.is_empty()
         && let Some(question) = mapping.incomplete(table)
     {
@@ -171,6 +173,9 @@ fn how(table: &Table, mapping: &ColumnMapping) -> String {
     for (key, column) in mapping.chosen_columns() {
         let _ = write!(text, "{separator}{key} = {column}");
         separator = ", ";
+    }
+    if let Some(meaning) = mapping::meaning(table, mapping) {
+        let _ = write!(text, "; {meaning}");
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io::{BufRead, Read};
 
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -152,7 +153,7 @@ pub(crate) fn without_nan(text: &str) -> Cow<'_, str> {
             b'N' | b'I' | b'-' if !in_string => {
                 if let Some(word) = WORDS.iter().find(|word| text[at..].starts_with(**word) && ends(at + word.len())) {
                     marked.push_str(&text[kept..at]);
-                    marked.push_str(&format!("{{\"\\u0001\":\"{word}\"}}"));
+                    let _ = write!(marked, "{{\"\\u0001\":\"{word}\"}}");
                     at += word.len();
                     kept = at;
                     continue;

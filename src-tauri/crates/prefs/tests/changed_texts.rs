@@ -46,7 +46,7 @@ fn queue(project: &mut Project, annotator: &str) -> (usize, usize, Vec<(i64, boo
 
 fn trained_on(project: &Project) -> Vec<String> {
     let pairs = project.training_pairs().unwrap().into_iter();
-    pairs.map(|sourced| sourced.pair.chosen.last_text().to_owned()).collect()
+    pairs.map(|sourced| sourced.pair.chosen.last_text().clone()).collect()
 }
 
 fn labelled(project: &Project) -> usize {

@@ -318,7 +318,7 @@ fn an_edited_answer_is_shown_in_its_place_and_the_old_one_is_kept() {
     project.judge(&judging("Ben", &ben, Verdict::Left)).unwrap();
     project.judge(&judging("Ada", &after, Verdict::RightMuch)).unwrap();
     let rows = project.judgements().unwrap();
-    let texts = |at: usize| [rows[at].first.last_text(), rows[at].second.last_text().to_owned()];
+    let texts = |at: usize| [rows[at].first.last_text(), rows[at].second.last_text().clone()];
     assert!(!texts(0).contains(&"mended".to_owned()) && texts(1).contains(&"mended".to_owned()));
     let missing = project.edit_answer("Cleo", before.item, before.showing, Side::Left, "no");
     assert!(matches!(missing, Err(Error::NoShowing { .. })));

@@ -317,7 +317,8 @@ impl RunConfig {
         let begins = self.init_adapter.as_ref().filter(|_| self.ref_adapter.is_none())?;
         Some(format!(
             "training begins with init_adapter, and the reference is the base model without it. TRL takes the adapter itself as \
-             the reference: for that, set ref_adapter = {begins:?} too"
+             the reference: for that, set ref_adapter = \"{}\" too",
+            begins.display()
         ))
     }
 

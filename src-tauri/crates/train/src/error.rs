@@ -268,7 +268,7 @@ impl Error {
     /// What the user can do about it, as a sentence.
     pub fn hint(&self) -> String {
         match self {
-            Self::Config { hint, .. } => hint.clone(),
+            Self::Config { hint, .. } | Self::ChangedFile { hint, .. } => hint.clone(),
             Self::Read { .. } => "Check that the file exists and that you may read it.".into(),
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "The disk is full. Free some space and resume; the last checkpoint is whole.".into()
@@ -282,19 +282,20 @@ impl Error {
                 None => "Put the old values back to resume, or start a new run in another output_dir.".into(),
                 Some(adapter) => format!(
                     "Put the old values back to resume. To train on under the new settings from what this run has learned, \
-                     start a new run in another output_dir with init_adapter = {adapter:?}."
+                     start a new run in another output_dir with init_adapter = \"{}\".",
+                    adapter.display()
                 ),
             },
             Self::OtherSettings { path, .. } => format!(
                 "Put the old values back to go on with that run. To train on from its adapter under the new settings, set \
-                 init_adapter = {path:?} instead of resume_from_checkpoint: a new run with a schedule of its own."
+                 init_adapter = \"{}\" instead of resume_from_checkpoint: a new run with a schedule of its own.",
+                path.display()
             ),
             Self::ChangedBase { .. } => {
                 "Put the model's files back as they were. To go on with them as they are now, say so (on the command line \
                  with --allow-changed-base): the record then keeps it."
                     .into()
             }
-            Self::ChangedFile { hint, .. } => hint.clone(),
             Self::DamagedCheckpoint { .. } => {
                 "Resume from an earlier checkpoint with resume_from_checkpoint = \"…/checkpoints/step-N\".".into()
             }

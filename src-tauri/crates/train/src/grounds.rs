@@ -151,8 +151,9 @@ fn check_elsewhere(
                 other.display()
             ),
             hint: format!(
-                "Name that run's own pairs as data.train, or train on from its adapter with init_adapter = {folder:?} instead of \
-                 resume_from_checkpoint; choose another output_dir."
+                "Name that run's own pairs as data.train, or train on from its adapter with init_adapter = \"{}\" instead of \
+                 resume_from_checkpoint; choose another output_dir.",
+                folder.display()
             ),
         });
     }

@@ -94,10 +94,10 @@ fn one_bit_of_any_file_of_the_base_is_noticed_before_a_run_goes_on() {
     for name in ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"] {
         let path = config.model.join(name);
         let was = fs::read(&path).unwrap();
-        if !name.ends_with(".safetensors") {
-            fs::write(&path, [&was[..], b" "].concat()).unwrap();
-        } else {
+        if name.ends_with(".safetensors") {
             flip(&path);
+        } else {
+            fs::write(&path, [&was[..], b" "].concat()).unwrap();
         }
         let words = [name, "has SHA-256 ", "…, where ", "was expected", "run in "];
         let message = refused(place.run(&resuming(&config), go_on), "changed_base", &words);
@@ -150,7 +150,7 @@ fn a_run_s_own_rows_are_those_that_it_began_with() {
     for (name, rows) in [("pairs.jsonl", 9), ("eval_pairs.jsonl", 5)] {
         let path = config.output_dir.join(name);
         let whole = fs::read_to_string(&path).unwrap();
-        let cut: String = whole.lines().take(4).map(|line| format!("{line}\n")).collect();
+        let cut = whole.lines().take(4).flat_map(|line| [line, "\n"]).collect::<String>();
         fs::write(&path, cut).unwrap();
         let written = format!("where {rows} rows and ");
         refused(place.run(&resuming(&config), go_on), "changed_file", &[name, "it has 4 rows and SHA-256 ", &written]);
@@ -322,7 +322,7 @@ fn a_checkpoint_of_other_settings_is_refused_by_their_names_with_a_remedy_that_w
     assert!(
         message.contains("max_steps was 7 and is now 14") && message.contains("learning_rate was 0.01 and is now 0.02")
     );
-    let remedy = format!("init_adapter = {:?} instead of resume_from_checkpoint", checkpoint);
+    let remedy = format!("init_adapter = {checkpoint:?} instead of resume_from_checkpoint");
     assert!(error.hint().contains(&remedy), "{}", error.hint());
     // As it says, in the same folder.
     let mended = RunConfig { init_adapter: Some(checkpoint), resume_from_checkpoint: Resume::No, ..second };

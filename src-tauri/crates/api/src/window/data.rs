@@ -8,13 +8,16 @@ use super::{Backend, OpenProject, locked, rendered, uploads};
 use crate::error::{Error, Result};
 use chat::Tokenizer;
 use prefs::Content;
-use prefs::mapping::{self, Mapped, MappedRow};
+use prefs::mapping::{self, Mapped, MappedContent, MappedRow};
 use prefs::table::Table;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Rows that a preview shows.
 const SHOWN: usize = 20;
+
+/// Pairs that are rendered to see what the model's chat template does not read.
+const LOOKED_AT: usize = 200;
 
 /// Refused rows that are told one by one.
 const TOLD: usize = 100;
@@ -32,6 +35,10 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     let mut mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
     let questions = asked(&table, &mut mapping, tokenizer.as_deref());
     let mapped = mapping::apply(&table, &mapping);
+    let mut notices = notices(&table, &mapping, &mapped);
+    if let (Some(model), Some(tokenizer)) = (&model, &tokenizer) {
+        notices.extend(unread(&mapped, model, tokenizer));
+    }
     let duplicates = project.another_store()?.count_known(&mapped)?;
     let first = mapped.rows.iter().take(SHOWN).map(|row| preview(row, tokenizer.as_deref()));
     Ok(ImportPreview {
@@ -41,7 +48,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
         columns: table.describe(),
         guessed,
         questions,
-        notices: notices(&table, &mapping, &mapped),
+        notices,
         unused: unused(&mapped),
         good: mapped.rows.len() - duplicates,
         duplicates,
@@ -106,6 +113,36 @@ fn notices(table: &Table, mapping: &ColumnMapping, mapped: &Mapped) -> Vec<Strin
     notices
 }
 
+/// What the first pairs give the chat template and it does not read, and how many of them are the same tokens rendered.
+fn unread(mapped: &Mapped, model: &str, tokenizer: &Tokenizer) -> Vec<String> {
+    let pairs = mapped.rows.iter().filter_map(|row| match &row.content {
+        MappedContent::Pair(pair) => Some(pair),
+        _ => None,
+    });
+    let (mut looked_at, mut identical) = (0, 0);
+    let mut fields = std::collections::BTreeMap::<String, usize>::new();
+    for pair in pairs.take(LOOKED_AT) {
+        looked_at += 1;
+        for field in chat::unread(tokenizer, pair) {
+            *fields.entry(field).or_default() += 1;
+        }
+        identical += usize::from(chat::encode_pair(tokenizer, pair).is_ok_and(|ids| ids.chosen == ids.rejected));
+    }
+    let of = |count: usize| format!("{count} of the first {looked_at} pairs");
+    let field = |(field, count)| {
+        format!(
+            "{} have `{field}`, which the chat template of {model} does not read: it would not be trained on.",
+            of(count)
+        )
+    };
+    let mut sentences: Vec<String> = fields.into_iter().map(field).collect();
+    if identical > 0 {
+        let same = "have two answers that are the same tokens once they are rendered: a run leaves them out.";
+        sentences.push(format!("{} {same}", of(identical)));
+    }
+    sentences
+}
+
 fn unused(mapped: &Mapped) -> Vec<Counted> {
     mapped.ignored_keys.iter().map(|(name, rows)| Counted { name: name.clone(), rows: *rows }).collect()
 }
@@ -148,7 +185,13 @@ pub(super) fn table(backend: &Backend, path: &Path) -> Result<Arc<Table>> {
     }
     // Two large files are not held at once.
     *last = None;
-    let table = Arc::new(Table::read(path)?);
+    // Where the program keeps what was sent is nothing to the user.
+    let named = |error: prefs::Error| {
+        let error = Error::from(error);
+        let message = error.message.replace(&path.display().to_string(), &uploads::name_of(path));
+        Error { message, ..error }
+    };
+    let table = Arc::new(Table::read(path).map_err(named)?);
     *last = Some((path.to_owned(), Arc::clone(&table)));
     Ok(table)
 }

@@ -90,6 +90,7 @@ fn tokens_that_only_the_configuration_knows_are_added() {
 }
 
 /// What `AutoTokenizer` of transformers 5.24 makes of the same files: ids of `<x>` and `<y>`, and which are special.
+#[allow(clippy::type_complexity)]
 #[test]
 fn tokens_of_older_files_are_known_as_in_transformers() {
     let config = |value: Value| ("tokenizer_config.json", value);

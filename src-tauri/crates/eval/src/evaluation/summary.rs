@@ -99,7 +99,10 @@ impl Summary {
             tally => tally.words(),
         }];
         if let Some(Reason { text, prompts }) = &self.no_verdict_reason {
-            words.push(format!("Why, most often ({prompts} times): {}.", shortened(text).trim_end_matches('.')));
+            words.push(format!(
+                "Why, most often ({prompts} times), such as: {}.",
+                shortened(text).trim_end_matches('.')
+            ));
         }
         words.extend(same_in_words(self.same_answers, prompts));
         let liking = self.shown_first.as_ref().filter(|share| share.is_a_liking());
@@ -291,7 +294,7 @@ impl PeopleSummary {
                 annotator: name.to_owned(),
                 judged: said.len() - skipped,
                 skipped,
-                shown_left: left_share(said.into_iter()),
+                shown_left: left_share(said),
             }
         });
         Some(Self {

@@ -134,19 +134,16 @@ pub(super) fn decision(reply: &str) -> Option<Decision> {
     strong.extend(marked(&outside));
     strong.extend((0..lines.len()).filter_map(|at| called_a_verdict(&lines, at)));
     let at_the_end = last_statement(&lines);
-    let choice = match strong.first() {
-        Some(first) => {
-            // "[[A]]", and then "On reflection: B is better."
-            let last_line = lines.last().and_then(|line| statement(&tokens(&line.text)));
-            let mut others = at_the_end.into_iter().chain(last_line).map(Some);
-            let agreed = strong.iter().all(|other| other == first) && others.all(|other| other == *first);
-            (*first)?.into_if(agreed)?
-        }
-        None => {
-            let end = at_the_end?;
-            let earlier = lines.iter().filter(|line| !line.opens).filter_map(|line| bare(&tokens(&line.text)));
-            end.into_if(earlier.into_iter().all(|other| other == end))?
-        }
+    let choice = if let Some(first) = strong.first() {
+        // "[[A]]", and then "On reflection: B is better."
+        let last_line = lines.last().and_then(|line| statement(&tokens(&line.text)));
+        let mut others = at_the_end.into_iter().chain(last_line).map(Some);
+        let agreed = strong.iter().all(|other| other == first) && others.all(|other| other == *first);
+        (*first)?.into_if(agreed)?
+    } else {
+        let end = at_the_end?;
+        let earlier = lines.iter().filter(|line| !line.opens).filter_map(|line| bare(&tokens(&line.text)));
+        end.into_if(earlier.into_iter().all(|other| other == end))?
     };
     let said = written.and_then(|written| written.reason);
     // A bare word is no reason; what leads to a verdict is, and shows how it was read.
@@ -248,6 +245,7 @@ fn taken_back(before: &str, after: &str, choice: Choice) -> bool {
 }
 
 /// A line that is called a verdict: what it says, or none where that cannot be read.
+#[allow(clippy::option_option)] // no such line, one that says nothing clear, and one that does
 fn called_a_verdict(lines: &[Line], at: usize) -> Option<Option<Choice>> {
     let line = &lines[at];
     if line.text.contains("[[") {
@@ -274,7 +272,7 @@ fn last_statement(lines: &[Line]) -> Option<Choice> {
     let mut began_apart = last.apart;
     for line in before.iter().rev() {
         // What a line leads up to belongs to it: "The worse answer is:", "## Worse answer".
-        if !(line.opens || line.is_heading || !began_apart && !line.ends) {
+        if !line.opens && !line.is_heading && (began_apart || line.ends) {
             break;
         }
         text = format!("{} {text}", line.text);
@@ -296,6 +294,7 @@ fn last_statement(lines: &[Line]) -> Option<Choice> {
 }
 
 /// A line with something on it.
+#[allow(clippy::struct_excessive_bools)] // each is a mark of its own
 struct Line {
     /// Without its mark-up.
     text: String,

@@ -101,7 +101,8 @@ fn verdict(evaluation: &Evaluation) -> String {
         if tally.no_verdict > 0 { format!(", {} without a verdict", tally.no_verdict) } else { String::new() };
     let ancestry = &evaluation.ancestry;
     let minded = ancestry.other_base.iter().cloned().chain(ancestry.how_asked());
-    let minded: String = minded.map(|sentence| format!("<p>{}</p>\n", escaped(&sentence))).collect();
+    let minded: Vec<String> = minded.map(|sentence| format!("<p>{}</p>\n", escaped(&sentence))).collect();
+    let minded = minded.concat();
     let same = match summary.same_answers {
         0 => String::new(),
         same => format!(" ({same} of them between answers that are the same, of which nobody was asked)"),

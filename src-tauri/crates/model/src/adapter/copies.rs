@@ -1,5 +1,6 @@
 //! Tensors of the base that an adapter's file brings along: PEFT stores the embedding and the output head where the adapter
 //! is on one of them, or where the vocabulary was resized, and computes with what it stored.
+#![allow(clippy::float_cmp)] // a copy is the same number
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

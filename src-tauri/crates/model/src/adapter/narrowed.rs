@@ -89,6 +89,7 @@ fn is_match(pattern: &str, text: &str) -> Option<bool> {
 }
 
 /// The number that the pattern captures of a name, if it matches. None where it is no regular expression.
+#[allow(clippy::option_option)] // no match, a match without a number, and a match with one
 fn layer_by(pattern: &str, name: &str) -> Option<Option<u64>> {
     let captures = Regex::new(pattern).ok()?.captures(name).ok()?;
     Some(captures.and_then(|captures| captures.iter().flatten().last()?.as_str().parse().ok()))

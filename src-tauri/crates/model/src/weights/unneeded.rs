@@ -1,5 +1,6 @@
 //! Tensors that a model's files hold and its configuration does not call for: what can be left out and is named, and what
 //! would make it another model and is refused.
+#![allow(clippy::case_sensitive_file_extension_comparisons)] // names of tensors are no files
 
 use std::path::Path;
 

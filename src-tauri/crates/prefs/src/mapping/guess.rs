@@ -110,7 +110,18 @@ const WINS: [&str; 6] = ["winner", "wins", "won", "better", "preferred", "chosen
 pub fn guess(table: &Table) -> ColumnMapping {
     let columns: Vec<Looked> = table.columns.iter().map(|name| Looked::at(table, name)).collect();
     let mut mapping = ColumnMapping::new(ImportKind::Prompts);
-    if let Some((chosen, rejected)) = two_of(&columns, &BETTER_WORSE) {
+    let better_worse = two_of(&columns, &BETTER_WORSE);
+    if let Some((better, _)) = better_worse.as_ref().filter(|(better, _)| names_columns(table, &columns, better)) {
+        // `chosen` that says `response_b` beside the responses is no answer, but the preference.
+        mapping.kind = ImportKind::Candidates;
+        if let Some((a, b)) = two_of(&columns, &IN_ORDER) {
+            mapping.kind = ImportKind::Pairs;
+            (mapping.answer_a, mapping.answer_b, mapping.preference) = (Some(a), Some(b), Some(better.clone()));
+            if let [scheme] = readings(table, &mapping).schemes.as_slice() {
+                mapping.preference_scheme = Some(*scheme);
+            }
+        }
+    } else if let Some((chosen, rejected)) = better_worse {
         mapping.kind = ImportKind::Pairs;
         (mapping.chosen, mapping.rejected) = (Some(chosen), Some(rejected));
     } else if let Some((a, b)) = two_of(&columns, &IN_ORDER).or_else(|| shp(&columns)) {
@@ -140,11 +151,14 @@ pub fn guess(table: &Table) -> ColumnMapping {
         let last = |column: &&&Looked| column.is_content() && PROMPT_INSIDE.contains(&column.last.as_str());
         free.iter().find(last)
     };
-    let prompt = by_name(&PROMPT, &Looked::is_content).or_else(inside).copied();
+    // A column of that very name is the prompt whatever some rows hold there: these are refused one by one.
+    let named = || by_name(&PROMPT[..1], &|column| column.texts + column.conversations > 0);
+    let prompt = by_name(&PROMPT, &Looked::is_content).or_else(named).or_else(inside).copied();
     let prompt = prompt.filter(|prompt| !answers_hold_all(&columns, &mapping) || prompt.is_first_choice());
     let prompt = prompt.or_else(|| only_text(&free).filter(|_| !answers_hold_all(&columns, &mapping)));
     mapping.prompt = prompt.map(|column| column.name.clone());
-    mapping.system = by_name(&SYSTEM, &|column| column.texts > 0).map(|column| column.name.clone());
+    // One that holds something else is refused row by row rather than left out.
+    mapping.system = by_name(&SYSTEM, &|column| column.filled > 0).map(|column| column.name.clone());
     if let Some(prompt) = prompt.filter(|prompt| ["instruction", "question", "query"].contains(&prompt.normal.as_str()))
     {
         let beside = |column: &Looked| column.texts > 0 && column.name != prompt.name;
@@ -259,7 +273,8 @@ fn two_of(columns: &[Looked], words: &[(&str, &str)]) -> Option<(String, String)
         for column in columns.iter().filter(|column| column.is_answer()) {
             let replaced = column.words().map(|word| if word == *one { *other } else { word }).collect::<Vec<_>>();
             let replaced = replaced.join("_");
-            if replaced == column.normal {
+            // Of a list of objects that are no messages one field of one element is not the answer.
+            if replaced == column.normal || inside_element(&column.name) && words.len() == BETTER_WORSE.len() {
                 continue;
             }
             let Some(twin) = columns.iter().find(|twin| twin.normal == replaced && twin.is_answer()) else { continue };
@@ -283,6 +298,29 @@ fn two_of(columns: &[Looked], words: &[(&str, &str)]) -> Option<(String, String)
     }
     best.filter(|(_, one, other)| !one.words().chain(other.words()).any(|word| word == "model" || word == "models"))
         .map(|(_, one, other)| (one.name.clone(), other.name.clone()))
+}
+
+/// Whether a column lies inside an element of a list: `chosen.0.speaker`.
+fn inside_element(name: &str) -> bool {
+    let mut parts = name.split('.').skip_while(|part| part.parse::<usize>().is_err());
+    parts.next().is_some() && parts.next().is_some()
+}
+
+/// Whether all that a column holds are names of other columns, or what tells them apart.
+fn names_columns(table: &Table, columns: &[Looked], name: &str) -> bool {
+    let others: Vec<&Looked> = columns.iter().filter(|column| column.name != name && column.is_answer()).collect();
+    let values: Vec<&Value> =
+        table.rows.iter().take(LOOKED_AT).filter_map(|row| row.get(name)).filter(|value| is_filled(value)).collect();
+    let is_name = |value: &&Value| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = normal(&text);
+        // What two columns of answers are told apart by.
+        !text.is_empty()
+            && others.iter().any(|column| {
+                column.normal == text || column.words().count() > 1 && column.words().any(|word| word == text)
+            })
+    };
+    !values.is_empty() && values.iter().all(is_name)
 }
 
 /// Stanford's SHP writes the letters in capitals after `ref`.

@@ -68,6 +68,8 @@ impl PreferenceScheme {
         }
     }
 
+    // Numbers are compared as the file has them; and an arm for each scheme and number reads best.
+    #[allow(clippy::float_cmp, clippy::match_same_arms)]
     fn of_number(self, number: f64) -> Option<Preferred> {
         let is = |other: f64| number.to_bits() == other.to_bits();
         match self {
@@ -198,7 +200,7 @@ pub(super) struct Readings {
 
 impl Readings {
     /// The columns of the two answers, in the order in which numbers mean them.
-    pub(super) fn in_order<'a>(&self, mapping: &'a ColumnMapping) -> Option<(&'a str, &'a str)> {
+    pub(super) fn in_order(mapping: &ColumnMapping) -> Option<(&str, &str)> {
         let (a, b) = (mapping.answer_a.as_deref()?, mapping.answer_b.as_deref()?);
         Some(if Names::of(mapping).reversed { (b, a) } else { (a, b) })
     }
@@ -213,6 +215,7 @@ pub(super) fn readings(table: &Table, mapping: &ColumnMapping) -> Readings {
     Readings { seen, schemes }
 }
 
+#[allow(clippy::float_cmp)] // as the file has them
 fn open_schemes(seen: &Seen, names: &Names, column: &str, table: &Table) -> Vec<PreferenceScheme> {
     use PreferenceScheme::{CountsFromOne, CountsFromZero, NegativeIsFirst, OneHot, OneIsFirst, PositiveIsFirst};
     if seen.numbers.is_empty() {
@@ -228,7 +231,8 @@ fn open_schemes(seen: &Seen, names: &Names, column: &str, table: &Table) -> Vec<
     if names.normal[0].starts_with("human_ref") && normal == "labels" && is_flag {
         return vec![OneIsFirst];
     }
-    if ["overall_preference", "preference_strength"].contains(&normal.as_str()) && !seen.in_names {
+    let is_signed = !seen.all(|number| number >= 0.0);
+    if ["overall_preference", "preference_strength"].contains(&normal.as_str()) && !seen.in_names && is_signed {
         return vec![NegativeIsFirst];
     }
     let mut open: Vec<PreferenceScheme> = [CountsFromZero, CountsFromOne, OneIsFirst]
@@ -266,6 +270,15 @@ fn open_schemes(seen: &Seen, names: &Names, column: &str, table: &Table) -> Vec<
         Some(scheme) => vec![scheme],
         None => open,
     }
+}
+
+/// How the preference of a mapping is read, in words; none where it has no such column, or names the answers.
+pub(crate) fn meaning(table: &Table, mapping: &ColumnMapping) -> Option<String> {
+    mapping.preference.as_ref()?;
+    let scheme = Scheme::of(table, mapping)?.numbers;
+    let readings = readings(table, mapping);
+    let (first, second) = Readings::in_order(mapping)?;
+    (scheme != PreferenceScheme::Named).then(|| scheme.meaning(&readings.seen, first, second))
 }
 
 /// The second of the two columns from which a preference is read, where there are two.
@@ -380,6 +393,8 @@ impl Scheme {
         }
     }
 
+    // Ranks are compared as the file has them.
+    #[allow(clippy::float_cmp)]
     /// `Argilla`'s list of ranks: the answer with the lower one is the better one.
     fn of_ranking(&self, ranks: &[Value]) -> Option<Preferred> {
         let rank = |answer: &str| {

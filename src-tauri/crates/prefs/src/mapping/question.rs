@@ -175,7 +175,7 @@ fn how_preference_counts(table: &Table, mapping: &ColumnMapping) -> Option<Open>
     }
     let column = mapping.preference.as_deref()?;
     let readings = readings(table, mapping);
-    let (first, second) = readings.in_order(mapping)?;
+    let (first, second) = super::preference::Readings::in_order(mapping)?;
     let numbers = readings.seen.listed(6);
     let (question, options) = match readings.schemes.as_slice() {
         [_] => return None,

@@ -79,7 +79,7 @@ impl Repeats {
 fn begins(prompt: &str, answer: &str) -> bool {
     let Some(rest) = answer.strip_prefix(prompt).filter(|rest| !rest.trim().is_empty()) else { return false };
     let is_letter = |c: char| c.is_alphanumeric();
-    !prompt.trim().is_empty() && !(prompt.ends_with(is_letter) && rest.starts_with(is_letter))
+    !(prompt.trim().is_empty() || prompt.ends_with(is_letter) && rest.starts_with(is_letter))
 }
 
 fn three_texts(row: &TableRow, mapping: &ColumnMapping) -> Option<(String, String, String)> {

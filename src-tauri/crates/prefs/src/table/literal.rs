@@ -234,7 +234,7 @@ mod tests {
                         '\\' => written += "\\\\",
                         '\'' => written += "\\'",
                         '\n' => written += "\\n",
-                        c if c.is_control() => written += &format!("\\U{:08x}", c as u32),
+                        c if c.is_control() => written.extend(format!("\\U{:08x}", c as u32).chars()),
                         c => written.push(c),
                     }
                 }
