@@ -117,7 +117,7 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
     }],
     ["data-import-lacking", async (page) => {
       await page.locator("#main").evaluate((main) => main.scrollTo(0, 0));
-      await page.getByLabel("prompt", { exact: true }).selectOption("");
+      await page.getByLabel(/^prompt( \(optional\))?$/).selectOption("");
       await quiet(page);
     }],
 
