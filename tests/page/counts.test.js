@@ -189,7 +189,8 @@ test("every window follows what another one labels, takes back, edits, removes a
   const { id, ...pair } = await ask("pair", { id: rows[0].id });
   const text = (chosen) => ({ id, who: "Grace", prompt: pair.prompt, chosen, rejected: pair.rejected });
   const labelled = (await counts()).labelled;
-  await ask("edit_pair", text("Another answer altogether."));
+  const another = "Another answer altogether.";
+  await ask("edit_pair", text(typeof pair.chosen === "string" ? another : [{ role: "assistant", content: another }]));
   assert.equal((await counts()).labelled, labelled - 1, "an edited text is not labelled any more");
   await allAgree("an edit");
   await ask("edit_pair", text(pair.chosen));
@@ -220,7 +221,7 @@ test("every window follows candidates, runs and evaluations, their verdicts, and
   await allAgree("the end of a run");
 
   await windows.export.getByLabel("Run", { exact: true }).selectOption(second);
-  const request = { project: folder, run: second, prompts: "held_out", max_prompts: 4, temperature: 0, max_new_tokens: 6, seed: 1 };
+  const request = { project: folder, run: second, prompts: "held_out", max_prompts: 20, temperature: 1, max_new_tokens: 40, seed: 1 };
   for (const judge of [{ kind: "rule", rule: "shorter" }, { kind: "human" }]) {
     const { evaluation } = await machine.call("start_evaluation", { request: { ...request, judge } });
     await allAgree("the beginning of an evaluation");
