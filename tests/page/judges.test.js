@@ -248,7 +248,8 @@ test("a model that hangs is stopped at once, and the evaluation goes on with it 
   await done();
   const winners = (await items(evaluation)).map(({ auto }) => auto);
   assert.ok(winners[0] === "tie" && !winners.includes("none"), winners.join());
-  assert.deepEqual(page.complaints, []);
+  // The refusals of the judges before are replies that the browser tells of.
+  assert.deepEqual(page.complaints.filter((said) => !/422|the judge cannot work/.test(said)), []);
 });
 
 test("a key that is not the name of a variable, and an address that others could read, are refused on the page", async () => {

@@ -101,13 +101,13 @@ export class Machine {
   }
 
   /** A project with rows in it, made without the page. */
-  async project(name, file, text, kind) {
+  async project(name, file, text, kind, plainText = "as_is") {
     const { folder } = await this.call("create_project", { name, folder: null });
     await this.call("set_model", { project: folder, model: this.model });
     const { upload } = await this.send(file, text);
     const { mapping } = await this.call("preview_import", { project: folder, upload, mapping: null });
     if (mapping.kind !== kind) throw new Error(`${file} was taken for ${mapping.kind}, not ${kind}`);
-    await this.call("import", { project: folder, upload, mapping });
+    await this.call("import", { project: folder, upload, mapping: { ...mapping, plain_text: mapping.plain_text && plainText } });
     return folder;
   }
 }

@@ -12,7 +12,7 @@ let machine, browser, page, project;
 before(async () => {
   machine = await new Machine().start();
   browser = await launch();
-  project = await machine.project("Asked", "pairs.jsonl", pairs(40), "pairs");
+  project = await machine.project("Asked", "pairs.jsonl", pairs(40), "pairs", "as_user_message");
   await trained(machine, project, { name: "run" }, { max_steps: 2 });
   page = await open(browser, machine);
   await page.getByRole("heading", { name: "Asked" }).waitFor();
