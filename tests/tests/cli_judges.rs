@@ -93,9 +93,9 @@ fn what_a_model_says_is_read_one_way_or_not_at_all_and_its_liking_for_a_place_is
     );
     assert!(count("wins").abs_diff(count("losses")) <= 4, "{summary}");
     let words = summary["words"].as_str().expect("words");
-    assert!(
-        words.contains("2 of 60 prompts have no verdict and do not count. Why, most often (2 times): judge answered")
-    );
+    assert!(words.contains(
+        "2 of 60 prompts have no verdict and do not count. Why, most often (2 times), such as: judge answered"
+    ));
     assert!(words.contains("The judge likes the answer shown first: 100.0 % (95 % interval "), "{words}");
     let judgements = std::fs::read_to_string(folder.path().join("eval/judgements.jsonl")).expect("judgements");
     for kept in ["answered \\\"A or B\\\" instead", "answered \\\"not B\\\" instead"] {

@@ -409,6 +409,10 @@ fn a_run_without_held_out_pairs_is_checked_on_its_own() {
     let mut noted: serde_json::Value = serde_json::from_slice(&std::fs::read(&origin).unwrap()).unwrap();
     noted.as_object_mut().unwrap().shift_remove("eval_pairs");
     std::fs::write(&origin, noted.to_string()).unwrap();
+    let config = scene.path("run/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let without: Vec<&str> = text.lines().filter(|line| !line.starts_with("eval = ")).collect();
+    std::fs::write(&config, without.join("\n")).unwrap();
     let check = scene.export(Some(FloatType::F32)).unwrap().check.unwrap();
     assert_eq!((check.pairs, check.held_out), (4, false));
     assert!(check.words.contains("4 training pairs"), "{}", check.words);
