@@ -66,7 +66,10 @@ fn hand_out(
         // Nothing is in it; the first error is the one to report.
         let _ = std::fs::remove_dir(&folder);
     }
-    Ok(Exported { notes: working.notes(), ..exports::of(written?) })
+    let made = exports::of(written?);
+    // That the base is another one is said by itself.
+    let notes = working.notes().into_iter().filter(|note| made.other_base.as_ref() != Some(note)).collect();
+    Ok(Exported { notes, ..made })
 }
 
 fn write_into(
