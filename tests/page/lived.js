@@ -51,7 +51,7 @@ export async function lived(machine) {
   // Enough to write that there is time to look; begun anew each time it is looked at.
   const asking = rows.map((line) => JSON.stringify({ prompt: JSON.parse(line).prompt }));
   const many = await machine.send("prompts.jsonl", asking.join("\n"));
-  const slow = { run: hurried, prompts: { upload: many.upload }, max_prompts: asking.length, max_new_tokens: 400, temperature: 1 };
+  const slow = { run: hurried, prompts: { upload: { upload: many.upload, plain_text: "as_is" } }, max_prompts: asking.length, max_new_tokens: 400, temperature: 1 };
   const stream = () => evaluated(machine, { ...asked, ...slow, judge: { kind: "rule", rule: "shorter" } }, "answering");
   return { machine, folder, empty, first, hurried, failed, long, evaluation, blind, stream };
 }
