@@ -190,28 +190,11 @@ pub(crate) fn messages(items: Vec<Value>, key: &str) -> Result<Vec<Message>, Str
             }
             None => return Err(format!("message {number} of `{key}` has no `role`")),
         };
-        let content = match fields.shift_remove("content") {
-            None => None,
-            Some(Value::Null) => Some(MessageContent::Null),
-            Some(Value::String(text)) => Some(MessageContent::Text(text)),
-            Some(Value::Array(parts)) if parts.iter().all(Value::is_object) => Some(MessageContent::Parts(parts)),
-            Some(other) => {
-                return Err(format!(
-                    "message {number} of `{key}`: expected `content` to be text or a list of parts, found {}",
-                    kind(&other)
-                ));
-            }
-        };
-        let message = Message { role, content, fields };
-        if let Some(kind) = message.medium() {
-            return Err(format!("message {number} of `{key}` holds more than text: a part of the type `{kind}`"));
-        }
-        // What says nothing in any way is a row with a hole rather than an empty answer.
-        let says_nothing = !matches!(message.content, Some(MessageContent::Text(_)));
-        if says_nothing && message.is_blank() {
-            return Err(format!("message {number} of `{key}` has no `content` and calls no tool"));
-        }
-        Ok(message)
+        let content = MessageContent::of(fields.shift_remove("content")).map_err(|other| {
+            let found = kind(&other);
+            format!("message {number} of `{key}`: expected `content` to be text or a list of parts, found {found}")
+        })?;
+        Message::of_row(role, content, fields, &format!("message {number} of `{key}`"), "has no `content`")
     };
     items.into_iter().enumerate().map(message).collect()
 }

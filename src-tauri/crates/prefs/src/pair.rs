@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::rows::{holds_not_a_number, not_a_number};
+
 /// One turn of a conversation, with all that the file says of it: a chat template may read any of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
 pub struct Message {
@@ -40,10 +42,52 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MessageC
     MessageContent::deserialize(deserializer).map(Some)
 }
 
+impl MessageContent {
+    /// What a row has as a message's content. What is none is given back.
+    pub(crate) fn of(value: Option<Value>) -> Result<Option<Self>, Value> {
+        match value {
+            None => Ok(None),
+            Some(Value::Null) => Ok(Some(Self::Null)),
+            Some(Value::String(text)) => Ok(Some(Self::Text(text))),
+            Some(Value::Array(parts)) if parts.iter().all(Value::is_object) => Ok(Some(Self::Parts(parts))),
+            Some(other) => Err(other),
+        }
+    }
+}
+
 impl Message {
     /// A message by `role` saying `content`.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
         Self { role: role.into(), content: Some(MessageContent::Text(content.into())), fields: Map::new() }
+    }
+
+    /// A message as a row has it, with `content` read by [`MessageContent::of`]; `place` says where it stands, and `nothing`
+    /// that it has nothing to say. A field that holds no number, as `pandas` writes of one that is not there, is left out.
+    pub(crate) fn of_row(
+        role: String,
+        content: Option<MessageContent>,
+        mut fields: Map<String, Value>,
+        place: &str,
+        nothing: &str,
+    ) -> Result<Self, String> {
+        fields.retain(|_, value| not_a_number(value).is_none());
+        let message = Self { role, content, fields };
+        let parts = match &message.content {
+            Some(MessageContent::Parts(parts)) => parts.as_slice(),
+            _ => &[],
+        };
+        if parts.iter().chain(message.fields.values()).any(holds_not_a_number) {
+            return Err(format!("{place} holds NaN or Infinity, which is no number in JSON"));
+        }
+        if let Some(kind) = message.medium() {
+            return Err(format!("{place} holds more than text: a part of the type `{kind}`"));
+        }
+        // What says nothing in any way is a row with a hole rather than an empty answer.
+        let has_text = matches!(message.content, Some(MessageContent::Text(_)));
+        if !has_text && message.is_blank() {
+            return Err(format!("{place} {nothing} and calls no tool"));
+        }
+        Ok(message)
     }
 
     /// What is said as text: of parts, those that are text, one after the other.
@@ -73,7 +117,7 @@ impl Message {
         if let Some(MessageContent::Parts(parts)) = &self.content {
             parts.iter().filter(|part| text_of_part(part).is_none()).for_each(|part| add("part", part));
         }
-        self.fields.iter().filter(|(_, value)| says_something(Some(value))).for_each(|(name, value)| add(name, value));
+        self.saying().for_each(|(name, value)| add(name, value));
         Cow::Owned(shown)
     }
 
@@ -83,6 +127,11 @@ impl Message {
         let kinds = parts.iter().filter_map(|part| part.get("type").and_then(Value::as_str));
         let is_medium = |kind: &&str| ["image", "audio", "video", "file"].iter().any(|medium| kind.contains(medium));
         kinds.into_iter().find(is_medium)
+    }
+
+    /// The other fields, those that hold something.
+    pub fn saying(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.fields.iter().filter(|(_, value)| says_something(Some(value)))
     }
 
     /// Whether this is a role and a text, and nothing more.
@@ -312,6 +361,13 @@ impl BesidePrompt {
                 return Err("`chat_template_kwargs`: expected an object with the template's arguments".to_owned());
             }
         };
+        let holds = [
+            (TOOLS, tools.iter().any(holds_not_a_number)),
+            (CHAT_TEMPLATE_KWARGS, chat_template_kwargs.values().any(holds_not_a_number)),
+        ];
+        if let Some((key, _)) = holds.iter().find(|(_, holds)| *holds) {
+            return Err(format!("`{key}` holds NaN or Infinity, which is no number in JSON"));
+        }
         if let Some(name) = NOT_THE_TEMPLATES.iter().find(|name| chat_template_kwargs.contains_key(**name)) {
             return Err(format!("`chat_template_kwargs` sets `{name}`, which is decided here; leave it out"));
         }
@@ -337,6 +393,8 @@ impl BesidePrompt {
 /// JSON that stands in a text, as it does where a column of a table holds it.
 fn parsed(value: Option<Value>, key: &str) -> Result<Option<Value>, String> {
     match value {
+        // So `pandas` writes that there is none.
+        Some(value) if not_a_number(&value).is_some() => Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) => serde_json::from_str(&text)
             .map(Some)

@@ -50,6 +50,11 @@ impl From<Prompt> for PromptForm {
     }
 }
 
+/// How many prompts are plain text, which no chat template renders.
+pub fn plain_text(prompts: &[Prompt]) -> usize {
+    prompts.iter().filter(|prompt| prompt.prompt.as_messages().is_none()).count()
+}
+
 /// A prompt and the line of its file it began on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbered {

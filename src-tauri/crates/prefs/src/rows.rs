@@ -134,6 +134,15 @@ pub(crate) fn not_a_number(value: &Value) -> Option<&str> {
     fields.get(NOT_A_NUMBER)?.as_str()
 }
 
+/// Whether such a value stands anywhere in one.
+pub(crate) fn holds_not_a_number(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(holds_not_a_number),
+        Value::Object(fields) => not_a_number(value).is_some() || fields.values().any(holds_not_a_number),
+        _ => false,
+    }
+}
+
 /// The text with an object in place of each `NaN`, `Infinity` and `-Infinity` outside of strings. Line breaks stay where they
 /// are.
 pub(crate) fn without_nan(text: &str) -> Cow<'_, str> {

@@ -86,8 +86,20 @@ impl Named for PreferenceScheme {
 }
 
 /// The keys that name a column.
-pub const COLUMN_KEYS: [&str; 10] =
-    ["prompt", "chosen", "rejected", "answer_a", "answer_b", "preference", "system", "history", "context", "category"];
+pub const COLUMN_KEYS: [&str; 12] = [
+    "prompt",
+    "chosen",
+    "rejected",
+    "answer_a",
+    "answer_b",
+    "preference",
+    "system",
+    "history",
+    "context",
+    "tools",
+    "chat_template_kwargs",
+    "category",
+];
 
 /// The keys that name a choice.
 pub const CHOICE_KEYS: [&str; 5] = ["kind", "preference_scheme", "plain_text", "prompt_from", "repeated_prompt"];

@@ -248,12 +248,14 @@ fn plain_text(table: &Table, mapping: &ColumnMapping, reader: &Reader) -> Option
     // Those that were made messages by an earlier answer count too: it can be changed.
     let as_is = ColumnMapping { plain_text: Some(PlainText::AsIs), ..mapping.clone() };
     let reader = Reader { mapping: &as_is, ..reader.clone() };
-    let looked_at = || table.rows.iter().take(LOOKED_AT).filter_map(|row| reader.content(row).ok());
-    let texts = looked_at().filter(|taken| matches!(taken.content.prompt(), Content::Text(_))).count();
+    let (mut texts, mut others) = (0, 0);
+    for taken in table.rows.iter().take(LOOKED_AT).filter_map(|row| reader.content(row).ok()) {
+        let count = if matches!(taken.content.prompt(), Content::Text(_)) { &mut texts } else { &mut others };
+        *count += 1;
+    }
     if texts == 0 {
         return None;
     }
-    let others = looked_at().count() - texts;
     let question = if others == 0 {
         "The prompts are plain text. How does a model with a chat template read them?".to_owned()
     } else {

@@ -47,19 +47,20 @@ pub(super) struct Lists {
     pub(super) second: Content,
 }
 
-/// Whether the prompt and both answers are lists of texts in a text, in every row alike: Chatbot Arena keeps all questions
-/// of a conversation in one cell and all answers in another. An answer alone may be a list because one was asked for.
+/// Whether the prompt and both answers are lists of texts in a text, in most rows: Chatbot Arena keeps all questions of a
+/// conversation in one cell and all answers in another. An answer alone may be a list because one was asked for. The rows
+/// that are none are refused one by one.
 pub(super) fn are_lists(table: &Table, mapping: &ColumnMapping) -> bool {
     let (Some(prompt), (Some(first), Some(second))) = (&mapping.prompt, mapping.answers()) else { return false };
     let length = |row: &TableRow, column: &str| match row.get(column)? {
         Value::String(text) => Some(texts(text)?.len()),
         _ => None,
     };
-    !table.rows.is_empty()
-        && table.rows.iter().all(|row| {
-            let lengths = [prompt, first, second].map(|column| length(row, column));
-            lengths[0].is_some_and(|length| length > 0) && lengths.iter().all(|length| *length == lengths[0])
-        })
+    let is_list = |row: &&TableRow| {
+        let lengths = [prompt, first, second].map(|column| length(row, column));
+        lengths[0].is_some_and(|length| length > 0) && lengths.iter().all(|length| *length == lengths[0])
+    };
+    table.rows.iter().filter(is_list).count() * 2 > table.rows.len()
 }
 
 /// A list of texts, some of which may be missing.

@@ -339,13 +339,8 @@ fn message(value: &Value, number: usize, column: &str) -> Result<Message, String
     let Some(Value::String(role)) = fields.shift_remove(speaker) else {
         return Err(format!("{place} does not say who speaks (`role` or `from`)"));
     };
-    let content = match fields.shift_remove(said) {
-        Some(Value::String(text)) => Some(MessageContent::Text(text)),
-        Some(Value::Array(parts)) if parts.iter().all(Value::is_object) => Some(MessageContent::Parts(parts)),
-        Some(Value::Null) => Some(MessageContent::Null),
-        Some(other) => return Err(format!("{place}: expected text or a list of parts, found {}", kind(&other))),
-        None => None,
-    };
+    let content = MessageContent::of(fields.shift_remove(said))
+        .map_err(|other| format!("{place}: expected text or a list of parts, found {}", kind(&other)))?;
     let role = match role.to_lowercase().as_str() {
         "human" | "user" | "prompter" => "user".to_owned(),
         "gpt" | "assistant" | "chatgpt" | "bot" | "model" => "assistant".to_owned(),
@@ -359,15 +354,7 @@ fn message(value: &Value, number: usize, column: &str) -> Result<Message, String
         }
         _ => role,
     };
-    let message = Message { role, content, fields };
-    if let Some(kind) = message.medium() {
-        return Err(format!("{place} holds more than text: a part of the type `{kind}`"));
-    }
-    let says_nothing = !matches!(message.content, Some(MessageContent::Text(_)));
-    if says_nothing && message.is_blank() {
-        return Err(format!("{place} says nothing (`content` or `value`) and calls no tool"));
-    }
-    Ok(message)
+    Message::of_row(role, content, fields, &place, "says nothing (`content` or `value`)")
 }
 
 /// `ShareGPT`'s call of a function, which is JSON in a text, as the call that chat templates know.

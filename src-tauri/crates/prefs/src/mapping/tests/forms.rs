@@ -221,6 +221,17 @@ fn lists_of_turns_as_the_arena_keeps_them() {
     ]);
     assert!(reasons[0].contains("differ in turn 1 of 2"), "{reasons:?}");
     assert!(reasons[1].contains("a turn of the list is empty"), "{reasons:?}");
+    // One row that is none does not make texts of the others.
+    let odd = [
+        row("[\"Ask?\"]", "[\"one\"]", "[\"two\"]"),
+        row("[\"Ask again?\"]", "[\"three\"]", "[\"four\"]"),
+        row("Ask?", "one", "two"),
+    ];
+    let mixed = table(&odd);
+    let mapped = apply(&mixed, &guess(&mixed));
+    assert_eq!(mapped.rows[1].content, pair("Ask again?", "three", "four"));
+    assert_eq!(mapped.refused[0].line, 3);
+    assert!(mapped.refused[0].reason.contains("`prompt`: expected a list of texts"), "{:?}", mapped.refused);
     // Answers alone may be lists because lists were asked for.
     let (taken, _) = one(row("Three colours as JSON?", "[\"red\"]", "[\"blue\"]"));
     assert_eq!(taken.first(), Some(&"[\"red\"]".into()));
@@ -329,4 +340,35 @@ fn numbers_whose_digits_are_not_the_file_s_are_refused() {
         apply(&table, &guess(&table)).refused.into_iter().map(|refused| refused.reason).collect();
     assert!(reasons[0].contains("`chosen` holds the number 1.5"), "{reasons:?}");
     assert!(reasons[1].contains("NaN or Infinity"), "{reasons:?}");
+}
+
+#[test]
+fn a_number_that_is_none_says_nothing_or_is_refused() {
+    let row = |message: &str, beside: &str| {
+        let rest = "\"chosen\": [{\"role\": \"assistant\", \"content\": \"good\"}], \
+                    \"rejected\": [{\"role\": \"assistant\", \"content\": \"bad\"}]";
+        format!("{{\"prompt\": [{{\"role\": \"user\", \"content\": \"p\"{message}}}], {rest}{beside}}}\n")
+    };
+    let text = [
+        row(", \"name\": NaN", ", \"chat_template_kwargs\": NaN"),
+        row(", \"scores\": [1, NaN]", ""),
+        row("", ", \"chat_template_kwargs\": {\"temperature\": Infinity}"),
+    ];
+    let table = Table::from_bytes(text.concat().as_bytes()).expect("bytes are always read");
+    let mapped = apply(&table, &guess(&table));
+    let plain = pair(vec![user("p")], vec![assistant("good")], vec![assistant("bad")]);
+    assert_eq!(mapped.rows.len(), 1, "{:?}", mapped.refused);
+    assert_eq!(mapped.rows[0].content, plain);
+    let reasons: Vec<(usize, &str)> =
+        mapped.refused.iter().map(|refused| (refused.line, refused.reason.as_str())).collect();
+    let expected = [
+        (2, "message 1 of `prompt` holds NaN or Infinity, which is no number in JSON"),
+        (3, "`chat_template_kwargs` holds NaN or Infinity, which is no number in JSON"),
+    ];
+    assert_eq!(reasons, expected);
+    // What this program wrote is read by the other reader, and alike.
+    let read = crate::jsonl::read_pairs_from(text.concat().as_bytes()).expect("bytes are always read");
+    assert_eq!(read.pairs.len(), 1);
+    assert_eq!(MappedContent::Pair(read.pairs[0].pair.clone()), plain);
+    assert_eq!(read.refused.len(), 2);
 }
