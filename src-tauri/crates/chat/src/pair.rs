@@ -92,6 +92,9 @@ pub fn unread(tokenizer: &Tokenizer, pair: &Pair) -> BTreeSet<String> {
     else {
         return BTreeSet::new();
     };
+    if [prompt, chosen, rejected].iter().all(|said| said.is_plain()) {
+        return BTreeSet::new();
+    }
     let mut names = tokenizer.unread(&answered(prompt, chosen));
     names.extend(tokenizer.unread(&answered(prompt, rejected)));
     names

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use chrono::format::{Item, StrftimeItems};
@@ -21,6 +22,8 @@ const NAME: &str = "chat_template";
 pub(crate) struct ChatTemplate {
     environment: Environment<'static>,
     reads_clock: bool,
+    /// Whether it takes the text out of a message's parts; tried when the first such message comes.
+    reads_parts: OnceLock<bool>,
 }
 
 /// What `raise_exception` was called with.
@@ -43,7 +46,7 @@ impl ChatTemplate {
         environment
             .add_template_owned(NAME, without_generation_tags(source).into_owned())
             .map_err(|error| explain(&error))?;
-        let mut this = Self { environment, reads_clock: source.contains("strftime_now") };
+        let mut this = Self { environment, reads_clock: source.contains("strftime_now"), reads_parts: OnceLock::new() };
         this.set_time(SystemTime::now());
         Ok(this)
     }
@@ -75,7 +78,7 @@ impl ChatTemplate {
         if let Some(kind) = said.messages.iter().find_map(Message::medium) {
             return Err(Error::Part(kind.to_owned()));
         }
-        if self.reads_parts(special_tokens) {
+        if *self.reads_parts.get_or_init(|| self.takes_text_of_parts(special_tokens)) {
             return self.fill_in(said, add_generation_prompt, special_tokens);
         }
         // Such a template would print the list as Python prints it, or fail.
@@ -106,8 +109,8 @@ impl ChatTemplate {
         })
     }
 
-    /// Whether the template takes the text out of a message's parts.
-    fn reads_parts(&self, special_tokens: &BTreeMap<String, String>) -> bool {
+    /// Whether the text of a message in parts comes out as text.
+    fn takes_text_of_parts(&self, special_tokens: &BTreeMap<String, String>) -> bool {
         const TEXT: &str = "text of a part";
         let part = serde_json::json!({ "type": "text", "text": TEXT });
         let asked = Message { content: Some(MessageContent::Parts(vec![part])), ..Message::new("user", "") };

@@ -213,11 +213,13 @@ impl Tokenizer {
             without.chat_template_kwargs.shift_remove(name);
             try_without(&format!("chat_template_kwargs.{name}"), without);
         }
-        let fields: BTreeSet<&String> = said.messages.iter().flat_map(|message| message.fields.keys()).collect();
+        // A field that says nothing changes nothing, whether the template reads it or not.
+        let said_by = |message: &'_ Message| message.saying().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let fields: BTreeSet<String> = said.messages.iter().flat_map(said_by).collect();
         for name in fields {
             let mut without = said.clone();
-            without.messages.iter_mut().for_each(|message| drop(message.fields.shift_remove(name)));
-            try_without(name, without);
+            without.messages.iter_mut().for_each(|message| drop(message.fields.shift_remove(&name)));
+            try_without(&name, without);
         }
         unread
     }
