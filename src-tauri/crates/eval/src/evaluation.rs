@@ -132,6 +132,17 @@ pub enum Outcome {
     NoVerdict(String),
 }
 
+impl Outcome {
+    /// Whose answer is better; none of a tie, or without a verdict.
+    pub fn winner(&self) -> Option<Side> {
+        match self {
+            Self::Tuned => Some(Side::Tuned),
+            Self::Base => Some(Side::Base),
+            Self::Tie | Self::NoVerdict(_) => None,
+        }
+    }
+}
+
 /// A judge's verdict on one prompt, as recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {

@@ -64,10 +64,14 @@ pub struct Summary {
 impl Summary {
     /// Sums up judged items.
     pub(super) fn of(items: &[Item], judge: &Judge, said: &[Judged]) -> Self {
-        let all = tally(items.iter().map(|item| &item.outcome));
+        let all: Tally = items.iter().map(|item| &item.outcome).collect();
         let names: BTreeSet<&String> = items.iter().filter_map(|item| item.category.as_ref()).collect();
         let of = |name: &String| {
-            tally(items.iter().filter(|item| item.category.as_ref() == Some(name)).map(|item| &item.outcome))
+            items
+                .iter()
+                .filter(|item| item.category.as_ref() == Some(name))
+                .map(|item| &item.outcome)
+                .collect::<Tally>()
         };
         let shown_first = match judge {
             Judge::People => left_share(said),
@@ -94,7 +98,7 @@ impl Summary {
     fn in_words(&self, judge: &Judge, prompts: usize) -> String {
         let nobody = *judge == Judge::People && self.all.tally.judged() == 0;
         let mut words = vec![match self.all.tally {
-            _ if nobody => "Nobody has judged these answers yet.".to_owned(),
+            _ if nobody => NOBODY.to_owned(),
             _ if self.not_judged > 0 && self.not_judged == prompts => "Nothing is judged yet.".to_owned(),
             tally => tally.words(),
         }];
@@ -112,10 +116,11 @@ impl Summary {
 }
 
 impl Evaluation {
-    /// How often the answer that stood first won, and what it means where that is a liking; none where nothing was decided,
-    /// or by a rule.
+    /// How often the answer that stood first won; none where nothing was decided, or by a rule, or where it is a liking, which
+    /// the words of the summary say.
     pub fn places_in_words(&self) -> Option<String> {
-        self.summary.shown_first.as_ref().map(|share| place_in_words(share, &self.judge))
+        let share = self.summary.shown_first.as_ref().filter(|share| !share.is_a_liking())?;
+        Some(place_in_words(share, &self.judge))
     }
 }
 
@@ -125,6 +130,8 @@ fn place_in_words(share: &FirstShare, judge: &Judge) -> String {
         _ => share.words("The judge", ("first", "second")),
     }
 }
+
+const NOBODY: &str = "Nobody has judged these answers yet.";
 
 /// What first and second place are called where people judge.
 const LEFT_AND_RIGHT: (&str, &str) = ("on the left", "on the right");
@@ -143,39 +150,29 @@ fn is_not_judged(outcome: &Outcome) -> bool {
 
 /// Whether the answer shown first won, and whether that is the base model's; none where neither won.
 fn decided(item: &Item) -> Option<(bool, bool)> {
-    let winner = match item.outcome {
-        Outcome::Base => Side::Base,
-        Outcome::Tuned => Side::Tuned,
-        Outcome::Tie | Outcome::NoVerdict(_) => return None,
-    };
-    Some((winner == item.shown_first, item.shown_first == Side::Base))
+    Some((item.outcome.winner()? == item.shown_first, item.shown_first == Side::Base))
 }
 
 /// How often people find the answer on the left better.
 fn left_share<'a>(said: impl IntoIterator<Item = &'a Judged>) -> Option<FirstShare> {
-    let decided = |judged: &Judged| {
-        let winner = match judged.outcome()? {
-            Outcome::Base => Side::Base,
-            Outcome::Tuned => Side::Tuned,
-            Outcome::Tie | Outcome::NoVerdict(_) => return None,
-        };
-        Some((winner == judged.shown_left, judged.shown_left == Side::Base))
-    };
+    let decided =
+        |judged: &Judged| Some((judged.outcome()?.winner()? == judged.shown_left, judged.shown_left == Side::Base));
     FirstShare::of(said.into_iter().filter_map(decided))
 }
 
-/// Counts outcomes.
-pub(super) fn tally<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Tally {
-    let mut tally = Tally::default();
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Tuned => tally.wins += 1,
-            Outcome::Base => tally.losses += 1,
-            Outcome::Tie => tally.ties += 1,
-            Outcome::NoVerdict(_) => tally.no_verdict += 1,
+impl<'a> FromIterator<&'a Outcome> for Tally {
+    fn from_iter<T: IntoIterator<Item = &'a Outcome>>(outcomes: T) -> Self {
+        let mut tally = Self::default();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Tuned => tally.wins += 1,
+                Outcome::Base => tally.losses += 1,
+                Outcome::Tie => tally.ties += 1,
+                Outcome::NoVerdict(_) => tally.no_verdict += 1,
+            }
         }
+        tally
     }
-    tally
 }
 
 /// Why a judge gave no verdict.
@@ -287,7 +284,7 @@ impl PeopleSummary {
             return None;
         }
         let none = Outcome::NoVerdict(NOT_JUDGED.to_owned());
-        let all = tally(items.iter().map(|item| item.people.as_ref().unwrap_or(&none)));
+        let all: Tally = items.iter().map(|item| item.people.as_ref().unwrap_or(&none)).collect();
         let annotators = by_name.into_iter().map(|(name, said)| {
             let skipped = said.iter().filter(|judged| judged.outcome().is_none()).count();
             AnnotatorSummary {
@@ -300,7 +297,8 @@ impl PeopleSummary {
         Some(Self {
             all: all.into(),
             sign_test_p: sign_test(all.wins, all.losses),
-            words: all.words(),
+            // Who only skipped has judged nothing, and is no judge that gave no verdict.
+            words: if all.judged() == 0 { NOBODY.to_owned() } else { all.words() },
             annotators: annotators.collect(),
             with_judge: (*judge != Judge::People).then(|| WithJudge::of(items, said)).flatten(),
             verdicts: said.to_vec(),
@@ -319,12 +317,7 @@ impl WithJudge {
     fn of(items: &[Item], said: &[Judged]) -> Option<Self> {
         // What nobody was asked about is agreed on by nobody.
         let said = people::outcomes(said);
-        let category = |outcome: &Outcome| match outcome {
-            Outcome::Tuned => Some(Some(Side::Tuned)),
-            Outcome::Base => Some(Some(Side::Base)),
-            Outcome::Tie => Some(None),
-            Outcome::NoVerdict(_) => None,
-        };
+        let category = |outcome: &Outcome| (!matches!(outcome, Outcome::NoVerdict(_))).then(|| outcome.winner());
         let judged = items.iter().filter(|item| !item.same);
         let both: Vec<(Option<Side>, Option<Side>)> =
             judged.filter_map(|item| Some((category(&item.outcome)?, category(said.get(&item.id)?)?))).collect();

@@ -107,10 +107,8 @@ fn verdict(evaluation: &Evaluation) -> String {
         0 => String::new(),
         same => format!(" ({same} of them between answers that are the same, of which nobody was asked)"),
     };
-    // A liking stands among the words already.
     let first = evaluation
         .places_in_words()
-        .filter(|words| !summary.words.contains(words.as_str()))
         .map_or_else(String::new, |words| format!("\n<p class=\"quiet\">{}</p>", escaped(&words)));
     format!(
         "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n{minded}<p class=\"rate\"><strong>{rate}</strong> win rate \
