@@ -1,16 +1,15 @@
 //! Answers to prompts.
 
-use crate::check::{plain_text, tell};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open};
-use chat::Tokenizer;
+use crate::reading::prompts_of;
 use generate::{Answer, Finish, Flow, Request, Sampling};
-use prefs::prompts::{self, Prompt};
-use prefs::reader::{self, Choices};
+use prefs::prompts::Prompt;
+use prefs::reader::Choices;
 use prefs::{Content, Message};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Sequences decoded at once.
@@ -44,36 +43,6 @@ pub struct Answered {
     pub tokens: usize,
     /// Why it ended.
     pub finish: Finish,
-}
-
-/// Reads a file of prompts, and tells how, what of it was left out, and which prompts pass by the chat template.
-///
-/// # Errors
-/// When the file cannot be read, or none of its rows can be taken.
-pub(crate) fn prompts_of(
-    path: &Path,
-    choices: Option<&Choices>,
-    tokenizer: &Tokenizer,
-    context: &mut Context,
-) -> Result<Vec<Prompt>> {
-    let (prompts, refused) = if let Some(choices) = choices {
-        let read = reader::read_prompts(path, choices)?;
-        tell(path, &read, context)?;
-        let refused = read.mapped.refused.clone();
-        (read.into_prompts(), refused)
-    } else {
-        let mut reading = prompts::read_prompts(path)?;
-        let refused = std::mem::take(&mut reading.refused);
-        (reading.into_prompts(), refused)
-    };
-    for refused in &refused {
-        context.note(format!("{}, line {}: {}", path.display(), refused.line, refused.reason));
-    }
-    let plain = prompts.iter().filter(|prompt| prompt.prompt.as_messages().is_none()).count();
-    if plain > 0 && tokenizer.has_template() {
-        context.note(plain_text(path, plain, "prompts"));
-    }
-    Ok(prompts)
 }
 
 /// Answers all prompts.

@@ -1,9 +1,10 @@
 //! Base against tuned on held-out prompts and pairs.
 
-use crate::answers::{BATCH, answer, prompts_of, text};
+use crate::answers::{BATCH, answer, text};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open, sha256};
+use crate::reading::prompts_of;
 use crate::{provenance, score};
 use chat::{Limits, Tokenizer};
 use eval::accuracy::{PreferenceAccuracy, preference_accuracy};
@@ -74,9 +75,7 @@ impl EvalReply {
     /// The same in lines for people.
     pub fn words(&self) -> Vec<String> {
         let mut lines = vec![self.summary.words.clone()];
-        // A liking stands among the words already.
-        let is_told = self.summary.shown_first.as_ref().is_some_and(eval::statistics::FirstShare::is_a_liking);
-        lines.extend(self.evaluation.places_in_words().filter(|_| !is_told));
+        lines.extend(self.evaluation.places_in_words());
         if let Some(people) = &self.evaluation.people {
             lines.push(format!("People, blind: {}", people.words));
             lines.extend(people.with_judge.map(|both| both.words()));
@@ -163,9 +162,7 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
     if let Some(otherwise) = &asked_otherwise {
         context.note(otherwise);
     }
-    let adapter_file = request.choice.adapter.as_ref().map(|dir| dir.join("adapter_model.safetensors"));
-    let reference = request.choice.adapter.as_deref().and_then(train::folder::reference_of);
-    let reference_file = reference.map(|dir| dir.join("adapter_model.safetensors"));
+    let adapter_files = request.choice.adapter.as_deref().map(adapter_digests).transpose()?.unwrap_or_default();
     let pairs_file = request.run.as_ref().map(|run| run.join("pairs.jsonl"));
     if let Some(run) = &request.run {
         provenance::check_rows(run, context)?;
@@ -183,14 +180,14 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         dtype: opened.decoder.base_dtype().to_string(),
         products: opened.decoder.products().to_string(),
         adapter: request.choice.adapter.as_ref().map(|dir| dir.display().to_string()),
-        adapter_sha256: adapter_file.as_deref().map(sha256).transpose()?,
-        adapter_files: request.choice.adapter.as_deref().map(adapter_digests).transpose()?.unwrap_or_default(),
-        reference_adapter_sha256: reference_file.as_deref().map(sha256).transpose()?,
+        adapter_sha256: adapter_files.get("adapter_model.safetensors").cloned(),
+        reference_adapter_sha256: adapter_files.get("ref/adapter_model.safetensors").cloned(),
+        adapter_files,
         run: request.run.as_ref().map(|run| run.display().to_string()),
         pairs_sha256: pairs_file.as_deref().map(sha256).transpose()?,
         prompts: request.prompts.display().to_string(),
         prompts_sha256: sha256(&request.prompts)?,
-        prompts_without_template: if opened.tokenizer.has_template() { plain(&prompts) } else { 0 },
+        prompts_without_template: if opened.tokenizer.has_template() { prompts::plain_text(&prompts) } else { 0 },
         asked_otherwise,
         model_notes: opened.notes().map(str::to_owned).collect(),
         seed: request.sampling.seed,
@@ -201,11 +198,6 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
     Ok(Setup { ancestry, prompts })
 }
 
-/// Prompts that are plain text.
-fn plain(prompts: &[Prompt]) -> usize {
-    prompts.iter().filter(|prompt| prompt.prompt.as_messages().is_none()).count()
-}
-
 /// How the prompts differ in kind from those that the run was trained on, as a sentence: a model that learned from
 /// conversations is asked in another way by plain text, and the other way round.
 fn asked_otherwise(prompts: &[Prompt], run: Option<&Path>, tokenizer: &Tokenizer) -> Result<Option<String>> {
@@ -213,7 +205,7 @@ fn asked_otherwise(prompts: &[Prompt], run: Option<&Path>, tokenizer: &Tokenizer
     let Some(pairs) = pairs.filter(|_| tokenizer.has_template()) else { return Ok(None) };
     let trained = jsonl::read_pairs(&pairs)?.into_pairs();
     let trained_plain = trained.iter().filter(|pair| !pair.is_conversational()).count();
-    let (plain, all) = (plain(prompts), prompts.len());
+    let (plain, all) = (prompts::plain_text(prompts), prompts.len());
     Ok(if plain > 0 && trained_plain == 0 {
         Some(format!(
             "{plain} of the {all} prompts are asked as plain text, and the run was trained on conversations in the model's \

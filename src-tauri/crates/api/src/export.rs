@@ -16,13 +16,14 @@ pub(crate) use whole_folder::WholeFolder;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
-use crate::provenance;
+use crate::provenance::{self, Ground};
 use model::{FloatType, GgufType};
 use prefs::jsonl;
 use prefs::store::Project;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use train::folder::{ADAPTER, ADAPTER_ORIGIN, AdapterOrigin, REFERENCE, reference_of};
+use train::folder::{ADAPTER, ADAPTER_ORIGIN, REFERENCE, reference_of};
+use train::origin::{self, AdapterOrigin};
 
 /// What is to be handed out; at least one of the two sources.
 #[derive(Debug, Clone)]
@@ -112,15 +113,15 @@ fn adapter(run: &Path, output_dir: &Path, allowed: bool, context: &mut Context) 
     let config = runs::prepared(run)?;
     let from = adapter_of(run)?;
     let to = output_dir.join(ADAPTER);
-    let other_base = if config.model.exists() {
+    let ground = if config.model.exists() {
         provenance::check(&from, &config.model, &provenance::digests().whole(), allowed, context)?
     } else {
-        train::origin::check_adapter(&from)?;
+        origin::check_adapter(&from)?;
         context.note(format!(
             "{} is not here: whether it is the model trained on was not checked",
             config.model.display()
         ));
-        None
+        Ground::default()
     };
     let base = config.model.display().to_string();
     std::fs::create_dir_all(&to).map_err(Error::file(&to))?;
@@ -133,7 +134,7 @@ fn adapter(run: &Path, output_dir: &Path, allowed: bool, context: &mut Context) 
     if let Some(reference) = reference_of(&from) {
         train::folder::copy_adapter(&reference, &to.join(REFERENCE))?;
     }
-    if let (Some(other), Some(mut origin)) = (&other_base, AdapterOrigin::of(&to)?) {
+    if let (Some(other), Some(mut origin)) = (&ground.other, AdapterOrigin::of(&to)?) {
         origin.other_base = Some(other.clone());
         write_json(&to.join(ADAPTER_ORIGIN), &origin)?;
     }
@@ -147,7 +148,7 @@ fn adapter(run: &Path, output_dir: &Path, allowed: bool, context: &mut Context) 
         ),
         path: to,
         check: None,
-        other_base,
+        other_base: ground.sentence(),
     })
 }
 

@@ -1,13 +1,14 @@
 //! Bringing pairs into a project.
 
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::reading::refuse_nothing;
 use prefs::Refused;
 use prefs::mapping::{ImportKind, Mapped, MappedContent};
 use prefs::reader::{self, Choices};
 use prefs::store::Project;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Files to bring in.
 #[derive(Debug, Clone)]
@@ -49,20 +50,6 @@ fn to_label(mapped: &Mapped) -> usize {
     mapped.rows.iter().filter(|row| matches!(row.content, MappedContent::Candidates(_))).count()
 }
 
-/// The error where all rows of a file were refused.
-pub(crate) fn nothing_in(file: &Path, refused: usize, first: &Refused) -> Error {
-    Error::new(
-        "nothing_read",
-        format!(
-            "{}: no row could be taken, {refused} were refused; line {}: {}",
-            file.display(),
-            first.line,
-            first.reason
-        ),
-        "correct the file, or say which column is what by --map KEY=COLUMN",
-    )
-}
-
 /// Imports files, each wholly or not at all.
 ///
 /// # Errors
@@ -73,11 +60,7 @@ pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<Impo
     for file in &request.files {
         context.check()?;
         let read = reader::read(file, &request.choices)?;
-        if read.mapped.rows.is_empty()
-            && let Some(first) = read.mapped.refused.first()
-        {
-            return Err(nothing_in(file, read.mapped.refused.len(), first));
-        }
+        refuse_nothing(file, &read)?;
         files.push((file, read));
     }
     let mut project = Project::open_or_create(&request.project)?;

@@ -14,6 +14,7 @@ mod export;
 mod import;
 mod open;
 mod provenance;
+mod reading;
 mod report;
 mod score;
 mod training;

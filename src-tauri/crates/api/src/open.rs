@@ -58,7 +58,9 @@ impl Opened {
     /// When an adapter cannot be read or is for another model.
     pub(crate) fn put_on(&mut self, adapter: Option<&Path>, allowed: bool, context: &mut Context) -> Result<()> {
         self.other_base = match adapter {
-            Some(adapter) => provenance::check(adapter, &self.path, &provenance::digests(), allowed, context)?,
+            Some(adapter) => {
+                provenance::check(adapter, &self.path, &provenance::digests(), allowed, context)?.sentence()
+            }
             None => None,
         };
         if let Some(other) = &self.other_base {

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 use train::base::{self, Base};
 use train::digests::Digests;
-use train::folder::AdapterOrigin;
-use train::origin::{adapter_digests, base_of_adapter, base_of_run, check_adapter, check_run};
+use train::origin::{AdapterOrigin, adapter_digests, base_of_adapter, base_of_run, check_adapter, check_run};
 
 const MEGABYTE: u64 = 1_000_000;
 /// How often a model's reading is told.
@@ -31,8 +30,25 @@ pub(crate) fn base(model: &Path, digests: &Digests, context: &mut Context) -> Re
     Base::of(model, digests, &mut going)?.ok_or_else(Error::cancelled)
 }
 
+/// What the record of something that is computed has to keep of the model and the adapter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ground {
+    /// Says so where the model is another than the adapter was trained on, as was allowed.
+    pub(crate) other: Option<String>,
+    /// Says so where the adapter's run was itself computed on more than one.
+    pub(crate) mixed: Option<String>,
+}
+
+impl Ground {
+    /// Both in one sentence.
+    pub(crate) fn sentence(&self) -> Option<String> {
+        let sentences: Vec<&str> = [&self.other, &self.mixed].into_iter().flatten().map(String::as_str).collect();
+        (!sentences.is_empty()).then(|| sentences.join("; "))
+    }
+}
+
 /// Makes sure that an adapter is what it was when it was written, and the model the one that it was trained on, as far as the
-/// adapter says so. Answers with what the record has to keep where that is another one, as is `allowed`.
+/// adapter says so, unless another one is `allowed`.
 ///
 /// # Errors
 /// When something has changed.
@@ -42,15 +58,14 @@ pub(crate) fn check(
     digests: &Digests,
     allowed: bool,
     context: &mut Context,
-) -> Result<Option<String>> {
+) -> Result<Ground> {
     check_adapter(adapter)?;
-    let Some(trained_on) = base_of_adapter(adapter)? else { return Ok(None) };
+    let Some(trained_on) = base_of_adapter(adapter)? else { return Ok(Ground::default()) };
     let of = format!("the one that the adapter in {} was trained on", adapter.display());
     let found = base(model, digests, context)?;
     let other = base::check(&of, &trained_on, model, &found, allowed)?;
     let mixed = AdapterOrigin::of(adapter)?.and_then(|origin| origin.mixed());
-    let sentences: Vec<String> = other.into_iter().chain(mixed).collect();
-    Ok((!sentences.is_empty()).then(|| sentences.join("; ")))
+    Ok(Ground { other, mixed })
 }
 
 /// Makes sure that the rows of a run are those that it began with; tells what could not be compared.

@@ -1,12 +1,11 @@
 //! Log-probabilities of pairs under policy and reference.
 
-use crate::check::{pairs_of, plain_text, tell};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open};
+use crate::reading::{pairs_of, tell, tell_plain_text, tell_refused};
 use chat::Limits;
 use eval::accuracy::{Logps, PairLogps};
-use prefs::jsonl;
 use prefs::reader::{self, Choices};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -73,9 +72,7 @@ pub struct ScoreReply {
 pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply> {
     let read = reader::read_pairs(&request.pairs, &request.choices)?;
     tell(&request.pairs, &read, context)?;
-    for refused in &read.mapped.refused {
-        context.note(format!("{}, line {}: {}", request.pairs.display(), refused.line, refused.reason));
-    }
+    tell_refused(&request.pairs, &read.mapped.refused, context);
     let lines: Vec<usize> = read.pairs().map(|(line, _)| line).collect();
     let refused = read.mapped.refused.len();
     let pairs = read.into_pairs();
@@ -90,9 +87,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
         &mut |_| Ok(true),
     )?;
     let Some(Dataset { examples, counts, broken_boundary, unread, .. }) = set else { return Err(Error::cancelled()) };
-    if counts.plain_text > 0 && opened.tokenizer.has_template() {
-        context.note(plain_text(&request.pairs, counts.plain_text, "pairs"));
-    }
+    tell_plain_text(&request.pairs, counts.plain_text, "pairs", &opened.tokenizer, context);
     if counts.identical > 0 {
         context.note(format!(
             "of {} pairs both answers are the same tokens once they are rendered and cut",
@@ -154,19 +149,12 @@ pub(crate) fn held_out(
     limits: &Limits,
     context: &mut Context,
 ) -> Result<Vec<PairLogps>> {
-    let (rows, refused) = if let Some(choices) = choices {
-        pairs_of(pairs, choices, context)?
-    } else {
-        let mut reading = jsonl::read_pairs(pairs)?;
-        let refused = std::mem::take(&mut reading.refused);
-        (reading.into_pairs(), refused)
-    };
+    let (rows, refused) = pairs_of(pairs, choices, context)?;
+    tell_refused(pairs, &refused, context);
     let refused = refused.len();
     let set = data::encode(pairs, &rows, refused, &opened.tokenizer, limits, Identical::LeaveOut, &mut |_| Ok(true))?;
     let Some(Dataset { examples, counts, .. }) = set else { return Err(Error::cancelled()) };
-    if counts.plain_text > 0 && opened.tokenizer.has_template() {
-        context.note(plain_text(pairs, counts.plain_text, "pairs"));
-    }
+    tell_plain_text(pairs, counts.plain_text, "pairs", &opened.tokenizer, context);
     if refused + counts.identical + counts.dropped > 0 {
         context.note(format!(
             "{}: left out of the accuracy: {refused} rows that are no pair, {} pairs with two answers of the same tokens, \

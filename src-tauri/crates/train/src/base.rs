@@ -151,7 +151,8 @@ fn name_of(path: &Path) -> String {
 /// The files of weights and configuration in order, by the names that count in their digest.
 fn weights_of(model: &Path) -> Result<Vec<(String, PathBuf)>> {
     if !model.is_dir() {
-        return parts_of(model);
+        // One file, which needs no name.
+        return Ok(vec![(String::new(), model.to_path_buf())]);
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(model).map_err(Error::read(model))? {
@@ -163,27 +164,4 @@ fn weights_of(model: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     files.sort();
     Ok(files)
-}
-
-/// A GGUF file, which needs no name; where it is one of several (`…-00001-of-00003.gguf`), all of them.
-fn parts_of(file: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let alone = || vec![(String::new(), file.to_path_buf())];
-    let name = name_of(file);
-    let Some((stem, count)) = name.strip_suffix(".gguf").and_then(|name| name.rsplit_once("-of-")) else {
-        return Ok(alone());
-    };
-    let Some((stem, _)) = stem.rsplit_once('-') else { return Ok(alone()) };
-    let end = format!("-of-{count}.gguf");
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut parts = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::read(folder))? {
-        let path = entry.map_err(Error::read(folder))?.path();
-        let name = name_of(&path);
-        let number = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(end.as_str()));
-        if number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
-            parts.push((name, path));
-        }
-    }
-    parts.sort();
-    Ok(if parts.len() > 1 { parts } else { alone() })
 }

@@ -69,7 +69,12 @@ pub fn encode(
         for name in chat::unread(tokenizer, pair) {
             *unread.entry(name).or_default() += 1;
         }
-        lengths.push(Length::of(&encoded));
+        let length = Length::of(&encoded);
+        lengths.push(match identical {
+            Identical::LeaveOut => length,
+            // Where none is left out, none counts as one that is.
+            Identical::Keep => Length { common_start: 0, common_end: 0, ..length },
+        });
         let broken = match &encoded.boundary {
             Boundary::Clean => None,
             Boundary::Broken { dropped_text } => Some(dropped_text.clone()),

@@ -113,7 +113,8 @@ pub struct RunStarted {
     pub eval: Option<Counts>,
 }
 
-/// What became of the rows of a file. In a run `rows = pairs + refused + dropped + identical`.
+/// What became of the rows of a file. `rows = pairs + refused + dropped + identical`; where identical pairs are kept, they are
+/// counted among `pairs` as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows that are not blank.

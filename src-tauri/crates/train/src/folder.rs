@@ -8,7 +8,7 @@ use crate::data::Identical;
 use crate::error::{Error, Result};
 use crate::events::{self, Event, EventWriter};
 use crate::files::{create_folder, sha256_of_file, write_whole};
-use crate::origin::{self, Origin, RowsOf};
+use crate::origin::{self, AdapterOf, Origin, RowsOf};
 use prefs::{Pair, Refused, jsonl, reader};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -33,8 +33,6 @@ pub(crate) const ADAPTER_FILES: [&str; 2] = ["adapter_config.json", "adapter_mod
 const LOCK: &str = "run.lock";
 /// How long a folder in use is waited for.
 const PATIENCE: Duration = Duration::from_millis(300);
-
-pub use crate::origin::{AdapterOf, AdapterOrigin};
 
 /// The folder of a run's adapter; nothing while there is none.
 pub fn adapter_of(run: &Path) -> Option<PathBuf> {
@@ -210,27 +208,29 @@ impl Rows {
 fn begin(config: &RunConfig) -> Result<()> {
     let folder = &config.output_dir;
     let mut notices = Vec::new();
-    let mut copy = |from: &Path, to: &str| -> Result<Vec<Refused>> {
+    let mut copy = |from: &Path, to: &str| -> Result<(Vec<Refused>, RowsOf)> {
         let own = folder.join(to);
-        if *from == own {
+        let (pairs, refused) = if *from == own {
             // What this program wrote is read as it stands: nothing in it is to be guessed.
-            let reading = jsonl::read_pairs(from)?;
-            let refused = reading.refused.clone();
-            jsonl::write_pairs(&own, &reading.into_pairs())?;
-            return Ok(refused);
-        }
-        let read = reader::read_pairs(from, &config.data.map)?;
-        let name = from.file_name().unwrap_or_default().to_string_lossy();
-        if !read.is_by_name() {
-            notices.push(format!("{name} was read as {}", read.how));
-        }
-        notices.extend(read.notices.iter().map(|notice| format!("{name}: {notice}")));
-        let refused = read.mapped.refused.clone();
-        jsonl::write_pairs(&own, &read.into_pairs())?;
-        Ok(refused)
+            let mut reading = jsonl::read_pairs(from)?;
+            let refused = std::mem::take(&mut reading.refused);
+            (reading.into_pairs(), refused)
+        } else {
+            let mut read = reader::read_pairs(from, &config.data.map)?;
+            let name = from.file_name().unwrap_or_default().to_string_lossy();
+            if !read.is_by_name() {
+                notices.push(format!("{name} was read as {}", read.how));
+            }
+            notices.extend(read.notices.iter().map(|notice| format!("{name}: {notice}")));
+            let refused = std::mem::take(&mut read.mapped.refused);
+            (read.into_pairs(), refused)
+        };
+        jsonl::write_pairs(&own, &pairs)?;
+        Ok((refused, RowsOf { rows: pairs.len(), sha256: sha256_of_file(&own)? }))
     };
-    let refused = copy(&config.data.train, PAIRS)?;
-    let eval_refused = config.data.eval.as_ref().map(|eval| copy(eval, EVAL_PAIRS)).transpose()?.unwrap_or_default();
+    let (refused, pairs) = copy(&config.data.train, PAIRS)?;
+    let eval = config.data.eval.as_ref().map(|eval| copy(eval, EVAL_PAIRS)).transpose()?;
+    let (eval_refused, eval_pairs) = eval.unzip();
     let keep = |from: &Option<PathBuf>, to: &str| -> Result<Option<AdapterOf>> {
         let Some(from) = from else { return Ok(None) };
         origin::check_adapter(from)?;
@@ -246,7 +246,6 @@ fn begin(config: &RunConfig) -> Result<()> {
     let init_adapter = keep(&config.init_adapter, INIT_ADAPTER)?;
     let ref_adapter = keep(&config.ref_adapter, REF_ADAPTER)?;
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let eval_pairs = config.data.eval.is_some().then(|| RowsOf::of(&folder.join(EVAL_PAIRS))).transpose()?;
     let origin = Origin {
         begun,
         init_adapter,
@@ -254,8 +253,8 @@ fn begin(config: &RunConfig) -> Result<()> {
         leaves_out_identical: true,
         notices,
         refused,
-        eval_refused,
-        pairs: Some(RowsOf::of(&folder.join(PAIRS))?),
+        eval_refused: eval_refused.unwrap_or_default(),
+        pairs: Some(pairs),
         eval_pairs,
         base: None,
         other_bases: Vec::new(),

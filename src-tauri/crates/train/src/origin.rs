@@ -106,8 +106,8 @@ impl AdapterOrigin {
 /// The rows of a run's own file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RowsOf {
-    rows: usize,
-    sha256: String,
+    pub(crate) rows: usize,
+    pub(crate) sha256: String,
 }
 
 impl RowsOf {
@@ -209,7 +209,9 @@ impl Origin {
 /// [`Error::ChangedFile`], or when something cannot be read.
 pub fn check_run(run: &Path) -> Result<Vec<String>> {
     let Some(origin) = Origin::of(run)? else { return Ok(Vec::new()) };
-    let started = started(run)?;
+    // What an earlier version did not note is in the events.
+    let is_noted = origin.pairs.is_some() && (origin.eval_pairs.is_some() || !run.join(EVAL_PAIRS).is_file());
+    let started = if is_noted { None } else { started(run)? };
     let mut notes = Vec::new();
     let eval = started.as_ref().and_then(|started| started.eval);
     let train = started.map(|started| started.train);
@@ -369,7 +371,10 @@ pub fn check_adapter(adapter: &Path) -> Result<()> {
     let Some(run) = adapter.parent().filter(|run| adapter.ends_with(ADAPTER) && is_run(run)) else {
         return Ok(());
     };
-    compare_files(adapter, &Origin::read(run)?.adapter, &when)?;
+    let by_run = Origin::read(run)?.adapter;
+    if by_run != origin.files {
+        compare_files(adapter, &by_run, &when)?;
+    }
     if origin.files.is_empty() {
         // An earlier version noted nothing of the adapter itself, but the checkpoint of that step is the same adapter.
         let weights = ADAPTER_FILES[1];

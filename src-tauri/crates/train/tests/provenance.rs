@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use train::config::{DataConfig, Resume};
 use train::events::Event;
-use train::folder::AdapterOrigin;
+use train::origin::AdapterOrigin;
 use train::{Error, Outcome, RunConfig};
 
 fn resuming(config: &RunConfig) -> RunConfig {

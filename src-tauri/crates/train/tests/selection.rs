@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use train::checkpoint;
 use train::config::{DataConfig, Resume, RunConfig};
 use train::events::{EvalMetrics, Event};
-use train::folder::AdapterOrigin;
+use train::origin::AdapterOrigin;
 use train::selection::{Best, HeldOutMetric};
 
 fn evaluations(run: &Path) -> Vec<EvalMetrics> {

@@ -20,7 +20,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use train::base::Base;
-use train::folder::AdapterOrigin;
+use train::origin::AdapterOrigin;
 
 /// Beside what was handed out: what it was made from.
 const ORIGIN: &str = "origin.json";
@@ -81,6 +81,8 @@ pub(crate) struct Merging {
     pairs: AskedPairs,
     folder: WholeFolder,
     origin: MergedOrigin,
+    /// Whether the base is another than the run was trained on.
+    on_other_base: bool,
 }
 
 /// What was handed out comes from: a file beside it.
@@ -106,8 +108,9 @@ impl Merging {
     /// the run keeps as `kept`. The model is read whole.
     ///
     /// # Errors
-    /// When the run's rows, its adapter or, unless that is `allowed`, the model have changed, or the run has no adapter or no pairs, or pairs that whoever reads the form would read otherwise, or the form's
-    /// folder is there already or cannot be made.
+    /// When the run's rows, its adapter or, unless that is `allowed`, the model have changed, or the run has no adapter or no
+    /// pairs, or pairs that whoever reads the form would read otherwise, or the form's folder is there already or cannot be
+    /// made.
     pub(crate) fn begin(
         run: &Path,
         (base, kept): (&Path, BaseDtype),
@@ -120,12 +123,13 @@ impl Merging {
         provenance::check_rows(run, context)?;
         let digests = provenance::digests();
         let read = provenance::base(base, &digests.clone().whole(), context)?;
+        let ground = provenance::check(&adapter, base, &digests, allowed, context)?;
         let origin = MergedOrigin {
             run: run.to_path_buf(),
             adapter: AdapterOrigin::of(&adapter)?,
             base_model: base.to_path_buf(),
             base: read,
-            other_base: provenance::check(&adapter, base, &digests, allowed, context)?,
+            other_base: ground.sentence(),
             version: env!("CARGO_PKG_VERSION"),
         };
         if let Form::Gguf(_) | Form::LoraGguf = form {
@@ -133,7 +137,8 @@ impl Merging {
         }
         let pairs = AskedPairs::of_run(run, base)?;
         let folder = WholeFolder::begin(&output_dir.join(form.folder()))?;
-        Ok(Self { base: base.to_path_buf(), kept, adapter, form, pairs, folder, origin })
+        let on_other_base = ground.other.is_some();
+        Ok(Self { base: base.to_path_buf(), kept, adapter, form, pairs, folder, origin, on_other_base })
     }
 
     /// What the run's model, base and adapter, makes of the pairs.
@@ -172,7 +177,7 @@ impl Merging {
         }
         let opened = self.open_written(context)?;
         let other_base = self.origin.other_base.clone();
-        let check = self.pairs.check(&opened, live, (self.form.stored(), other_base.is_some()), context)?;
+        let check = self.pairs.check(&opened, live, (self.form.stored(), self.on_other_base), context)?;
         if let (Form::Gguf(_) | Form::LoraGguf, Some(border)) = (self.form, opened.decoder.config().rope.border()) {
             context.note(format!(
                 "this model rotates sequences longer than {border} tokens by other frequencies (LongRoPE); here each text goes by \

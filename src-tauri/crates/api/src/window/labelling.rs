@@ -1,7 +1,7 @@
 //! Judging answers: each operation gives what the annotator sees next.
 
 use super::types::{Agreement, EditAnswer, InProject, JudgeRequest, LabelState, LabelStateOf, SecondPass, Undo};
-use super::{Backend, OpenProject, now};
+use super::{Backend, now};
 use crate::error::{Error, Result};
 use prefs::store::Judging;
 
@@ -11,10 +11,19 @@ const AHEAD: usize = 5;
 /// Items that are given at most: each is shown, and its showing recorded.
 const MOST_AHEAD: usize = 50;
 
-/// Where an annotator is, and the next items.
+/// Where an annotator is, and the next items. Who asks for the first time becomes one of the project's annotators, which is
+/// news.
 pub(super) fn label_state(backend: &Backend, request: LabelStateOf) -> Result<LabelState> {
     let project = backend.project(&request.project)?;
-    state(backend, &project, &request.annotator, request.ahead.clamp(1, MOST_AHEAD))
+    let ahead = request.ahead.clamp(1, MOST_AHEAD);
+    let (before, state, after) = {
+        let mut store = project.store();
+        (store.annotators()?.len(), store.label_state(&request.annotator, ahead)?, store.annotators()?.len())
+    };
+    if after != before {
+        backend.changed(&project);
+    }
+    Ok(state)
 }
 
 /// Records a judgement.
@@ -25,7 +34,7 @@ pub(super) fn judge(backend: &Backend, request: JudgeRequest) -> Result<LabelSta
     let judging = Judging { annotator, item, showing, verdict, milliseconds, note };
     project.store().judge(&judging)?;
     backend.changed(&project);
-    state(backend, &project, &judging.annotator, AHEAD)
+    Ok(project.store().label_state(&judging.annotator, AHEAD)?)
 }
 
 /// Takes the annotator's last judgement back.
@@ -33,7 +42,7 @@ pub(super) fn undo(backend: &Backend, request: Undo) -> Result<LabelState> {
     let project = backend.project(&request.project)?;
     project.store().undo(&request.annotator)?;
     backend.changed(&project);
-    state(backend, &project, &request.annotator, AHEAD)
+    Ok(project.store().label_state(&request.annotator, AHEAD)?)
 }
 
 /// Gives an answer a new text.
@@ -42,7 +51,7 @@ pub(super) fn edit_answer(backend: &Backend, request: EditAnswer) -> Result<Labe
     let EditAnswer { annotator, item, showing, side, text, .. } = request;
     project.store().edit_answer(&annotator, item, showing, side, &text)?;
     backend.changed(&project);
-    state(backend, &project, &annotator, AHEAD)
+    Ok(project.store().label_state(&annotator, AHEAD)?)
 }
 
 /// Asks the annotator a share of the judged items again.
@@ -57,23 +66,11 @@ pub(super) fn second_pass(backend: &Backend, request: SecondPass) -> Result<Labe
         ));
     }
     backend.changed(&project);
-    state(backend, &project, &request.annotator, AHEAD)
+    Ok(project.store().label_state(&request.annotator, AHEAD)?)
 }
 
 /// How far annotators agree.
 pub(super) fn agreement(backend: &Backend, request: InProject) -> Result<Agreement> {
     let votes = backend.project(&request.project)?.another_store()?.votes()?;
     Ok(prefs::agreement::agreement(&votes))
-}
-
-/// Who asks for the first time becomes one of the project's annotators, which is news.
-fn state(backend: &Backend, project: &OpenProject, annotator: &str, ahead: usize) -> Result<LabelState> {
-    let (before, state, after) = {
-        let mut store = project.store();
-        (store.annotators()?.len(), store.label_state(annotator, ahead)?, store.annotators()?.len())
-    };
-    if after != before {
-        backend.changed(project);
-    }
-    Ok(state)
 }

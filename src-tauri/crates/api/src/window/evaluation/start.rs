@@ -1,5 +1,6 @@
 //! Making evaluations.
 
+use super::super::exports::quietly;
 use super::super::models::How;
 use super::super::overview::EVALS;
 use super::super::training::{RunIdentity, check_grounds, new_folder, run_identity};
@@ -9,7 +10,6 @@ use super::super::types::{
 };
 use super::super::{Backend, OpenProject, Working, now};
 use super::{ABOUT, About, PROMPTS, folder, job};
-use crate::context::{Context, Update};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
 use crate::open::ModelChoice;
@@ -17,7 +17,7 @@ use eval::evaluation::readable;
 use eval::judge::{Endpoint, Judge};
 use generate::Sampling;
 use prefs::jsonl;
-use prefs::prompts::Prompt;
+use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -82,9 +82,7 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
         write_json(&folder.join(ABOUT), &about)?;
     }
     check_grounds(backend, &run, about.allow_changed_base)?;
-    let mut unheard = |_: &Update| {};
-    let context = &mut Context { observer: &mut unheard, stop: &AtomicBool::new(false) };
-    evaluate::try_out(&about.judge, (&folder.join(PROMPTS), None), &folder, context)?;
+    quietly(|context| evaluate::try_out(&about.judge, (&folder.join(PROMPTS), None), &folder, context))?;
     begin(backend, &project, run, about, folder)
 }
 
@@ -199,10 +197,11 @@ const TOLD: usize = 20;
 pub(in crate::window) fn preview_prompts(backend: &Backend, request: PreviewPrompts) -> Result<PromptsPreview> {
     let project = backend.project(&request.project)?;
     let run = run_identity(backend, &project, &request.run)?;
-    let read = reader::read_prompts(&backend.uploaded(&request.upload)?, &Choices::new())?;
-    let (how, notices, refused) = (read.how.clone(), read.notices.clone(), read.mapped.refused.clone());
+    let mut read = reader::read_prompts(&backend.uploaded(&request.upload)?, &Choices::new())?;
+    let (how, notices) = (std::mem::take(&mut read.how), std::mem::take(&mut read.notices));
+    let refused = std::mem::take(&mut read.mapped.refused);
     let prompts = read.into_prompts();
-    let plain_text = prompts.iter().filter(|prompt| prompt.prompt.as_messages().is_none()).count();
+    let plain_text = prompts::plain_text(&prompts);
     let tokenizer = backend.tokenizer(&run.model).ok().flatten();
     Ok(PromptsPreview {
         how,

@@ -120,7 +120,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         (Some(people), _) => Some(group("People", &people.all.tally)),
         // Before all answers are there, people may have judged the first.
         (None, Some(contents)) if !contents.said().is_empty() => {
-            Some(group("People", &tally(contents.people_outcomes().values())))
+            Some(group("People", &contents.people_outcomes().values().collect()))
         }
         _ => None,
     };
@@ -213,19 +213,6 @@ fn winner(outcome: Option<&Outcome>) -> Winner {
         Some(Outcome::Tie) => Winner::Tie,
         Some(Outcome::NoVerdict(_)) | None => Winner::None,
     }
-}
-
-fn tally<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Tally {
-    let mut tally = Tally::default();
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Tuned => tally.wins += 1,
-            Outcome::Base => tally.losses += 1,
-            Outcome::Tie => tally.ties += 1,
-            Outcome::NoVerdict(_) => tally.no_verdict += 1,
-        }
-    }
-    tally
 }
 
 fn group(name: &str, tally: &Tally) -> GroupView {

@@ -1,0 +1,108 @@
+//! Files of the user's on their way in: how each was read, what of it was left out, and what passes by the chat template.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use chat::Tokenizer;
+use prefs::prompts::{self, Prompt};
+use prefs::reader::{self, Choices, Read};
+use prefs::{Pair, Refused, jsonl};
+use std::path::Path;
+
+/// Reads a file of pairs as its columns and the `choices` say, and tells how; without choices it is one that this program
+/// wrote, and is read as it stands. Refused rows are given back, not told.
+///
+/// # Errors
+/// When the file cannot be read, or none of its rows can be taken.
+pub(crate) fn pairs_of(
+    path: &Path,
+    choices: Option<&Choices>,
+    context: &mut Context,
+) -> Result<(Vec<Pair>, Vec<Refused>)> {
+    let Some(choices) = choices else {
+        let mut reading = jsonl::read_pairs(path)?;
+        let refused = std::mem::take(&mut reading.refused);
+        return Ok((reading.into_pairs(), refused));
+    };
+    let mut read = reader::read_pairs(path, choices)?;
+    tell(path, &read, context)?;
+    let refused = std::mem::take(&mut read.mapped.refused);
+    Ok((read.into_pairs(), refused))
+}
+
+/// As [`pairs_of`], for prompts; refused rows and prompts that pass by the chat template are told.
+///
+/// # Errors
+/// As [`pairs_of`].
+pub(crate) fn prompts_of(
+    path: &Path,
+    choices: Option<&Choices>,
+    tokenizer: &Tokenizer,
+    context: &mut Context,
+) -> Result<Vec<Prompt>> {
+    let (prompts, refused) = if let Some(choices) = choices {
+        let mut read = reader::read_prompts(path, choices)?;
+        tell(path, &read, context)?;
+        let refused = std::mem::take(&mut read.mapped.refused);
+        (read.into_prompts(), refused)
+    } else {
+        let mut reading = prompts::read_prompts(path)?;
+        let refused = std::mem::take(&mut reading.refused);
+        (reading.into_prompts(), refused)
+    };
+    tell_refused(path, &refused, context);
+    tell_plain_text(path, prompts::plain_text(&prompts), "prompts", tokenizer, context);
+    Ok(prompts)
+}
+
+/// Tells how a file was read and what of it was left out.
+///
+/// # Errors
+/// When none of its rows could be taken.
+pub(crate) fn tell(path: &Path, read: &Read, context: &mut Context) -> Result<()> {
+    refuse_nothing(path, read)?;
+    context.note(format!("{} was read as {}", path.display(), read.how));
+    for notice in &read.notices {
+        context.note(format!("{}: {notice}", path.display()));
+    }
+    Ok(())
+}
+
+/// Tells of each row that was refused.
+pub(crate) fn tell_refused(path: &Path, refused: &[Refused], context: &mut Context) {
+    for Refused { line, reason } in refused {
+        context.note(format!("{}, line {line}: {reason}", path.display()));
+    }
+}
+
+/// Tells of plain text that does not pass through the chat template, where the model has one.
+pub(crate) fn tell_plain_text(path: &Path, count: usize, what: &str, tokenizer: &Tokenizer, context: &mut Context) {
+    if count > 0 && tokenizer.has_template() {
+        context.note(format!(
+            "{}: {count} {what} are plain text and stand as they are: the model's chat template is not applied to them. To \
+             have it applied, say --map plain_text=as_user_message",
+            path.display()
+        ));
+    }
+}
+
+/// Refuses a file of which every row was refused.
+///
+/// # Errors
+/// When that is so.
+pub(crate) fn refuse_nothing(path: &Path, read: &Read) -> Result<()> {
+    let (rows, refused) = (&read.mapped.rows, &read.mapped.refused);
+    match refused.first().filter(|_| rows.is_empty()) {
+        None => Ok(()),
+        Some(first) => Err(Error::new(
+            "nothing_read",
+            format!(
+                "{}: no row could be taken, {} were refused; line {}: {}",
+                path.display(),
+                refused.len(),
+                first.line,
+                first.reason
+            ),
+            "correct the file, or say which column is what by --map KEY=COLUMN",
+        )),
+    }
+}
