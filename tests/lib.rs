@@ -3,5 +3,5 @@
 mod program;
 mod repository;
 
-pub use program::{Finished, Settings, golden, golden_families, golden_pairs, tiebreak, told_as_json};
+pub use program::{Finished, Settings, copy_files, golden, golden_families, golden_pairs, tiebreak, told_as_json};
 pub use repository::{Package, code_files, metadata, packages, root};

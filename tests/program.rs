@@ -61,6 +61,18 @@ pub fn golden_pairs() -> PathBuf {
     root().join("tests/golden/pairs.jsonl")
 }
 
+/// Copies the files of a folder, and nothing below it, into another.
+pub fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+    let entries = std::fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+    for entry in entries {
+        let entry = entry.expect("an entry");
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+        }
+    }
+}
+
 /// The program's command `name` with `--json` and a cache of its own in `folder`.
 pub fn told_as_json(folder: &Path, name: &str) -> Command {
     let mut command = tiebreak();

@@ -2,7 +2,7 @@
 // says so wherever it is shown.
 
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { goTo, launch, open, set } from "./browser.js";
@@ -98,7 +98,6 @@ test("a run that was killed goes on on another base only when the user says so, 
   const kept = lines.slice(0, 1 + lines.findIndex((line) => JSON.parse(line).type === "checkpoint"));
   writeFileSync(join(place, "events.jsonl"), `${kept.join("\n")}\n`);
   await machine.kill();
-  copyFileSync(weights(), `${weights()}.was`);
   flip();
   await machine.start();
   await page.close();

@@ -9,8 +9,7 @@ let machine, browser, page, folder;
 before(async () => {
   machine = await new Machine().start();
   browser = await launch();
-  ({ folder } = await machine.call("create_project", { name: "Dropped", folder: null }));
-  await machine.call("set_model", { project: folder, model: machine.model });
+  folder = await machine.emptyProject("Dropped");
   page = await open(browser, machine);
   await page.getByRole("heading", { name: "Dropped" }).waitFor();
   await goTo(page, "d");

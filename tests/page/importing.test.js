@@ -9,8 +9,7 @@ let machine, browser, page, folder;
 before(async () => {
   machine = await new Machine().start();
   browser = await launch();
-  ({ folder } = await machine.call("create_project", { name: "Asked", folder: null }));
-  await machine.call("set_model", { project: folder, model: machine.model });
+  folder = await machine.emptyProject("Asked");
   page = await open(browser, machine);
   await page.getByRole("heading", { name: "Asked" }).waitFor();
   await goTo(page, "d");

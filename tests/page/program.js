@@ -100,10 +100,16 @@ export class Machine {
     return reply.json();
   }
 
-  /** A project with rows in it, made without the page. */
-  async project(name, file, text, kind, plainText = "as_is") {
+  /** A project with a model and no rows, made without the page. */
+  async emptyProject(name) {
     const { folder } = await this.call("create_project", { name, folder: null });
     await this.call("set_model", { project: folder, model: this.model });
+    return folder;
+  }
+
+  /** A project with rows in it, made without the page. */
+  async project(name, file, text, kind, plainText = "as_is") {
+    const folder = await this.emptyProject(name);
     const { upload } = await this.send(file, text);
     const { mapping } = await this.call("preview_import", { project: folder, upload, mapping: null });
     if (mapping.kind !== kind) throw new Error(`${file} was taken for ${mapping.kind}, not ${kind}`);

@@ -1,6 +1,6 @@
 //! What a model's files hold beside what is computed is told, and what they could mean otherwise decides nothing in silence.
 
-use end_to_end::{Finished, Settings, golden, golden_pairs, told_as_json};
+use end_to_end::{Finished, Settings, copy_files, golden, golden_pairs, told_as_json};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,7 @@ use std::path::{Path, PathBuf};
 #[allow(clippy::type_complexity)]
 fn copied(folder: &Path, model: &str, change: &[(&str, &dyn Fn(&mut Value))]) -> PathBuf {
     let to = folder.join("model");
-    std::fs::create_dir_all(&to).expect("a folder");
-    for entry in std::fs::read_dir(golden(model)).expect("the golden set").filter_map(Result::ok) {
-        if entry.path().is_file() {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("the golden set is there");
-        }
-    }
+    copy_files(&golden(model), &to);
     for (name, change) in change {
         let path = to.join(name);
         let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".into());

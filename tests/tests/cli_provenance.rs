@@ -1,7 +1,7 @@
 //! What was computed on is checked before it is computed on again: base, adapter, rows; and what is gone on with all the same
 //! is kept in the record.
 
-use end_to_end::{Finished, Settings, golden, tiebreak};
+use end_to_end::{Finished, Settings, copy_files, golden, tiebreak};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let scene = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        copy(&golden("llama"), &scene.path("base"));
+        copy_files(&golden("llama"), &scene.path("base"));
         std::fs::write(scene.path("prompts.jsonl"), "{\"prompt\": \"Say it.\"}\n{\"prompt\": \"Again.\"}\n")
             .expect("prompts");
         let _ = Finished::run(&mut scene.settings().train()).well();
@@ -48,16 +48,6 @@ impl Scene {
             vec!["export", "--run", "run", "--merged", "--dtype", "f32", "--output-dir", "out"],
             vec!["export", "--run", "run", "--lora-gguf", "--output-dir", "out"],
         ]
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("the temporary folder can be written");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_file() {
-            std::fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
-        }
     }
 }
 
@@ -171,7 +161,7 @@ fn rows_and_adapters_that_changed_are_refused_where_they_are_used() {
         let _ = scene.run(&command).refused(&["adapter_model.safetensors", "it has SHA-256 ", ", and had "]);
     }
     // Another program's adapter, or one that is to be used as it is, says nothing of what it was.
-    copy(&scene.path("run/adapter"), &scene.path("edited"));
+    copy_files(&scene.path("run/adapter"), &scene.path("edited"));
     std::fs::remove_file(scene.path("edited/origin.json")).expect("it is there");
     let edited = ["--model", "base", "--adapter", "edited", "--prompt", "Say it.", "--max-new-tokens", "4"];
     let _ = scene.run(&[&["generate"], &edited[..]].concat()).well();

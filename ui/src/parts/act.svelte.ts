@@ -4,12 +4,14 @@ import { ApiError } from "../client/error";
 export class Act {
   busy = $state(false);
   error = $state.raw<ApiError | null>(null);
+  #about = $state("");
 
-  /** Does `work`, unless it is going on already. True if it went well. */
-  async run(work: () => Promise<void>): Promise<boolean> {
+  /** Does `work`, unless it is going on already. True if it went well. `about` names what it is done to, where that can change. */
+  async run(work: () => Promise<void>, about = ""): Promise<boolean> {
     if (this.busy) return false;
     this.busy = true;
     this.error = null;
+    this.#about = about;
     try {
       await work();
       return true;
@@ -19,5 +21,10 @@ export class Act {
     } finally {
       this.busy = false;
     }
+  }
+
+  /** How it failed where it was done to `about`: whoever then does it all the same means that and nothing else. */
+  errorOf(about: string): ApiError | null {
+    return this.#about === about ? this.error : null;
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { besideText, besideTurns, isPlain, messagesOf, textOf } from "./content";
+import { besideText, besideTurns, isPlain, lastText, messagesOf, textOf } from "./content";
 
 const call = [{ type: "function", function: { name: "weather", arguments: { place: "Oslo" } } }];
 const called = { role: "assistant", content: null, tool_calls: call, name: null };
@@ -12,6 +12,12 @@ test("turns are found with tools and without", () => {
   expect(messagesOf(withTools)).toEqual([asked]);
   expect(besideTurns(withTools)).toEqual([["tools", [{ name: "weather" }]], ["enable_thinking", false]]);
   expect(besideTurns([asked])).toEqual([]);
+});
+
+test("the last turn's text is found with tools and without, and where there is one text or none", () => {
+  const turns = [{ role: "user", content: "Rain?" }, { role: "assistant", content: [{ type: "text", text: "N" }, { type: "text", text: "o." }] }];
+  expect([lastText("Rain?"), lastText(turns), lastText({ messages: turns, tools: [{ name: "weather" }] }), lastText([])]).toEqual(["Rain?", "No.", "No.", ""]);
+  expect(lastText([...turns, called])).toBe("");
 });
 
 test("a message's text and all else that it says are told apart", () => {

@@ -23,6 +23,13 @@ export function textOf(message: Message): string {
   return Array.isArray(content) ? content.filter(isText).map((part) => part.text).join("") : "";
 }
 
+/** The text of the last turn, or the one text that there is. */
+export function lastText(content: Content): string {
+  if (typeof content === "string") return content;
+  const last = messagesOf(content)?.at(-1);
+  return last ? textOf(last) : "";
+}
+
 /** What a message holds beyond its text: calls of tools, thoughts, parts that are no text. */
 export function besideText(message: Message): [name: string, value: unknown][] {
   const parts = Array.isArray(message.content) ? message.content.filter((part) => !isText(part)) : [];

@@ -6,6 +6,7 @@ import { onNews, onNewsMissed } from "./news";
 /** Long work in progress: fetching a model, generating candidates, evaluating. */
 class Jobs {
   #byId = $state.raw<ReadonlyMap<number, Job>>(new Map());
+  #runs = $state.raw<ReadonlyMap<number, string>>(new Map());
 
   get all(): Job[] {
     return [...this.#byId.values()];
@@ -31,8 +32,14 @@ class Jobs {
     if (before === "running" && job.state !== "running") announcer.say(`${job.title}: ${job.state}.`);
   }
 
+  /** The run that a job was begun for in this window; unknown where another window or program began it. */
+  runOf(job: Job): string | null {
+    return this.#runs.get(job.job) ?? null;
+  }
+
   /** Takes over a reply that a job began. It is as old as the question: news of the job, where there are any, are newer. */
-  began(job: Job): void {
+  began(job: Job, run?: string): void {
+    if (run !== undefined) this.#runs = new Map(this.#runs).set(job.job, run);
     if (!this.#byId.has(job.job)) this.update(job);
   }
 
@@ -44,6 +51,8 @@ class Jobs {
 
   async load(): Promise<void> {
     const before = this.#byId;
+    // A program that was started anew counts its jobs from one: the same numbers may be other jobs now.
+    this.#runs = new Map();
     const jobs = await client.call("jobs", {});
     // News that came while the list was on its way are newer.
     const news = [...this.#byId].filter(([id, job]) => before.get(id) !== job);

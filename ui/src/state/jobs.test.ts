@@ -27,6 +27,15 @@ it("a job keeps the stage that news told, when the reply that it began comes aft
   expect(jobs.all.map((each) => [each.job, each.stage, each.done])).toEqual([[1, "judge", 1], [2, "", 0]]);
 });
 
+it("a job is known to be of the run that it was begun for, until the program may be another", async () => {
+  jobs.began(job(1, "running"), "run-1");
+  jobs.began(job(2, "running"));
+  expect([1, 2].map((number) => jobs.runOf(job(number, "failed")))).toEqual(["run-1", null]);
+  vi.spyOn(client, "call").mockResolvedValue([job(1, "running")] as never);
+  await jobs.load();
+  expect(jobs.runOf(job(1, "failed"))).toBeNull();
+});
+
 it("a list that was on its way takes back nothing that ended meanwhile, and all that was before", async () => {
   jobs.update(job(1, "done"));
   jobs.update(job(2, "running"));

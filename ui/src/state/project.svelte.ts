@@ -1,7 +1,7 @@
 import type { ProjectView } from "../client/bindings";
 import { client } from "../client/client";
-import { atMost } from "../screens/train/often";
 import { onNews, onNewsMissed } from "./news";
+import { atMost } from "./often";
 
 const LAST = "tiebreak.project";
 

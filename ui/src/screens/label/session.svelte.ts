@@ -234,9 +234,7 @@ export class LabelSession {
     const judged = new Set(this.#unsent.flatMap((step) => (step.kind === "judge" ? [step.given.item] : [])));
     const open = state.queue.filter((item) => !judged.has(item.item));
     const head = keepHead ? this.current : null;
-    // What was edited meanwhile has another showing: what waits is seen as it is now.
-    const known = (item: LabelItem) => (keepHead ? this.queue.find((old) => old.item === item.item && old.showing === item.showing) : undefined);
-    const rest = open.filter((item) => item.item !== head?.item).map((item) => known(item) ?? item);
+    const rest = open.filter((item) => item.item !== head?.item);
     this.#show(head ? [head, ...rest] : rest);
   }
 

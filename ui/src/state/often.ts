@@ -1,8 +1,12 @@
+import { onMount } from "svelte";
+
+type Often = { ask: () => void; stop: () => void };
+
 /**
  * Does `work` when asked, but never twice at once and never again before `wait` milliseconds have passed: whatever is
  * asked for in between is done once, afterwards. `work` deals with its own failures.
  */
-export function atMost(wait: number, work: () => Promise<void>): { ask: () => void; stop: () => void } {
+export function atMost(wait: number, work: () => Promise<void>): Often {
   let timer: ReturnType<typeof setTimeout> | null = null;
   let busy = false;
   let again = false;
@@ -31,4 +35,14 @@ export function atMost(wait: number, work: () => Promise<void>): { ask: () => vo
       if (timer !== null) clearTimeout(timer);
     },
   };
+}
+
+/** The same for as long as the component that calls this is shown. Each of `sources` is given what asks, and returns its end. */
+export function whileShown(wait: number, work: () => Promise<void>, ...sources: ((ask: () => void) => () => void)[]): Often {
+  const often = atMost(wait, work);
+  onMount(() => {
+    const ends = [...sources.map((begin) => begin(often.ask)), often.stop];
+    return () => ends.forEach((end) => end());
+  });
+  return often;
 }
