@@ -1,4 +1,4 @@
-// Pictures of every screen, in two sizes, light and dark, into `screenshots/` (ignored by git): `npm run screenshots`.
+// Pictures of every screen, in three sizes, light and dark, into `screenshots/` (ignored by git): `npm run screenshots`.
 // Names as arguments: only the screens whose name begins with one of them.
 
 import { mkdirSync } from "node:fs";
@@ -9,7 +9,7 @@ import { lived, screens } from "./screens.js";
 
 const folder = process.env.TIEBREAK_SCREENSHOTS ?? "screenshots";
 const wanted = process.argv.slice(2);
-const SIZES = [[1024, 700], [1440, 900]];
+const SIZES = [[1024, 700], [1440, 900], [720, 450]];
 
 const machine = await new Machine().start();
 const browser = await launch();
