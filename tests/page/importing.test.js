@@ -60,6 +60,33 @@ test("plain text becomes a user's message unless it is to stand as it is, and th
   assert.deepEqual((await whole(row.id)).prompt, [{ role: "user", content: "Who wrote Hamlet?" }]);
 });
 
+test("text that was rendered already stands as it is, columns that cannot be kept are asked about, and what stands there twice is told", async () => {
+  const rendered = (question) => `<|im_start|>user\n${question}<|im_end|>\n<|im_start|>assistant\n`;
+  const rows = ["Name a bird.", "Name a river."].map((question, at) => ({ prompt: rendered(question), chosen: `A wren ${at}.<|im_end|>\n`, rejected: "A stone.", images: [`${at}.png`] }));
+  await choose("rendered.jsonl", rows);
+  const open = page.getByRole("group", { name: /columns that cannot be kept: images \(2 rows\)/ });
+  await open.getByText("To be chosen").waitFor();
+  assert.equal(await importing().isDisabled(), true);
+  await open.getByRole("radio").check();
+  const question = page.getByRole("group", { name: /In 2 of the first 2 the prompt holds special tokens of the model \(<\|im_end\|>, <\|im_start\|>\)/ });
+  await question.waitFor();
+  assert.equal(await question.getByRole("radio", { name: /stands as it is/ }).isChecked(), true);
+  await page.getByText(/Of the first 2 pairs: 2 pairs have an answer that ends with <\|im_end\|> twice/).waitFor();
+  assert.match(await part("prompt"), /^prompt, without a chat template/);
+  await question.getByRole("radio", { name: /becomes a user's message/ }).check();
+  await page.getByText(/Of the first 2 pairs: messages of 2 pairs hold special tokens of the model/).waitFor();
+  await question.getByRole("radio", { name: /stands as it is/ }).check();
+  await page.getByText(/ends with <\|im_end\|> twice/).waitFor();
+  await importing().click();
+  await page.getByText(/2 rows imported from rendered\.jsonl, not taken over: images/).first().waitFor();
+
+  // The plan says the same of the pairs that stand there.
+  await page.goto(`${machine.origin}/#/train/+new`);
+  await page.getByText(/are plain text and stand as they are: the model's chat template is not applied to them|one of the pairs is plain text/).waitFor();
+  await page.getByText(/ends with `?<\|im_end\|>`? twice/).first().waitFor();
+  await goTo(page, "d");
+});
+
 test("a preference that could be meant in two ways is asked, with the same rows read each way, and nothing comes in before", async () => {
   const rows = [0, 1, 1, 0].map((label, at) => ({ prompt: [{ role: "user", content: `Name animal ${at}.` }], answer_a: `The cat ${at}.`, answer_b: `The dog ${at}.`, label }));
   await choose("labels.jsonl", rows);

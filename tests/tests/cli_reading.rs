@@ -107,10 +107,35 @@ fn plain_text_is_said_to_pass_by_the_chat_template_and_passes_through_it_where_a
         let out = folder.path().join(name);
         Finished::run(command.arg("--output-dir").arg(out)).well().stdout
     };
-    let otherwise = "the run was trained on conversations";
+    let otherwise = "prompts are asked as plain text, and of the 4 pairs that the run was trained on none are such";
     assert!(evaluate("other", &[]).contains(otherwise));
     assert!(!evaluate("other", &["--map", "plain_text=as_user_message"]).contains(otherwise));
-    assert!(evaluate("run", &["--map", "plain_text=as_user_message"]).contains("the run was trained on plain text"));
+    assert!(evaluate("run", &["--map", "plain_text=as_user_message"]).contains(
+        "prompts are asked in the model's chat template, and of the 4 pairs that the run was trained on none are such"
+    ));
+}
+
+#[test]
+fn text_that_was_rendered_already_is_told_as_such_with_what_stands_in_it_twice() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let row = |bird: &str| {
+        json!({ "prompt": "<|im_start|>user\nName a bird.<|im_end|>\n<|im_start|>assistant\n",
+                "chosen": format!("{bird}<|im_end|>\n"), "rejected": "A stone.<|im_end|>\n" })
+    };
+    let pairs = file(folder.path(), "rendered.jsonl", &[row("A wren."), row("A rook.")]);
+    let mut check = tiebreak();
+    check.arg("check").arg("--pairs").arg(&pairs).arg("--model").arg(golden("llama"));
+    let said = Finished::run(&mut check).well();
+    assert!(
+        said.stderr.contains("They hold special tokens of the model (`<|im_end|>`, `<|im_start|>`)"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.stdout.contains("2 pairs have an answer that ends with `<|im_end|>` twice"), "{}", said.stdout);
+    let settings = Settings::new(folder.path()).path("data.train", &pairs).set("max_steps", "1");
+    let said = Finished::run(&mut settings.train()).well();
+    assert!(said.stderr.contains("and were rendered already, it seems"), "{}", said.stderr);
+    assert!(said.stderr.contains("2 pairs have an answer that ends with `<|im_end|>` twice"), "{}", said.stderr);
 }
 
 #[test]

@@ -207,7 +207,9 @@ export type ColumnMapping = {
   /** Where the prompt is, if no column holds it. */
   prompt_from: PromptFrom | null,
   /** What becomes of a prompt that the answers repeat; it is taken off where nothing is said. */
-  repeated_prompt: RepeatedPrompt | null, };
+  repeated_prompt: RepeatedPrompt | null,
+  /** That rows come in without columns that change what a model reads and that cannot be kept, such as `images`. */
+  left_out: LeftOut | null, };
 
 /** A prompt or an answer: plain text (taken as it is) or messages (rendered by the model's chat template). */
 export type Content = string | Conversation;
@@ -241,7 +243,7 @@ export type DataChecks = {
 /** One kind of oddity, and the pairs that show it. */
 export type DataFinding = {
   /** Which check found it. */
-  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
+  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
   /** How bad it is. */
   severity: "error" | "warning" | "info",
   /** What, how many, and what to do, in words. */
@@ -364,6 +366,8 @@ export type EvalSummary = {
   run_name: string,
   /** The judge, in words. */
   judge: string,
+  /** Where the prompts are from; empty where that is not known. */
+  prompts_from: string,
   /** When it was begun. */
   created_at: number,
   /** Where it stands. */
@@ -821,6 +825,9 @@ export type LabelStateOf = {
   /** How many items to give. */
   ahead: number, };
 
+/** What becomes of rows with columns that change what a model reads and that cannot be kept. */
+export type LeftOut = "accept";
+
 /** A run of which two steps are to be timed. */
 export type MeasureRun = {
   /** The run. */
@@ -1058,6 +1065,8 @@ export type PromptsPreview = {
   prompts: number,
   /** Those that are plain text. */
   plain_text: number,
+  /** How they are asked unless the user says otherwise. */
+  preset: PlainText,
   /** Rows that are no prompt; the first of them. */
   refused: Array<RefusedRow>,
   /** How many there are. */
@@ -1222,6 +1231,8 @@ export type RunPlan = {
   identical: number,
   /** Pairs that are plain text, where the model has a chat template that they do not pass through. */
   plain_text: number,
+  /** A sentence about them, without a full stop. */
+  plain_text_note: string | null,
   /** Pairs that do pass through it. */
   conversations: number,
   /** Pairs whose prompt is cut. */

@@ -10,7 +10,6 @@ use prefs::Refused;
 use prefs::checks::{self, Checks};
 use prefs::reader::Choices;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use train::data;
 use train::events::Counts;
@@ -43,9 +42,9 @@ pub struct CheckReply {
     /// The end of a prompt that the template renders differently before an answer, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken_boundary: Option<String>,
-    /// What pairs give the chat template and it does not read, with the number of pairs that do.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub unread: BTreeMap<String, usize>,
+    /// What of the pairs is read otherwise than it looks, as sentences without a full stop.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub odd: Vec<String>,
 }
 
 /// Checks pairs.
@@ -60,7 +59,7 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
         tell_refused(path, &refused, context);
         eval = Some(pairs);
     }
-    let (mut tokens, mut broken_boundary, mut unread) = (None, None, BTreeMap::new());
+    let (mut tokens, mut broken_boundary, mut odd) = (None, None, Vec::new());
     if let Some(model) = &request.model {
         let model = find_model(model, context)?;
         let tokenizer = Tokenizer::open(&model)?;
@@ -79,8 +78,9 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
             &mut |_| Ok(true),
         )?;
         let set = set.ok_or_else(Error::cancelled)?;
-        tell_plain_text(&request.pairs, set.counts.plain_text, "pairs", &tokenizer, context);
-        (tokens, broken_boundary, unread) = (Some(set.counts), set.broken_boundary, set.unread);
+        tell_plain_text(&request.pairs, set.counts.plain_text, &set.odd.rendered, "pairs", &tokenizer, context);
+        odd = set.odd.sentences(&tokenizer);
+        (tokens, broken_boundary) = (Some(set.counts), set.broken_boundary);
     }
-    Ok(CheckReply { checks: checks::check(&pairs, eval.as_deref()), refused, tokens, broken_boundary, unread })
+    Ok(CheckReply { checks: checks::check(&pairs, eval.as_deref()), refused, tokens, broken_boundary, odd })
 }

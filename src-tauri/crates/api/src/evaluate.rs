@@ -13,13 +13,12 @@ use eval::evaluation::{Ancestry, Contents, Evaluation, Folder, Setup, readable};
 use eval::judge::Judge;
 use generate::{Finish, Sampling};
 use prefs::Content;
-use prefs::jsonl;
 use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use train::origin::adapter_digests;
+use train::origin::{adapter_digests, plain_text_of_run};
 
 /// The file of an evaluation's folder that holds the preference accuracy.
 pub(crate) const ACCURACY: &str = "accuracy.json";
@@ -198,28 +197,30 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
     Ok(Setup { ancestry, prompts })
 }
 
+/// Where the run was trained on fewer than one in so many pairs of a kind, prompts of it are another thing.
+const RARE: usize = 10;
+
 /// How the prompts differ in kind from those that the run was trained on, as a sentence: a model that learned from
 /// conversations is asked in another way by plain text, and the other way round.
 fn asked_otherwise(prompts: &[Prompt], run: Option<&Path>, tokenizer: &Tokenizer) -> Result<Option<String>> {
-    let pairs = run.map(|run| run.join(train::folder::PAIRS)).filter(|pairs| pairs.is_file());
-    let Some(pairs) = pairs.filter(|_| tokenizer.has_template()) else { return Ok(None) };
-    let trained = jsonl::read_pairs(&pairs)?.into_pairs();
-    let trained_plain = trained.iter().filter(|pair| !pair.is_conversational()).count();
+    let trained = run.filter(|_| tokenizer.has_template()).map(plain_text_of_run).transpose()?.flatten();
+    let Some((trained_plain, trained)) = trained else { return Ok(None) };
     let (plain, all) = (prompts::plain_text(prompts), prompts.len());
-    Ok(if plain > 0 && trained_plain == 0 {
-        Some(format!(
-            "{plain} of the {all} prompts are asked as plain text, and the run was trained on conversations in the model's \
-             chat template: the answers are to something else than it was trained for"
-        ))
-    } else if plain < all && trained_plain == trained.len() {
-        Some(format!(
-            "{} of the {all} prompts are asked in the model's chat template, and the run was trained on plain text: the \
-             answers are to something else than it was trained for",
-            all - plain
-        ))
+    let is_rare = |count: usize| count * RARE < trained;
+    let of = |count: usize| if count == 0 { "none".to_owned() } else { count.to_string() };
+    let (asked, how, same) = if plain > 0 && is_rare(trained_plain) {
+        (plain, "as plain text", trained_plain)
+    } else if plain < all && is_rare(trained - trained_plain) {
+        (all - plain, "in the model's chat template", trained - trained_plain)
     } else {
-        None
-    })
+        return Ok(None);
+    };
+    Ok(Some(format!(
+        "{asked} of the {all} prompts are asked {how}, and of the {trained} pairs that the run was trained on {} {} such: the \
+         answers are to something else than it was trained for",
+        of(same),
+        if same == 1 { "is" } else { "are" }
+    )))
 }
 
 /// Generates the answers of one side that are not there yet, a batch at a time.

@@ -2,10 +2,11 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use chat::Tokenizer;
+use chat::{Rendered, Tokenizer};
+use prefs::mapping::PlainText;
 use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices, Read};
-use prefs::{Pair, Refused, jsonl};
+use prefs::{Content, Pair, Refused, jsonl};
 use std::path::Path;
 
 /// Reads a file of pairs as its columns and the `choices` say, and tells how; without choices it is one that this program
@@ -50,7 +51,9 @@ pub(crate) fn prompts_of(
         (reading.into_prompts(), refused)
     };
     tell_refused(path, &refused, context);
-    tell_plain_text(path, prompts::plain_text(&prompts), "prompts", tokenizer, context);
+    let texts: Vec<&str> = prompts.iter().filter_map(|prompt| prompt.prompt.as_text()).collect();
+    let rendered = Rendered::of(tokenizer, &texts);
+    tell_plain_text(path, texts.len(), &rendered, "prompts", tokenizer, context);
     Ok(prompts)
 }
 
@@ -75,14 +78,31 @@ pub(crate) fn tell_refused(path: &Path, refused: &[Refused], context: &mut Conte
 }
 
 /// Tells of plain text that does not pass through the chat template, where the model has one.
-pub(crate) fn tell_plain_text(path: &Path, count: usize, what: &str, tokenizer: &Tokenizer, context: &mut Context) {
+pub(crate) fn tell_plain_text(
+    path: &Path,
+    count: usize,
+    rendered: &Rendered,
+    what: &str,
+    tokenizer: &Tokenizer,
+    context: &mut Context,
+) {
     if count > 0 && tokenizer.has_template() {
-        context.note(format!(
-            "{}: {count} {what} are plain text and stand as they are: the model's chat template is not applied to them. To \
-             have it applied, say --map plain_text=as_user_message",
-            path.display()
-        ));
+        let sentence = rendered.plain_text(count, what, "say --map plain_text=as_user_message");
+        context.note(format!("{}: {sentence}", path.display()));
     }
+}
+
+/// The plain prompts that hold special tokens, and how a window gives plain prompts to the model unless the user says
+/// otherwise: text that was rendered already stands as it is.
+pub(crate) fn preset<'a>(
+    prompts: impl IntoIterator<Item = &'a Content>,
+    tokenizer: Option<&Tokenizer>,
+) -> (Rendered, PlainText) {
+    let Some(tokenizer) = tokenizer else { return (Rendered::default(), PlainText::AsUserMessage) };
+    let texts: Vec<&str> = prompts.into_iter().filter_map(Content::as_text).collect();
+    let rendered = Rendered::of(tokenizer, &texts);
+    let as_is = !tokenizer.has_template() || rendered.count * 2 > texts.len();
+    (rendered, if as_is { PlainText::AsIs } else { PlainText::AsUserMessage })
 }
 
 /// Refuses a file of which every row was refused.

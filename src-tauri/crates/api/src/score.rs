@@ -86,17 +86,15 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
         Identical::Keep,
         &mut |_| Ok(true),
     )?;
-    let Some(Dataset { examples, counts, broken_boundary, unread, .. }) = set else { return Err(Error::cancelled()) };
-    tell_plain_text(&request.pairs, counts.plain_text, "pairs", &opened.tokenizer, context);
+    let Some(Dataset { examples, counts, broken_boundary, odd, .. }) = set else { return Err(Error::cancelled()) };
+    tell_plain_text(&request.pairs, counts.plain_text, &odd.rendered, "pairs", &opened.tokenizer, context);
     if counts.identical > 0 {
         context.note(format!(
             "of {} pairs both answers are the same tokens once they are rendered and cut",
             counts.identical
         ));
     }
-    for (field, pairs) in &unread {
-        context.note(format!("the model's chat template does not read `{field}`, which {pairs} pairs have"));
-    }
+    odd.sentences(&opened.tokenizer).into_iter().for_each(|sentence| context.note(sentence));
     if let Some(text) = broken_boundary {
         context.note(format!(
             "{} of {} pairs: the prompt is tokenised differently before an answer; its end is left out, as TRL does: {text:?}",
@@ -153,8 +151,9 @@ pub(crate) fn held_out(
     tell_refused(pairs, &refused, context);
     let refused = refused.len();
     let set = data::encode(pairs, &rows, refused, &opened.tokenizer, limits, Identical::LeaveOut, &mut |_| Ok(true))?;
-    let Some(Dataset { examples, counts, .. }) = set else { return Err(Error::cancelled()) };
-    tell_plain_text(pairs, counts.plain_text, "pairs", &opened.tokenizer, context);
+    let Some(Dataset { examples, counts, odd, .. }) = set else { return Err(Error::cancelled()) };
+    tell_plain_text(pairs, counts.plain_text, &odd.rendered, "pairs", &opened.tokenizer, context);
+    odd.sentences(&opened.tokenizer).into_iter().for_each(|sentence| context.note(sentence));
     if refused + counts.identical + counts.dropped > 0 {
         context.note(format!(
             "{}: left out of the accuracy: {refused} rows that are no pair, {} pairs with two answers of the same tokens, \

@@ -4,6 +4,7 @@
 mod conversations;
 mod folders;
 mod from_metadata;
+mod oddities;
 mod templates;
 mod written;
 

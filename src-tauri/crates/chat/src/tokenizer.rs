@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::SystemTime;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use prefs::{Conversation, Message};
 
 use crate::Error;
@@ -15,6 +16,8 @@ pub struct Tokenizer {
     /// The compiled template, none, or why it cannot be used: text goes through all the same.
     template: Result<Option<ChatTemplate>, String>,
     template_source: Option<String>,
+    /// Finds special tokens that are written out in a text.
+    written: Option<AhoCorasick>,
     pub(crate) special_tokens: BTreeMap<String, String>,
     stop_ids: Vec<u32>,
     /// Rows of the model's embedding, where its files say.
@@ -57,7 +60,9 @@ impl Tokenizer {
         let template = template.and_then(|source| source.map(|source| ChatTemplate::new(&source)).transpose());
         let eos = special_tokens.get("eos_token").and_then(|token| inner.token_to_id(token));
         stop_ids.extend(eos);
-        let mut this = Self { inner, template, template_source, special_tokens, stop_ids: Vec::new(), rows, notes };
+        let written = special_tokens_of(&inner);
+        let stop = Vec::new();
+        let mut this = Self { inner, template, template_source, written, special_tokens, stop_ids: stop, rows, notes };
         stop_ids.extend(this.end_of_turn());
         this.stop_ids = stop_ids.into_iter().collect();
         this
@@ -121,6 +126,22 @@ impl Tokenizer {
         self.special_tokens.get("eos_token").map(String::as_str)
     }
 
+    /// The beginning-of-sequence token, where the tokenizer names one.
+    pub fn bos_token(&self) -> Option<&str> {
+        self.special_tokens.get("bos_token").map(String::as_str)
+    }
+
+    /// The id of a token.
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The special tokens that are written out in a text: it is not read as it looks.
+    pub fn special_tokens_in(&self, text: &str) -> BTreeSet<String> {
+        let found = self.written.iter().flat_map(|written| written.find_iter(text));
+        found.map(|found| text[found.range()].to_owned()).collect()
+    }
+
     /// The ids at which generation ends, in rising order: those of the tokenizer and of the model's configuration, and
     /// the token with which the chat template ends a turn.
     pub fn stop_ids(&self) -> &[u32] {
@@ -139,7 +160,7 @@ impl Tokenizer {
 
     /// Whether a beginning-of-sequence token is put before every text that is no rendered conversation.
     pub fn adds_bos(&self) -> bool {
-        let bos = self.special_tokens.get("bos_token").and_then(|token| self.inner.token_to_id(token));
+        let bos = self.bos_token().and_then(|token| self.id_of(token));
         bos.is_some() && self.encode("").is_ok_and(|ids| ids.first().copied() == bos)
     }
 
@@ -242,6 +263,18 @@ impl Tokenizer {
         }
         None
     }
+}
+
+/// What finds special tokens in a text, where there are any and the tokenizer does not read them as other text.
+fn special_tokens_of(inner: &tokenizers::Tokenizer) -> Option<AhoCorasick> {
+    if inner.get_encode_special_tokens() {
+        return None;
+    }
+    let added = inner.get_added_tokens_decoder();
+    let texts = added.values().filter(|token| token.special && !token.content.is_empty()).map(|token| &token.content);
+    let texts: Vec<&String> = texts.collect();
+    // Only thousands of very long tokens are too many.
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&texts).ok().filter(|_| !texts.is_empty())
 }
 
 /// A sentence about tokens that have no row in the model's embedding.

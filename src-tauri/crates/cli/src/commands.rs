@@ -88,8 +88,8 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                         tokens.broken_boundaries
                     );
                 }
-                for (field, pairs) in &reply.unread {
-                    let _ = write!(words, "\n  the chat template does not read `{field}`, which {pairs} pairs have");
+                for sentence in &reply.odd {
+                    let _ = write!(words, "\n  {sentence}");
                 }
             }
             print("check", &reply, words);

@@ -1,7 +1,7 @@
 //! What is odd about a set of pairs, said before anything is trained on it. Nothing is removed: every finding names the
 //! rows it is about, and the user decides.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,10 @@ pub enum Code {
     EmptyChosen,
     /// The rejected answer says nothing.
     EmptyRejected,
+    /// An answer is only a word that programs write where there is nothing.
+    Placeholder,
+    /// A message is by a role that templates do not have.
+    UnknownRole,
     /// The same pair comes again.
     Duplicate,
     /// An answer begins with its own prompt.
@@ -156,6 +160,21 @@ pub fn check(pairs: &[Pair], eval: Option<&[Pair]>) -> Checks {
     });
     found(Code::EmptyRejected, Severity::Warning, rows(&|pair| pair.rejected.is_blank()), &|n| {
         format!("In {} the rejected answer is empty.", count(n))
+    });
+    found(Code::Placeholder, Severity::Warning, rows(&is_placeholder), &|n| {
+        format!(
+            "In {} an answer is only `nan`, `None` or the like, as programs write where there is nothing.",
+            count(n)
+        )
+    });
+    let mut roles = BTreeSet::new();
+    let unknown = rows(&|pair| unknown_roles(pair).next().is_some());
+    for &row in &unknown {
+        roles.extend(unknown_roles(&pairs[row]).map(|role| format!("`{role}`")));
+    }
+    found(Code::UnknownRole, Severity::Warning, unknown, &|n| {
+        let roles: Vec<&str> = roles.iter().take(5).map(String::as_str).collect();
+        format!("In {} a message is by {}, a role that most chat templates do not know.", count(n), roles.join(", "))
     });
     found(Code::Duplicate, Severity::Warning, duplicates(pairs), &|n| {
         format!("{} come again with the same content, and so count more than once in training.", count(n))
@@ -284,6 +303,20 @@ fn repeats_prompt(pair: &Pair) -> bool {
     repeats(&pair.chosen) || repeats(&pair.rejected)
 }
 
+/// Whether an answer is what Python, JavaScript and spreadsheets write for an absent value.
+fn is_placeholder(pair: &Pair) -> bool {
+    const WORDS: [&str; 11] =
+        ["nan", "NaN", "None", "null", "NULL", "NaT", "<NA>", "#N/A", "undefined", "[deleted]", "[removed]"];
+    [&pair.chosen, &pair.rejected].into_iter().any(|answer| WORDS.contains(&answer.last_text().trim()))
+}
+
+/// The roles of a pair's messages that neither TRL nor common chat templates know.
+fn unknown_roles(pair: &Pair) -> impl Iterator<Item = &str> {
+    const KNOWN: [&str; 7] = ["system", "developer", "user", "assistant", "tool", "function", "ipython"];
+    let messages = [&pair.prompt, &pair.chosen, &pair.rejected].into_iter().filter_map(Content::as_messages).flatten();
+    messages.map(|message| message.role.as_str()).filter(|role| !KNOWN.contains(role))
+}
+
 fn not_assistant(pair: &Pair) -> bool {
     let other = |answer: &Content| match answer {
         Content::Text(_) => false,
@@ -357,6 +390,8 @@ mod tests {
             spoken("eight", "a", "b"),
         ];
         pairs[8].rejected = vec![Message::new("user", "b")].into();
+        pairs.extend([text("nine", "None", "b"), text("ten", "None of them.", "b"), spoken("eleven", "a", "b")]);
+        pairs[11].prompt = vec![Message::new("q", "eleven")].into();
         let eval = [spoken("fresh", "a", "b"), text("FIVE", "a", "b")];
         let checks = check(&pairs, Some(&eval));
         assert_eq!(rows(&checks, Code::Contradiction), [0, 1]);
@@ -367,7 +402,10 @@ mod tests {
         assert_eq!(rows(&checks, Code::EmptyRejected), [4]);
         assert_eq!(rows(&checks, Code::Duplicate), [6]);
         assert_eq!(rows(&checks, Code::RepeatsPrompt), [7]);
-        assert_eq!(rows(&checks, Code::MixedForms), [7]);
+        assert_eq!(rows(&checks, Code::MixedForms), [7, 9, 10]);
+        assert_eq!(rows(&checks, Code::Placeholder), [9]);
+        assert_eq!(rows(&checks, Code::UnknownRole), [11]);
+        assert!(checks.finding(Code::UnknownRole).unwrap().message.starts_with("In 1 pair a message is by `q`,"));
         assert_eq!(rows(&checks, Code::NotAssistant), [8]);
         assert_eq!(rows(&checks, Code::PromptLeak), [1]);
         assert_eq!(checks.finding(Code::PlainText), None);

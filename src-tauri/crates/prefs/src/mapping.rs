@@ -21,12 +21,12 @@ use preference::{Preferred, Scheme};
 use repeats::Repeats;
 use values::Parts;
 
-pub use choices::{CHOICE_KEYS, COLUMN_KEYS, PlainText, PromptFrom, RepeatedPrompt};
+pub use choices::{CHOICE_KEYS, COLUMN_KEYS, LeftOut, PlainText, PromptFrom, RepeatedPrompt};
 pub use guess::guess;
 pub use notices::notices;
 pub use preference::PreferenceScheme;
 pub(crate) use preference::meaning;
-pub use question::{Question, QuestionOption, ReadRow, questions};
+pub use question::{Question, QuestionOption, ReadRow, first_prompts, questions};
 
 /// What an import brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
@@ -102,6 +102,9 @@ pub struct ColumnMapping {
     /// What becomes of a prompt that the answers repeat; it is taken off where nothing is said.
     #[serde(default)]
     pub repeated_prompt: Option<RepeatedPrompt>,
+    /// That rows come in without columns that change what a model reads and that cannot be kept, such as `images`.
+    #[serde(default)]
+    pub left_out: Option<LeftOut>,
 }
 
 impl ColumnMapping {
@@ -125,6 +128,7 @@ impl ColumnMapping {
             plain_text: None,
             prompt_from: None,
             repeated_prompt: None,
+            left_out: None,
         }
     }
 

@@ -253,6 +253,14 @@ impl Content {
         }
     }
 
+    /// The text, where this is plain text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Messages(_) => None,
+        }
+    }
+
     /// The messages, where this is a conversation.
     pub fn as_messages(&self) -> Option<&[Message]> {
         match self {

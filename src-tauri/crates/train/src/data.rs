@@ -3,10 +3,9 @@
 use crate::error::{Error, Result};
 use crate::events::Counts;
 use crate::memory::Length;
-use chat::{Boundary, Kept, Limited, Limits, PairIds, Tokenizer};
+use chat::{Boundary, Kept, Limited, Limits, OddPairs, Oddities, PairIds, Tokenizer};
 use model::Batch;
 use prefs::Pair;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A pair ready for the model.
@@ -29,8 +28,8 @@ pub struct Dataset {
     pub counts: Counts,
     /// The end of a prompt that its template or tokenizer renders differently before an answer, where there is one.
     pub broken_boundary: Option<String>,
-    /// What pairs give the chat template and it does not read (`tool_calls`, say), with the number of pairs that do.
-    pub unread: BTreeMap<String, usize>,
+    /// What is read otherwise than it looks.
+    pub odd: OddPairs,
 }
 
 /// What becomes of pairs whose two answers are the same tokens, as cutting or the chat template can make them. They teach
@@ -60,15 +59,13 @@ pub fn encode(
     let mut examples = Vec::with_capacity(pairs.len());
     let mut lengths = Vec::with_capacity(pairs.len());
     let mut broken_boundary = None;
-    let mut unread: BTreeMap<String, usize> = BTreeMap::new();
+    let mut odd = OddPairs::default();
     for (row, pair) in pairs.iter().enumerate() {
         let encoded = chat::encode_pair(tokenizer, pair).map_err(|source| Error::Encode {
             place: format!("pair {} of {}", row + 1, path.display()),
             source: Box::new(source),
         })?;
-        for name in chat::unread(tokenizer, pair) {
-            *unread.entry(name).or_default() += 1;
-        }
+        odd.add(&Oddities::of(tokenizer, pair, &encoded));
         let length = Length::of(&encoded);
         lengths.push(match identical {
             Identical::LeaveOut => length,
@@ -99,7 +96,7 @@ pub fn encode(
             return Ok(None);
         }
     }
-    Ok(Some(Dataset { examples, lengths, counts, broken_boundary, unread }))
+    Ok(Some(Dataset { examples, lengths, counts, broken_boundary, odd }))
 }
 
 /// How many pairs have one answer within `border` tokens, its prompt counted, and one beyond it.

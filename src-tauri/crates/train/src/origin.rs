@@ -323,6 +323,25 @@ pub fn base_of_run(run: &Path) -> Result<Option<Base>> {
     Ok(started(run)?.map(|started| Base { sha256: started.model_digest, files: BTreeMap::new() }))
 }
 
+/// Of the pairs that a run was trained on, how many are plain text, and how many there are; none where that is not known. An
+/// earlier version did not count them, and left none out that is in its file.
+///
+/// # Errors
+/// When the run's folder cannot be read.
+pub fn plain_text_of_run(run: &Path) -> Result<Option<(usize, usize)>> {
+    if Origin::of(run)?.is_some_and(|origin| origin.pairs.is_some())
+        && let Some(started) = started(run)?
+    {
+        return Ok(Some((started.train.plain_text, started.train.pairs)));
+    }
+    let path = run.join(PAIRS);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let pairs = jsonl::read_pairs(&path)?.into_pairs();
+    Ok(Some((pairs.iter().filter(|pair| !pair.is_conversational()).count(), pairs.len())))
+}
+
 /// The model that an adapter was trained on: that of its own `origin.json`, or where it is a checkpoint's or a reference's,
 /// of the run that it belongs to. None for an adapter that says nothing of it, such as one of another program.
 ///

@@ -446,16 +446,13 @@ impl Run<'_> {
             ))?;
         }
         if counts.plain_text > 0 && tokenizer.has_template() {
-            report.warn(format!(
-                "{name}: {} pairs are plain text and stand as they are: the model's chat template is not applied to them. \
-                 To have it applied, set map = {{ plain_text = \"as_user_message\" }} in the table [data]",
-                counts.plain_text
-            ))?;
+            let remedy = "read the file with plain_text = \"as_user_message\": in `map` in the table [data], or when it is \
+                          imported";
+            let message = dataset.odd.rendered.plain_text(counts.plain_text, "pairs", remedy);
+            report.warn(format!("{name}: {message}"))?;
         }
-        for (field, pairs) in &dataset.unread {
-            report.warn(format!(
-                "{name}: the model's chat template does not read `{field}`, which {pairs} pairs have: it is not trained on"
-            ))?;
+        for sentence in dataset.odd.sentences(tokenizer) {
+            report.warn(format!("{name}: {sentence}"))?;
         }
         if let Some(text) = &dataset.broken_boundary {
             report.warn(format!(

@@ -3,7 +3,7 @@ import type { ColumnMapping } from "../../client/bindings";
 import { missing, shapeOf, withColumn, withShape } from "./kinds";
 
 const columns = { answer_a: null, answer_b: null, system: null, context: null, category: null, preference: null, history: null, tools: null, chat_template_kwargs: null };
-const choices = { preference_scheme: null, plain_text: null, prompt_from: null, repeated_prompt: null };
+const choices = { preference_scheme: null, plain_text: null, prompt_from: null, repeated_prompt: null, left_out: null };
 const pairs: ColumnMapping = { ...columns, ...choices, kind: "pairs", prompt: "q", chosen: "good", rejected: "bad" };
 
 describe("column mappings", () => {

@@ -4,7 +4,7 @@ import type { PromptsPreview } from "../../client/bindings";
 import { client } from "../../client/client";
 import PromptFile from "./PromptFile.svelte";
 
-const preview = (how: string, has_template = true): PromptsPreview => ({ how, notices: [], prompts: 2, plain_text: 2, refused: [], refused_total: 0, first: [], has_template });
+const preview = (how: string, has_template = true): PromptsPreview => ({ how, notices: [], prompts: 2, plain_text: 2, preset: has_template ? "as_user_message" : "as_is", refused: [], refused_total: 0, first: [], has_template });
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 
 it("of two files the one chosen last counts, and it is read again for another run with its own default", async () => {

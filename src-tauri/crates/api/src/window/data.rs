@@ -2,10 +2,11 @@
 
 use super::types::{
     ColumnMapping, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf,
-    PlainText, PreviewImport, PreviewRow, Question, RefusedRow, RemovePair, Rendered,
+    PreviewImport, PreviewRow, Question, RefusedRow, RemovePair, Rendered,
 };
 use super::{Backend, OpenProject, locked, rendered, uploads};
 use crate::error::{Error, Result};
+use crate::reading::preset;
 use chat::Tokenizer;
 use prefs::Content;
 use prefs::mapping::{self, Mapped, MappedContent, MappedRow};
@@ -36,8 +37,8 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     let questions = asked(&table, &mut mapping, tokenizer.as_deref());
     let mapped = mapping::apply(&table, &mapping);
     let mut notices = notices(&table, &mapping, &mapped);
-    if let (Some(model), Some(tokenizer)) = (&model, &tokenizer) {
-        notices.extend(unread(&mapped, model, tokenizer));
+    if let Some(tokenizer) = &tokenizer {
+        notices.extend(odd(&mapped, tokenizer));
     }
     let duplicates = project.another_store()?.count_known(&mapped)?;
     let first = mapped.rows.iter().take(SHOWN).map(|row| preview(row, tokenizer.as_deref()));
@@ -62,7 +63,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
 }
 
 /// What the file leaves open. Plain text becomes messages unless the user says otherwise, as most models have a chat template;
-/// a model that has none reads text as it stands, and nothing is asked.
+/// text that was rendered already stands as it is; and of a model without a template nothing is asked.
 fn asked(table: &Table, mapping: &mut ColumnMapping, tokenizer: Option<&Tokenizer>) -> Vec<Question> {
     const PLAIN_TEXT: &str = "plain_text";
     let mut questions = mapping::questions(table, mapping);
@@ -70,9 +71,20 @@ fn asked(table: &Table, mapping: &mut ColumnMapping, tokenizer: Option<&Tokenize
         questions.retain(|question| question.key != PLAIN_TEXT);
     }
     if let Some(question) = questions.iter_mut().find(|question| question.key == PLAIN_TEXT) {
-        let as_messages = question.options.iter().map(|option| &option.value).find(|value| *value == "as_user_message");
-        question.preset = as_messages.cloned();
-        mapping.plain_text = mapping.plain_text.or(Some(PlainText::AsUserMessage));
+        let prompts = mapping::first_prompts(table, mapping);
+        let (rendered, preset) = preset(&prompts, tokenizer);
+        if rendered.count > 0 {
+            question.question = format!(
+                "{} In {} of the first {} the prompt holds special tokens of the model ({}), as text does that was rendered \
+                 already.",
+                question.question,
+                rendered.count,
+                prompts.len(),
+                rendered.named()
+            );
+        }
+        question.preset = Some(preset.name().to_owned());
+        mapping.plain_text = mapping.plain_text.or(Some(preset));
     }
     questions
 }
@@ -113,34 +125,28 @@ fn notices(table: &Table, mapping: &ColumnMapping, mapped: &Mapped) -> Vec<Strin
     notices
 }
 
-/// What the first pairs give the chat template and it does not read, and how many of them are the same tokens rendered.
-fn unread(mapped: &Mapped, model: &str, tokenizer: &Tokenizer) -> Vec<String> {
+/// What of the first pairs the model reads otherwise than it looks, and how many of them are the same tokens rendered.
+fn odd(mapped: &Mapped, tokenizer: &Tokenizer) -> Vec<String> {
     let pairs = mapped.rows.iter().filter_map(|row| match &row.content {
         MappedContent::Pair(pair) => Some(pair),
         _ => None,
     });
     let (mut looked_at, mut identical) = (0, 0);
-    let mut fields = std::collections::BTreeMap::<String, usize>::new();
+    let mut odd = chat::OddPairs::default();
     for pair in pairs.take(LOOKED_AT) {
         looked_at += 1;
-        for field in chat::unread(tokenizer, pair) {
-            *fields.entry(field).or_default() += 1;
-        }
-        identical += usize::from(chat::encode_pair(tokenizer, pair).is_ok_and(|ids| ids.chosen == ids.rejected));
+        // One that cannot be rendered says so where it is shown.
+        let Ok(encoded) = chat::encode_pair(tokenizer, pair) else { continue };
+        odd.add(&chat::Oddities::of(tokenizer, pair, &encoded));
+        identical += usize::from(encoded.chosen == encoded.rejected);
     }
-    let of = |count: usize| format!("{count} of the first {looked_at} pairs");
-    let field = |(field, count)| {
-        format!(
-            "{} have `{field}`, which the chat template of {model} does not read: it would not be trained on.",
-            of(count)
-        )
-    };
-    let mut sentences: Vec<String> = fields.into_iter().map(field).collect();
+    let mut sentences = odd.sentences(tokenizer);
     if identical > 0 {
-        let same = "have two answers that are the same tokens once they are rendered: a run leaves them out.";
-        sentences.push(format!("{} {same}", of(identical)));
+        sentences.push(format!(
+            "{identical} pairs have two answers that are the same tokens once they are rendered: a run leaves them out"
+        ));
     }
-    sentences
+    sentences.into_iter().map(|sentence| format!("Of the first {looked_at} pairs: {sentence}.")).collect()
 }
 
 fn unused(mapped: &Mapped) -> Vec<Counted> {

@@ -39,6 +39,14 @@ pub enum RepeatedPrompt {
     Keep,
 }
 
+/// What becomes of rows with columns that change what a model reads and that cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// They come in without them.
+    Accept,
+}
+
 /// A choice that has a name in a file of settings, on the command line and in the window.
 pub(super) trait Named: Sized + Copy + PartialEq + 'static {
     const ALL: &'static [(&'static str, Self)];
@@ -73,6 +81,10 @@ impl Named for RepeatedPrompt {
     const ALL: &'static [(&'static str, Self)] = &[("take_off", Self::TakeOff), ("keep", Self::Keep)];
 }
 
+impl Named for LeftOut {
+    const ALL: &'static [(&'static str, Self)] = &[("accept", Self::Accept)];
+}
+
 impl Named for PreferenceScheme {
     const ALL: &'static [(&'static str, Self)] = &[
         ("named", Self::Named),
@@ -102,7 +114,8 @@ pub const COLUMN_KEYS: [&str; 12] = [
 ];
 
 /// The keys that name a choice.
-pub const CHOICE_KEYS: [&str; 5] = ["kind", "preference_scheme", "plain_text", "prompt_from", "repeated_prompt"];
+pub const CHOICE_KEYS: [&str; 6] =
+    ["kind", "preference_scheme", "plain_text", "prompt_from", "repeated_prompt", "left_out"];
 
 impl ColumnMapping {
     /// Sets a field by its name: `chosen` to the name of a column, `kind` or `preference_scheme` to one of their choices.
@@ -122,6 +135,7 @@ impl ColumnMapping {
             "repeated_prompt" => {
                 self.repeated_prompt = chosen.map(|name| RepeatedPrompt::named(key, name)).transpose()?;
             }
+            "left_out" => self.left_out = chosen.map(|name| LeftOut::named(key, name)).transpose()?,
             _ => {
                 let Some(column) = self.column(key) else {
                     return Err(format!(

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::choices::Named;
 use super::preference::{PreferenceScheme, Scheme, readings};
-use super::{ColumnMapping, ImportKind, MappedContent, PlainText, Reader, guess, values};
+use super::repeats::Counted;
+use super::{ColumnMapping, ImportKind, MappedContent, PlainText, Reader, guess, notices, values};
 use crate::Content;
 use crate::table::{Table, TableRow, shown};
 
@@ -127,9 +128,7 @@ pub fn questions(table: &Table, mapping: &ColumnMapping) -> Vec<Question> {
     let mut asked = needed(table, mapping);
     if !asked.iter().any(Open::is_open) {
         let reader = Reader::of(table, mapping);
-        asked.extend(
-            [repeated_prompt(mapping, &reader, table), plain_text(table, mapping, &reader)].into_iter().flatten(),
-        );
+        asked.extend([repeated_prompt(mapping, &reader, table), plain_text(table, mapping)].into_iter().flatten());
     }
     asked.into_iter().map(ask).collect()
 }
@@ -142,7 +141,7 @@ pub(super) fn first_open(table: &Table, mapping: &ColumnMapping) -> Option<Strin
 /// The questions that have no preset, up to the first that is open.
 fn needed(table: &Table, mapping: &ColumnMapping) -> Vec<Open> {
     let mut asked = Vec::new();
-    for ask in [which_preference, how_preference_counts, where_the_prompt_is] {
+    for ask in [which_preference, how_preference_counts, where_the_prompt_is, what_is_left_out] {
         asked.extend(ask(table, mapping));
         if asked.last().is_some_and(Open::is_open) {
             break;
@@ -221,10 +220,32 @@ fn where_the_prompt_is(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
     Some(Open { key: "prompt_from", question, options, preset: None, answer })
 }
 
+fn what_is_left_out(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
+    // Of prompts alone it is told beside what else is left out.
+    let columns = if mapping.kind == ImportKind::Prompts { Vec::new() } else { notices::not_kept(table, mapping) };
+    if columns.is_empty() {
+        return None;
+    }
+    Some(Open {
+        key: "left_out",
+        question: format!(
+            "What a model reads depends on columns that cannot be kept: {}. Are the rows right without them?",
+            notices::listed(&columns)
+        ),
+        options: vec![("accept".to_owned(), "the rows come in without them".to_owned())],
+        preset: None,
+        answer: mapping.left_out.map(|choice| choice.name().to_owned()),
+    })
+}
+
 fn repeated_prompt(mapping: &ColumnMapping, reader: &Reader, table: &Table) -> Option<Open> {
-    let (both, one) = reader.repeats.count(table, mapping);
+    let Counted { both, one, both_by_chance } = reader.repeats.count(table, mapping);
     let question = match (both, one) {
-        (0, 0) => return None,
+        (0, 0) if both_by_chance == 0 => return None,
+        (0, 0) => format!(
+            "In {both_by_chance} rows both answers begin with the prompt, which is so short that it may be chance. Does it \
+             belong to the answers?"
+        ),
         (both, 0) => format!("In {both} rows both answers begin with the prompt. Does it belong to the answers?"),
         (0, one) => format!("In {one} rows one of the answers begins with the prompt. Does it belong to the answer?"),
         (both, one) => format!(
@@ -239,20 +260,23 @@ fn repeated_prompt(mapping: &ColumnMapping, reader: &Reader, table: &Table) -> O
         key: "repeated_prompt",
         question,
         options: options.map(|(value, meaning)| (value.to_owned(), meaning.to_owned())).to_vec(),
-        preset: Some("take_off"),
+        preset: Some(if both + one == 0 { "keep" } else { "take_off" }),
         answer: mapping.repeated_prompt.map(|choice| choice.name().to_owned()),
     })
 }
 
-fn plain_text(table: &Table, mapping: &ColumnMapping, reader: &Reader) -> Option<Open> {
-    // Those that were made messages by an earlier answer count too: it can be changed.
+/// The first prompts as they stand in the file, also those that `mapping` makes messages of.
+pub fn first_prompts(table: &Table, mapping: &ColumnMapping) -> Vec<Content> {
     let as_is = ColumnMapping { plain_text: Some(PlainText::AsIs), ..mapping.clone() };
-    let reader = Reader { mapping: &as_is, ..reader.clone() };
-    let (mut texts, mut others) = (0, 0);
-    for taken in table.rows.iter().take(LOOKED_AT).filter_map(|row| reader.content(row).ok()) {
-        let count = if matches!(taken.content.prompt(), Content::Text(_)) { &mut texts } else { &mut others };
-        *count += 1;
-    }
+    let reader = Reader::of(table, &as_is);
+    let taken = table.rows.iter().take(LOOKED_AT).filter_map(|row| reader.content(row).ok());
+    taken.map(|taken| taken.content.prompt().clone()).collect()
+}
+
+fn plain_text(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
+    let prompts = first_prompts(table, mapping);
+    let texts = prompts.iter().filter(|prompt| matches!(prompt, Content::Text(_))).count();
+    let others = prompts.len() - texts;
     if texts == 0 {
         return None;
     }

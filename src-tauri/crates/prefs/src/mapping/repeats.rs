@@ -16,7 +16,24 @@ pub(super) enum Repeat {
     Neither,
     One,
     Both,
+    /// Both, and the prompt is so short that it may be chance.
+    BothByChance,
 }
+
+/// Rows whose answers repeat the prompt.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counted {
+    /// Both do.
+    pub(super) both: usize,
+    /// Only one does.
+    pub(super) one: usize,
+    /// Both do, and it may be chance.
+    pub(super) both_by_chance: usize,
+}
+
+const TAKEN_OFF: &str = "the answers repeated the prompt, which was taken off";
+const LEFT: &str =
+    "both answers begin with the short prompt, which stays there; `repeated_prompt=take_off` takes it off";
 
 /// What a file's answers do with their prompts.
 #[derive(Debug, Clone, Copy)]
@@ -37,36 +54,47 @@ impl Repeats {
     }
 
     fn look(self, prompt: &str, first: &str, second: &str) -> Repeat {
-        let counts = self.by_design || prompt.split_whitespace().count() >= WORDS;
+        let is_chance = !self.by_design && prompt.split_whitespace().count() < WORDS;
         match (begins(prompt, first), begins(prompt, second)) {
-            _ if !counts => Repeat::Neither,
+            (true, true) if is_chance => Repeat::BothByChance,
             (true, true) => Repeat::Both,
-            (false, false) => Repeat::Neither,
-            _ => Repeat::One,
+            (true, false) | (false, true) if !is_chance => Repeat::One,
+            _ => Repeat::Neither,
         }
     }
 
-    /// In how many rows both answers repeat the prompt, and in how many only one does.
-    pub(super) fn count(self, table: &Table, mapping: &ColumnMapping) -> (usize, usize) {
-        let looks = table.rows.iter().filter_map(|row| three_texts(row, mapping));
-        looks.fold((0, 0), |(both, one), (prompt, first, second)| match self.look(&prompt, &first, &second) {
-            Repeat::Both => (both + 1, one),
-            Repeat::One => (both, one + 1),
-            Repeat::Neither => (both, one),
-        })
+    /// In how many rows the answers repeat the prompt.
+    pub(super) fn count(self, table: &Table, mapping: &ColumnMapping) -> Counted {
+        let mut counted = Counted::default();
+        for (prompt, first, second) in table.rows.iter().filter_map(|row| three_texts(row, mapping)) {
+            match self.look(&prompt, &first, &second) {
+                Repeat::Both => counted.both += 1,
+                Repeat::One => counted.one += 1,
+                Repeat::BothByChance => counted.both_by_chance += 1,
+                Repeat::Neither => {}
+            }
+        }
+        counted
     }
 
-    /// Takes the prompt off two texts that both repeat it, and says whether it did.
-    pub(super) fn take_off(self, prompt: &str, first: &mut String, second: &mut String) -> Result<bool, String> {
+    /// Takes the prompt off two texts that both repeat it, and says what was done; where it may be chance, only if it was
+    /// said.
+    pub(super) fn take_off(
+        self,
+        prompt: &str,
+        first: &mut String,
+        second: &mut String,
+    ) -> Result<Option<&'static str>, String> {
         if self.choice == Some(RepeatedPrompt::Keep) {
-            return Ok(false);
+            return Ok(None);
         }
         match self.look(prompt, first, second) {
-            Repeat::Neither => Ok(false),
-            Repeat::Both => {
+            Repeat::Neither => Ok(None),
+            Repeat::BothByChance if self.choice.is_none() => Ok(Some(LEFT)),
+            Repeat::Both | Repeat::BothByChance => {
                 first.drain(..prompt.len());
                 second.drain(..prompt.len());
-                Ok(true)
+                Ok(Some(TAKEN_OFF))
             }
             Repeat::One => Err("only one of the answers begins with the prompt; does it belong to the answer? \
                                 `repeated_prompt=keep` leaves the answers as they stand"

@@ -19,7 +19,6 @@ pub(super) struct Parts {
     pub(super) notes: Vec<&'static str>,
 }
 
-const TAKEN_OFF: &str = "the answers repeated the prompt, which was taken off";
 const SHARED: &str = "turns that both answers begin with went over to the prompt";
 const LAST_LEFT_OUT: &str = "what the assistant said last was left out of the prompt";
 
@@ -34,10 +33,8 @@ pub(super) fn parts(row: &TableRow, reader: &Reader, first: &str, second: &str) 
         together(row, mapping, first, second)?
     };
     let [mut one, mut other] = answers;
-    if let (Some(Content::Text(asked)), Content::Text(one), Content::Text(other)) = (&prompt, &mut one, &mut other)
-        && reader.repeats.take_off(asked, one, other)?
-    {
-        notes.push(TAKEN_OFF);
+    if let (Some(Content::Text(asked)), Content::Text(one), Content::Text(other)) = (&prompt, &mut one, &mut other) {
+        notes.extend(reader.repeats.take_off(asked, one, other)?);
     }
     let (prompt, one, other) = match (prompt, one, other) {
         (Some(prompt), one @ Content::Text(_), other @ Content::Text(_)) => explicit(prompt, one, other)?,

@@ -43,6 +43,9 @@ struct About {
     run_name: String,
     /// The judge, as on the command line.
     judge: String,
+    /// Where its prompts are from, in words; empty in evaluations from before this was told.
+    #[serde(default)]
+    prompts: String,
     /// When, in milliseconds since 1970 (UTC).
     created_at: u64,
     temperature: f64,
@@ -78,6 +81,7 @@ impl About {
             run_name: run.clone(),
             run,
             judge: "people".into(),
+            prompts: ancestry.prompts,
             created_at: written.map_or(0, |since| since.as_millis() as u64),
             temperature: 0.0,
             max_new_tokens: 0,

@@ -8,11 +8,13 @@ use super::super::types::{
     EvalRequest, Job, JobKind, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, ResumeEvaluation,
     StartEvaluation,
 };
+use super::super::uploads::name_of;
 use super::super::{Backend, OpenProject, Working, now};
 use super::{ABOUT, About, PROMPTS, folder, job};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
 use crate::open::ModelChoice;
+use crate::reading::preset;
 use eval::evaluation::readable;
 use eval::judge::{Endpoint, Judge};
 use generate::Sampling;
@@ -47,6 +49,10 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
         run: request.run.clone(),
         run_name: run.name.clone(),
         judge,
+        prompts: match &request.prompts {
+            PromptSource::HeldOut => "held-out pairs".to_owned(),
+            PromptSource::Upload { upload, .. } => name_of(&backend.uploaded(upload)?),
+        },
         created_at: now(),
         temperature: request.temperature,
         max_new_tokens: request.max_new_tokens,
@@ -198,16 +204,25 @@ pub(in crate::window) fn preview_prompts(backend: &Backend, request: PreviewProm
     let project = backend.project(&request.project)?;
     let run = run_identity(backend, &project, &request.run)?;
     let mut read = reader::read_prompts(&backend.uploaded(&request.upload)?, &Choices::new())?;
-    let (how, notices) = (std::mem::take(&mut read.how), std::mem::take(&mut read.notices));
+    let (how, mut notices) = (std::mem::take(&mut read.how), std::mem::take(&mut read.notices));
     let refused = std::mem::take(&mut read.mapped.refused);
     let prompts = read.into_prompts();
     let plain_text = prompts::plain_text(&prompts);
     let tokenizer = backend.tokenizer(&run.model).ok().flatten();
+    let (rendered, preset) = preset(prompts.iter().map(|prompt| &prompt.prompt), tokenizer.as_deref());
+    if rendered.count > 0 {
+        notices.push(format!(
+            "{} prompts hold special tokens of the model ({}), as text does that was rendered already.",
+            rendered.count,
+            rendered.named()
+        ));
+    }
     Ok(PromptsPreview {
         how,
         notices,
         prompts: prompts.len(),
         plain_text,
+        preset,
         refused: refused.iter().take(TOLD).cloned().collect(),
         refused_total: refused.len(),
         first: prompts.into_iter().take(SHOWN).map(|prompt| prompt.prompt).collect(),

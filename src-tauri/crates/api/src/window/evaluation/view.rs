@@ -80,6 +80,7 @@ impl Read {
             run: self.about.run.clone(),
             run_name: self.about.run_name.clone(),
             judge: self.judge.description(),
+            prompts_from: self.about.prompts.clone(),
             created_at: self.about.created_at,
             state,
             prompts,

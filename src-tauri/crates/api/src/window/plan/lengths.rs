@@ -1,8 +1,8 @@
-//! How many tokens pairs have, counted once for each pair and model while the program runs.
+//! How a model reads pairs and how many tokens they have, found out once for each pair and model while the program runs.
 
 use super::super::locked;
 use crate::error::{Error, Result};
-use chat::Tokenizer;
+use chat::{Oddities, Tokenizer};
 use prefs::Pair;
 use prefs::store::SourcedPair;
 use std::collections::HashMap;
@@ -11,21 +11,30 @@ use std::sync::Mutex;
 use train::base::Stamps;
 use train::memory::Length;
 
-/// Lengths by the content of pairs, of the model that was asked for last.
+/// A pair as a model reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Read {
+    /// Its tokens.
+    pub(crate) length: Length,
+    /// What is read otherwise than it looks.
+    pub(crate) oddities: Oddities,
+}
+
+/// Pairs by their content, of the model that was asked for last.
 #[derive(Default)]
 pub(crate) struct Lengths {
-    known: Mutex<(Option<Counted>, HashMap<String, Length>)>,
+    known: Mutex<(Option<Counted>, HashMap<String, Read>)>,
 }
 
 /// The model that lengths were counted with: its place, and what the system said of its files.
 type Counted = (PathBuf, Option<Stamps>);
 
 impl Lengths {
-    /// The lengths of all pairs, in their order. Those not known are counted on all cores.
+    /// All pairs as they are read, in their order. Those not known are counted on all cores.
     ///
     /// # Errors
     /// When the tokenizer or the template refuses a pair; the error says which.
-    pub(crate) fn of(&self, model: &Path, tokenizer: &Tokenizer, pairs: &[SourcedPair]) -> Result<Vec<Length>> {
+    pub(crate) fn of(&self, model: &Path, tokenizer: &Tokenizer, pairs: &[SourcedPair]) -> Result<Vec<Read>> {
         let model = Some((model.to_path_buf(), Stamps::of(model).ok()));
         let hashes: Vec<String> = pairs.iter().map(|sourced| sourced.pair.content_hash()).collect();
         let missing: Vec<usize> = {
@@ -37,12 +46,9 @@ impl Lengths {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let share = missing.len().div_ceil(cores).max(1);
-        let counted: Vec<Result<Vec<(usize, Length)>>> = std::thread::scope(|scope| {
+        let counted: Vec<Result<Vec<(usize, Read)>>> = std::thread::scope(|scope| {
             let count = |places: &[usize]| {
-                places
-                    .iter()
-                    .map(|&place| Ok((place, length(tokenizer, pairs[place].id, &pairs[place].pair)?)))
-                    .collect()
+                places.iter().map(|&place| Ok((place, read(tokenizer, pairs[place].id, &pairs[place].pair)?))).collect()
             };
             let threads: Vec<_> = missing.chunks(share).map(|places| scope.spawn(move || count(places))).collect();
             let fault = |_| Err(Error::new("fault", "counting tokens ended by a fault of the program", "report it"));
@@ -53,20 +59,20 @@ impl Lengths {
         let mut own = HashMap::new();
         let lengths = if known.0 == model { &mut known.1 } else { &mut own };
         for counted in counted {
-            for (place, length) in counted? {
-                lengths.insert(hashes[place].clone(), length);
+            for (place, read) in counted? {
+                lengths.insert(hashes[place].clone(), read);
             }
         }
         let missing = || Error::new("fault", "the model was changed while pairs were counted", "try again");
-        hashes.iter().map(|hash| lengths.get(hash).copied().ok_or_else(missing)).collect()
+        hashes.iter().map(|hash| lengths.get(hash).cloned().ok_or_else(missing)).collect()
     }
 }
 
-fn length(tokenizer: &Tokenizer, id: i64, pair: &Pair) -> Result<Length> {
+fn read(tokenizer: &Tokenizer, id: i64, pair: &Pair) -> Result<Read> {
     let encoded = chat::encode_pair(tokenizer, pair).map_err(|error| {
         Error::new("text", format!("pair {id}: {error}"), "edit this pair, or take it out of the project")
     })?;
-    Ok(Length::of(&encoded))
+    Ok(Read { length: Length::of(&encoded), oddities: Oddities::of(tokenizer, pair, &encoded) })
 }
 
 #[cfg(test)]
@@ -88,7 +94,7 @@ mod tests {
         let lengths = Lengths::default();
         let counted = lengths.of(folder.path(), &tokenizer, &pairs).unwrap();
         let encoded = chat::encode_pair(&tokenizer, &pairs[4].pair).unwrap();
-        assert_eq!(counted[4].whole(), encoded.prompt.len() + encoded.chosen.len().max(encoded.rejected.len()));
+        assert_eq!(counted[4].length.whole(), encoded.prompt.len() + encoded.chosen.len().max(encoded.rejected.len()));
         assert_eq!(lengths.known.lock().unwrap().1.len(), 9);
         assert_eq!(lengths.of(folder.path(), &tokenizer, &pairs[..3]).unwrap(), counted[..3]);
         let other = lengths.of(Path::new("/other"), &tokenizer, &pairs[..2]).unwrap();

@@ -14,7 +14,7 @@ use super::training::start::{adapter_settings, with_adapters};
 use super::types::{FigureView, PlanRun, RunPlan, RunSettings, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
-use chat::Limits;
+use chat::{Limits, OddPairs};
 use model::DeviceChoice;
 use model::memory::available_bytes;
 use plot::{Histogram, Limit};
@@ -68,7 +68,7 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let (Some(model), true) = (model, plan.problems.is_empty()) else { return Ok(plan) };
 
     let Some(tokenizer) = backend.tokenizer(&request.model)? else { return Ok(plan) };
-    let lengths = backend.0.lengths.of(&model, &tokenizer, &pairs)?;
+    let read = backend.0.lengths.of(&model, &tokenizer, &pairs)?;
     let all: Vec<prefs::Pair> = pairs.iter().map(|sourced| sourced.pair.clone()).collect();
     let (train, held_out) = split::split(&all, request.held_out_share, request.settings.seed);
     plan.held_out = held_out.len();
@@ -81,15 +81,19 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         ));
     }
     let held_out: std::collections::HashSet<prefs::Pair> = held_out.into_iter().collect();
-    let trained: Vec<(i64, Length)> = pairs
-        .iter()
-        .zip(&lengths)
-        .filter(|(sourced, _)| !held_out.contains(&sourced.pair))
-        .map(|(sourced, length)| (sourced.id, *length))
-        .collect();
+    let mut odd = OddPairs::default();
+    let mut trained: Vec<(i64, Length)> = Vec::with_capacity(train.len());
+    for (sourced, read) in pairs.iter().zip(&read).filter(|(sourced, _)| !held_out.contains(&sourced.pair)) {
+        odd.add(&read.oddities);
+        trained.push((sourced.id, read.length));
+    }
     if tokenizer.has_template() {
         plan.plain_text = train.iter().filter(|pair| !pair.is_conversational()).count();
         plan.conversations = train.len() - plan.plain_text;
+        if plan.plain_text > 0 {
+            let remedy = "import the file again as users' messages and take these pairs out";
+            plan.plain_text_note = Some(odd.rendered.plain_text(plan.plain_text, "pairs", remedy));
+        }
     }
     let kept = count(&mut plan, &trained, &config.limits());
     plan.histogram = histogram(&trained, &config, theme)?;
@@ -110,7 +114,7 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
     plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
     let source = model::weights::open(&model, config.dtype, &candle_core::Device::Cpu)?;
-    plan.notes = tokenizer.notes().iter().cloned().chain(source.notes()).collect();
+    plan.notes = tokenizer.notes().iter().cloned().chain(source.notes()).chain(odd.sentences(&tokenizer)).collect();
     let size = source.size();
     if is_new {
         config.lora.check_patterns(&size.config.linears())?;
@@ -140,6 +144,7 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
         identical: 0,
         plain_text: 0,
         conversations: 0,
+        plain_text_note: None,
         cut_prompts: 0,
         cut_answers: 0,
         cut_pairs: Vec::new(),

@@ -59,8 +59,8 @@ fn typical(backend: &Backend, model: &Path, request: &RunRequest, pairs: Vec<Pai
         .enumerate()
         .map(|(place, pair)| SourcedPair { id: place as i64 + 1, source: PairSource::Imported, pair })
         .collect();
-    let lengths: &Lengths = &backend.0.lengths;
-    let lengths = lengths.of(model, &tokenizer, &sourced)?;
+    let known: &Lengths = &backend.0.lengths;
+    let lengths: Vec<Length> = known.of(model, &tokenizer, &sourced)?.iter().map(|read| read.length).collect();
     let wanted = STEPS * request.settings.per_device_train_batch_size;
     Ok(spread(&lengths, wanted).into_iter().map(|place| sourced[place].pair.clone()).collect())
 }

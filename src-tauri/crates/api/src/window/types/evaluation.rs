@@ -92,6 +92,8 @@ pub struct PromptsPreview {
     pub prompts: usize,
     /// Those that are plain text.
     pub plain_text: usize,
+    /// How they are asked unless the user says otherwise.
+    pub preset: PlainText,
     /// Rows that are no prompt; the first of them.
     pub refused: Vec<RefusedRow>,
     /// How many there are.
@@ -127,6 +129,8 @@ pub struct EvalSummary {
     pub run_name: String,
     /// The judge, in words.
     pub judge: String,
+    /// Where the prompts are from; empty where that is not known.
+    pub prompts_from: String,
     /// When it was begun.
     pub created_at: u64,
     /// Where it stands.

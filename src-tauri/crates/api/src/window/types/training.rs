@@ -157,6 +157,8 @@ pub struct RunPlan {
     pub identical: usize,
     /// Pairs that are plain text, where the model has a chat template that they do not pass through.
     pub plain_text: usize,
+    /// A sentence about them, without a full stop.
+    pub plain_text_note: Option<String>,
     /// Pairs that do pass through it.
     pub conversations: usize,
     /// Pairs whose prompt is cut.

@@ -78,6 +78,50 @@ fn a_prompt_that_both_texts_repeat_is_taken_off_and_said() {
 }
 
 #[test]
+fn a_short_prompt_that_both_texts_repeat_stays_is_said_and_can_be_taken_off() {
+    let asked = table(&[
+        json!({"prompt": "Name it: ", "chosen": "Name it: a wren.", "rejected": "Name it: a stone."}),
+        json!({"prompt": "Where is the sea?", "chosen": "There.", "rejected": "Here."}),
+    ]);
+    let mut mapping = guess(&asked);
+    let question = |mapping: &ColumnMapping| {
+        questions(&asked, mapping).into_iter().find(|question| question.key == "repeated_prompt").expect("asked")
+    };
+    assert_eq!(question(&mapping).preset.as_deref(), Some("keep"));
+    let mapped = apply(&asked, &mapping);
+    let note = mapped.notes.keys().next().expect("it is said");
+    assert!(note.starts_with("both answers begin with the short prompt, which stays there"), "{note}");
+    assert_eq!(mapped.rows[0].content, pair("Name it: ", "Name it: a wren.", "Name it: a stone."));
+    mapping.set("repeated_prompt", "take_off").expect("a choice");
+    assert_eq!(apply(&asked, &mapping).rows[0].content, pair("Name it: ", "a wren.", "a stone."));
+    mapping.set("repeated_prompt", "keep").expect("a choice");
+    assert!(apply(&asked, &mapping).notes.is_empty());
+}
+
+#[test]
+fn columns_that_change_what_a_model_reads_are_not_left_out_unasked() {
+    let row = json!({
+        "prompt": "What is on it?", "chosen": "A wren.", "rejected": "A stone.", "images": ["wren.png"],
+        "history": "Earlier.", "made_by": "me",
+    });
+    let asked = table(&[row.clone(), row]);
+    let mut mapping = guess(&asked);
+    let reason = mapping.incomplete(&asked).expect("it is asked");
+    assert!(
+        reason.contains("`images` (2 rows), `history` (2 rows)") && reason.contains("`left_out=accept`"),
+        "{reason}"
+    );
+    assert!(!reason.contains("made_by"), "{reason}");
+    mapping.set("left_out", "accept").expect("a choice");
+    assert_eq!(mapping.incomplete(&asked), None);
+    assert_eq!(apply(&asked, &mapping).rows[0].content, pair("What is on it?", "A wren.", "A stone."));
+    // Of prompts alone it is told.
+    let prompts = table(&[json!({"prompt": "What is on it?", "images": ["wren.png"]})]);
+    let said = notices(&prompts, &guess(&prompts));
+    assert_eq!(said, ["What a model reads depends on columns that are left out: `images` (1 rows)."]);
+}
+
+#[test]
 fn two_texts_do_not_say_where_their_prompt_ends() {
     let rows = [
         json!({"chosen": "The duck.", "rejected": "The dog."}),
