@@ -63,7 +63,8 @@ test("an edit in one window brings the item back in the other, and its pair wait
   await bob.getByText("Its text has changed since it was judged").waitFor();
   await bob.getByText(/Judged blind: the chosen answer is better\. Of texts that were changed since/).waitFor();
 
-  // What is on screen stays there; the one that changed comes next, and says why.
+  // What is on screen stays there; the one that changed comes next, and says why, as soon as her window has heard of it.
+  await ann.getByText("0 of 4", { exact: true }).waitFor();
   await prefer(ann, "alpha");
   await ann.getByText(BADGE).waitFor();
   assert.match(await prompt(ann).innerText(), /Name thing 0/);

@@ -59,7 +59,7 @@ test("plain text that is asked as it stands is told on the result, as otherwise 
   await page.getByRole("radio", { name: /^As it stands/ }).check();
   assert.deepEqual(await asked(), ["Why?", "Who?"]);
   await page.getByText(/2 prompts are plain text and were asked as they stand/).waitFor();
-  await page.getByText(/the run was trained on conversations/).waitFor();
+  await page.getByText(/prompts are asked as plain text, and of the \d+ pairs that the run was trained on none are such/).waitFor();
 });
 
 test("MT-Bench's turns are read, with what is left out, and a file without prompts says so before the start", async () => {
