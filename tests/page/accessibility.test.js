@@ -38,7 +38,8 @@ for (const colorScheme of ["light", "dark"]) {
       if (overflow > 0) found.push(`${name}: ${overflow} pixels wider than the window`);
       for (const [width, height] of colorScheme === "light" ? SIZES : []) {
         await page.setViewportSize({ width, height });
-        const { below, beside } = await page.evaluate(scrolling);
+        const { below, beside, sideways } = await page.evaluate(scrolling);
+        if (sideways > 0) found.push(`${name}, ${width}×${height}: the screen scrolls sideways by ${sideways} pixels`);
         if (below > 0) found.push(`${name}, ${width}×${height}: the document scrolls by ${below} pixels`);
         if (beside > 0) found.push(`${name}, ${width}×${height}: a screen whose parts scroll does so too, by ${beside} pixels`);
       }
@@ -48,9 +49,10 @@ for (const colorScheme of ["light", "dark"]) {
   });
 }
 
-/** Runs in the page: by how many pixels the document scrolls, and the screen where it is its parts that do. */
+/** Runs in the page: by how many pixels the document scrolls, the screen where it is its parts that do, and the screen sideways. */
 function scrolling() {
   const past = (element) => element.scrollHeight - element.clientHeight;
   const main = document.querySelector("main");
-  return { below: past(document.documentElement), beside: main.querySelector(":scope .filled") ? past(main) : 0 };
+  const beside = main.querySelector(":scope .filled") ? past(main) : 0;
+  return { below: past(document.documentElement), beside, sideways: main.scrollWidth - main.clientWidth };
 }

@@ -109,6 +109,7 @@ fn plain_text_is_said_to_pass_by_the_chat_template_and_passes_through_it_where_a
     };
     let otherwise = "prompts are asked as plain text, and of the 4 pairs that the run was trained on none are such";
     assert!(evaluate("other", &[]).contains(otherwise));
+    assert!(evaluate("run", &[]).contains("the run was trained on 4 of the 4 prompts"));
     assert!(!evaluate("other", &["--map", "plain_text=as_user_message"]).contains(otherwise));
     assert!(evaluate("run", &["--map", "plain_text=as_user_message"]).contains(
         "prompts are asked in the model's chat template, and of the 4 pairs that the run was trained on none are such"

@@ -243,7 +243,7 @@ export type DataChecks = {
 /** One kind of oddity, and the pairs that show it. */
 export type DataFinding = {
   /** Which check found it. */
-  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
+  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "prefilled_prompt" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
   /** How bad it is. */
   severity: "error" | "warning" | "info",
   /** What, how many, and what to do, in words. */

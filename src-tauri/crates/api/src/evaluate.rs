@@ -13,6 +13,8 @@ use eval::evaluation::{Ancestry, Contents, Evaluation, Folder, Setup, readable};
 use eval::judge::Judge;
 use generate::{Finish, Sampling};
 use prefs::Content;
+use prefs::checks::leaked_prompts;
+use prefs::jsonl;
 use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices};
 use serde::Serialize;
@@ -161,6 +163,12 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
     if let Some(otherwise) = &asked_otherwise {
         context.note(otherwise);
     }
+    let trained_prompts = request.run.as_deref().map(|run| trained_prompts(&prompts, run)).transpose()?.unwrap_or(0);
+    if trained_prompts > 0 {
+        let all = prompts.len();
+        context
+            .note(format!("the run was trained on {trained_prompts} of the {all} prompts: that says little of others"));
+    }
     let adapter_files = request.choice.adapter.as_deref().map(adapter_digests).transpose()?.unwrap_or_default();
     let pairs_file = request.run.as_ref().map(|run| run.join("pairs.jsonl"));
     if let Some(run) = &request.run {
@@ -187,6 +195,7 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         prompts: request.prompts.display().to_string(),
         prompts_sha256: sha256(&request.prompts)?,
         prompts_without_template: if opened.tokenizer.has_template() { prompts::plain_text(&prompts) } else { 0 },
+        trained_prompts,
         asked_otherwise,
         model_notes: opened.notes().map(str::to_owned).collect(),
         seed: request.sampling.seed,
@@ -195,6 +204,16 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok(Setup { ancestry, prompts })
+}
+
+/// How many of the prompts stand among the pairs that the run was trained on.
+fn trained_prompts(prompts: &[Prompt], run: &Path) -> Result<usize> {
+    let pairs = run.join(train::folder::PAIRS);
+    if !pairs.is_file() {
+        return Ok(0);
+    }
+    let trained = jsonl::read_pairs(&pairs)?.into_pairs();
+    Ok(leaked_prompts(&trained, prompts.iter().map(|prompt| &prompt.prompt)).len())
 }
 
 /// Where the run was trained on fewer than one in so many pairs of a kind, prompts of it are another thing.

@@ -53,6 +53,11 @@ pub(crate) fn prompts_of(
     tell_refused(path, &refused, context);
     let texts: Vec<&str> = prompts.iter().filter_map(|prompt| prompt.prompt.as_text()).collect();
     let rendered = Rendered::of(tokenizer, &texts);
+    let twice = |text: &&&str| tokenizer.encode(text).is_ok_and(|ids| chat::begins_twice(tokenizer, &ids));
+    let twice = texts.iter().filter(twice).count();
+    if let (Some(bos), 1..) = (tokenizer.bos_token(), twice) {
+        context.note(format!("{}: {twice} prompts begin with `{bos}` twice: take it out of the text", path.display()));
+    }
     tell_plain_text(path, texts.len(), &rendered, "prompts", tokenizer, context);
     Ok(prompts)
 }

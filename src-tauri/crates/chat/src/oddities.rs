@@ -23,14 +23,12 @@ impl Oddities {
     /// Looks at a pair and its ids before truncation.
     pub fn of(tokenizer: &Tokenizer, pair: &Pair, encoded: &EncodedPair) -> Self {
         let EncodedPair { prompt, chosen, rejected, .. } = encoded;
-        let bos = tokenizer.bos_token().and_then(|token| tokenizer.id_of(token));
         let eos = tokenizer.eos_token().and_then(|token| tokenizer.id_of(token));
-        let first_two: Vec<u32> = prompt.iter().chain(chosen).take(2).copied().collect();
         Self {
             unread: unread(tokenizer, pair),
             written: written(tokenizer, pair),
             is_plain: !pair.is_conversational(),
-            bos_twice: bos.is_some_and(|bos| first_two == [bos, bos]),
+            bos_twice: begins_twice(tokenizer, &prompt.iter().chain(chosen).take(2).copied().collect::<Vec<_>>()),
             eos_twice: eos.is_some_and(|eos| [chosen, rejected].into_iter().any(|ids| ends_twice(tokenizer, ids, eos))),
         }
     }
@@ -83,13 +81,24 @@ impl Rendered {
                 "{all} {what} are plain text and stand as they are: the model's chat template is not applied to them"
             ),
         };
-        let hold = format!("hold special tokens of the model ({}) and were rendered already, it seems", self.named());
-        match self.count {
+        let (tokens, count) = (self.named(), self.count);
+        let verb = if count == 1 { "holds" } else { "hold" };
+        match count {
             0 => format!("{stand}. To have it applied, {remedy}"),
-            count if count == all => format!("{stand}. They {hold}"),
-            count => {
-                format!("{stand}. Of them {count} {hold}. To have it applied to the others, part the file and {remedy}")
+            _ if count == all && all > 1 => {
+                format!(
+                    "{stand}. They {verb} special tokens of the model ({tokens}) and were rendered already, it seems"
+                )
             }
+            _ if count * 2 > all => {
+                format!(
+                    "{stand}. {count} of {all} {verb} special tokens of the model ({tokens}), as rendered text does"
+                )
+            }
+            _ => format!(
+                "{stand}. To have it applied, {remedy}. {count} of {all} {verb} special tokens of the model ({tokens}), which \
+                 are read as such and not as text"
+            ),
         }
     }
 
@@ -136,14 +145,17 @@ impl OddPairs {
             (tokenizer.eos_token(), self.eos_twice, "have an answer that ends with"),
         ] {
             if let (Some(token), 1..) = (token, pairs) {
-                sentences.push(format!(
-                    "{pairs} pairs {place} `{token}` twice, as it stands in the text and is added to it: TRL trains on both, \
-                     too. Take it out of the text"
-                ));
+                sentences.push(format!("{pairs} pairs {place} `{token}` twice, as with TRL: take it out of the text"));
             }
         }
         sentences
     }
+}
+
+/// Whether ids begin with the beginning-of-sequence token twice.
+pub fn begins_twice(tokenizer: &Tokenizer, ids: &[u32]) -> bool {
+    let bos = tokenizer.bos_token().and_then(|token| tokenizer.id_of(token));
+    bos.is_some_and(|bos| ids.starts_with(&[bos, bos]))
 }
 
 fn written(tokenizer: &Tokenizer, pair: &Pair) -> BTreeSet<String> {

@@ -53,7 +53,8 @@ impl TextStatistics {
         counts.distinct_2 = distinct(&texts, 2);
         counts.distinct_3 = distinct(&texts, 3);
         let repeated: Vec<f64> = texts.iter().filter_map(|text| repeated(text, 4)).collect();
-        counts.repeated_4 = repeated.iter().sum::<f64>() / repeated.len().max(1) as f64;
+        // The sum of nothing is -0.
+        counts.repeated_4 = repeated.iter().fold(0.0, |sum, share| sum + share) / repeated.len().max(1) as f64;
         counts
     }
 }
@@ -71,6 +72,8 @@ pub struct TextRow {
 
 /// The numbers of both sides under their names, in their order.
 pub fn rows(base: &TextStatistics, tuned: &TextStatistics) -> Vec<TextRow> {
+    // Of some there is always one that is different.
+    let different = |share: f64| if share > 0.0 { format!("{:.1} %", share * 100.0) } else { "–".to_owned() };
     let row =
         |name, value: &dyn Fn(&TextStatistics) -> String| TextRow { name, base: value(base), tuned: value(tuned) };
     vec![
@@ -81,9 +84,9 @@ pub fn rows(base: &TextStatistics, tuned: &TextStatistics) -> Vec<TextRow> {
         row("Repeated within an answer (runs of four words, seq-rep-4)", &|side| {
             format!("{:.1} %", side.repeated_4 * 100.0)
         }),
-        row("Different words among all (distinct-1)", &|side| format!("{:.1} %", side.distinct_1 * 100.0)),
-        row("Different word pairs (distinct-2)", &|side| format!("{:.1} %", side.distinct_2 * 100.0)),
-        row("Different word triples (distinct-3)", &|side| format!("{:.1} %", side.distinct_3 * 100.0)),
+        row("Different words among all (distinct-1)", &|side| different(side.distinct_1)),
+        row("Different word pairs (distinct-2)", &|side| different(side.distinct_2)),
+        row("Different word triples (distinct-3)", &|side| different(side.distinct_3)),
     ]
 }
 
@@ -135,6 +138,13 @@ mod tests {
 
     fn near(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-12
+    }
+
+    #[test]
+    fn what_short_answers_do_not_have_is_told_as_nothing() {
+        let short = TextStatistics::of(&[answer("Yes.", 2, false)]);
+        let told: Vec<String> = rows(&short, &short).into_iter().map(|row| row.base).collect();
+        assert_eq!(told[4..], ["0.0 %", "100.0 %", "–", "–"]);
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub struct Ancestry {
     /// Prompts that are plain text, so that the chat template which the model has was not applied to them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub prompts_without_template: usize,
+    /// Prompts that the run was trained on; their answers say little of others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub trained_prompts: usize,
     /// What there is to know of the model's files, as sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub model_notes: Vec<String>,
@@ -97,7 +100,18 @@ impl Ancestry {
                 self.prompts_without_template
             )
         });
-        plain.into_iter().chain(self.asked_otherwise.clone()).chain(self.model_notes.iter().cloned()).collect()
+        let trained = (self.trained_prompts > 0).then(|| {
+            format!(
+                "the run was trained on {} of these prompts: how it answers them says little of prompts that it has not seen",
+                self.trained_prompts
+            )
+        });
+        trained
+            .into_iter()
+            .chain(plain)
+            .chain(self.asked_otherwise.clone())
+            .chain(self.model_notes.iter().cloned())
+            .collect()
     }
 }
 
@@ -115,12 +129,9 @@ pub struct Setup {
     pub prompts: Vec<Prompt>,
 }
 
-/// Said of a prompt that nobody was asked about yet.
-pub const NOT_JUDGED: &str = "not judged";
-
 /// Who won a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(from = "WrittenOutcome", into = "WrittenOutcome")]
 pub enum Outcome {
     /// The tuned model's answer is better.
     Tuned,
@@ -128,17 +139,70 @@ pub enum Outcome {
     Base,
     /// Neither is.
     Tie,
+    /// Nobody was asked yet.
+    NotJudged,
     /// The judge failed; says why.
     NoVerdict(String),
 }
 
+/// An outcome as it stands in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenOutcome {
+    Tuned,
+    Base,
+    Tie,
+    NoVerdict(String),
+}
+
+/// In files, the reason of a prompt that nobody was asked about yet.
+const NOT_JUDGED: &str = "not judged";
+
+impl From<WrittenOutcome> for Outcome {
+    fn from(written: WrittenOutcome) -> Self {
+        match written {
+            WrittenOutcome::Tuned => Self::Tuned,
+            WrittenOutcome::Base => Self::Base,
+            WrittenOutcome::Tie => Self::Tie,
+            WrittenOutcome::NoVerdict(why) if why == NOT_JUDGED => Self::NotJudged,
+            WrittenOutcome::NoVerdict(why) => Self::NoVerdict(why),
+        }
+    }
+}
+
+impl From<Outcome> for WrittenOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Tuned => Self::Tuned,
+            Outcome::Base => Self::Base,
+            Outcome::Tie => Self::Tie,
+            Outcome::NotJudged => Self::NoVerdict(NOT_JUDGED.to_owned()),
+            Outcome::NoVerdict(why) => Self::NoVerdict(why),
+        }
+    }
+}
+
 impl Outcome {
+    /// Whether somebody decided, be it for a tie.
+    pub fn is_verdict(&self) -> bool {
+        self.why_not().is_none()
+    }
+
+    /// Why there is no verdict, where there is none.
+    pub fn why_not(&self) -> Option<&str> {
+        match self {
+            Self::Tuned | Self::Base | Self::Tie => None,
+            Self::NotJudged => Some(NOT_JUDGED),
+            Self::NoVerdict(why) => Some(why),
+        }
+    }
+
     /// Whose answer is better; none of a tie, or without a verdict.
     pub fn winner(&self) -> Option<Side> {
         match self {
             Self::Tuned => Some(Side::Tuned),
             Self::Base => Some(Side::Base),
-            Self::Tie | Self::NoVerdict(_) => None,
+            Self::Tie | Self::NotJudged | Self::NoVerdict(_) => None,
         }
     }
 }
@@ -419,6 +483,7 @@ fn completed(there: Setup, asked: &Setup) -> Setup {
     noted.other_base.clone_from(&asked.ancestry.other_base);
     noted.prompts_without_template = asked.ancestry.prompts_without_template;
     noted.asked_otherwise.clone_from(&asked.ancestry.asked_otherwise);
+    noted.trained_prompts = asked.ancestry.trained_prompts;
     noted.model_notes.clone_from(&asked.ancestry.model_notes);
     Setup { ancestry: noted, prompts }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use prefs::store::Verdict;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -18,26 +19,6 @@ use crate::files::Log;
 
 /// The file in an evaluation's folder.
 pub const FILE: &str = "people.jsonl";
-
-/// What a person says of the two answers as they stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The left one is much better.
-    LeftMuch,
-    /// The left one is better.
-    Left,
-    /// The right one is better.
-    Right,
-    /// The right one is much better.
-    RightMuch,
-    /// Both are good.
-    TieGood,
-    /// Both are bad.
-    TieBad,
-    /// No verdict.
-    Skip,
-}
 
 /// A line of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,7 +174,7 @@ pub fn outcomes(standing: &[Judged]) -> BTreeMap<usize, Outcome> {
         *balance.entry(judged.id).or_default() += match outcome {
             Outcome::Tuned => 1,
             Outcome::Base => -1,
-            Outcome::Tie | Outcome::NoVerdict(_) => 0,
+            Outcome::Tie | Outcome::NotJudged | Outcome::NoVerdict(_) => 0,
         };
     }
     let winner = |balance: i64| match balance.signum() {

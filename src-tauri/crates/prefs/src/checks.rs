@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, Conversation, Pair};
+use crate::{Content, Conversation, Message, Pair};
 
 /// What was found in a set of pairs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +103,8 @@ pub enum Code {
     Placeholder,
     /// A message is by a role that templates do not have.
     UnknownRole,
+    /// The prompt ends with what the assistant says.
+    PrefilledPrompt,
     /// The same pair comes again.
     Duplicate,
     /// An answer begins with its own prompt.
@@ -163,7 +165,15 @@ pub fn check(pairs: &[Pair], eval: Option<&[Pair]>) -> Checks {
     });
     found(Code::Placeholder, Severity::Warning, rows(&is_placeholder), &|n| {
         format!(
-            "In {} an answer is only `nan`, `None` or the like, as programs write where there is nothing.",
+            "In {} an answer is only `nan`, `None` or the like, as programs write where there is nothing. Leave \
+             it out unless that is the answer.",
+            count(n)
+        )
+    });
+    found(Code::PrefilledPrompt, Severity::Warning, rows(&is_prefilled), &|n| {
+        format!(
+            "In {} the prompt ends with a message of the assistant: most chat templates close it and begin another for the \
+             answer.",
             count(n)
         )
     });
@@ -191,7 +201,8 @@ pub fn check(pairs: &[Pair], eval: Option<&[Pair]>) -> Checks {
         checks.findings.push(whole(
             Code::PlainText,
             Severity::Info,
-            "All pairs are plain text, so the model's chat template is not used. For a chat model give messages."
+            "All pairs are plain text, so the model's chat template is not used. For a chat model give messages, unless the \
+             text was rendered already."
                 .to_owned(),
         ));
     } else if conversational < pairs.len() {
@@ -305,9 +316,13 @@ fn repeats_prompt(pair: &Pair) -> bool {
 
 /// Whether an answer is what Python, JavaScript and spreadsheets write for an absent value.
 fn is_placeholder(pair: &Pair) -> bool {
-    const WORDS: [&str; 11] =
-        ["nan", "NaN", "None", "null", "NULL", "NaT", "<NA>", "#N/A", "undefined", "[deleted]", "[removed]"];
+    const WORDS: [&str; 12] =
+        ["nan", "NaN", "None", "null", "NULL", "NaT", "<NA>", "N/A", "#N/A", "undefined", "[deleted]", "[removed]"];
     [&pair.chosen, &pair.rejected].into_iter().any(|answer| WORDS.contains(&answer.last_text().trim()))
+}
+
+fn is_prefilled(pair: &Pair) -> bool {
+    pair.prompt.as_messages().and_then(<[Message]>::last).is_some_and(|last| last.role == "assistant")
 }
 
 /// The roles of a pair's messages that neither TRL nor common chat templates know.
@@ -350,7 +365,6 @@ fn length_bias(longer: Share) -> Option<Finding> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::Message;
 
     fn text(prompt: &str, chosen: &str, rejected: &str) -> Pair {
         Pair { prompt: prompt.into(), chosen: chosen.into(), rejected: rejected.into(), category: None }
@@ -413,6 +427,13 @@ mod tests {
         let json = serde_json::to_string(&checks).unwrap();
         assert!(json.contains("\"code\":\"prompt_leak\",\"severity\":\"error\""), "{json}");
         assert_eq!(serde_json::from_str::<Checks>(&json).unwrap(), checks);
+    }
+
+    #[test]
+    fn a_prompt_that_ends_with_the_assistant_is_found() {
+        let mut pairs = [spoken("one", "a", "b"), spoken("two", "a", "b")];
+        pairs[1].prompt = vec![Message::new("user", "two"), Message::new("assistant", "Well, ")].into();
+        assert_eq!(rows(&check(&pairs, None), Code::PrefilledPrompt), [1]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::rows::{holds_not_a_number, not_a_number};
+use crate::rows::{holds_not_a_number, is_missing};
 
 /// One turn of a conversation, with all that the file says of it: a chat template may read any of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
@@ -70,7 +70,7 @@ impl Message {
         place: &str,
         nothing: &str,
     ) -> Result<Self, String> {
-        fields.retain(|_, value| not_a_number(value).is_none());
+        fields.retain(|_, value| !is_missing(value));
         let message = Self { role, content, fields };
         let parts = match &message.content {
             Some(MessageContent::Parts(parts)) => parts.as_slice(),
@@ -402,7 +402,7 @@ impl BesidePrompt {
 fn parsed(value: Option<Value>, key: &str) -> Result<Option<Value>, String> {
     match value {
         // So `pandas` writes that there is none.
-        Some(value) if not_a_number(&value).is_some() => Ok(None),
+        Some(value) if is_missing(&value) => Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) => serde_json::from_str(&text)
             .map(Some)

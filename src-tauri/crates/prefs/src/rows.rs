@@ -134,6 +134,11 @@ pub(crate) fn not_a_number(value: &Value) -> Option<&str> {
     fields.get(NOT_A_NUMBER)?.as_str()
 }
 
+/// Whether a value is `NaN`, as `pandas` writes of one that is not there. An infinite number is none of these.
+pub(crate) fn is_missing(value: &Value) -> bool {
+    not_a_number(value) == Some("NaN")
+}
+
 /// Whether such a value stands anywhere in one.
 pub(crate) fn holds_not_a_number(value: &Value) -> bool {
     match value {

@@ -40,10 +40,8 @@ fn tokens_that_stand_twice_at_either_end_are_counted() {
     assert_eq!(
         odd.sentences(&tokenizer),
         [
-            "1 pairs begin with `<s>` twice, as it stands in the text and is added to it: TRL trains on both, too. Take it \
-             out of the text",
-            "1 pairs have an answer that ends with `</s>` twice, as it stands in the text and is added to it: TRL trains on \
-             both, too. Take it out of the text",
+            "1 pairs begin with `<s>` twice, as with TRL: take it out of the text",
+            "1 pairs have an answer that ends with `</s>` twice, as with TRL: take it out of the text",
         ]
     );
     // The end of an answer, which TRL does not add again, makes no text a rendered one.
@@ -72,11 +70,15 @@ fn special_tokens_in_texts_are_named_and_say_that_they_were_rendered() {
     let told = odd.rendered.plain_text(1, "pairs", "do that");
     assert!(
         told.ends_with(
-            "They hold special tokens of the model (`<|im_end|>`, `<|im_start|>`) and were rendered already, it seems"
+            "1 of 1 holds special tokens of the model (`<|im_end|>`, `<|im_start|>`), as rendered text does"
         ),
         "{told}"
     );
     assert!(Rendered::default().plain_text(2, "pairs", "do that").ends_with("To have it applied, do that"));
+    let all = Rendered::of(&tokenizer, &[rendered, rendered]);
+    assert!(all.plain_text(2, "prompts", "do that").ends_with("and were rendered already, it seems"));
     let of_two = Rendered::of(&tokenizer, &[rendered, "Name a bird."]);
-    assert!(of_two.plain_text(2, "prompts", "do that").contains("Of them 1 hold special tokens"));
+    assert!(
+        of_two.plain_text(2, "prompts", "do that").contains("To have it applied, do that. 1 of 2 holds special tokens")
+    );
 }

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use prefs::prompts::Prompt;
 
-use super::{
-    ANSWERS, Evaluation, Item, JUDGEMENTS, Judgement, NOT_JUDGED, Outcome, PeopleSummary, SETUP, Setup, Summary,
-};
+use super::{ANSWERS, Evaluation, Item, JUDGEMENTS, Judgement, Outcome, PeopleSummary, SETUP, Setup, Summary};
 use crate::Error;
 use crate::answers::{Answer, Answers, Side};
 use crate::files;
@@ -98,7 +96,7 @@ impl Contents {
         let (order, known) = (self.order(), self.verdicts(judge));
         let asked = |id: &usize| !self.is_same(*id);
         let new = (0..order.len()).filter(|id| !known.contains_key(id)).filter(asked).map(|id| (id, order[id], true));
-        let failed = known.iter().filter(|(_, judgement)| matches!(judgement.outcome, Outcome::NoVerdict(_)));
+        let failed = known.iter().filter(|(_, judgement)| !judgement.outcome.is_verdict());
         let again = failed.map(|(id, judgement)| (*id, judgement.shown_first, false)).filter(|(id, ..)| asked(id));
         new.chain(again).collect()
     }
@@ -110,8 +108,7 @@ impl Contents {
 
     /// Whether a judge has decided anything.
     pub(super) fn has_verdict_of(&self, judge: &Judge) -> bool {
-        let of =
-            |judgement: &Judgement| judgement.judge == *judge && !matches!(judgement.outcome, Outcome::NoVerdict(_));
+        let of = |judgement: &Judgement| judgement.judge == *judge && judgement.outcome.is_verdict();
         self.judgements.iter().any(of)
     }
 
@@ -153,7 +150,7 @@ impl Contents {
                 Judge::People => people.clone(),
                 _ => judgement.map(|judgement| judgement.outcome.clone()),
             };
-            let has_verdict = given.as_ref().is_some_and(|outcome| !matches!(outcome, Outcome::NoVerdict(_)));
+            let has_verdict = given.as_ref().is_some_and(Outcome::is_verdict);
             let same = self.is_same(id)
                 && if *judge == Judge::People { has_verdict && !asked_of_people.contains(&id) } else { !has_verdict };
             Some(Item {
@@ -166,7 +163,7 @@ impl Contents {
                 outcome: match given {
                     _ if same => Outcome::Tie,
                     Some(outcome) => outcome,
-                    None => Outcome::NoVerdict(NOT_JUDGED.to_owned()),
+                    None => Outcome::NotJudged,
                 },
                 reason: judgement.and_then(|judgement| judgement.reason.clone()),
                 same,

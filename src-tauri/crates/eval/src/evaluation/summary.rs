@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Item, NOT_JUDGED, Outcome};
+use super::{Evaluation, Item, Outcome};
 use crate::answers::Side;
 use crate::degeneration::TextStatistics;
 use crate::judge::Judge;
@@ -87,7 +87,7 @@ impl Summary {
             base: TextStatistics::of(items.iter().map(|item| &item.base)),
             tuned: TextStatistics::of(items.iter().map(|item| &item.tuned)),
             same_answers: items.iter().filter(|item| item.same).count(),
-            not_judged: items.iter().filter(|item| is_not_judged(&item.outcome)).count(),
+            not_judged: items.iter().filter(|item| item.outcome == Outcome::NotJudged).count(),
             no_verdict_reason: Reason::most_frequent(items.iter().map(|item| &item.outcome)),
             shown_first,
         };
@@ -144,10 +144,6 @@ fn same_in_words(same: usize, prompts: usize) -> Option<String> {
     }
 }
 
-fn is_not_judged(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::NoVerdict(why) if why == NOT_JUDGED)
-}
-
 /// Whether the answer shown first won, and whether that is the base model's; none where neither won.
 fn decided(item: &Item) -> Option<(bool, bool)> {
     Some((item.outcome.winner()? == item.shown_first, item.shown_first == Side::Base))
@@ -168,7 +164,7 @@ impl<'a> FromIterator<&'a Outcome> for Tally {
                 Outcome::Tuned => tally.wins += 1,
                 Outcome::Base => tally.losses += 1,
                 Outcome::Tie => tally.ties += 1,
-                Outcome::NoVerdict(_) => tally.no_verdict += 1,
+                Outcome::NotJudged | Outcome::NoVerdict(_) => tally.no_verdict += 1,
             }
         }
         tally
@@ -191,9 +187,6 @@ impl Reason {
         let mut places: HashMap<&str, usize> = HashMap::new();
         for outcome in outcomes {
             let Outcome::NoVerdict(why) = outcome else { continue };
-            if is_not_judged(outcome) {
-                continue;
-            }
             // What a program complains of may name the pair, and words that are no verdict differ from pair to pair.
             let kind = why.split("; it said: ").next().unwrap_or(why);
             let kind = kind.split(" answered \"").next().unwrap_or(kind);
@@ -283,8 +276,7 @@ impl PeopleSummary {
         if by_name.is_empty() {
             return None;
         }
-        let none = Outcome::NoVerdict(NOT_JUDGED.to_owned());
-        let all: Tally = items.iter().map(|item| item.people.as_ref().unwrap_or(&none)).collect();
+        let all: Tally = items.iter().map(|item| item.people.as_ref().unwrap_or(&Outcome::NotJudged)).collect();
         let annotators = by_name.into_iter().map(|(name, said)| {
             let skipped = said.iter().filter(|judged| judged.outcome().is_none()).count();
             AnnotatorSummary {
@@ -317,7 +309,7 @@ impl WithJudge {
     fn of(items: &[Item], said: &[Judged]) -> Option<Self> {
         // What nobody was asked about is agreed on by nobody.
         let said = people::outcomes(said);
-        let category = |outcome: &Outcome| (!matches!(outcome, Outcome::NoVerdict(_))).then(|| outcome.winner());
+        let category = |outcome: &Outcome| outcome.is_verdict().then(|| outcome.winner());
         let judged = items.iter().filter(|item| !item.same);
         let both: Vec<(Option<Side>, Option<Side>)> =
             judged.filter_map(|item| Some((category(&item.outcome)?, category(said.get(&item.id)?)?))).collect();

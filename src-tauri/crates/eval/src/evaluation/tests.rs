@@ -396,3 +396,13 @@ fn what_people_said_and_how_far_the_judge_agrees_is_part_of_the_result() {
         Tally { no_verdict: 20, ..Tally::default() }
     );
 }
+
+#[test]
+fn a_prompt_that_nobody_was_asked_about_is_read_from_files_of_all_versions() {
+    let written = serde_json::to_string(&Outcome::NotJudged).unwrap();
+    assert_eq!(written, r#"{"no_verdict":"not judged"}"#);
+    assert_eq!(serde_json::from_str::<Outcome>(&written).unwrap(), Outcome::NotJudged);
+    let failed = Outcome::NoVerdict("it was too long".to_owned());
+    assert_eq!(serde_json::from_str::<Outcome>(&serde_json::to_string(&failed).unwrap()).unwrap(), failed);
+    assert_eq!(serde_json::from_str::<Outcome>("\"tie\"").unwrap(), Outcome::Tie);
+}

@@ -212,7 +212,7 @@ fn outcome_class(outcome: &Outcome) -> usize {
         Outcome::Tuned => 0,
         Outcome::Base => 1,
         Outcome::Tie => 2,
-        Outcome::NoVerdict(_) => 3,
+        Outcome::NotJudged | Outcome::NoVerdict(_) => 3,
     }
 }
 
@@ -241,9 +241,9 @@ fn pair(evaluation: &Evaluation, item: &Item) -> String {
         }
         _ => String::new(),
     };
-    let why = match (&item.outcome, &item.reason) {
+    let why = match (item.outcome.why_not(), &item.reason) {
         _ if item.same => "Both answers are the same, letter for letter: nobody was asked.".to_owned(),
-        (Outcome::NoVerdict(why), _) => escaped(why),
+        (Some(why), _) => escaped(why),
         (_, Some(reason)) => {
             format!("a is {}, b is {}. {}", item.shown_first, item.shown_first.other(), escaped(reason))
         }

@@ -43,6 +43,10 @@ const ABOUT: [&str; 16] = [
     "reason", "ids", "turn", "turns",
 ];
 
+/// Names of columns with the turns before the question.
+pub(super) const HISTORY: [&str; 5] =
+    ["history", "chat_history", "conversation_history", "dialogue_history", "previous_turns"];
+
 const PROMPT: [&str; 27] = [
     "prompt",
     "instruction",
@@ -167,7 +171,7 @@ pub fn guess(table: &Table) -> ColumnMapping {
     let beside = |name: &str| beside_prompt(table, &free, name);
     (mapping.tools, mapping.chat_template_kwargs) = (beside(TOOLS), beside(CHAT_TEMPLATE_KWARGS));
     let history = |column: &&&Looked| {
-        column.last == "history"
+        HISTORY.contains(&column.last.as_str())
             && column.turns + column.conversations > 0
             && mapping.prompt.as_ref() != Some(&column.name)
     };

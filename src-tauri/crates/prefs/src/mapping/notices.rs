@@ -1,7 +1,9 @@
 //! What an import leaves behind or changes that its user would want to know before it is done.
 
+use super::guess::HISTORY;
 use super::preference::{ANSWER_WORDS, differing, normal};
 use super::{ColumnMapping, ImportKind, guess};
+use crate::rows::is_missing;
 use crate::table::{Table, is_filled};
 use serde_json::Value;
 
@@ -25,38 +27,54 @@ const JUDGES: [&str; 12] = [
 const ANSWERS: [&str; 4] = ["text", "generations", "chosen", "rejected"];
 
 /// Names of columns that change what a model reads, in ways that this program has not.
-const READ: [&str; 12] = [
+const READ: [&str; 15] = [
     "images",
     "image",
     "image_url",
+    "image_path",
+    "pixel_values",
     "videos",
     "video",
     "audios",
     "audio",
     "functions",
+    "builtin_tools",
     "documents",
     "enable_thinking",
     "thinking",
-    "history",
+    "reasoning_effort",
 ];
 
-/// The columns that change what a model reads and are not kept, with the rows that fill them. Of earlier turns those that are
-/// lists can be kept, by naming the column.
+/// Of these a value that is no more than true or false is none of what the name says; of the others it is the switch itself.
+const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
+
+/// The columns that change what a model reads and are not kept, with the rows that fill them.
 pub(super) fn not_kept<'a>(table: &'a Table, mapping: &ColumnMapping) -> Vec<(&'a str, usize)> {
-    let is_list = |name: &str| table.rows.iter().any(|row| row.get(name).is_some_and(Value::is_array));
     let mut columns: Vec<(&str, usize)> = Vec::new();
-    for (name, rows) in unused(table, mapping) {
+    for (path, _) in unused(table, mapping) {
         // What stands in an object or a list is a column of its own, by a path.
-        let name = name.split('.').next().unwrap_or(name);
-        if !READ.contains(&normal(name).as_str()) || normal(name) == "history" && is_list(name) {
-            continue;
-        }
-        match columns.iter_mut().find(|(known, _)| *known == name) {
+        let mut end = 0;
+        let read = path.split('.').find_map(|part| {
+            end += part.len() + 1;
+            let name = normal(part);
+            (READ.contains(&name.as_str()) || HISTORY.contains(&name.as_str())).then_some((name, end - 1))
+        });
+        let Some((name, end)) = read else { continue };
+        let is_switch = SWITCHES.contains(&name.as_str());
+        let fills = |value: &Value| is_filled(value) && !is_missing(value) && (is_switch || !value.is_boolean());
+        let rows = table.rows.iter().filter(|row| row.get(path).is_some_and(fills)).count();
+        match columns.iter_mut().find(|(known, _)| *known == &path[..end]) {
             Some((_, most)) => *most = rows.max(*most),
-            None => columns.push((name, rows)),
+            None if rows > 0 => columns.push((&path[..end], rows)),
+            None => {}
         }
     }
     columns
+}
+
+/// Whether a column is called as one of earlier turns.
+pub(super) fn is_history(path: &str) -> bool {
+    HISTORY.contains(&normal(path.rsplit('.').next().unwrap_or(path)).as_str())
 }
 
 /// The columns that the mapping does not use, with the rows that fill them.
@@ -65,6 +83,14 @@ fn unused<'a>(table: &'a Table, mapping: &ColumnMapping) -> Vec<(&'a str, usize)
     let filled = |name: &str| table.rows.iter().filter(|row| row.get(name).is_some_and(is_filled)).count();
     let others = table.columns.iter().map(String::as_str).filter(|name| !used.contains(name));
     others.map(|name| (name, filled(name))).filter(|(_, filled)| *filled > 0).collect()
+}
+
+/// What columns such as `response_a` and `response_b`, or `answer_1` and `answer_2`, have in common.
+fn family(name: &str) -> String {
+    let name = normal(name);
+    let is_number = |word: &str| word.parse::<usize>().is_ok() || word.len() == 1;
+    let words: Vec<&str> = name.split('_').filter(|word| !is_number(word)).collect();
+    words.join("_")
 }
 
 /// A few columns in words, with the rows that fill them.
@@ -115,17 +141,12 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
             }
         }
         ImportKind::Candidates => {
-            let without_number = |name: &str| {
-                let name = normal(name);
-                let words: Vec<&str> = name.split('_').filter(|word| word.parse::<usize>().is_err()).collect();
-                words.join("_")
-            };
-            let family = mapping.answer_a.as_deref().map(without_number).unwrap_or_default();
-            let siblings = find(&|name| without_number(name) == family);
+            let answers = mapping.answer_a.as_deref().map(family).unwrap_or_default();
+            let siblings = find(&|name| family(name) == answers);
             if !siblings.is_empty() {
                 notices.push(format!("Two answers of each row come in. Others are left out: {}.", listed(&siblings)));
             }
-            let judges = find(&|name| JUDGES.contains(&last(name).as_str()));
+            let judges = find(&|name| JUDGES.contains(&family(&last(name)).as_str()));
             if !judges.is_empty() {
                 notices.push(format!("What judges single answers is left out: {}.", listed(&judges)));
             }
@@ -140,6 +161,13 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
             }
         }
         ImportKind::Pairs => {}
+    }
+    for name in &used {
+        let twin = format!("{name} (2)");
+        if table.columns.contains(&twin) && !used.contains(&twin.as_str()) {
+            notices
+                .push(format!("Two columns are called `{name}`: the first is read, and the other, `{twin}`, is not."));
+        }
     }
     for (key, rows) in &table.as_text {
         if used.iter().any(|name| *name == key || name.starts_with(&format!("{key}."))) {

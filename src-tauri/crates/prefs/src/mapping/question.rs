@@ -226,11 +226,17 @@ fn what_is_left_out(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
     if columns.is_empty() {
         return None;
     }
+    let listed = notices::listed(&columns);
+    let has_turns = columns.iter().any(|(path, _)| notices::is_history(path));
+    let turns = if has_turns {
+        " Earlier turns are kept as a list of messages, or of questions with their answers."
+    } else {
+        ""
+    };
     Some(Open {
         key: "left_out",
         question: format!(
-            "What a model reads depends on columns that cannot be kept: {}. Are the rows right without them?",
-            notices::listed(&columns)
+            "What a model reads depends on columns that cannot be kept: {listed}.{turns} Are the rows right without them?"
         ),
         options: vec![("accept".to_owned(), "the rows come in without them".to_owned())],
         preset: None,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{ColumnMapping, PlainText, Reader, transcript, turns};
 use crate::jsonl::{explicit, extract_prompt, spoken};
 use crate::pair::BesidePrompt;
-use crate::rows::{kind, not_a_number};
+use crate::rows::{is_missing, kind};
 use crate::table::{TableRow, cells, is_message};
 use crate::{Content, Message, MessageContent, Pair};
 
@@ -45,12 +45,7 @@ pub(super) fn parts(row: &TableRow, reader: &Reader, first: &str, second: &str) 
         }
         (None, one, other) => without_prompt(mapping, one, other, [first, second])?,
     };
-    let prompt = with_earlier(prompt, turns::earlier(row, mapping)?);
-    let prompt = match system(row, mapping)? {
-        None => prompt,
-        Some(system) => with_system(prompt, &system)?,
-    };
-    let prompt = beside(row, mapping)?.join(as_chosen(mapping, prompt))?;
+    let prompt = beside(row, mapping)?.join(with_what_came_before(row, mapping, prompt)?)?;
     let (one, other) = match prompt {
         Content::Text(_) => (one, other),
         Content::Messages(_) => (spoken(one), spoken(other)),
@@ -179,22 +174,31 @@ pub(super) fn prompt_alone(row: &TableRow, mapping: &ColumnMapping) -> Result<(C
             notes = vec![LAST_LEFT_OUT];
         }
     }
-    prompt = with_earlier(prompt, turns::earlier(row, mapping)?);
-    if let Some(system) = system(row, mapping)? {
-        prompt = with_system(prompt, &system)?;
-    }
+    let prompt = with_what_came_before(row, mapping, prompt)?;
     if prompt.is_blank() {
         return Err("the prompt is empty".to_owned());
     }
-    Ok((beside(row, mapping)?.join(as_chosen(mapping, prompt))?, notes))
+    Ok((beside(row, mapping)?.join(prompt)?, notes))
 }
 
-/// Plain text as the mapping says that models read it.
-fn as_chosen(mapping: &ColumnMapping, prompt: Content) -> Content {
-    match mapping.plain_text {
+/// The prompt with earlier turns and the system message, plain text as the mapping says that models read it.
+fn with_what_came_before(row: &TableRow, mapping: &ColumnMapping, prompt: Content) -> Result<Content, String> {
+    let (earlier, system) = (turns::earlier(row, mapping)?, system(row, mapping)?);
+    let before = system.is_some() || !earlier.is_empty();
+    if before && mapping.plain_text == Some(PlainText::AsIs) && prompt.as_text().is_some() {
+        return Err("the prompt is text that is to stand as it is (`plain_text=as_is`), which has no place for a system \
+                    message or earlier turns; leave these columns out (`system=none`, `history=none`), or read the text as a \
+                    user's message (`plain_text=as_user_message`)"
+            .to_owned());
+    }
+    let mut prompt = with_earlier(prompt, earlier);
+    if let Some(system) = system {
+        prompt = with_system(prompt, &system)?;
+    }
+    Ok(match mapping.plain_text {
         Some(PlainText::AsUserMessage) => spoken_by(prompt, "user"),
         Some(PlainText::AsIs) | None => prompt,
-    }
+    })
 }
 
 fn spoken_by(said: Content, role: &str) -> Content {
@@ -229,7 +233,7 @@ pub(super) fn category(row: &TableRow, column: Option<&str>) -> Result<Option<St
         Value::String(text) => Ok(Some(text.trim().to_owned())),
         Value::Number(_) | Value::Bool(_) => Ok(Some(value.to_string())),
         // So `pandas` writes that there is none.
-        value if not_a_number(value).is_some() => Ok(None),
+        value if is_missing(value) => Ok(None),
         other => Err(format!("the category: expected text, found {}", kind(other))),
     }
 }
@@ -272,6 +276,7 @@ fn system(row: &TableRow, mapping: &ColumnMapping) -> Result<Option<String>, Str
         None => Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(value) if is_missing(value) => Ok(None),
         Some(other) => Err(format!("`{column}`: expected the system prompt as text, found {}", kind(other))),
     }
 }

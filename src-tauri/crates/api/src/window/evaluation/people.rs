@@ -1,13 +1,13 @@
 //! People who judge an evaluation's answers without knowing whose they are.
 
-use super::super::types::{BlindItem, BlindOf, JudgeBlind, Verdict};
+use super::super::types::{BlindItem, BlindOf, JudgeBlind};
 use super::super::{Backend, OpenProject, locked};
 use super::{About, contents, folder};
 use crate::error::{Error, Result};
 use eval::answers::Side;
 use eval::evaluation::Contents;
 use eval::judge::Judge;
-use eval::people::{self, People};
+use eval::people::People;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,17 +26,8 @@ pub(in crate::window) fn judge_blind(backend: &Backend, request: JudgeBlind) -> 
         let message = format!("prompt {} has no two answers to be judged", request.id);
         return Err(Error::new("not_answered", message, "reload the page"));
     }
-    let verdict = match request.verdict {
-        Verdict::LeftMuch => people::Verdict::LeftMuch,
-        Verdict::Left => people::Verdict::Left,
-        Verdict::Right => people::Verdict::Right,
-        Verdict::RightMuch => people::Verdict::RightMuch,
-        Verdict::TieGood => people::Verdict::TieGood,
-        Verdict::TieBad => people::Verdict::TieBad,
-        Verdict::Skip => people::Verdict::Skip,
-    };
     let left = seat.contents.shown_left(&seat.annotator, request.id);
-    seat.people()?.judge(&seat.annotator, request.id, left, verdict, request.milliseconds)?;
+    seat.people()?.judge(&seat.annotator, request.id, left, request.verdict, request.milliseconds)?;
     backend.changed(&seat.project);
     seat.next()
 }

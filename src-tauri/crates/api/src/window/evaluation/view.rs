@@ -188,10 +188,7 @@ pub(in crate::window) fn eval_items(backend: &Backend, request: EvalItemsOf) -> 
 }
 
 fn eval_item(auto: Winner, human: Winner, item: Item) -> EvalItem {
-    let why = match item.outcome {
-        Outcome::NoVerdict(why) => Some(why),
-        _ => item.reason,
-    };
+    let why = item.outcome.why_not().map(str::to_owned).or(item.reason);
     EvalItem {
         id: item.id,
         prompt: item.prompt,
@@ -212,7 +209,7 @@ fn winner(outcome: Option<&Outcome>) -> Winner {
         Some(Outcome::Tuned) => Winner::Tuned,
         Some(Outcome::Base) => Winner::Base,
         Some(Outcome::Tie) => Winner::Tie,
-        Some(Outcome::NoVerdict(_)) | None => Winner::None,
+        Some(Outcome::NotJudged | Outcome::NoVerdict(_)) | None => Winner::None,
     }
 }
 

@@ -99,6 +99,18 @@ fn a_short_prompt_that_both_texts_repeat_stays_is_said_and_can_be_taken_off() {
 }
 
 #[test]
+fn text_that_stands_as_it_is_has_no_place_for_a_system_message() {
+    let asked = table(&[json!({"system": "Be kind.", "prompt": "Why?", "chosen": "So.", "rejected": "No."})]);
+    let mut mapping = guess(&asked);
+    assert_eq!(apply(&asked, &mapping).rows.len(), 1);
+    mapping.set("plain_text", "as_is").expect("a choice");
+    let reason = &apply(&asked, &mapping).refused[0].reason;
+    assert!(reason.contains("`plain_text=as_is`") && reason.contains("`system=none`"), "{reason}");
+    mapping.set("system", "none").expect("a column");
+    assert_eq!(apply(&asked, &mapping).rows[0].content, pair("Why?", "So.", "No."));
+}
+
+#[test]
 fn columns_that_change_what_a_model_reads_are_not_left_out_unasked() {
     let row = json!({
         "prompt": "What is on it?", "chosen": "A wren.", "rejected": "A stone.", "images": ["wren.png"],
@@ -115,6 +127,26 @@ fn columns_that_change_what_a_model_reads_are_not_left_out_unasked() {
     mapping.set("left_out", "accept").expect("a choice");
     assert_eq!(mapping.incomplete(&asked), None);
     assert_eq!(apply(&asked, &mapping).rows[0].content, pair("What is on it?", "A wren.", "A stone."));
+    // What stands deeper in a row, a list of bare texts and a switch are columns like these; flags and NaN are none.
+    let not_kept = |more: Value| {
+        let mut row = json!({"prompt": "What is on it?", "chosen": "A wren.", "rejected": "A stone."});
+        row.as_object_mut().expect("a row").extend(more.as_object().expect("fields").clone());
+        let asked = table(&[row.clone(), row]);
+        guess(&asked).incomplete(&asked)
+    };
+    for (more, named) in [
+        (json!({"meta": {"images": ["a.png"]}}), "`meta.images` (2 rows)"),
+        (json!({"history": ["hi", "hello"]}), "`history` (2 rows)"),
+        (json!({"thinking": false}), "`thinking` (2 rows)"),
+    ] {
+        assert!(not_kept(more).expect("it is asked").contains(named), "{named}");
+    }
+    for more in [json!({"history": true, "image": false}), json!({"images": [], "audio": null})] {
+        assert_eq!(not_kept(more.clone()), None, "{more}");
+    }
+    // Turns under another name are taken.
+    let row = json!({"prompt": "And then?", "chosen": "a", "rejected": "b", "chat_history": [["q", "a"]]});
+    assert_eq!(one(row).0.prompt().as_messages().map(<[Message]>::len), Some(3));
     // Of prompts alone it is told.
     let prompts = table(&[json!({"prompt": "What is on it?", "images": ["wren.png"]})]);
     let said = notices(&prompts, &guess(&prompts));
