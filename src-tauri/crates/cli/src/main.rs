@@ -7,6 +7,7 @@ mod bench;
 mod commands;
 mod output;
 mod serve;
+mod words;
 
 use arguments::{Arguments, Command};
 use clap::Parser;

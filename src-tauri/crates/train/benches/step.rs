@@ -7,15 +7,14 @@
 use candle_core::{DType, Device};
 use chat::Tokenizer;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use model::{BaseDtype, Decoder, ForwardOptions, Gradients, KvCache, Lora, LoraConfig};
+use model::{BaseDtype, Decoder, Gradients, KvCache, Lora, LoraConfig};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::path::{Path, PathBuf};
 use train::data;
-use train::losses::{DISCOPOP_TAU, Divergence, LossType, Objective, Shape};
-use train::optimizer::AdamW;
+use train::dpo::Dpo;
 use train::reference::ReferenceLogps;
-use train::scores::{Counting, Scores};
+use train::step::Policy;
 
 const PAIRS: usize = 4;
 
@@ -38,36 +37,30 @@ fn step(criterion: &mut Criterion) {
             .expect("nothing stops it");
     let batch = data::pack(dataset.examples.iter());
     let references = vec![ReferenceLogps { chosen: -50.0, rejected: -50.0 }; PAIRS];
-    let shape =
-        Shape { beta: 0.1, label_smoothing: 0.0, discopop_tau: DISCOPOP_TAU, divergence: Divergence::ReverseKl };
-    let objective = Objective { terms: vec![(LossType::Sigmoid, 1.0)], shape };
+    let settings = train::RunConfig::default();
+    let dpo = Dpo { objective: settings.objective(), counting: settings.counting() };
     let mut group = criterion.benchmark_group("training step");
     group.sample_size(10).throughput(Throughput::Elements(batch.tokens() as u64));
     for dtype in [BaseDtype::F32, BaseDtype::Auto] {
         let decoder = Decoder::load(&model, &Device::Cpu, dtype).expect("a model");
         let mut generator = ChaCha8Rng::seed_from_u64(1);
-        let mut lora = Lora::init(&LoraConfig::default(), decoder.linears(), &mut generator, DType::F32, &Device::Cpu)
+        let lora = Lora::init(&LoraConfig::default(), decoder.linears(), &mut generator, DType::F32, &Device::Cpu)
             .expect("an adapter");
-        let mut optimizer = {
-            let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
-            AdamW::new(&parameters, 0.0).expect("moments")
-        };
         for recompute in [false, true] {
             let layers = if recompute { "recomputed" } else { "kept" };
             group.bench_function(format!("weights {dtype}, layers {layers}"), |bencher| {
+                let mut policy =
+                    Policy::new(&decoder, lora.clone(), 0.0, recompute, 1.0).expect("moments of the optimiser");
                 bencher.iter(|| {
-                    let options = ForwardOptions { recompute, dropout: None };
-                    let trace = decoder.forward(&lora, &batch, options).expect("a forward");
                     let pairs = dataset.examples.iter().zip(&references);
-                    let scores = Scores::new(Counting::default(), &batch, trace.tokens(), pairs);
-                    let d_tokens = scores.d_tokens(&objective.evaluate(&scores.logps()), 1.0);
-                    let mut gradients = Gradients::zeros(&lora).expect("gradients");
-                    decoder.backward_tokens(&lora, trace, &d_tokens, &mut gradients).expect("a backward");
-                    let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
-                    let updated = optimizer.step(&parameters, &gradients.tensors, 1e-5, 1.0).expect("an update");
-                    for (parameter, updated) in lora.parameters_mut().into_iter().zip(updated) {
-                        *parameter = updated;
-                    }
+                    let mut gradients = Gradients::zeros(&policy.lora).expect("gradients");
+                    policy
+                        .microbatch(&batch, None, &mut gradients, |tokens| {
+                            let (scores, evaluation) = dpo.evaluate(&batch, tokens, pairs);
+                            Ok(((), scores.d_tokens(&evaluation, 1.0)))
+                        })
+                        .expect("forward and backward");
+                    policy.update(&gradients, 1e-5, 1).expect("an update");
                 });
             });
         }

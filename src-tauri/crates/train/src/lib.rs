@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod data;
 pub mod digests;
+pub mod dpo;
 mod error;
 pub mod events;
 mod files;
@@ -28,6 +29,7 @@ pub mod samples;
 pub mod schedule;
 pub mod scores;
 pub mod selection;
+pub mod step;
 mod training;
 
 pub use config::RunConfig;

@@ -5,6 +5,7 @@ use crate::checkpoint::{self, Checkpoint, State};
 use crate::config::{Checkpointing, Resume, RunConfig};
 use crate::data::{self, Dataset, Identical};
 use crate::digests::Digests;
+use crate::dpo::Dpo;
 use crate::error::{Error, Result};
 use crate::events::{Event, RunStarted, Stage};
 use crate::folder::{self, ADAPTER, KeptAdapter, Rows, RunFolder};
@@ -16,7 +17,9 @@ use crate::reference::{Cache, Reference};
 use crate::report::Report;
 use crate::samples::SamplePrompts;
 use crate::schedule::{Schedule, SchedulerType, warmup_steps};
+use crate::scores::Counting;
 use crate::selection::Standing;
+use crate::step::Policy;
 use crate::training::{Ancestry, Scored, Training};
 use candle_core::{DType, Device};
 use chat::Tokenizer;
@@ -197,49 +200,89 @@ impl Run<'_> {
     fn prepare_and_train(
         &self,
         tokenizer: &Tokenizer,
-        (train_rows, eval_rows): (&Rows, Option<&Rows>),
+        rows: (&Rows, Option<&Rows>),
         cache_folder: &Path,
         report: &mut Report<'_>,
     ) -> Result<Outcome> {
-        let Checkpoint { state, lora, optimizer, reference } = self.start(report)?;
+        let checkpoint = self.start(report)?;
+        let step = checkpoint.state.step;
         if self.resuming {
-            report.tell(&Event::Resumed { from_step: state.step })?;
+            report.tell(&Event::Resumed { from_step: step })?;
         }
-        let stopped = Outcome::Cancelled { step: state.step };
-        if let Some(note) = self.config.reference_note() {
+        let notes = tokenizer.notes().iter().chain(self.decoder.notes()).chain(self.notices).cloned();
+        for note in self.config.reference_note().into_iter().chain(self.grounds.note(self.folder, step)?).chain(notes) {
             report.warn(note)?;
         }
-        for note in self.grounds.note(self.folder, state.step)? {
-            report.warn(note)?;
+        match self.prepare(checkpoint, tokenizer, rows, cache_folder, report)? {
+            Some(training) => training.go(report),
+            None => report.cancelled(Outcome::Cancelled { step }),
         }
-        for note in tokenizer.notes().iter().chain(self.decoder.notes()) {
-            report.warn(note)?;
-        }
-        for notice in self.notices {
-            report.warn(notice)?;
-        }
+    }
 
-        let Some(train) = self.encode(train_rows, tokenizer, report)? else { return report.cancelled(stopped) };
+    /// A run that is ready for its steps; none where it was told to stop meanwhile.
+    fn prepare<'a>(
+        &'a self,
+        Checkpoint { state, lora, optimizer, reference }: Checkpoint,
+        tokenizer: &'a Tokenizer,
+        (train_rows, eval_rows): (&Rows, Option<&Rows>),
+        cache_folder: &Path,
+        report: &mut Report<'_>,
+    ) -> Result<Option<Training<'a>>> {
+        let config = self.config;
+        let Some(train) = self.encode(train_rows, tokenizer, report)? else { return Ok(None) };
         let recompute = self.check_memory(&train, &lora)?;
         let eval = match eval_rows {
+            Some(rows) => {
+                let Some(eval) = self.encode(rows, tokenizer, report)? else { return Ok(None) };
+                Some(eval)
+            }
             None => None,
-            Some(rows) => match self.encode(rows, tokenizer, report)? {
-                None => return report.cancelled(stopped),
-                encoded => encoded,
-            },
         };
-        let samples = match (eval_rows, self.config.sample_prompts) {
+        let samples = match (eval_rows, config.sample_prompts) {
             (Some(rows), count) if count > 0 => Some(SamplePrompts::new(tokenizer, &rows.pairs, count)?),
             _ => None,
         };
-        let order = memory::order(self.config, train.examples.len());
-        let total_steps = order.total_steps(self.config.max_steps, self.config.num_train_epochs);
-        let schedule = self.schedule(total_steps, report)?;
-        let base = &self.grounds.base;
+        let order = memory::order(config, train.examples.len());
+        let schedule = self.schedule(order.total_steps(config.max_steps, config.num_train_epochs), report)?;
+        self.tell_started(&train, eval.as_ref(), &lora, recompute, schedule.total_steps, report)?;
+        let dpo = Dpo { objective: config.objective(), counting: config.counting() };
+        let references = self.references((train, eval), reference.is_some(), dpo.counting, cache_folder, report)?;
+        let Some((train, eval)) = references else { return Ok(None) };
+        let (decoder, max_grad_norm) = (self.decoder, config.max_grad_norm);
+        Ok(Some(Training {
+            config,
+            policy: Policy { decoder, lora, optimizer, recompute, max_grad_norm },
+            folder: self.folder,
+            ancestry: Ancestry {
+                base: self.grounds.base.clone(),
+                init_adapter: self.init_adapter.cloned(),
+                ref_adapter: self.ref_adapter.cloned(),
+            },
+            dpo,
+            selection: config.selection(),
+            schedule,
+            order,
+            train,
+            eval,
+            samples,
+            reference,
+            state,
+        }))
+    }
+
+    fn tell_started(
+        &self,
+        train: &Dataset,
+        eval: Option<&Dataset>,
+        lora: &Lora,
+        recompute: bool,
+        total_steps: u64,
+        report: &mut Report<'_>,
+    ) -> Result<()> {
         report.tell(&Event::RunStarted(RunStarted {
             version: env!("CARGO_PKG_VERSION").into(),
             config_digest: self.config.digest()?,
-            model_digest: base.sha256.clone(),
+            model_digest: self.grounds.base.sha256.clone(),
             device: device::name(self.decoder.device()),
             device_reason: self.reason.map(Into::into),
             gradient_checkpointing: Some(recompute),
@@ -248,60 +291,40 @@ impl Run<'_> {
             trainable_parameters: lora.parameters().iter().map(|(_, p)| p.elem_count() as u64).sum(),
             total_steps,
             train: train.counts,
-            eval: eval.as_ref().map(|eval| eval.counts),
-        }))?;
+            eval: eval.map(|eval| eval.counts),
+        }))
+    }
 
-        let counting = self.config.counting();
-        let frozen = match self.ref_adapter {
-            Some(kept) if reference.is_none() => Some((self.load_adapter(kept)?, kept.digest()?)),
-            _ => None,
-        };
-        let adapter = frozen.as_ref().map(|(lora, digest)| (lora, digest.as_str()));
-        let fixed = Reference { decoder: self.decoder, model_digest: &base.sha256, adapter, counting };
-        let mut cache = Cache::open(cache_folder, fixed)?;
-        let mut score = |dataset: Dataset, report: &mut Report<'_>| {
-            // A reference that follows the policy is asked with each batch.
-            if reference.is_some() {
-                return Ok(Some(Scored { examples: dataset.examples, references: Vec::new() }));
-            }
-            let total = dataset.examples.len();
-            let mut progress = report.stage(Stage::Reference, total);
-            let batch_size = self.config.per_device_train_batch_size;
-            let scored = cache.complete(&dataset.examples, batch_size, &mut |done| progress.at(done))?;
-            Ok::<_, Error>(scored.map(|references| Scored { examples: dataset.examples, references }))
-        };
-        let Some(train) = score(train, report)? else { return report.cancelled(stopped) };
-        let eval = match eval {
-            None => None,
-            Some(eval) => match score(eval, report)? {
-                None => return report.cancelled(stopped),
-                scored => scored,
-            },
-        };
-        Training {
-            config: self.config,
-            decoder: self.decoder,
-            recompute,
-            folder: self.folder,
-            ancestry: Ancestry {
-                base: base.clone(),
-                init_adapter: self.init_adapter.cloned(),
-                ref_adapter: self.ref_adapter.cloned(),
-            },
-            objective: self.config.objective(),
-            counting,
-            selection: self.config.selection(),
-            schedule,
-            order,
-            train,
-            eval,
-            samples,
-            lora,
-            reference,
-            optimizer,
-            state,
+    /// The pairs with their log-probabilities under the reference, where that does not follow the policy; none when told to
+    /// stop.
+    fn references(
+        &self,
+        (train, eval): (Dataset, Option<Dataset>),
+        follows: bool,
+        counting: Counting,
+        cache_folder: &Path,
+        report: &mut Report<'_>,
+    ) -> Result<Option<(Scored, Option<Scored>)>> {
+        if follows {
+            // Such a reference is asked with each batch.
+            let unscored = |dataset: Dataset| Scored { examples: dataset.examples, references: Vec::new() };
+            return Ok(Some((unscored(train), eval.map(unscored))));
         }
-        .go(report)
+        let adapter =
+            self.ref_adapter.map(|kept| Ok::<_, Error>((self.load_adapter(kept)?, kept.digest()?))).transpose()?;
+        let adapter = adapter.as_ref().map(|(lora, digest)| (lora, digest.as_str()));
+        let model_digest = &self.grounds.base.sha256;
+        let mut cache =
+            Cache::open(cache_folder, Reference { decoder: self.decoder, model_digest, adapter, counting })?;
+        let batch_size = self.config.per_device_train_batch_size;
+        let mut score = |Dataset { examples, .. }: Dataset| {
+            let mut progress = report.stage(Stage::Reference, examples.len());
+            let references = cache.complete(&examples, batch_size, &mut |done| progress.at(done))?;
+            Ok::<_, Error>(references.map(|references| Scored { examples, references }))
+        };
+        let Some(train) = score(train)? else { return Ok(None) };
+        let Some(eval) = eval.map(score).transpose()? else { return Ok(Some((train, None))) };
+        Ok(eval.map(|eval| (train, Some(eval))))
     }
 
     /// Refuses a run that does not fit before it takes any time, rather than be killed in the midst of it. Answers whether
@@ -425,7 +448,7 @@ impl Run<'_> {
         let encoded = data::encode(&rows.path, &rows.pairs, refused, tokenizer, &limits, identical, &mut at)?;
         let Some(dataset) = encoded else { return Ok(None) };
         let counts = &dataset.counts;
-        let name = rows.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = if rows.path.ends_with(folder::EVAL_PAIRS) { "held-out pairs" } else { "training pairs" };
         if let Some(first) = rows.refused.first() {
             let message =
                 format!("{refused} rows were no pairs and were left out; line {}: {}", first.line, first.reason);

@@ -1,15 +1,14 @@
-//! The optimiser steps.
+//! A run whose data are ready: its steps, evaluations, checkpoints and end.
 
 use crate::base::Base;
 use crate::checkpoint::{self, Contents, State};
 use crate::config::RunConfig;
 use crate::data::{Example, pack};
+use crate::dpo::Dpo;
 use crate::error::{Error, Result};
 use crate::events::{EvalMetrics, Event, RewardMetrics, Stage, StepMetrics};
 use crate::folder::{self, ADAPTER, KeptAdapter, REFERENCE};
-use crate::losses::Objective;
 use crate::metrics;
-use crate::optimizer::{AdamW, clip_coefficient, sum_of_squares};
 use crate::order::Order;
 use crate::origin::{AdapterOrigin, FileDigests, Origin, adapter_digests};
 use crate::reference::ReferenceLogps;
@@ -17,11 +16,9 @@ use crate::report::Report;
 use crate::run::Outcome;
 use crate::samples::SamplePrompts;
 use crate::schedule::Schedule;
-use crate::scores::{Counting, Scores};
 use crate::selection::Selection;
-use candle_core::Tensor;
-use model::profile::{Work, during};
-use model::{Batch, Decoder, ForwardOptions, Gradients, Lora};
+use crate::step::Policy;
+use model::{Batch, Gradients, Lora};
 use rand_chacha::rand_core::RngCore;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -47,23 +44,18 @@ pub(crate) struct Ancestry {
 /// A run whose data are ready.
 pub(crate) struct Training<'a> {
     pub(crate) config: &'a RunConfig,
-    pub(crate) decoder: &'a Decoder,
-    /// Whether layers are computed again in the backward.
-    pub(crate) recompute: bool,
+    pub(crate) policy: Policy<'a>,
     pub(crate) folder: &'a Path,
     pub(crate) ancestry: Ancestry,
-    pub(crate) objective: Objective,
-    pub(crate) counting: Counting,
+    pub(crate) dpo: Dpo,
     pub(crate) selection: Option<Selection>,
     pub(crate) schedule: Schedule,
     pub(crate) order: Order,
     pub(crate) train: Scored,
     pub(crate) eval: Option<Scored>,
     pub(crate) samples: Option<SamplePrompts<'a>>,
-    pub(crate) lora: Lora,
     /// The adapter of a reference that follows the policy.
     pub(crate) reference: Option<Lora>,
-    pub(crate) optimizer: AdamW,
     pub(crate) state: State,
 }
 
@@ -118,7 +110,7 @@ impl Training<'_> {
         let plan = self.order.step(step);
         let mut generator = self.state.generator.clone();
         let mut window = self.state.window;
-        let mut gradients = Gradients::zeros(&self.lora)?;
+        let mut gradients = Gradients::zeros(&self.policy.lora)?;
         let share = 1.0 / plan.microbatches.len() as f64;
         let mut mean_loss = 0.0;
         for pairs in &plan.microbatches {
@@ -128,44 +120,34 @@ impl Training<'_> {
                 None => pairs.iter().map(|&pair| self.train.references[pair]).collect(),
                 Some(reference) => self.references_now(reference, &batch)?,
             };
-            let dropout = (self.lora.config().lora_dropout > 0.0).then(|| generator.next_u64());
-            let options = ForwardOptions { recompute: self.recompute, dropout };
-            let trace = self.decoder.forward(&self.lora, &batch, options)?;
-
-            let scores = Scores::new(self.counting, &batch, trace.tokens(), examples().zip(&references));
-            let evaluation = self.objective.evaluate(&scores.logps());
-            // Some losses are finite where a log-probability is not: those of a bounded function, such as apo_zero.
-            let finite = trace.logps().iter().all(|logp| logp.is_finite());
-            if !(finite && evaluation.loss.is_finite()) {
-                return Err(Error::NonFiniteLoss { step, loss: evaluation.loss });
-            }
-            mean_loss += share * evaluation.loss;
+            let dropout = (self.policy.lora.config().lora_dropout > 0.0).then(|| generator.next_u64());
+            let scores = self.policy.microbatch(&batch, dropout, &mut gradients, |tokens| {
+                let (scores, evaluation) = self.dpo.evaluate(&batch, tokens, examples().zip(&references));
+                // Some losses are finite where a log-probability is not: those of a bounded function, such as apo_zero.
+                let finite = tokens.logps.iter().all(|logp| logp.is_finite());
+                if !(finite && evaluation.loss.is_finite()) {
+                    return Err(Error::NonFiniteLoss { step, loss: evaluation.loss });
+                }
+                mean_loss += share * evaluation.loss;
+                // The gradient of the mean over the step's microbatches.
+                let d_tokens = scores.d_tokens(&evaluation, share);
+                Ok((scores, d_tokens))
+            })?;
             let rewards = metrics::rewards(&scores.logps(), self.config.beta);
             window.add_microbatch(&rewards, scores.logps().len(), batch.tokens());
-
-            // The gradient of the mean over the step's microbatches.
-            let d_tokens = scores.d_tokens(&evaluation, share);
-            self.decoder.backward_tokens(&self.lora, trace, &d_tokens, &mut gradients)?;
             if report.should_stop() {
                 return Ok(None);
             }
         }
-        let grad_norm = check(&self.lora.parameters(), &gradients.tensors, step)?;
         let learning_rate = self.schedule.rate(step);
-        let scale = clip_coefficient(grad_norm, self.config.max_grad_norm);
-        let parameters: Vec<_> = self.lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
-        let updated =
-            during(Work::Optimizer, || self.optimizer.step(&parameters, &gradients.tensors, learning_rate, scale))?;
-        for (parameter, updated) in self.lora.parameters_mut().into_iter().zip(updated) {
-            *parameter = updated;
-        }
+        let grad_norm = self.policy.update(&gradients, learning_rate, step)?;
         let seconds = began.elapsed().as_secs_f64();
         window.close_step(mean_loss, seconds);
         (self.state.step, self.state.generator, self.state.window) = (step, generator, window);
         if let Some(reference) = &mut self.reference
             && step.is_multiple_of(self.config.ref_model_sync_steps)
         {
-            reference.mix(&self.lora, self.config.ref_model_mixup_alpha)?;
+            reference.mix(&self.policy.lora, self.config.ref_model_mixup_alpha)?;
         }
         Ok(Some(Done { epoch: plan.epoch, grad_norm, learning_rate, seconds }))
     }
@@ -193,14 +175,14 @@ impl Training<'_> {
     /// Answers the sample prompts, where there are any. Answers whether to go on.
     fn sample(&self, report: &mut Report<'_>) -> Result<bool> {
         match &self.samples {
-            Some(samples) => samples.tell(self.decoder, &self.lora, self.state.step, report),
+            Some(samples) => samples.tell(self.policy.decoder, &self.policy.lora, self.state.step, report),
             None => Ok(true),
         }
     }
 
     /// Log-probabilities of a microbatch under a reference that follows the policy, as it is now.
     fn references_now(&self, reference: &Lora, batch: &Batch) -> Result<Vec<ReferenceLogps>> {
-        Ok(self.counting.references(batch, &self.decoder.token_logps(Some(reference), batch)?))
+        Ok(self.dpo.counting.references(batch, &self.policy.decoder.token_logps(Some(reference), batch)?))
     }
 
     /// Answers the sample prompts and scores the held-out pairs; keeps the adapter where it is the best so far. Answers
@@ -234,10 +216,10 @@ impl Training<'_> {
                 None => eval.references[chunk * size..][..examples.len()].to_vec(),
                 Some(reference) => self.references_now(reference, &batch)?,
             };
-            let policy = self.decoder.token_scores(Some(&self.lora), &batch)?;
-            let scores = Scores::new(self.counting, &batch, &policy, examples.iter().zip(&references));
+            let policy = self.policy.decoder.token_scores(Some(&self.policy.lora), &batch)?;
+            let (scores, evaluation) = self.dpo.evaluate(&batch, &policy, examples.iter().zip(&references));
             let share = examples.len() as f64 / total as f64;
-            loss += share * self.objective.evaluate(&scores.logps()).loss;
+            loss += share * evaluation.loss;
             metrics::accumulate(&mut rewards, &metrics::rewards(&scores.logps(), self.config.beta), share);
             correct += (0..examples.len()).filter(|&i| metrics::is_correct(&scores.logps(), i)).count() as u64;
             done += examples.len();
@@ -279,8 +261,8 @@ impl Training<'_> {
         self.state.events_bytes = report.bytes();
         let base_model = self.base_model();
         let contents = Contents {
-            lora: &self.lora,
-            optimizer: &self.optimizer,
+            lora: &self.policy.lora,
+            optimizer: &self.policy.optimizer,
             reference: self.reference.as_ref(),
             base_model: &base_model,
         };
@@ -304,10 +286,10 @@ impl Training<'_> {
         let base_model = self.base_model();
         let step = self.kept_best().unwrap_or(self.state.step);
         if step == self.state.step {
-            self.lora.save(&adapter, &base_model).map_err(Error::saving)?;
+            self.policy.lora.save(&adapter, &base_model).map_err(Error::saving)?;
         } else {
             let folder = self.folder.join(checkpoint::folder_of(step));
-            let (linears, device) = (self.decoder.linears(), self.decoder.device());
+            let (linears, device) = (self.policy.decoder.linears(), self.policy.decoder.device());
             let best = checkpoint::load(&folder, linears, device, self.config.weight_decay)?;
             best.lora.save(&adapter, &base_model).map_err(Error::saving)?;
         }
@@ -371,24 +353,6 @@ struct Done {
     seconds: f64,
 }
 
-/// Norm of all gradients together, after making sure that each is finite and that none is missing: one that is zero
-/// throughout while others are not, although nothing makes it zero. Each `A` stands before its `B`.
-fn check(parameters: &[(String, &Tensor)], gradients: &[Tensor], step: u64) -> Result<f64> {
-    let squares = gradients.iter().map(sum_of_squares).collect::<Result<Vec<_>>>()?;
-    if let Some(bad) = squares.iter().position(|square| !square.is_finite()) {
-        return Err(Error::NonFiniteGradient { step, parameter: parameters[bad].0.clone() });
-    }
-    let norm = squares.iter().sum::<f64>().sqrt();
-    for i in (0..squares.len()).filter(|&i| norm > 0.0 && squares[i] == 0.0) {
-        let is_a = parameters[i].0.ends_with("lora_A.weight");
-        // A has no gradient while its B is zero, as at the start.
-        if !is_a || sum_of_squares(parameters[i + 1].1)? > 0.0 {
-            return Err(Error::NoGradient { step, parameter: parameters[i].0.clone() });
-        }
-    }
-    Ok(norm)
-}
-
 /// Whether something done every `every` steps (0: only at the end) is due after `step`.
 fn is_due(step: u64, every: u64, last: bool) -> bool {
     last || (every > 0 && step.is_multiple_of(every))
@@ -398,37 +362,6 @@ fn is_due(step: u64, every: u64, last: bool) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use candle_core::Device;
-
-    fn tensor(values: [f32; 2]) -> Tensor {
-        Tensor::new(&values, &Device::Cpu).unwrap()
-    }
-
-    /// `A` is one; `b` is `B`. Gradients are of `A`, then of `B`.
-    fn checked(b: f32, gradients: [[f32; 2]; 2]) -> Result<f64> {
-        let (a, b) = (tensor([1.0, 1.0]), tensor([b, 0.0]));
-        check(&[("q.lora_A.weight".into(), &a), ("q.lora_B.weight".into(), &b)], &gradients.map(tensor), 7)
-    }
-
-    #[test]
-    fn a_gradient_that_is_missing_or_no_number_is_named() {
-        assert!((checked(1.0, [[3.0, 0.0], [0.0, 4.0]]).unwrap() - 5.0).abs() < 1e-12);
-        let named = |result: Result<f64>, name: &str| {
-            let message = result.unwrap_err().to_string();
-            assert!(message.contains(name) && message.contains("step 7"), "{message}");
-        };
-        for bad in [f32::NAN, f32::INFINITY] {
-            named(checked(1.0, [[0.0, 1.0], [bad, 0.0]]), "q.lora_B.weight");
-        }
-        named(checked(1.0, [[1.0, 0.0], [0.0, 0.0]]), "q.lora_B.weight");
-        named(checked(1.0, [[0.0, 0.0], [1.0, 0.0]]), "q.lora_A.weight");
-    }
-
-    #[test]
-    fn a_gradient_may_be_zero_where_b_is_or_where_all_are() {
-        assert!((checked(0.0, [[0.0, 0.0], [1.0, 0.0]]).unwrap() - 1.0).abs() < 1e-12);
-        assert!(checked(1.0, [[0.0, 0.0], [0.0, 0.0]]).unwrap() == 0.0);
-    }
 
     #[test]
     fn what_is_done_every_so_many_steps_is_done_at_the_end_too() {

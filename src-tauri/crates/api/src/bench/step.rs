@@ -12,9 +12,9 @@ use chat::PairIds;
 use model::memory::{AdapterSize, Estimate, PROCESS_BYTES, available_bytes, peak_resident_bytes, size};
 use model::ops::is_plain;
 use model::ops::product::Kernel;
-use model::profile::{Profile, Work, during, record};
+use model::profile::{Profile, Work, record};
 use model::weights::{self, Source};
-use model::{BaseDtype, Decoder, DeviceChoice, ForwardOptions, Gradients, Lora, LoraConfig, Products};
+use model::{BaseDtype, Decoder, DeviceChoice, Gradients, LoraConfig, Products};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
@@ -22,11 +22,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 use train::RunConfig;
 use train::data::{Example, pack};
-use train::losses::Objective;
+use train::dpo::Dpo;
 use train::memory::{Left, recomputes};
-use train::optimizer::{AdamW, clip_coefficient, sum_of_squares};
 use train::reference::ReferenceLogps;
-use train::scores::{Counting, Scores};
+use train::step::Policy;
 
 /// Steps that are taken, and not measured, first.
 const WARM_UP: usize = 2;
@@ -197,7 +196,7 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
         products_by: products_by(&decoder),
         plain_kernels: Work::ALL.into_iter().filter(|&work| is_plain(work)).map(|it| it.name().to_owned()).collect(),
         rank: request.rank,
-        adapter_parameters: training.lora.parameters().iter().map(|(_, it)| it.elem_count() as u64).sum(),
+        adapter_parameters: training.policy.lora.parameters().iter().map(|(_, it)| it.elem_count() as u64).sum(),
         pairs: request.pairs,
         length: request.length,
         tokens: batch.tokens(),
@@ -318,56 +317,42 @@ fn steps(
 
 /// What a run has in memory while it trains.
 struct Training<'a> {
-    decoder: &'a Decoder,
-    lora: Lora,
-    optimizer: AdamW,
-    objective: Objective,
-    counting: Counting,
-    settings: RunConfig,
+    policy: Policy<'a>,
+    dpo: Dpo,
+    learning_rate: f64,
     examples: Vec<Example>,
     references: Vec<ReferenceLogps>,
-    recompute: bool,
+    steps: u64,
 }
 
 impl<'a> Training<'a> {
     fn new(decoder: &'a Decoder, config: &LoraConfig, examples: Vec<Example>, recompute: bool) -> Result<Self> {
         let settings = RunConfig::default();
         let lora = decoder.start_lora(config, &mut ChaCha8Rng::seed_from_u64(settings.seed), DType::F32)?;
-        let parameters: Vec<_> = lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
-        let optimizer = AdamW::new(&parameters, settings.weight_decay)?;
-        let counting = settings.counting();
+        let policy = Policy::new(decoder, lora, settings.weight_decay, recompute, settings.max_grad_norm)?;
+        let dpo = Dpo { objective: settings.objective(), counting: settings.counting() };
         let batch = pack(examples.iter());
-        let references = counting.references(&batch, &decoder.token_logps(None, &batch)?);
-        let objective = settings.objective();
-        Ok(Self { decoder, lora, optimizer, objective, counting, settings, examples, references, recompute })
+        let references = dpo.counting.references(&batch, &decoder.token_logps(None, &batch)?);
+        Ok(Self { policy, dpo, learning_rate: settings.learning_rate, examples, references, steps: 0 })
     }
 
     /// Takes a step and answers its loss.
     fn step(&mut self) -> Result<f64> {
         let batch = pack(self.examples.iter());
-        let options = ForwardOptions { recompute: self.recompute, dropout: None };
-        let trace = self.decoder.forward(&self.lora, &batch, options)?;
         let pairs = self.examples.iter().zip(&self.references);
-        let scores = Scores::new(self.counting, &batch, trace.tokens(), pairs);
-        let evaluation = self.objective.evaluate(&scores.logps());
-        let d_tokens = scores.d_tokens(&evaluation, 1.0);
-        let mut gradients = Gradients::zeros(&self.lora)?;
-        self.decoder.backward_tokens(&self.lora, trace, &d_tokens, &mut gradients)?;
-        let squares = gradients.tensors.iter().map(sum_of_squares).sum::<train::Result<f64>>()?;
-        if !(evaluation.loss.is_finite() && squares.is_finite()) {
+        let mut gradients = Gradients::zeros(&self.policy.lora)?;
+        let loss = self.policy.microbatch(&batch, None, &mut gradients, |tokens| {
+            let (scores, evaluation) = self.dpo.evaluate(&batch, tokens, pairs);
+            Ok((evaluation.loss, scores.d_tokens(&evaluation, 1.0)))
+        })?;
+        self.steps += 1;
+        self.policy.update(&gradients, self.learning_rate, self.steps)?;
+        if !loss.is_finite() {
             let message = "the step gave numbers that are not finite";
             return Err(Error::new("bench", message, "choose another dtype, or report this as a fault"));
         }
-        let scale = clip_coefficient(squares.sqrt(), self.settings.max_grad_norm);
-        let parameters: Vec<_> = self.lora.parameters().into_iter().map(|(_, parameter)| parameter).collect();
-        let updated = during(Work::Optimizer, || {
-            self.optimizer.step(&parameters, &gradients.tensors, self.settings.learning_rate, scale)
-        })?;
-        for (parameter, updated) in self.lora.parameters_mut().into_iter().zip(updated) {
-            *parameter = updated;
-        }
-        self.decoder.device().synchronize().map_err(model::Error::from)?;
-        Ok(evaluation.loss)
+        self.policy.decoder.device().synchronize().map_err(model::Error::from)?;
+        Ok(loss)
     }
 }
 
@@ -409,7 +394,7 @@ mod tests {
         let decoder = Decoder::from_source(&source).unwrap();
         let examples = examples(&request, 512);
         let mut training = Training::new(&decoder, &LoraConfig::default(), examples, true).unwrap();
-        training.settings.learning_rate = 1e-2;
+        training.learning_rate = 1e-2;
         let losses: Vec<f64> = (0..8).map(|_| training.step().unwrap()).collect();
         // With a new adapter the policy is the reference.
         assert!((losses[0] - 2f64.ln()).abs() < 1e-6 && losses[7] < 0.9 * losses[0], "{losses:?}");

@@ -1,6 +1,6 @@
 //! The demo as a project: the same pairs that `tiebreak demo` trains on.
 
-use super::projects::About;
+use super::about::About;
 use crate::demo::{MODEL, PAIRS};
 use crate::error::{Error, Result};
 use prefs::jsonl;

@@ -8,6 +8,7 @@
 // Operations have one form, which their table calls them by: a request by value, a result.
 #![allow(clippy::needless_pass_by_value)]
 
+mod about;
 #[cfg(test)]
 mod bindings;
 mod candidates;
@@ -21,6 +22,7 @@ mod figures;
 mod folders;
 mod jobs;
 mod labelling;
+mod lengths;
 mod merged;
 mod models;
 mod news;
@@ -61,7 +63,7 @@ struct Inner {
     news: news::Hub,
     models: models::Models,
     training: training::Training,
-    lengths: plan::Lengths,
+    lengths: lengths::Lengths,
     evaluations: evaluation::Evaluations,
     last_table: data::LastTable,
 }
@@ -97,7 +99,7 @@ impl Backend {
             news: news::Hub::default(),
             models: models::Models::default(),
             training: training::Training::default(),
-            lengths: plan::Lengths::default(),
+            lengths: lengths::Lengths::default(),
             evaluations: evaluation::Evaluations::default(),
             last_table: data::LastTable::default(),
         });

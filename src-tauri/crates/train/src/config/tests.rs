@@ -102,6 +102,8 @@ fn values_without_meaning_are_refused_by_key() {
         ("max_prompt_length = 0", "max_prompt_length"),
         ("max_steps = 0", "max_steps"),
         ("num_train_epochs = 0", "num_train_epochs"),
+        ("num_train_epochs = 2e6", "num_train_epochs"),
+        ("sample_prompts = 101", "sample_prompts"),
         ("dtype = 'nf4'", "choose one of auto, f32, bf16, f16, q8, q4"),
         ("device = 'gpu'", "choose one of auto, cpu, cuda, cuda:N, metal"),
         ("device = 'cuda:x'", "choose one of auto, cpu, cuda, cuda:N, metal"),

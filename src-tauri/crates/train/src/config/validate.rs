@@ -42,7 +42,14 @@ impl RunConfig {
         let steps = self.max_steps;
         range(steps == -1 || steps >= 1, "max_steps", &steps, "Set it to 1 or more, or -1 to go by num_train_epochs.")?;
         let epochs = self.num_train_epochs;
-        range(steps > 0 || positive(epochs), "num_train_epochs", &epochs, "Set it above 0.")?;
+        let hint = "Set it above 0 and to at most 1000000; 1 to 3 is usual.";
+        range(steps > 0 || positive(epochs) && epochs <= 1e6, "num_train_epochs", &epochs, hint)?;
+        range(
+            self.sample_prompts <= 100,
+            "sample_prompts",
+            &self.sample_prompts,
+            "Set it to at most 100; 3 is usual.",
+        )?;
         range(i64::try_from(self.seed).is_ok(), "seed", &self.seed, "Set it to at most 9223372036854775807.")?;
         let alpha = self.f_alpha_divergence_coef;
         range(alpha.is_finite(), "f_alpha_divergence_coef", &alpha, "Set it to a number; 0.5 is usual.")?;

@@ -4,13 +4,10 @@
 //! order of the pairs. Memory is the formula of `model::memory` at the largest microbatch of the run.
 
 mod advice;
-mod lengths;
-
-pub(crate) use lengths::Lengths;
 
 use super::training::measure;
 use super::training::settings::config_of;
-use super::training::start::{adapter_settings, with_adapters};
+use super::training::start::{adapter_settings, check_share, model_path, no_pairs, with_adapters};
 use super::types::{FigureView, PlanRun, RunPlan, RunSettings, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
@@ -44,22 +41,13 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         Ok(None) => {}
         Err(error) => plan.problems.push(error),
     }
-    if !(0.0..1.0).contains(&request.held_out_share) {
-        let message = format!("held_out_share is {}", request.held_out_share);
-        plan.problems.push(Error::new("config", message, "set it to 0 or more and below 1; 0.1 is usual"));
-    }
+    plan.problems.extend(check_share(&request).err());
     let pairs = project.another_store()?.training_pairs()?;
     if pairs.is_empty() {
-        let hint = "import pairs on the data screen, or label some";
-        plan.problems.push(Error::new("no_pairs", "this project has no pairs to train on", hint));
+        plan.problems.push(no_pairs());
     }
-    let model = match backend.model_here(&request.model) {
-        Ok(Some(path)) => Some(path),
-        Ok(None) => {
-            let message = format!("the model {} is not on this machine yet", request.model);
-            plan.problems.push(Error::new("model_not_here", message, "fetch it first, on the project's screen"));
-            None
-        }
+    let model = match model_path(backend, &request.model) {
+        Ok(path) => Some(path),
         Err(error) => {
             plan.problems.push(error);
             None

@@ -1,6 +1,6 @@
 //! How long a run takes, from two real optimiser steps of it.
 
-use super::super::plan::Lengths;
+use super::super::lengths::Lengths;
 use super::super::types::{Job, JobKind, MeasureRun, RunPlan, RunRequest};
 use super::super::{Backend, Working, locked};
 use super::start::{Parts, adapter_settings, model_path, parts, with_adapters, write_run};

@@ -57,18 +57,29 @@ pub(crate) struct Parts {
 
 /// The project's pairs, divided as the request says.
 pub(crate) fn parts(project: &OpenProject, request: &RunRequest) -> Result<Parts> {
-    if !(0.0..1.0).contains(&request.held_out_share) {
-        let message = format!("held_out_share is {}", request.held_out_share);
-        return Err(Error::new("config", message, "set it to 0 or more and below 1; 0.1 is usual"));
-    }
+    check_share(request)?;
     let pairs = project.another_store()?.training_pairs()?;
     let pairs: Vec<Pair> = pairs.into_iter().map(|sourced| sourced.pair).collect();
     if pairs.is_empty() {
-        let hint = "import pairs on the data screen, or label some";
-        return Err(Error::new("no_pairs", "this project has no pairs to train on", hint));
+        return Err(no_pairs());
     }
     let (train, held_out) = split::split(&pairs, request.held_out_share, request.settings.seed);
     Ok(Parts { train, held_out })
+}
+
+/// Refuses a share of held-out pairs that leaves too few to train on.
+pub(crate) fn check_share(request: &RunRequest) -> Result<()> {
+    if (0.0..=0.9).contains(&request.held_out_share) {
+        return Ok(());
+    }
+    let message = format!("held_out_share is {}", request.held_out_share);
+    Err(Error::new("config", message, "set it between 0 and 0.9; 0.1 is usual"))
+}
+
+/// A project without pairs.
+pub(crate) fn no_pairs() -> Error {
+    let hint = "import pairs on the data screen, or label some";
+    Error::new("no_pairs", "this project has no pairs to train on", hint)
 }
 
 /// Where the request's model lies.

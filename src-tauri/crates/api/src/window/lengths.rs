@@ -1,6 +1,6 @@
 //! How a model reads pairs and how many tokens they have, found out once for each pair and model while the program runs.
 
-use super::super::locked;
+use super::locked;
 use crate::error::{Error, Result};
 use chat::{Oddities, Tokenizer};
 use prefs::Pair;

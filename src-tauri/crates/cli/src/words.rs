@@ -1,0 +1,122 @@
+//! Replies in words, as they are printed without `--json`.
+
+use api::{CheckReply, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, TrainReply};
+use std::fmt::Write;
+
+pub(crate) fn imported(file: &ImportReply) -> String {
+    let kind = match file.kind {
+        ImportKind::Pairs => "pairs",
+        ImportKind::Candidates => "items to label",
+        ImportKind::Prompts => "prompts",
+    };
+    let mut words = format!(
+        "{}: read as {}\n  {} rows, {} {kind} added, {} known already, {} refused; the project holds {} pairs",
+        file.file.display(),
+        file.how,
+        file.rows,
+        file.added,
+        file.duplicates,
+        file.refused.len(),
+        file.total
+    );
+    if file.to_label > 0 {
+        let _ = write!(
+            words,
+            "\n  {} of the rows say that neither answer is better: they are to be labelled",
+            file.to_label
+        );
+    }
+    for notice in &file.notices {
+        let _ = write!(words, "\n  {notice}");
+    }
+    for refused in &file.refused {
+        let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
+    }
+    words
+}
+
+pub(crate) fn checked(reply: &CheckReply) -> String {
+    let mut words = format!("{} pairs, {} rows refused", reply.checks.pairs, reply.refused.len());
+    for refused in &reply.refused {
+        let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
+    }
+    for finding in &reply.checks.findings {
+        let _ = write!(words, "\n  {}", finding.message);
+    }
+    let Some(tokens) = &reply.tokens else { return words };
+    let _ = write!(
+        words,
+        "\n  within the limits: {} used, {} dropped, {} prompts cut, {} answers cut",
+        tokens.pairs - tokens.identical,
+        tokens.dropped,
+        tokens.cut_prompts,
+        tokens.cut_answers
+    );
+    if tokens.identical > 0 {
+        let _ = write!(
+            words,
+            "\n  {} pairs have two answers of the same tokens once they are rendered and cut; training leaves them out",
+            tokens.identical
+        );
+    }
+    if let Some(text) = &reply.broken_boundary {
+        let _ = write!(
+            words,
+            "\n  in {} pairs the prompt ends otherwise before an answer than alone: {text:?} is left out of training, as \
+             TRL does",
+            tokens.broken_boundaries
+        );
+    }
+    for sentence in &reply.odd {
+        let _ = write!(words, "\n  {sentence}");
+    }
+    words
+}
+
+pub(crate) fn scored(score: &PairScore) -> String {
+    format!(
+        "line {}: chosen {:.4} (reference {:.4}, {} tokens), rejected {:.4} (reference {:.4}, {} tokens)",
+        score.line,
+        score.chosen_logps,
+        score.reference_chosen_logps,
+        score.chosen_tokens,
+        score.rejected_logps,
+        score.reference_rejected_logps,
+        score.rejected_tokens
+    )
+}
+
+pub(crate) fn trained(reply: &TrainReply) -> String {
+    let again = if reply.already_finished { " (finished before; nothing was done)" } else { "" };
+    format!("adapter: {}{again}", reply.adapter.display())
+}
+
+pub(crate) fn evaluated(reply: &EvalReply) -> String {
+    let mut words = reply.words().join("\n");
+    if let Some(other) = &reply.other_base {
+        let _ = write!(words, "\nmind: {other}");
+    }
+    let _ = write!(words, "\nanswers and verdicts: {}", reply.folder.display());
+    words
+}
+
+pub(crate) fn exported(exported: &Exported) -> String {
+    let mut words = format!("{}: {}", exported.what, exported.path.display());
+    let check = exported.check.iter().map(|check| check.words.as_str());
+    let other = exported.other_base.iter().map(|other| format!("mind: {other}"));
+    for line in exported.load.lines().chain(check).map(str::to_owned).chain(other) {
+        let _ = write!(words, "\n  {line}");
+    }
+    words
+}
+
+pub(crate) fn demo(reply: &DemoReply) -> String {
+    let seconds: Vec<_> = reply.seconds.iter().map(|(stage, s)| format!("{stage} {s:.0} s")).collect();
+    format!(
+        "{}\n{}\nstages: {}\nreport: {}",
+        reply.words,
+        reply.accuracy.lines().join("\n"),
+        seconds.join(", "),
+        reply.report.display()
+    )
+}
