@@ -81,7 +81,8 @@ impl Rendered {
                 "{all} {what} are plain text and stand as they are: the model's chat template is not applied to them"
             ),
         };
-        let (tokens, count) = (self.named(), self.count);
+        // Those that are left out for their length or their answers were looked at, too.
+        let (tokens, count) = (self.named(), self.count.min(all));
         let verb = if count == 1 { "holds" } else { "hold" };
         match count {
             0 => format!("{stand}. To have it applied, {remedy}"),

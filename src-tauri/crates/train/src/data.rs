@@ -28,7 +28,7 @@ pub struct Dataset {
     pub counts: Counts,
     /// The end of a prompt that its template or tokenizer renders differently before an answer, where there is one.
     pub broken_boundary: Option<String>,
-    /// What is read otherwise than it looks.
+    /// What of the pairs is read otherwise than it looks, but for those dropped.
     pub odd: OddPairs,
 }
 
@@ -65,7 +65,6 @@ pub fn encode(
             place: format!("pair {} of {}", row + 1, path.display()),
             source: Box::new(source),
         })?;
-        odd.add(&Oddities::of(tokenizer, pair, &encoded));
         let length = Length::of(&encoded);
         lengths.push(match identical {
             Identical::LeaveOut => length,
@@ -79,9 +78,12 @@ pub fn encode(
         match chat::limit(&encoded, limits) {
             Limited::Kept(Kept { ids, .. }) if ids.are_identical() && identical == Identical::LeaveOut => {
                 counts.identical += 1;
+                // It may be for what the template does not read that they are.
+                odd.add(&Oddities::of(tokenizer, pair, &encoded));
             }
             Limited::Kept(Kept { ids, cut_prompt, cut_chosen, cut_rejected }) => {
                 counts.pairs += 1;
+                odd.add(&Oddities::of(tokenizer, pair, &encoded));
                 counts.plain_text += usize::from(!pair.is_conversational());
                 counts.identical += usize::from(ids.are_identical());
                 counts.cut_prompts += usize::from(cut_prompt > 0);

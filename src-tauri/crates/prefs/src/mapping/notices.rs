@@ -45,7 +45,7 @@ const READ: [&str; 15] = [
     "reasoning_effort",
 ];
 
-/// Of these a value that is no more than true or false is none of what the name says; of the others it is the switch itself.
+/// Of these the switches, where `false` says something too. Under the other names true or false is a mark, and no image.
 const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
 
 /// The columns that change what a model reads and are not kept, with the rows that fill them.
