@@ -1229,11 +1229,12 @@ export type RunPlan = {
   dropped: number,
   /** Pairs left out because their answers are the same tokens once they are rendered and cut. */
   identical: number,
-  /** Pairs that are plain text, where the model has a chat template that they do not pass through. */
-  plain_text: number,
-  /** A sentence about them, without a full stop. */
+  /**
+   * Of pairs that are plain text, where the model has a chat template that they do not pass through: a sentence without a
+   * full stop.
+   */
   plain_text_note: string | null,
-  /** Pairs that do pass through it. */
+  /** Pairs that pass through the model's chat template. */
   conversations: number,
   /** Pairs whose prompt is cut. */
   cut_prompts: number,

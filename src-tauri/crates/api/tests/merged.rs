@@ -42,17 +42,22 @@ impl Scene {
             scene.base.to_str().unwrap()
         );
         std::fs::write(scene.path("RUN.toml"), settings).unwrap();
+        scene.train();
+        scene
+    }
+
+    /// Trains as `RUN.toml` says.
+    fn train(&self) {
         let stop = AtomicBool::new(false);
-        let config = train::RunConfig::read(&scene.path("RUN.toml")).unwrap();
+        let config = train::RunConfig::read(&self.path("RUN.toml")).unwrap();
         let surroundings = train::Surroundings {
-            cache_folder: &scene.path("cache"),
+            cache_folder: &self.path("cache"),
             allow_changed_base: false,
             stop: &stop,
             pause: &stop,
             observer: &mut |_| {},
         };
         train::run(&config, surroundings).unwrap();
-        scene
     }
 
     fn folder() -> Self {
@@ -408,15 +413,7 @@ fn a_run_without_held_out_pairs_is_checked_on_its_own() {
     std::fs::remove_dir_all(scene.path("run")).unwrap();
     let settings = std::fs::read_to_string(scene.path("RUN.toml")).unwrap();
     std::fs::write(scene.path("RUN.toml"), settings.replace("eval = \"held_out.jsonl\"\n", "")).unwrap();
-    let stop = AtomicBool::new(false);
-    let surroundings = train::Surroundings {
-        cache_folder: &scene.path("cache"),
-        allow_changed_base: false,
-        stop: &stop,
-        pause: &stop,
-        observer: &mut |_| {},
-    };
-    train::run(&train::RunConfig::read(&scene.path("RUN.toml")).unwrap(), surroundings).unwrap();
+    scene.train();
     let check = scene.export(Some(FloatType::F32)).unwrap().check.unwrap();
     assert_eq!((check.pairs, check.held_out), (4, false));
     assert!(check.words.contains("4 training pairs"), "{}", check.words);

@@ -28,7 +28,7 @@ pub use gguf_tokenizer::gguf_tokenizer;
 pub use limits::{Kept, Limited, Limits, PairIds, Truncation, limit};
 pub use oddities::{OddPairs, Oddities, Rendered, begins_twice};
 pub use ollama::ollama_template;
-pub use pair::{Boundary, EncodedPair, encode_pair, encode_prompt, unread};
+pub use pair::{Boundary, EncodedPair, encode_pair, encode_prompt};
 pub use tokenizer::Tokenizer;
 pub use written::write_tokenizer;
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prefs::{Content, Pair};
 
-use crate::{EncodedPair, Tokenizer, unread};
+use crate::pair::unread;
+use crate::{EncodedPair, Tokenizer};
 
 /// What is odd about one pair.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -86,7 +86,7 @@ fn encode_conversation(tokenizer: &Tokenizer, said: &Conversation, generate: boo
 }
 
 /// The names of what the pair gives the chat template and the template does not read, see [`Tokenizer::unread`].
-pub fn unread(tokenizer: &Tokenizer, pair: &Pair) -> BTreeSet<String> {
+pub(crate) fn unread(tokenizer: &Tokenizer, pair: &Pair) -> BTreeSet<String> {
     let (Content::Messages(prompt), Content::Messages(chosen), Content::Messages(rejected)) =
         (&pair.prompt, &pair.chosen, &pair.rejected)
     else {

@@ -123,9 +123,9 @@ fn calls_tools_and_arguments_reach_the_template_and_what_it_does_not_read_is_nam
     assert_eq!(decode(&encoded.prompt), "weather;[user]Rain?[assistant]");
     assert_eq!((decode(&encoded.chosen), decode(&encoded.rejected)), ("<here>".into(), "<there>".into()));
     assert_eq!(encoded.boundary, Boundary::Broken { dropped_text: "!".to_owned() });
-    let unread: Vec<String> = crate::unread(&tokenizer, &pair).into_iter().collect();
+    let unread: Vec<String> = crate::pair::unread(&tokenizer, &pair).into_iter().collect();
     assert_eq!(unread, ["chat_template_kwargs.colour", "reasoning_content"]);
-    let plain = crate::unread(&tokenizer, &spoken());
+    let plain = crate::pair::unread(&tokenizer, &spoken());
     assert!(plain.is_empty());
 }
 

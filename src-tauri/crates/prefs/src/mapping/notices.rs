@@ -51,7 +51,8 @@ const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
 /// The columns that change what a model reads and are not kept, with the rows that fill them.
 pub(super) fn not_kept<'a>(table: &'a Table, mapping: &ColumnMapping) -> Vec<(&'a str, usize)> {
     let mut columns: Vec<(&str, usize)> = Vec::new();
-    for (path, _) in unused(table, mapping) {
+    let used: Vec<&str> = mapping.named().collect();
+    for path in table.columns.iter().map(String::as_str).filter(|name| !used.contains(name)) {
         // What stands in an object or a list is a column of its own, by a path.
         let mut end = 0;
         let read = path.split('.').find_map(|part| {

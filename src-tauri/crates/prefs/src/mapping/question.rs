@@ -128,7 +128,9 @@ pub fn questions(table: &Table, mapping: &ColumnMapping) -> Vec<Question> {
     let mut asked = needed(table, mapping);
     if !asked.iter().any(Open::is_open) {
         let reader = Reader::of(table, mapping);
-        asked.extend([repeated_prompt(mapping, &reader, table), plain_text(table, mapping)].into_iter().flatten());
+        asked.extend(
+            [repeated_prompt(mapping, &reader, table), plain_text(table, mapping, &reader)].into_iter().flatten(),
+        );
     }
     asked.into_iter().map(ask).collect()
 }
@@ -273,14 +275,18 @@ fn repeated_prompt(mapping: &ColumnMapping, reader: &Reader, table: &Table) -> O
 
 /// The first prompts as they stand in the file, also those that `mapping` makes messages of.
 pub fn first_prompts(table: &Table, mapping: &ColumnMapping) -> Vec<Content> {
+    prompts_as_is(table, mapping, &Reader::of(table, mapping))
+}
+
+fn prompts_as_is(table: &Table, mapping: &ColumnMapping, reader: &Reader) -> Vec<Content> {
     let as_is = ColumnMapping { plain_text: Some(PlainText::AsIs), ..mapping.clone() };
-    let reader = Reader::of(table, &as_is);
+    let reader = Reader { mapping: &as_is, ..reader.clone() };
     let taken = table.rows.iter().take(LOOKED_AT).filter_map(|row| reader.content(row).ok());
     taken.map(|taken| taken.content.prompt().clone()).collect()
 }
 
-fn plain_text(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
-    let prompts = first_prompts(table, mapping);
+fn plain_text(table: &Table, mapping: &ColumnMapping, reader: &Reader) -> Option<Open> {
+    let prompts = prompts_as_is(table, mapping, reader);
     let texts = prompts.iter().filter(|prompt| matches!(prompt, Content::Text(_))).count();
     let others = prompts.len() - texts;
     if texts == 0 {

@@ -76,11 +76,11 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         trained.push((sourced.id, read.length));
     }
     if tokenizer.has_template() {
-        plan.plain_text = train.iter().filter(|pair| !pair.is_conversational()).count();
-        plan.conversations = train.len() - plan.plain_text;
-        if plan.plain_text > 0 {
+        let plain_text = train.iter().filter(|pair| !pair.is_conversational()).count();
+        plan.conversations = train.len() - plain_text;
+        if plain_text > 0 {
             let remedy = "import the file again as users' messages and take these pairs out";
-            plan.plain_text_note = Some(odd.rendered.plain_text(plan.plain_text, "pairs", remedy));
+            plan.plain_text_note = Some(odd.rendered.plain_text(plain_text, "pairs", remedy));
         }
     }
     let kept = count(&mut plan, &trained, &config.limits());
@@ -130,7 +130,6 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
         held_out: 0,
         dropped: 0,
         identical: 0,
-        plain_text: 0,
         conversations: 0,
         plain_text_note: None,
         cut_prompts: 0,

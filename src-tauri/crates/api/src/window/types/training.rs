@@ -155,11 +155,10 @@ pub struct RunPlan {
     pub dropped: usize,
     /// Pairs left out because their answers are the same tokens once they are rendered and cut.
     pub identical: usize,
-    /// Pairs that are plain text, where the model has a chat template that they do not pass through.
-    pub plain_text: usize,
-    /// A sentence about them, without a full stop.
+    /// Of pairs that are plain text, where the model has a chat template that they do not pass through: a sentence without a
+    /// full stop.
     pub plain_text_note: Option<String>,
-    /// Pairs that do pass through it.
+    /// Pairs that pass through the model's chat template.
     pub conversations: usize,
     /// Pairs whose prompt is cut.
     pub cut_prompts: usize,
