@@ -22,8 +22,8 @@ after(async () => {
 
 async function start(name, settings) {
   const request = await machine.call("default_settings", { project });
-  Object.assign(request, { name, held_out_share: 0.2, sample_prompts: 0 });
-  Object.assign(request.settings, { per_device_train_batch_size: 4, eval_steps: 0, ...settings });
+  Object.assign(request, { name, held_out_share: 0.2 });
+  Object.assign(request.settings, { sample_prompts: 0, per_device_train_batch_size: 4, eval_steps: 0, ...settings });
   const run = await machine.call("start_run", { request });
   await goTo(page, "t");
   await page.getByRole("link", { name, exact: true }).click();

@@ -17,8 +17,8 @@ before(async () => {
   browser = await launch();
   folder = await machine.project("Swapped", "pairs.jsonl", pairs(40), "pairs");
   const request = await machine.call("default_settings", { project: folder });
-  Object.assign(request, { name: "first", held_out_share: 0.25, sample_prompts: 0 });
-  Object.assign(request.settings, { max_steps: 6, save_steps: 3, per_device_train_batch_size: 4, learning_rate: 1e-2 });
+  Object.assign(request, { name: "first", held_out_share: 0.25 });
+  Object.assign(request.settings, { sample_prompts: 0, max_steps: 6, save_steps: 3, per_device_train_batch_size: 4, learning_rate: 1e-2 });
   ({ run } = (await machine.call("start_run", { request })).summary);
   await until(async () => (await state()) === "finished", "the run to finish");
   page = await open(browser, machine);

@@ -35,7 +35,7 @@ export async function lived(machine) {
   await judged(machine, folder, "Edsger", TO_LABEL);
 
   const train = (name, settings, state) =>
-    trained(machine, folder, { name, sample_prompts: 2 }, { eval_steps: 20, warmup_steps: 0, warmup_ratio: 0, ...settings }, state);
+    trained(machine, folder, { name }, { sample_prompts: 2, eval_steps: 20, warmup_steps: 0, warmup_ratio: 0, ...settings }, state);
   const first = await train("first", { max_steps: 60, learning_rate: 4e-4, loss_type: ["sigmoid", "sft"] });
   const hurried = await train("in a hurry", { max_steps: 80, learning_rate: 5e-3 });
   const failed = await train("too fast", { max_steps: 20, learning_rate: 1e18, max_grad_norm: 0 }, "failed");
@@ -94,8 +94,8 @@ async function judgedBlind(machine, project, evaluation, annotator, i) {
 /** A run of a project, begun with these wishes, once it is `state`. */
 export async function trained(machine, project, wishes, settings, state = "finished") {
   const request = await machine.call("default_settings", { project });
-  Object.assign(request, { held_out_share: 0.25, sample_prompts: 0, ...wishes });
-  Object.assign(request.settings, { per_device_train_batch_size: 4, learning_rate: 1e-3, ...settings });
+  Object.assign(request, { held_out_share: 0.25, ...wishes });
+  Object.assign(request.settings, { sample_prompts: 0, per_device_train_batch_size: 4, learning_rate: 1e-3, ...settings });
   const { summary } = await machine.call("start_run", { request });
   await until(async () => (await stateOf(machine, project, summary.run)) === state, `the run ${summary.name} to be ${state}`, 300);
   return summary.run;

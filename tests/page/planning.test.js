@@ -44,7 +44,7 @@ test("every setting is explained in a sentence with its safe range; what is out 
 });
 
 test("with an adapter to begin from, the settings of a new one are greyed, and the page says why", async () => {
-  const own = ["lora_r", "lora_alpha", "lora_dropout", "target_modules", "target_pattern", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"];
+  const own = ["lora.r", "lora.lora_alpha", "lora.lora_dropout", "lora.target_modules", "lora.use_rslora", "lora.use_dora", "lora.rank_pattern", "lora.alpha_pattern"];
   const greyed = async () => {
     const disabled = await Promise.all(own.map((key) => page.getByLabel(key, { exact: true }).isDisabled()));
     return own.filter((key, at) => disabled[at]);
@@ -61,7 +61,7 @@ test("with an adapter to begin from, the settings of a new one are greyed, and t
   await set(page, "init_adapter", "");
   await group.getByText("The adapter in ref_adapter brings its own rank").waitFor();
   await set(page, "ref_adapter", "");
-  await group.locator("summary").getByText("lora_r, lora_alpha").waitFor();
+  await group.locator("summary").getByText("lora.r, lora.lora_alpha").waitFor();
   assert.deepEqual(await greyed(), []);
 });
 

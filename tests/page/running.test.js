@@ -14,8 +14,8 @@ before(async () => {
   browser = await launch();
   folder = await machine.project("Runs", "pairs.jsonl", pairs(40), "pairs");
   const request = await machine.call("default_settings", { project: folder });
-  Object.assign(request, { name: "first", held_out_share: 0.2, sample_prompts: 2 });
-  Object.assign(request.settings, { max_steps: 4000, per_device_train_batch_size: 4, learning_rate: 1e-4, eval_steps: 25, save_steps: 50 });
+  Object.assign(request, { name: "first", held_out_share: 0.2 });
+  Object.assign(request.settings, { sample_prompts: 2, max_steps: 4000, per_device_train_batch_size: 4, learning_rate: 1e-4, eval_steps: 25, save_steps: 50 });
   await machine.call("start_run", { request });
   page = await open(browser, machine);
   await page.getByRole("heading", { name: "Runs", exact: true }).waitFor();

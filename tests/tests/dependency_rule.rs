@@ -30,8 +30,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // Only shells wait for many things at once; all else blocks.
     ("axum", &["tiebreak-cli"]),
     ("tokio", &["tiebreak-cli"]),
-    // What crosses to the page is defined by `api`, and what `prefs` keeps crosses as it is kept.
-    ("ts-rs", &["api", "prefs"]),
+    // What a crate keeps or is set by crosses to the page as it stands there; all else that crosses is defined by `api`.
+    ("ts-rs", &["api", "chat", "eval", "model", "prefs", "runs", "train"]),
     ("ctrlc", &["tiebreak-cli"]),
     // Kernels and weights are the model's; the others handle tensors and devices, not how they are computed.
     ("candle-nn", &["model"]),

@@ -1,6 +1,6 @@
 // Written by `TIEBREAK_WRITE_BINDINGS=1 cargo test -p api bindings` from the types of crate `api`: do not edit.
 
-/** A share of held-out pairs before and after training. */
+/** One of the three accuracies, as it is told everywhere. */
 export type AccuracyRow = {
   /** By what pairs are ranked. */
   name: string,
@@ -8,10 +8,17 @@ export type AccuracyRow = {
   key: string,
   /** What it is a share of. */
   meaning: string,
-  /** Share before and its 95 % interval; none where it is 0 by definition. */
-  before: [number, [number, number]] | null,
-  /** Share after and its 95 % interval. */
-  after: [number, [number, number]], };
+  /** Before training; none where it is 0 by definition. */
+  before: AccuracyShare | null,
+  /** After training. */
+  after: AccuracyShare, };
+
+/** A share of pairs with its Wilson 95 % interval. */
+export type AccuracyShare = {
+  /** The share. */
+  value: number,
+  /** Its interval. */
+  interval: Interval, };
 
 /** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
 export type Agreement = {
@@ -94,6 +101,13 @@ export type Axes = {
   /** What is drawn. */
   series: Array<FigureSeries>, };
 
+/**
+ * The type in which the matrices of a base are kept in memory. Norms and biases, a thousandth of a model, are f32 always,
+ * and so are adapter, gradients, optimiser and loss. Products are what [`crate::Products`] says: for those in f32, weights
+ * in fewer bits are expanded piece by piece while they are used.
+ */
+export type BaseDtype = "auto" | "f32" | "bf16" | "f16" | "q8" | "q4";
+
 /** Two answers to be judged without knowing whose they are. */
 export type BlindItem = {
   /** Its number in the evaluation. */
@@ -157,6 +171,14 @@ export type CheckPairs = {
   held_out_share: number,
   /** By which they are chosen. */
   seed: number, };
+
+/** A run as its form holds it, whatever is typed in there. */
+export type CheckRun = {
+  /** The run. */
+  request: RunRequest, };
+
+/** `gradient_checkpointing`: `true`, `false`, or `auto`. */
+export type Checkpointing = boolean | "auto";
 
 /** What a column holds. */
 export type Column = {
@@ -447,8 +469,8 @@ export type ExportGguf = {
   project: string,
   /** The run. */
   run: string,
-  /** What the file holds. */
-  form: GgufForm,
+  /** What the merged weights are stored as; the file holds the adapter alone where absent. */
+  dtype: GgufType | null,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
@@ -459,7 +481,7 @@ export type ExportMerged = {
   /** The run. */
   run: string,
   /** What they are stored as. */
-  dtype: WeightType,
+  dtype: FloatType,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
@@ -480,6 +502,9 @@ export type Exported = {
   other_base: string | null,
   /** What else there is to know of it, as sentences. */
   notes: Array<string>, };
+
+/** A divergence under its TRL name, `f_divergence_type`. */
+export type FDivergenceType = "reverse_kl" | "forward_kl" | "js_divergence" | "alpha_divergence";
 
 /** A model to be brought here. */
 export type FetchModel = {
@@ -537,6 +562,9 @@ export type Finding = {
   /** What to do about it. */
   remedy: Remedy | null, };
 
+/** A type that weights are stored as. */
+export type FloatType = "f32" | "bf16" | "f16";
+
 /** A pair that a check has found: the beginning of each text. */
 export type FoundPair = {
   /** Its number in the project, where it is there already. */
@@ -561,8 +589,8 @@ export type Generate = {
   /** Tokens after which an answer is cut. */
   max_new_tokens: number, };
 
-/** What a GGUF file holds. */
-export type GgufForm = "as_base" | "f16" | "q8_0" | "q4_k" | "lora";
+/** What the tensors of a GGUF file are stored as. */
+export type GgufType = "as_base" | "f16" | "q8_0" | "q4_k";
 
 /** Wins, ties and losses of a group of items. */
 export type GroupView = {
@@ -584,6 +612,9 @@ export type GroupView = {
   p: number | null,
   /** The same in words. */
   words: string, };
+
+/** A number of the held-out pairs. */
+export type HeldOutMetric = "eval_rewards/accuracies" | "eval_rewards/margins" | "eval_rewards/chosen" | "eval_rewards/rejected" | "eval_logps/chosen" | "eval_logps/rejected" | "eval_loss";
 
 /** What the first screen shows. */
 export type Home = {
@@ -697,6 +728,9 @@ export type InFolder = {
 export type InProject = {
   /** Its folder. */
   project: string, };
+
+/** An interval of shares or means; written as `[low, high]`. */
+export type Interval = [number, number];
 
 /** A job. */
 export type Job = {
@@ -827,6 +861,34 @@ export type LabelStateOf = {
 
 /** What becomes of rows with columns that change what a model reads and that cannot be kept. */
 export type LeftOut = "accept";
+
+/** How much a remark weighs. */
+export type Level = "refuse" | "warn";
+
+/** The settings of a `LoRA` adapter. A linear with an adapter computes `W x + s · B A x` with `s = lora_alpha / r`. */
+export type LoraConfig = {
+  /** The rank: rows of `A` and columns of `B`. */
+  r: number,
+  /** The adapter's output is scaled by `lora_alpha / r`, or by `lora_alpha / √r` with `use_rslora`. */
+  lora_alpha: number,
+  /** The probability that an input of `A` is set to zero in training; the others are scaled up to keep the mean. */
+  lora_dropout: number,
+  /** The linears that get an adapter. */
+  target_modules: TargetModules,
+  /**
+   * Scale by the root of the rank (rsLoRA, arXiv 2312.03732), so that a higher rank does not weaken the
+   * adapter.
+   */
+  use_rslora: boolean,
+  /** Train each linear's direction and the length of its rows apart (DoRA, arXiv 2402.09353). */
+  use_dora: boolean,
+  /** Another rank for linears whose names match. */
+  rank_pattern?: { [key in string]: number },
+  /** Another `lora_alpha` for linears whose names match. */
+  alpha_pattern?: { [key in string]: number }, };
+
+/** A loss type under its TRL name. */
+export type LossType = "sigmoid" | "hinge" | "ipo" | "exo_pair" | "nca_pair" | "robust" | "bco_pair" | "sppo_hard" | "aot" | "aot_unpaired" | "apo_zero" | "apo_down" | "discopop" | "sft" | "sigmoid_norm";
 
 /** A run of which two steps are to be timed. */
 export type MeasureRun = {
@@ -1009,6 +1071,12 @@ export type PreviewRow = {
   /** Why the model's template or tokenizer refuses it, where it does: a run would stop at it. */
   unrendered: string | null, };
 
+/**
+ * The type that both sides of a product with a frozen weight are in, on the CPU. Sums are f32, and so is all else: the
+ * adapter's products, norms, attention, the loss.
+ */
+export type Products = "f32" | "bf16" | "auto";
+
 /** What is in a project. */
 export type ProjectCounts = {
   /** Pairs to train on. */
@@ -1133,12 +1201,21 @@ export type RefusedRow = {
   /** What was expected and what was found, in plain words. */
   reason: string, };
 
+/** What is to be said of one setting. */
+export type Remark = {
+  /** The setting, as a settings file spells it: `beta`, `lora.r`. */
+  key: string,
+  /** Whether it can be used. */
+  level: Level,
+  /** What is wrong and what to do, in whole sentences. */
+  sentence: string, };
+
 /** Changes of settings that would help: a duplicate of the run is opened with them. */
 export type Remedy = {
   /** In a few words. */
   label: string,
   /** The settings to change. */
-  settings: Partial<RunSettings>, };
+  settings: Partial<Settings>, };
 
 /** A pair to be taken out or put back. */
 export type RemovePair = {
@@ -1277,111 +1354,8 @@ export type RunRequest = {
   model: string,
   /** Share of the pairs that is kept for evaluation, 0 to 1. */
   held_out_share: number,
-  /** Held-out prompts that are answered as training goes. */
-  sample_prompts: number,
   /** All else. */
-  settings: RunSettings, };
-
-/** The settings of a run under TRL's names, as its `config.toml` has them, without paths. */
-export type RunSettings = {
-  /** Losses to minimise together. */
-  loss_type: string[],
-  /** Weight of each loss; all 1 where absent. */
-  loss_weights: Array<number> | null,
-  /** Strength of the pull towards the reference. */
-  beta: number,
-  /** ε of robust, `exo_pair`, aot and `aot_unpaired`. */
-  label_smoothing: number,
-  /** What holds the policy to the reference. */
-  f_divergence_type: "reverse_kl" | "forward_kl" | "js_divergence" | "alpha_divergence",
-  /** α of `alpha_divergence`. */
-  f_alpha_divergence_coef: number,
-  /** How much tokens beyond the length of a pair's shorter answer count; in full where absent. */
-  ld_alpha: number | null,
-  /** Pairs count by how likely the policy itself is to answer so. */
-  use_weighting: boolean,
-  /** The reference follows the policy. */
-  sync_ref_model: boolean,
-  /** Share of the policy in the reference after each such step. */
-  ref_model_mixup_alpha: number,
-  /** Steps from one such step to the next. */
-  ref_model_sync_steps: number,
-  /** Folder of an adapter that makes the reference; the model alone where absent. */
-  ref_adapter: string | null,
-  /** Folder of an adapter to start from; that of the reference, or a new one, where absent. */
-  init_adapter: string | null,
-  /** Longest prompt and answer together, in tokens; 0 for no limit. */
-  max_length: number,
-  /** Longest prompt. */
-  max_prompt_length: number | null,
-  /** Which end of what is too long is kept. */
-  truncation: "keep_start" | "keep_end",
-  /** Peak learning rate. */
-  learning_rate: number,
-  /** Shape of the learning rate over the run. */
-  lr_scheduler_type: "constant" | "linear" | "cosine",
-  /** Steps over which the learning rate rises. */
-  warmup_steps: number,
-  /** The same as a share of the run. */
-  warmup_ratio: number,
-  /** Decoupled weight decay. */
-  weight_decay: number,
-  /** Gradients are scaled down to this norm; 0 for no limit. */
-  max_grad_norm: number,
-  /** Pairs per microbatch. */
-  per_device_train_batch_size: number,
-  /** Microbatches per optimiser step. */
-  gradient_accumulation_steps: number,
-  /** Optimiser steps; −1 to go by `num_train_epochs`. */
-  max_steps: number,
-  /** Passes over the pairs. */
-  num_train_epochs: number,
-  /** Another order each epoch. */
-  shuffle: boolean,
-  /** Start of the adapter, order of the pairs, dropout. */
-  seed: number,
-  /** An event every so many steps. */
-  logging_steps: number,
-  /** Held-out pairs every so many steps; 0 for only at the end. */
-  eval_steps: number,
-  /** A checkpoint every so many steps; 0 for only at the end. */
-  save_steps: number,
-  /** Newest checkpoints to keep; 0 for all. */
-  save_total_limit: number,
-  /** The run's adapter is that of its best evaluation. */
-  load_best_model_at_end: boolean,
-  /** By which number of the held-out pairs it is the best. */
-  metric_for_best_model: string,
-  /** Whether a larger one is better; by default unless it is the loss. */
-  greater_is_better: boolean | null,
-  /** Stop after so many evaluations without an improvement; never where absent. */
-  early_stopping_patience: number | null,
-  /** What must be exceeded to count as one. */
-  early_stopping_threshold: number,
-  /** Compute each layer again in the backward. */
-  gradient_checkpointing: boolean | "auto",
-  /** What the base's weights are kept as. */
-  dtype: "auto" | "f32" | "bf16" | "f16" | "q8" | "q4",
-  /** What products with them are computed in. */
-  products: "f32" | "bf16" | "auto",
-  /** Rank of the adapter. */
-  lora_r: number,
-  /** The adapter is scaled by `lora_alpha / lora_r`. */
-  lora_alpha: number,
-  /** Probability that an input of the adapter is left out. */
-  lora_dropout: number,
-  /** Names of the layers that are adapted; all linear ones where absent. */
-  target_modules: Array<string> | null,
-  /** A regular expression for their whole names instead. */
-  target_pattern: string | null,
-  /** Another rank for layers whose names match. */
-  rank_pattern: Record<string, number>,
-  /** Another `lora_alpha` for layers whose names match. */
-  alpha_pattern: Record<string, number>,
-  /** Scale by the root of the rank. */
-  use_rslora: boolean,
-  /** Train direction and length of each layer's rows apart. */
-  use_dora: boolean, };
+  settings: Settings, };
 
 /** Where a run stands. */
 export type RunState = "prepared" | "running" | "interrupted" | "finished" | "paused" | "stopped" | "failed";
@@ -1422,15 +1396,13 @@ export type RunView = {
   /** Its folder. */
   folder: string,
   /** Its settings. */
-  settings: RunSettings,
+  settings: Settings,
   /** What it is computed on: names, and digests of what they name. */
   computed_on: Array<[string, string]>,
   /** Which step its adapter is of, and why it ended early, where that is not simply the last one. */
   selection: string | null,
   /** Share of the pairs that was held out. */
   held_out_share: number,
-  /** Held-out prompts that are answered as training goes. */
-  sample_prompts: number,
   /** The last step's numbers. */
   now: RunNow,
   /** Why it failed. */
@@ -1459,6 +1431,9 @@ export type SampleSet = {
   /** The answer. */
   text: string, }>, };
 
+/** `lr_scheduler_type`. */
+export type SchedulerType = "constant" | "linear" | "cosine";
+
 /** A screen of the window. */
 export type Screen = "project" | "data" | "label" | "train" | "evaluate" | "export";
 
@@ -1477,6 +1452,111 @@ export type SetModel = {
   project: string,
   /** A name of the catalogue or a path. */
   model: string, };
+
+/** How a run learns: all its settings but its paths and its device. */
+export type Settings = {
+  /** PEFT adapter to start from; where absent, `ref_adapter`, or a new one. */
+  init_adapter: string | null,
+  /**
+   * PEFT adapter that makes the reference, frozen: such as one of supervised fine-tuning, which training goes on from.
+   * Where absent the reference is the base model.
+   */
+  ref_adapter: string | null,
+  /** What the frozen weights are kept as: `auto` (as the file has them), `f32`, `bf16`, `f16`, `q8` or `q4`. */
+  dtype: BaseDtype,
+  /**
+   * What products with the frozen weights are computed in on the CPU: `f32`, `bf16`, or `auto`, which is bf16 where the
+   * processor multiplies in it. A run that began with `auto` stays with what it then was.
+   */
+  products: Products,
+  /** Seed of the adapter's start, the order of the pairs and dropout. */
+  seed: number,
+  /** Losses to minimise together; one name or a list. */
+  loss_type: Array<LossType>,
+  /** Weight of each loss; all 1 where absent. */
+  loss_weights: Array<number> | null,
+  /** Strength of the pull towards the reference. */
+  beta: number,
+  /** ε of `robust`, `exo_pair`, `aot` and `aot_unpaired`. */
+  label_smoothing: number,
+  /** What holds the policy to the reference: f-DPO, arXiv 2309.16240. */
+  f_divergence_type: FDivergenceType,
+  /** α of `alpha_divergence`. */
+  f_alpha_divergence_coef: number,
+  /** LD-DPO, arXiv 2409.06411: tokens beyond the length of a pair's shorter answer count this much. */
+  ld_alpha: number | null,
+  /** WPO, arXiv 2406.11827: pairs count by how likely the policy itself is to answer so. */
+  use_weighting: boolean,
+  /** TR-DPO, arXiv 2404.09656: the reference follows the policy. */
+  sync_ref_model: boolean,
+  /** Share of the policy in the reference after each such step: `θ_ref ← (1 − α) θ_ref + α θ`. */
+  ref_model_mixup_alpha: number,
+  /** Steps from one such step to the next. */
+  ref_model_sync_steps: number,
+  /** Longest prompt and answer together, in tokens; 0 for no limit. */
+  max_length: number,
+  /** Longest prompt in tokens; longer ones lose their beginning. No limit where absent. */
+  max_prompt_length: number | null,
+  /** Which end of a sequence longer than `max_length` is kept. */
+  truncation: Truncation,
+  /**
+   * Peak learning rate. 5e-5 where TRL's default is 1e-6: TRL's is for training every weight, and an adapter wants
+   * some tens of times more.
+   */
+  learning_rate: number,
+  /** Shape of the learning rate over the run. */
+  lr_scheduler_type: SchedulerType,
+  /** Steps over which the learning rate rises from 0. */
+  warmup_steps: number,
+  /** The same as a share of the run; counts where `warmup_steps` is 0. */
+  warmup_ratio: number,
+  /** Decoupled weight decay of the adapter. */
+  weight_decay: number,
+  /** Gradients are scaled down to this norm; 0 for no limit. */
+  max_grad_norm: number,
+  /** Pairs per microbatch. */
+  per_device_train_batch_size: number,
+  /** Microbatches per optimiser step. */
+  gradient_accumulation_steps: number,
+  /** Optimiser steps of the run; −1 to go by `num_train_epochs`. */
+  max_steps: number,
+  /** Passes over the pairs, where `max_steps` is −1. */
+  num_train_epochs: number,
+  /** Draw the pairs in another order each epoch. */
+  shuffle: boolean,
+  /** A `step` event every so many steps, with means over them. */
+  logging_steps: number,
+  /** Evaluate on `data.eval` every so many steps, and at the end; 0 for only at the end. */
+  eval_steps: number,
+  /**
+   * Held-out prompts that are answered at the start, with each evaluation and at the end, to be read by a person; 0
+   * for none.
+   */
+  sample_prompts: number,
+  /**
+   * Write a checkpoint every so many steps, and at the end; 0 for only at the end. 50 where TRL has 500: steps are
+   * slow where no large GPU is.
+   */
+  save_steps: number,
+  /** Newest checkpoints to keep, besides the best where that is asked for; 0 for all. TRL keeps all. */
+  save_total_limit: number,
+  /** The run's adapter is that of its best evaluation, not of its last step. */
+  load_best_model_at_end: boolean,
+  /** By which number of the held-out pairs it is the best. The accuracy, where transformers takes the loss. */
+  metric_for_best_model: HeldOutMetric,
+  /** Whether a larger one is better; by default unless it is the loss. */
+  greater_is_better: boolean | null,
+  /** Stop after so many evaluations without an improvement. */
+  early_stopping_patience: number | null,
+  /** What must be exceeded to count as one. */
+  early_stopping_threshold: number,
+  /**
+   * Compute each layer again in the backward instead of keeping its inner values: less memory, a third more work, the
+   * same numbers.
+   */
+  gradient_checkpointing: Checkpointing,
+  /** The adapter; with `init_adapter` or `ref_adapter` that adapter's own settings count, and none of these. */
+  lora: LoraConfig, };
 
 /** An evaluation to be shown. */
 export type ShowEvaluation = {
@@ -1513,7 +1593,10 @@ export type StopRun = {
   /** Whether it is to be gone on with: it then counts as paused. */
   pause: boolean, };
 
-/** A number of both models' answers. */
+/** The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT. */
+export type TargetModules = string | string[];
+
+/** A number of both sides, as it is told everywhere. */
 export type TextRow = {
   /** What it is. */
   name: string,
@@ -1524,6 +1607,9 @@ export type TextRow = {
 
 /** Light or dark. */
 export type Theme = "light" | "dark";
+
+/** Which end of a sequence that is too long is kept. */
+export type Truncation = "keep_start" | "keep_end";
 
 /** An annotator's last judgement to be taken back. */
 export type Undo = {
@@ -1543,9 +1629,6 @@ export type Upload = {
 
 /** What was pressed, as the annotator saw the two answers. */
 export type Verdict = "left_much" | "left" | "right" | "right_much" | "tie_good" | "tie_bad" | "skip";
-
-/** What merged weights are stored as. */
-export type WeightType = "f32" | "bf16" | "f16";
 
 /** Whose answer is better. */
 export type Winner = "tuned" | "base" | "tie" | "none";
@@ -1574,6 +1657,7 @@ export interface Operations {
   agreement: [InProject, Agreement];
   generate_candidates: [Generate, Job];
   default_settings: [InProject, RunRequest];
+  check_run: [CheckRun, Array<Remark>];
   check_pairs: [CheckPairs, DataChecks];
   plan_run: [PlanRun, RunPlan];
   measure_run: [MeasureRun, Job];

@@ -1,6 +1,6 @@
 import { ApiError } from "../client/error";
 
-/** As long nothing must have changed, so that typing a number is one question and not one for each digit. */
+/** As many milliseconds nothing must have changed, so that typing a number is one question and not one for each digit. */
 const WAIT = 400;
 
 /** Something asked of the back end about settings, and asked again once they have changed and settled. */
@@ -11,13 +11,13 @@ export class Settled<T> {
   #turn = $state(0);
 
   /** `question` reads the settings and returns what asks about them, or null where they are wrong. Made while a component is. */
-  constructor(question: () => ((stop: AbortSignal) => Promise<T>) | null) {
+  constructor(question: () => ((stop: AbortSignal) => Promise<T>) | null, wait = WAIT) {
     $effect(() => {
       void this.#turn;
       const ask = question();
       if (!ask) return;
       const stop = new AbortController();
-      const timer = setTimeout(() => void this.#look(ask, stop.signal), WAIT);
+      const timer = setTimeout(() => void this.#look(ask, stop.signal), wait);
       return () => {
         clearTimeout(timer);
         stop.abort();

@@ -97,7 +97,7 @@ TIEBREAK_CACHE='{}' exec '{}' \"$@\"
     fn request(&self, steps: u64) -> Value {
         let mut request = self.call("default_settings", &json!({}));
         request["held_out_share"] = json!(0.25);
-        request["sample_prompts"] = json!(2);
+        request["settings"]["sample_prompts"] = json!(2);
         let settings = &mut request["settings"];
         for (key, value) in [
             ("max_steps", json!(steps)),
@@ -473,7 +473,7 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
             products: model::Products::F32,
             allow_changed_base: false,
         };
-        let limits = train::RunConfig::default().limits();
+        let limits = train::RunConfig::default().settings.limits();
         let pairs = place.folder.path().join("pairs.jsonl");
         let request = api::ScoreRequest { choice, pairs, choices: api::Choices::new(), limits };
         let stop = AtomicBool::new(false);

@@ -2,11 +2,12 @@
 //! `DPOTrainer._prepare_dataset` in TRL 1.16; `max_prompt_length` as in TRL before 1.0).
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use crate::EncodedPair;
 
 /// Which end of a sequence that is too long is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Truncation {
     /// The first `max_length` tokens: the end of the answer is lost.

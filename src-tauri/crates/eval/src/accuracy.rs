@@ -12,6 +12,7 @@
 //! - by log-probability per token, `logps_accuracy_per_token`: the same of means per token.
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use crate::Error;
 use crate::statistics::{Interval, Z_95, sign_test, wilson};
@@ -50,7 +51,8 @@ pub struct Change<T> {
 }
 
 /// A share of pairs with its Wilson 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+#[ts(rename = "AccuracyShare")]
 pub struct Share {
     /// The share.
     pub value: f64,
@@ -91,7 +93,7 @@ pub struct PreferenceAccuracy {
 pub const BY_REWARD: &str = "held-out accuracy by reward";
 
 /// One of the three accuracies, as it is told everywhere.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
 pub struct AccuracyRow {
     /// By what pairs are ranked.
     pub name: &'static str,

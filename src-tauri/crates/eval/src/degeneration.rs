@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use crate::answers::Answer;
 
@@ -60,7 +61,7 @@ impl TextStatistics {
 }
 
 /// A number of both sides, as it is told everywhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct TextRow {
     /// What it is.
     pub name: &'static str,

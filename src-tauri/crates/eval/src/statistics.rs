@@ -1,6 +1,7 @@
 //! How sure one can be of a win rate: interval, test, and a verdict in words.
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// The standard normal's 97.5 % quantile: 95 % of a normal lies within this many standard deviations.
 pub const Z_95: f64 = 1.959_963_984_540_054;
@@ -8,8 +9,9 @@ pub const Z_95: f64 = 1.959_963_984_540_054;
 pub const WORKS_ABOVE: f64 = 0.55;
 
 /// An interval of shares or means; written as `[low, high]`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
 #[serde(from = "[f64; 2]", into = "[f64; 2]")]
+#[ts(type = "[number, number]")]
 pub struct Interval {
     /// Lower end.
     pub low: f64,

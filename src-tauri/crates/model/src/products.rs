@@ -7,10 +7,12 @@ use crate::named::written_as_its_name;
 use crate::ops::product::Kernel;
 use std::fmt;
 use std::str::FromStr;
+use ts_rs::TS;
 
 /// The type that both sides of a product with a frozen weight are in, on the CPU. Sums are f32, and so is all else: the
 /// adapter's products, norms, attention, the loss.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, TS)]
+#[ts(rename_all = "lowercase")]
 pub enum Products {
     /// f32.
     F32,

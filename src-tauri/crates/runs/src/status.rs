@@ -1,12 +1,16 @@
 //! A run as its folder tells it: its events, read as they come, and whether its process is alive.
 
 use crate::Error;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use train::events::{self, Event, Line};
 use train::folder;
+use ts_rs::TS;
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+#[ts(rename = "RunState")]
 pub enum State {
     /// Written, not begun.
     Prepared,

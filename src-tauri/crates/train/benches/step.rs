@@ -29,7 +29,7 @@ fn step(criterion: &mut Criterion) {
         PathBuf::from,
     );
     let tokenizer = Tokenizer::open(&model).expect("a tokenizer");
-    let limits = train::RunConfig::default().limits();
+    let limits = train::RunConfig::default().settings.limits();
     let rows = testkit::pairs(PAIRS, 1);
     let dataset =
         data::encode(Path::new("pairs"), &rows, 0, &tokenizer, &limits, data::Identical::LeaveOut, &mut |_| Ok(true))
@@ -38,7 +38,7 @@ fn step(criterion: &mut Criterion) {
     let batch = data::pack(dataset.examples.iter());
     let references = vec![ReferenceLogps { chosen: -50.0, rejected: -50.0 }; PAIRS];
     let settings = train::RunConfig::default();
-    let dpo = Dpo { objective: settings.objective(), counting: settings.counting() };
+    let dpo = Dpo { objective: settings.settings.objective(), counting: settings.settings.counting() };
     let mut group = criterion.benchmark_group("training step");
     group.sample_size(10).throughput(Throughput::Elements(batch.tokens() as u64));
     for dtype in [BaseDtype::F32, BaseDtype::Auto] {

@@ -243,8 +243,8 @@ fn begin(config: &RunConfig) -> Result<()> {
             base: origin::base_of_adapter(from)?,
         }))
     };
-    let init_adapter = keep(&config.init_adapter, INIT_ADAPTER)?;
-    let ref_adapter = keep(&config.ref_adapter, REF_ADAPTER)?;
+    let init_adapter = keep(&config.settings.init_adapter, INIT_ADAPTER)?;
+    let ref_adapter = keep(&config.settings.ref_adapter, REF_ADAPTER)?;
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let origin = Origin {
         begun,

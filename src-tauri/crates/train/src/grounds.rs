@@ -110,7 +110,9 @@ pub(crate) fn check_beginning(config: &RunConfig, digests: &Digests, allowed: bo
 /// [`Error::ChangedBase`] unless that is `allowed`, [`Error::ChangedFile`], or when something cannot be read.
 pub fn check_adapters(config: &RunConfig, digests: &Digests, allowed: bool) -> Result<()> {
     let mut read = None;
-    for (key, adapter) in [("init_adapter", &config.init_adapter), ("ref_adapter", &config.ref_adapter)] {
+    for (key, adapter) in
+        [("init_adapter", &config.settings.init_adapter), ("ref_adapter", &config.settings.ref_adapter)]
+    {
         let Some(adapter) = adapter else { continue };
         origin::check_adapter(adapter)?;
         if let Some(trained_on) = base_of_adapter(adapter)? {

@@ -29,6 +29,7 @@ pub mod samples;
 pub mod schedule;
 pub mod scores;
 pub mod selection;
+pub mod settings;
 pub mod step;
 mod training;
 
@@ -37,3 +38,4 @@ pub use error::{Error, Result};
 pub use files::sync_folder;
 pub use grounds::check_adapters;
 pub use run::{Outcome, Placed, Surroundings, run, run_with};
+pub use settings::Settings;

@@ -18,12 +18,13 @@ use pairwise::{
 };
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// τ of the `DiscoPOP` loss (arXiv 2406.08414), which TRL calls `discopop_tau`.
 pub const DISCOPOP_TAU: f64 = 0.05;
 
 /// A loss type under its TRL name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum LossType {
     /// Direct Preference Optimization, arXiv 2305.18290, Eq. 7.
@@ -196,6 +197,11 @@ impl LossType {
     /// `sft` is a mean over tokens.
     pub fn takes_weights(self) -> bool {
         !matches!(self, Self::Aot | Self::AotUnpaired | Self::Sft)
+    }
+
+    /// Whether `label_smoothing` changes the loss.
+    pub fn takes_label_smoothing(self) -> bool {
+        matches!(self, Self::ExoPair | Self::Robust | Self::Aot | Self::AotUnpaired)
     }
 
     /// Loss and gradient of each pair, before its weight and the mean over the microbatch.

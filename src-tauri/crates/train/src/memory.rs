@@ -1,9 +1,9 @@
 //! Whether a run fits into memory, before it is begun: the formula of `model::memory` at the largest microbatch of the
 //! run, and what to change where it does not fit.
 
-use crate::config::{Checkpointing, RunConfig};
 use crate::error::Result;
 use crate::order::Order;
+use crate::settings::{Checkpointing, Settings};
 use chat::{Boundary, EncodedPair, Limited, Limits};
 use model::memory::{AdapterSize, Estimate, ModelSize, PROCESS_BYTES, size};
 
@@ -96,13 +96,13 @@ pub fn left(lengths: &[Length], limits: &Limits) -> Vec<Left> {
 }
 
 /// How a run with these settings goes through so many pairs.
-pub fn order(config: &RunConfig, pairs: usize) -> Order {
+pub fn order(settings: &Settings, pairs: usize) -> Order {
     Order {
         pairs,
-        batch_size: config.per_device_train_batch_size,
-        accumulation: config.gradient_accumulation_steps,
-        shuffle: config.shuffle,
-        seed: config.seed,
+        batch_size: settings.per_device_train_batch_size,
+        accumulation: settings.gradient_accumulation_steps,
+        shuffle: settings.shuffle,
+        seed: settings.seed,
     }
 }
 
@@ -111,12 +111,12 @@ pub fn order(config: &RunConfig, pairs: usize) -> Order {
 ///
 /// # Errors
 /// As [`needed`].
-pub fn recomputes(config: &RunConfig, model: &ModelSize, pairs: &[Left], available: Option<u64>) -> Result<bool> {
-    match config.gradient_checkpointing {
+pub fn recomputes(settings: &Settings, model: &ModelSize, pairs: &[Left], available: Option<u64>) -> Result<bool> {
+    match settings.gradient_checkpointing {
         Checkpointing::On => Ok(true),
         Checkpointing::Off => Ok(false),
         Checkpointing::Auto => {
-            let kept = RunConfig { gradient_checkpointing: Checkpointing::Off, ..config.clone() };
+            let kept = Settings { gradient_checkpointing: Checkpointing::Off, ..settings.clone() };
             Ok(needed(&kept, model, pairs)? > available.unwrap_or(0) / 2)
         }
     }
@@ -127,15 +127,15 @@ pub fn recomputes(config: &RunConfig, model: &ModelSize, pairs: &[Left], availab
 ///
 /// # Errors
 /// When the settings of the adapter do not fit the model.
-pub fn needed(config: &RunConfig, model: &ModelSize, pairs: &[Left]) -> Result<u64> {
-    let recompute = config.gradient_checkpointing != Checkpointing::Off;
-    let adapter = AdapterSize::of(&config.lora, &model.config)?;
-    let order = order(config, pairs.len());
-    let steps = order.total_steps(config.max_steps, config.num_train_epochs);
+pub fn needed(settings: &Settings, model: &ModelSize, pairs: &[Left]) -> Result<u64> {
+    let recompute = settings.gradient_checkpointing != Checkpointing::Off;
+    let adapter = AdapterSize::of(&settings.lora, &model.config)?;
+    let order = order(settings, pairs.len());
+    let steps = order.total_steps(settings.max_steps, settings.num_train_epochs);
     let epochs = steps.div_ceil(order.steps_per_epoch().max(1)).clamp(1, MOST_EPOCHS);
     let mut most = 0;
     for epoch in 0..epochs {
-        for microbatch in order.epoch(epoch).chunks(config.per_device_train_batch_size) {
+        for microbatch in order.epoch(epoch).chunks(settings.per_device_train_batch_size) {
             let (mut tokens, mut targets) = (0, 0);
             for &pair in microbatch {
                 tokens += pairs[pair].tokens;
@@ -146,7 +146,7 @@ pub fn needed(config: &RunConfig, model: &ModelSize, pairs: &[Left]) -> Result<u
         }
     }
     // A reference with an adapter of its own holds it in f32 besides.
-    let reference = if config.sync_ref_model || config.ref_adapter.is_some() { 4 * adapter.parameters } else { 0 };
+    let reference = if settings.sync_ref_model || settings.ref_adapter.is_some() { 4 * adapter.parameters } else { 0 };
     Ok(most + reference + PROCESS_BYTES)
 }
 
@@ -155,13 +155,13 @@ pub fn needed(config: &RunConfig, model: &ModelSize, pairs: &[Left]) -> Result<u
 ///
 /// # Errors
 /// [`model::Error::OutOfMemory`] with the change that would fit.
-pub(crate) fn check(config: &RunConfig, model: &ModelSize, lengths: &[Length], available: Option<u64>) -> Result<()> {
+pub(crate) fn check(settings: &Settings, model: &ModelSize, lengths: &[Length], available: Option<u64>) -> Result<()> {
     let Some(available) = available else { return Ok(()) };
-    let needed = needed(config, model, &left(lengths, &config.limits()))?;
+    let needed = needed(settings, model, &left(lengths, &settings.limits()))?;
     if needed <= available {
         return Ok(());
     }
-    let hint = to_fit(config, model, lengths, available)?;
+    let hint = to_fit(settings, model, lengths, available)?;
     Err(model::Error::OutOfMemory { needed, available, hint }.into())
 }
 
@@ -188,19 +188,19 @@ const NOTHING_FITS: &str = "Close other programs, keep the weights in fewer bits
 ///
 /// # Errors
 /// As [`needed`].
-pub fn to_fit(config: &RunConfig, model: &ModelSize, lengths: &[Length], free: u64) -> Result<String> {
-    mildest(config, lengths, free, &|config, pairs| needed(config, model, pairs))
+pub fn to_fit(settings: &Settings, model: &ModelSize, lengths: &[Length], free: u64) -> Result<String> {
+    mildest(settings, lengths, free, &|settings, pairs| needed(settings, model, pairs))
 }
 
 fn mildest(
-    config: &RunConfig,
+    settings: &Settings,
     lengths: &[Length],
     free: u64,
-    need: &dyn Fn(&RunConfig, &[Left]) -> Result<u64>,
+    need: &dyn Fn(&Settings, &[Left]) -> Result<u64>,
 ) -> Result<String> {
-    let mut trial = config.clone();
+    let mut trial = settings.clone();
     let mut changes = Vec::new();
-    let fits = |trial: &RunConfig| need(trial, &left(lengths, &trial.limits()));
+    let fits = |trial: &Settings| need(trial, &left(lengths, &trial.limits()));
     let words = |changes: &[String], needed: u64| {
         format!("Set {}: that needs {} of {} free.", changes.join(" and "), size(needed), size(free))
     };
@@ -212,7 +212,7 @@ fn mildest(
             return Ok(words(&changes, needed));
         }
     }
-    let pairs_per_step = config.per_device_train_batch_size * config.gradient_accumulation_steps;
+    let pairs_per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps;
     let others = changes.len();
     while trial.per_device_train_batch_size > 1 {
         trial.per_device_train_batch_size = trial.per_device_train_batch_size.div_ceil(2);
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn limits_count_as_in_training() {
         let length = |prompt, chosen, rejected| Length { prompt, chosen, rejected, ..Length::default() };
-        let limits = RunConfig { max_length: 10, ..RunConfig::default() }.limits();
+        let limits = Settings { max_length: 10, ..Settings::default() }.limits();
         let whole = length(4, 4, 5).limited(&limits).unwrap();
         assert_eq!(whole, Left { tokens: 13, targets: 9, cut_prompt: false, cut_answer: false, identical: false });
         let cut = length(4, 8, 5).limited(&limits).unwrap();
@@ -277,11 +277,11 @@ mod tests {
         let pairs = |tokens| {
             vec![Left { tokens, targets: tokens / 2, cut_prompt: false, cut_answer: false, identical: false }; 20]
         };
-        let config = RunConfig { gradient_checkpointing: Checkpointing::Off, ..RunConfig::default() };
-        let most = needed(&config, &model, &pairs(4000)).unwrap();
-        let shorter = needed(&config, &model, &pairs(2000)).unwrap();
-        let smaller = RunConfig { per_device_train_batch_size: 4, ..config.clone() };
-        let again = RunConfig { gradient_checkpointing: Checkpointing::On, ..config };
+        let settings = Settings { gradient_checkpointing: Checkpointing::Off, ..Settings::default() };
+        let most = needed(&settings, &model, &pairs(4000)).unwrap();
+        let shorter = needed(&settings, &model, &pairs(2000)).unwrap();
+        let smaller = Settings { per_device_train_batch_size: 4, ..settings.clone() };
+        let again = Settings { gradient_checkpointing: Checkpointing::On, ..settings };
         assert!(shorter < most);
         assert_eq!(needed(&smaller, &model, &pairs(4000)).unwrap(), shorter);
         assert!(needed(&again, &model, &pairs(4000)).unwrap() < most);
@@ -291,14 +291,14 @@ mod tests {
     fn a_run_is_refused_only_where_it_needs_more_than_there_is_and_the_advice_is_true() {
         let model = tiny();
         let lengths = [Length { prompt: 500, chosen: 300, rejected: 400, ..Length::default() }; 8];
-        let config = RunConfig { gradient_checkpointing: Checkpointing::Off, ..RunConfig::default() };
-        let needed = needed(&config, &model, &left(&lengths, &config.limits())).unwrap();
-        check(&config, &model, &lengths, Some(needed)).unwrap();
-        check(&config, &model, &lengths, None).unwrap();
-        let error = check(&config, &model, &lengths, Some(needed - 1)).unwrap_err();
+        let settings = Settings { gradient_checkpointing: Checkpointing::Off, ..Settings::default() };
+        let needed = needed(&settings, &model, &left(&lengths, &settings.limits())).unwrap();
+        check(&settings, &model, &lengths, Some(needed)).unwrap();
+        check(&settings, &model, &lengths, None).unwrap();
+        let error = check(&settings, &model, &lengths, Some(needed - 1)).unwrap_err();
         assert_eq!(error.code(), "out_of_memory");
         assert!(error.hint().starts_with("Set gradient_checkpointing = true"), "{}", error.hint());
-        let advised = RunConfig { gradient_checkpointing: Checkpointing::On, ..config };
+        let advised = Settings { gradient_checkpointing: Checkpointing::On, ..settings };
         check(&advised, &model, &lengths, Some(needed - 1)).unwrap();
         assert!(check_weights(&model, Some(PROCESS_BYTES)).unwrap_err().hint().contains("smaller model"));
         check_weights(&model, Some(PROCESS_BYTES + model.weights)).unwrap();
@@ -309,11 +309,11 @@ mod tests {
         let model = tiny();
         let pairs =
             vec![Left { tokens: 4000, targets: 2000, cut_prompt: false, cut_answer: false, identical: false }; 20];
-        let with = |gradient_checkpointing| RunConfig { gradient_checkpointing, ..RunConfig::default() };
+        let with = |gradient_checkpointing| Settings { gradient_checkpointing, ..Settings::default() };
         let auto = with(Checkpointing::Auto);
         let kept = needed(&with(Checkpointing::Off), &model, &pairs).unwrap();
         assert_eq!(needed(&auto, &model, &pairs).unwrap(), needed(&with(Checkpointing::On), &model, &pairs).unwrap());
-        let recomputes = |config: &RunConfig, free| recomputes(config, &model, &pairs, free).unwrap();
+        let recomputes = |settings: &Settings, free| recomputes(settings, &model, &pairs, free).unwrap();
         assert!(!recomputes(&auto, Some(2 * kept)));
         assert!(recomputes(&auto, Some(2 * kept - 2)) && recomputes(&auto, None));
         assert!(recomputes(&with(Checkpointing::On), Some(u64::MAX)) && !recomputes(&with(Checkpointing::Off), None));
@@ -321,27 +321,27 @@ mod tests {
 
     /// A need that grows with what one would expect it to: megabytes for a thousand tokens of a microbatch.
     #[allow(clippy::unnecessary_wraps)]
-    fn need(config: &RunConfig, kept: &[Left]) -> Result<u64> {
+    fn need(settings: &Settings, kept: &[Left]) -> Result<u64> {
         let longest = kept.iter().map(|pair| pair.tokens).max().unwrap_or(0);
-        let factor = if config.gradient_checkpointing == Checkpointing::Off { 4 } else { 1 };
-        Ok(100_000_000 + factor * config.per_device_train_batch_size as u64 * longest * 1000)
+        let factor = if settings.gradient_checkpointing == Checkpointing::Off { 4 } else { 1 };
+        Ok(100_000_000 + factor * settings.per_device_train_batch_size as u64 * longest * 1000)
     }
 
-    fn advice(config: &RunConfig, free_megabytes: u64) -> String {
+    fn advice(settings: &Settings, free_megabytes: u64) -> String {
         let lengths = vec![Length { prompt: 100, chosen: 400, rejected: 500, ..Length::default() }; 10];
-        mildest(config, &lengths, free_megabytes * 1_000_000, &need).unwrap()
+        mildest(settings, &lengths, free_megabytes * 1_000_000, &need).unwrap()
     }
 
     #[test]
     fn the_mildest_change_that_fits_is_named() {
-        let config = RunConfig { gradient_checkpointing: Checkpointing::Off, max_length: 0, ..RunConfig::default() };
+        let settings = Settings { gradient_checkpointing: Checkpointing::Off, max_length: 0, ..Settings::default() };
         assert!(
-            advice(&config, 109).starts_with("Set gradient_checkpointing = true: that needs 108 MB of 109 MB free")
+            advice(&settings, 109).starts_with("Set gradient_checkpointing = true: that needs 108 MB of 109 MB free")
         );
-        let smaller = advice(&config, 105);
+        let smaller = advice(&settings, 105);
         assert!(smaller.contains("gradient_checkpointing = true and per_device_train_batch_size = 4 and"), "{smaller}");
         assert!(smaller.contains("gradient_accumulation_steps = 2:"), "{smaller}");
-        let mut one_at_a_time = config.clone();
+        let mut one_at_a_time = settings.clone();
         one_at_a_time.per_device_train_batch_size = 1;
         let shorter = mildest(
             &one_at_a_time,
@@ -351,6 +351,6 @@ mod tests {
         );
         let shorter = shorter.unwrap();
         assert!(shorter.contains("max_length = 1025") && shorter.contains("1 of 1 pairs"), "{shorter}");
-        assert!(advice(&config, 50).starts_with("No setting fits"));
+        assert!(advice(&settings, 50).starts_with("No setting fits"));
     }
 }

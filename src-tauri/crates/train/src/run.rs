@@ -2,7 +2,7 @@
 //! where to start, train.
 
 use crate::checkpoint::{self, Checkpoint, State};
-use crate::config::{Checkpointing, Resume, RunConfig};
+use crate::config::{Resume, RunConfig};
 use crate::data::{self, Dataset, Identical};
 use crate::digests::Digests;
 use crate::dpo::Dpo;
@@ -19,6 +19,7 @@ use crate::samples::SamplePrompts;
 use crate::schedule::{Schedule, SchedulerType, warmup_steps};
 use crate::scores::Counting;
 use crate::selection::Standing;
+use crate::settings::Checkpointing;
 use crate::step::Policy;
 use crate::training::{Ancestry, Scored, Training};
 use candle_core::{DType, Device};
@@ -73,13 +74,13 @@ pub fn run(config: &RunConfig, surroundings: Surroundings<'_>) -> Result<Outcome
     run_in(&placed, surroundings, || {
         let device = placed.config.device.open()?.device;
         let config = &placed.config;
-        let source = model::weights::open(&config.model, config.dtype, &device)?;
+        let source = model::weights::open(&config.model, config.settings.dtype, &device)?;
         if device.is_cpu() {
             memory::check_weights(&source.size(), available_bytes())?;
         }
         let tokenizer = Tokenizer::open(&config.model)?;
         let mut decoder = Decoder::from_source(&source)?;
-        decoder.set_products(config.products)?;
+        decoder.set_products(config.settings.products)?;
         Ok((decoder, tokenizer))
     })
 }
@@ -99,7 +100,7 @@ pub fn run_with(
     if config.device == DeviceChoice::Auto {
         config.device = DeviceChoice::of(decoder.device());
     }
-    config.products = decoder.products();
+    config.settings.products = decoder.products();
     run_in(&Placed { config, reason: None }, surroundings, || Ok((decoder, tokenizer)))
 }
 
@@ -125,16 +126,17 @@ impl Placed {
             placed.config.device = found.choice;
             placed.reason = found.reason;
         }
-        if config.products == Products::Auto {
-            placed.config.products = match &begun {
-                Some(begun) => begun.products,
+        if config.settings.products == Products::Auto {
+            placed.config.settings.products = match &begun {
+                Some(begun) => begun.settings.products,
                 // A model that cannot be opened is told of when it is loaded.
-                None => weights::open(&config.model, config.dtype, &Device::Cpu)
+                None => weights::open(&config.model, config.settings.dtype, &Device::Cpu)
                     .map_or(Products::F32, |model| Products::Auto.on(placed.config.device, &model.size())),
             };
         }
-        if config.gradient_checkpointing == Checkpointing::Auto {
-            placed.config.gradient_checkpointing = begun.map_or(Checkpointing::Auto, |run| run.gradient_checkpointing);
+        if config.settings.gradient_checkpointing == Checkpointing::Auto {
+            placed.config.settings.gradient_checkpointing =
+                begun.map_or(Checkpointing::Auto, |run| run.settings.gradient_checkpointing);
         }
         Ok(placed)
     }
@@ -210,7 +212,9 @@ impl Run<'_> {
             report.tell(&Event::Resumed { from_step: step })?;
         }
         let notes = tokenizer.notes().iter().chain(self.decoder.notes()).chain(self.notices).cloned();
-        for note in self.config.reference_note().into_iter().chain(self.grounds.note(self.folder, step)?).chain(notes) {
+        for note in
+            self.config.settings.reference_note().into_iter().chain(self.grounds.note(self.folder, step)?).chain(notes)
+        {
             report.warn(note)?;
         }
         match self.prepare(checkpoint, tokenizer, rows, cache_folder, report)? {
@@ -238,17 +242,18 @@ impl Run<'_> {
             }
             None => None,
         };
-        let samples = match (eval_rows, config.sample_prompts) {
+        let samples = match (eval_rows, config.settings.sample_prompts) {
             (Some(rows), count) if count > 0 => Some(SamplePrompts::new(tokenizer, &rows.pairs, count)?),
             _ => None,
         };
-        let order = memory::order(config, train.examples.len());
-        let schedule = self.schedule(order.total_steps(config.max_steps, config.num_train_epochs), report)?;
+        let order = memory::order(&config.settings, train.examples.len());
+        let schedule =
+            self.schedule(order.total_steps(config.settings.max_steps, config.settings.num_train_epochs), report)?;
         self.tell_started(&train, eval.as_ref(), &lora, recompute, schedule.total_steps, report)?;
-        let dpo = Dpo { objective: config.objective(), counting: config.counting() };
+        let dpo = Dpo { objective: config.settings.objective(), counting: config.settings.counting() };
         let references = self.references((train, eval), reference.is_some(), dpo.counting, cache_folder, report)?;
         let Some((train, eval)) = references else { return Ok(None) };
-        let (decoder, max_grad_norm) = (self.decoder, config.max_grad_norm);
+        let (decoder, max_grad_norm) = (self.decoder, config.settings.max_grad_norm);
         Ok(Some(Training {
             config,
             policy: Policy { decoder, lora, optimizer, recompute, max_grad_norm },
@@ -259,7 +264,7 @@ impl Run<'_> {
                 ref_adapter: self.ref_adapter.cloned(),
             },
             dpo,
-            selection: config.selection(),
+            selection: config.settings.selection(),
             schedule,
             order,
             train,
@@ -316,7 +321,7 @@ impl Run<'_> {
         let model_digest = &self.grounds.base.sha256;
         let mut cache =
             Cache::open(cache_folder, Reference { decoder: self.decoder, model_digest, adapter, counting })?;
-        let batch_size = self.config.per_device_train_batch_size;
+        let batch_size = self.config.settings.per_device_train_batch_size;
         let mut score = |Dataset { examples, .. }: Dataset| {
             let mut progress = report.stage(Stage::Reference, examples.len());
             let references = cache.complete(&examples, batch_size, &mut |done| progress.at(done))?;
@@ -335,14 +340,15 @@ impl Run<'_> {
         let on_cpu = self.decoder.device().is_cpu();
         let available = available_bytes().filter(|_| on_cpu).map(|free| free + model.weights);
         // An adapter that was read has settings of its own.
-        let config = RunConfig { lora: lora.config().clone(), ..self.config.clone() };
-        memory::check(&config, model, &train.lengths, available)?;
-        memory::recomputes(&config, model, &memory::left(&train.lengths, &config.limits()), available)
+        let config = self.config.clone().with(|settings| settings.lora = lora.config().clone());
+        memory::check(&config.settings, model, &train.lengths, available)?;
+        memory::recomputes(&config.settings, model, &memory::left(&train.lengths, &config.settings.limits()), available)
     }
 
     /// The checkpoint to go on from, or step 0.
     fn start(&self, report: &mut Report<'_>) -> Result<Checkpoint> {
-        let (linears, device, decay) = (self.decoder.linears(), self.decoder.device(), self.config.weight_decay);
+        let (linears, device, decay) =
+            (self.decoder.linears(), self.decoder.device(), self.config.settings.weight_decay);
         let found = match &self.config.resume_from_checkpoint {
             Resume::From(folder) => Some(checkpoint::load(folder, linears, device, decay)?),
             Resume::Latest if self.resuming => {
@@ -373,7 +379,7 @@ impl Run<'_> {
             if self.resuming && found.state.events_bytes > report.bytes() {
                 report.warn("events.jsonl is shorter than the checkpoint remembers: some events are lost")?;
             }
-            if let (true, Some(best)) = (self.config.load_best_model_at_end, found.state.standing.best)
+            if let (true, Some(best)) = (self.config.settings.load_best_model_at_end, found.state.standing.best)
                 && best.step != found.state.step
                 && !self.folder.join(checkpoint::folder_of(best.step)).is_dir()
             {
@@ -386,13 +392,13 @@ impl Run<'_> {
             }
             return Ok(found);
         }
-        let mut generator = ChaCha8Rng::seed_from_u64(self.config.seed);
+        let mut generator = ChaCha8Rng::seed_from_u64(self.config.settings.seed);
         let lora = match self.init_adapter {
             Some(kept) => self.load_adapter(kept)?,
             None => self.decoder.start_lora(&self.lora_config()?, &mut generator, DType::F32)?,
         };
         let reference = match self.ref_adapter {
-            _ if !self.config.sync_ref_model => None,
+            _ if !self.config.settings.sync_ref_model => None,
             Some(kept) => Some(self.load_adapter(kept)?),
             None => Some(self.decoder.untrained(&lora)?),
         };
@@ -426,22 +432,23 @@ impl Run<'_> {
     /// run that was resumed writes the same `adapter_config.json` as one that was not.
     fn lora_config(&self) -> Result<LoraConfig> {
         let linears = self.decoder.linears();
-        let mut names = match &self.config.lora.target_modules {
-            TargetModules::Pattern(_) => return Ok(self.config.lora.clone()),
+        let mut names = match &self.config.settings.lora.target_modules {
+            TargetModules::Pattern(_) => return Ok(self.config.settings.lora.clone()),
             TargetModules::Names(names) => names.clone(),
             TargetModules::AllLinear => {
-                let all = self.config.lora.resolve(linears)?.into_iter().map(|place| linears[place].name.as_str());
+                let all =
+                    self.config.settings.lora.resolve(linears)?.into_iter().map(|place| linears[place].name.as_str());
                 all.map(|name| name.rsplit('.').next().unwrap_or(name).to_owned()).collect()
             }
         };
         names.sort();
         names.dedup();
-        Ok(LoraConfig { target_modules: TargetModules::Names(names), ..self.config.lora.clone() })
+        Ok(LoraConfig { target_modules: TargetModules::Names(names), ..self.config.settings.lora.clone() })
     }
 
     fn encode(&self, rows: &Rows, tokenizer: &Tokenizer, report: &mut Report<'_>) -> Result<Option<Dataset>> {
         let mut progress = report.stage(Stage::Encode, rows.pairs.len());
-        let limits = self.config.limits();
+        let limits = self.config.settings.limits();
         let refused = rows.refused.len();
         let identical = rows.identical;
         let mut at = |done| progress.at(done);
@@ -455,7 +462,7 @@ impl Run<'_> {
             report.warn(format!("{name}: {message}"))?;
         }
         if counts.dropped > 0 {
-            let (dropped, limit) = (counts.dropped, self.config.max_length);
+            let (dropped, limit) = (counts.dropped, self.config.settings.max_length);
             report.warn(format!(
                 "{name}: {dropped} pairs were left out: their prompts alone fill max_length = {limit}"
             ))?;
@@ -465,7 +472,7 @@ impl Run<'_> {
             report.warn(format!(
                 "{name}: {} pairs {what}: chosen and rejected are the same tokens once they are rendered and cut to \
                  max_length = {}",
-                counts.identical, self.config.max_length
+                counts.identical, self.config.settings.max_length
             ))?;
         }
         if counts.plain_text > 0 && tokenizer.has_template() {
@@ -499,12 +506,17 @@ impl Run<'_> {
 
     fn schedule(&self, total_steps: u64, report: &mut Report<'_>) -> Result<Schedule> {
         let config = self.config;
-        let warmup_steps = warmup_steps(config.warmup_steps, config.warmup_ratio, total_steps);
-        if config.lr_scheduler_type == SchedulerType::Constant && warmup_steps > 0 {
+        let warmup_steps = warmup_steps(config.settings.warmup_steps, config.settings.warmup_ratio, total_steps);
+        if config.settings.lr_scheduler_type == SchedulerType::Constant && warmup_steps > 0 {
             report.warn(
                 "lr_scheduler_type = \"constant\" has no warm-up: warmup_steps and warmup_ratio have no effect",
             )?;
         }
-        Ok(Schedule { kind: config.lr_scheduler_type, learning_rate: config.learning_rate, warmup_steps, total_steps })
+        Ok(Schedule {
+            kind: config.settings.lr_scheduler_type,
+            learning_rate: config.settings.learning_rate,
+            warmup_steps,
+            total_steps,
+        })
     }
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
+use ts_rs::TS;
 
 /// `lr_scheduler_type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum SchedulerType {
     /// The same rate throughout, without warm-up (`get_constant_schedule`).

@@ -3,9 +3,10 @@
 
 use crate::events::EvalMetrics;
 use serde::{Deserialize, Deserializer, Serialize};
+use ts_rs::TS;
 
 /// A number of the held-out pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, TS)]
 pub enum HeldOutMetric {
     /// Share of pairs ranked as labelled.
     #[default]

@@ -79,10 +79,10 @@ impl Training<'_> {
             }
             pace.push_back(done.seconds);
             let pace = pace.iter().sum::<f64>() / pace.len() as f64;
-            if is_due(step, self.config.logging_steps, last) {
+            if is_due(step, self.config.settings.logging_steps, last) {
                 self.tell_step(&done, pace, report)?;
             }
-            self.state.eval_due = self.eval.is_some() && is_due(step, self.config.eval_steps, last);
+            self.state.eval_due = self.eval.is_some() && is_due(step, self.config.settings.eval_steps, last);
             if self.state.eval_due && !self.look(report)? {
                 return self.cancel(report);
             }
@@ -90,7 +90,7 @@ impl Training<'_> {
             if enough && self.state.window.pairs > 0 {
                 self.tell_step(&done, pace, report)?;
             }
-            if is_due(step, self.config.save_steps, last || enough) {
+            if is_due(step, self.config.settings.save_steps, last || enough) {
                 self.save(report)?;
             }
         }
@@ -133,7 +133,7 @@ impl Training<'_> {
                 let d_tokens = scores.d_tokens(&evaluation, share);
                 Ok((scores, d_tokens))
             })?;
-            let rewards = metrics::rewards(&scores.logps(), self.config.beta);
+            let rewards = metrics::rewards(&scores.logps(), self.config.settings.beta);
             window.add_microbatch(&rewards, scores.logps().len(), batch.tokens());
             if report.should_stop() {
                 return Ok(None);
@@ -145,9 +145,9 @@ impl Training<'_> {
         window.close_step(mean_loss, seconds);
         (self.state.step, self.state.generator, self.state.window) = (step, generator, window);
         if let Some(reference) = &mut self.reference
-            && step.is_multiple_of(self.config.ref_model_sync_steps)
+            && step.is_multiple_of(self.config.settings.ref_model_sync_steps)
         {
-            reference.mix(&self.policy.lora, self.config.ref_model_mixup_alpha)?;
+            reference.mix(&self.policy.lora, self.config.settings.ref_model_mixup_alpha)?;
         }
         Ok(Some(Done { epoch: plan.epoch, grad_norm, learning_rate, seconds }))
     }
@@ -209,7 +209,7 @@ impl Training<'_> {
         let (mut loss, mut rewards, mut correct, mut done) = (0.0, RewardMetrics::default(), 0, 0);
         let total = eval.examples.len();
         let mut progress = report.stage(Stage::Eval, total);
-        let size = self.config.per_device_train_batch_size;
+        let size = self.config.settings.per_device_train_batch_size;
         for (chunk, examples) in eval.examples.chunks(size).enumerate() {
             let batch = pack(examples.iter());
             let references = match &self.reference {
@@ -220,7 +220,7 @@ impl Training<'_> {
             let (scores, evaluation) = self.dpo.evaluate(&batch, &policy, examples.iter().zip(&references));
             let share = examples.len() as f64 / total as f64;
             loss += share * evaluation.loss;
-            metrics::accumulate(&mut rewards, &metrics::rewards(&scores.logps(), self.config.beta), share);
+            metrics::accumulate(&mut rewards, &metrics::rewards(&scores.logps(), self.config.settings.beta), share);
             correct += (0..examples.len()).filter(|&i| metrics::is_correct(&scores.logps(), i)).count() as u64;
             done += examples.len();
             if !progress.at(done)? {
@@ -266,7 +266,7 @@ impl Training<'_> {
             reference: self.reference.as_ref(),
             base_model: &base_model,
         };
-        checkpoint::save(self.folder, &self.state, contents, self.config.save_total_limit, self.kept_best())?;
+        checkpoint::save(self.folder, &self.state, contents, self.config.settings.save_total_limit, self.kept_best())?;
         let step = self.state.step;
         report.tell(&Event::Checkpoint { step, path: checkpoint::folder_of(step) })
     }
@@ -290,7 +290,7 @@ impl Training<'_> {
         } else {
             let folder = self.folder.join(checkpoint::folder_of(step));
             let (linears, device) = (self.policy.decoder.linears(), self.policy.decoder.device());
-            let best = checkpoint::load(&folder, linears, device, self.config.weight_decay)?;
+            let best = checkpoint::load(&folder, linears, device, self.config.settings.weight_decay)?;
             best.lora.save(&adapter, &base_model).map_err(Error::saving)?;
         }
         let origin = self.origin(base_model, step)?;

@@ -32,7 +32,11 @@ fn a_run_on_blocks_is_the_run_on_the_floats_they_stand_for() {
     for file in ["q4_k.gguf", "q5_0.gguf"] {
         let run = |dtype: BaseDtype| {
             let config = place.config(&format!("{file}-{dtype}"));
-            let config = RunConfig { model: place.path(file), dtype, products: Products::F32, max_steps: 8, ..config };
+            let config = RunConfig { model: place.path(file), ..config }.with(|settings| {
+                settings.dtype = dtype;
+                settings.products = Products::F32;
+                settings.max_steps = 8;
+            });
             place.run(&config, go_on).unwrap();
             (adapter(&config.output_dir), steps(&config.output_dir))
         };
@@ -49,9 +53,12 @@ fn a_run_on_blocks_is_the_run_on_the_floats_they_stand_for() {
 fn a_run_with_dora_on_blocks_is_the_run_on_the_floats_they_stand_for() {
     let place = place();
     let run = |name: String, model: PathBuf, dtype: BaseDtype| {
-        let config = place.config(&name);
-        let lora = model::LoraConfig { use_dora: true, ..config.lora };
-        let config = RunConfig { model, dtype, products: Products::F32, lora, max_steps: 4, ..config };
+        let config = RunConfig { model, ..place.config(&name) }.with(|settings| {
+            settings.dtype = dtype;
+            settings.products = Products::F32;
+            settings.lora.use_dora = true;
+            settings.max_steps = 4;
+        });
         place.run(&config, go_on).unwrap();
         (adapter(&config.output_dir).0, steps(&config.output_dir))
     };
@@ -78,7 +85,11 @@ fn stopped_and_resumed_a_run_on_any_base_is_the_same_byte_for_byte() {
         let config = |name: &str| {
             let config = place.config(&format!("{dtype}-{name}"));
             let model = if dtype == BaseDtype::Auto { place.path("q4_k.gguf") } else { config.model };
-            RunConfig { model, dtype, max_steps: 5, save_steps: 2, ..config }
+            RunConfig { model, ..config }.with(|settings| {
+                settings.dtype = dtype;
+                settings.max_steps = 5;
+                settings.save_steps = 2;
+            })
         };
         let (whole, stopped) = (config("whole"), config("stopped"));
         place.run(&whole, go_on).unwrap();

@@ -11,7 +11,10 @@ use train::events::Event;
 #[test]
 fn a_run_names_the_device_that_was_found_and_goes_on_there() {
     let place = Place::new(6);
-    let config = RunConfig { device: DeviceChoice::Auto, max_steps: 3, save_steps: 1, ..place.config("run") };
+    let config = RunConfig { device: DeviceChoice::Auto, ..place.config("run") }.with(|settings| {
+        settings.max_steps = 3;
+        settings.save_steps = 1;
+    });
     let found = DeviceChoice::Auto.open().unwrap();
     place.run(&config, |event| matches!(event, Event::Step(step) if step.step == 1)).unwrap();
     let written = RunConfig::read(&config.output_dir.join("config.toml")).unwrap();

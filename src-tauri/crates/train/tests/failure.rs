@@ -15,14 +15,13 @@ use train::{Error, Outcome, RunConfig};
 #[test]
 fn a_loss_that_is_no_number_stops_the_run_by_step_and_keeps_the_last_checkpoint() {
     let place = Place::new(9);
-    let config = RunConfig {
-        learning_rate: 1e30,
-        max_grad_norm: 0.0,
-        save_steps: 1,
-        lr_scheduler_type: SchedulerType::Constant,
-        warmup_steps: 0,
-        ..place.config("run")
-    };
+    let config = place.config("run").with(|settings| {
+        settings.learning_rate = 1e30;
+        settings.max_grad_norm = 0.0;
+        settings.save_steps = 1;
+        settings.lr_scheduler_type = SchedulerType::Constant;
+        settings.warmup_steps = 0;
+    });
     let error = place.run(&config, go_on).unwrap_err();
     let (Error::NonFiniteLoss { step, .. } | Error::NonFiniteGradient { step, .. }) = &error else { panic!("{error}") };
     assert!(error.to_string().contains(&format!("step {step}")), "{error}");
@@ -42,14 +41,16 @@ fn a_held_out_loss_that_is_no_number_stops_the_run_and_its_events_can_be_read() 
             eval: Some(place.path("eval.jsonl")),
             ..Default::default()
         },
-        learning_rate: 1e30,
-        max_grad_norm: 0.0,
-        eval_steps: 1,
-        save_steps: 1,
-        lr_scheduler_type: SchedulerType::Constant,
-        warmup_steps: 0,
         ..place.config("run")
-    };
+    }
+    .with(|settings| {
+        settings.learning_rate = 1e30;
+        settings.max_grad_norm = 0.0;
+        settings.eval_steps = 1;
+        settings.save_steps = 1;
+        settings.lr_scheduler_type = SchedulerType::Constant;
+        settings.warmup_steps = 0;
+    });
     let error = place.run(&config, go_on).unwrap_err();
     let Error::NonFiniteHeldOut { step, .. } = &error else { panic!("{error}") };
     assert!(error.to_string().contains(&format!("after step {step}")), "{error}");
@@ -111,7 +112,10 @@ fn every_row_is_counted() {
     let longest = "long ".repeat(400);
     writeln!(file, "{{\"prompt\": \"{longest}\", \"chosen\": \"a\", \"rejected\": \"b\"}}").unwrap();
     drop(file);
-    let config = RunConfig { max_steps: 1, max_length: 300, ..place.config("run") };
+    let config = place.config("run").with(|settings| {
+        settings.max_steps = 1;
+        settings.max_length = 300;
+    });
     place.run(&config, go_on).unwrap();
     let events = read_events(&config.output_dir);
     let counts = events.iter().find_map(|event| match event {
@@ -123,7 +127,7 @@ fn every_row_is_counted() {
     let warned = |text: &str| events.iter().any(|e| matches!(e, Event::Warning { message } if message.contains(text)));
     assert!(warned("line 7") && warned("1 pairs were left out"), "{events:?}");
 
-    let config = RunConfig { max_length: 2, ..place.config("none") };
+    let config = place.config("none").with(|settings| settings.max_length = 2);
     assert!(matches!(place.run(&config, go_on), Err(Error::NoPairs { .. })));
 }
 
@@ -136,9 +140,9 @@ fn held_out_pairs_are_scored_when_due_and_at_the_end() {
             eval: Some(place.path("eval.jsonl")),
             ..Default::default()
         },
-        eval_steps: 3,
         ..place.config("run")
-    };
+    }
+    .with(|settings| settings.eval_steps = 3);
     place.run(&config, go_on).unwrap();
     let evals: Vec<_> = read_events(&config.output_dir)
         .into_iter()
@@ -159,7 +163,10 @@ fn held_out_pairs_are_scored_when_due_and_at_the_end() {
 #[test]
 fn training_lowers_the_loss_and_a_cached_reference_changes_nothing() {
     let place = Place::new(8);
-    let config = RunConfig { max_steps: 30, lora: model::LoraConfig::default(), ..place.config("first") };
+    let config = place.config("first").with(|settings| {
+        settings.max_steps = 30;
+        settings.lora = model::LoraConfig::default();
+    });
     place.run(&config, go_on).unwrap();
     let told = steps(&config.output_dir);
     assert!((told[0].loss - std::f64::consts::LN_2).abs() < 1e-6, "B is zero at the start: policy = reference");
@@ -180,7 +187,7 @@ fn training_lowers_the_loss_and_a_cached_reference_changes_nothing() {
 #[test]
 fn a_line_of_the_cache_that_a_kill_left_unfinished_is_computed_again() {
     let place = Place::new(8);
-    let config = RunConfig { max_steps: 2, ..place.config("first") };
+    let config = place.config("first").with(|settings| settings.max_steps = 2);
     place.run(&config, go_on).unwrap();
     let cache = fs::read_dir(place.path("cache")).unwrap().next().unwrap().unwrap().path();
     let whole = fs::read_to_string(&cache).unwrap();
@@ -199,13 +206,12 @@ fn a_line_of_the_cache_that_a_kill_left_unfinished_is_computed_again() {
 fn every_loss_type_trains() {
     let place = Place::new(6);
     for loss_type in LossType::all() {
-        let config = RunConfig {
-            loss_type: vec![loss_type],
-            label_smoothing: 0.1,
-            max_steps: 2,
-            save_steps: 0,
-            ..place.config(loss_type.name())
-        };
+        let config = place.config(loss_type.name()).with(|settings| {
+            settings.loss_type = vec![loss_type];
+            settings.label_smoothing = 0.1;
+            settings.max_steps = 2;
+            settings.save_steps = 0;
+        });
         let outcome = place.run(&config, go_on).unwrap();
         assert!(matches!(outcome, Outcome::Finished { .. }));
         assert!(steps(&config.output_dir).iter().all(|m| m.grad_norm > 0.0), "{}", loss_type.name());
@@ -215,7 +221,7 @@ fn every_loss_type_trains() {
 #[test]
 fn stopping_while_the_reference_is_computed_leaves_a_run_that_can_be_resumed() {
     let place = Place::new(40);
-    let config = RunConfig { max_steps: 2, ..place.config("run") };
+    let config = place.config("run").with(|settings| settings.max_steps = 2);
     let first_progress = |event: &Event| matches!(event, Event::Progress(_));
     assert_eq!(place.run(&config, first_progress).unwrap(), Outcome::Cancelled { step: 0 });
     let again = RunConfig { resume_from_checkpoint: Resume::Latest, ..config };

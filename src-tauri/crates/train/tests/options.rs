@@ -17,7 +17,7 @@ use train::metrics;
 use train::optimizer::sum_of_squares;
 use train::schedule::SchedulerType;
 use train::scores::{Counting, Scores};
-use train::{Outcome, Surroundings};
+use train::{Outcome, Settings, Surroundings};
 
 /// What `DPOTrainer` was given: `TRAINER` in `make_golden.py`.
 const BETA: f64 = 0.1;
@@ -197,27 +197,30 @@ fn an_adapter_as_the_reference_stays_or_follows() {
             let mut config = RunConfig {
                 model: golden().join(family),
                 output_dir: folder.path().join("run"),
-                ref_adapter: Some(golden().join(family).join("adapter")),
                 data: DataConfig { train: golden().join("pairs.jsonl"), ..Default::default() },
-                beta: BETA,
-                max_length: MAX_LENGTH,
-                learning_rate: 2e-3,
-                lr_scheduler_type: SchedulerType::Cosine,
-                warmup_steps: 3,
-                weight_decay: 0.01,
-                max_grad_norm: 0.5,
-                per_device_train_batch_size: 2,
-                gradient_accumulation_steps: 2,
-                max_steps: 8,
-                shuffle: false,
+                settings: Settings {
+                    ref_adapter: Some(golden().join(family).join("adapter")),
+                    beta: BETA,
+                    max_length: MAX_LENGTH,
+                    learning_rate: 2e-3,
+                    lr_scheduler_type: SchedulerType::Cosine,
+                    warmup_steps: 3,
+                    weight_decay: 0.01,
+                    max_grad_norm: 0.5,
+                    per_device_train_batch_size: 2,
+                    gradient_accumulation_steps: 2,
+                    max_steps: 8,
+                    shuffle: false,
+                    ..Settings::default()
+                },
                 ..RunConfig::default()
             };
             let mut log = &expected["ref_adapter"];
             if follows {
                 let synced = &expected["sync_ref_model"];
-                config.sync_ref_model = true;
-                config.ref_model_sync_steps = synced["ref_model_sync_steps"].as_u64().unwrap();
-                config.ref_model_mixup_alpha = synced["ref_model_mixup_alpha"].as_f64().unwrap();
+                config.settings.sync_ref_model = true;
+                config.settings.ref_model_sync_steps = synced["ref_model_sync_steps"].as_u64().unwrap();
+                config.settings.ref_model_mixup_alpha = synced["ref_model_mixup_alpha"].as_f64().unwrap();
                 log = &synced["trajectory"];
             }
             let never = AtomicBool::new(false);

@@ -18,7 +18,7 @@ use train::optimizer::sum_of_squares;
 use train::reference::ReferenceLogps;
 use train::schedule::SchedulerType;
 use train::scores::{Counting, Scores};
-use train::{Outcome, Surroundings};
+use train::{Outcome, Settings, Surroundings};
 
 /// Folders of the families to match, with their sets' pairs.
 fn families() -> Vec<(PathBuf, PathBuf)> {
@@ -43,9 +43,9 @@ fn read(path: &Path) -> Value {
 }
 
 /// What `DPOTrainer` was given. Sets that do not say were made with the values here.
-struct Settings(Value);
+struct TrlSettings(Value);
 
-impl Settings {
+impl TrlSettings {
     fn get<T: serde::de::DeserializeOwned>(&self, key: &str, otherwise: T) -> T {
         self.0.get(key).map_or(otherwise, |value| serde_json::from_value(value.clone()).unwrap())
     }
@@ -55,8 +55,8 @@ impl Settings {
     }
 }
 
-fn settings(expected: &Value) -> Settings {
-    Settings(expected.get("settings").cloned().unwrap_or_default())
+fn settings(expected: &Value) -> TrlSettings {
+    TrlSettings(expected.get("settings").cloned().unwrap_or_default())
 }
 
 fn relative(got: f64, expected: f64) -> f64 {
@@ -199,19 +199,22 @@ fn the_trajectory_of_eight_steps() {
         let config = RunConfig {
             model: family.clone(),
             output_dir: folder.path().join("run"),
-            init_adapter: Some(family.join("adapter")),
             data: DataConfig { train: pairs, ..Default::default() },
-            beta: settings.get("beta", 0.1),
-            max_length: settings.max_length(),
-            learning_rate: settings.get("learning_rate", 1e-3),
-            lr_scheduler_type: settings.get("lr_scheduler_type", SchedulerType::Linear),
-            warmup_steps: settings.get("warmup_steps", 2),
-            weight_decay: settings.get("weight_decay", 0.0),
-            max_grad_norm: settings.get("max_grad_norm", 1.0),
-            per_device_train_batch_size: settings.get("per_device_train_batch_size", 2),
-            gradient_accumulation_steps: settings.get("gradient_accumulation_steps", 2),
-            max_steps: 8,
-            shuffle: false,
+            settings: Settings {
+                init_adapter: Some(family.join("adapter")),
+                beta: settings.get("beta", 0.1),
+                max_length: settings.max_length(),
+                learning_rate: settings.get("learning_rate", 1e-3),
+                lr_scheduler_type: settings.get("lr_scheduler_type", SchedulerType::Linear),
+                warmup_steps: settings.get("warmup_steps", 2),
+                weight_decay: settings.get("weight_decay", 0.0),
+                max_grad_norm: settings.get("max_grad_norm", 1.0),
+                per_device_train_batch_size: settings.get("per_device_train_batch_size", 2),
+                gradient_accumulation_steps: settings.get("gradient_accumulation_steps", 2),
+                max_steps: 8,
+                shuffle: false,
+                ..Settings::default()
+            },
             ..RunConfig::default()
         };
         let ours = run(&config, folder.path());
@@ -244,20 +247,23 @@ fn the_trajectory_of_a_real_model() {
     let config = RunConfig {
         model: model.into(),
         output_dir: folder.path().join("run"),
-        init_adapter: Some(golden.join("adapter_init")),
         data: DataConfig { train: golden.join("rows.json"), ..Default::default() },
-        max_length: 256,
-        learning_rate: 5e-4,
-        lr_scheduler_type: SchedulerType::Constant,
-        per_device_train_batch_size: 4,
-        max_steps: 12,
-        shuffle: false,
-        products: Products::F32,
+        settings: Settings {
+            init_adapter: Some(golden.join("adapter_init")),
+            max_length: 256,
+            learning_rate: 5e-4,
+            lr_scheduler_type: SchedulerType::Constant,
+            per_device_train_batch_size: 4,
+            max_steps: 12,
+            shuffle: false,
+            products: Products::F32,
+            ..Settings::default()
+        },
         ..RunConfig::default()
     };
     let rows = prefs::jsonl::read_pairs(&config.data.train).unwrap().into_pairs();
     let tokenizer = Tokenizer::open(&config.model).unwrap();
-    let limits = config.limits();
+    let limits = config.settings.limits();
     let dataset =
         data::encode(&config.data.train, &rows, 0, &tokenizer, &limits, data::Identical::LeaveOut, &mut |_| Ok(true))
             .unwrap()
@@ -284,7 +290,8 @@ fn the_trajectory_of_a_real_model() {
     }
     // TRL's own way in bf16 rounds at least as much. The limits were stated before the first run: a loss within a fiftieth of
     // that before the first step, ln 2, and a margin as far as such a loss is moved by one.
-    let rounded = RunConfig { products: Products::Bf16, output_dir: folder.path().join("bf16"), ..config };
+    let rounded = RunConfig { output_dir: folder.path().join("bf16"), ..config }
+        .with(|settings| settings.products = Products::Bf16);
     for (step, theirs) in run(&rounded, folder.path()).iter().zip(log["log"].as_array().unwrap()) {
         let loss = theirs["loss"].as_f64().unwrap();
         assert!((step.loss - loss).abs() < 0.014, "step {}: {} and {loss}", step.step, step.loss);

@@ -12,7 +12,12 @@ use train::events::Event;
 fn a_run_stays_with_what_auto_was_and_goes_on_byte_for_byte() {
     let place = Place::new(9);
     // Weights in fewer bits than f32, else auto would leave them as they are.
-    let with = |name: &str, products| RunConfig { products, dtype: BaseDtype::Bf16, ..place.config(name) };
+    let with = |name: &str, products| {
+        place.config(name).with(|settings| {
+            settings.products = products;
+            settings.dtype = BaseDtype::Bf16;
+        })
+    };
     let has_bf16 = Products::has_bf16(DeviceChoice::of(testkit::device()));
     let found = if has_bf16 { Products::Bf16 } else { Products::F32 };
     if found == Products::F32 {
@@ -21,7 +26,7 @@ fn a_run_stays_with_what_auto_was_and_goes_on_byte_for_byte() {
 
     let (whole, stopped) = (with("whole", Products::Auto), with("stopped", Products::Auto));
     place.run(&whole, go_on).unwrap();
-    assert_eq!(RunConfig::read(&whole.output_dir.join("config.toml")).unwrap().products, found);
+    assert_eq!(RunConfig::read(&whole.output_dir.join("config.toml")).unwrap().settings.products, found);
     place.run(&stopped, |event| matches!(event, Event::Step(step) if step.step == 4)).unwrap();
     let resumed = RunConfig { resume_from_checkpoint: Resume::Latest, ..stopped };
     place.run(&resumed, go_on).unwrap();

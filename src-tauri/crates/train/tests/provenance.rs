@@ -208,8 +208,9 @@ fn an_adapter_that_was_edited_is_not_used() {
     let folder = config.output_dir.join("adapter");
     train::origin::check_adapter(&folder).unwrap();
     let [settings, weights] = ["adapter_config.json", "adapter_model.safetensors"].map(|name| folder.join(name));
-    let second =
-        |name: &str, key: Option<&Path>| RunConfig { init_adapter: key.map(Path::to_path_buf), ..place.config(name) };
+    let second = |name: &str, key: Option<&Path>| {
+        place.config(name).with(|settings| settings.init_adapter = key.map(Path::to_path_buf))
+    };
     // Where other programs find the base is the user's to say.
     edit(&settings, |value| value["base_model_name_or_path"] = "someone/base".into());
     train::origin::check_adapter(&folder).unwrap();
@@ -243,8 +244,11 @@ fn an_adapter_of_another_base_begins_no_run_unless_that_is_asked_for() {
     flip(&first.model.join("model.safetensors"));
     let adapter = first.output_dir.join("adapter");
     for (name, from) in [("a", &adapter), ("b", &first.output_dir.join("checkpoints/step-7"))] {
-        let as_start = RunConfig { init_adapter: Some(from.clone()), ..place.config(name) };
-        let as_reference = RunConfig { init_adapter: None, ref_adapter: Some(from.clone()), ..as_start.clone() };
+        let as_start = place.config(name).with(|settings| settings.init_adapter = Some(from.clone()));
+        let as_reference = as_start.clone().with(|settings| {
+            settings.init_adapter = None;
+            settings.ref_adapter = Some(from.clone());
+        });
         for (config, key) in [(&as_start, "init_adapter"), (&as_reference, "ref_adapter")] {
             refused(
                 place.run(config, go_on),
@@ -265,7 +269,7 @@ fn an_adapter_of_another_base_begins_no_run_unless_that_is_asked_for() {
     // Another program's adapter says nothing of its base.
     let foreign = place.path("foreign");
     train::folder::copy_adapter(&adapter, &foreign).unwrap();
-    place.run(&RunConfig { init_adapter: Some(foreign), ..place.config("c") }, go_on).unwrap();
+    place.run(&place.config("c").with(|settings| settings.init_adapter = Some(foreign)), go_on).unwrap();
 }
 
 #[test]
@@ -307,15 +311,15 @@ fn a_checkpoint_that_was_edited_is_named_and_one_that_is_gone_is_told() {
 #[test]
 fn a_checkpoint_of_other_settings_is_refused_by_their_names_with_a_remedy_that_works() {
     let place = Place::new(9);
-    let first = RunConfig { save_total_limit: 0, ..place.config("first") };
+    let first = place.config("first").with(|settings| settings.save_total_limit = 0);
     place.run(&first, go_on).unwrap();
     let checkpoint = first.output_dir.join("checkpoints/step-3");
-    let second = RunConfig {
-        resume_from_checkpoint: Resume::From(checkpoint.clone()),
-        max_steps: 14,
-        learning_rate: 2e-2,
-        ..place.config("second")
-    };
+    let second = RunConfig { resume_from_checkpoint: Resume::From(checkpoint.clone()), ..place.config("second") }.with(
+        |settings| {
+            settings.max_steps = 14;
+            settings.learning_rate = 2e-2;
+        },
+    );
     let error = place.run(&second, go_on).unwrap_err();
     assert_eq!(error.code(), "other_settings");
     let message = error.to_string();
@@ -325,23 +329,24 @@ fn a_checkpoint_of_other_settings_is_refused_by_their_names_with_a_remedy_that_w
     let remedy = format!("init_adapter = {checkpoint:?} instead of resume_from_checkpoint");
     assert!(error.hint().contains(&remedy), "{}", error.hint());
     // As it says, in the same folder.
-    let mended = RunConfig { init_adapter: Some(checkpoint), resume_from_checkpoint: Resume::No, ..second };
+    let mended = RunConfig { resume_from_checkpoint: Resume::No, ..second }
+        .with(|settings| settings.init_adapter = Some(checkpoint));
     place.run(&mended, go_on).unwrap();
 
     // The settings of the run itself.
     stop_after(&place, &place.config("third"), 4);
-    let changed = RunConfig { beta: 0.3, ..resuming(&place.config("third")) };
+    let changed = resuming(&place.config("third")).with(|settings| settings.beta = 0.3);
     let Err(error @ Error::SettingsChanged { .. }) = place.run(&changed, go_on) else { panic!("it was gone on with") };
     let adapter = place.path("third/adapter");
     assert!(error.hint().contains(&format!("init_adapter = {adapter:?}")), "{}", error.hint());
-    let mended = RunConfig { init_adapter: Some(adapter), ..place.config("fourth") };
-    place.run(&RunConfig { beta: 0.3, ..mended }, go_on).unwrap();
+    let mended = place.config("fourth").with(|settings| settings.init_adapter = Some(adapter));
+    place.run(&mended.with(|settings| settings.beta = 0.3), go_on).unwrap();
 }
 
 #[test]
 fn another_run_s_checkpoint_is_gone_on_from_with_its_own_base_and_pairs_alone() {
     let place = Place::new(9);
-    let first = RunConfig { save_total_limit: 0, ..place.config("first") };
+    let first = place.config("first").with(|settings| settings.save_total_limit = 0);
     place.run(&first, go_on).unwrap();
     let checkpoint = first.output_dir.join("checkpoints/step-3");
     let second =
@@ -362,7 +367,7 @@ fn a_run_from_an_adapter_says_first_of_all_what_its_reference_is() {
     let first = place.config("first");
     place.run(&first, go_on).unwrap();
     let start = first.output_dir.join("adapter");
-    let second = RunConfig { init_adapter: Some(start.clone()), ..place.config("second") };
+    let second = place.config("second").with(|settings| settings.init_adapter = Some(start.clone()));
     place.run(&second, go_on).unwrap();
     let events = read_events(&second.output_dir);
     let Some(Event::Warning { message }) = events.first() else { panic!("{:?}", events.first()) };
@@ -371,7 +376,8 @@ fn a_run_from_an_adapter_says_first_of_all_what_its_reference_is() {
     {
         assert!(message.contains(words), "{message}");
     }
-    let as_trl = RunConfig { ref_adapter: Some(start), ..RunConfig { output_dir: place.path("third"), ..second } };
+    let as_trl =
+        RunConfig { output_dir: place.path("third"), ..second }.with(|settings| settings.ref_adapter = Some(start));
     place.run(&as_trl, go_on).unwrap();
     assert_eq!(warnings(&as_trl.output_dir), Vec::<String>::new());
 }
@@ -388,7 +394,8 @@ fn references_are_kept_apart_by_the_settings_of_their_adapter() {
         folder
     };
     let (mild, strong) = (reference("mild", 6.0), reference("strong", 30.0));
-    let against = |name: &str, from: &Path| RunConfig { ref_adapter: Some(from.into()), ..place.config(name) };
+    let against =
+        |name: &str, from: &Path| place.config(name).with(|settings| settings.ref_adapter = Some(from.into()));
     place.run(&against("a", &mild), go_on).unwrap();
     place.run(&against("b", &strong), go_on).unwrap();
     fs::remove_dir_all(place.path("cache")).unwrap();

@@ -44,7 +44,10 @@ fn stopped_after_any_step_and_resumed_the_adapter_is_the_same_byte_for_byte() {
 #[test]
 fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
     let place = Place::new(9);
-    let whole = RunConfig { eval_steps: 2, logging_steps: 2, ..place.config("whole") };
+    let whole = place.config("whole").with(|settings| {
+        settings.eval_steps = 2;
+        settings.logging_steps = 2;
+    });
     let whole = RunConfig {
         data: train::config::DataConfig { eval: Some(place.path("eval.jsonl")), ..whole.data.clone() },
         ..whole
@@ -89,7 +92,10 @@ fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
 #[test]
 fn a_run_killed_before_its_first_checkpoint_starts_again() {
     let place = Place::new(5);
-    let config = RunConfig { save_steps: 0, max_steps: 3, ..place.config("run") };
+    let config = place.config("run").with(|settings| {
+        settings.save_steps = 0;
+        settings.max_steps = 3;
+    });
     let snapshot = place.path("killed");
     place
         .run(&config, |event| {
@@ -108,14 +114,14 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
 #[test]
 fn resuming_where_nothing_was_begun_begins() {
     let place = Place::new(5);
-    let config = RunConfig { max_steps: 2, ..resuming(&place.config("run")) };
+    let config = resuming(&place.config("run")).with(|settings| settings.max_steps = 2);
     assert!(matches!(place.run(&config, go_on).unwrap(), Outcome::Finished { already: false, .. }));
 }
 
 #[test]
 fn a_finished_run_says_so_and_is_left_alone() {
     let place = Place::new(5);
-    let config = RunConfig { max_steps: 2, ..place.config("run") };
+    let config = place.config("run").with(|settings| settings.max_steps = 2);
     place.run(&config, go_on).unwrap();
     let before = fs::read(config.output_dir.join("events.jsonl")).unwrap();
     let outcome = place.run(&resuming(&config), go_on).unwrap();
@@ -126,14 +132,17 @@ fn a_finished_run_says_so_and_is_left_alone() {
 #[test]
 fn a_folder_with_a_run_is_refused_unless_it_is_to_be_resumed_with_the_same_settings() {
     let place = Place::new(5);
-    let config = RunConfig { max_steps: 2, ..place.config("run") };
+    let config = place.config("run").with(|settings| settings.max_steps = 2);
     place.run(&config, go_on).unwrap();
     assert!(matches!(place.run(&config, go_on), Err(Error::OutputTaken { .. })));
-    let changed = RunConfig { beta: 0.2, ..resuming(&config) };
+    let changed = resuming(&config).with(|settings| settings.beta = 0.2);
     let error = place.run(&changed, go_on).unwrap_err();
     assert!(matches!(error, Error::SettingsChanged { .. }));
     assert!(error.to_string().contains("beta was 0.1 and is now 0.2"), "{error}");
-    let cadence = RunConfig { logging_steps: 5, save_steps: 1, ..resuming(&config) };
+    let cadence = resuming(&config).with(|settings| {
+        settings.logging_steps = 5;
+        settings.save_steps = 1;
+    });
     assert!(matches!(place.run(&cadence, go_on).unwrap(), Outcome::Finished { already: true, .. }));
 }
 
@@ -170,10 +179,16 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before_it() {
 #[test]
 fn only_the_newest_checkpoints_are_kept() {
     let place = Place::new(9);
-    let config = RunConfig { save_steps: 1, save_total_limit: 3, ..place.config("run") };
+    let config = place.config("run").with(|settings| {
+        settings.save_steps = 1;
+        settings.save_total_limit = 3;
+    });
     place.run(&config, go_on).unwrap();
     assert_eq!(train::checkpoint::steps(&config.output_dir).unwrap(), [5, 6, 7]);
-    let all = RunConfig { save_steps: 2, save_total_limit: 0, ..place.config("all") };
+    let all = place.config("all").with(|settings| {
+        settings.save_steps = 2;
+        settings.save_total_limit = 0;
+    });
     place.run(&all, go_on).unwrap();
     assert_eq!(train::checkpoint::steps(&all.output_dir).unwrap(), [2, 4, 6, 7]);
 }

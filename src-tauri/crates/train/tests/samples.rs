@@ -16,10 +16,12 @@ fn config(place: &Place, output: &str) -> RunConfig {
             eval: Some(place.path("eval.jsonl")),
             ..Default::default()
         },
-        eval_steps: 3,
-        sample_prompts: 2,
         ..place.config(output)
     }
+    .with(|settings| {
+        settings.eval_steps = 3;
+        settings.sample_prompts = 2;
+    })
 }
 
 fn samples(folder: &std::path::Path) -> Vec<Samples> {
@@ -42,7 +44,8 @@ fn samples_come_at_the_start_with_each_evaluation_and_at_the_end_and_change_no_n
     assert!(told.iter().all(|samples| prompts(samples) == prompts(&told[0])), "the prompts stay the same");
     assert!(told.iter().any(|samples| samples.answers.iter().any(|answer| !answer.text.is_empty())));
 
-    let without = RunConfig { sample_prompts: 0, output_dir: place.path("without"), ..config.clone() };
+    let without =
+        RunConfig { output_dir: place.path("without"), ..config.clone() }.with(|settings| settings.sample_prompts = 0);
     place.run(&without, go_on).unwrap();
     assert!(samples(&without.output_dir).is_empty());
     assert!(adapter(&config.output_dir) == adapter(&without.output_dir));
@@ -82,7 +85,7 @@ fn killed_or_stopped_around_samples_and_resumed_the_run_is_the_same() {
 #[test]
 fn a_run_that_goes_on_holds_its_folder_and_one_that_ended_does_not() {
     let place = Place::new(5);
-    let config = RunConfig { max_steps: 2, ..place.config("run") };
+    let config = place.config("run").with(|settings| settings.max_steps = 2);
     assert!(!folder::is_held(&config.output_dir).unwrap(), "there is no folder yet");
     let mut held = Vec::new();
     place
@@ -100,7 +103,7 @@ fn a_run_that_goes_on_holds_its_folder_and_one_that_ended_does_not() {
 #[test]
 fn whoever_reads_on_from_where_the_last_reading_ended_misses_nothing() {
     let place = Place::new(5);
-    let config = RunConfig { max_steps: 3, ..place.config("run") };
+    let config = place.config("run").with(|settings| settings.max_steps = 3);
     place.run(&config, go_on).unwrap();
     let path = config.output_dir.join("events.jsonl");
     let (whole, all) = (fs::read(&path).unwrap(), train::events::read(&path).unwrap());

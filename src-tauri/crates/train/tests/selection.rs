@@ -37,18 +37,18 @@ fn resuming(config: &RunConfig) -> RunConfig {
 /// best step in its midst needs no luck.
 fn looking(place: &Place, output: &str) -> RunConfig {
     let config = place.config(output);
-    RunConfig {
-        data: DataConfig { eval: Some(place.path("eval.jsonl")), ..config.data.clone() },
-        eval_steps: 1,
-        save_total_limit: 1,
-        ..config
-    }
+    RunConfig { data: DataConfig { eval: Some(place.path("eval.jsonl")), ..config.data.clone() }, ..config }.with(
+        |settings| {
+            settings.eval_steps = 1;
+            settings.save_total_limit = 1;
+        },
+    )
 }
 
 #[test]
 fn the_adapter_is_the_best_ones_which_is_never_deleted() {
     let place = Place::new(9);
-    let config = RunConfig { load_best_model_at_end: true, ..looking(&place, "run") };
+    let config = looking(&place, "run").with(|settings| settings.load_best_model_at_end = true);
     place.run(&config, go_on).unwrap();
     let told = evaluations(&config.output_dir);
     // Accuracy on five pairs: the first of the highest.
@@ -63,12 +63,10 @@ fn the_adapter_is_the_best_ones_which_is_never_deleted() {
     assert_eq!(origin(&config.output_dir).step, first.step);
 
     // By the largest loss the best is a step that a limit of one checkpoint would have deleted.
-    let config = RunConfig {
-        metric_for_best_model: HeldOutMetric::Loss,
-        greater_is_better: Some(true),
-        output_dir: place.path("worst"),
-        ..config
-    };
+    let config = RunConfig { output_dir: place.path("worst"), ..config }.with(|settings| {
+        settings.metric_for_best_model = HeldOutMetric::Loss;
+        settings.greater_is_better = Some(true);
+    });
     place.run(&config, go_on).unwrap();
     let told = evaluations(&config.output_dir);
     let worst = told.iter().max_by(|a, b| a.eval_loss.total_cmp(&b.eval_loss)).unwrap();
@@ -83,14 +81,13 @@ fn the_adapter_is_the_best_ones_which_is_never_deleted() {
 #[test]
 fn training_ends_when_evaluations_no_longer_improve() {
     let place = Place::new(9);
-    let config = RunConfig {
-        metric_for_best_model: HeldOutMetric::Loss,
-        greater_is_better: Some(true),
-        early_stopping_patience: Some(2),
-        logging_steps: 5,
-        ..looking(&place, "run")
-    };
-    let config = RunConfig { max_steps: 40, ..config };
+    let config = looking(&place, "run").with(|settings| {
+        settings.metric_for_best_model = HeldOutMetric::Loss;
+        settings.greater_is_better = Some(true);
+        settings.early_stopping_patience = Some(2);
+        settings.logging_steps = 5;
+    });
+    let config = config.with(|settings| settings.max_steps = 40);
     place.run(&config, go_on).unwrap();
     let losses: Vec<f64> = evaluations(&config.output_dir).iter().map(|eval| eval.eval_loss).collect();
     let (mut best, mut waited, mut expected) = (f64::NEG_INFINITY, 0, 0);
@@ -139,35 +136,35 @@ fn killed_everywhere(place: &Place, whole: &RunConfig) {
 #[test]
 fn killed_while_the_best_is_looked_for_a_resumed_run_finds_the_same_one() {
     let place = Place::new(9);
-    let config = RunConfig {
-        load_best_model_at_end: true,
-        metric_for_best_model: HeldOutMetric::Loss,
-        greater_is_better: Some(true),
-        early_stopping_patience: Some(3),
-        eval_steps: 2,
-        max_steps: 20,
-        ..looking(&place, "whole")
-    };
+    let config = looking(&place, "whole").with(|settings| {
+        settings.load_best_model_at_end = true;
+        settings.metric_for_best_model = HeldOutMetric::Loss;
+        settings.greater_is_better = Some(true);
+        settings.early_stopping_patience = Some(3);
+        settings.eval_steps = 2;
+        settings.max_steps = 20;
+    });
     killed_everywhere(&place, &config);
 }
 
 #[test]
 fn killed_while_the_reference_follows_a_resumed_run_has_the_same_reference() {
     let place = Place::new(9);
-    let config = RunConfig {
-        sync_ref_model: true,
-        ref_model_sync_steps: 2,
-        use_weighting: true,
-        ld_alpha: Some(0.5),
-        eval_steps: 3,
-        lora: model::LoraConfig { use_dora: true, ..place.config("").lora },
-        ..looking(&place, "whole")
-    };
+    let config = looking(&place, "whole").with(|settings| {
+        settings.sync_ref_model = true;
+        settings.ref_model_sync_steps = 2;
+        settings.use_weighting = true;
+        settings.ld_alpha = Some(0.5);
+        settings.eval_steps = 3;
+        settings.lora = model::LoraConfig { use_dora: true, ..place.config("").settings.lora };
+    });
     killed_everywhere(&place, &config);
-    let fixed = RunConfig { sync_ref_model: false, output_dir: place.path("fixed"), ..config.clone() };
+    let fixed = RunConfig { output_dir: place.path("fixed"), ..config.clone() }
+        .with(|settings| settings.sync_ref_model = false);
     place.run(&fixed, go_on).unwrap();
     assert!(adapter(&fixed.output_dir).0 != adapter(&config.output_dir).0, "the reference did move");
-    let seldom = RunConfig { ref_model_sync_steps: 100, output_dir: place.path("seldom"), ..config };
+    let seldom =
+        RunConfig { output_dir: place.path("seldom"), ..config }.with(|settings| settings.ref_model_sync_steps = 100);
     place.run(&seldom, go_on).unwrap();
     assert!(adapter(&fixed.output_dir).0 == adapter(&seldom.output_dir).0, "until it moves it is the base");
 }
@@ -176,11 +173,14 @@ fn killed_while_the_reference_follows_a_resumed_run_has_the_same_reference() {
 fn a_run_goes_on_from_an_adapter_of_which_it_keeps_a_copy() {
     let place = Place::new(9);
     // Without dropout, which would give the adapter a reward against itself.
-    let lora = model::LoraConfig { lora_dropout: 0.0, ..place.config("").lora };
-    let tuned = RunConfig { loss_type: vec![train::losses::LossType::Sft], lora, ..place.config("sft") };
+    let lora = model::LoraConfig { lora_dropout: 0.0, ..place.config("").settings.lora };
+    let tuned = place.config("sft").with(|settings| {
+        settings.loss_type = vec![train::losses::LossType::Sft];
+        settings.lora = lora;
+    });
     place.run(&tuned, go_on).unwrap();
     let begun = place.path("sft/adapter");
-    let config = RunConfig { ref_adapter: Some(begun.clone()), ..looking(&place, "whole") };
+    let config = looking(&place, "whole").with(|settings| settings.ref_adapter = Some(begun.clone()));
     let snapshot = place.path("killed");
     place
         .run(&config, |event| {
@@ -217,17 +217,25 @@ fn a_run_goes_on_from_an_adapter_of_which_it_keeps_a_copy() {
 fn a_reference_can_only_follow_a_policy_of_its_own_shape() {
     let place = Place::new(5);
     for (name, r) in [("two", 2), ("four", 4)] {
-        let lora = model::LoraConfig { r, ..place.config("").lora };
-        place.run(&RunConfig { max_steps: 1, lora, ..place.config(name) }, go_on).unwrap();
+        let lora = model::LoraConfig { r, ..place.config("").settings.lora };
+        place
+            .run(
+                &place.config(name).with(|settings| {
+                    settings.max_steps = 1;
+                    settings.lora = lora;
+                }),
+                go_on,
+            )
+            .unwrap();
     }
-    let config = RunConfig {
-        init_adapter: Some(place.path("two/adapter")),
-        ref_adapter: Some(place.path("four/adapter")),
-        max_steps: 1,
-        ..place.config("run")
-    };
+    let config = place.config("run").with(|settings| {
+        settings.init_adapter = Some(place.path("two/adapter"));
+        settings.ref_adapter = Some(place.path("four/adapter"));
+        settings.max_steps = 1;
+    });
     place.run(&config, go_on).unwrap();
-    let follows = RunConfig { sync_ref_model: true, output_dir: place.path("follows"), ..config };
+    let follows =
+        RunConfig { output_dir: place.path("follows"), ..config }.with(|settings| settings.sync_ref_model = true);
     let error = place.run(&follows, go_on).unwrap_err();
     assert!(error.to_string().contains("not of one shape"), "{error}");
 }

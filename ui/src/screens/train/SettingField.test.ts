@@ -1,38 +1,41 @@
 import { fireEvent, render, screen } from "@testing-library/svelte";
 import { expect, it } from "vitest";
-import type { RunSettings } from "../../client/bindings";
+import type { Remark, Settings } from "../../client/bindings";
 import { DEFAULTS } from "./defaults.fixture";
 import SettingField from "./SettingField.svelte";
-import { SETTINGS, remarksOn } from "./settings";
+import { SETTINGS, type SettingKey, valueOf } from "./settings";
 
-function field(key: keyof RunSettings, settings: RunSettings, from: RunSettings | null = null, unused: string | null = null) {
+type Other = { from?: Settings; unused?: string; refused?: string };
+
+function field(key: SettingKey, settings: Settings, { from, unused, refused }: Other = {}) {
   const setting = SETTINGS.find((entry) => entry.key === key);
   if (!setting) throw new Error(key);
-  const remark = remarksOn({ project: "p", name: "n", model: "m", held_out_share: 0.1, sample_prompts: 1, settings })[key];
-  render(SettingField, { setting, settings, remark, from, unused });
+  const remark: Remark | undefined = refused === undefined ? undefined : { key, level: "refuse", sentence: refused };
+  render(SettingField, { setting, settings, remark, from: from ?? null, unused: unused ?? null });
 }
 
-it.each<[keyof RunSettings, string, unknown]>([
+it.each<[SettingKey, string, unknown]>([
   ["learning_rate", "3e-4", 3e-4],
   ["beta", "0,2", 0.2],
   ["beta", "much", Number.NaN],
   ["max_prompt_length", "", null],
   ["max_prompt_length", "256", 256],
-  ["target_modules", "q_proj, v_proj", ["q_proj", "v_proj"]],
+  ["lora.target_modules", "q_proj, v_proj", ["q_proj", "v_proj"]],
+  ["lora.target_modules", ".*_proj", ".*_proj"],
   ["loss_weights", "1, 0.5", [1, 0.5]],
   ["ref_adapter", " runs/sft/adapter ", "runs/sft/adapter"],
-  ["rank_pattern", "q_proj = 4, v_proj = 8", { q_proj: 4, v_proj: 8 }],
+  ["lora.rank_pattern", "q_proj = 4, v_proj = 8", { q_proj: 4, v_proj: 8 }],
 ])("what is typed is the setting: %s %s", async (key, text, value) => {
-  const settings: RunSettings = { ...DEFAULTS, max_prompt_length: 12 };
+  const settings: Settings = { ...structuredClone(DEFAULTS), max_prompt_length: 12 };
   field(key, settings);
   const input = screen.getByRole("textbox") as HTMLInputElement;
   await fireEvent.input(input, { target: { value: text } });
-  expect(settings[key]).toEqual(value);
+  expect(valueOf(settings, key)).toEqual(value);
   expect(input.value).toBe(text);
 });
 
 it("what is chosen may be nothing", async () => {
-  const settings: RunSettings = { ...DEFAULTS, greater_is_better: false };
+  const settings: Settings = { ...DEFAULTS, greater_is_better: false };
   field("greater_is_better", settings);
   const select = screen.getByRole("combobox") as HTMLSelectElement;
   expect(select.value).toBe("false");
@@ -43,7 +46,7 @@ it("what is chosen may be nothing", async () => {
 });
 
 it("a refused value is marked and explained where it stands", () => {
-  field("beta", { ...DEFAULTS, beta: -1 });
+  field("beta", { ...DEFAULTS, beta: -1 }, { refused: "Set it above 0." });
   const input = screen.getByRole("textbox");
   expect(input.getAttribute("aria-invalid")).toBe("true");
   const described = input.getAttribute("aria-describedby")?.split(" ").map((id) => document.getElementById(id)?.textContent).join(" ");
@@ -52,22 +55,22 @@ it("a refused value is marked and explained where it stands", () => {
 });
 
 it("a changed value says what it was", () => {
-  field("beta", { ...DEFAULTS, beta: 0.3 }, DEFAULTS);
+  field("beta", { ...DEFAULTS, beta: 0.3 }, { from: DEFAULTS });
   expect(screen.getByText(/Was 0\.1\./)).toBeTruthy();
 });
 
-it.each<keyof RunSettings>(["lora_r", "use_dora", "rank_pattern"])("what does not count cannot be set, and says why: %s", (key) => {
+it.each<SettingKey>(["lora.r", "lora.use_dora", "lora.rank_pattern"])("what does not count cannot be set, and says why: %s", (key) => {
   const why = document.body.appendChild(document.createElement("p"));
   why.id = "why";
-  field(key, { ...DEFAULTS, ref_adapter: "sft" }, null, "why");
-  const control = screen.getByRole(key === "use_dora" ? "checkbox" : "textbox") as HTMLInputElement;
+  field(key, { ...DEFAULTS, ref_adapter: "sft" }, { unused: "why" });
+  const control = screen.getByRole(key === "lora.use_dora" ? "checkbox" : "textbox") as HTMLInputElement;
   expect(control.disabled).toBe(true);
   expect(control.getAttribute("aria-describedby")?.split(" ")[0]).toBe("why");
   why.remove();
 });
 
 it("what has no meaning can be corrected even where it does not count", () => {
-  field("lora_r", { ...DEFAULTS, ref_adapter: "sft", lora_r: 0 }, null, "why");
+  field("lora.r", { ...DEFAULTS, ref_adapter: "sft", lora: { ...DEFAULTS.lora, r: 0 } }, { unused: "why", refused: "Set the rank." });
   const input = screen.getByRole("textbox") as HTMLInputElement;
   expect(input.disabled).toBe(false);
   expect(input.getAttribute("aria-invalid")).toBe("true");

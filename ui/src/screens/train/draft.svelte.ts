@@ -1,4 +1,4 @@
-import type { Remedy, RunRequest, RunSettings, RunView } from "../../client/bindings";
+import type { Remedy, RunRequest, Settings, RunView } from "../../client/bindings";
 import { client } from "../../client/client";
 import { router } from "../../router.svelte";
 import { project as openProject } from "../../state/project.svelte";
@@ -8,7 +8,7 @@ import { duplicate, modelNamed } from "./draft";
 class Draft {
   request = $state<RunRequest | null>(null);
   /** What it is a duplicate of: changes are shown against this. */
-  from = $state.raw<{ run: string; name: string; settings: RunSettings } | null>(null);
+  from = $state.raw<{ run: string; name: string; settings: Settings } | null>(null);
 
   /** Opens a duplicate of `view`, with changed settings where a remedy names some. */
   async duplicate(project: string, view: RunView, remedy?: Remedy): Promise<void> {

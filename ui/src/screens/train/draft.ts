@@ -1,22 +1,21 @@
 // A run that is not started yet: from the defaults, or from another run with changes.
 
-import type { ApiError, Remedy, RunRequest, RunSettings, RunView } from "../../client/bindings";
+import type { ApiError, Remedy, RunRequest, Settings, RunView } from "../../client/bindings";
 import { numberText } from "./settings";
 
 /** The request that would start `view` again, under a new name, with `changed` settings. */
-export function duplicate(project: string, view: RunView, taken: string[], changed: Partial<RunSettings> = {}): RunRequest {
+export function duplicate(project: string, view: RunView, taken: string[], changed: Partial<Settings> = {}): RunRequest {
   return {
     project,
     name: nextName(view.summary.name, taken),
     model: view.summary.model,
     held_out_share: view.held_out_share,
-    sample_prompts: view.sample_prompts,
     settings: fitted({ ...view.settings, ...changed }),
   };
 }
 
 /** Loss weights belong to their losses: with other losses and no weights of their own, all count 1. */
-function fitted(settings: RunSettings): RunSettings {
+function fitted(settings: Settings): Settings {
   const { loss_type, loss_weights } = settings;
   return loss_weights && loss_weights.length !== loss_type.length ? { ...settings, loss_weights: null } : settings;
 }
@@ -36,7 +35,7 @@ export function nextName(name: string, taken: string[]): string {
 }
 
 /** What to try after a failure, as changes to the run's settings. */
-export function remediesFor(error: ApiError, settings: RunSettings): Remedy[] {
+export function remediesFor(error: ApiError, settings: Settings): Remedy[] {
   const remedies: Remedy[] = [];
   // A process that is gone without a word was most often killed for its memory.
   if (error.code === "out_of_memory" || error.code === "interrupted" || (error.code === "tensor" && /memory/i.test(error.message))) {

@@ -1,21 +1,20 @@
-// Every setting of a run: what it does in one sentence, its safe range, and what is wrong with a value.
+// Every setting of a run as the form shows it: what it does in one sentence, its safe range in words, and how its field reads.
 //
-// A value outside the safe range warns and may be used; one without meaning is refused, as the program would refuse it
-// (`RunConfig::validate`). Keys are TRL's.
+// What is wrong or doubtful about a value is the program's to say (`check_run`). Keys are TRL's and PEFT's.
 
-import type { RunRequest, RunSettings } from "../../client/bindings";
-import { lossNamed } from "./losses";
+import type { HeldOutMetric, LoraConfig, Remark, Settings } from "../../client/bindings";
 import { patternsText } from "./patterns";
 
 export { patternsFrom, patternsText } from "./patterns";
 
-export type SettingKey = keyof RunSettings;
-export type Remark = { level: "warn" | "refuse"; sentence: string };
-export type Remarks = Partial<Record<SettingKey | "name" | "model" | "held_out_share" | "sample_prompts", Remark>>;
+/** As a settings file spells it: those of the adapter stand in its table `lora`. */
+export type SettingKey = Exclude<keyof Settings, "lora"> | `lora.${keyof LoraConfig}`;
+/** By field: the first of each, which is a refusal where there is one. */
+export type Remarks = Partial<Record<SettingKey | "name" | "model" | "held_out_share", Remark>>;
 
-type Kind = "number" | "whole" | "switch" | "losses" | "weights" | "names" | "text" | "patterns" | { choices: Choice[] };
+type Kind = "number" | "whole" | "switch" | "losses" | "weights" | "modules" | "text" | "patterns" | { choices: Choice[] };
 export type Choice = { value: string; sentence: string };
-export type Group = "first" | "loss" | "reference" | "length" | "rate" | "batch" | "adapter" | "record" | "best";
+export type Group = "data" | "first" | "loss" | "reference" | "length" | "rate" | "batch" | "adapter" | "record" | "best";
 
 export type Setting = {
   key: SettingKey;
@@ -27,7 +26,6 @@ export type Setting = {
   safe: string;
   /** What is written in the field when the setting is absent (null). */
   absent?: string;
-  check?: (settings: RunSettings) => Remark | null;
 };
 
 export const GROUPS: { group: Group; title: string }[] = [
@@ -42,33 +40,7 @@ export const GROUPS: { group: Group; title: string }[] = [
   { group: "best", title: "Best step and early end" },
 ];
 
-const refuse = (sentence: string): Remark => ({ level: "refuse", sentence });
-const warn = (sentence: string): Remark => ({ level: "warn", sentence });
-
-/** Checks a number: refused outside [min, max], warned about outside the safe range. */
-function range(
-  value: number,
-  limits: { min?: number; above?: number; max?: number; below?: number; whole?: boolean; hint: string },
-  safe?: { from: number; to: number; low: string; high: string },
-): Remark | null {
-  const { min, above, max, below, whole, hint } = limits;
-  if (!Number.isFinite(value)) return refuse(`This is not a number. ${hint}`);
-  if (whole && !Number.isSafeInteger(value)) return refuse(`This must be a whole number. ${hint}`);
-  const outside =
-    (min !== undefined && value < min) ||
-    (above !== undefined && value <= above) ||
-    (max !== undefined && value > max) ||
-    (below !== undefined && value >= below);
-  if (outside) return refuse(hint);
-  if (safe && value < safe.from) return warn(safe.low);
-  if (safe && value > safe.to) return warn(safe.high);
-  return null;
-}
-
-/** Losses of a margin of two rewards, which another divergence than KL may make; sft it leaves alone. */
-const DIVERGING = ["sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "discopop", "sft"];
-
-const METRICS = [
+const METRICS: HeldOutMetric[] = [
   "eval_rewards/accuracies",
   "eval_rewards/margins",
   "eval_rewards/chosen",
@@ -78,16 +50,6 @@ const METRICS = [
   "eval_loss",
 ];
 
-function patternRemark(patterns: Record<string, number>, good: (value: number) => boolean, wanted: string): Remark | null {
-  const wrong = Object.entries(patterns).find(([name, value]) => name === "" || !good(value));
-  return wrong ? refuse(`Write a name and ${wanted}, such as down_proj = 32, with commas between several.`) : null;
-}
-
-/** Evaluations on the way are needed to tell which is the best. */
-function selectionRemark({ eval_steps }: RunSettings): Remark | null {
-  return eval_steps === 0 ? refuse("Set eval_steps to 1 or more: the best step is looked for among those evaluated.") : null;
-}
-
 export const SETTINGS: Setting[] = [
   {
     key: "beta",
@@ -95,13 +57,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "How strongly the policy is held to the reference: small lets it move far, large keeps it close.",
     safe: "0.05 to 0.5; start at 0.1",
-    check: ({ beta }) =>
-      range(beta, { above: 0, hint: "Set it above 0; 0.1 is usual." }, {
-        from: 0.05,
-        to: 0.5,
-        low: "Below 0.05 the model may drift far from the reference and start to repeat itself.",
-        high: "Above 0.5 the model hardly moves away from the reference.",
-      }),
   },
   {
     key: "learning_rate",
@@ -109,13 +64,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "How far one step moves the adapter; the highest value of the schedule.",
     safe: "5e-6 to 3e-4 for a LoRA; start at 5e-5, higher for small models",
-    check: ({ learning_rate }) =>
-      range(learning_rate, { above: 0, hint: "Set it above 0; 5e-5 is usual for a LoRA." }, {
-        from: 5e-6,
-        to: 3e-4,
-        low: "Below 5e-6 an adapter learns very little. (1e-6 is for training all weights.)",
-        high: "Above 3e-4 training may become unstable: watch grad_norm and the sample answers.",
-      }),
   },
   {
     key: "num_train_epochs",
@@ -123,15 +71,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "How often every pair is seen; counts only where max_steps is not set.",
     safe: "1 to 3",
-    check: ({ num_train_epochs, max_steps }) =>
-      max_steps > 0
-        ? null
-        : range(num_train_epochs, { above: 0, max: 1e6, hint: "Set it above 0; 1 to 3 is usual." }, {
-            from: 0,
-            to: 3,
-            low: "",
-            high: "Above 3 epochs DPO usually memorises the pairs: watch the held-out accuracy.",
-          }),
   },
   {
     key: "max_steps",
@@ -139,10 +78,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "Optimiser steps of the whole run; -1 to go by num_train_epochs.",
     safe: "-1, or 1 and more",
-    check: ({ max_steps }) =>
-      max_steps === -1
-        ? null
-        : range(max_steps, { min: 1, whole: true, hint: "Set it to 1 or more, or -1 to go by num_train_epochs." }),
   },
   {
     key: "max_length",
@@ -150,21 +85,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "Longest prompt and answer together, in tokens; what is longer is cut. 0 for no limit.",
     safe: "512 to 2048, as memory allows; look at the lengths beside",
-    check: ({ max_length, max_prompt_length }) => {
-      const remark = range(max_length, { min: 0, whole: true, hint: "Set it to 2 tokens or more, or 0 for no limit." }, {
-        from: 0,
-        to: 8192,
-        low: "",
-        high: "Sequences this long need much memory: look at the memory beside.",
-      });
-      if (remark?.level === "refuse") return remark;
-      if (max_length === 1) return refuse("Set it to 2 tokens or more, or 0 for no limit.");
-      if (max_length > 0 && max_prompt_length !== null && max_prompt_length >= max_length) {
-        return warn("max_prompt_length is not below max_length: the longest prompts leave no room for an answer.");
-      }
-      if (max_length > 0 && max_length < 64) return warn("So few tokens cut most pairs: look at the lengths beside.");
-      return remark;
-    },
   },
   {
     key: "per_device_train_batch_size",
@@ -172,13 +92,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "Pairs computed at once: more is faster and needs more memory.",
     safe: "1 to 16, as memory allows",
-    check: ({ per_device_train_batch_size: size }) =>
-      range(size, { min: 1, whole: true, hint: "Set it to 1 or more." }, {
-        from: 1,
-        to: 64,
-        low: "",
-        high: "So many pairs at once need much memory: look at the memory beside.",
-      }),
   },
   {
     key: "loss_type",
@@ -186,21 +99,6 @@ export const SETTINGS: Setting[] = [
     kind: "losses",
     sentence: "What is minimised: one loss, or several added together.",
     safe: "sigmoid; sigmoid and sft when both rewards fall",
-    check: ({ loss_type, label_smoothing }) => {
-      if (loss_type.length === 0) return refuse("Choose at least one loss, such as sigmoid.");
-      const stranger = loss_type.find((name) => !lossNamed(name));
-      if (stranger !== undefined) return refuse(`There is no loss called ${stranger}.`);
-      if (loss_type.includes("exo_pair") && label_smoothing === 0) {
-        return refuse("The loss exo_pair is infinite with label_smoothing 0: set that above 0, such as 0.001.");
-      }
-      if (loss_type.includes("robust") && label_smoothing >= 0.5) {
-        return refuse("The loss robust needs label_smoothing below 0.5; 0.1 is usual.");
-      }
-      if (loss_type.length === 1 && loss_type[0] === "sft") {
-        return warn("sft alone looks at the chosen answers only: the rejected ones teach nothing.");
-      }
-      return null;
-    },
   },
   {
     key: "loss_weights",
@@ -209,15 +107,6 @@ export const SETTINGS: Setting[] = [
     sentence: "How much each of several losses counts; all count 1 where this is empty.",
     safe: "one number for each loss, such as 1, 1",
     absent: "all 1",
-    check: ({ loss_type, loss_weights }) => {
-      if (loss_weights === null) return null;
-      if (loss_weights.some((weight) => !Number.isFinite(weight))) return refuse("Write numbers, such as 1, 0.5.");
-      if (loss_weights.length !== loss_type.length) {
-        return refuse(`There are ${loss_weights.length} weights for ${loss_type.length} losses: give one for each.`);
-      }
-      if (loss_weights.some((weight) => weight < 0)) return warn("A weight below 0 maximises that loss.");
-      return null;
-    },
   },
   {
     key: "label_smoothing",
@@ -225,14 +114,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "The share of labels taken to be wrong; used by robust, exo_pair, aot and aot_unpaired.",
     safe: "0; 0.1 for robust, 0.001 for exo_pair",
-    check: ({ label_smoothing, loss_type }) => {
-      const remark = range(label_smoothing, { min: 0, max: 0.5, hint: "Set it between 0 and 0.5." });
-      if (remark) return remark;
-      if (label_smoothing > 0 && !loss_type.some((name) => lossNamed(name)?.smoothed)) {
-        return warn("None of the chosen losses uses label_smoothing.");
-      }
-      return null;
-    },
   },
   {
     key: "f_divergence_type",
@@ -247,12 +128,6 @@ export const SETTINGS: Setting[] = [
     },
     sentence: "Which divergence holds the policy to the reference (f-DPO).",
     safe: "reverse_kl, or js_divergence for answers that keep their variety",
-    check: ({ f_divergence_type, loss_type }) => {
-      if (f_divergence_type === "reverse_kl") return null;
-      const wrong = loss_type.find((name) => !DIVERGING.includes(name));
-      if (wrong !== undefined) return refuse(`The loss ${wrong} knows no divergence but reverse_kl: choose another loss, or reverse_kl.`);
-      return f_divergence_type === "forward_kl" ? warn("forward_kl grows exponentially where the policy gives an answer up: watch grad_norm.") : null;
-    },
   },
   {
     key: "f_alpha_divergence_coef",
@@ -260,9 +135,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "α of alpha_divergence: towards 1 it is reverse_kl, towards 0 forward_kl.",
     safe: "0.3 to 0.7; start at 0.5",
-    check: ({ f_alpha_divergence_coef, f_divergence_type }) =>
-      range(f_alpha_divergence_coef, { hint: "Set it to a number; 0.5 is usual." }) ??
-      (f_alpha_divergence_coef !== 0.5 && f_divergence_type !== "alpha_divergence" ? warn("Only alpha_divergence uses it.") : null),
   },
   {
     key: "ld_alpha",
@@ -271,15 +143,6 @@ export const SETTINGS: Setting[] = [
     sentence: "How much tokens count that one answer has beyond the length of the other (LD-DPO), against ever longer answers.",
     safe: "empty, or 0.3 to 0.8",
     absent: "in full",
-    check: ({ ld_alpha }) =>
-      ld_alpha === null
-        ? null
-        : range(ld_alpha, { min: 0, max: 1, hint: "Set it between 0 and 1, or leave it empty." }, {
-            from: 0.1,
-            to: 1,
-            low: "The ends of longer answers hardly count.",
-            high: "",
-          }),
   },
   {
     key: "use_weighting",
@@ -287,10 +150,6 @@ export const SETTINGS: Setting[] = [
     kind: "switch",
     sentence: "Pairs count by how likely the policy itself is to answer so (WPO).",
     safe: "off; on where another model wrote the pairs",
-    check: ({ use_weighting, loss_type }) => {
-      const wrong = use_weighting ? loss_type.find((name) => ["aot", "aot_unpaired", "sft"].includes(name)) : undefined;
-      return wrong === undefined ? null : refuse(`The loss ${wrong} is not that of one pair, which could be weighed: choose another loss.`);
-    },
   },
   {
     key: "ref_adapter",
@@ -321,8 +180,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "How far the reference goes towards the policy each time; at 1 it becomes the policy.",
     safe: "0.5 to 0.7; start at 0.6",
-    check: ({ ref_model_mixup_alpha }) =>
-      range(ref_model_mixup_alpha, { above: 0, max: 1, hint: "Set it above 0 and to at most 1; 0.6 is usual." }),
   },
   {
     key: "ref_model_sync_steps",
@@ -330,9 +187,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "Steps from one time to the next.",
     safe: "a few times in a run; 512 for long ones",
-    check: ({ ref_model_sync_steps, sync_ref_model, max_steps }) =>
-      range(ref_model_sync_steps, { min: 1, whole: true, hint: "Set it to 1 or more." }) ??
-      (sync_ref_model && max_steps > 0 && ref_model_sync_steps >= max_steps ? warn("The run ends before the reference moves.") : null),
   },
   {
     key: "max_prompt_length",
@@ -341,10 +195,6 @@ export const SETTINGS: Setting[] = [
     sentence: "Longest prompt in tokens; longer ones lose their beginning.",
     safe: "empty, or about half of max_length",
     absent: "no limit",
-    check: ({ max_prompt_length }) =>
-      max_prompt_length === null
-        ? null
-        : range(max_prompt_length, { min: 1, whole: true, hint: "Set it to 1 token or more, or leave it empty." }),
   },
   {
     key: "truncation",
@@ -377,17 +227,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "Share of the run over which the learning rate rises from 0; counts where warmup_steps is 0.",
     safe: "0 to 0.1",
-    check: ({ warmup_ratio, warmup_steps, lr_scheduler_type }) => {
-      const remark = range(warmup_ratio, { min: 0, max: 1, hint: "Set it between 0 and 1." }, {
-        from: 0,
-        to: 0.3,
-        low: "",
-        high: "The learning rate is still rising for much of the run.",
-      });
-      if (remark) return remark;
-      const unused = lr_scheduler_type === "constant" && (warmup_ratio > 0 || warmup_steps > 0);
-      return unused ? warn("The schedule constant has no warm-up: choose linear or cosine.") : null;
-    },
   },
   {
     key: "warmup_steps",
@@ -395,12 +234,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "Steps over which the learning rate rises from 0.",
     safe: "0 to a tenth of the run",
-    check: ({ warmup_steps, max_steps }) => {
-      const remark = range(warmup_steps, { min: 0, whole: true, hint: "Set it to 0 or more." });
-      if (remark) return remark;
-      if (max_steps > 0 && warmup_steps >= max_steps) return warn("The run ends before the warm-up does.");
-      return null;
-    },
   },
   {
     key: "weight_decay",
@@ -408,13 +241,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "Pulls the adapter's weights towards 0 at every step.",
     safe: "0 to 0.1",
-    check: ({ weight_decay }) =>
-      range(weight_decay, { min: 0, hint: "Set it to 0 or more." }, {
-        from: 0,
-        to: 0.1,
-        low: "",
-        high: "Above 0.1 the adapter is pulled back strongly.",
-      }),
   },
   {
     key: "max_grad_norm",
@@ -422,16 +248,6 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "A gradient longer than this is scaled down to it; 0 for no limit.",
     safe: "0.3 to 1",
-    check: ({ max_grad_norm }) => {
-      const remark = range(max_grad_norm, { min: 0, hint: "Set it to 0 (no limit) or more; 1 is usual." }, {
-        from: 0,
-        to: 10,
-        low: "",
-        high: "So high a limit hardly ever holds anything back.",
-      });
-      if (remark) return remark;
-      return max_grad_norm === 0 ? warn("Without a limit, one odd pair can throw the adapter off.") : null;
-    },
   },
   {
     key: "gradient_accumulation_steps",
@@ -439,7 +255,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "Batches added up before each step: a larger batch without more memory.",
     safe: "so that pairs per step come to 8 to 64",
-    check: ({ gradient_accumulation_steps: count }) => range(count, { min: 1, whole: true, hint: "Set it to 1 or more." }),
   },
   {
     key: "gradient_checkpointing",
@@ -496,101 +311,63 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "Start of everything random: the same seed on the same machine gives the same run.",
     safe: "any whole number",
-    check: ({ seed }) => range(seed, { min: 0, whole: true, hint: "Set it to a whole number from 0." }),
   },
   {
-    key: "lora_r",
+    key: "lora.r",
     group: "adapter",
     kind: "whole",
     sentence: "Rank of the adapter: how much it can learn, and how large it is.",
     safe: "8 to 64",
-    check: ({ lora_r }) =>
-      range(lora_r, { min: 1, whole: true, hint: "Set the rank to 1 or more; 8 to 64 is usual." }, {
-        from: 4,
-        to: 128,
-        low: "So small a rank can learn little.",
-        high: "So large a rank needs memory and memorises more easily.",
-      }),
   },
   {
-    key: "lora_alpha",
+    key: "lora.lora_alpha",
     group: "adapter",
     kind: "number",
-    sentence: "The adapter is scaled by lora_alpha / lora_r.",
-    safe: "once or twice lora_r",
-    check: ({ lora_alpha, lora_r }) => {
-      const remark = range(lora_alpha, { above: 0, hint: "Set it above 0; once or twice lora_r is usual." });
-      if (remark) return remark;
-      return lora_alpha > 4 * lora_r ? warn("Above four times lora_r it acts like a much higher learning rate.") : null;
-    },
+    sentence: "The adapter is scaled by lora_alpha / r.",
+    safe: "once or twice r",
   },
   {
-    key: "lora_dropout",
+    key: "lora.lora_dropout",
     group: "adapter",
     kind: "number",
     sentence: "Probability that an input of the adapter is left out at a step.",
     safe: "0 to 0.1",
-    check: ({ lora_dropout }) =>
-      range(lora_dropout, { min: 0, below: 1, hint: "Set it to 0 or more and below 1." }, {
-        from: 0,
-        to: 0.3,
-        low: "",
-        high: "Above 0.3 little of the adapter is left at each step.",
-      }),
   },
   {
-    key: "target_modules",
+    key: "lora.target_modules",
     group: "adapter",
-    kind: "names",
-    sentence: "Which layers get an adapter; all linear ones where this is empty.",
-    safe: "empty, or names such as q_proj, v_proj",
+    kind: "modules",
+    sentence: "Which layers get an adapter: names, or a regular expression for whole names, as PEFT reads a text; all linear ones where this is empty.",
+    safe: "empty, or such as q_proj, v_proj or .*\\.(q|v)_proj",
     absent: "all-linear",
-    check: ({ target_modules }) =>
-      target_modules !== null && target_modules.length === 0 ? refuse("Name at least one layer, or leave it empty.") : null,
   },
   {
-    key: "target_pattern",
-    group: "adapter",
-    kind: "text",
-    sentence: "The same as a regular expression for whole names, as PEFT reads a text in target_modules.",
-    safe: "empty, or such as .*\\.(q|v)_proj",
-    absent: "none",
-    check: ({ target_pattern, target_modules }) =>
-      target_pattern !== null && target_modules !== null ? refuse("Give names or a pattern, not both.") : null,
-  },
-  {
-    key: "use_rslora",
+    key: "lora.use_rslora",
     group: "adapter",
     kind: "switch",
-    sentence: "Scale by lora_alpha / √lora_r instead of lora_alpha / lora_r (rsLoRA), so that a high rank is not weakened.",
+    sentence: "Scale by lora_alpha / √r instead of lora_alpha / r (rsLoRA), so that a high rank is not weakened.",
     safe: "off; on for ranks of 64 and more, with a smaller lora_alpha",
-    check: ({ use_rslora, lora_alpha, lora_r }) =>
-      use_rslora && lora_alpha / Math.sqrt(lora_r) > 8 ? warn("The adapter is scaled by more than 8: lower lora_alpha.") : null,
   },
   {
-    key: "use_dora",
+    key: "lora.use_dora",
     group: "adapter",
     kind: "switch",
     sentence: "Train direction and length of each layer's rows apart (DoRA): learns more at low ranks, and takes longer.",
     safe: "off; on for ranks of 8 and less",
-    check: ({ use_dora, target_modules }) =>
-      use_dora && target_modules?.includes("lm_head") ? refuse("use_dora is not supported on lm_head: leave it out of target_modules.") : null,
   },
   {
-    key: "rank_pattern",
+    key: "lora.rank_pattern",
     group: "adapter",
     kind: "patterns",
     sentence: "Other ranks by name or pattern; the first that matches the end of a layer's name counts.",
     safe: "empty, or such as down_proj = 32",
-    check: ({ rank_pattern }) => patternRemark(rank_pattern, (rank) => Number.isSafeInteger(rank) && rank >= 1, "a whole rank of 1 or more"),
   },
   {
-    key: "alpha_pattern",
+    key: "lora.alpha_pattern",
     group: "adapter",
     kind: "patterns",
     sentence: "Other values of lora_alpha in the same way.",
     safe: "empty, or such as down_proj = 64",
-    check: ({ alpha_pattern }) => patternRemark(alpha_pattern, (alpha) => Number.isFinite(alpha) && alpha > 0, "a number above 0"),
   },
   {
     key: "logging_steps",
@@ -598,13 +375,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "The figures get a point every so many steps.",
     safe: "1 to 10",
-    check: ({ logging_steps }) =>
-      range(logging_steps, { min: 1, whole: true, hint: "Set it to 1 or more." }, {
-        from: 1,
-        to: 50,
-        low: "",
-        high: "With so few points the doctor sees trouble late.",
-      }),
   },
   {
     key: "eval_steps",
@@ -612,7 +382,13 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "Held-out pairs are scored every so many steps, and at the end; 0 for only at the end.",
     safe: "a tenth of the run",
-    check: ({ eval_steps }) => range(eval_steps, { min: 0, whole: true, hint: "Set it to 0 or more." }),
+  },
+  {
+    key: "sample_prompts",
+    group: "data",
+    kind: "whole",
+    sentence: "Held-out prompts answered as training goes.",
+    safe: "1 to 16",
   },
   {
     key: "save_steps",
@@ -620,11 +396,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "A checkpoint every so many steps, and at the end; 0 for only at the end.",
     safe: "20 to 100",
-    check: ({ save_steps }) => {
-      const remark = range(save_steps, { min: 0, whole: true, hint: "Set it to 0 or more." });
-      if (remark) return remark;
-      return save_steps === 0 ? warn("Without checkpoints a run that is cut off starts again from the beginning.") : null;
-    },
   },
   {
     key: "save_total_limit",
@@ -632,7 +403,6 @@ export const SETTINGS: Setting[] = [
     kind: "whole",
     sentence: "How many of the newest checkpoints are kept; 0 for all.",
     safe: "2",
-    check: ({ save_total_limit }) => range(save_total_limit, { min: 0, whole: true, hint: "Set it to 0 or more." }),
   },
   {
     key: "load_best_model_at_end",
@@ -640,7 +410,6 @@ export const SETTINGS: Setting[] = [
     kind: "switch",
     sentence: "The run's adapter is that of its best evaluation instead of its last step.",
     safe: "on where there are 50 held-out pairs or more",
-    check: (settings) => (settings.load_best_model_at_end ? selectionRemark(settings) : null),
   },
   {
     key: "metric_for_best_model",
@@ -661,10 +430,6 @@ export const SETTINGS: Setting[] = [
     sentence: "Whether a larger number is better.",
     safe: "by its name, which takes a smaller loss and a larger anything else",
     absent: "by its name",
-    check: ({ greater_is_better, metric_for_best_model }) =>
-      greater_is_better !== null && greater_is_better === metric_for_best_model.endsWith("loss")
-        ? warn("This looks for the worst step.")
-        : null,
   },
   {
     key: "early_stopping_patience",
@@ -673,11 +438,6 @@ export const SETTINGS: Setting[] = [
     sentence: "The run ends after so many evaluations without an improvement.",
     safe: "empty, or 3 to 5",
     absent: "never",
-    check: (settings) =>
-      settings.early_stopping_patience === null
-        ? null
-        : (range(settings.early_stopping_patience, { min: 1, whole: true, hint: "Set it to 1 or more, or leave it empty." }) ??
-          selectionRemark(settings)),
   },
   {
     key: "early_stopping_threshold",
@@ -685,12 +445,23 @@ export const SETTINGS: Setting[] = [
     kind: "number",
     sentence: "What an evaluation must gain to count as an improvement.",
     safe: "0",
-    check: ({ early_stopping_threshold }) => range(early_stopping_threshold, { min: 0, hint: "Set it to 0 or more." }),
   },
 ];
 
+/** The value of a setting; a table that is left out is empty. */
+export function valueOf(settings: Settings, key: SettingKey): unknown {
+  const [, lora] = /^lora\.(.+)$/.exec(key) ?? [];
+  return lora === undefined ? settings[key as keyof Settings] : (settings.lora[lora as keyof LoraConfig] ?? {});
+}
+
+export function setValue(settings: Settings, key: SettingKey, value: unknown): void {
+  const [, lora] = /^lora\.(.+)$/.exec(key) ?? [];
+  if (lora === undefined) Object.assign(settings, { [key]: value });
+  else Object.assign(settings.lora, { [lora]: value });
+}
+
 /** The setting that names the adapter a run starts from, whose own settings then count instead of those of the group "adapter". */
-export function startsFrom({ init_adapter, ref_adapter }: RunSettings): SettingKey | null {
+export function startsFrom({ init_adapter, ref_adapter }: Settings): SettingKey | null {
   return init_adapter !== null ? "init_adapter" : ref_adapter !== null ? "ref_adapter" : null;
 }
 
@@ -698,38 +469,25 @@ export function settingsOf(group: Group): Setting[] {
   return SETTINGS.filter((setting) => setting.group === group);
 }
 
-/** What is to be said about a request, by field. */
-export function remarksOn(request: RunRequest): Remarks {
-  const remarks: Remarks = {};
-  const given = startsFrom(request.settings) !== null;
-  for (const { key, group, check } of SETTINGS) {
-    const remark = check?.(request.settings);
-    // What does not count needs no care, but what has no meaning is refused all the same.
-    if (remark && !(given && group === "adapter" && remark.level === "warn")) remarks[key] = remark;
-  }
-  if (request.name.trim() === "") remarks.name = refuse("Give the run a name.");
-  else if (request.name.length > 100) remarks.name = refuse("Use at most 100 characters.");
-  if (request.model === "") remarks.model = refuse("Choose a model.");
-  const selects = request.settings.load_best_model_at_end || request.settings.early_stopping_patience !== null;
-  const share = selects && request.held_out_share === 0 ? refuse("Hold some pairs out: the best step is told by them.") : range(request.held_out_share, { min: 0, max: 0.9, hint: "Set it between 0 and 0.9; 0.1 is usual." }, {
-    from: 0.05,
-    to: 0.5,
-    low: "With so few held-out pairs their accuracy says little.",
-    high: "More than half of the pairs are not trained on.",
-  });
-  if (share) remarks.held_out_share = share;
-  const samples = range(request.sample_prompts, { min: 0, max: 100, whole: true, hint: "Set it between 0 and 100." }, {
-    from: 0,
-    to: 16,
-    low: "",
-    high: "So many sample answers take time from training.",
-  });
-  if (samples) remarks.sample_prompts = samples;
-  return remarks;
+export function byField(remarks: Remark[]): Remarks {
+  return Object.fromEntries([...remarks].reverse().map((remark) => [remark.key, remark]));
 }
 
 export function isRefused(remarks: Remarks): boolean {
   return Object.values(remarks).some((remark) => remark.level === "refuse");
+}
+
+const ALL_LINEAR = "all-linear";
+
+/** `target_modules` as it is typed: names with commas between them, or a regular expression, which is more than names. */
+export function modulesFrom(text: string): string | string[] {
+  if (text.trim() === "") return ALL_LINEAR;
+  const names = text.split(",").map((name) => name.trim());
+  return names.every((name) => /^[\w.]*$/.test(name)) ? names.filter((name) => name !== "") : text.trim();
+}
+
+export function modulesText(modules: string | string[]): string {
+  return Array.isArray(modules) ? modules.join(", ") : modules === ALL_LINEAR ? "" : modules;
 }
 
 /** A number as it was typed: "5e-5", "0,1" and " 16 " too. NaN for anything else, which the checks refuse. */
@@ -747,21 +505,21 @@ export function numberText(value: number): string {
 }
 
 /** A setting's value in words, for lists of changes. */
-export function valueText(value: RunSettings[SettingKey], setting?: Setting): string {
+export function valueText(value: unknown, setting?: Setting): string {
   if (value === null) return setting?.absent ?? "not set";
   if (typeof value === "number") return numberText(value) || "no number";
   if (typeof value === "boolean") return value ? "on" : "off";
-  if (typeof value === "object" && !Array.isArray(value)) return patternsText(value) || "none";
-  return Array.isArray(value) ? value.map((part) => (typeof part === "number" ? numberText(part) : part)).join(", ") : value;
+  if (Array.isArray(value)) return value.map((part) => (typeof part === "number" ? numberText(part) : String(part))).join(", ");
+  return typeof value === "object" ? patternsText(value as Record<string, number>) || "none" : String(value);
 }
 
 export type Change = { key: SettingKey; from: string; to: string };
 
 /** Which settings differ between two runs, in the order of the table. */
-export function changes(from: RunSettings, to: RunSettings): Change[] {
+export function changes(from: Settings, to: Settings): Change[] {
   return SETTINGS.map((setting) => ({
     key: setting.key,
-    from: valueText(from[setting.key], setting),
-    to: valueText(to[setting.key], setting),
+    from: valueText(valueOf(from, setting.key), setting),
+    to: valueText(valueOf(to, setting.key), setting),
   })).filter((change) => change.from !== change.to);
 }

@@ -20,7 +20,7 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Instant;
-use train::RunConfig;
+use train::Settings;
 use train::data::{Example, pack};
 use train::dpo::Dpo;
 use train::memory::{Left, recomputes};
@@ -164,7 +164,7 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
         recompute
     } else {
         let per_device_train_batch_size = request.pairs;
-        let run = RunConfig { lora: config.clone(), per_device_train_batch_size, ..RunConfig::default() };
+        let run = Settings { lora: config.clone(), per_device_train_batch_size, ..Settings::default() };
         let (tokens, targets) = (tokens / request.pairs as u64, targets / request.pairs as u64);
         let pairs =
             vec![Left { tokens, targets, cut_prompt: false, cut_answer: false, identical: false }; request.pairs];
@@ -327,7 +327,7 @@ struct Training<'a> {
 
 impl<'a> Training<'a> {
     fn new(decoder: &'a Decoder, config: &LoraConfig, examples: Vec<Example>, recompute: bool) -> Result<Self> {
-        let settings = RunConfig::default();
+        let settings = Settings::default();
         let lora = decoder.start_lora(config, &mut ChaCha8Rng::seed_from_u64(settings.seed), DType::F32)?;
         let policy = Policy::new(decoder, lora, settings.weight_decay, recompute, settings.max_grad_norm)?;
         let dpo = Dpo { objective: settings.objective(), counting: settings.counting() };

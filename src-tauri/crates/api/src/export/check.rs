@@ -66,7 +66,7 @@ pub(crate) struct Live {
 impl AskedPairs {
     /// The first held-out pairs of the run, or where there are none the first that it trained on.
     pub(super) fn of_run(run: &Path, base: &Path) -> Result<Self> {
-        let limits = runs::prepared(run)?.limits();
+        let limits = runs::prepared(run)?.settings.limits();
         let time = SystemTime::now();
         let mut tokenizer = Tokenizer::open(base)?;
         tokenizer.set_time(time);

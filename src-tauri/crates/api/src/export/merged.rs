@@ -58,10 +58,10 @@ pub(super) fn handed_out(
 ) -> Result<Exported> {
     let config = runs::prepared(run)?;
     let base = find_model(&config.model, context)?;
-    let merging = Merging::begin(run, (&base, config.dtype), form, output_dir, allowed, context)?;
+    let merging = Merging::begin(run, (&base, config.settings.dtype), form, output_dir, allowed, context)?;
     let choice = ModelChoice {
         adapter: Some(merging.adapter.clone()),
-        dtype: config.dtype,
+        dtype: config.settings.dtype,
         allow_changed_base: allowed,
         ..in_f32(&base)
     };

@@ -14,7 +14,7 @@ use train::folder::{EVAL_PAIRS, PAIRS};
 /// here with the window.
 pub(super) fn refuse_pairs_beyond_it(run: &Path, base: &Path) -> Result<()> {
     let config = weights::open(base, BaseDtype::Auto, &Device::Cpu)?.config;
-    let limits = runs::prepared(run)?.limits();
+    let limits = runs::prepared(run)?.settings.limits();
     let Some(window) = config.window_that_llama_cpp_ignores() else { return Ok(()) };
     if limits.max_length.is_some_and(|most| most <= window) {
         return Ok(());

@@ -13,6 +13,7 @@ use std::path::Path;
 use ts_rs::{Config, TS, TypeVisitor};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../ui/src/client/bindings.ts");
+const DEFAULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../ui/src/screens/train/defaults.fixture.ts");
 
 /// What has been written so far.
 pub(super) struct Bindings {
@@ -86,13 +87,32 @@ fn tidy(declaration: &str) -> String {
     tidied
 }
 
+/// The default settings of a run, for tests of the page.
+fn defaults() -> String {
+    let settings = serde_json::to_string_pretty(&train::Settings::default()).unwrap();
+    format!(
+        "// Written with `bindings.ts` from `train::Settings::default()`, for tests: do not edit.\n\
+         import type {{ Settings }} from \"../../client/bindings\";\n\nexport const DEFAULTS: Settings = {settings};\n"
+    )
+}
+
 #[test]
 fn the_page_has_the_types_of_the_back_end() {
-    let (path, text) = (Path::new(FILE), typescript());
+    the_page_has(FILE, typescript());
+}
+
+#[test]
+fn the_pages_tests_have_the_default_settings() {
+    the_page_has(DEFAULTS, defaults());
+}
+
+/// Fails where the committed file is not what would be written, or writes it where that is asked for.
+fn the_page_has(file: &str, text: String) {
+    let path = Path::new(file);
     if std::env::var_os("TIEBREAK_WRITE_BINDINGS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, &text).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == text, "{FILE} is stale: run `TIEBREAK_WRITE_BINDINGS=1 cargo test -p api bindings`");
+    assert!(committed == text, "{file} is stale: run `TIEBREAK_WRITE_BINDINGS=1 cargo test -p api bindings`");
 }

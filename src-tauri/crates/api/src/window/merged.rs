@@ -3,33 +3,28 @@
 use super::models::How;
 use super::overview::{EXPORTS, folders};
 use super::training::{RunIdentity, check_grounds, new_folder, run_identity};
-use super::types::{ExportGguf, ExportMerged, Exported, GgufForm, Job, JobKind, WeightType};
+use super::types::{ExportGguf, ExportMerged, Exported, Job, JobKind};
 use super::{Backend, OpenProject, Working, exports};
 use crate::error::Result;
 use crate::export::{FOLDERS, Form, Merging, WholeFolder};
-use model::{FloatType, GgufType, Products};
+use model::Products;
 use std::path::Path;
 use train::folder::ADAPTER;
 
 /// Starts the job; the one that is at work already, where there is one.
 pub(super) fn export_merged(backend: &Backend, request: ExportMerged) -> Result<Job> {
-    let dtype = match request.dtype {
-        WeightType::F32 => FloatType::F32,
-        WeightType::Bf16 => FloatType::Bf16,
-        WeightType::F16 => FloatType::F16,
-    };
-    start(backend, (&request.project, &request.run), JobKind::Merge, Form::Merged(dtype), request.allow_changed_base)
+    start(
+        backend,
+        (&request.project, &request.run),
+        JobKind::Merge,
+        Form::Merged(request.dtype),
+        request.allow_changed_base,
+    )
 }
 
 /// Starts the job; the one that is at work already, where there is one.
 pub(super) fn export_gguf(backend: &Backend, request: ExportGguf) -> Result<Job> {
-    let form = match request.form {
-        GgufForm::AsBase => Form::Gguf(GgufType::AsBase),
-        GgufForm::F16 => Form::Gguf(GgufType::F16),
-        GgufForm::Q8_0 => Form::Gguf(GgufType::Q8_0),
-        GgufForm::Q4K => Form::Gguf(GgufType::Q4K),
-        GgufForm::Lora => Form::LoraGguf,
-    };
+    let form = request.dtype.map_or(Form::LoraGguf, Form::Gguf);
     start(backend, (&request.project, &request.run), JobKind::Gguf, form, request.allow_changed_base)
 }
 
@@ -83,9 +78,9 @@ fn write_into(
     let adapter = run.folder.join(ADAPTER);
     // Kept to the end: what was written is loaded where the run's model was.
     let mut loaded = backend.models_alone(working)?;
-    let how = How { dtype: run.config.dtype, products: Products::F32, allow_changed_base: allowed };
+    let how = How { dtype: run.config.settings.dtype, products: Products::F32, allow_changed_base: allowed };
     let opened = backend.take_model(&mut loaded, &run.model, how, Some(&adapter), working)?;
-    let base = (opened.path.as_path(), run.config.dtype);
+    let base = (opened.path.as_path(), run.config.settings.dtype);
     let merging = working.with_context(|context| Merging::begin(&run.folder, base, form, folder, allowed, context))?;
     let live = working.with_context(|context| merging.live(&opened, context))?;
     drop(opened);

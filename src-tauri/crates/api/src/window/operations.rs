@@ -3,12 +3,13 @@
 //! Both come from this one table: what [`super::Backend::call`] does, and the interface that the page is typed by.
 
 use super::types::{
-    Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CreateProject, DataChecks, EditAnswer, EditPair,
-    EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView,
-    Figures, Generate, Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest,
-    LabelState, LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport,
-    PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest,
-    RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
+    Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, DataChecks, EditAnswer,
+    EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel,
+    FigureView, Figures, Generate, Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind,
+    JudgeRequest, LabelState, LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun,
+    PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf,
+    RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun,
+    Undo,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, jobs, labelling, merged, models, plan, projects, training,
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use train::settings::Remark;
 
 macro_rules! operations {
     ($($name:ident: $request:ty => $reply:ty, $function:path;)*) => {
@@ -71,6 +73,7 @@ operations! {
 
     // Training.
     default_settings: InProject => RunRequest, training::default_settings;
+    check_run: CheckRun => Vec<Remark>, training::check_run;
     check_pairs: CheckPairs => DataChecks, checks::check_pairs;
     plan_run: PlanRun => RunPlan, plan::plan_run;
     measure_run: MeasureRun => Job, training::measure_run;

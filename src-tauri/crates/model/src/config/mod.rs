@@ -258,4 +258,4 @@ impl Config {
 }
 
 /// The linear from the last hidden state to the vocabulary. PEFT's "all-linear" leaves it out.
-pub(crate) const OUTPUT_HEAD: &str = "lm_head";
+pub const OUTPUT_HEAD: &str = "lm_head";

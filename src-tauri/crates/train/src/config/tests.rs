@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::losses::LossType;
 
 const LEAST: &str = "model = 'm.gguf'\noutput_dir = 'out'\n";
 const DATA: &str = "\n[data]\ntrain = 'pairs.jsonl'\n";
@@ -46,7 +47,7 @@ fn every_key_is_read_and_written_back() {
         [lora]\nr = 4\nlora_alpha = 8\nlora_dropout = 0.1\ntarget_modules = ['q_proj']\n\
         use_rslora = true\nuse_dora = true\nrank_pattern = { z_proj = 2, 'a.*' = 3 }\nalpha_pattern = { v_proj = 8.5 }\n";
     let config = RunConfig::parse(text, Path::new("/")).unwrap();
-    assert_eq!(config.objective().terms, [(LossType::Sigmoid, 0.5), (LossType::Sft, 2.0)]);
+    assert_eq!(config.settings.objective().terms, [(LossType::Sigmoid, 0.5), (LossType::Sft, 2.0)]);
     assert_eq!(config.resume_from_checkpoint, Resume::From("/o/checkpoints/step-4".into()));
     let written: toml::Table = toml::from_str(&config.to_toml().unwrap()).unwrap();
     let mut keys: Vec<_> = written.keys().map(String::as_str).collect();
@@ -54,7 +55,7 @@ fn every_key_is_read_and_written_back() {
     keys.sort_unstable();
     known.sort_unstable();
     assert_eq!(keys, known);
-    assert_eq!(config.lora.rank_pattern.keys().collect::<Vec<_>>(), ["z_proj", "a.*"], "their order decides");
+    assert_eq!(config.settings.lora.rank_pattern.keys().collect::<Vec<_>>(), ["z_proj", "a.*"], "their order decides");
     assert_eq!(written["metric_for_best_model"].as_str(), Some("eval_loss"));
     for (table, keys) in [("data", &DATA_KEYS[..]), ("lora", &LORA_KEYS[..])] {
         assert_eq!(written[table].as_table().unwrap().len(), keys.len());
@@ -182,7 +183,7 @@ fn products_of_a_run_from_before_there_was_a_choice_are_f32() {
     let folder = tempfile::tempdir().unwrap();
     let written = |text: &str| {
         std::fs::write(folder.path().join("config.toml"), format!("{LEAST}{text}{DATA}")).unwrap();
-        RunConfig::of_run(folder.path()).unwrap().products
+        RunConfig::of_run(folder.path()).unwrap().settings.products
     };
     assert_eq!(written(""), Products::F32);
     assert_eq!(written("products = 'bf16'"), Products::Bf16);

@@ -5,6 +5,7 @@
 
 use super::{log_sigmoid, sigmoid};
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// TRL falls back to KL when α is this close to 1, its limit.
 const ALPHA_IS_ONE: f64 = 1e-6;
@@ -12,7 +13,7 @@ const ALPHA_IS_ONE: f64 = 1e-6;
 const LARGEST_EXPONENT: f64 = 80.0;
 
 /// A divergence under its TRL name, `f_divergence_type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum FDivergenceType {
     /// `KL(π ‖ π_ref)`: DPO.

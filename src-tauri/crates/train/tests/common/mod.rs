@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 use train::config::{DataConfig, RunConfig};
 use train::events::{self, Event, StepMetrics};
-use train::{Outcome, Result, Surroundings};
+use train::{Outcome, Result, Settings, Surroundings};
 
 /// A tiny model, pairs and a cache in a temporary folder.
 pub struct Place {
@@ -34,14 +34,17 @@ impl Place {
             output_dir: self.path(output),
             device: testkit::device_name().parse().unwrap(),
             data: DataConfig { train: self.path("pairs.jsonl"), ..Default::default() },
-            lora: model::LoraConfig { r: 3, lora_alpha: 6.0, lora_dropout: 0.2, ..model::LoraConfig::default() },
-            learning_rate: 1e-2,
-            warmup_steps: 2,
-            weight_decay: 0.01,
-            per_device_train_batch_size: 2,
-            gradient_accumulation_steps: 2,
-            max_steps: 7,
-            save_steps: 3,
+            settings: Settings {
+                lora: model::LoraConfig { r: 3, lora_alpha: 6.0, lora_dropout: 0.2, ..model::LoraConfig::default() },
+                learning_rate: 1e-2,
+                warmup_steps: 2,
+                weight_decay: 0.01,
+                per_device_train_batch_size: 2,
+                gradient_accumulation_steps: 2,
+                max_steps: 7,
+                save_steps: 3,
+                ..Settings::default()
+            },
             ..RunConfig::default()
         }
     }

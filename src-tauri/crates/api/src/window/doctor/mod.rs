@@ -9,15 +9,14 @@ mod process;
 mod rewards;
 mod samples;
 
-use super::training::settings::settings_of;
-use super::types::{Finding, Remedy, RunSettings, Severity};
+use super::types::{Finding, Remedy, Severity};
 use serde_json::{Map, Value};
-use train::RunConfig;
 use train::events::{EvalMetrics, Event, Line, Samples, StepMetrics};
+use train::{RunConfig, Settings};
 
 /// What the rules look at.
 struct Seen<'a> {
-    settings: RunSettings,
+    settings: &'a Settings,
     /// Those of `step` events, oldest first.
     steps: Vec<&'a StepMetrics>,
     evals: Vec<&'a EvalMetrics>,
@@ -56,9 +55,9 @@ pub(crate) fn findings(config: &RunConfig, lines: &[Line], memory_free: Option<u
 }
 
 impl<'a> Seen<'a> {
-    fn of(config: &RunConfig, lines: &'a [Line], memory_left: Option<u64>) -> Self {
+    fn of(config: &'a RunConfig, lines: &'a [Line], memory_left: Option<u64>) -> Self {
         let mut seen = Self {
-            settings: settings_of(config),
+            settings: &config.settings,
             steps: Vec::new(),
             evals: Vec::new(),
             samples: Vec::new(),
@@ -121,7 +120,7 @@ fn rate(value: f64) -> Value {
 }
 
 /// Fewer passes over the pairs: half of them, by whichever setting the run goes.
-fn fewer_epochs(settings: &RunSettings) -> Option<(&'static str, Value)> {
+fn fewer_epochs(settings: &Settings) -> Option<(&'static str, Value)> {
     if settings.max_steps > 0 {
         return (settings.max_steps > 1).then(|| ("max_steps", Value::from(settings.max_steps / 2)));
     }
@@ -145,7 +144,7 @@ mod tests {
 
     #[test]
     fn remedies_are_settings_of_a_run() {
-        let known = serde_json::to_value(settings_of(&RunConfig::default())).unwrap();
+        let known = serde_json::to_value(Settings::default()).unwrap();
         for log in log::SICK.map(|make| make()) {
             for finding in log.findings() {
                 let Some(remedy) = finding.remedy else { continue };
@@ -154,10 +153,8 @@ mod tests {
                     assert!(known.get(&key).is_some(), "{}: {key} is no setting", finding.code);
                     changed[&key] = value;
                 }
-                let settings: RunSettings = serde_json::from_value(changed).unwrap();
-                let place = std::path::Path::new("/x");
-                let config = crate::window::training::settings::config_of(&settings, place, place, false);
-                config.validate().unwrap();
+                let settings: Settings = serde_json::from_value(changed).unwrap();
+                assert_eq!(settings.remarks(), [], "{}", finding.code);
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Whether the optimisation itself goes on as it should: finite numbers, gradients, memory.
 
 use super::{Finding, Seen, Severity, median, rate, remedy};
-use crate::window::types::{Remedy, RunSettings};
+use crate::window::types::Remedy;
 use model::memory::size;
 use serde_json::Value;
-use train::config::Checkpointing;
+use train::Settings;
+use train::settings::Checkpointing;
 
 /// The loss or a gradient is no number any more; the trainer stops at the first, so one is enough.
 pub(super) fn loss_not_finite(seen: &Seen) -> Option<Finding> {
@@ -63,7 +64,7 @@ pub(super) fn grad_norm_exploding(seen: &Seen) -> Option<Finding> {
 }
 
 /// The mildest change by which the same run takes less memory.
-fn less_memory(settings: &RunSettings) -> Option<Remedy> {
+fn less_memory(settings: &Settings) -> Option<Remedy> {
     if settings.gradient_checkpointing != Checkpointing::On {
         return remedy("Compute layers again", vec![("gradient_checkpointing", Value::from(true))]);
     }
@@ -112,7 +113,7 @@ pub(super) fn memory_near_limit(seen: &Seen) -> Option<Finding> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::log::RunLog;
-    use train::config::Checkpointing;
+    use train::settings::Checkpointing;
 
     #[test]
     fn a_run_that_ended_without_a_number_says_so_and_another_failure_does_not() {
@@ -146,19 +147,24 @@ mod tests {
     fn the_mildest_change_that_takes_less_memory_is_offered() {
         let offered = |change: fn(&mut train::RunConfig)| {
             let mut log = RunLog::full();
-            log.config.gradient_checkpointing = Checkpointing::On;
+            log.config.settings.gradient_checkpointing = Checkpointing::On;
             change(&mut log.config);
             log.findings().remove(0).remedy.map(|remedy| remedy.settings)
         };
-        let again = offered(|config| config.gradient_checkpointing = Checkpointing::Off).unwrap();
+        let again = offered(|config| config.settings.gradient_checkpointing = Checkpointing::Off).unwrap();
         assert_eq!(again["gradient_checkpointing"], true);
-        let smaller = offered(|config| config.per_device_train_batch_size = 5).unwrap();
+        let smaller = offered(|config| config.settings.per_device_train_batch_size = 5).unwrap();
         assert_eq!(
             (&smaller["per_device_train_batch_size"], &smaller["gradient_accumulation_steps"]),
             (&2.into(), &3.into())
         );
-        let shorter = offered(|config| (config.per_device_train_batch_size, config.max_length) = (1, 512)).unwrap();
+        let shorter =
+            offered(|config| (config.settings.per_device_train_batch_size, config.settings.max_length) = (1, 512))
+                .unwrap();
         assert_eq!(shorter["max_length"], 256);
-        assert_eq!(offered(|config| (config.per_device_train_batch_size, config.max_length) = (1, 64)), None);
+        assert_eq!(
+            offered(|config| (config.settings.per_device_train_batch_size, config.settings.max_length) = (1, 64)),
+            None
+        );
     }
 }

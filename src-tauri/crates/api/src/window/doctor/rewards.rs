@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(settings["loss_type"], serde_json::json!(["sigmoid", "sft"]));
         assert_eq!(settings["loss_weights"], serde_json::json!([1.0, 1.0]));
         let mut with_sft = RunLog::displaced();
-        with_sft.config.loss_type.push(train::losses::LossType::Sft);
+        with_sft.config.settings.loss_type.push(train::losses::LossType::Sft);
         let remedy = with_sft.findings()[0].remedy.clone();
         assert!(remedy.is_some_and(|remedy| remedy.settings.contains_key("learning_rate")));
         // The rejected ones alone may fall: that is what DPO does.

@@ -121,24 +121,27 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
             model: run.model.clone().into(),
             adapter: Some(adapter.clone()),
             device: working.backend().device(),
-            dtype: run.config.dtype,
-            products: run.config.products,
+            dtype: run.config.settings.dtype,
+            products: run.config.settings.products,
             allow_changed_base: about.allow_changed_base,
         },
         prompts: folder.join(PROMPTS),
         choices: None,
         pairs_choices: None,
         pairs: held_out.is_file().then_some(held_out),
-        limits: run.config.limits(),
-        beta: run.config.beta,
+        limits: run.config.settings.limits(),
+        beta: run.config.settings.beta,
         judge: about.judge.clone(),
         sampling: sampling(about.temperature, about.max_new_tokens, about.seed),
         order_seed: about.seed,
         output_dir: folder.to_path_buf(),
         run: Some(run.folder.clone()),
     };
-    let how =
-        How { dtype: run.config.dtype, products: run.config.products, allow_changed_base: about.allow_changed_base };
+    let how = How {
+        dtype: run.config.settings.dtype,
+        products: run.config.settings.products,
+        allow_changed_base: about.allow_changed_base,
+    };
     working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
         let mut grown = |side: eval::answers::Side, prompt: usize, text: &str| {
             working.answer(prompt, &side.to_string(), text.to_owned());

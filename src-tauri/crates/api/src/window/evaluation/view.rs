@@ -1,15 +1,15 @@
 //! Evaluations as the page shows them.
 
 use super::super::types::{
-    AccuracyRow, AccuracyView, BothView, EvalItem, EvalItems, EvalItemsOf, EvalState, EvalSummary, EvalView, GroupView,
-    InProject, ItemFilter, ShowEvaluation, TextRow, Winner,
+    AccuracyView, BothView, EvalItem, EvalItems, EvalItemsOf, EvalState, EvalSummary, EvalView, GroupView, InProject,
+    ItemFilter, ShowEvaluation, Winner,
 };
 use super::super::{Backend, OpenProject, figures, overview};
 use super::{About, folder, job};
 use crate::error::Result;
 use crate::evaluate::ACCURACY;
-use eval::accuracy::{PreferenceAccuracy, Share};
-use eval::degeneration::rows;
+use eval::accuracy::PreferenceAccuracy;
+use eval::degeneration;
 use eval::evaluation::{Ancestry, AnnotatorSummary, Contents, Evaluation, Item, Outcome, Summary};
 use eval::judge::Judge;
 use eval::statistics::{Interval, Tally, sign_test};
@@ -148,8 +148,8 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         human,
         places: of_judge.into_iter().chain(of_people).collect(),
         categories,
-        texts: own.map(|own| texts(&own.summary)).unwrap_or_default(),
-        accuracy: accuracy.map(accuracy_view),
+        texts: own.map(|own| degeneration::rows(&own.summary.base, &own.summary.tuned)).unwrap_or_default(),
+        accuracy: accuracy.map(|it| AccuracyView { pairs: it.pairs, rows: it.rows().to_vec() }),
         figure,
         how_asked: read.contents.as_ref().map(|contents| contents.setup().ancestry.how_asked()).unwrap_or_default(),
         other_base: read.contents.as_ref().and_then(|contents| contents.setup().ancestry.other_base.clone()),
@@ -243,23 +243,6 @@ fn drawn(rows: &[&GroupView]) -> WinRate {
         no_verdict: group.no_verdict,
     };
     WinRate { title: "Win rate of the tuned model against the base".into(), rows: rows.iter().map(row).collect() }
-}
-
-fn texts(summary: &Summary) -> Vec<TextRow> {
-    let rows = rows(&summary.base, &summary.tuned).into_iter();
-    rows.map(|row| TextRow { name: row.name.to_owned(), base: row.base, tuned: row.tuned }).collect()
-}
-
-fn accuracy_view(accuracy: PreferenceAccuracy) -> AccuracyView {
-    let share = |share: Share| (share.value, ends(share.interval));
-    let rows = accuracy.rows().map(|row| AccuracyRow {
-        name: row.name.to_owned(),
-        key: row.key.to_owned(),
-        meaning: row.meaning.to_owned(),
-        before: row.before.map(share),
-        after: share(row.after),
-    });
-    AccuracyView { pairs: accuracy.pairs, rows: rows.to_vec() }
 }
 
 fn ancestry(ancestry: &Ancestry) -> Vec<(String, String)> {

@@ -1,14 +1,14 @@
 //! What would lose less, where a run fits.
 
 use crate::window::types::RunPlan;
-use train::RunConfig;
+use train::Settings;
 use train::memory::Length;
 
 /// Of the pairs, so many may be cut without a word: the longest few in a hundred are often odd ones.
 const MAY_BE_CUT: f64 = 0.05;
 
 /// What would lose less; nothing where little is lost.
-pub(super) fn to_keep(config: &RunConfig, lengths: &[Length], plan: &RunPlan) -> Option<String> {
+pub(super) fn to_keep(settings: &Settings, lengths: &[Length], plan: &RunPlan) -> Option<String> {
     let lost = plan.dropped + plan.cut_answers;
     if lost as f64 <= MAY_BE_CUT * lengths.len() as f64 {
         return None;
@@ -18,7 +18,7 @@ pub(super) fn to_keep(config: &RunConfig, lengths: &[Length], plan: &RunPlan) ->
     Some(format!(
         "max_length = {} cuts or drops {lost} of {} pairs; max_length = {limit} would keep them all, for more memory and \
          time.",
-        config.max_length,
+        settings.max_length,
         lengths.len()
     ))
 }
@@ -30,10 +30,10 @@ mod tests {
     #[test]
     fn advice_where_it_fits_is_given_only_when_much_is_lost() {
         let lengths = vec![Length { prompt: 100, chosen: 400, rejected: 500, ..Length::default() }; 10];
-        let config = RunConfig { max_length: 300, ..RunConfig::default() };
+        let settings = Settings { max_length: 300, ..Settings::default() };
         let plan = |cut_answers| RunPlan { cut_answers, ..super::super::tests_plan() };
-        assert_eq!(to_keep(&config, &lengths, &plan(0)), None);
-        let advice = to_keep(&config, &lengths, &plan(9)).unwrap();
+        assert_eq!(to_keep(&settings, &lengths, &plan(0)), None);
+        let advice = to_keep(&settings, &lengths, &plan(9)).unwrap();
         assert!(advice.contains("9 of 10 pairs; max_length = 640"), "{advice}");
     }
 }

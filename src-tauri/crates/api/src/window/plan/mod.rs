@@ -5,10 +5,10 @@
 
 mod advice;
 
+use super::training::check::on_share;
 use super::training::measure;
-use super::training::settings::config_of;
-use super::training::start::{adapter_settings, check_share, model_path, no_pairs, with_adapters};
-use super::types::{FigureView, PlanRun, RunPlan, RunSettings, Theme};
+use super::training::start::{adapter_settings, model_path, no_pairs, with_adapters};
+use super::types::{FigureView, PlanRun, RunPlan, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
 use chat::{Limits, OddPairs};
@@ -16,10 +16,9 @@ use model::DeviceChoice;
 use model::memory::available_bytes;
 use plot::{Histogram, Limit};
 use prefs::split;
-use std::path::Path;
-use train::RunConfig;
-use train::config::Checkpointing;
+use train::Settings;
 use train::memory::{self, Left, Length, order};
+use train::settings::{Checkpointing, refuse_first};
 
 /// Numbers of pairs that are cut or dropped which cross to the page.
 const MOST_NUMBERS: usize = 1_000;
@@ -31,17 +30,15 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let PlanRun { request, theme } = request;
     let project = backend.project(&request.project)?;
     let mut plan = nothing(theme, &request.settings)?;
-    let mut config = config_of(&request.settings, Path::new("model"), Path::new("run"), true);
-    if let Err(error) = config.validate() {
-        plan.problems.push(error.into());
-    }
+    let mut settings = request.settings.clone();
+    let remarks = settings.remarks().into_iter().chain(on_share(request.held_out_share, &settings));
+    plan.problems.extend(refuse_first(remarks).err().map(Error::from));
     let mut is_new = true;
-    match with_adapters(backend, &request).and_then(|request| adapter_settings(&request)) {
-        Ok(Some(settings)) => (config.lora, is_new) = (settings, false),
+    match with_adapters(backend, &request).and_then(|request| adapter_settings(&request.settings)) {
+        Ok(Some(lora)) => (settings.lora, is_new) = (lora, false),
         Ok(None) => {}
         Err(error) => plan.problems.push(error),
     }
-    plan.problems.extend(check_share(&request).err());
     let pairs = project.another_store()?.training_pairs()?;
     if pairs.is_empty() {
         plan.problems.push(no_pairs());
@@ -83,8 +80,8 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
             plan.plain_text_note = Some(odd.rendered.plain_text(plain_text, "pairs", remedy));
         }
     }
-    let kept = count(&mut plan, &trained, &config.limits());
-    plan.histogram = histogram(&trained, &config, theme)?;
+    let kept = count(&mut plan, &trained, &settings.limits());
+    plan.histogram = histogram(&trained, &settings, theme)?;
     if kept.is_empty() {
         let message = format!(
             "none of {} pairs is left to train on: of {} the prompt alone fills max_length, of {} both answers are the same \
@@ -96,35 +93,34 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         plan.problems.push(Error::new("no_pairs", message, "raise max_length"));
         return Ok(plan);
     }
-    let order = order(&config, kept.len());
+    let order = order(&settings, kept.len());
     plan.steps_per_epoch = order.steps_per_epoch();
-    plan.steps = order.total_steps(config.max_steps, config.num_train_epochs);
+    plan.steps = order.total_steps(settings.max_steps, settings.num_train_epochs);
     let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
     plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
-    let source = model::weights::open(&model, config.dtype, &candle_core::Device::Cpu)?;
+    let source = model::weights::open(&model, settings.dtype, &candle_core::Device::Cpu)?;
     plan.notes = tokenizer.notes().iter().cloned().chain(source.notes()).chain(odd.sentences(&tokenizer)).collect();
     let size = source.size();
     if is_new {
-        config.lora.check_patterns(&size.config.linears())?;
+        settings.lora.check_patterns(&size.config.linears())?;
     }
     // The formula is that of the CPU's kernels and memory.
     plan.memory_free = if backend.device() == DeviceChoice::Cpu { available_bytes() } else { None };
-    let recompute = memory::recomputes(&config, &size, &kept, plan.memory_free)?;
+    let recompute = memory::recomputes(&settings, &size, &kept, plan.memory_free)?;
     let gradient_checkpointing = if recompute { Checkpointing::On } else { Checkpointing::Off };
-    plan.memory_needed = memory::needed(&RunConfig { gradient_checkpointing, ..config.clone() }, &size, &kept)?;
+    plan.memory_needed = memory::needed(&Settings { gradient_checkpointing, ..settings.clone() }, &size, &kept)?;
     plan.fits = plan.memory_free.is_none_or(|free| plan.memory_needed <= free);
     let lengths: Vec<Length> = trained.iter().map(|(_, length)| *length).collect();
     plan.advice = match plan.memory_free {
-        Some(free) if !plan.fits => Some(memory::to_fit(&config, &size, &lengths, free)?),
-        _ => advice::to_keep(&config, &lengths, &plan),
+        Some(free) if !plan.fits => Some(memory::to_fit(&settings, &size, &lengths, free)?),
+        _ => advice::to_keep(&settings, &lengths, &plan),
     };
-    plan.seconds_estimate = measure::estimate(backend, &model, &config, &plan, tokens, recompute);
+    plan.seconds_estimate = measure::estimate(backend, &model, &settings, &plan, tokens, recompute);
     Ok(plan)
 }
 
 /// What is said where nothing can be counted.
-fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
-    let config = config_of(settings, Path::new("model"), Path::new("run"), false);
+fn nothing(theme: Theme, settings: &Settings) -> Result<RunPlan> {
     Ok(RunPlan {
         pairs: 0,
         held_out: 0,
@@ -138,13 +134,13 @@ fn nothing(theme: Theme, settings: &RunSettings) -> Result<RunPlan> {
         steps: 0,
         steps_per_epoch: 0,
         tokens_per_step: 0.0,
-        histogram: histogram(&[], &config, theme)?,
+        histogram: histogram(&[], &settings, theme)?,
         memory_needed: 0,
         memory_free: available_bytes(),
         fits: true,
         advice: None,
         notes: Vec::new(),
-        reference_note: config.reference_note(),
+        reference_note: settings.reference_note(),
         problems: Vec::new(),
         seconds_estimate: None,
     })
@@ -178,14 +174,14 @@ fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<
     kept
 }
 
-fn histogram(trained: &[(i64, Length)], config: &RunConfig, theme: Theme) -> Result<FigureView> {
+fn histogram(trained: &[(i64, Length)], settings: &Settings, theme: Theme) -> Result<FigureView> {
     let whole: Vec<usize> = trained.iter().map(|(_, length)| length.whole()).collect();
     let prompts: Vec<usize> = trained.iter().map(|(_, length)| length.prompt).collect();
     let mut limits = Vec::new();
-    if config.max_length > 0 {
-        limits.push(Limit { x: config.max_length as f64, name: "max_length".into() });
+    if settings.max_length > 0 {
+        limits.push(Limit { x: settings.max_length as f64, name: "max_length".into() });
     }
-    if let Some(prompt) = config.max_prompt_length {
+    if let Some(prompt) = settings.max_prompt_length {
         limits.push(Limit { x: prompt as f64, name: "max_prompt_length".into() });
     }
     let sets = [("prompt and longer answer", &whole[..]), ("prompt alone", &prompts[..])];
@@ -196,8 +192,7 @@ fn histogram(trained: &[(i64, Length)], config: &RunConfig, theme: Theme) -> Res
 /// A plan of nothing.
 #[cfg(test)]
 pub(in crate::window) fn tests_plan() -> RunPlan {
-    let settings = super::training::settings::settings_of(&RunConfig::default());
-    nothing(Theme::Light, &settings).expect("an empty figure can be drawn")
+    nothing(Theme::Light, &Settings::default()).expect("an empty figure can be drawn")
 }
 
 #[cfg(test)]
@@ -208,7 +203,7 @@ mod tests {
     #[test]
     fn limits_count_as_in_training() {
         let length = |prompt, chosen, rejected| Length { prompt, chosen, rejected, ..Length::default() };
-        let limits = RunConfig { max_length: 10, ..RunConfig::default() }.limits();
+        let limits = Settings { max_length: 10, ..Settings::default() }.limits();
         let trained = [(1, length(4, 4, 5)), (2, length(4, 8, 5)), (3, length(10, 1, 1)), (-4, length(9, 1, 3))];
         let mut plan = tests_plan();
         let kept = count(&mut plan, &trained, &limits);

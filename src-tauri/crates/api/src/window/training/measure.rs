@@ -12,9 +12,9 @@ use runs::{RunEvents, State};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use train::RunConfig;
 use train::events::{Event, Progress};
 use train::memory::Length;
+use train::{RunConfig, Settings};
 
 /// Steps that are taken.
 const STEPS: usize = 2;
@@ -37,11 +37,11 @@ pub(in crate::window) fn measure_run(backend: &Backend, request: MeasureRun) -> 
     let model = model_path(backend, &request.model)?;
     let parts = parts(&project, &request)?;
     // As it is planned: by the settings of the adapter that the run begins from, where it does.
-    let mut config = super::settings::config_of(&request.settings, &model, Path::new("run"), false);
-    if let Some(lora) = adapter_settings(&request)? {
-        config.lora = lora;
+    let mut settings = request.settings.clone();
+    if let Some(lora) = adapter_settings(&request.settings)? {
+        settings.lora = lora;
     }
-    let key = key(&model, &config)?;
+    let key = key(&model, &settings)?;
     backend.start_job(JobKind::Measure, &project.name_of_folder(), "Time two steps", move |working| {
         let chosen = typical(working.backend(), &model, &request, parts.train)?;
         let pace = take_steps(working, &model, &request, chosen)?;
@@ -81,7 +81,7 @@ fn take_steps(working: &Working, model: &Path, request: &RunRequest, train: Vec<
     std::fs::create_dir_all(&all).map_err(Error::file(&all))?;
     let place = tempfile::tempdir_in(&all).map_err(Error::file(&all))?;
     let mut request = request.clone();
-    request.sample_prompts = 0;
+    request.settings.sample_prompts = 0;
     let settings = &mut request.settings;
     // One microbatch is as good as many, and a run that is thrown away needs neither checkpoints nor means.
     (settings.max_steps, settings.gradient_accumulation_steps) = (STEPS as i64, 1);
@@ -161,19 +161,19 @@ fn pace(events: &RunEvents) -> Result<f64> {
 }
 
 /// By which a measurement is found again: the settings that time depends on.
-fn key(model: &Path, config: &RunConfig) -> Result<(PathBuf, String)> {
-    let shape = RunConfig {
-        model: model.to_path_buf(),
-        max_length: config.max_length,
-        max_prompt_length: config.max_prompt_length,
-        per_device_train_batch_size: config.per_device_train_batch_size,
-        gradient_checkpointing: config.gradient_checkpointing,
-        dtype: config.dtype,
-        products: config.products,
-        sync_ref_model: config.sync_ref_model,
-        lora: LoraConfig { lora_alpha: 1.0, lora_dropout: 0.0, ..config.lora.clone() },
-        ..RunConfig::default()
+fn key(model: &Path, settings: &Settings) -> Result<(PathBuf, String)> {
+    let shape = Settings {
+        max_length: settings.max_length,
+        max_prompt_length: settings.max_prompt_length,
+        per_device_train_batch_size: settings.per_device_train_batch_size,
+        gradient_checkpointing: settings.gradient_checkpointing,
+        dtype: settings.dtype,
+        products: settings.products,
+        sync_ref_model: settings.sync_ref_model,
+        lora: LoraConfig { lora_alpha: 1.0, lora_dropout: 0.0, ..settings.lora.clone() },
+        ..Settings::default()
     };
+    let shape = RunConfig { model: model.to_path_buf(), settings: shape, ..RunConfig::default() };
     Ok((model.to_path_buf(), shape.digest()?))
 }
 
@@ -181,20 +181,20 @@ fn key(model: &Path, config: &RunConfig) -> Result<(PathBuf, String)> {
 pub(crate) fn estimate(
     backend: &Backend,
     model: &Path,
-    config: &RunConfig,
+    settings: &Settings,
     plan: &RunPlan,
     tokens: u64,
     recompute: bool,
 ) -> Option<f64> {
-    let pace = *locked(&backend.training().measured).get(&key(model, config).ok()?)?;
-    Some(seconds(pace, config, plan, tokens, recompute))
+    let pace = *locked(&backend.training().measured).get(&key(model, settings).ok()?)?;
+    Some(seconds(pace, settings, plan, tokens, recompute))
 }
 
-fn seconds(pace: f64, config: &RunConfig, plan: &RunPlan, tokens: u64, recompute: bool) -> f64 {
+fn seconds(pace: f64, settings: &Settings, plan: &RunPlan, tokens: u64, recompute: bool) -> f64 {
     // A backward costs two forwards, and with recomputation a third.
     let forward = pace / if recompute { 4.0 } else { 3.0 };
     let held_out = plan.held_out as f64 * tokens as f64 / plan.pairs.max(1) as f64;
-    let evaluations = match config.eval_steps {
+    let evaluations = match settings.eval_steps {
         0 => 1,
         every => plan.steps.div_ceil(every),
     };
@@ -225,25 +225,25 @@ mod tests {
             tokens_per_step: 1000.0,
             ..super::super::super::plan::tests_plan()
         };
-        let config = RunConfig { eval_steps: 20, ..RunConfig::default() };
+        let settings = Settings { eval_steps: 20, ..Settings::default() };
         // 50 steps of 1000 tokens; forwards of 20,000 tokens, and of 2,000 held-out ones once and three times more.
         let expected = 0.001 * 50_000.0 + 0.001 / 3.0 * (20_000.0 + 4.0 * 2_000.0);
-        assert!((seconds(0.001, &config, &plan, 20_000, false) - expected).abs() < 1e-9);
+        assert!((seconds(0.001, &settings, &plan, 20_000, false) - expected).abs() < 1e-9);
     }
 
     #[test]
     fn what_does_not_change_the_time_does_not_change_the_key() {
-        let config = RunConfig::default();
+        let settings = Settings::default();
         let model = Path::new("/m");
-        let same = RunConfig { beta: 0.5, learning_rate: 1e-3, num_train_epochs: 9.0, seed: 7, ..config.clone() };
-        assert_eq!(key(model, &config).unwrap(), key(model, &same).unwrap());
+        let same = Settings { beta: 0.5, learning_rate: 1e-3, num_train_epochs: 9.0, seed: 7, ..settings.clone() };
+        assert_eq!(key(model, &settings).unwrap(), key(model, &same).unwrap());
         for other in [
-            RunConfig { per_device_train_batch_size: 2, ..config.clone() },
-            RunConfig { dtype: model::BaseDtype::Q4, ..config.clone() },
-            RunConfig { products: model::Products::Bf16, ..config.clone() },
-            RunConfig { sync_ref_model: true, ..config.clone() },
+            Settings { per_device_train_batch_size: 2, ..settings.clone() },
+            Settings { dtype: model::BaseDtype::Q4, ..settings.clone() },
+            Settings { products: model::Products::Bf16, ..settings.clone() },
+            Settings { sync_ref_model: true, ..settings.clone() },
         ] {
-            assert_ne!(key(model, &config).unwrap(), key(model, &other).unwrap());
+            assert_ne!(key(model, &settings).unwrap(), key(model, &other).unwrap());
         }
     }
 }

@@ -3,13 +3,14 @@
 //! What a screen shows of a run is computed from its folder; what is kept here are the events that were read already,
 //! and the processes that were started here. A thread looks at the runs that go on and tells when one has news.
 
+pub(crate) mod check;
 mod figures;
 pub(crate) mod measure;
-pub(crate) mod settings;
 pub(crate) mod start;
 mod view;
 mod watch;
 
+pub(super) use check::check_run;
 pub(super) use figures::run_figures;
 pub(super) use measure::measure_run;
 pub(super) use start::{default_settings, resume_run, start_run, stop_run};

@@ -1,9 +1,9 @@
 //! Beginning runs, stopping them, going on with them.
 
 use super::super::overview::{RUNS, folders};
-use super::super::types::{InProject, ResumeRun, RunRequest, RunSettings, RunView, StartRun, StopRun};
+use super::super::types::{InProject, ResumeRun, RunRequest, RunView, StartRun, StopRun};
 use super::super::{Backend, OpenProject, locked};
-use super::settings::{config_of, settings_of};
+use super::check::{on_name, on_share};
 use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
@@ -13,9 +13,11 @@ use prefs::{Pair, jsonl, split};
 use runs::State;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use train::RunConfig;
+use train::config::DataConfig;
 use train::folder::{EVAL_PAIRS, PAIRS};
 use train::memory::order;
+use train::settings::refuse_first;
+use train::{RunConfig, Settings};
 
 /// Share of the pairs that a new run holds out.
 const HELD_OUT_SHARE: f64 = 0.1;
@@ -31,21 +33,20 @@ const STARTS_WITHIN: Duration = Duration::from_secs(5);
 pub(in crate::window) fn default_settings(backend: &Backend, request: InProject) -> Result<RunRequest> {
     let project = backend.project(&request.project)?;
     let about = project.about()?;
-    let config = if about.demo {
-        RunConfig::parse(crate::demo::RUN.1, Path::new(""))?
+    let settings = if about.demo {
+        RunConfig::parse(crate::demo::RUN.1, Path::new(""))?.settings
     } else {
-        let config = RunConfig::default();
-        let order = order(&config, project.store().counts()?.pairs);
-        let steps = order.total_steps(config.max_steps, config.num_train_epochs);
-        RunConfig { eval_steps: (steps / EVALUATIONS).max(1), ..config }
+        let settings = Settings::default();
+        let order = order(&settings, project.store().counts()?.pairs);
+        let steps = order.total_steps(settings.max_steps, settings.num_train_epochs);
+        Settings { eval_steps: (steps / EVALUATIONS).max(1), ..settings }
     };
     Ok(RunRequest {
         project: project.name_of_folder(),
         name: format!("Run {}", folders(&project.folder().join(RUNS))?.len() + 1),
         model: about.model.unwrap_or_default(),
         held_out_share: HELD_OUT_SHARE,
-        sample_prompts: SAMPLE_PROMPTS,
-        settings: settings_of(&config),
+        settings: Settings { sample_prompts: SAMPLE_PROMPTS, ..settings },
     })
 }
 
@@ -57,7 +58,7 @@ pub(crate) struct Parts {
 
 /// The project's pairs, divided as the request says.
 pub(crate) fn parts(project: &OpenProject, request: &RunRequest) -> Result<Parts> {
-    check_share(request)?;
+    refuse_first(on_share(request.held_out_share, &request.settings))?;
     let pairs = project.another_store()?.training_pairs()?;
     let pairs: Vec<Pair> = pairs.into_iter().map(|sourced| sourced.pair).collect();
     if pairs.is_empty() {
@@ -65,15 +66,6 @@ pub(crate) fn parts(project: &OpenProject, request: &RunRequest) -> Result<Parts
     }
     let (train, held_out) = split::split(&pairs, request.held_out_share, request.settings.seed);
     Ok(Parts { train, held_out })
-}
-
-/// Refuses a share of held-out pairs that leaves too few to train on.
-pub(crate) fn check_share(request: &RunRequest) -> Result<()> {
-    if (0.0..=0.9).contains(&request.held_out_share) {
-        return Ok(());
-    }
-    let message = format!("held_out_share is {}", request.held_out_share);
-    Err(Error::new("config", message, "set it between 0 and 0.9; 0.1 is usual"))
 }
 
 /// A project without pairs.
@@ -96,22 +88,36 @@ pub(crate) fn model_path(backend: &Backend, model: &str) -> Result<PathBuf> {
 /// When the page may not have them read.
 pub(crate) fn with_adapters(backend: &Backend, request: &RunRequest) -> Result<RunRequest> {
     let mut request = request.clone();
-    let RunSettings { ref_adapter, init_adapter, .. } = &mut request.settings;
+    let Settings { ref_adapter, init_adapter, .. } = &mut request.settings;
     for adapter in [ref_adapter, init_adapter].into_iter().flatten() {
-        *adapter = backend.allowed(Path::new(adapter))?.display().to_string();
+        *adapter = backend.allowed(adapter)?;
     }
     Ok(request)
 }
 
-/// The settings of the adapter that training starts from, which count instead of those asked for. The request's adapters
+/// The settings of the adapter that training starts from, which count instead of those asked for. Its adapters
 /// are where [`with_adapters`] found them.
 ///
 /// # Errors
 /// When the adapter's settings cannot be read.
-pub(crate) fn adapter_settings(request: &RunRequest) -> Result<Option<LoraConfig>> {
-    let RunSettings { init_adapter, ref_adapter, .. } = &request.settings;
-    let folder = init_adapter.as_ref().or(ref_adapter.as_ref());
-    Ok(folder.map(|folder| model::adapter::read_config(Path::new(folder))).transpose()?)
+pub(crate) fn adapter_settings(settings: &Settings) -> Result<Option<LoraConfig>> {
+    let folder = settings.init_adapter.as_ref().or(settings.ref_adapter.as_ref());
+    Ok(folder.map(|folder| model::adapter::read_config(folder)).transpose()?)
+}
+
+/// The run in `folder` with the settings that were asked for, on its own copy of the pairs.
+pub(super) fn config(settings: &Settings, model: &Path, folder: &Path, held_out: bool) -> RunConfig {
+    RunConfig {
+        model: model.to_path_buf(),
+        output_dir: folder.to_path_buf(),
+        data: DataConfig {
+            train: folder.join(PAIRS),
+            eval: held_out.then(|| folder.join(EVAL_PAIRS)),
+            ..DataConfig::default()
+        },
+        settings: settings.clone(),
+        ..RunConfig::default()
+    }
 }
 
 /// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.
@@ -122,8 +128,7 @@ pub(super) fn write_run(
     parts: &Parts,
     device: DeviceChoice,
 ) -> Result<()> {
-    let config = config_of(&request.settings, model, folder, !parts.held_out.is_empty());
-    let config = RunConfig { sample_prompts: request.sample_prompts, device, ..config };
+    let config = RunConfig { device, ..config(&request.settings, model, folder, !parts.held_out.is_empty()) };
     config.validate()?;
     jsonl::write_pairs(&folder.join(PAIRS), &parts.train)?;
     if !parts.held_out.is_empty() {
@@ -143,11 +148,9 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
     let StartRun { request, allow_changed_base } = request;
     let request = with_adapters(backend, &request)?;
     let project = backend.project(&request.project)?;
-    if request.name.trim().is_empty() {
-        return Err(Error::new("no_name", "the run has no name", "give it one"));
-    }
+    refuse_first(on_name(&request.name))?;
     let model = model_path(backend, &request.model)?;
-    let config = config_of(&request.settings, &model, Path::new("run"), false);
+    let config = config(&request.settings, &model, Path::new("run"), false);
     train::check_adapters(&config, &provenance::digests(), allow_changed_base)?;
     let parts = parts(&project, &request)?;
     let folder = new_folder(&project.folder().join(RUNS), &request.name)?;

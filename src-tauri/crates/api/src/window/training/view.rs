@@ -1,8 +1,7 @@
 //! Runs as the page shows them, from their events.
 
-use super::super::types::{InProject, RunNow, RunOf, RunState, RunSummary, RunView, SampleAnswer, SampleSet};
+use super::super::types::{InProject, RunNow, RunOf, RunSummary, RunView, SampleAnswer, SampleSet};
 use super::super::{Backend, OpenProject, doctor, locked, overview};
-use super::settings::settings_of;
 use super::{KnownRun, run_folder};
 use crate::error::{Error, Result};
 use runs::State;
@@ -50,10 +49,9 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
     Ok(RunView {
         summary: summary(&run, state),
         folder: run.folder.display().to_string(),
-        settings: settings_of(&run.config),
+        settings: run.config.settings.clone(),
         computed_on: train::origin::shown(&run.folder),
         held_out_share: run.about.held_out_share,
-        sample_prompts: run.config.sample_prompts,
         now: step.map(now).unwrap_or_default(),
         error: why_ended(backend, &run, state),
         warnings,
@@ -87,15 +85,7 @@ fn summary(run: &KnownRun, state: State) -> RunSummary {
     RunSummary {
         run: run.name(),
         name: run.about.name.clone(),
-        state: match state {
-            State::Prepared => RunState::Prepared,
-            State::Running => RunState::Running,
-            State::Interrupted => RunState::Interrupted,
-            State::Finished => RunState::Finished,
-            State::Paused => RunState::Paused,
-            State::Stopped => RunState::Stopped,
-            State::Failed => RunState::Failed,
-        },
+        state,
         has_adapter: is_to_be_relied_on(run, state),
         step: step.map_or(0, |step| step.step),
         total_steps: planned.unwrap_or(0),

@@ -1,6 +1,8 @@
 //! Base against tuned.
 
 use super::{Content, FigureView, PlainText, RefusedRow};
+use eval::accuracy::AccuracyRow;
+use eval::degeneration::TextRow;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -207,21 +209,6 @@ pub struct AccuracyView {
     pub rows: Vec<AccuracyRow>,
 }
 
-/// A share of held-out pairs before and after training.
-#[derive(Debug, Clone, PartialEq, Serialize, TS)]
-pub struct AccuracyRow {
-    /// By what pairs are ranked.
-    pub name: String,
-    /// The number's name in files.
-    pub key: String,
-    /// What it is a share of.
-    pub meaning: String,
-    /// Share before and its 95 % interval; none where it is 0 by definition.
-    pub before: Option<(f64, (f64, f64))>,
-    /// Share after and its 95 % interval.
-    pub after: (f64, (f64, f64)),
-}
-
 /// Wins, ties and losses of a group of items.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct GroupView {
@@ -243,17 +230,6 @@ pub struct GroupView {
     pub p: Option<f64>,
     /// The same in words.
     pub words: String,
-}
-
-/// A number of both models' answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
-pub struct TextRow {
-    /// What it is.
-    pub name: String,
-    /// Of the base model's answers.
-    pub base: String,
-    /// Of the tuned model's.
-    pub tuned: String,
 }
 
 /// Whose answer is better.

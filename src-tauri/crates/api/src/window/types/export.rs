@@ -17,36 +17,6 @@ pub enum ExportWhat {
     Labels,
 }
 
-/// What merged weights are stored as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum WeightType {
-    /// As they were trained on, without rounding.
-    F32,
-    /// Half the size, as most models are published.
-    Bf16,
-    /// Half the size, finer than bf16, with a smaller range.
-    F16,
-}
-
-/// What a GGUF file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum GgufForm {
-    /// Base and adapter merged, with the types that the GGUF base has.
-    AsBase,
-    /// Base and adapter merged, in 16-bit floats.
-    F16,
-    /// Base and adapter merged, in some 8.5 bits per weight.
-    #[serde(rename = "q8_0")]
-    Q8_0,
-    /// Base and adapter merged, in some 4.8 bits per weight.
-    #[serde(rename = "q4_k")]
-    Q4K,
-    /// The adapter alone.
-    Lora,
-}
-
 /// One thing handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Exported {

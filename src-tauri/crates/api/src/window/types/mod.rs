@@ -1,7 +1,8 @@
 //! What crosses between the page and the back end. `ts-rs` writes the same types for the page, into one file
 //! (`ui/src/client/bindings.ts`); see [`crate::window::bindings`].
 //!
-//! What crate `prefs` keeps crosses as it is kept there; all else is defined here.
+//! What another crate keeps, reads or is set by (a message, a verdict, the settings of a run, the type of a file) crosses as it
+//! stands there; all else is defined here.
 //!
 //! All numbers are numbers of the page's language, times are milliseconds since 1970, and an absent value is `null`.
 
@@ -24,22 +25,21 @@ pub use data::{
     RefusedRow, Rendered, Upload,
 };
 pub use evaluation::{
-    AccuracyRow, AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView,
-    GroupView, ItemFilter, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, TextRow, Winner,
+    AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
+    ItemFilter, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, Winner,
 };
-pub use export::{ExportWhat, Exported, GgufForm, WeightType};
+pub use export::{ExportWhat, Exported};
 pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
 pub use jobs::{Job, JobKind, JobState};
 pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
 pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
 pub use requests::{
-    BlindOf, CancelJob, CheckImport, CheckPairs, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export, ExportGguf,
-    ExportMerged, FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf, MeasureRun,
-    Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass,
-    SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
+    BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export,
+    ExportGguf, ExportMerged, FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf,
+    MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf,
+    SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
 };
 pub use training::{
-    Finding, Remedy, RunNow, RunPlan, RunRequest, RunSettings, RunState, RunSummary, RunView, SampleAnswer, SampleSet,
-    Severity,
+    Finding, Remedy, RunNow, RunPlan, RunRequest, RunSummary, RunView, SampleAnswer, SampleSet, Severity,
 };

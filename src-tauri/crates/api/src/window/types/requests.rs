@@ -1,9 +1,10 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, GgufForm, ItemFilter, PairQuery, RunRequest, Side,
-    Theme, Verdict, WeightType,
+    ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side, Theme,
+    Verdict,
 };
+use model::{FloatType, GgufType};
 use serde::Deserialize;
 use ts_rs::TS;
 
@@ -204,6 +205,13 @@ requests! {
         job: u64,
     }
 
+    /// A run as its form holds it, whatever is typed in there.
+    CheckRun {
+        /// The run.
+        #[ts(type = "RunRequest")]
+        request: serde_json::Value,
+    }
+
     /// A run to be planned.
     PlanRun {
         /// The run.
@@ -365,7 +373,7 @@ requests! {
         /// The run.
         run: String,
         /// What they are stored as.
-        dtype: WeightType,
+        dtype: FloatType,
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,
@@ -377,8 +385,8 @@ requests! {
         project: String,
         /// The run.
         run: String,
-        /// What the file holds.
-        form: GgufForm,
+        /// What the merged weights are stored as; the file holds the adapter alone where absent.
+        dtype: Option<GgufType>,
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,
