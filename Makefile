@@ -7,9 +7,9 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tiebreak-target
 
-.PHONY: run test build deb screenshots fmt lint bench clean help
+.PHONY: run test build program deb screenshots fmt lint bench clean help
 
-run: build ## build and open the window on the demo; without a display, run the demo on the command line
+run: $(if $(DISPLAY)$(WAYLAND_DISPLAY),build,program) ## open the window on the demo; without a display, run the demo on the command line
 	@scripts/run.sh
 
 test: ## everything that CI checks: format, lints, all tests
@@ -19,6 +19,10 @@ test: ## everything that CI checks: format, lints, all tests
 build: ## build the page, the program and the window
 	@scripts/packages.sh
 	@scripts/stage.sh "Build" "about 12 minutes the first time, then seconds" scripts/build.sh
+
+program: ## build the page and the program without the window, which needs no WebKitGTK
+	@scripts/packages.sh headless
+	@scripts/stage.sh "Build without the window" "about NN minutes the first time, then seconds" scripts/build.sh headless
 
 deb: ## make a Debian package
 	@scripts/packages.sh
@@ -42,4 +46,4 @@ clean: ## remove what was built (the fetched model stays)
 	@cargo clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Sees to what the build needs from the system: a C compiler (SQLite, Oniguruma and ring are C), WebKitGTK for the window,
-# Node for the page, and Python's pip, which fetches the demo model. `packages.sh test` sees to what tests need as well: a
-# browser, and a screen that is not there for the window. On Debian and Ubuntu whatever is missing is installed;
-# elsewhere this says what is needed.
+# Node for the page, and Python's pip, which fetches the demo model. `packages.sh headless` leaves out what only the window
+# needs. `packages.sh test` sees to what tests need as well: a browser, and a screen that is not there for the window. On
+# Debian and Ubuntu whatever is missing is installed; elsewhere this says what is needed.
 set -euo pipefail
 
 packages=() reasons=()
@@ -11,9 +11,11 @@ need() {
     reasons+=("$2")
 }
 command -v cc >/dev/null || need build-essential "a C compiler"
-command -v pkg-config >/dev/null || need pkg-config "pkg-config"
-if [ "$(uname)" = Linux ]; then
-    pkg-config --exists webkit2gtk-4.1 2>/dev/null || need libwebkit2gtk-4.1-dev "WebKitGTK 4.1, for the window"
+if [ "${1:-}" != headless ]; then
+    command -v pkg-config >/dev/null || need pkg-config "pkg-config"
+    if [ "$(uname)" = Linux ]; then
+        pkg-config --exists webkit2gtk-4.1 2>/dev/null || need libwebkit2gtk-4.1-dev "WebKitGTK 4.1, for the window"
+    fi
 fi
 command -v python3 >/dev/null || need python3 "Python, to fetch the demo model"
 python3 -c 'import pip' 2>/dev/null || need python3-pip "pip, to fetch the demo model"

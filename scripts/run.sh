@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the main job with the program that `make build` has built: in the window where there is a display.
+# Runs the main job with what `make run` has built: in the window where there is a display, else on the command line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
