@@ -64,7 +64,7 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
         all.push(Prompt { prompt, category: None });
     }
     if all.is_empty() {
-        return Err(Error::new("no_prompts", "there is nothing to answer", "give --prompt TEXT or --prompts FILE"));
+        return Err(Error::new("no_prompts", "there is nothing to answer", "Give --prompt TEXT or --prompts FILE."));
     }
     let all: Vec<Content> = all.into_iter().map(|p| p.prompt).collect();
     let answers = answer(&opened, true, &all, &request.sampling, "generate", &mut |_, _| {}, context)?;

@@ -186,7 +186,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
     stages.done("report", start)?;
 
     let accuracy = evaluated.accuracy.ok_or_else(|| {
-        Error::new("no_pairs", "none of the held-out pairs could be used", "report this as a fault of the demo")
+        Error::new("no_pairs", "none of the held-out pairs could be used", "Report this as a fault of the demo.")
     })?;
     let PreferenceAccuracy { rewards_accuracies: rewards, logps_accuracy_per_token: per_token, .. } = accuracy;
     Ok(DemoReply {

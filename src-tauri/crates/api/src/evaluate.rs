@@ -128,7 +128,7 @@ pub(crate) fn evaluate_opened(
 ) -> Result<EvalReply> {
     let judge = Judge::parse(&request.judge)?;
     if opened.lora.is_none() {
-        return Err(Error::new("no_adapter", "there is nothing to compare the base model with", "give --adapter DIR"));
+        return Err(Error::new("no_adapter", "there is nothing to compare the base model with", "Give --adapter DIR."));
     }
     let mut folder = Folder::open(&request.output_dir, setup(request, opened, context)?)?;
     for (side, stage) in [(Side::Base, "base answers"), (Side::Tuned, "tuned answers")] {
@@ -268,7 +268,7 @@ fn complete(
 /// Writes a small JSON file whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec_pretty(value)
-        .map_err(|error| Error::new("json", format!("{}: {error}", path.display()), "report this as a fault"))?;
+        .map_err(|error| Error::new("json", format!("{}: {error}", path.display()), "Report this as a fault."))?;
     write_whole(path, &text)
 }
 

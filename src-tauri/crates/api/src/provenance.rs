@@ -95,7 +95,7 @@ pub(crate) fn check_is_of(adapter: &Path, run: &Path) -> Result<()> {
     Err(Error::new(
         "other_run",
         format!("the adapter in {} is not one of the run in {}", adapter.display(), run.display()),
-        "name the run that made it, or leave --run out",
+        "Name the run that made it, or leave --run out.",
     ))
 }
 

@@ -147,7 +147,7 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
     let too_small = [("pairs", request.pairs, 1), ("length", request.length, 2), ("rank", request.rank, 1)];
     for (what, value, least) in too_small {
         if value < least {
-            return Err(Error::new("bench", format!("{what} is {value}"), format!("give {least} or more")));
+            return Err(Error::new("bench", format!("{what} is {value}"), format!("Give {least} or more.")));
         }
     }
     let found = request.device.open()?;
@@ -238,7 +238,7 @@ fn fits(needed: u64, available: Option<u64>) -> Result<()> {
     match available {
         Some(available) if needed > available => {
             let message = format!("not enough memory: {} are needed, {} are free", size(needed), size(available));
-            let hint = "measure fewer pairs, a smaller length, a smaller model or a dtype in fewer bits";
+            let hint = "Measure fewer pairs, a smaller length, a smaller model or a dtype in fewer bits.";
             Err(Error::new("out_of_memory", message, hint))
         }
         _ => Ok(()),
@@ -349,7 +349,7 @@ impl<'a> Training<'a> {
         self.policy.update(&gradients, self.learning_rate, self.steps)?;
         if !loss.is_finite() {
             let message = "the step gave numbers that are not finite";
-            return Err(Error::new("bench", message, "choose another dtype, or report this as a fault"));
+            return Err(Error::new("bench", message, "Choose another dtype, or report this as a fault."));
         }
         self.policy.decoder.device().synchronize().map_err(model::Error::from)?;
         Ok(loss)

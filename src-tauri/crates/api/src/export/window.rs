@@ -38,8 +38,8 @@ pub(super) fn refuse_pairs_beyond_it(run: &Path, base: &Path) -> Result<()> {
          all, so that on such texts they would not compute the model that was trained; nothing was written"
     );
     let hint = format!(
-        "export the merged model as a folder with safetensors, which transformers and vLLM read with its window; or train on \
-         shorter pairs (max_length = {window}), and export that run"
+        "Export the merged model as a folder with safetensors, which transformers and vLLM read with its window; or train on \
+         shorter pairs (max_length = {window}), and export that run."
     );
     Err(Error::new("beyond_window", message, hint))
 }

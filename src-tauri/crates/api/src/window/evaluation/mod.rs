@@ -63,7 +63,7 @@ impl About {
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 let message = format!("{}: {error}", path.display());
-                Error::new("evaluation", message, "the file was changed or damaged: start the evaluation anew")
+                Error::new("evaluation", message, "The file was changed or damaged: start the evaluation anew.")
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::told_by(folder)),
             Err(error) => Err(Error::file(&path)(error)),
@@ -104,7 +104,7 @@ pub(super) fn folder(project: &OpenProject, evaluation: &str) -> Result<PathBuf>
     let folder = inside(&project.folder().join(EVALS), evaluation);
     folder.filter(|folder| is_evaluation(folder)).ok_or_else(|| {
         let message = format!("there is no evaluation {evaluation:?} in this project");
-        Error::new("no_evaluation", message, "its folder was moved or removed; choose another")
+        Error::new("no_evaluation", message, "Its folder was moved or removed; choose another.")
     })
 }
 
@@ -131,6 +131,6 @@ fn job(backend: &Backend, project: &OpenProject, evaluation: &str) -> Option<u64
 fn contents(folder: &Path) -> Result<Contents> {
     Contents::read(folder)?.ok_or_else(|| {
         let message = "this evaluation has no answers yet";
-        Error::new("not_answered", message, "wait until the model is loaded, or resume the evaluation")
+        Error::new("not_answered", message, "Wait until the model is loaded, or resume the evaluation.")
     })
 }

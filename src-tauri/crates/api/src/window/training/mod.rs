@@ -75,7 +75,7 @@ impl KnownRun {
         let about = match std::fs::read(folder.join(ABOUT)) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 let message = format!("{}: {error}", folder.join(ABOUT).display());
-                Error::new("run", message, "remove this file: the run then has the name of its folder")
+                Error::new("run", message, "Remove this file: the run then has the name of its folder.")
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 About { name, held_out_share: 0.0, model: config.model.display().to_string() }
@@ -136,7 +136,7 @@ pub(crate) fn run_folder(project: &OpenProject, run: &str) -> Result<PathBuf> {
     let folder = inside(&project.folder().join(RUNS), run);
     folder.filter(|folder| folder.join(train::folder::CONFIG).is_file()).ok_or_else(|| {
         let message = format!("there is no run {run:?} in this project");
-        Error::new("no_run", message, "its folder was moved or removed; choose another run")
+        Error::new("no_run", message, "Its folder was moved or removed; choose another run.")
     })
 }
 
@@ -197,7 +197,7 @@ pub(crate) fn new_folder(parent: &Path, name: &str) -> Result<PathBuf> {
             Err(error) => return Err(Error::file(&folder)(error)),
         }
     }
-    Err(Error::new("folder", format!("{} holds too many runs", parent.display()), "choose another name"))
+    Err(Error::new("folder", format!("{} holds too many runs", parent.display()), "Choose another name."))
 }
 
 impl Backend {

@@ -73,12 +73,12 @@ pub(crate) fn check_share(request: &RunRequest) -> Result<()> {
         return Ok(());
     }
     let message = format!("held_out_share is {}", request.held_out_share);
-    Err(Error::new("config", message, "set it between 0 and 0.9; 0.1 is usual"))
+    Err(Error::new("config", message, "Set it between 0 and 0.9; 0.1 is usual."))
 }
 
 /// A project without pairs.
 pub(crate) fn no_pairs() -> Error {
-    let hint = "import pairs on the data screen, or label some";
+    let hint = "Import pairs on the data screen, or label some.";
     Error::new("no_pairs", "this project has no pairs to train on", hint)
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn no_pairs() -> Error {
 pub(crate) fn model_path(backend: &Backend, model: &str) -> Result<PathBuf> {
     backend.model_here(model)?.ok_or_else(|| {
         let message = format!("the model {model} is not on this machine yet");
-        Error::new("model_not_here", message, "fetch it first: the project's screen has a button for it")
+        Error::new("model_not_here", message, "Fetch it first: the project's screen has a button for it.")
     })
 }
 
@@ -144,7 +144,7 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
     let request = with_adapters(backend, &request)?;
     let project = backend.project(&request.project)?;
     if request.name.trim().is_empty() {
-        return Err(Error::new("no_name", "the run has no name", "give it one"));
+        return Err(Error::new("no_name", "the run has no name", "Give it one."));
     }
     let model = model_path(backend, &request.model)?;
     let config = config_of(&request.settings, &model, Path::new("run"), false);
@@ -169,7 +169,7 @@ pub(in crate::window) fn stop_run(backend: &Backend, request: StopRun) -> Result
     let folder = run_folder(&project, &request.run)?;
     if state(backend, &project, &folder)? != State::Running {
         let message = format!("the run {} is not going on", request.run);
-        return Err(Error::new("not_running", message, "there is nothing to stop; resume it to go on with it"));
+        return Err(Error::new("not_running", message, "There is nothing to stop; resume it to go on with it."));
     }
     // A process that was only just started would take the request for an old one.
     let began = Instant::now();
@@ -191,7 +191,7 @@ pub(in crate::window) fn resume_run(backend: &Backend, request: ResumeRun) -> Re
     };
     if let Some(why) = refused {
         let message = format!("the run {} {why}", request.run);
-        return Err(Error::new("not_resumable", message, "duplicate it to train again with other settings"));
+        return Err(Error::new("not_resumable", message, "Duplicate it to train again with other settings."));
     }
     provenance::check_resumable(&folder, request.allow_changed_base)?;
     begin(backend, &folder, request.allow_changed_base)?;
