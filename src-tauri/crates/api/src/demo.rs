@@ -45,7 +45,7 @@ const FILES: [(&str, &str); 4] = [
 /// Where the demo works, and how.
 #[derive(Debug, Clone)]
 pub struct DemoRequest {
-    /// A folder; a demo that was broken off there is gone on with.
+    /// A folder; a demo that was broken off there is resumed.
     pub output_dir: PathBuf,
     /// What products with the model's weights are computed in.
     pub products: Products,

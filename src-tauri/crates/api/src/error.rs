@@ -24,7 +24,7 @@ impl Error {
     }
 
     pub(crate) fn cancelled() -> Self {
-        Self::new("cancelled", "stopped as asked", "Run the same command again to go on.")
+        Self::new("cancelled", "stopped as asked", "Run the same command again to resume.")
     }
 
     /// Whether the user stopped the operation: that is no failure.

@@ -49,7 +49,7 @@ pub struct EvalRequest {
     pub sampling: Sampling,
     /// Seed of the sides on which answers are shown.
     pub order_seed: u64,
-    /// The evaluation's folder; one that was broken off is gone on with.
+    /// The evaluation's folder; one that was broken off is resumed.
     pub output_dir: PathBuf,
     /// The run that made the adapter.
     pub run: Option<PathBuf>,
@@ -254,11 +254,11 @@ fn complete(
     for ids in folder.missing(side).chunks(BATCH) {
         let prompts: Vec<Content> = ids.iter().map(|&id| folder.setup().prompts[id].prompt.clone()).collect();
         let mut grown_here = |place: usize, text: &str| grown(side, ids[place], text);
-        let answers = answer(opened, side == Side::Tuned, &prompts, sampling, stage, &mut grown_here, context)?;
+        let completions = answer(opened, side == Side::Tuned, &prompts, sampling, stage, &mut grown_here, context)?;
         context.check()?;
-        let answers = ids.iter().zip(&answers).map(|(&id, answer)| {
-            let truncated = answer.finish == Finish::Length;
-            Ok(Answer { id, side, text: text(opened, answer)?, tokens: answer.ids.len(), truncated })
+        let answers = ids.iter().zip(&completions).map(|(&id, completion)| {
+            let truncated = completion.finish == Finish::Length;
+            Ok(Answer { id, side, text: text(opened, completion)?, tokens: completion.ids.len(), truncated })
         });
         folder.add(answers.collect::<Result<Vec<_>>>()?)?;
     }

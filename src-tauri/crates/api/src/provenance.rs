@@ -99,7 +99,7 @@ pub(crate) fn check_is_of(adapter: &Path, run: &Path) -> Result<()> {
     ))
 }
 
-/// Makes sure that a run can be gone on with on the model that lies where its own was, before a process is started for it.
+/// Makes sure that a run can be resumed on the model that lies where its own was, before a process is started for it.
 ///
 /// # Errors
 /// When the model is another one, unless that is `allowed`.

@@ -100,7 +100,7 @@ pub(crate) enum Command {
         /// anything is loaded
         #[arg(long)]
         judge: String,
-        /// Folder of answers, verdicts and result; one that was broken off is gone on with
+        /// Folder of answers, verdicts and result; one that was broken off is resumed
         #[arg(long)]
         output_dir: PathBuf,
         /// The run that made the adapter, for the record
@@ -159,7 +159,7 @@ pub(crate) enum Command {
     },
     /// The whole main job on the built-in demo project
     Demo {
-        /// Where the demo works; one that was broken off is gone on with
+        /// Where the demo works; one that was broken off is resumed
         #[arg(long, default_value = "tiebreak-demo")]
         output_dir: PathBuf,
         /// What products with the model's weights are computed in: f32, bf16, or auto
@@ -195,7 +195,7 @@ pub(crate) enum Command {
     },
 }
 
-/// Whether to go on with another model than before.
+/// Whether another model than before may be used.
 #[derive(Debug, Args)]
 pub(crate) struct Allow {
     /// Go on although the model's files are not those that the run or the adapter was computed on; the record keeps it

@@ -103,7 +103,7 @@ fn answer(
     generate::generate_each(&opened.decoder, None, request, |event| {
         let step = match event {
             Event::Token { prompt, token } => pending[prompt / 2].grow(prompt % 2, token, opened, working),
-            Event::Answer { prompt, .. } => {
+            Event::Completion { prompt, .. } => {
                 ended += 1;
                 pending[prompt / 2].end(prompt % 2, project, opened, model, working).map(|stored| {
                     done += u64::from(stored);

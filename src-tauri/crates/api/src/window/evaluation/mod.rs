@@ -1,4 +1,4 @@
-//! Evaluations: folders in the project's `evals/`, each made by a job and gone on with where it stopped.
+//! Evaluations: folders in the project's `evals/`, each made by a job and resumed where it stopped.
 //!
 //! What a screen shows is read from the folder, without disturbing the job that writes to it. People's verdicts are
 //! appended there too, whichever judge the evaluation has, so that the two can be compared.
@@ -51,7 +51,7 @@ struct About {
     temperature: f64,
     max_new_tokens: usize,
     seed: u64,
-    /// The base is another than the run was trained on, and the user chose to go on with it.
+    /// The base is another than the run was trained on, and the user chose to use it.
     #[serde(default)]
     allow_changed_base: bool,
 }

@@ -78,7 +78,7 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
         return Err(Error::new("going_on", "this evaluation is going on already", "Wait for it, or stop its job."));
     }
     if !folder.join(ABOUT).is_file() {
-        let hint = "The command that began it goes on with it: `tiebreak eval` with the same options.";
+        let hint = "Resume it with the command that began it: `tiebreak eval` with the same options.";
         return Err(Error::new("not_ours", "this evaluation was begun by the command line", hint));
     }
     let mut about = About::read(&folder)?;

@@ -34,7 +34,7 @@ const ABOUT: &str = "about.json";
 
 /// Everything about runs that is kept in memory.
 #[derive(Default)]
-pub(super) struct Training {
+pub(super) struct KnownRuns {
     workers: Workers,
     runs: Mutex<HashMap<PathBuf, Arc<Mutex<KnownRun>>>>,
     measured: Mutex<measure::Measured>,
@@ -106,7 +106,7 @@ fn written(folder: &Path) -> Result<SystemTime> {
     path.metadata().and_then(|metadata| metadata.modified()).map_err(Error::file(&path))
 }
 
-impl Training {
+impl KnownRuns {
     /// The run in a folder, its events read up to now.
     fn known(&self, project: &str, folder: &Path) -> Result<Arc<Mutex<KnownRun>>> {
         let there = locked(&self.runs).get(folder).cloned();
@@ -201,7 +201,7 @@ pub(crate) fn new_folder(parent: &Path, name: &str) -> Result<PathBuf> {
 }
 
 impl Backend {
-    pub(super) fn training(&self) -> &Training {
+    pub(super) fn training(&self) -> &KnownRuns {
         &self.0.training
     }
 }

@@ -1,4 +1,4 @@
-//! Beginning runs, stopping them, going on with them.
+//! Beginning runs, stopping them, resuming them.
 
 use super::super::overview::{RUNS, folders};
 use super::super::types::{InProject, ResumeRun, RunRequest, RunSettings, RunView, StartRun, StopRun};
@@ -169,7 +169,7 @@ pub(in crate::window) fn stop_run(backend: &Backend, request: StopRun) -> Result
     let folder = run_folder(&project, &request.run)?;
     if state(backend, &project, &folder)? != State::Running {
         let message = format!("the run {} is not going on", request.run);
-        return Err(Error::new("not_running", message, "There is nothing to stop; resume it to go on with it."));
+        return Err(Error::new("not_running", message, "There is nothing to stop; resume it to train on."));
     }
     // A process that was only just started would take the request for an old one.
     let began = Instant::now();

@@ -204,7 +204,7 @@ pub enum RunState {
     Interrupted,
     /// Its adapter is written.
     Finished,
-    /// Stopped by the user, who means to go on with it.
+    /// Stopped by the user, who means to resume it.
     Paused,
     /// Stopped by the user.
     Stopped,
