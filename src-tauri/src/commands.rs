@@ -18,7 +18,7 @@ fn fault(what: &str) -> Error {
     Error {
         code: "fault".into(),
         message: format!("the program failed: {what}"),
-        hint: "try again; if it happens again, report it as a fault".into(),
+        hint: "Try again; if it happens again, report it as a fault.".into(),
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn save_file(app: AppHandle, request: Request<'_>) -> Result<Op
         std::fs::write(&path, bytes).map_err(|error| Error {
             code: "file".into(),
             message: format!("{}: {error}", path.display()),
-            hint: "choose another folder, or see that the disk has room".into(),
+            hint: "Choose another folder, or see that the disk has room.".into(),
         })?;
         Ok(Some(path))
     })

@@ -226,7 +226,7 @@ test("words that are no verdict are kept and shown, and those that are ties or c
   await page.getByText(/1 of 6 prompts has no verdict and does not count\. Why, most often/).waitFor();
 });
 
-test("a model that hangs is stopped at once, and the evaluation goes on with it later", async () => {
+test("a model that hangs is stopped at once, and the evaluation resumes with it later", async () => {
   let questions = 0;
   // It answers when it is tried out, and the first pair.
   endpoint.answer = () => ((questions += 1) <= 2 ? "tie" : null);

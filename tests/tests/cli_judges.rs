@@ -150,7 +150,7 @@ fn a_judge_that_is_gone_is_not_asked_to_the_end_and_goes_on_where_it_stopped() {
     let _ = evaluate(folder.path(), &adapter, 40, &judge, &[]).refused(&[
         "the judge gave no verdict on 5 prompts in a row, and was not asked further",
         "the server said 400",
-        "go on with the evaluation",
+        "resume the evaluation",
     ]);
     let lines =
         |name: &str| std::fs::read_to_string(folder.path().join("eval").join(name)).expect("a file").lines().count();

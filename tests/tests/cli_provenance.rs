@@ -1,4 +1,4 @@
-//! What was computed on is checked before it is computed on again: base, adapter, rows; and what is gone on with all the same
+//! What was computed on is checked before it is computed on again: base, adapter, rows; and what is used all the same
 //! is kept in the record.
 
 use end_to_end::{Finished, Settings, copy_files, golden, tiebreak};
@@ -93,7 +93,7 @@ fn on_another_base_nothing_is_computed_unless_that_is_asked_for_and_then_the_rec
         2,
         "result and ancestry"
     );
-    // With the base as it was, the evaluation that was made on the other one is not gone on with.
+    // With the base as it was, the evaluation that was made on the other one is not resumed.
     flip(&scene.path("base/model.safetensors"));
     let _ =
         scene.run(&Scene::uses()[2]).refused(&["holds another evaluation", "the model (SHA-256 ", " then, SHA-256 "]);

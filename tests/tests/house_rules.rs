@@ -124,3 +124,138 @@ fn every_crate_has_its_paragraph_in_the_architecture() {
         assert!(text.contains(&format!("**`{heading}`**")), "ARCHITECTURE.md has no paragraph on {}", package.name);
     }
 }
+
+/// Where the hint of an error is written: it is the last argument of these calls, by the file that they stand in.
+const HINT_IS_LAST: [(&str, &str); 4] = [
+    ("src-tauri/crates/api/src/error.rs", "Self::new("),
+    ("src-tauri/crates/api/src/", "Error::new("),
+    ("src-tauri/crates/cli/src/serve/", "refused("),
+    ("src-tauri/crates/train/src/", "Error::config("),
+];
+
+/// Crates whose errors have a hint of their own. In `model`, `chat` and `prefs` what to do is the end of the message.
+const HINTS_CROSS: [&str; 4] =
+    ["src-tauri/src/", "src-tauri/crates/api/src/", "src-tauri/crates/cli/src/", "src-tauri/crates/train/src/"];
+
+/// The page and the command line show hints as they are written.
+#[test]
+fn hints_are_whole_sentences() {
+    let (mut wrong, mut found) = (Vec::new(), 0);
+    for (path, text) in code_files() {
+        let path = path.to_string_lossy().replace('\\', "/");
+        if !HINTS_CROSS.iter().any(|part| path.starts_with(part)) || path.ends_with("tests.rs") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for hint in hints_in(&path, code) {
+            found += 1;
+            if !is_sentence(hint) {
+                wrong.push(format!("{path}: \"{hint}\""));
+            }
+        }
+    }
+    assert!(found > 120, "only {found} hints were found: has the way they are written changed?");
+    assert!(wrong.is_empty(), "these hints are no whole sentences:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn hints_are_found_and_told_from_sentences() {
+    let code = r#"
+        Err(Error::new("a", format!("({x}"), "choose one")); Error::new("b", "b", format!("Give {}.", all.join(", ")))
+        let hint = if full { "The disk is full." } else { "try again" };
+        Error { code: '"'.into(), hint: "See that it is there".into() }
+        fn hint(&self) -> String { match self { A => "Wait for it.".into(), B { hint } => hint.clone() } }
+        io::Error::new(kind, "no hint")
+    "#;
+    let mut found = hints_in("src-tauri/crates/api/src/x.rs", code);
+    found.sort_unstable();
+    let expected = ["Give {}.", "See that it is there", "The disk is full.", "Wait for it.", "choose one", "try again"];
+    assert_eq!(found, expected);
+    let sentences = found.into_iter().filter(|hint| is_sentence(hint));
+    assert_eq!(sentences.collect::<Vec<_>>(), ["Give {}.", "The disk is full.", "Wait for it."]);
+    assert!(is_sentence("learning_rate is too high.") && is_sentence("`x` is.") && !is_sentence("is it?"));
+}
+
+/// A capital at the start, unless a key or other code stands there, and the end of a sentence.
+fn is_sentence(hint: &str) -> bool {
+    let first = hint.split_whitespace().next().unwrap_or_default();
+    let code = first.contains(['_', '`', '/', '{']);
+    (code || first.starts_with(|c: char| c.is_uppercase())) && hint.ends_with(['.', '?', '!'])
+}
+
+/// The texts of the hints that Rust code writes.
+fn hints_in<'a>(path: &str, code: &'a str) -> Vec<&'a str> {
+    let mut hints = Vec::new();
+    for (_, call) in HINT_IS_LAST.into_iter().filter(|(part, _)| path.starts_with(part)) {
+        for (at, _) in code.match_indices(call).filter(|(at, _)| !code[..*at].ends_with("io::")) {
+            let arguments = arguments(&code[at + call.len()..]);
+            if let [.., _, hint] = arguments[..] {
+                hints.extend(texts(hint));
+            }
+        }
+    }
+    for start in [" hint: ", "let hint = ", "HINT: &str = ", "fn hint(&self) -> String {"] {
+        for (at, _) in code.match_indices(start) {
+            let value = arguments(&code[at + start.len()..]).first().copied().unwrap_or_default();
+            // A parameter of that name has a type, not a value.
+            if !value.starts_with("&str") {
+                hints.extend(texts(value));
+            }
+        }
+    }
+    hints
+}
+
+/// What stands between commas, up to the bracket or the semicolon that ends them all.
+fn arguments(code: &str) -> Vec<&str> {
+    let (mut found, mut start, mut depth) = (Vec::new(), 0, 0);
+    for (at, c) in outside_texts(code) {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth > 0 => depth -= 1,
+            ',' | ';' | ')' | ']' | '}' if depth == 0 => {
+                if !code[start..at].trim().is_empty() {
+                    found.push(&code[start..at]);
+                }
+                start = at + 1;
+                if c != ',' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The string literals of an expression that are more than a word, those of a `join` left out.
+fn texts(expression: &str) -> Vec<&str> {
+    let quotes: Vec<usize> = outside_texts(expression).filter(|(_, c)| *c == '"').map(|(at, _)| at).collect();
+    let inside = quotes.chunks_exact(2).map(|pair| &expression[pair[0] + 1..pair[1]]);
+    inside.filter(|text| text.contains(char::is_alphabetic)).collect()
+}
+
+/// The characters of code that stand in no string and no character literal; the quotes of strings are among them.
+fn outside_texts(code: &str) -> impl Iterator<Item = (usize, char)> {
+    let (mut inside, mut escaped, mut skip) = (false, false, 0);
+    code.char_indices().filter(move |&(at, c)| {
+        if std::mem::take(&mut escaped) || at < skip {
+            return false;
+        }
+        match c {
+            '\\' if inside => escaped = true,
+            '"' => {
+                inside = !inside;
+                return true;
+            }
+            '\'' if !inside => {
+                let after = code[at + 1..].char_indices().nth(if code[at + 1..].starts_with('\\') { 2 } else { 1 });
+                if let Some((length, '\'')) = after {
+                    skip = at + 1 + length + 1;
+                }
+            }
+            _ => {}
+        }
+        !inside
+    })
+}

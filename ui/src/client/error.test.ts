@@ -1,24 +1,28 @@
 import { expect, it } from "vitest";
 import { ApiError, sentence } from "./error";
 
-const said = (message: string, hint: string) => ((error) => [error.message, error.hint])(new ApiError({ code: "x", message, hint }));
-
-it("makes sentences of what the program says", () => {
-  expect(said("the model x is not on this machine yet", "fetch it first: `tiebreak fetch x`")).toEqual([
-    "The model x is not on this machine yet.",
-    "Fetch it first: `tiebreak fetch x`.",
-  ]);
-  expect(said("Already one.", "is it there?")).toEqual(["Already one.", "Is it there?"]);
-  expect(said("", "try again (it may work)")).toEqual(["", "Try again (it may work)."]);
+it("makes a sentence of the message and takes the hint as it is", () => {
+  const error = new ApiError({ code: "x", message: "the model x is not on this machine yet", hint: "Fetch it first: `tiebreak fetch x`." });
+  expect([error.message, error.hint]).toEqual(["The model x is not on this machine yet.", "Fetch it first: `tiebreak fetch x`."]);
+  expect(new ApiError({ code: "x", message: "no", hint: "" }).hint).toBe("");
 });
 
-it("lets sentences stand", () => {
-  for (const good of ["", "The model is gone.", "/tmp/x is no folder!", "Why?"]) expect(sentence(good)).toBe(good);
+it("begins a sentence with a capital and ends it with a full stop", () => {
+  expect(sentence("the run ended early")).toBe("The run ended early.");
+  expect(sentence("is it there?")).toBe("Is it there?");
+  expect(sentence("try again (it may work)")).toBe("Try again (it may work).");
   expect(sentence("resume it: it goes on after step 3")).toBe("Resume it: it goes on after step 3.");
 });
 
+it("lets sentences stand", () => {
+  for (const good of ["", "The model is gone.", "/tmp/x is no folder!", "Why?", "Already one."]) expect(sentence(good)).toBe(good);
+});
+
 it("leaves names and paths as they are", () => {
-  expect(said("/models/a: no such file", "see that the folder is /models/b")).toEqual(["/models/a: no such file.", "See that the folder is /models/b"]);
-  expect(said("learning_rate must be above 0", "`beta` is 0.1 by default")).toEqual(["learning_rate must be above 0.", "`beta` is 0.1 by default."]);
-  expect(said("pairs.jsonl: line 3: no prompt", "C:\\data\\pairs.jsonl")).toEqual(["pairs.jsonl: line 3: no prompt.", "C:\\data\\pairs.jsonl"]);
+  expect(sentence("/models/a: no such file")).toBe("/models/a: no such file.");
+  expect(sentence("see that the folder is /models/b")).toBe("See that the folder is /models/b");
+  expect(sentence("learning_rate must be above 0")).toBe("learning_rate must be above 0.");
+  expect(sentence("`beta` is 0.1 by default")).toBe("`beta` is 0.1 by default.");
+  expect(sentence("pairs.jsonl: line 3: no prompt")).toBe("pairs.jsonl: line 3: no prompt.");
+  expect(sentence("C:\\data\\pairs.jsonl")).toBe("C:\\data\\pairs.jsonl");
 });

@@ -1,6 +1,6 @@
 import type { ApiError as ApiErrorShape } from "./bindings";
 
-/** What went wrong, as sentences for the user: `message` says what, `hint` says what to do. */
+/** What went wrong, as sentences for the user: `message` says what, `hint` says what to do (written as sentences already). */
 export class ApiError extends Error {
   readonly code: string;
   readonly hint: string;
@@ -9,7 +9,7 @@ export class ApiError extends Error {
     super(sentence(shape.message));
     this.name = "ApiError";
     this.code = shape.code;
-    this.hint = sentence(shape.hint);
+    this.hint = shape.hint;
   }
 
   /** Whatever was thrown, as an error with a sentence and a hint. */

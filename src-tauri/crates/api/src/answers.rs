@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open};
 use crate::reading::prompts_of;
-use generate::{Answer, Finish, Flow, Request, Sampling};
+use generate::{Completion, Finish, Flow, Request, Sampling};
 use prefs::prompts::Prompt;
 use prefs::reader::Choices;
 use prefs::{Content, Message};
@@ -64,7 +64,7 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
         all.push(Prompt { prompt, category: None });
     }
     if all.is_empty() {
-        return Err(Error::new("no_prompts", "there is nothing to answer", "give --prompt TEXT or --prompts FILE"));
+        return Err(Error::new("no_prompts", "there is nothing to answer", "Give --prompt TEXT or --prompts FILE."));
     }
     let all: Vec<Content> = all.into_iter().map(|p| p.prompt).collect();
     let answers = answer(&opened, true, &all, &request.sampling, "generate", &mut |_, _| {}, context)?;
@@ -98,7 +98,7 @@ pub(crate) fn answer(
     stage: &str,
     grown: &mut dyn FnMut(usize, &str),
     context: &mut Context,
-) -> Result<Vec<Answer>> {
+) -> Result<Vec<Completion>> {
     let encode = |(place, prompt): (usize, &Content)| {
         chat::encode_prompt(&opened.tokenizer, prompt).map_err(|error| {
             let error = Error::from(error);
@@ -139,8 +139,9 @@ pub(crate) fn answer(
     })?;
     context.progress(stage, start, budget, budget);
     if let Some(border) = opened.decoder.config().rope.border() {
-        let crossed =
-            |(ids, answer): &(&Vec<u32>, &Answer)| ids.len() <= border && ids.len() + answer.ids.len() > border;
+        let crossed = |(ids, completion): &(&Vec<u32>, &Completion)| {
+            ids.len() <= border && ids.len() + completion.ids.len() > border
+        };
         let count = ids.iter().zip(&answers).filter(crossed).count();
         if count > 0 {
             context.note(format!(
@@ -154,6 +155,6 @@ pub(crate) fn answer(
     Ok(answers)
 }
 
-pub(crate) fn text(opened: &Opened, answer: &Answer) -> Result<String> {
-    Ok(opened.tokenizer.decode(&answer.ids, true)?.trim().to_owned())
+pub(crate) fn text(opened: &Opened, completion: &Completion) -> Result<String> {
+    Ok(opened.tokenizer.decode(&completion.ids, true)?.trim().to_owned())
 }

@@ -45,7 +45,7 @@ const FILES: [(&str, &str); 4] = [
 /// Where the demo works, and how.
 #[derive(Debug, Clone)]
 pub struct DemoRequest {
-    /// A folder; a demo that was broken off there is gone on with.
+    /// A folder; a demo that was broken off there is resumed.
     pub output_dir: PathBuf,
     /// What products with the model's weights are computed in.
     pub products: Products,
@@ -186,7 +186,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
     stages.done("report", start)?;
 
     let accuracy = evaluated.accuracy.ok_or_else(|| {
-        Error::new("no_pairs", "none of the held-out pairs could be used", "report this as a fault of the demo")
+        Error::new("no_pairs", "none of the held-out pairs could be used", "Report this as a fault of the demo.")
     })?;
     let PreferenceAccuracy { rewards_accuracies: rewards, logps_accuracy_per_token: per_token, .. } = accuracy;
     Ok(DemoReply {

@@ -14,7 +14,7 @@ pub struct Error {
     pub code: String,
     /// What is wrong, and where.
     pub message: String,
-    /// What to do about it; empty where the message says so itself.
+    /// What to do about it, in whole sentences; empty where the message says so itself.
     pub hint: String,
 }
 
@@ -24,7 +24,7 @@ impl Error {
     }
 
     pub(crate) fn cancelled() -> Self {
-        Self::new("cancelled", "stopped as asked", "run the same command again to go on")
+        Self::new("cancelled", "stopped as asked", "Run the same command again to resume.")
     }
 
     /// Whether the user stopped the operation: that is no failure.
@@ -39,7 +39,7 @@ impl Error {
             Self::new(
                 "file",
                 format!("{path}: {source}"),
-                "check that it exists, may be used, and that the disk has room",
+                "Check that it exists, may be used, and that the disk has room.",
             )
         }
     }

@@ -49,7 +49,7 @@ pub struct EvalRequest {
     pub sampling: Sampling,
     /// Seed of the sides on which answers are shown.
     pub order_seed: u64,
-    /// The evaluation's folder; one that was broken off is gone on with.
+    /// The evaluation's folder; one that was broken off is resumed.
     pub output_dir: PathBuf,
     /// The run that made the adapter.
     pub run: Option<PathBuf>,
@@ -128,7 +128,7 @@ pub(crate) fn evaluate_opened(
 ) -> Result<EvalReply> {
     let judge = Judge::parse(&request.judge)?;
     if opened.lora.is_none() {
-        return Err(Error::new("no_adapter", "there is nothing to compare the base model with", "give --adapter DIR"));
+        return Err(Error::new("no_adapter", "there is nothing to compare the base model with", "Give --adapter DIR."));
     }
     let mut folder = Folder::open(&request.output_dir, setup(request, opened, context)?)?;
     for (side, stage) in [(Side::Base, "base answers"), (Side::Tuned, "tuned answers")] {
@@ -254,11 +254,11 @@ fn complete(
     for ids in folder.missing(side).chunks(BATCH) {
         let prompts: Vec<Content> = ids.iter().map(|&id| folder.setup().prompts[id].prompt.clone()).collect();
         let mut grown_here = |place: usize, text: &str| grown(side, ids[place], text);
-        let answers = answer(opened, side == Side::Tuned, &prompts, sampling, stage, &mut grown_here, context)?;
+        let completions = answer(opened, side == Side::Tuned, &prompts, sampling, stage, &mut grown_here, context)?;
         context.check()?;
-        let answers = ids.iter().zip(&answers).map(|(&id, answer)| {
-            let truncated = answer.finish == Finish::Length;
-            Ok(Answer { id, side, text: text(opened, answer)?, tokens: answer.ids.len(), truncated })
+        let answers = ids.iter().zip(&completions).map(|(&id, completion)| {
+            let truncated = completion.finish == Finish::Length;
+            Ok(Answer { id, side, text: text(opened, completion)?, tokens: completion.ids.len(), truncated })
         });
         folder.add(answers.collect::<Result<Vec<_>>>()?)?;
     }
@@ -268,7 +268,7 @@ fn complete(
 /// Writes a small JSON file whole or not at all.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec_pretty(value)
-        .map_err(|error| Error::new("json", format!("{}: {error}", path.display()), "report this as a fault"))?;
+        .map_err(|error| Error::new("json", format!("{}: {error}", path.display()), "Report this as a fault."))?;
     write_whole(path, &text)
 }
 

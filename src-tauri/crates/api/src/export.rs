@@ -4,8 +4,8 @@ mod check;
 mod form;
 mod merged;
 mod modelfile;
+mod sliding_window;
 mod whole_folder;
-mod window;
 
 pub use check::MergedCheck;
 pub use form::StoredType;
@@ -87,7 +87,7 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
         return Err(Error::new(
             "nothing_to_export",
             "there is nothing to export",
-            "give --run DIR, --project DIR or both",
+            "Give --run DIR, --project DIR or both.",
         ));
     }
     std::fs::create_dir_all(&request.output_dir).map_err(Error::file(&request.output_dir))?;
@@ -159,7 +159,7 @@ fn adapter(run: &Path, output_dir: &Path, allowed: bool, context: &mut Context) 
 fn adapter_of(run: &Path) -> Result<PathBuf> {
     train::folder::adapter_of(run).ok_or_else(|| {
         let message = format!("the run in {} has no adapter yet", run.display());
-        Error::new("unfinished", message, "let it finish: `tiebreak worker` with that folder goes on with it")
+        Error::new("unfinished", message, "Let it finish: `tiebreak worker` with that folder resumes it.")
     })
 }
 

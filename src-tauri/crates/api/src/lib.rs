@@ -1,7 +1,7 @@
 //! Every operation that the window or the command line can ask for, with its request, its reply and its error.
 //!
 //! An operation reports through a [`Context`]: what it is doing, how far it is and how long it still takes. It stops
-//! soon after the context's `stop` is set, leaving what is done in a state that the same operation goes on from.
+//! soon after the context's `stop` is set, leaving what is done in a state from which the same operation resumes.
 
 mod answers;
 mod bench;

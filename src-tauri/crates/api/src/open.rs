@@ -90,7 +90,7 @@ impl Opened {
             return Ok(());
         }
         let message = format!("the files of the model in {} were changed while it was in memory", self.path.display());
-        Err(Error::new("changed_file", message, "wait until they are written, then try again"))
+        Err(Error::new("changed_file", message, "Wait until they are written, then try again."))
     }
 }
 
@@ -146,7 +146,10 @@ pub(crate) fn find_model(named: &Path, context: &mut Context) -> Result<PathBuf>
         return Err(Error::new(
             "no_model",
             format!("there is no model at {}", named.display()),
-            format!("give a folder with safetensors, a .gguf file, or a name from the catalogue: {}", known.join(", ")),
+            format!(
+                "Give a folder with safetensors, a .gguf file, or a name from the catalogue: {}.",
+                known.join(", ")
+            ),
         ));
     };
     // Each stage is timed from its own beginning, or its time left would count the stages before it.

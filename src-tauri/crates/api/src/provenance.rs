@@ -95,11 +95,11 @@ pub(crate) fn check_is_of(adapter: &Path, run: &Path) -> Result<()> {
     Err(Error::new(
         "other_run",
         format!("the adapter in {} is not one of the run in {}", adapter.display(), run.display()),
-        "name the run that made it, or leave --run out",
+        "Name the run that made it, or leave --run out.",
     ))
 }
 
-/// Makes sure that a run can be gone on with on the model that lies where its own was, before a process is started for it.
+/// Makes sure that a run can be resumed on the model that lies where its own was, before a process is started for it.
 ///
 /// # Errors
 /// When the model is another one, unless that is `allowed`.

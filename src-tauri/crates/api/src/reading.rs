@@ -127,7 +127,7 @@ pub(crate) fn refuse_nothing(path: &Path, read: &Read) -> Result<()> {
                 first.line,
                 first.reason
             ),
-            "correct the file, or say which column is what by --map KEY=COLUMN",
+            "Correct the file, or say which column is what by --map KEY=COLUMN.",
         )),
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
         return Err(Error::new(
             "nothing_to_report",
             "a report needs something to report on",
-            "give --run DIR, --eval DIR or both",
+            "Give --run DIR, --eval DIR or both.",
         ));
     }
     if let Some(run) = &request.run {
@@ -67,7 +67,7 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
     if let Some(folder) = &request.eval {
         let evaluation = Evaluation::read(folder)?.ok_or_else(|| {
             let message = format!("{} holds no finished evaluation", folder.display());
-            Error::new("no_evaluation", message, "run `tiebreak eval` with that --output-dir first")
+            Error::new("no_evaluation", message, "Run `tiebreak eval` with that --output-dir first.")
         })?;
         // People may have judged since it was finished.
         let now = Contents::read(folder)?.map(|contents| contents.so_far(&evaluation.judge)).transpose()?;
@@ -104,7 +104,7 @@ fn check_is_of(evaluation: &Evaluation, folder: &Path, run: &Path) -> Result<()>
                 short(judged),
                 short(&own)
             ),
-            "evaluate the run anew, or report on each of the two alone",
+            "Evaluate the run anew, or report on each of the two alone.",
         )),
         _ => Ok(()),
     }
@@ -157,7 +157,7 @@ fn held_out(eval: &EvalMetrics) -> StepMetrics {
 
 fn configuration(config: &train::RunConfig) -> Result<Vec<(String, String)>> {
     let table: toml::Table = config.to_toml()?.parse().map_err(|error: toml::de::Error| {
-        Error::new("config", format!("the run's settings cannot be shown: {error}"), "report this as a fault")
+        Error::new("config", format!("the run's settings cannot be shown: {error}"), "Report this as a fault.")
     })?;
     let mut rows = Vec::new();
     for (key, value) in table {

@@ -133,7 +133,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
         return Err(Error::new(
             "not_finite",
             format!("the log-probability of the pair in line {} is not a number", bad.line),
-            "the model or the adapter is damaged: check it with another prompt",
+            "The model or the adapter is damaged: check it with another prompt.",
         ));
     }
     Ok(ScoreReply { pairs: scores.len(), refused, dropped: counts.dropped, scores })

@@ -57,7 +57,7 @@ pub(crate) fn reply(config: &RunConfig, outcome: Outcome) -> Result<TrainReply> 
         }
         Outcome::Cancelled { step } => Err(Error {
             message: format!("stopped after step {step}, as asked; a checkpoint and the adapter so far are written"),
-            hint: "set resume_from_checkpoint = true to go on from there".into(),
+            hint: "Set resume_from_checkpoint = true to resume there.".into(),
             ..Error::cancelled()
         }),
     }

@@ -1,7 +1,10 @@
 //! The command line's words.
 
 use crate::bench::BenchArguments;
-use api::{BaseDtype, Choices, DeviceChoice, FloatType, GgufType, ModelChoice, Products, Sampling, Truncation};
+use api::{
+    BaseDtype, CheckRequest, Choices, DeviceChoice, EvalRequest, ExportRequest, FloatType, GenerateRequest, GgufType,
+    ImportRequest, ModelChoice, Products, Sampling, ScoreRequest, Truncation, Weights,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -19,44 +22,11 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Bring preference pairs, answers to label or prompts into a project
-    Import {
-        /// Files: JSON Lines, a JSON array, CSV or TSV
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        reading: Reading,
-        /// The project's folder; made where it is not there
-        #[arg(long)]
-        project: PathBuf,
-    },
+    Import(ImportArguments),
     /// Say what is odd about pairs: duplicates, contradictions, leaks, lengths against the limits
-    Check {
-        /// Pairs to train on
-        #[arg(long)]
-        pairs: PathBuf,
-        /// Held-out pairs
-        #[arg(long)]
-        eval: Option<PathBuf>,
-        #[command(flatten)]
-        reading: Reading,
-        /// A model whose tokenizer and template are tried on the pairs
-        #[arg(long)]
-        model: Option<PathBuf>,
-        #[command(flatten)]
-        limits: Limits,
-    },
+    Check(CheckArguments),
     /// Log-probabilities of pairs under policy and reference
-    Score {
-        #[command(flatten)]
-        choice: Choice,
-        /// Pairs to score
-        #[arg(long)]
-        pairs: PathBuf,
-        #[command(flatten)]
-        reading: Reading,
-        #[command(flatten)]
-        limits: Limits,
-    },
+    Score(ScoreArguments),
     /// Train a LoRA by DPO as a settings file says
     Train {
         /// The settings: flat keys under TRL's names, tables [data] and [lora]
@@ -66,57 +36,9 @@ pub(crate) enum Command {
         allow: Allow,
     },
     /// Answer prompts
-    Generate {
-        #[command(flatten)]
-        choice: Choice,
-        /// A prompt as text; may be given several times
-        #[arg(long = "prompt")]
-        texts: Vec<String>,
-        /// A file of prompts
-        #[arg(long)]
-        prompts: Option<PathBuf>,
-        #[command(flatten)]
-        reading: Reading,
-        #[command(flatten)]
-        sampling: SamplingArguments,
-    },
+    Generate(GenerateArguments),
     /// Compare base and tuned model on held-out prompts
-    Eval {
-        #[command(flatten)]
-        choice: Choice,
-        /// Held-out prompts
-        #[arg(long)]
-        prompts: PathBuf,
-        #[command(flatten)]
-        reading: Reading,
-        /// Held-out pairs for the preference accuracy
-        #[arg(long)]
-        pairs: Option<PathBuf>,
-        /// As --map, for the held-out pairs
-        #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value, requires = "pairs")]
-        pairs_map: Vec<(String, String)>,
-        /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, command:PROGRAM ARGUMENTS, endpoint:URL MODEL
-        /// `KEY_VARIABLE` (the last only where a key is needed), or people. Programs and endpoints are asked once before
-        /// anything is loaded
-        #[arg(long)]
-        judge: String,
-        /// Folder of answers, verdicts and result; one that was broken off is gone on with
-        #[arg(long)]
-        output_dir: PathBuf,
-        /// The run that made the adapter, for the record
-        #[arg(long)]
-        run: Option<PathBuf>,
-        /// Beta of the rewards
-        #[arg(long, default_value_t = 0.1)]
-        beta: f64,
-        /// Seed of the sides on which answers are shown to the judge
-        #[arg(long, default_value_t = 0)]
-        order_seed: u64,
-        #[command(flatten)]
-        sampling: SamplingArguments,
-        #[command(flatten)]
-        limits: Limits,
-    },
+    Eval(EvalArguments),
     /// Write one HTML page about a run and its evaluation
     Report {
         /// A run's folder
@@ -130,36 +52,10 @@ pub(crate) enum Command {
         output_dir: PathBuf,
     },
     /// Hand out a run's adapter or merged weights, or a project's pairs
-    Export {
-        /// A finished run: its adapter, in PEFT's format
-        #[arg(long)]
-        run: Option<PathBuf>,
-        /// Instead of the adapter, the run's model with the adapter merged in: a folder in Hugging
-        /// Face's format, which transformers loads. It is read again, and compared with the run's model, before it appears
-        #[arg(long, requires = "run")]
-        merged: bool,
-        /// What merged weights are stored as [default: as in the base's config.json; bf16 where that is a GGUF file]
-        #[arg(long, value_enum, requires = "merged")]
-        dtype: Option<StoredType>,
-        /// Instead of the adapter, the run's model with the adapter merged in as one GGUF file, which llama.cpp and Ollama
-        /// load, with a Modelfile beside it. It is read again and compared like merged weights
-        #[arg(long, value_enum, value_name = "TYPE", requires = "run", conflicts_with = "merged")]
-        gguf: Option<BlockType>,
-        /// The adapter as a GGUF file: --lora of llama.cpp, ADAPTER of the Modelfile beside it
-        #[arg(long, requires = "run", conflicts_with_all = ["merged", "gguf"])]
-        lora_gguf: bool,
-        #[command(flatten)]
-        allow: Allow,
-        /// A project
-        #[arg(long)]
-        project: Option<PathBuf>,
-        /// Where it goes
-        #[arg(long)]
-        output_dir: PathBuf,
-    },
+    Export(ExportArguments),
     /// The whole main job on the built-in demo project
     Demo {
-        /// Where the demo works; one that was broken off is gone on with
+        /// Where the demo works; one that was broken off is resumed
         #[arg(long, default_value = "tiebreak-demo")]
         output_dir: PathBuf,
         /// What products with the model's weights are computed in: f32, bf16, or auto
@@ -186,7 +82,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t)]
         device: DeviceChoice,
     },
-    /// Go on with the run in a folder: what the program starts for a run in a process of its own
+    /// Begin or resume the run in a folder: what the program starts for a run in a process of its own
     Worker {
         /// The run's folder
         run: PathBuf,
@@ -195,7 +91,192 @@ pub(crate) enum Command {
     },
 }
 
-/// Whether to go on with another model than before.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// Files: JSON Lines, a JSON array, CSV or TSV
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+    /// The project's folder; made where it is not there
+    #[arg(long)]
+    project: PathBuf,
+}
+
+impl ImportArguments {
+    pub(crate) fn request(self) -> ImportRequest {
+        ImportRequest { files: self.files, choices: self.reading.choices(), project: self.project }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Pairs to train on
+    #[arg(long)]
+    pairs: PathBuf,
+    /// Held-out pairs
+    #[arg(long)]
+    eval: Option<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+    /// A model whose tokenizer and template are tried on the pairs
+    #[arg(long)]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+impl CheckArguments {
+    pub(crate) fn request(self) -> CheckRequest {
+        let Self { pairs, eval, reading, model, limits } = self;
+        CheckRequest { pairs, eval, choices: reading.choices(), model, limits: limits.into() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// Pairs to score
+    #[arg(long)]
+    pairs: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+impl ScoreArguments {
+    pub(crate) fn request(self) -> ScoreRequest {
+        let Self { choice, pairs, reading, limits } = self;
+        ScoreRequest { choice: choice.into(), pairs, choices: reading.choices(), limits: limits.into() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// A prompt as text; may be given several times
+    #[arg(long = "prompt")]
+    texts: Vec<String>,
+    /// A file of prompts
+    #[arg(long)]
+    prompts: Option<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    sampling: SamplingArguments,
+}
+
+impl GenerateArguments {
+    pub(crate) fn request(self) -> GenerateRequest {
+        let Self { choice, texts, prompts, reading, sampling } = self;
+        let (choice, choices, sampling) = (choice.into(), reading.choices(), sampling.into());
+        GenerateRequest { choice, prompts, choices, texts, sampling }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// Held-out prompts
+    #[arg(long)]
+    prompts: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// Held-out pairs for the preference accuracy
+    #[arg(long)]
+    pairs: Option<PathBuf>,
+    /// As --map, for the held-out pairs
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value, requires = "pairs")]
+    pairs_map: Vec<(String, String)>,
+    /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, command:PROGRAM ARGUMENTS, endpoint:URL MODEL
+    /// `KEY_VARIABLE` (the last only where a key is needed), or people. Programs and endpoints are asked once before
+    /// anything is loaded
+    #[arg(long)]
+    judge: String,
+    /// Folder of answers, verdicts and result; one that was broken off is resumed
+    #[arg(long)]
+    output_dir: PathBuf,
+    /// The run that made the adapter, for the record
+    #[arg(long)]
+    run: Option<PathBuf>,
+    /// Beta of the rewards
+    #[arg(long, default_value_t = 0.1)]
+    beta: f64,
+    /// Seed of the sides on which answers are shown to the judge
+    #[arg(long, default_value_t = 0)]
+    order_seed: u64,
+    #[command(flatten)]
+    sampling: SamplingArguments,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+impl EvalArguments {
+    pub(crate) fn request(self) -> EvalRequest {
+        EvalRequest {
+            choice: self.choice.into(),
+            prompts: self.prompts,
+            choices: Some(self.reading.choices()),
+            pairs: self.pairs,
+            pairs_choices: Some(self.pairs_map.into_iter().collect()),
+            limits: self.limits.into(),
+            beta: self.beta,
+            judge: self.judge,
+            sampling: self.sampling.into(),
+            order_seed: self.order_seed,
+            output_dir: self.output_dir,
+            run: self.run,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// A finished run: its adapter, in PEFT's format
+    #[arg(long)]
+    run: Option<PathBuf>,
+    /// Instead of the adapter, the run's model with the adapter merged in: a folder in Hugging
+    /// Face's format, which transformers loads. It is read again, and compared with the run's model, before it appears
+    #[arg(long, requires = "run")]
+    merged: bool,
+    /// What merged weights are stored as [default: as in the base's config.json; bf16 where that is a GGUF file]
+    #[arg(long, value_enum, requires = "merged")]
+    dtype: Option<StoredType>,
+    /// Instead of the adapter, the run's model with the adapter merged in as one GGUF file, which llama.cpp and Ollama
+    /// load, with a Modelfile beside it. It is read again and compared like merged weights
+    #[arg(long, value_enum, value_name = "TYPE", requires = "run", conflicts_with = "merged")]
+    gguf: Option<BlockType>,
+    /// The adapter as a GGUF file: --lora of llama.cpp, ADAPTER of the Modelfile beside it
+    #[arg(long, requires = "run", conflicts_with_all = ["merged", "gguf"])]
+    lora_gguf: bool,
+    #[command(flatten)]
+    allow: Allow,
+    /// A project
+    #[arg(long)]
+    project: Option<PathBuf>,
+    /// Where it goes
+    #[arg(long)]
+    output_dir: PathBuf,
+}
+
+impl ExportArguments {
+    pub(crate) fn request(self) -> ExportRequest {
+        let weights = match self.gguf {
+            Some(stored) => Weights::Gguf(stored.into()),
+            None if self.lora_gguf => Weights::LoraGguf,
+            None if self.merged => Weights::Merged(self.dtype.map(Into::into)),
+            None => Weights::Adapter,
+        };
+        let allow_changed_base = self.allow.allow_changed_base;
+        ExportRequest { run: self.run, weights, project: self.project, output_dir: self.output_dir, allow_changed_base }
+    }
+}
+
+/// Whether another model than before may be used.
 #[derive(Debug, Args)]
 pub(crate) struct Allow {
     /// Go on although the model's files are not those that the run or the adapter was computed on; the record keeps it

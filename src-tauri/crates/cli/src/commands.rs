@@ -4,10 +4,7 @@ use crate::arguments::Command;
 use crate::bench::{self, Asked};
 use crate::output::Output;
 use crate::{serve, words};
-use api::{
-    CheckRequest, Context, DemoRequest, EvalRequest, ExportRequest, GenerateRequest, ImportRequest, ReportRequest,
-    Result, ScoreRequest, Weights,
-};
+use api::{Context, DemoRequest, ReportRequest, Result};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
@@ -18,27 +15,21 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
     let mut context = Context { observer: &mut observer, stop };
     let print = |kind: &str, reply: &dyn ToJson, words: String| output.borrow_mut().reply(kind, reply.json(), &words);
     match command {
-        Command::Import { files, reading, project } => {
-            let request = ImportRequest { files, choices: reading.choices(), project };
-            for file in api::import(&request, &mut context)? {
+        Command::Import(arguments) => {
+            for file in api::import(&arguments.request(), &mut context)? {
                 print("import", &file, words::imported(&file));
             }
         }
-        Command::Check { pairs, eval, reading, model, limits } => {
-            let request = CheckRequest { pairs, eval, choices: reading.choices(), model, limits: limits.into() };
-            let reply = api::check(&request, &mut context)?;
+        Command::Check(arguments) => {
+            let reply = api::check(&arguments.request(), &mut context)?;
             print("check", &reply, words::checked(&reply));
         }
-        Command::Score { choice, pairs, reading, limits } => {
-            let choices = reading.choices();
-            let request = ScoreRequest { choice: choice.into(), pairs, choices, limits: limits.into() };
-            let reply = api::score(&request, &mut context)?;
+        Command::Score(arguments) => {
+            let reply = api::score(&arguments.request(), &mut context)?;
             for score in &reply.scores {
                 print("pair", score, words::scored(score));
             }
-            let words =
-                format!("{} pairs scored, {} rows refused, {} dropped", reply.pairs, reply.refused, reply.dropped);
-            print("score", &reply, words);
+            print("score", &reply, words::scored_all(&reply));
         }
         Command::Train { config, allow } => {
             let reply = api::train(&config, allow.allow_changed_base, &mut context)?;
@@ -48,58 +39,21 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let reply = api::work(&run, allow.allow_changed_base, &mut context)?;
             print("train", &reply, words::trained(&reply));
         }
-        Command::Generate { choice, texts, prompts, reading, sampling } => {
-            let (choice, choices, sampling) = (choice.into(), reading.choices(), sampling.into());
-            let request = GenerateRequest { choice, prompts, choices, texts, sampling };
-            for answer in api::generate(&request, &mut context)? {
+        Command::Generate(arguments) => {
+            for answer in api::generate(&arguments.request(), &mut context)? {
                 print("answer", &answer, format!("{}\n", answer.text));
             }
         }
-        Command::Eval {
-            choice,
-            prompts,
-            reading,
-            pairs,
-            pairs_map,
-            judge,
-            output_dir,
-            run,
-            beta,
-            order_seed,
-            sampling,
-            limits,
-        } => {
-            let request = EvalRequest {
-                choice: choice.into(),
-                prompts,
-                choices: Some(reading.choices()),
-                pairs,
-                pairs_choices: Some(pairs_map.into_iter().collect()),
-                limits: limits.into(),
-                beta,
-                judge,
-                sampling: sampling.into(),
-                order_seed,
-                output_dir,
-                run,
-            };
-            let reply = api::evaluate(&request, &mut context)?;
+        Command::Eval(arguments) => {
+            let reply = api::evaluate(&arguments.request(), &mut context)?;
             print("eval", &reply, words::evaluated(&reply));
         }
         Command::Report { run, eval, output_dir } => {
             let reply = api::report(&ReportRequest { run, eval, output_dir }, &mut context)?;
             print("report", &reply, format!("report: {}", reply.html.display()));
         }
-        Command::Export { run, merged, dtype, gguf, lora_gguf, allow, project, output_dir } => {
-            let weights = match gguf {
-                Some(stored) => Weights::Gguf(stored.into()),
-                None if lora_gguf => Weights::LoraGguf,
-                None if merged => Weights::Merged(dtype.map(Into::into)),
-                None => Weights::Adapter,
-            };
-            let request =
-                ExportRequest { run, weights, project, output_dir, allow_changed_base: allow.allow_changed_base };
-            for exported in api::export(&request, &mut context)?.exported {
+        Command::Export(arguments) => {
+            for exported in api::export(&arguments.request(), &mut context)?.exported {
                 print("export", &exported, words::exported(&exported));
             }
         }

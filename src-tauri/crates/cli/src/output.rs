@@ -83,7 +83,7 @@ impl Output {
                 self.log(&format!("computes on {}{reason}{layers}", event["device"].as_str().unwrap_or_default()));
             }
             "warning" => self.log(&format!("warning: {}", event["message"].as_str().unwrap_or_default())),
-            "resumed" => self.log(&format!("going on after step {}", whole("from_step"))),
+            "resumed" => self.log(&format!("resumed after step {}", whole("from_step"))),
             // A failure and a cancellation are told once, as the command's result.
             _ => {}
         }

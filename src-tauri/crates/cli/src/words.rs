@@ -1,6 +1,6 @@
 //! Replies in words, as they are printed without `--json`.
 
-use api::{CheckReply, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, TrainReply};
+use api::{CheckReply, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, ScoreReply, TrainReply};
 use std::fmt::Write;
 
 pub(crate) fn imported(file: &ImportReply) -> String {
@@ -84,6 +84,10 @@ pub(crate) fn scored(score: &PairScore) -> String {
         score.reference_rejected_logps,
         score.rejected_tokens
     )
+}
+
+pub(crate) fn scored_all(reply: &ScoreReply) -> String {
+    format!("{} pairs scored, {} rows refused, {} dropped", reply.pairs, reply.refused, reply.dropped)
 }
 
 pub(crate) fn trained(reply: &TrainReply) -> String {

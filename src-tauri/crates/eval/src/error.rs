@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// A judge gave no verdict so often that it was not asked further.
     #[error(
-        "the judge gave no verdict on {prompts}: {reason}. What is answered and judged is kept; correct this and go on with \
+        "the judge gave no verdict on {prompts}: {reason}. What is answered and judged is kept; correct this and resume \
          the evaluation"
     )]
     JudgeFails {

@@ -1,7 +1,7 @@
 //! One evaluation as a folder: `setup.json` (what is compared), `answers.jsonl` and `judgements.jsonl` (appended as they
 //! are produced), `evaluation.json` (the result with its ancestry).
 //!
-//! Opening a folder again with the same setup goes on where it stopped: [`Folder::missing`] names the answers still to
+//! Opening a folder again with the same setup resumes where it stopped: [`Folder::missing`] names the answers still to
 //! be generated, and prompts that have a verdict of the same judge are not judged again.
 
 mod contents;
@@ -132,7 +132,7 @@ pub struct Setup {
 /// Who won a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "WrittenOutcome", into = "WrittenOutcome")]
-pub enum Outcome {
+pub enum PromptOutcome {
     /// The tuned model's answer is better.
     Tuned,
     /// The base model's answer is better.
@@ -158,7 +158,7 @@ enum WrittenOutcome {
 /// In files, the reason of a prompt that nobody was asked about yet.
 const NOT_JUDGED: &str = "not judged";
 
-impl From<WrittenOutcome> for Outcome {
+impl From<WrittenOutcome> for PromptOutcome {
     fn from(written: WrittenOutcome) -> Self {
         match written {
             WrittenOutcome::Tuned => Self::Tuned,
@@ -170,19 +170,19 @@ impl From<WrittenOutcome> for Outcome {
     }
 }
 
-impl From<Outcome> for WrittenOutcome {
-    fn from(outcome: Outcome) -> Self {
+impl From<PromptOutcome> for WrittenOutcome {
+    fn from(outcome: PromptOutcome) -> Self {
         match outcome {
-            Outcome::Tuned => Self::Tuned,
-            Outcome::Base => Self::Base,
-            Outcome::Tie => Self::Tie,
-            Outcome::NotJudged => Self::NoVerdict(NOT_JUDGED.to_owned()),
-            Outcome::NoVerdict(why) => Self::NoVerdict(why),
+            PromptOutcome::Tuned => Self::Tuned,
+            PromptOutcome::Base => Self::Base,
+            PromptOutcome::Tie => Self::Tie,
+            PromptOutcome::NotJudged => Self::NoVerdict(NOT_JUDGED.to_owned()),
+            PromptOutcome::NoVerdict(why) => Self::NoVerdict(why),
         }
     }
 }
 
-impl Outcome {
+impl PromptOutcome {
     /// Whether somebody decided, be it for a tie.
     pub fn is_verdict(&self) -> bool {
         self.why_not().is_none()
@@ -217,7 +217,7 @@ pub struct Judgement {
     /// Whose answer was `a`.
     pub shown_first: Side,
     /// Who won.
-    pub outcome: Outcome,
+    pub outcome: PromptOutcome,
     /// Why, in the judge's words (where `a` is the answer shown first).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -240,7 +240,7 @@ pub struct Item {
     /// Whose answer the judge was shown first.
     pub shown_first: Side,
     /// Who won.
-    pub outcome: Outcome,
+    pub outcome: PromptOutcome,
     /// Why, in the judge's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -249,7 +249,7 @@ pub struct Item {
     pub same: bool,
     /// Who won in the eyes of people, where any have judged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub people: Option<Outcome>,
+    pub people: Option<PromptOutcome>,
 }
 
 /// A finished evaluation, as in `evaluation.json`.
@@ -302,7 +302,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Begins an evaluation in a folder, or goes on with the one that is there.
+    /// Begins an evaluation in a folder, or resumes the one that is there.
     ///
     /// # Errors
     /// When the folder holds an evaluation of something else, is damaged, or cannot be written.
@@ -357,10 +357,10 @@ impl Folder {
     /// Lets a judge decide every prompt that has no verdict of the same judge yet, first those it was not asked about, then
     /// those it failed on before. Where both answers are the same, letter for letter, nobody is asked: it is a tie.
     /// `progress` is called with how many are done and how many there are. Setting `stop` breaks it off, also a judge at
-    /// work: what is judged stays, and the rest is judged when the evaluation is gone on with.
+    /// work: what is judged stays, and the rest is judged when the evaluation is resumed.
     ///
     /// # Errors
-    /// When an answer is missing or the disk refuses. A judge that fails is recorded as [`Outcome::NoVerdict`]; one that
+    /// When an answer is missing or the disk refuses. A judge that fails is recorded as [`PromptOutcome::NoVerdict`]; one that
     /// fails [so often](FAILURES_IN_A_ROW) that it cannot be at work is not asked further.
     pub fn judge(
         &mut self,
@@ -390,7 +390,7 @@ impl Folder {
                 Err(why) => {
                     // What it failed on before says nothing new of it: else nobody would get past prompts that it cannot judge.
                     streak.add(&why, is_new);
-                    (Outcome::NoVerdict(why.why()), None)
+                    (PromptOutcome::NoVerdict(why.why()), None)
                 }
             };
             let judgement = Judgement { id, judge: judge.clone(), shown_first: first, outcome, reason };
@@ -458,15 +458,15 @@ impl Streak {
     }
 }
 
-fn outcome(choice: Choice, first: Side) -> Outcome {
+fn outcome(choice: Choice, first: Side) -> PromptOutcome {
     let winner = match choice {
         Choice::A => first,
         Choice::B => first.other(),
-        Choice::Tie => return Outcome::Tie,
+        Choice::Tie => return PromptOutcome::Tie,
     };
     match winner {
-        Side::Base => Outcome::Base,
-        Side::Tuned => Outcome::Tuned,
+        Side::Base => PromptOutcome::Base,
+        Side::Tuned => PromptOutcome::Tuned,
     }
 }
 

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::answers::Side;
-use crate::evaluation::Outcome;
+use crate::evaluation::PromptOutcome;
 use crate::files::Log;
 
 /// The file in an evaluation's folder.
@@ -56,16 +56,16 @@ pub struct Judged {
 
 impl Judged {
     /// Who won; none where the person skipped.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<PromptOutcome> {
         let winner = match self.verdict {
             Verdict::LeftMuch | Verdict::Left => self.shown_left,
             Verdict::Right | Verdict::RightMuch => self.shown_left.other(),
-            Verdict::TieGood | Verdict::TieBad => return Some(Outcome::Tie),
+            Verdict::TieGood | Verdict::TieBad => return Some(PromptOutcome::Tie),
             Verdict::Skip => return None,
         };
         Some(match winner {
-            Side::Base => Outcome::Base,
-            Side::Tuned => Outcome::Tuned,
+            Side::Base => PromptOutcome::Base,
+            Side::Tuned => PromptOutcome::Tuned,
         })
     }
 }
@@ -167,20 +167,20 @@ pub fn shown_left(order_seed: u64, annotator: &str, place: usize) -> Side {
 
 /// What people together say of each prompt: whom more of them prefer; a tie where as many prefer either. Prompts that
 /// everybody skipped are left out.
-pub fn outcomes(standing: &[Judged]) -> BTreeMap<usize, Outcome> {
+pub fn outcomes(standing: &[Judged]) -> BTreeMap<usize, PromptOutcome> {
     let mut balance: BTreeMap<usize, i64> = BTreeMap::new();
     for judged in standing {
         let Some(outcome) = judged.outcome() else { continue };
         *balance.entry(judged.id).or_default() += match outcome {
-            Outcome::Tuned => 1,
-            Outcome::Base => -1,
-            Outcome::Tie | Outcome::NotJudged | Outcome::NoVerdict(_) => 0,
+            PromptOutcome::Tuned => 1,
+            PromptOutcome::Base => -1,
+            PromptOutcome::Tie | PromptOutcome::NotJudged | PromptOutcome::NoVerdict(_) => 0,
         };
     }
     let winner = |balance: i64| match balance.signum() {
-        1 => Outcome::Tuned,
-        -1 => Outcome::Base,
-        _ => Outcome::Tie,
+        1 => PromptOutcome::Tuned,
+        -1 => PromptOutcome::Base,
+        _ => PromptOutcome::Tie,
     };
     balance.into_iter().map(|(id, balance)| (id, winner(balance))).collect()
 }
@@ -278,16 +278,16 @@ mod tests {
             at: 1,
         };
         let outcome = |side, verdict| judged(side, verdict).outcome();
-        assert_eq!(outcome(Side::Base, Verdict::Left), Some(Outcome::Base));
-        assert_eq!(outcome(Side::Tuned, Verdict::LeftMuch), Some(Outcome::Tuned));
-        assert_eq!(outcome(Side::Base, Verdict::RightMuch), Some(Outcome::Tuned));
-        assert_eq!(outcome(Side::Tuned, Verdict::Right), Some(Outcome::Base));
-        assert_eq!(outcome(Side::Tuned, Verdict::TieGood), Some(Outcome::Tie));
+        assert_eq!(outcome(Side::Base, Verdict::Left), Some(PromptOutcome::Base));
+        assert_eq!(outcome(Side::Tuned, Verdict::LeftMuch), Some(PromptOutcome::Tuned));
+        assert_eq!(outcome(Side::Base, Verdict::RightMuch), Some(PromptOutcome::Tuned));
+        assert_eq!(outcome(Side::Tuned, Verdict::Right), Some(PromptOutcome::Base));
+        assert_eq!(outcome(Side::Tuned, Verdict::TieGood), Some(PromptOutcome::Tie));
         assert_eq!(outcome(Side::Tuned, Verdict::Skip), None);
         let said = [judged(Side::Base, Verdict::Left), judged(Side::Base, Verdict::Right)];
-        assert_eq!(outcomes(&said)[&0], Outcome::Tie, "one for each");
+        assert_eq!(outcomes(&said)[&0], PromptOutcome::Tie, "one for each");
         let said = [said[0].clone(), said[1].clone(), judged(Side::Tuned, Verdict::Left)];
-        assert_eq!(outcomes(&said)[&0], Outcome::Tuned);
+        assert_eq!(outcomes(&said)[&0], PromptOutcome::Tuned);
         assert!(outcomes(&[judged(Side::Base, Verdict::Skip)]).is_empty());
     }
 }

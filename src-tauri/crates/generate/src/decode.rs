@@ -35,9 +35,9 @@ pub enum Finish {
     Cancelled,
 }
 
-/// One answer.
+/// The answer to one prompt, in tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Completion {
     /// Generated tokens, the one that ended the answer left out.
     pub ids: Vec<u32>,
     /// Why it ended.
@@ -64,11 +64,11 @@ pub enum Event<'a> {
         token: u32,
     },
     /// An answer has ended.
-    Answer {
+    Completion {
         /// Place of its prompt.
         prompt: usize,
         /// All of it.
-        answer: &'a Answer,
+        completion: &'a Completion,
     },
 }
 
@@ -104,10 +104,10 @@ pub fn generate(
     lora: Option<&Lora>,
     request: Request,
     mut on_token: impl FnMut(usize, u32) -> Flow,
-) -> Result<Vec<Answer>, Error> {
+) -> Result<Vec<Completion>, Error> {
     generate_each(decoder, lora, request, |event| match event {
         Event::Token { prompt, token } => on_token(prompt, token),
-        Event::Answer { .. } => Flow::Continue,
+        Event::Completion { .. } => Flow::Continue,
     })
 }
 
@@ -121,7 +121,7 @@ pub fn generate_each(
     lora: Option<&Lora>,
     request: Request,
     mut on_event: impl FnMut(Event) -> Flow,
-) -> Result<Vec<Answer>, Error> {
+) -> Result<Vec<Completion>, Error> {
     let Request { prompts, sampling, stop, batch } = request;
     sampling.validate().map_err(Error::Request)?;
     if let Some(empty) = prompts.iter().position(Vec::is_empty) {
@@ -130,7 +130,7 @@ pub fn generate_each(
     let slots = batch.clamp(1, prompts.len().max(1));
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let mut cache = KvCache::new(decoder.config(), slots, longest + sampling.max_new_tokens.min(256));
-    let mut answers: Vec<Option<Answer>> = vec![None; prompts.len()];
+    let mut completions: Vec<Option<Completion>> = vec![None; prompts.len()];
     let mut waiting = prompts.iter().enumerate();
     let mut active: Vec<Active> = Vec::with_capacity(slots);
     let mut free: Vec<usize> = (0..slots).rev().collect();
@@ -167,11 +167,11 @@ pub fn generate_each(
             match finish {
                 Some(finish) => {
                     free.push(sequence.slot);
-                    let (prompt, answer) = (sequence.prompt, Answer { ids: sequence.ids, finish });
-                    if on_event(Event::Answer { prompt, answer: &answer }) == Flow::Break {
+                    let (prompt, completion) = (sequence.prompt, Completion { ids: sequence.ids, finish });
+                    if on_event(Event::Completion { prompt, completion: &completion }) == Flow::Break {
                         flow = Flow::Break;
                     }
-                    answers[prompt] = Some(answer);
+                    completions[prompt] = Some(completion);
                 }
                 None => going.push(sequence),
             }
@@ -179,10 +179,10 @@ pub fn generate_each(
         active = going;
     }
     for sequence in active {
-        answers[sequence.prompt] = Some(Answer { ids: sequence.ids, finish: Finish::Cancelled });
+        completions[sequence.prompt] = Some(Completion { ids: sequence.ids, finish: Finish::Cancelled });
     }
-    let unanswered = || Answer { ids: Vec::new(), finish: Finish::Cancelled };
-    Ok(answers.into_iter().map(|a| a.unwrap_or_else(unanswered)).collect())
+    let unanswered = || Completion { ids: Vec::new(), finish: Finish::Cancelled };
+    Ok(completions.into_iter().map(|it| it.unwrap_or_else(unanswered)).collect())
 }
 
 /// The next token of each sequence, from logits `[sequences, vocabulary]`.

@@ -3,5 +3,5 @@
 mod decode;
 mod sampling;
 
-pub use decode::{Answer, Error, Event, Finish, Flow, Request, generate, generate_each};
+pub use decode::{Completion, Error, Event, Finish, Flow, Request, generate, generate_each};
 pub use sampling::{Sampler, Sampling};

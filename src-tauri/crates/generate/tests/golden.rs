@@ -25,7 +25,7 @@ fn check(folder: &Path) {
         let answers = generate_each(&decoder, None, request, |event| {
             match event {
                 Event::Token { prompt, token } => tokens[prompt].push(token),
-                Event::Answer { prompt, answer } => ended_with[prompt] = Some(answer.clone()),
+                Event::Completion { prompt, completion } => ended_with[prompt] = Some(completion.clone()),
             }
             Flow::Continue
         });

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::checks::Share;
-use crate::store::{Answer, Meaning, Side};
+use crate::store::{ItemAnswer, Meaning, Side};
 
 /// One judgement that stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ pub struct AnnotatorView {
 }
 
 /// The first answer is better, the second is, or neither (`None`).
-type Category = Option<Answer>;
+type Category = Option<ItemAnswer>;
 
 /// How far annotators agree, by all their votes.
 pub fn agreement(votes: &[Vote]) -> Agreement {

@@ -35,7 +35,7 @@ pub use pairs::{PairPage, PairQuery, PairRow, PairSource, Pairs, StoredPair};
 pub use queue::{LabelItem, LabelState};
 pub use revisions::{EditedText, PairChange, PairView};
 pub use training::{JudgementRow, SourcedPair};
-pub use verdict::{Answer, Meaning, Outcome, Side, Verdict};
+pub use verdict::{ItemAnswer, Majority, Meaning, Side, Verdict};
 
 /// The database's name in a project folder.
 pub const DATABASE: &str = "project.sqlite";

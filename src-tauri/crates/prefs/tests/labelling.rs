@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use prefs::mapping::{apply, guess};
-use prefs::store::{Answer, Judging, LabelItem, Meaning, PairQuery, PairSource, Project, Side, Verdict};
+use prefs::store::{ItemAnswer, Judging, LabelItem, Meaning, PairQuery, PairSource, Project, Side, Verdict};
 use prefs::table::Table;
 use prefs::{Content, Error};
 
@@ -35,11 +35,11 @@ fn judging(annotator: &str, next: &LabelItem, verdict: Verdict) -> Judging {
 }
 
 /// Judges the next item so that `better` is what is meant, wherever it stands.
-fn prefer(project: &mut Project, annotator: &str, better: Option<Answer>) -> LabelItem {
+fn prefer(project: &mut Project, annotator: &str, better: Option<ItemAnswer>) -> LabelItem {
     let item = next(project, annotator);
     let left_is_first = item.left.starts_with("first");
     let verdict = match better {
-        Some(better) if (better == Answer::First) == left_is_first => Verdict::Left,
+        Some(better) if (better == ItemAnswer::First) == left_is_first => Verdict::Left,
         Some(_) => Verdict::Right,
         None => Verdict::TieGood,
     };
@@ -98,7 +98,7 @@ fn a_verdict_is_kept_as_pressed_and_as_meant() {
     for (row, verdict) in rows.iter().zip(pressed.iter().cycle()) {
         let item = &shown[&row.item];
         assert_eq!((row.verdict, row.milliseconds, row.annotator.as_str()), (*verdict, 1500, "Ada"));
-        let left = if item.left.starts_with("first") { Answer::First } else { Answer::Second };
+        let left = if item.left.starts_with("first") { ItemAnswer::First } else { ItemAnswer::Second };
         assert_eq!(row.left, left);
         let expected = match verdict {
             Verdict::LeftMuch | Verdict::Left => Some(left),
@@ -155,7 +155,7 @@ fn undo_brings_the_item_back_as_it_was_shown() {
     let mut project = project(folder.path(), 20);
     assert_eq!(project.undo("Ada").unwrap(), None);
     project.label_state("Ada", 5).unwrap();
-    let shown: Vec<LabelItem> = (0..3).map(|_| prefer(&mut project, "Ada", Some(Answer::First))).collect();
+    let shown: Vec<LabelItem> = (0..3).map(|_| prefer(&mut project, "Ada", Some(ItemAnswer::First))).collect();
     assert!(project.label_state("Ada", 5).unwrap().can_undo);
     assert_eq!(project.undo("Ada").unwrap(), Some(3));
     assert_eq!(project.undo("Ada").unwrap(), Some(2));
@@ -199,7 +199,7 @@ fn annotators_see_nothing_of_each_other() {
     let mut project = project(folder.path(), 5);
     let before = project.label_state("Ben", 5).unwrap();
     for _ in 0..5 {
-        prefer(&mut project, "Ada", Some(Answer::Second));
+        prefer(&mut project, "Ada", Some(ItemAnswer::Second));
     }
     assert_eq!(project.label_state("Ben", 5).unwrap(), before);
     assert_eq!(project.undo("Ben").unwrap(), None, "nobody takes back what another said");
@@ -210,7 +210,7 @@ fn a_second_pass_asks_a_share_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut project = project(folder.path(), 50);
     for number in 0..40 {
-        prefer(&mut project, "Ada", (number % 4 != 0).then_some(Answer::First));
+        prefer(&mut project, "Ada", (number % 4 != 0).then_some(ItemAnswer::First));
     }
     assert_eq!(project.second_pass("Ada", 0.25, 7).unwrap(), 10);
     assert_eq!(project.second_pass("Ada", 0.25, 7).unwrap(), 0, "those asked before count");
@@ -221,7 +221,7 @@ fn a_second_pass_asks_a_share_again() {
     assert!(state.queue[..10].iter().all(|item| item.second_pass) && again.iter().all(|item| *item <= 40));
     let before = project.training_pairs().unwrap();
     for _ in 0..10 {
-        assert!(prefer(&mut project, "Ada", Some(Answer::First)).second_pass);
+        assert!(prefer(&mut project, "Ada", Some(ItemAnswer::First)).second_pass);
     }
     assert!(!next(&mut project, "Ada").second_pass);
     assert_eq!(project.training_pairs().unwrap(), before, "a second pass is a check, not a second vote");
@@ -235,7 +235,7 @@ fn a_second_pass_asks_a_share_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut twin = self::project(folder.path(), 50);
     for _ in 0..40 {
-        prefer(&mut twin, "Cleo", Some(Answer::First));
+        prefer(&mut twin, "Cleo", Some(ItemAnswer::First));
     }
     twin.second_pass("Cleo", 0.25, 7).unwrap();
     let chosen = |queue: Vec<LabelItem>| -> HashSet<i64> {
@@ -248,7 +248,7 @@ fn a_second_pass_asks_a_share_again() {
 fn a_majority_makes_a_pair_and_nothing_else_does() {
     let folder = tempfile::tempdir().unwrap();
     let mut project = project(folder.path(), 5);
-    let (first, second) = (Some(Answer::First), Some(Answer::Second));
+    let (first, second) = (Some(ItemAnswer::First), Some(ItemAnswer::Second));
     for (annotator, said) in [
         ("Ada", [first, second, first, None, second]),
         ("Ben", [first, second, second, None, first]),
@@ -274,7 +274,7 @@ fn a_majority_makes_a_pair_and_nothing_else_does() {
 fn labelled_pairs_are_listed_edited_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let mut project = project(folder.path(), 3);
-    let item = prefer(&mut project, "Ada", Some(Answer::Second)).item;
+    let item = prefer(&mut project, "Ada", Some(ItemAnswer::Second)).item;
     let query = PairQuery { limit: 10, ..PairQuery::default() };
     let page = project.page(&query).unwrap();
     assert_eq!((page.total, page.rows[0].id, page.rows[0].source), (1, -item, PairSource::Labelled));
@@ -365,7 +365,7 @@ fn a_pair_labelled_again_follows_its_annotators() {
     project.import_mapped(&apply(&table, &guess(&table)), "pairs.csv").unwrap();
     assert_eq!(project.add_items_from_pairs(&[1, 2]).unwrap(), 2);
     assert_eq!(project.add_items_from_pairs(&[1, 2]).unwrap(), 0);
-    prefer(&mut project, "Ada", Some(Answer::Second));
+    prefer(&mut project, "Ada", Some(ItemAnswer::Second));
     prefer(&mut project, "Ada", None);
     let chosen = |project: &Project| -> Vec<(String, PairSource)> {
         let pairs = project.training_pairs().unwrap().into_iter();
@@ -402,7 +402,7 @@ fn a_pair_labelled_again_follows_its_annotators() {
 fn every_judgement_is_exported() {
     let folder = tempfile::tempdir().unwrap();
     let mut project = project(folder.path(), 3);
-    prefer(&mut project, "Ada", Some(Answer::First));
+    prefer(&mut project, "Ada", Some(ItemAnswer::First));
     prefer(&mut project, "Ada", None);
     project.undo("Ada").unwrap();
     let path = folder.path().join("labels.jsonl");

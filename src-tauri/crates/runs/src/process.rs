@@ -12,10 +12,10 @@ use train::{Placed, RunConfig};
 
 /// A file in the run's folder that asks its process to stop.
 const STOP: &str = "stop";
-/// What stands in it where the run is to be gone on with later.
+/// What stands in it where the run is to be resumed later.
 const PAUSE: &str = "pause";
 
-/// The option of a worker that lets it go on with another model than the run was computed on before.
+/// The option of a worker that lets it use another model than the run was computed on before.
 pub const ALLOW_CHANGED_BASE: &str = "--allow-changed-base";
 
 /// How often a run looks for a request to stop.
@@ -31,7 +31,7 @@ pub fn prepare(config: &RunConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// The settings of the run in a folder, to be gone on with.
+/// The settings of the run in a folder, to resume it with.
 ///
 /// # Errors
 /// When there is no run or its settings cannot be read.
@@ -46,7 +46,7 @@ pub fn prepared(folder: &Path) -> Result<RunConfig, Error> {
     Ok(config)
 }
 
-/// Starts `program worker FOLDER`, which outlives this process; where that is allowed, it goes on with another model than the
+/// Starts `program worker FOLDER`, which outlives this process; where that is allowed, it uses another model than the
 /// run was computed on before. What it prints goes to `worker.log` in the folder.
 ///
 /// # Errors
@@ -78,7 +78,7 @@ fn detach(command: &mut Command) {
     std::os::windows::process::CommandExt::creation_flags(command, CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Asks the process of a run to stop, or to pause where it is to be gone on with; it writes a checkpoint and its adapter
+/// Asks the process of a run to stop, or to pause where it is to be resumed later; it writes a checkpoint and its adapter
 /// so far first.
 ///
 /// # Errors

@@ -20,9 +20,9 @@ pub enum State {
     Interrupted,
     /// Its adapter is written.
     Finished,
-    /// Stopped by the user, who means to go on with it.
+    /// Stopped by the user, who means to resume it.
     Paused,
-    /// Stopped by the user; can be gone on with all the same.
+    /// Stopped by the user; can be resumed all the same.
     Stopped,
     /// Stopped on an error; its last event says which.
     Failed,
@@ -87,7 +87,7 @@ impl RunEvents {
 fn state(lines: &[Line], held: bool) -> State {
     let last = |event: &Event| match event {
         Event::Finished { .. } => Some(State::Finished),
-        // While the lock is held, an old end is one that is being gone on from.
+        // While the lock is held, an old end is one that is being resumed from.
         Event::Failed { .. } if !held => Some(State::Failed),
         Event::Cancelled { paused, .. } if !held => Some(if *paused { State::Paused } else { State::Stopped }),
         _ => None,

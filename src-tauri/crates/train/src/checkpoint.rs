@@ -1,4 +1,4 @@
-//! Checkpoints: all that a run needs to go on bit for bit.
+//! Checkpoints: all that a run needs to be resumed bit for bit.
 //!
 //! `checkpoints/step-N/` holds the adapter in PEFT's format, `optimizer.safetensors` (the moments), `state.json`, and in
 //! `ref/` the adapter of a reference that follows the policy. It is written under a temporary name, synced and renamed, so

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The result of anything in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a run could not start, go on or be read.
+/// Why a run could not start, be resumed or be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -69,7 +69,7 @@ pub enum Error {
         what: String,
     },
 
-    /// A checkpoint was written under other settings than those that it is to be gone on with.
+    /// A checkpoint was written under other settings than those that it is to be resumed with.
     #[error("the checkpoint {} was written under other settings: {}", path.display(), which(changes))]
     OtherSettings {
         /// The checkpoint's folder.
@@ -275,7 +275,7 @@ impl Error {
             }
             Self::Write { .. } => "Check that you may write to this folder, then resume.".into(),
             Self::OutputTaken { .. } => {
-                "Choose another output_dir, or set resume_from_checkpoint = true to go on with this run.".into()
+                "Choose another output_dir, or set resume_from_checkpoint = true to resume this run.".into()
             }
             Self::OutputBusy { .. } => "Wait until it is done, or stop it first.".into(),
             Self::SettingsChanged { path, .. } => match learned(path) {
@@ -287,12 +287,12 @@ impl Error {
                 ),
             },
             Self::OtherSettings { path, .. } => format!(
-                "Put the old values back to go on with that run. To train on from its adapter under the new settings, set \
+                "Put the old values back to resume that run. To train on from its adapter under the new settings, set \
                  init_adapter = \"{}\" instead of resume_from_checkpoint: a new run with a schedule of its own.",
                 path.display()
             ),
             Self::ChangedBase { .. } => {
-                "Put the model's files back as they were. To go on with them as they are now, say so (on the command line \
+                "Put the model's files back as they were. To use them as they are now, say so (on the command line \
                  with --allow-changed-base): the record then keeps it."
                     .into()
             }

@@ -1,6 +1,6 @@
 //! What a run tells: one JSON object per line in `events.jsonl`, appended and never changed.
 //!
-//! A `resumed` event takes back what came after the step it goes on from; [`effective`] leaves that out.
+//! A `resumed` event takes back what came after the step it resumes from; [`effective`] leaves that out.
 
 use crate::error::{Error, Result};
 use crate::selection::Best;
@@ -34,7 +34,7 @@ pub enum Event {
         /// Its folder, from the run's.
         path: PathBuf,
     },
-    /// The run goes on; everything after this step counts no more.
+    /// The run was resumed; everything after this step counts no more.
     Resumed {
         /// Optimiser steps done.
         from_step: u64,
@@ -72,7 +72,7 @@ pub enum Event {
     Cancelled {
         /// Optimiser steps done.
         step: u64,
-        /// Whether the user meant to go on with it later.
+        /// Whether the user meant to resume it later.
         #[serde(default)]
         paused: bool,
     },

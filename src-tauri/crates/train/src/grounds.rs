@@ -1,5 +1,5 @@
 //! What a run is computed on, checked to be what it was: the model, the run's own rows, the adapters that it begins with, and
-//! the checkpoint that it goes on from.
+//! the checkpoint that it resumes from.
 
 use crate::base::{self, Base, Stamps};
 use crate::checkpoint;
@@ -126,7 +126,7 @@ pub fn check_adapters(config: &RunConfig, digests: &Digests, allowed: bool) -> R
     Ok(())
 }
 
-/// Makes sure that a new run goes on from another run's checkpoint with the same model and pairs. Answers with what could not
+/// Makes sure that a new run resumes another run's checkpoint with the same model and pairs. Answers with what could not
 /// be compared.
 fn check_elsewhere(
     config: &RunConfig,
@@ -153,7 +153,7 @@ fn check_elsewhere(
         return Err(Error::ChangedFile {
             path: config.output_dir.join(PAIRS),
             what: format!(
-                "it has {own}, where the run in {}, whose checkpoint is to be gone on from, has {noted}",
+                "it has {own}, where the run in {}, whose checkpoint is to be resumed, has {noted}",
                 other.display()
             ),
             hint: format!(

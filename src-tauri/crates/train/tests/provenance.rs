@@ -258,7 +258,7 @@ fn an_adapter_of_another_base_begins_no_run_unless_that_is_asked_for() {
             assert!(!config.output_dir.join("config.toml").exists(), "the folder can be used when this is mended");
         }
         place.run_on(&as_start, true, |event| matches!(event, Event::Step(m) if m.step == 2)).unwrap();
-        // The choice is made: a run that is gone on with does not ask again, and says it again.
+        // The choice is made: a run that is resumed does not ask again, and says it again.
         place.run(&resuming(&as_start), go_on).unwrap();
         let told = warnings(&as_start.output_dir);
         assert_eq!(
@@ -294,7 +294,7 @@ fn a_checkpoint_that_was_edited_is_named_and_one_that_is_gone_is_told() {
     without(&state, &["sha256"]);
     refused(place.run(&named, go_on), "damaged_checkpoint", &["state.json is of step 6, and the folder of step 5"]);
     place.run(&resuming(&config), go_on).unwrap();
-    assert!(adapter(&config.output_dir) == adapter(&whole.output_dir), "the one before it was gone on from");
+    assert!(adapter(&config.output_dir) == adapter(&whole.output_dir), "the one before it was resumed");
 
     let config = place.config("gone");
     stop_after(&place, &config, 5);
@@ -336,7 +336,7 @@ fn a_checkpoint_of_other_settings_is_refused_by_their_names_with_a_remedy_that_w
     // The settings of the run itself.
     stop_after(&place, &place.config("third"), 4);
     let changed = resuming(&place.config("third")).with(|settings| settings.beta = 0.3);
-    let Err(error @ Error::SettingsChanged { .. }) = place.run(&changed, go_on) else { panic!("it was gone on with") };
+    let Err(error @ Error::SettingsChanged { .. }) = place.run(&changed, go_on) else { panic!("it was resumed") };
     let adapter = place.path("third/adapter");
     assert!(error.hint().contains(&format!("init_adapter = {adapter:?}")), "{}", error.hint());
     let mended = place.config("fourth").with(|settings| settings.init_adapter = Some(adapter));

@@ -86,7 +86,7 @@ fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         }
     }
     resumed_from.dedup();
-    assert_eq!(resumed_from, [0, 3, 6, 7], "each checkpoint was gone on from");
+    assert_eq!(resumed_from, [0, 3, 6, 7], "each checkpoint was resumed");
 }
 
 #[test]

@@ -147,7 +147,7 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
     let too_small = [("pairs", request.pairs, 1), ("length", request.length, 2), ("rank", request.rank, 1)];
     for (what, value, least) in too_small {
         if value < least {
-            return Err(Error::new("bench", format!("{what} is {value}"), format!("give {least} or more")));
+            return Err(Error::new("bench", format!("{what} is {value}"), format!("Give {least} or more.")));
         }
     }
     let found = request.device.open()?;
@@ -181,7 +181,7 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
         context.note(note);
     }
     context.check()?;
-    let mut training = Training::new(&decoder, &config, examples, recompute)?;
+    let mut training = StepState::new(&decoder, &config, examples, recompute)?;
     let (profiles, meanwhile) = steps(&mut training, request, context)?;
 
     let seconds: Vec<f64> = profiles.iter().map(Profile::total).collect();
@@ -238,7 +238,7 @@ fn fits(needed: u64, available: Option<u64>) -> Result<()> {
     match available {
         Some(available) if needed > available => {
             let message = format!("not enough memory: {} are needed, {} are free", size(needed), size(available));
-            let hint = "measure fewer pairs, a smaller length, a smaller model or a dtype in fewer bits";
+            let hint = "Measure fewer pairs, a smaller length, a smaller model or a dtype in fewer bits.";
             Err(Error::new("out_of_memory", message, hint))
         }
         _ => Ok(()),
@@ -287,7 +287,7 @@ struct Meanwhile {
 
 /// Steps without those of warm-up, and what else went on.
 fn steps(
-    training: &mut Training,
+    training: &mut StepState,
     request: &StepRequest,
     context: &mut Context,
 ) -> Result<(Vec<Profile>, Option<Meanwhile>)> {
@@ -315,8 +315,8 @@ fn steps(
     Ok((profiles, meanwhile))
 }
 
-/// What a run has in memory while it trains.
-struct Training<'a> {
+/// What a run has in memory between two steps.
+struct StepState<'a> {
     policy: Policy<'a>,
     dpo: Dpo,
     learning_rate: f64,
@@ -325,7 +325,7 @@ struct Training<'a> {
     steps: u64,
 }
 
-impl<'a> Training<'a> {
+impl<'a> StepState<'a> {
     fn new(decoder: &'a Decoder, config: &LoraConfig, examples: Vec<Example>, recompute: bool) -> Result<Self> {
         let settings = Settings::default();
         let lora = decoder.start_lora(config, &mut ChaCha8Rng::seed_from_u64(settings.seed), DType::F32)?;
@@ -349,7 +349,7 @@ impl<'a> Training<'a> {
         self.policy.update(&gradients, self.learning_rate, self.steps)?;
         if !loss.is_finite() {
             let message = "the step gave numbers that are not finite";
-            return Err(Error::new("bench", message, "choose another dtype, or report this as a fault"));
+            return Err(Error::new("bench", message, "Choose another dtype, or report this as a fault."));
         }
         self.policy.decoder.device().synchronize().map_err(model::Error::from)?;
         Ok(loss)
@@ -393,7 +393,7 @@ mod tests {
         let source = weights::random(config, request.dtype, &candle_core::Device::Cpu).unwrap();
         let decoder = Decoder::from_source(&source).unwrap();
         let examples = examples(&request, 512);
-        let mut training = Training::new(&decoder, &LoraConfig::default(), examples, true).unwrap();
+        let mut training = StepState::new(&decoder, &LoraConfig::default(), examples, true).unwrap();
         training.learning_rate = 1e-2;
         let losses: Vec<f64> = (0..8).map(|_| training.step().unwrap()).collect();
         // With a new adapter the policy is the reference.

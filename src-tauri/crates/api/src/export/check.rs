@@ -87,7 +87,7 @@ impl AskedPairs {
                 "no pair of the run in {} fits its limits, so that the merged model could not be checked",
                 run.display()
             ),
-            "hand out the adapter instead",
+            "Hand out the adapter instead.",
         ))
     }
 
@@ -152,7 +152,7 @@ impl AskedPairs {
 const RUNS: &str = "the run's model";
 const ON_OTHER_BASE: &str = "the run's adapter on this base, which is another than the run was trained on,";
 
-const DIFFERS_HINT: &str = "report this as a fault, with the run's config.toml; the adapter can be handed out instead";
+const DIFFERS_HINT: &str = "Report this as a fault, with the run's config.toml; the adapter can be handed out instead.";
 
 /// What was written is another model. Types of few bits may be too coarse for what a run learned: llama.cpp's own
 /// quantiser loses as much of an adapter that moves tokens by tens of nats.
@@ -175,8 +175,8 @@ fn differs(dtype: StoredType, per_token: f64, mean: f64) -> Error {
         }
     };
     let hint = format!(
-        "this type may be too coarse for what the run learned: choose {finer}; if that differs too, report it as a fault, with \
-         the run's config.toml"
+        "This type may be too coarse for what the run learned: choose {finer}; if that differs too, report it as a fault, with \
+         the run's config.toml."
     );
     Error::new("merged_differs", message, hint)
 }
@@ -341,7 +341,7 @@ mod tests {
         assert!(hint(StoredType::Gguf(GgufType::Q8_0)).contains("choose f16;"));
         assert!(hint(StoredType::Float(FloatType::Bf16)).contains("choose f32;"));
         for fine in [StoredType::Float(FloatType::F32), StoredType::Gguf(GgufType::F16)] {
-            assert!(hint(fine).starts_with("report this as a fault"));
+            assert!(hint(fine).starts_with("Report this as a fault"));
         }
         let message = differs(StoredType::Gguf(GgufType::Q4K), 36.79, 5.54).message;
         assert!(message.contains("36.79, by 5.54 in the mean, where at most 10 and 1 are taken for rounding to Q4_K"));

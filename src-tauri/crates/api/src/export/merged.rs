@@ -6,7 +6,7 @@
 
 use super::check::{AskedPairs, Live};
 use super::modelfile::{self, MODELFILE};
-use super::{Exported, Form, WholeFolder, adapter_of, window};
+use super::{Exported, Form, WholeFolder, adapter_of, sliding_window};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
@@ -133,7 +133,7 @@ impl Merging {
             version: env!("CARGO_PKG_VERSION"),
         };
         if let Form::Gguf(_) | Form::LoraGguf = form {
-            window::refuse_pairs_beyond_it(run, base)?;
+            sliding_window::refuse_longer_pairs(run, base)?;
         }
         let pairs = AskedPairs::of_run(run, base)?;
         let folder = WholeFolder::begin(&output_dir.join(form.folder()))?;

@@ -23,13 +23,13 @@ impl WholeFolder {
     pub(crate) fn begin(path: &Path) -> Result<Self> {
         if fs::symlink_metadata(path).is_ok() {
             let message = format!("{} is there already", path.display());
-            return Err(Error::new("exists", message, "remove it, or choose another folder"));
+            return Err(Error::new("exists", message, "Remove it, or choose another folder."));
         }
         let parent = parent(path);
         fs::create_dir_all(parent).map_err(Error::file(parent))?;
         let Some(this) = Self::take(path)? else {
             let message = format!("another process writes {} now", path.display());
-            return Err(Error::new("busy", message, "wait for it, or choose another folder"));
+            return Err(Error::new("busy", message, "Wait for it, or choose another folder."));
         };
         this.remove_partial().and_then(|()| fs::create_dir(&this.partial)).map_err(Error::file(&this.partial))?;
         Ok(this)

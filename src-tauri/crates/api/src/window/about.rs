@@ -29,7 +29,7 @@ impl About {
         match fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| {
                 let message = format!("{}: {}", path.display(), error.to_string().trim());
-                Error::new("project_file", message, "correct this line; known are name, model and demo")
+                Error::new("project_file", message, "Correct this line; known are name, model and demo.")
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -43,7 +43,7 @@ impl About {
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(ABOUT);
         let text = toml::to_string(self).map_err(|error| {
-            Error::new("project_file", format!("{}: {error}", path.display()), "choose another name")
+            Error::new("project_file", format!("{}: {error}", path.display()), "Choose another name.")
         })?;
         let save = || -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;

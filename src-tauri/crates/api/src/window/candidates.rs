@@ -33,13 +33,13 @@ pub(super) fn generate_candidates(backend: &Backend, request: Generate) -> Resul
         return Err(Error::new(
             "temperature",
             "at temperature 0 both answers to a prompt would be the same",
-            "take one above 0; 0.8 to 1 is usual",
+            "Take one above 0; 0.8 to 1 is usual.",
         ));
     }
     let model = project.model()?;
     let items = project.store().items_without_answers(request.limit)?;
     let Some(first) = items.first() else {
-        return Err(Error::new("no_prompts", "every prompt has its answers", "bring in prompts first"));
+        return Err(Error::new("no_prompts", "every prompt has its answers", "Bring in prompts first."));
     };
     let sampling = Sampling {
         temperature: request.temperature,
@@ -48,7 +48,7 @@ pub(super) fn generate_candidates(backend: &Backend, request: Generate) -> Resul
         seed: first.item.unsigned_abs(),
         ..Sampling::default()
     };
-    sampling.validate().map_err(|what| Error::new("sampling", what, "change it and try again"))?;
+    sampling.validate().map_err(|what| Error::new("sampling", what, "Change it and try again."))?;
     let title = match items.len() {
         1 => "Two answers to one prompt".to_owned(),
         many => format!("Two answers to each of {many} prompts"),
@@ -103,7 +103,7 @@ fn answer(
     generate::generate_each(&opened.decoder, None, request, |event| {
         let step = match event {
             Event::Token { prompt, token } => pending[prompt / 2].grow(prompt % 2, token, opened, working),
-            Event::Answer { prompt, .. } => {
+            Event::Completion { prompt, .. } => {
                 ended += 1;
                 pending[prompt / 2].end(prompt % 2, project, opened, model, working).map(|stored| {
                     done += u64::from(stored);
@@ -127,7 +127,7 @@ fn answer(
         [why, ..] => Err(Error::new(
             "prompts_refused",
             format!("{} of {} prompts cannot be read by this model: {why}", refused.len(), items.len()),
-            "the others are answered; change these prompts, or choose another model",
+            "The others are answered; change these prompts, or choose another model.",
         )),
     }
 }

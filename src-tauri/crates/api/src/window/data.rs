@@ -204,7 +204,7 @@ pub(super) fn table(backend: &Backend, path: &Path) -> Result<Arc<Table>> {
 
 fn check(table: &Table, mapping: &ColumnMapping) -> Result<()> {
     match mapping.incomplete(table) {
-        Some(sentence) => Err(Error::new("mapping", sentence, "choose the column, then import again")),
+        Some(sentence) => Err(Error::new("mapping", sentence, "Choose the column, then import again.")),
         None => Ok(()),
     }
 }

@@ -19,9 +19,9 @@ pub(super) fn prepare(projects: &Path) -> Result<PathBuf> {
     let empty = fs::read_dir(&folder).map_err(Error::file(&folder))?.next().is_none();
     if !empty && !About::read(&folder)?.demo {
         let message = format!("the demo goes into {}, but something else is there", folder.display());
-        return Err(Error::new("folder_not_empty", message, "move that folder, then open the demo again"));
+        return Err(Error::new("folder_not_empty", message, "Move that folder, then open the demo again."));
     }
-    // Said first, so that a start that was killed half way is gone on with.
+    // Said first, so that a start that was killed half way is resumed.
     if empty {
         About { name: NAME.into(), model: Some(MODEL.into()), demo: true }.write(&folder)?;
     }

@@ -18,7 +18,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
         return Err(Error::new(
             "nothing_to_export",
             "nothing was chosen",
-            "choose the adapter, pairs, report or labels",
+            "Choose the adapter, pairs, report or labels.",
         ));
     }
     let run = request.run.as_deref().map(|run| run_folder(&project, run)).transpose()?;
@@ -84,7 +84,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
 }
 
 fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Result<Exported> {
-    let run = run.ok_or_else(|| Error::new("no_run", "no run was chosen", "choose the run whose adapter it is"))?;
+    let run = run.ok_or_else(|| Error::new("no_run", "no run was chosen", "Choose the run whose adapter it is."))?;
     let request = ExportRequest {
         run: Some(run.clone()),
         weights: Weights::Adapter,
@@ -94,7 +94,7 @@ fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Re
     };
     let reply = quietly(|context| crate::export(&request, context))?;
     let made = reply.exported.into_iter().next();
-    let made = made.ok_or_else(|| Error::new("fault", "no adapter was written", "report this as a fault"))?;
+    let made = made.ok_or_else(|| Error::new("fault", "no adapter was written", "Report this as a fault."))?;
     Ok(of(made))
 }
 

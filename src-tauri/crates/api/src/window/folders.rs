@@ -56,7 +56,7 @@ impl Backend {
         Err(Error::new(
             "folder_not_allowed",
             format!("{} lies outside the projects folder {}", path.display(), settings.projects_folder.display()),
-            "choose a folder in there, or start `tiebreak serve` with another --projects",
+            "Choose a folder in there, or start `tiebreak serve` with another --projects.",
         ))
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn cancel_job(backend: &Backend, request: CancelJob) -> Result<Job> {
     let all = locked(&backend.0.jobs.all);
     let Some(entry) = all.iter().find(|entry| entry.job.job == request.job) else {
         let message = format!("there is no job {}", request.job);
-        return Err(Error::new("no_job", message, "it ended a while ago; reload the page"));
+        return Err(Error::new("no_job", message, "It ended a while ago; reload the page."));
     };
     entry.stop.store(true, Ordering::Relaxed);
     Ok(entry.job.clone())
@@ -87,12 +87,12 @@ impl Backend {
         let spawned = std::thread::Builder::new().name(format!("job {}", job.job)).spawn(move || {
             // A fault in one job is that job's end, not the program's.
             let result = catch_unwind(AssertUnwindSafe(|| work(&working))).unwrap_or_else(|_| {
-                Err(Error::new("fault", "this job ended by a fault of the program", "try again, and report it"))
+                Err(Error::new("fault", "this job ended by a fault of the program", "Try again, and report it."))
             });
             working.end(result);
         });
         if let Err(error) = spawned {
-            let error = Error::new("thread", format!("no thread can be started: {error}"), "close other programs");
+            let error = Error::new("thread", format!("no thread can be started: {error}"), "Close other programs.");
             self.set_job(job.job, true, |job| (job.state, job.error) = (JobState::Failed, Some(error.clone())));
             return Err(error);
         }

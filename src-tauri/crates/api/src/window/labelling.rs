@@ -62,7 +62,7 @@ pub(super) fn second_pass(backend: &Backend, request: SecondPass) -> Result<Labe
         return Err(Error::new(
             "nothing_to_repeat",
             "there is no item that you have judged once and could judge again",
-            "judge some items first, or take a larger share",
+            "Judge some items first, or take a larger share.",
         ));
     }
     backend.changed(&project);

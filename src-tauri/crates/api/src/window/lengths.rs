@@ -51,7 +51,7 @@ impl Lengths {
                 places.iter().map(|&place| Ok((place, read(tokenizer, pairs[place].id, &pairs[place].pair)?))).collect()
             };
             let threads: Vec<_> = missing.chunks(share).map(|places| scope.spawn(move || count(places))).collect();
-            let fault = |_| Err(Error::new("fault", "counting tokens ended by a fault of the program", "report it"));
+            let fault = |_| Err(Error::new("fault", "counting tokens ended by a fault of the program", "Report it."));
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(fault)).collect()
         });
         let mut known = locked(&self.known);
@@ -63,14 +63,14 @@ impl Lengths {
                 lengths.insert(hashes[place].clone(), read);
             }
         }
-        let missing = || Error::new("fault", "the model was changed while pairs were counted", "try again");
+        let missing = || Error::new("fault", "the model was changed while pairs were counted", "Try again.");
         hashes.iter().map(|hash| lengths.get(hash).cloned().ok_or_else(missing)).collect()
     }
 }
 
 fn read(tokenizer: &Tokenizer, id: i64, pair: &Pair) -> Result<Read> {
     let encoded = chat::encode_pair(tokenizer, pair).map_err(|error| {
-        Error::new("text", format!("pair {id}: {error}"), "edit this pair, or take it out of the project")
+        Error::new("text", format!("pair {id}: {error}"), "Edit this pair, or take it out of the project.")
     })?;
     Ok(Read { length: Length::of(&encoded), oddities: Oddities::of(tokenizer, pair, &encoded) })
 }

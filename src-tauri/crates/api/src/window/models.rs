@@ -91,7 +91,7 @@ pub(super) fn fetch_model(backend: &Backend, request: FetchModel) -> Result<Job>
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        let fault = |_| Error::new("fault", "the fetch ended by a fault of the program", "try again, and report it");
+        let fault = |_| Error::new("fault", "the fetch ended by a fault of the program", "Try again, and report it.");
         fetching.join().map_err(fault)?
     })
 }
@@ -103,7 +103,7 @@ impl Backend {
     /// When there is no such model, or it lies where this back end may not go.
     pub(crate) fn model_named(&self, named: &str) -> Result<String> {
         if named.is_empty() || named.trim() != named {
-            return Err(Error::new("no_model", "no model is named", "choose a model of the list, or give its path"));
+            return Err(Error::new("no_model", "no model is named", "Choose a model of the list, or give its path."));
         }
         if hub::find(named).is_ok() {
             return Ok(named.to_owned());
@@ -113,7 +113,7 @@ impl Backend {
             return Err(Error::new(
                 "no_model",
                 format!("there is no model at {}", path.display()),
-                "give a folder with safetensors, a .gguf file, or a name of the list",
+                "Give a folder with safetensors, a .gguf file, or a name of the list.",
             ));
         }
         Ok(path.display().to_string())

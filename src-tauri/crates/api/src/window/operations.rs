@@ -31,7 +31,7 @@ macro_rules! operations {
             Err(Error::new(
                 "unknown_operation",
                 format!("there is no operation {operation:?}"),
-                "reload the page: it may be older than the program",
+                "Reload the page: it may be older than the program.",
             ))
         }
 
@@ -113,10 +113,10 @@ fn answer<Q: DeserializeOwned, A: Serialize>(
 ) -> Result<Value> {
     let bad = |error: serde_json::Error| {
         let message = format!("{operation} was asked with a request that it does not understand: {error}");
-        Error::new("bad_request", message, "reload the page: it may be older than the program")
+        Error::new("bad_request", message, "Reload the page: it may be older than the program.")
     };
     let reply = function(backend, serde_json::from_value(request).map_err(bad)?)?;
     serde_json::to_value(reply).map_err(|error| {
-        Error::new("bad_reply", format!("the answer of {operation} cannot be sent: {error}"), "report this as a fault")
+        Error::new("bad_reply", format!("the answer of {operation} cannot be sent: {error}"), "Report this as a fault.")
     })
 }

@@ -70,7 +70,7 @@ pub(super) fn home(backend: &Backend, _: Nothing) -> Result<Home> {
 pub(super) fn create_project(backend: &Backend, request: CreateProject) -> Result<ProjectView> {
     let name = request.name.trim();
     if name.is_empty() {
-        return Err(Error::new("no_name", "the project has no name", "give it one"));
+        return Err(Error::new("no_name", "the project has no name", "Give it one."));
     }
     let folder = request.folder.map_or_else(|| PathBuf::from(folder_name(name)), PathBuf::from);
     let folder = backend.allowed(&folder)?;
@@ -80,7 +80,7 @@ pub(super) fn create_project(backend: &Backend, request: CreateProject) -> Resul
         return Err(Error::new(
             "folder_not_empty",
             message,
-            "choose another name or folder, or open the project in it",
+            "Choose another name or folder, or open the project in it.",
         ));
     }
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
@@ -153,7 +153,7 @@ impl Backend {
 
     fn project_in(&self, folder: &Path) -> Result<Arc<OpenProject>> {
         if folder.as_os_str().is_empty() {
-            return Err(Error::new("no_project", "no project is named", "open a project first"));
+            return Err(Error::new("no_project", "no project is named", "Open a project first."));
         }
         let folder = self.allowed(folder)?;
         let mut open = locked(&self.0.projects.open);
@@ -241,7 +241,7 @@ impl OpenProject {
     /// When none is chosen yet.
     pub(crate) fn model(&self) -> Result<String> {
         self.about()?.model.ok_or_else(|| {
-            Error::new("no_model", "this project has no model yet", "choose one on the project's first screen")
+            Error::new("no_model", "this project has no model yet", "Choose one on the project's first screen.")
         })
     }
 }

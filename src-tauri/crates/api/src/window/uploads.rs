@@ -33,7 +33,7 @@ impl Backend {
     /// When there is none of that name, or no longer.
     pub(crate) fn uploaded(&self, upload: &str) -> Result<PathBuf> {
         let gone = || {
-            let hint = "send the file again";
+            let hint = "Send the file again.";
             Error::new("no_upload", "the file that was sent is not there any more", hint)
         };
         if upload.is_empty() || !upload.chars().all(|c| c.is_ascii_alphanumeric()) {
@@ -57,7 +57,7 @@ fn take(settings: &Settings, name: &str, bytes: &mut dyn Read, most: u64) -> Res
         return Err(Error::new(
             "too_large",
             format!("{name} is larger than {} MB", most >> 20),
-            "split it, or bring it in with `tiebreak import`",
+            "Split it, or bring it in with `tiebreak import`.",
         ));
     }
     file.sync_all().map_err(Error::file(&path))?;

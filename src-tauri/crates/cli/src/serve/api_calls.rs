@@ -23,10 +23,10 @@ pub(super) async fn call(
     let body = if too_large { None } else { to_bytes(body, MOST_BYTES).await.ok() };
     let Some(body) = body else {
         let message = "the request is too large or broke off";
-        return refused(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message, "make the text shorter");
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message, "Make the text shorter.");
     };
     let Ok(request) = serde_json::from_slice(&body) else {
-        return refused(StatusCode::BAD_REQUEST, "bad_request", "the request is no JSON", "reload the page");
+        return refused(StatusCode::BAD_REQUEST, "bad_request", "the request is no JSON", "Reload the page.");
     };
     let backend = server.backend.clone();
     reply(tokio::task::spawn_blocking(move || backend.call(&operation, request)).await)
@@ -49,7 +49,7 @@ pub(super) fn reply<T: Serialize>(done: Result<api::Result<T>, tokio::task::Join
             StatusCode::INTERNAL_SERVER_ERROR,
             "fault",
             "the program could not do this: a fault of its own",
-            "try something else, and report it",
+            "Try something else, and report it.",
         ),
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn own_page(request: Request, next: Next) -> Response {
             StatusCode::FORBIDDEN,
             "host",
             "this server answers to 127.0.0.1 and localhost alone",
-            "open the address that `tiebreak serve` printed",
+            "Open the address that `tiebreak serve` printed.",
         );
     };
     let foreign = headers.contains_key(ORIGIN) && only(headers, &ORIGIN) != Some(&format!("http://{host}"));
@@ -31,7 +31,7 @@ pub(super) async fn own_page(request: Request, next: Next) -> Response {
             StatusCode::FORBIDDEN,
             "origin",
             "another page may not ask this server",
-            "open the address that `tiebreak serve` printed",
+            "Open the address that `tiebreak serve` printed.",
         );
     }
     next.run(request).await
@@ -47,7 +47,7 @@ pub(super) async fn token(State(server): State<Arc<Server>>, request: Request, n
             StatusCode::UNAUTHORIZED,
             "token",
             "this page is not allowed to ask the program",
-            "open the address that `tiebreak serve` printed: it holds the token",
+            "Open the address that `tiebreak serve` printed: it holds the token.",
         );
     }
     next.run(request).await

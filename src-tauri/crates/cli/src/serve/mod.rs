@@ -77,7 +77,7 @@ fn run(server: &Arc<Server>, port: u16, stop: &AtomicBool, started: impl FnOnce(
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| Error {
             code: "port".into(),
             message: format!("port {port} cannot be used: {error}"),
-            hint: "give another one with --port, or 0 for any that is free".into(),
+            hint: "Give another one with --port, or 0 for any that is free.".into(),
         })?;
         started(listener.local_addr().map_err(|error| failed(&error))?, &server.token);
         until_stopped(listener, server, stop).await
@@ -149,7 +149,7 @@ fn settings(options: &Options, open: Option<&PathBuf>) -> Result<Settings> {
     let none = |what: &str, how: &str| Error {
         code: "no_folder".into(),
         message: format!("this system names no folder for {what}"),
-        hint: format!("set {how} to one"),
+        hint: format!("Set {how} to one."),
     };
     let data_folder = named("TIEBREAK_DATA").or_else(|| Some(dirs::data_local_dir()?.join("tiebreak")));
     let projects_folder = options.projects.clone().or_else(|| named("TIEBREAK_PROJECTS"));
@@ -181,6 +181,6 @@ fn failed(error: &dyn std::fmt::Display) -> Error {
     Error {
         code: "server".into(),
         message: format!("the server cannot go on: {error}"),
-        hint: "close other programs, or start it again".into(),
+        hint: "Close other programs, or start it again.".into(),
     }
 }

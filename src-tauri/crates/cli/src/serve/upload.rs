@@ -28,7 +28,7 @@ pub(super) async fn upload(
 ) -> Response {
     if announced(&headers).is_some_and(|bytes| bytes > api::window::MOST_BYTES) {
         let message = format!("the file is larger than {} MB", api::window::MOST_BYTES >> 20);
-        let hint = "split it, or bring it in with `tiebreak import`";
+        let hint = "Split it, or bring it in with `tiebreak import`.";
         return refused(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message, hint);
     }
     let (sender, receiver) = channel(WAITING);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use prefs::prompts::Prompt;
 
-use super::{ANSWERS, Evaluation, Item, JUDGEMENTS, Judgement, Outcome, PeopleSummary, SETUP, Setup, Summary};
+use super::{ANSWERS, Evaluation, Item, JUDGEMENTS, Judgement, PeopleSummary, PromptOutcome, SETUP, Setup, Summary};
 use crate::Error;
 use crate::answers::{Answer, Answers, Side};
 use crate::files;
@@ -121,14 +121,14 @@ impl Contents {
 
     /// What people say of each prompt together: [what they said](people::outcomes), and a tie where both answers are the
     /// same and they have come past it.
-    pub fn people_outcomes(&self) -> BTreeMap<usize, Outcome> {
+    pub fn people_outcomes(&self) -> BTreeMap<usize, PromptOutcome> {
         let mut outcomes = people::outcomes(&self.said);
         let seen: BTreeSet<usize> = self.said.iter().map(|judged| judged.id).collect();
         let count = self.setup.prompts.len();
         let is_left = |id: usize| !self.is_same(id) && !seen.contains(&id);
         let past = if (0..count).any(is_left) { seen.last().copied().unwrap_or(0) } else { count };
         for id in (0..past).filter(|id| self.is_same(*id)) {
-            outcomes.entry(id).or_insert(Outcome::Tie);
+            outcomes.entry(id).or_insert(PromptOutcome::Tie);
         }
         outcomes
     }
@@ -150,7 +150,7 @@ impl Contents {
                 Judge::People => people.clone(),
                 _ => judgement.map(|judgement| judgement.outcome.clone()),
             };
-            let has_verdict = given.as_ref().is_some_and(Outcome::is_verdict);
+            let has_verdict = given.as_ref().is_some_and(PromptOutcome::is_verdict);
             let same = self.is_same(id)
                 && if *judge == Judge::People { has_verdict && !asked_of_people.contains(&id) } else { !has_verdict };
             Some(Item {
@@ -161,9 +161,9 @@ impl Contents {
                 tuned: self.answers.get(&(id, Side::Tuned))?.clone(),
                 shown_first: judgement.map_or(order[id], |judgement| judgement.shown_first),
                 outcome: match given {
-                    _ if same => Outcome::Tie,
+                    _ if same => PromptOutcome::Tie,
                     Some(outcome) => outcome,
-                    None => Outcome::NotJudged,
+                    None => PromptOutcome::NotJudged,
                 },
                 reason: judgement.and_then(|judgement| judgement.reason.clone()),
                 same,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Item, Outcome};
+use super::{Evaluation, Item, PromptOutcome};
 use crate::answers::Side;
 use crate::degeneration::TextStatistics;
 use crate::judge::Judge;
@@ -87,7 +87,7 @@ impl Summary {
             base: TextStatistics::of(items.iter().map(|item| &item.base)),
             tuned: TextStatistics::of(items.iter().map(|item| &item.tuned)),
             same_answers: items.iter().filter(|item| item.same).count(),
-            not_judged: items.iter().filter(|item| item.outcome == Outcome::NotJudged).count(),
+            not_judged: items.iter().filter(|item| item.outcome == PromptOutcome::NotJudged).count(),
             no_verdict_reason: Reason::most_frequent(items.iter().map(|item| &item.outcome)),
             shown_first,
         };
@@ -156,15 +156,15 @@ fn left_share<'a>(said: impl IntoIterator<Item = &'a Judged>) -> Option<FirstSha
     FirstShare::of(said.into_iter().filter_map(decided))
 }
 
-impl<'a> FromIterator<&'a Outcome> for Tally {
-    fn from_iter<T: IntoIterator<Item = &'a Outcome>>(outcomes: T) -> Self {
+impl<'a> FromIterator<&'a PromptOutcome> for Tally {
+    fn from_iter<T: IntoIterator<Item = &'a PromptOutcome>>(outcomes: T) -> Self {
         let mut tally = Self::default();
         for outcome in outcomes {
             match outcome {
-                Outcome::Tuned => tally.wins += 1,
-                Outcome::Base => tally.losses += 1,
-                Outcome::Tie => tally.ties += 1,
-                Outcome::NotJudged | Outcome::NoVerdict(_) => tally.no_verdict += 1,
+                PromptOutcome::Tuned => tally.wins += 1,
+                PromptOutcome::Base => tally.losses += 1,
+                PromptOutcome::Tie => tally.ties += 1,
+                PromptOutcome::NotJudged | PromptOutcome::NoVerdict(_) => tally.no_verdict += 1,
             }
         }
         tally
@@ -182,11 +182,11 @@ pub struct Reason {
 
 impl Reason {
     /// The reason that most of the outcomes without a verdict have, of several the first.
-    pub fn most_frequent<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Option<Self> {
+    pub fn most_frequent<'a>(outcomes: impl IntoIterator<Item = &'a PromptOutcome>) -> Option<Self> {
         let mut kinds: Vec<Self> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for outcome in outcomes {
-            let Outcome::NoVerdict(why) = outcome else { continue };
+            let PromptOutcome::NoVerdict(why) = outcome else { continue };
             // What a program complains of may name the pair, and words that are no verdict differ from pair to pair.
             let kind = why.split("; it said: ").next().unwrap_or(why);
             let kind = kind.split(" answered \"").next().unwrap_or(kind);
@@ -276,7 +276,7 @@ impl PeopleSummary {
         if by_name.is_empty() {
             return None;
         }
-        let all: Tally = items.iter().map(|item| item.people.as_ref().unwrap_or(&Outcome::NotJudged)).collect();
+        let all: Tally = items.iter().map(|item| item.people.as_ref().unwrap_or(&PromptOutcome::NotJudged)).collect();
         let annotators = by_name.into_iter().map(|(name, said)| {
             let skipped = said.iter().filter(|judged| judged.outcome().is_none()).count();
             AnnotatorSummary {
@@ -309,7 +309,7 @@ impl WithJudge {
     fn of(items: &[Item], said: &[Judged]) -> Option<Self> {
         // What nobody was asked about is agreed on by nobody.
         let said = people::outcomes(said);
-        let category = |outcome: &Outcome| outcome.is_verdict().then(|| outcome.winner());
+        let category = |outcome: &PromptOutcome| outcome.is_verdict().then(|| outcome.winner());
         let judged = items.iter().filter(|item| !item.same);
         let both: Vec<(Option<Side>, Option<Side>)> =
             judged.filter_map(|item| Some((category(&item.outcome)?, category(said.get(&item.id)?)?))).collect();

@@ -41,7 +41,7 @@ fn verdicts_are_mapped_back_to_the_models_whoever_was_shown_first() {
     judged(&mut folder, &judge).unwrap();
     let evaluation = folder.finish(&judge).unwrap();
     let outcomes: Vec<_> = evaluation.items.iter().map(|item| item.outcome.clone()).collect();
-    assert_eq!(outcomes, [Outcome::Tuned, Outcome::Base, Outcome::Tie, Outcome::Tuned]);
+    assert_eq!(outcomes, [PromptOutcome::Tuned, PromptOutcome::Base, PromptOutcome::Tie, PromptOutcome::Tuned]);
     let firsts: Vec<_> = evaluation.items.iter().map(|item| item.shown_first).collect();
     assert_eq!(firsts, crate::judge::shown_first(2, 4));
     assert!(firsts.contains(&Side::Base) && firsts.contains(&Side::Tuned), "the seed must try both orders");
@@ -115,7 +115,7 @@ fn a_judge_that_is_stopped_at_work_has_not_failed_and_is_asked_again() {
     let judgements: Vec<Judgement> = files::read_lines(&place.path().join("judgements.jsonl")).unwrap();
     let ids: Vec<_> = judgements.iter().map(|judgement| judgement.id).collect();
     assert_eq!(ids, [0, 1]);
-    assert!(judgements.iter().all(|judgement| !matches!(judgement.outcome, Outcome::NoVerdict(_))));
+    assert!(judgements.iter().all(|judgement| !matches!(judgement.outcome, PromptOutcome::NoVerdict(_))));
 }
 
 #[test]
@@ -135,7 +135,9 @@ fn a_failing_judge_gives_no_verdict_not_a_tie() {
     let evaluation = folder.finish(&judge).unwrap();
     assert_eq!(evaluation.summary.all.tally, Tally { no_verdict: 4, ..Tally::default() });
     assert_eq!((evaluation.summary.all.win_rate, evaluation.summary.verdict), (None, Verdict::NothingJudged));
-    assert!(matches!(&evaluation.items[0].outcome, Outcome::NoVerdict(why) if why.contains("could not be started")));
+    assert!(
+        matches!(&evaluation.items[0].outcome, PromptOutcome::NoVerdict(why) if why.contains("could not be started"))
+    );
 }
 
 #[test]
@@ -257,22 +259,23 @@ fn an_evaluation_of_before_keeps_its_verdicts_and_the_sides_they_were_given_on()
     drop(many(place.path(), 12, 4));
     let judge = shell("echo a");
     // Three verdicts with the base model's answer first, one of them on answers that are the same, and a failure.
-    let line = |id: usize, outcome: Outcome| Judgement {
+    let line = |id: usize, outcome: PromptOutcome| Judgement {
         id,
         judge: judge.clone(),
         shown_first: Side::Base,
         outcome,
         reason: None,
     };
-    let failed = Outcome::NoVerdict("sh failed".to_owned());
-    let given = [line(0, Outcome::Base), line(1, Outcome::Base), line(3, Outcome::Base), line(4, failed)];
+    let failed = PromptOutcome::NoVerdict("sh failed".to_owned());
+    let given =
+        [line(0, PromptOutcome::Base), line(1, PromptOutcome::Base), line(3, PromptOutcome::Base), line(4, failed)];
     let log = given.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>();
     std::fs::write(place.path().join("judgements.jsonl"), log).unwrap();
     let mut folder = Folder::open(place.path(), setup(12)).unwrap();
     judged(&mut folder, &judge).unwrap();
     let items = folder.finish(&judge).unwrap().items;
     for id in [0, 1, 3, 4] {
-        assert_eq!((items[id].shown_first, &items[id].outcome), (Side::Base, &Outcome::Base), "{id}");
+        assert_eq!((items[id].shown_first, &items[id].outcome), (Side::Base, &PromptOutcome::Base), "{id}");
     }
     assert!(!items[3].same && items[7].same && items[11].same);
     // An evaluation.json of before lacks what is new, and is read.
@@ -304,7 +307,7 @@ fn a_judge_that_is_gone_is_not_asked_to_the_end_and_the_most_frequent_reason_is_
         error.starts_with("the judge gave no verdict on 5 prompts in a row, and was not asked further: sh failed"),
         "{error}"
     );
-    assert!(error.contains("no server for 8") && error.contains("go on with the evaluation"), "{error}");
+    assert!(error.contains("no server for 8") && error.contains("resume the evaluation"), "{error}");
     let summary = folder.contents.so_far(&judge).unwrap().summary;
     assert_eq!((summary.all.tally.judged(), summary.all.tally.no_verdict, summary.not_judged), (7, 33, 27));
     let reason = summary.no_verdict_reason.unwrap();
@@ -321,7 +324,9 @@ fn a_judge_that_is_gone_is_not_asked_to_the_end_and_the_most_frequent_reason_is_
     judged(&mut folder, &judge).unwrap();
     let evaluation = folder.finish(&judge).unwrap();
     assert_eq!(evaluation.summary.all.tally.no_verdict, 1);
-    assert!(matches!(&evaluation.items[2].outcome, Outcome::NoVerdict(why) if why.contains("answered \"too long\"")));
+    assert!(
+        matches!(&evaluation.items[2].outcome, PromptOutcome::NoVerdict(why) if why.contains("answered \"too long\""))
+    );
     let ids: Vec<usize> = folder.contents.verdicts(&judge).keys().copied().collect();
     assert_eq!(ids, (0..40).collect::<Vec<_>>());
 }
@@ -399,10 +404,10 @@ fn what_people_said_and_how_far_the_judge_agrees_is_part_of_the_result() {
 
 #[test]
 fn a_prompt_that_nobody_was_asked_about_is_read_from_files_of_all_versions() {
-    let written = serde_json::to_string(&Outcome::NotJudged).unwrap();
+    let written = serde_json::to_string(&PromptOutcome::NotJudged).unwrap();
     assert_eq!(written, r#"{"no_verdict":"not judged"}"#);
-    assert_eq!(serde_json::from_str::<Outcome>(&written).unwrap(), Outcome::NotJudged);
-    let failed = Outcome::NoVerdict("it was too long".to_owned());
-    assert_eq!(serde_json::from_str::<Outcome>(&serde_json::to_string(&failed).unwrap()).unwrap(), failed);
-    assert_eq!(serde_json::from_str::<Outcome>("\"tie\"").unwrap(), Outcome::Tie);
+    assert_eq!(serde_json::from_str::<PromptOutcome>(&written).unwrap(), PromptOutcome::NotJudged);
+    let failed = PromptOutcome::NoVerdict("it was too long".to_owned());
+    assert_eq!(serde_json::from_str::<PromptOutcome>(&serde_json::to_string(&failed).unwrap()).unwrap(), failed);
+    assert_eq!(serde_json::from_str::<PromptOutcome>("\"tie\"").unwrap(), PromptOutcome::Tie);
 }

@@ -7,7 +7,9 @@ use super::html::{escaped, joined, name_table, number_table};
 use crate::Error;
 use crate::accuracy::{AccuracyRow, Mean, PreferenceAccuracy, Share};
 use crate::degeneration::{TextRow, TextStatistics, rows};
-use crate::evaluation::{Ancestry, AnnotatorSummary, Evaluation, GroupSummary, Item, Outcome, PeopleSummary, readable};
+use crate::evaluation::{
+    Ancestry, AnnotatorSummary, Evaluation, GroupSummary, Item, PeopleSummary, PromptOutcome, readable,
+};
 use crate::judge::Judge;
 use crate::statistics::{Interval, Tally};
 
@@ -207,12 +209,12 @@ fn text_statistics(base: &TextStatistics, tuned: &TextStatistics) -> String {
 const FILTERS: [(&str, &str); 4] =
     [("tuned", "Tuned won"), ("base", "Base won"), ("tie", "Tie"), ("none", "No verdict")];
 
-fn outcome_class(outcome: &Outcome) -> usize {
+fn outcome_class(outcome: &PromptOutcome) -> usize {
     match outcome {
-        Outcome::Tuned => 0,
-        Outcome::Base => 1,
-        Outcome::Tie => 2,
-        Outcome::NotJudged | Outcome::NoVerdict(_) => 3,
+        PromptOutcome::Tuned => 0,
+        PromptOutcome::Base => 1,
+        PromptOutcome::Tie => 2,
+        PromptOutcome::NotJudged | PromptOutcome::NoVerdict(_) => 3,
     }
 }
 
@@ -265,8 +267,8 @@ fn pair(evaluation: &Evaluation, item: &Item) -> String {
          <p class=\"quiet why\" dir=\"auto\">{why}</p>\n</article>\n",
         item.id + 1,
         escaped(readable(&item.prompt).trim()),
-        side("Base", item.outcome == Outcome::Base, &item.base),
-        side("Tuned", item.outcome == Outcome::Tuned, &item.tuned),
+        side("Base", item.outcome == PromptOutcome::Base, &item.base),
+        side("Tuned", item.outcome == PromptOutcome::Tuned, &item.tuned),
     )
 }
 

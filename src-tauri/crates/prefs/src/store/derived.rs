@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::pairs::PairSource;
 use super::sql::{content, damaged, pair};
-use super::verdict::{Answer, Meaning, Outcome, Verdict};
+use super::verdict::{ItemAnswer, Majority, Meaning, Verdict};
 use crate::{Content, Pair};
 
 /// Of a row of `items`: whether the pair that it was made of has been edited since, as SQL.
@@ -45,10 +45,10 @@ impl CurrentItem {
         !self.removed && self.first.is_some() && self.second.is_some()
     }
 
-    pub(super) fn answer(&self, which: Answer) -> Option<&Content> {
+    pub(super) fn answer(&self, which: ItemAnswer) -> Option<&Content> {
         match which {
-            Answer::First => self.first.as_ref(),
-            Answer::Second => self.second.as_ref(),
+            ItemAnswer::First => self.first.as_ref(),
+            ItemAnswer::Second => self.second.as_ref(),
         }
     }
 
@@ -67,9 +67,9 @@ impl CurrentItem {
     }
 
     /// The pair that this item is when `better` is its better answer.
-    pub(super) fn into_pair(self, better: Answer) -> Option<Pair> {
+    pub(super) fn into_pair(self, better: ItemAnswer) -> Option<Pair> {
         let (first, second) = (self.first?, self.second?);
-        let (chosen, rejected) = if better == Answer::First { (first, second) } else { (second, first) };
+        let (chosen, rejected) = if better == ItemAnswer::First { (first, second) } else { (second, first) };
         Some(Pair { prompt: self.prompt, chosen, rejected, category: self.category })
     }
 }
@@ -107,11 +107,11 @@ fn labelled_again(db: &Connection, pair: i64, revision: Option<i64>) -> rusqlite
         "SELECT item, outcome FROM items JOIN item_states ON item = id
          WHERE pair = ? AND pair_revision IS ? AND removed = 0 ORDER BY id DESC LIMIT 1",
     )?;
-    let outcome = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Outcome>>(1)?));
+    let outcome = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Majority>>(1)?));
     let Some((item, outcome)) = statement.query_row(params![pair, revision], outcome).optional()? else {
         return Ok(None);
     };
-    let Some(better) = outcome.and_then(Outcome::better) else { return Ok(None) };
+    let Some(better) = outcome.and_then(Majority::better) else { return Ok(None) };
     Ok(current_item(db, item)?.and_then(|item| item.into_pair(better)))
 }
 
@@ -148,15 +148,15 @@ pub(super) fn current_item(db: &Connection, id: i64) -> rusqlite::Result<Option<
 /// What the annotators of an item say together: first passes that were not undone.
 pub(super) struct Said {
     /// What those say who judged the texts that it has now; `None` where nobody has.
-    pub(super) outcome: Option<Outcome>,
+    pub(super) outcome: Option<Majority>,
     /// What others said of the texts that it had before.
-    before: Option<Outcome>,
+    before: Option<Majority>,
 }
 
 impl Said {
     /// The better answer; where nobody has judged the texts that it has now, the one that was better before.
-    pub(super) fn better(&self) -> Option<Answer> {
-        self.outcome.or(self.before).and_then(Outcome::better)
+    pub(super) fn better(&self) -> Option<ItemAnswer> {
+        self.outcome.or(self.before).and_then(Majority::better)
     }
 }
 
@@ -176,7 +176,7 @@ pub(super) fn said(db: &Connection, item: &CurrentItem) -> rusqlite::Result<Said
         let votes = if item.had_these_texts(db, row.get(2)?)? { &mut now } else { &mut before };
         votes.insert(annotator, meaning);
     }
-    Ok(Said { outcome: Outcome::of(now.into_values()), before: Outcome::of(before.into_values()) })
+    Ok(Said { outcome: Majority::of(now.into_values()), before: Majority::of(before.into_values()) })
 }
 
 /// Whether the pair that an item was made of has been edited since: judging the item then says nothing of the pair.

@@ -7,7 +7,7 @@ use super::derived::{self, CurrentItem, current_item, current_pair};
 use super::pairs::PairSource;
 use super::revisions::{Revision, add_item_revision};
 use super::sql::{annotator, json, now};
-use super::verdict::{Answer, Side};
+use super::verdict::{ItemAnswer, Side};
 use super::{Failed, Project};
 use crate::{Content, Error, Message};
 
@@ -103,7 +103,7 @@ impl Project {
                 return Ok(());
             }
             let other = current.answer(which.other()).ok_or(Error::NoItem { item })?;
-            let (first, second) = if which == Answer::First { (&new, other) } else { (other, &new) };
+            let (first, second) = if which == ItemAnswer::First { (&new, other) } else { (other, &new) };
             let revision =
                 Revision { who: annotator, is_model: false, content: Some((&current.prompt, first, second)) };
             add_item_revision(transaction, item, &revision, None)
@@ -140,7 +140,7 @@ pub(super) fn put_up(transaction: &Transaction, pair: i64) -> Result<usize, Fail
 /// A showing: who saw which answer left.
 pub(super) struct Shown {
     pub(super) annotator: i64,
-    pub(super) left: Answer,
+    pub(super) left: ItemAnswer,
     pub(super) second_pass: bool,
 }
 

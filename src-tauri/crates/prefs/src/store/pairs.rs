@@ -9,7 +9,7 @@ use super::Project;
 use super::derived::{current_item, current_pair, said};
 use super::search::{Texts, in_database};
 use super::sql::pair;
-use super::verdict::{Outcome, named};
+use super::verdict::{Majority, named};
 use crate::{Content, Error, Pair};
 
 /// Pairs fetched at a time by [`Pairs`].
@@ -262,7 +262,7 @@ pub(super) fn listed(db: &Connection, id: i64) -> rusqlite::Result<Option<(Pair,
     let mut statement = db.prepare_cached(
         "SELECT source, outcome FROM listing JOIN item_states ON item = -listing.id WHERE listing.id = ?",
     )?;
-    let state = |row: &Row| Ok((row.get::<_, PairSource>(0)?, row.get::<_, Option<Outcome>>(1)?));
+    let state = |row: &Row| Ok((row.get::<_, PairSource>(0)?, row.get::<_, Option<Majority>>(1)?));
     let mut states = statement.query_map([id], state)?;
     let Some((source, outcome)) = states.next().transpose()? else { return Ok(None) };
     let Some(item) = current_item(db, -id)? else { return Ok(None) };

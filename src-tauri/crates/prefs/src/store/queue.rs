@@ -12,7 +12,7 @@ use super::derived::{self, current_item, superseded};
 use super::items::answer_text;
 use super::labels::{LAST_STANDING, known_annotator};
 use super::sql::now;
-use super::verdict::{Answer, Side};
+use super::verdict::{ItemAnswer, Side};
 use super::{Failed, Project};
 use crate::{Content, Error};
 
@@ -156,7 +156,7 @@ fn show(transaction: &Transaction, annotator: i64, next: &Next) -> Result<Option
     let known = match next.showing {
         Some(showing) => transaction
             .prepare_cached("SELECT left, item_revision FROM showings WHERE id = ?")?
-            .query_row([showing], |row| Ok((showing, row.get::<_, Answer>(0)?, row.get::<_, Option<i64>>(1)?)))
+            .query_row([showing], |row| Ok((showing, row.get::<_, ItemAnswer>(0)?, row.get::<_, Option<i64>>(1)?)))
             .optional()?,
         None => None,
     };
@@ -177,7 +177,7 @@ fn show(transaction: &Transaction, annotator: i64, next: &Next) -> Result<Option
             (showing, left)
         }
     };
-    let (left, right) = if left == Answer::First { (first, second) } else { (second, first) };
+    let (left, right) = if left == ItemAnswer::First { (first, second) } else { (second, first) };
     Ok(Some(LabelItem {
         item: next.item,
         showing,
@@ -203,8 +203,8 @@ fn has_judged(db: &Connection, annotator: i64, pair: i64) -> rusqlite::Result<bo
 
 /// Which answer stands left in a new showing: drawn for every two, so that an annotator sees the first and the second
 /// answer left equally often, and one who likes a side prefers neither.
-fn drawn(db: &Connection, annotator: i64) -> rusqlite::Result<Answer> {
-    let drawn = if rand::random() { Answer::First } else { Answer::Second };
+fn drawn(db: &Connection, annotator: i64) -> rusqlite::Result<ItemAnswer> {
+    let drawn = if rand::random() { ItemAnswer::First } else { ItemAnswer::Second };
     let before: i64 = db
         .prepare_cached("SELECT count(*) FROM showings WHERE annotator = ?")?
         .query_row([annotator], |row| row.get(0))?;
@@ -212,10 +212,10 @@ fn drawn(db: &Connection, annotator: i64) -> rusqlite::Result<Answer> {
         return Ok(drawn);
     }
     let last = "SELECT left FROM showings NOT INDEXED WHERE annotator = ? ORDER BY id DESC LIMIT 1";
-    let last: Option<Answer> = db.prepare_cached(last)?.query_row([annotator], |row| row.get(0)).optional()?;
+    let last: Option<ItemAnswer> = db.prepare_cached(last)?.query_row([annotator], |row| row.get(0)).optional()?;
     Ok(match last {
-        Some(Answer::First) => Answer::Second,
-        Some(Answer::Second) => Answer::First,
+        Some(ItemAnswer::First) => ItemAnswer::Second,
+        Some(ItemAnswer::Second) => ItemAnswer::First,
         None => drawn,
     })
 }

@@ -8,7 +8,7 @@ use super::imports::origin;
 use super::items::put_up;
 use super::pairs::{PairSource, listed};
 use super::sql::{content, json, moment};
-use super::verdict::{Answer, Meaning};
+use super::verdict::{ItemAnswer, Meaning};
 use super::{Failed, Project};
 use crate::{Content, Error, Pair};
 
@@ -104,8 +104,11 @@ impl Project {
                 }
             } else {
                 let better = better_answer(transaction, -id)?.ok_or(Error::NoPair { id })?;
-                let (first, second) =
-                    if better == Answer::First { (pair.chosen, pair.rejected) } else { (pair.rejected, pair.chosen) };
+                let (first, second) = if better == ItemAnswer::First {
+                    (pair.chosen, pair.rejected)
+                } else {
+                    (pair.rejected, pair.chosen)
+                };
                 let revision = Revision { who, is_model: false, content: Some((&pair.prompt, &first, &second)) };
                 add_item_revision(transaction, -id, &revision, None)?;
             }
@@ -219,7 +222,7 @@ pub(super) fn add_item_revision(
 }
 
 /// Which answer of an item its annotators prefer, or preferred before its texts were changed.
-fn better_answer(db: &Connection, item: i64) -> rusqlite::Result<Option<Answer>> {
+fn better_answer(db: &Connection, item: i64) -> rusqlite::Result<Option<ItemAnswer>> {
     let Some(item) = current_item(db, item)? else { return Ok(None) };
     Ok(derived::said(db, &item)?.better())
 }
@@ -235,11 +238,11 @@ fn history(db: &Connection, id: i64) -> rusqlite::Result<Vec<PairChange>> {
         changes.extend(pair_revisions(db, id)?);
         for item in items_of(db, id)? {
             changes.extend(item_revisions(db, item)?);
-            changes.extend(judgements(db, item, Answer::First)?);
+            changes.extend(judgements(db, item, ItemAnswer::First)?);
         }
     } else {
         changes.extend(item_revisions(db, row)?);
-        changes.extend(judgements(db, row, better_answer(db, row)?.unwrap_or(Answer::First))?);
+        changes.extend(judgements(db, row, better_answer(db, row)?.unwrap_or(ItemAnswer::First))?);
     }
     // Of what happened in one millisecond the later row stays the newer one.
     changes.sort_by_key(|change| change.at);
@@ -335,7 +338,7 @@ fn listing(names: &[&str]) -> String {
 }
 
 /// What annotators said, `chosen` being the answer that stands as chosen.
-fn judgements(db: &Connection, item: i64, chosen: Answer) -> rusqlite::Result<Vec<PairChange>> {
+fn judgements(db: &Connection, item: i64, chosen: ItemAnswer) -> rusqlite::Result<Vec<PairChange>> {
     let mut statement = db.prepare_cached(
         "SELECT judgements.at, name, meaning, note, judgements.second_pass, undone.at, item_revision
          FROM judgements JOIN annotators ON annotators.id = judgements.annotator

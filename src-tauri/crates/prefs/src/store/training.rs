@@ -9,7 +9,7 @@ use super::Project;
 use super::derived::superseded;
 use super::pairs::{PairSource, listed};
 use super::sql::{content, damaged, pair};
-use super::verdict::{Answer, Meaning, Side, Verdict};
+use super::verdict::{ItemAnswer, Meaning, Side, Verdict};
 use crate::agreement::Vote;
 use crate::jsonl::write_whole;
 use crate::{Content, Error, Pair};
@@ -41,7 +41,7 @@ pub struct JudgementRow {
     /// How long it took.
     pub milliseconds: u64,
     /// Which answer stood left.
-    pub left: Answer,
+    pub left: ItemAnswer,
     /// What was pressed.
     pub verdict: Verdict,
     /// Which answer that means.

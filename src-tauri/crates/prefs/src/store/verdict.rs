@@ -90,7 +90,7 @@ named! {
 
 named! {
     /// One of an item's two answers.
-    Answer {
+    ItemAnswer {
         /// The one that came first.
         First = "first",
         /// The one that came second.
@@ -100,7 +100,7 @@ named! {
 
 named! {
     /// What the annotators of an item say together.
-    Outcome {
+    Majority {
         /// More than half find the first answer better.
         First = "first",
         /// More than half find the second answer better.
@@ -123,8 +123,8 @@ impl Verdict {
     }
 
     /// What this says when `left` is the answer that stood left.
-    pub fn meaning(self, left: Answer) -> Meaning {
-        let first_is_left = left == Answer::First;
+    pub fn meaning(self, left: ItemAnswer) -> Meaning {
+        let first_is_left = left == ItemAnswer::First;
         match self {
             Self::LeftMuch if first_is_left => Meaning::FirstMuch,
             Self::RightMuch if !first_is_left => Meaning::FirstMuch,
@@ -141,16 +141,16 @@ impl Verdict {
 
 impl Meaning {
     /// The answer that was found better.
-    pub fn better(self) -> Option<Answer> {
+    pub fn better(self) -> Option<ItemAnswer> {
         match self {
-            Self::FirstMuch | Self::First => Some(Answer::First),
-            Self::SecondMuch | Self::Second => Some(Answer::Second),
+            Self::FirstMuch | Self::First => Some(ItemAnswer::First),
+            Self::SecondMuch | Self::Second => Some(ItemAnswer::Second),
             Self::TieGood | Self::TieBad | Self::Skip => None,
         }
     }
 }
 
-impl Answer {
+impl ItemAnswer {
     /// The other one.
     #[must_use]
     pub fn other(self) -> Self {
@@ -161,14 +161,14 @@ impl Answer {
     }
 }
 
-impl Outcome {
+impl Majority {
     /// What a strict majority of votes says, one vote per annotator; a skip is no vote. `None` where nobody voted.
     pub(super) fn of(votes: impl IntoIterator<Item = Meaning>) -> Option<Self> {
         let (mut first, mut second, mut ties) = (0, 0, 0);
         for vote in votes.into_iter().filter(|vote| *vote != Meaning::Skip) {
             match vote.better() {
-                Some(Answer::First) => first += 1,
-                Some(Answer::Second) => second += 1,
+                Some(ItemAnswer::First) => first += 1,
+                Some(ItemAnswer::Second) => second += 1,
                 None => ties += 1,
             }
         }
@@ -179,10 +179,10 @@ impl Outcome {
     }
 
     /// The answer that the majority prefers.
-    pub(super) fn better(self) -> Option<Answer> {
+    pub(super) fn better(self) -> Option<ItemAnswer> {
         match self {
-            Self::First => Some(Answer::First),
-            Self::Second => Some(Answer::Second),
+            Self::First => Some(ItemAnswer::First),
+            Self::Second => Some(ItemAnswer::Second),
             Self::Tie | Self::None => None,
         }
     }

@@ -115,7 +115,7 @@ impl RunLog {
             }
         }
         if let Some((code, message)) = self.failed {
-            events.push(Event::Failed { code: code.into(), message: message.into(), hint: "hint".into() });
+            events.push(Event::Failed { code: code.into(), message: message.into(), hint: "Hint.".into() });
         }
         events.into_iter().enumerate().map(|(at, event)| Line { event, time: 1e9 + at as f64 }).collect()
     }

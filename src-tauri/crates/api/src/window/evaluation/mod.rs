@@ -1,4 +1,4 @@
-//! Evaluations: folders in the project's `evals/`, each made by a job and gone on with where it stopped.
+//! Evaluations: folders in the project's `evals/`, each made by a job and resumed where it stopped.
 //!
 //! What a screen shows is read from the folder, without disturbing the job that writes to it. People's verdicts are
 //! appended there too, whichever judge the evaluation has, so that the two can be compared.
@@ -51,7 +51,7 @@ struct About {
     temperature: f64,
     max_new_tokens: usize,
     seed: u64,
-    /// The base is another than the run was trained on, and the user chose to go on with it.
+    /// The base is another than the run was trained on, and the user chose to use it.
     #[serde(default)]
     allow_changed_base: bool,
 }
@@ -63,7 +63,7 @@ impl About {
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 let message = format!("{}: {error}", path.display());
-                Error::new("evaluation", message, "the file was changed or damaged: start the evaluation anew")
+                Error::new("evaluation", message, "The file was changed or damaged: start the evaluation anew.")
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::told_by(folder)),
             Err(error) => Err(Error::file(&path)(error)),
@@ -104,7 +104,7 @@ pub(super) fn folder(project: &OpenProject, evaluation: &str) -> Result<PathBuf>
     let folder = inside(&project.folder().join(EVALS), evaluation);
     folder.filter(|folder| is_evaluation(folder)).ok_or_else(|| {
         let message = format!("there is no evaluation {evaluation:?} in this project");
-        Error::new("no_evaluation", message, "its folder was moved or removed; choose another")
+        Error::new("no_evaluation", message, "Its folder was moved or removed; choose another.")
     })
 }
 
@@ -131,6 +131,6 @@ fn job(backend: &Backend, project: &OpenProject, evaluation: &str) -> Option<u64
 fn contents(folder: &Path) -> Result<Contents> {
     Contents::read(folder)?.ok_or_else(|| {
         let message = "this evaluation has no answers yet";
-        Error::new("not_answered", message, "wait until the model is loaded, or resume the evaluation")
+        Error::new("not_answered", message, "Wait until the model is loaded, or resume the evaluation.")
     })
 }

@@ -24,7 +24,7 @@ pub(in crate::window) fn judge_blind(backend: &Backend, request: JudgeBlind) -> 
     let _one_at_a_time = locked(&backend.0.evaluations.people);
     if request.id >= seat.prompts() || !(0..=request.id).all(|id| seat.contents.is_answered(id)) {
         let message = format!("prompt {} has no two answers to be judged", request.id);
-        return Err(Error::new("not_answered", message, "reload the page"));
+        return Err(Error::new("not_answered", message, "Reload the page."));
     }
     let left = seat.contents.shown_left(&seat.annotator, request.id);
     seat.people()?.judge(&seat.annotator, request.id, left, request.verdict, request.milliseconds)?;
@@ -43,7 +43,7 @@ pub(in crate::window) fn undo_blind(backend: &Backend, request: BlindOf) -> Resu
             seat.item(id, &people).map(Some)
         }
         None => {
-            Err(Error::new("nothing_to_undo", "there is no verdict of yours to take back", "judge some answers first"))
+            Err(Error::new("nothing_to_undo", "there is no verdict of yours to take back", "Judge some answers first."))
         }
     }
 }
@@ -62,7 +62,7 @@ impl Seat {
         let folder = folder(&project, evaluation)?;
         let annotator = annotator.trim().to_owned();
         if annotator.is_empty() {
-            return Err(Error::new("no_annotator", "nobody is named as the one who judges", "give your name"));
+            return Err(Error::new("no_annotator", "nobody is named as the one who judges", "Give your name."));
         }
         Ok(Self { contents: contents(&folder)?, project, folder, annotator })
     }
@@ -88,7 +88,11 @@ impl Seat {
         let left = self.contents.shown_left(&self.annotator, id);
         let text = |side: Side| self.contents.answer(id, side).map(|answer| answer.text.clone());
         let (Some(left_text), Some(right_text)) = (text(left), text(left.other())) else {
-            return Err(Error::new("not_answered", format!("prompt {id} has no two answers"), "resume the evaluation"));
+            return Err(Error::new(
+                "not_answered",
+                format!("prompt {id} has no two answers"),
+                "Resume the evaluation.",
+            ));
         };
         let done = people.done(&self.annotator);
         // What is the same is a tie that nobody is asked about.

@@ -34,11 +34,11 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
     let run = run_identity(backend, &project, &request.run)?;
     if adapter_of(&run.folder).is_none() {
         let message = format!("the run {} has no adapter yet", run.name);
-        return Err(Error::new("unfinished", message, "let it finish, or resume it"));
+        return Err(Error::new("unfinished", message, "Let it finish, or resume it."));
     }
     let judge = judge(&request.judge)?;
     let sampling = sampling(request.temperature, request.max_new_tokens, request.seed);
-    sampling.validate().map_err(|what| Error::new("sampling", what, "correct this value"))?;
+    sampling.validate().map_err(|what| Error::new("sampling", what, "Correct this value."))?;
     check_grounds(backend, &run, allow_changed_base)?;
     let prompts = prompts(backend, &run, &request)?;
     if let Some(first) = prompts.first() {
@@ -75,10 +75,10 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
     let project = backend.project(&request.project)?;
     let folder = folder(&project, &request.evaluation)?;
     if job(backend, &project, &request.evaluation).is_some() {
-        return Err(Error::new("going_on", "this evaluation is going on already", "wait for it, or stop its job"));
+        return Err(Error::new("going_on", "this evaluation is going on already", "Wait for it, or stop its job."));
     }
     if !folder.join(ABOUT).is_file() {
-        let hint = "the command that began it goes on with it: `tiebreak eval` with the same options";
+        let hint = "Resume it with the command that began it: `tiebreak eval` with the same options.";
         return Err(Error::new("not_ours", "this evaluation was begun by the command line", hint));
     }
     let mut about = About::read(&folder)?;
@@ -156,7 +156,7 @@ fn sampling(temperature: f64, max_new_tokens: usize, seed: u64) -> Sampling {
 
 /// The judge in the words of the command line.
 fn judge(choice: &JudgeChoice) -> Result<String> {
-    let wrong = |message: String| Error::new("judge", message, "correct it on the evaluation's form");
+    let wrong = |message: String| Error::new("judge", message, "Correct it on the evaluation's form.");
     match choice {
         JudgeChoice::Human => Ok("people".into()),
         JudgeChoice::Rule { rule } => match Judge::parse(rule)? {
@@ -191,7 +191,7 @@ fn prompts(backend: &Backend, run: &RunIdentity, request: &EvalRequest) -> Resul
     };
     prompts.truncate(request.max_prompts);
     if prompts.is_empty() {
-        let hint = "choose a file of prompts, or a run that holds some pairs out";
+        let hint = "Choose a file of prompts, or a run that holds some pairs out.";
         return Err(Error::new("no_prompts", "there is nothing to ask the models", hint));
     }
     Ok(prompts)

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::evaluate::ACCURACY;
 use eval::accuracy::PreferenceAccuracy;
 use eval::degeneration;
-use eval::evaluation::{Ancestry, AnnotatorSummary, Contents, Evaluation, Item, Outcome, Summary};
+use eval::evaluation::{Ancestry, AnnotatorSummary, Contents, Evaluation, Item, PromptOutcome, Summary};
 use eval::judge::Judge;
 use eval::statistics::{Interval, Tally, sign_test};
 use plot::{WinRate, WinRateRow};
@@ -204,12 +204,12 @@ fn eval_item(auto: Winner, human: Winner, item: Item) -> EvalItem {
     }
 }
 
-fn winner(outcome: Option<&Outcome>) -> Winner {
+fn winner(outcome: Option<&PromptOutcome>) -> Winner {
     match outcome {
-        Some(Outcome::Tuned) => Winner::Tuned,
-        Some(Outcome::Base) => Winner::Base,
-        Some(Outcome::Tie) => Winner::Tie,
-        Some(Outcome::NotJudged | Outcome::NoVerdict(_)) | None => Winner::None,
+        Some(PromptOutcome::Tuned) => Winner::Tuned,
+        Some(PromptOutcome::Base) => Winner::Base,
+        Some(PromptOutcome::Tie) => Winner::Tie,
+        Some(PromptOutcome::NotJudged | PromptOutcome::NoVerdict(_)) | None => Winner::None,
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         plan.problems.push(Error::new(
             "no_held_out",
             message,
-            "set held_out_share to 0, or add pairs with other prompts",
+            "Set held_out_share to 0, or add pairs with other prompts.",
         ));
     }
     let held_out: std::collections::HashSet<prefs::Pair> = held_out.into_iter().collect();
@@ -90,7 +90,7 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
             plan.dropped,
             plan.identical
         );
-        plan.problems.push(Error::new("no_pairs", message, "raise max_length"));
+        plan.problems.push(Error::new("no_pairs", message, "Raise max_length."));
         return Ok(plan);
     }
     let order = order(&settings, kept.len());

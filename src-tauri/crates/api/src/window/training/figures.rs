@@ -18,7 +18,7 @@ pub(in crate::window) fn run_figures(backend: &Backend, request: Figures) -> Res
     let project = backend.project(&request.project)?;
     if request.runs.is_empty() || request.runs.len() > MOST_RUNS {
         let message = format!("{} runs cannot be drawn in one chart", request.runs.len());
-        return Err(Error::new("runs", message, format!("choose one to {MOST_RUNS} runs")));
+        return Err(Error::new("runs", message, format!("Choose one to {MOST_RUNS} runs.")));
     }
     let mut curves = Vec::with_capacity(request.runs.len());
     for run in &request.runs {

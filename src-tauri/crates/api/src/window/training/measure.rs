@@ -53,7 +53,7 @@ pub(in crate::window) fn measure_run(backend: &Backend, request: MeasureRun) -> 
 /// As many pairs as two steps of one microbatch take, their lengths spread as those of all pairs are.
 fn typical(backend: &Backend, model: &Path, request: &RunRequest, pairs: Vec<Pair>) -> Result<Vec<Pair>> {
     let tokenizer = backend.tokenizer(&request.model)?;
-    let Some(tokenizer) = tokenizer else { return Err(Error::new("no_model", "the model is gone", "fetch it again")) };
+    let Some(tokenizer) = tokenizer else { return Err(Error::new("no_model", "the model is gone", "Fetch it again.")) };
     let sourced: Vec<SourcedPair> = pairs
         .into_iter()
         .enumerate()
@@ -142,7 +142,7 @@ fn tell(working: &Working, events: &RunEvents) {
 fn broken(status: Option<std::process::ExitStatus>, folder: &Path) -> Error {
     let words = runs::last_words(folder);
     let cause = if words.is_empty() { format!("the process {}", runs::cause(status)) } else { words };
-    let hint = "if memory ran out, choose a smaller per_device_train_batch_size or max_length";
+    let hint = "If memory ran out, choose a smaller per_device_train_batch_size or max_length.";
     Error::new("measure", format!("the two steps were not finished: {cause}"), hint)
 }
 
@@ -155,7 +155,7 @@ fn pace(events: &RunEvents) -> Result<f64> {
         }
     }
     if tokens == 0 {
-        return Err(Error::new("measure", "the two steps left no times", "try again, and report this as a fault"));
+        return Err(Error::new("measure", "the two steps left no times", "Try again, and report this as a fault."));
     }
     Ok(seconds / tokens as f64)
 }

@@ -35,7 +35,7 @@ const ABOUT: &str = "about.json";
 
 /// Everything about runs that is kept in memory.
 #[derive(Default)]
-pub(super) struct Training {
+pub(super) struct KnownRuns {
     workers: Workers,
     runs: Mutex<HashMap<PathBuf, Arc<Mutex<KnownRun>>>>,
     measured: Mutex<measure::Measured>,
@@ -76,7 +76,7 @@ impl KnownRun {
         let about = match std::fs::read(folder.join(ABOUT)) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 let message = format!("{}: {error}", folder.join(ABOUT).display());
-                Error::new("run", message, "remove this file: the run then has the name of its folder")
+                Error::new("run", message, "Remove this file: the run then has the name of its folder.")
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 About { name, held_out_share: 0.0, model: config.model.display().to_string() }
@@ -107,7 +107,7 @@ fn written(folder: &Path) -> Result<SystemTime> {
     path.metadata().and_then(|metadata| metadata.modified()).map_err(Error::file(&path))
 }
 
-impl Training {
+impl KnownRuns {
     /// The run in a folder, its events read up to now.
     fn known(&self, project: &str, folder: &Path) -> Result<Arc<Mutex<KnownRun>>> {
         let there = locked(&self.runs).get(folder).cloned();
@@ -137,7 +137,7 @@ pub(crate) fn run_folder(project: &OpenProject, run: &str) -> Result<PathBuf> {
     let folder = inside(&project.folder().join(RUNS), run);
     folder.filter(|folder| folder.join(train::folder::CONFIG).is_file()).ok_or_else(|| {
         let message = format!("there is no run {run:?} in this project");
-        Error::new("no_run", message, "its folder was moved or removed; choose another run")
+        Error::new("no_run", message, "Its folder was moved or removed; choose another run.")
     })
 }
 
@@ -198,11 +198,11 @@ pub(crate) fn new_folder(parent: &Path, name: &str) -> Result<PathBuf> {
             Err(error) => return Err(Error::file(&folder)(error)),
         }
     }
-    Err(Error::new("folder", format!("{} holds too many runs", parent.display()), "choose another name"))
+    Err(Error::new("folder", format!("{} holds too many runs", parent.display()), "Choose another name."))
 }
 
 impl Backend {
-    pub(super) fn training(&self) -> &Training {
+    pub(super) fn training(&self) -> &KnownRuns {
         &self.0.training
     }
 }

@@ -1,4 +1,4 @@
-//! Beginning runs, stopping them, going on with them.
+//! Beginning runs, stopping them, resuming them.
 
 use super::super::overview::{RUNS, folders};
 use super::super::types::{InProject, ResumeRun, RunRequest, RunView, StartRun, StopRun};
@@ -70,7 +70,7 @@ pub(crate) fn parts(project: &OpenProject, request: &RunRequest) -> Result<Parts
 
 /// A project without pairs.
 pub(crate) fn no_pairs() -> Error {
-    let hint = "import pairs on the data screen, or label some";
+    let hint = "Import pairs on the data screen, or label some.";
     Error::new("no_pairs", "this project has no pairs to train on", hint)
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn no_pairs() -> Error {
 pub(crate) fn model_path(backend: &Backend, model: &str) -> Result<PathBuf> {
     backend.model_here(model)?.ok_or_else(|| {
         let message = format!("the model {model} is not on this machine yet");
-        Error::new("model_not_here", message, "fetch it first: the project's screen has a button for it")
+        Error::new("model_not_here", message, "Fetch it first: the project's screen has a button for it.")
     })
 }
 
@@ -172,7 +172,7 @@ pub(in crate::window) fn stop_run(backend: &Backend, request: StopRun) -> Result
     let folder = run_folder(&project, &request.run)?;
     if state(backend, &project, &folder)? != State::Running {
         let message = format!("the run {} is not going on", request.run);
-        return Err(Error::new("not_running", message, "there is nothing to stop; resume it to go on with it"));
+        return Err(Error::new("not_running", message, "There is nothing to stop; resume it to train on."));
     }
     // A process that was only just started would take the request for an old one.
     let began = Instant::now();
@@ -194,7 +194,7 @@ pub(in crate::window) fn resume_run(backend: &Backend, request: ResumeRun) -> Re
     };
     if let Some(why) = refused {
         let message = format!("the run {} {why}", request.run);
-        return Err(Error::new("not_resumable", message, "duplicate it to train again with other settings"));
+        return Err(Error::new("not_resumable", message, "Duplicate it to train again with other settings."));
     }
     provenance::check_resumable(&folder, request.allow_changed_base)?;
     begin(backend, &folder, request.allow_changed_base)?;

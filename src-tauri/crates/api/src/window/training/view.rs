@@ -209,8 +209,8 @@ fn why_ended(backend: &Backend, run: &KnownRun, state: State) -> Option<Error> {
             });
             let from = checkpoint.map_or("from the start".to_owned(), |step| format!("after step {step}"));
             let hint = format!(
-                "resume it: it goes on {from} and loses nothing before that. If memory ran out, duplicate it with a \
-                 smaller per_device_train_batch_size or max_length, or with gradient_checkpointing"
+                "Resume it: it goes on {from} and loses nothing before that. If memory ran out, duplicate it with a \
+                 smaller per_device_train_batch_size or max_length, or with gradient_checkpointing."
             );
             Some(Error::new("interrupted", format!("the training process {cause}"), hint))
         }
@@ -219,7 +219,7 @@ fn why_ended(backend: &Backend, run: &KnownRun, state: State) -> Option<Error> {
             let ended = backend.training().workers.ended(&run.folder).filter(|status| !status.success())?;
             let words = runs::last_words(&run.folder);
             let message = if words.is_empty() { format!("the training process ended ({ended})") } else { words };
-            Some(Error::new("worker", message, "correct what it says and resume the run"))
+            Some(Error::new("worker", message, "Correct what it says and resume the run."))
         }
         State::Running | State::Finished | State::Paused | State::Stopped => None,
     }

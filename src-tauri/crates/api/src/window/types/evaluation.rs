@@ -116,7 +116,7 @@ pub enum EvalState {
     Judging,
     /// All is done.
     Done,
-    /// Nobody goes on with it.
+    /// No job is at work on it.
     BrokenOff,
 }
 

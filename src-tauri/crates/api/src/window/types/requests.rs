@@ -235,7 +235,7 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// A run to be gone on with.
+    /// A run to be resumed.
     ResumeRun {
         /// The project's folder.
         project: String,
@@ -252,7 +252,7 @@ requests! {
         project: String,
         /// The run.
         run: String,
-        /// Whether it is to be gone on with: it then counts as paused.
+        /// Whether it is to be resumed later: it then counts as paused.
         pause: bool,
     }
 
@@ -289,7 +289,7 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// An evaluation to be gone on with.
+    /// An evaluation to be resumed.
     ResumeEvaluation {
         /// The project's folder.
         project: String,

@@ -1,4 +1,4 @@
-//! Texts that programs for GGUF files would read otherwise than the run did.
+//! Sliding attention: runs on pairs longer than a window that programs for GGUF files ignore.
 
 use crate::error::{Error, Result};
 use candle_core::Device;
@@ -12,7 +12,7 @@ use train::folder::{EVAL_PAIRS, PAIRS};
 /// Refuses a run with pairs longer than a window that llama.cpp ignores: what was learned on them was learned by a model
 /// that it does not compute. The check of what was written cannot see that: an adapter, and a file of Phi-3, are read again
 /// here with the window.
-pub(super) fn refuse_pairs_beyond_it(run: &Path, base: &Path) -> Result<()> {
+pub(super) fn refuse_longer_pairs(run: &Path, base: &Path) -> Result<()> {
     let config = weights::open(base, BaseDtype::Auto, &Device::Cpu)?.config;
     let limits = runs::prepared(run)?.settings.limits();
     let Some(window) = config.window_that_llama_cpp_ignores() else { return Ok(()) };
@@ -38,8 +38,8 @@ pub(super) fn refuse_pairs_beyond_it(run: &Path, base: &Path) -> Result<()> {
          all, so that on such texts they would not compute the model that was trained; nothing was written"
     );
     let hint = format!(
-        "export the merged model as a folder with safetensors, which transformers and vLLM read with its window; or train on \
-         shorter pairs (max_length = {window}), and export that run"
+        "Export the merged model as a folder with safetensors, which transformers and vLLM read with its window; or train on \
+         shorter pairs (max_length = {window}), and export that run."
     );
     Err(Error::new("beyond_window", message, hint))
 }
