@@ -8,13 +8,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("prefs", &[]),
     ("plot", &[]),
     ("hub", &[]),
+    ("kernels", &[]),
     ("chat", &["gguf", "prefs"]),
-    ("model", &["gguf"]),
+    ("model", &["kernels", "gguf"]),
     ("generate", &["model"]),
-    ("train", &["generate", "model", "chat", "prefs"]),
+    ("train", &["generate", "model", "kernels", "chat", "prefs"]),
     ("eval", &["prefs", "plot"]),
     ("runs", &["train"]),
-    ("api", &["runs", "train", "eval", "generate", "model", "chat", "prefs", "plot", "hub", "gguf"]),
+    ("api", &["runs", "train", "eval", "generate", "model", "kernels", "chat", "prefs", "plot", "hub", "gguf"]),
     ("tiebreak-cli", &["api"]),
     ("tiebreak-desktop", &["api"]),
     // Both serve tests alone, so nothing that ships may use them: see `tests_are_used_by_tests_alone`.
@@ -33,11 +34,11 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // What crosses to the page is defined by `api`, and what `prefs` keeps crosses as it is kept.
     ("ts-rs", &["api", "prefs"]),
     ("ctrlc", &["tiebreak-cli"]),
-    // Kernels and weights are the model's; the others handle tensors and devices, not how they are computed.
+    // How anything is computed is the kernels' and the model's; the others handle tensors and devices.
     ("candle-nn", &["model"]),
     ("candle-transformers", &[]),
-    ("gemm", &["model"]),
-    ("candle-core", &["model", "generate", "train", "api", "testkit"]),
+    ("gemm", &["kernels"]),
+    ("candle-core", &["kernels", "model", "generate", "train", "api", "testkit"]),
     // A format or a service has one door.
     ("rusqlite", &["prefs"]),
     ("csv", &["prefs"]),

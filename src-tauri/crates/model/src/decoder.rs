@@ -2,11 +2,11 @@
 
 use crate::adapter::Own;
 use crate::base_dtype::BaseDtype;
-use crate::batch::Batch;
 use crate::cache::{KvCache, LayerCache};
 use crate::config::{Config, Rotation};
 use crate::device::DeviceChoice;
 use crate::error::Result;
+use crate::head::response_logps::TokenScores;
 use crate::head::{self, Head};
 use crate::joint::Joint;
 use crate::layer::{self, Layer};
@@ -15,15 +15,15 @@ use crate::lora::{Gradients, Lora};
 use crate::lora_config::{LinearShape, LoraConfig};
 use crate::memory::ModelSize;
 use crate::norm::{Norm, OptionalNorm};
-use crate::ops::attention::Attention;
-use crate::ops::response_logps::TokenScores;
 use crate::products::Products;
-use crate::profile;
 use crate::rotary::{PassAngles, Rotary};
-use crate::weight::Weight;
 use crate::weights::{self, Source};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use kernels::attention::Attention;
+use kernels::batch::Batch;
+use kernels::profile;
+use kernels::weight::Weight;
 use rand::Rng;
 use std::path::Path;
 
@@ -109,7 +109,7 @@ impl Decoder {
     /// # Errors
     /// When a tensor is missing or has another shape than the configuration says.
     pub fn new(config: Config, vars: &VarBuilder) -> Result<Self> {
-        Self::of(config, vars, &|name, shape| Weight::floats(&vars.root().get(shape, name)?))
+        Self::of(config, vars, &|name, shape| Ok(Weight::floats(&vars.root().get(shape, name)?)?))
     }
 
     fn of(config: Config, vars: &VarBuilder, matrix: &Matrix) -> Result<Self> {
@@ -227,7 +227,11 @@ impl Decoder {
     pub fn load_lora(&self, dir: &Path) -> Result<Lora> {
         Lora::load_beside(dir, &self.linears, &self.device, |copy| {
             let weight = if copy.of_head { &self.head.linear.weight } else { &self.embedding };
-            copy.check(&Own { dims: weight.dims(), dtype: weight.floats_of(), rows: &|rows| weight.numbers_of(rows) })
+            copy.check(&Own {
+                dims: weight.dims(),
+                dtype: weight.floats_of(),
+                rows: &|rows| Ok(weight.numbers_of(rows)?),
+            })
         })
     }
 

@@ -1,14 +1,16 @@
 //! Linears of a pass in which every row is the one new token of a sequence: their products read the matrix as it lies, and
-//! no row's numbers depend on the rows beside it. See [`crate::ops::product::few`].
+//! no row's numbers depend on the rows beside it. See [`kernels::product::few`].
 
 use crate::error::Result;
 use crate::linear::{Linear, Pass};
-use crate::ops::product::Numbers;
-use crate::ops::product::few::{Product, Rows, Sum, sums};
-use crate::ops::{cpu_slice, fused, wide};
-use crate::profile::{self, Work};
-use crate::weight::{Held, numbers};
 use candle_core::{DType, Tensor};
+use kernels::buffers::cpu_slice;
+use kernels::dispatch::fused;
+use kernels::product::Numbers;
+use kernels::product::few::{Product, Rows, Sum, sums};
+use kernels::profile::{self, Work};
+use kernels::weight::{Held, numbers};
+use kernels::wide;
 
 /// `x` `[rows, in]` to `[rows, out]` for each of some linears that read the same input. None where the pass is another, or
 /// something about them is not for these products.

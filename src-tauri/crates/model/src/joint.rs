@@ -4,9 +4,9 @@ use crate::error::Result;
 use crate::few;
 use crate::linear::{Linear, Low, Pass};
 use crate::lora::Gradients;
-use crate::ops::sums;
 use crate::together;
 use candle_core::Tensor;
+use kernels::sums;
 
 pub(crate) enum Joint<const N: usize> {
     Apart([Linear; N]),

@@ -1,18 +1,18 @@
 //! A decoder layer: attention and a gated MLP, each behind a norm and beside a residual.
 
-use crate::batch::Batch;
 use crate::cache::LayerCache;
 use crate::error::Result;
 use crate::joint::Joint;
 use crate::linear::{Linear, Low, Pass};
 use crate::lora::Gradients;
 use crate::norm::{Before, Norm, OptionalNorm};
-use crate::ops::attention::{self, Attention};
-use crate::ops::gated::{self, Activation};
-use crate::ops::rope::{self, Angles};
-use crate::ops::sums;
-use crate::profile::{Work, during};
 use candle_core::Tensor;
+use kernels::attention::{self, Attention};
+use kernels::batch::Batch;
+use kernels::gated::{self, Activation};
+use kernels::profile::{Work, during};
+use kernels::rope::{self, Angles};
+use kernels::sums;
 use std::ops::Range;
 
 pub(crate) struct Layer {

@@ -6,14 +6,13 @@
 
 pub mod adapter;
 pub mod base_dtype;
-pub mod batch;
 pub mod cache;
 pub mod config;
 pub mod decoder;
 pub mod device;
 pub mod error;
 mod few;
-mod head;
+pub mod head;
 mod joint;
 mod layer;
 mod linear;
@@ -25,27 +24,23 @@ pub mod merge;
 pub mod merge_gguf;
 mod named;
 mod norm;
-pub mod ops;
 pub mod products;
-pub mod profile;
 mod rotary;
-mod threads;
 mod together;
-mod weight;
 pub mod weights;
 
 pub use base_dtype::BaseDtype;
-pub use batch::Batch;
 pub use cache::KvCache;
 pub use config::Config;
 pub use decoder::{Decoder, ForwardOptions, Trace};
 pub use device::{ComputeDevice, DeviceChoice};
 pub use error::{Error, Result, without_backtrace};
+pub use head::TokenScores;
+pub use kernels::batch::Batch;
+pub use kernels::weight::Weight;
 pub use lora::{Gradients, Lora};
 pub use lora_config::{LinearShape, LoraConfig, Patterns, TargetModules};
 pub use merge_gguf::GgufType;
-pub use ops::response_logps::TokenScores;
+
 pub use products::Products;
-pub use threads::compute_on_this_thread;
-pub use weight::Weight;
 pub use weights::FloatType;

@@ -3,11 +3,11 @@
 use crate::error::Result;
 use crate::few;
 use crate::lora::{Direction, Gradients, Lora, LoraWeight};
-use crate::ops::{dropout, sums};
-use crate::profile::{self, Work};
 use crate::together;
-use crate::weight::Weight;
 use candle_core::Tensor;
+use kernels::profile::{self, Work};
+use kernels::weight::Weight;
+use kernels::{dropout, sums};
 use std::slice::from_ref;
 use std::sync::OnceLock;
 
@@ -183,12 +183,12 @@ impl Linear {
 
     /// `x Wᵀ`.
     fn times(&self, x: &Tensor) -> Result<Tensor> {
-        self.weight.product(x)
+        Ok(self.weight.product(x)?)
     }
 
     /// `dy W`.
     fn times_back(&self, dy: &Tensor) -> Result<Tensor> {
-        self.weight.backward(dy)
+        Ok(self.weight.backward(dy)?)
     }
 
     fn biased(&self, y: Tensor) -> Result<Tensor> {
@@ -220,9 +220,9 @@ pub(crate) fn times(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 mod tests {
     use super::*;
     use crate::lora_config::{LinearShape, LoraConfig};
-    use crate::ops::checks::{difference, finite_difference, random};
     use candle_core::DType;
     use rand::SeedableRng;
+    use testkit::checks::{difference, finite_difference, random};
 
     const ROWS: usize = 5;
     const IN: usize = 7;

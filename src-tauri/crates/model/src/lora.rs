@@ -6,8 +6,8 @@
 use crate::adapter;
 use crate::error::{Error, Result};
 use crate::lora_config::{LinearShape, LoraConfig};
-use crate::ops::sums;
 use candle_core::{DType, Device, Tensor};
+use kernels::sums;
 use rand::Rng;
 use std::path::Path;
 use std::sync::OnceLock;

@@ -1,11 +1,11 @@
 //! Memory of a training step: the formula that is stated, and what the process really took.
 
-use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::Result;
+use crate::head::response_logps::CHUNK;
 use crate::lora::Lora;
 use crate::lora_config::{LinearShape, LoraConfig};
-use crate::ops::response_logps::CHUNK;
+use kernels::batch::Batch;
 
 /// What a process of training takes beside [`Estimate`]: code, stacks of the thread pool, packing buffers of the matrix
 /// products, the data, and what the allocator keeps for reuse.

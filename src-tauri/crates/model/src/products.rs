@@ -4,7 +4,7 @@ use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 use crate::memory::ModelSize;
 use crate::named::written_as_its_name;
-use crate::ops::product::Kernel;
+use kernels::product::Kernel;
 use std::fmt;
 use std::str::FromStr;
 

@@ -8,12 +8,12 @@
 use crate::error::Result;
 use crate::linear::{Linear, Low, Pass, Saved};
 use crate::lora::{Gradients, LoraWeight};
-use crate::ops::cpu_slice;
-use crate::ops::product::{Columns, Direction, Kernel, Left, Numbers, OverRows, Sum, Term};
-use crate::ops::wide;
-use crate::profile::{self, Work};
-use crate::weight::{Held, numbers};
 use candle_core::{DType, Tensor};
+use kernels::buffers::cpu_slice;
+use kernels::product::{Columns, Direction, Kernel, Left, Numbers, OverRows, Sum, Term};
+use kernels::profile::{self, Work};
+use kernels::weight::{Held, numbers};
+use kernels::wide;
 use rayon::prelude::*;
 
 /// The kernel for these linears on `x`: none where a linear has none, or an adapter wants more than its two factors.

@@ -1,7 +1,7 @@
 //! The families of models, and what each is made of beyond its configuration.
 
 use crate::error::{Error, Result};
-use crate::ops::gated::Activation;
+use kernels::gated::Activation;
 
 /// A family of decoder models. Families are configurations of the same modules; what a family always has stands here, and
 /// what varies within one stands in [`super::Config`].

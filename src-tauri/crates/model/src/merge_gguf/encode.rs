@@ -3,8 +3,8 @@
 use gguf::NewTensor;
 
 use crate::error::{Error, Result};
-use crate::ops::blocks;
 use crate::weights::{FloatType, ggml_type};
+use kernels::blocks;
 
 /// Encodes whole rows of `tensor`.
 pub(super) fn encode(numbers: &[f32], tensor: &NewTensor) -> Result<Vec<u8>> {

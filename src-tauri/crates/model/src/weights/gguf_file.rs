@@ -15,8 +15,8 @@ use super::gguf_layout::{interleaved_heads, is_one_more, name_in_file, row_order
 use super::unneeded;
 use crate::config::{Config, RopeTensors};
 use crate::error::{Error, Result};
-use crate::ops::blocks;
-use crate::weight::float_type;
+use kernels::blocks;
+use kernels::weight::float_type;
 
 /// The block types that can be decoded, by the names of the GGUF specification.
 const BLOCK_TYPES: [(&str, GgmlDType); 15] = [

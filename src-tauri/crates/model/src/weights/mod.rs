@@ -38,10 +38,10 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::memory::ModelSize;
 use crate::merge::EMBEDDING;
-use crate::ops::blocks;
-use crate::weight::Weight;
 use gguf_file::GgufFile;
 use kept::Matrices;
+use kernels::blocks;
+use kernels::weight::Weight;
 use random::RandomWeights;
 
 /// Rows that are compared at once.
