@@ -1,19 +1,20 @@
 //! A whole decoder: log-probabilities of a packed batch, the gradients of its adapter, and new tokens from a cache.
 
-use crate::adapter::Own;
 use crate::base_dtype::BaseDtype;
 use crate::cache::{KvCache, LayerCache};
+use crate::config::LinearShape;
 use crate::config::{Config, Rotation};
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::head::response_logps::TokenScores;
 use crate::head::{self, Head};
-use crate::joint::Joint;
 use crate::layer::{self, Layer};
-use crate::linear::{Linear, Pass};
+use crate::linear::adapted::{Linear, Pass};
+use crate::linear::projections::Joint;
+use crate::lora::config::LoraConfig;
+use crate::lora::peft::Own;
 use crate::lora::{Gradients, Lora};
-use crate::lora_config::{LinearShape, LoraConfig};
-use crate::memory::ModelSize;
+use crate::model_size::ModelSize;
 use crate::norm::{Norm, OptionalNorm};
 use crate::products::Products;
 use crate::rotary::{PassAngles, Rotary};

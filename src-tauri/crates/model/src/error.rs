@@ -2,7 +2,7 @@
 //!
 //! Each message says what is wrong, where, and, where the user can act, what to do.
 
-use crate::memory::size;
+use crate::bytes::size;
 use std::path::{Path, PathBuf};
 
 /// The result of anything in this crate.
@@ -42,10 +42,12 @@ pub enum Error {
     },
 
     /// The model belongs to a family that is not known here.
-    #[error("the model architecture \"{name}\" is not supported; supported: {}", crate::config::Architecture::names())]
+    #[error("the model architecture \"{name}\" is not supported; supported: {supported}")]
     UnknownArchitecture {
         /// `model_type` of `config.json`, or `general.architecture` of a GGUF file.
         name: String,
+        /// The names of those that are known, for the message.
+        supported: String,
     },
 
     /// A configuration field asks for mathematics that is not implemented.
@@ -81,14 +83,16 @@ pub enum Error {
 
     /// A GGUF tensor is stored in blocks that cannot be decoded here.
     #[error(
-        "the tensor \"{tensor}\" is stored as {block}, which cannot be read; choose a file of the same model in one of: {}",
-        crate::weights::readable_block_types()
+        "the tensor \"{tensor}\" is stored as {block}, which cannot be read; choose a file of the same model in one of: \
+         {readable}"
     )]
     BlockType {
         /// The tensor's name in the file.
         tensor: String,
         /// The name of its block type.
         block: String,
+        /// The names of those that can be decoded, for the message.
+        readable: String,
     },
 
     /// An adapter cannot be used or written.

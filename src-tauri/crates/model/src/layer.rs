@@ -2,9 +2,9 @@
 
 use crate::cache::LayerCache;
 use crate::error::Result;
-use crate::joint::Joint;
-use crate::linear::{Linear, Low, Pass};
-use crate::lora::Gradients;
+use crate::linear::adapted::{Linear, Low, Pass};
+use crate::linear::projections::Joint;
+use crate::lora::gradients::Gradients;
 use crate::norm::{Before, Norm, OptionalNorm};
 use candle_core::Tensor;
 use kernels::attention::{self, Attention};

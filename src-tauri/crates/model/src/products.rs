@@ -2,7 +2,7 @@
 
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
-use crate::memory::ModelSize;
+use crate::model_size::ModelSize;
 use crate::named::written_as_its_name;
 use kernels::product::Kernel;
 use std::fmt;

@@ -102,7 +102,7 @@ impl Architecture {
 
     fn find(name: &str, of: fn(Self) -> &'static str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|&family| of(family) == name);
-        found.ok_or_else(|| Error::UnknownArchitecture { name: name.to_string() })
+        found.ok_or_else(|| Error::UnknownArchitecture { name: name.to_string(), supported: Self::names() })
     }
 
     /// What the gate of the MLP goes through.

@@ -5,8 +5,8 @@ pub mod response_logps;
 pub use response_logps::TokenScores;
 
 use crate::error::Result;
-use crate::linear::{Linear, Pass, times};
-use crate::lora::Gradients;
+use crate::linear::adapted::{Linear, Pass, times};
+use crate::lora::gradients::Gradients;
 use crate::norm::Norm;
 use candle_core::Tensor;
 use kernels::batch::Batch;

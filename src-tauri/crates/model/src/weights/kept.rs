@@ -13,7 +13,7 @@ use super::Backend;
 use crate::base_dtype::{BaseDtype, Kept};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::memory::ModelSize;
+use crate::model_size::ModelSize;
 use kernels::blocks;
 use kernels::weight::{Weight, float_type, rows_per_piece};
 

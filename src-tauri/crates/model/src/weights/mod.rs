@@ -25,19 +25,17 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 
-pub use gguf_file::readable_block_types;
-pub(crate) use gguf_file::{ggml_type, read_floats};
+pub(crate) use gguf_file::{ggml_type, read_floats, unreadable};
 pub(crate) use gguf_layout::{as_in_file, changes_in_file, name_in_file, rows_as_in_file, rows_of_file};
 pub(crate) use safetensors_file::SafetensorsFile;
 pub use safetensors_writer::FloatType;
 pub(crate) use safetensors_writer::{index, shards};
 
 use crate::base_dtype::BaseDtype;
-use crate::config::{Config, OUTPUT_HEAD};
+use crate::config::{Config, EMBEDDING, OUTPUT_HEAD};
 use crate::device;
 use crate::error::{Error, Result};
-use crate::memory::ModelSize;
-use crate::merge::EMBEDDING;
+use crate::model_size::ModelSize;
 use gguf_file::GgufFile;
 use kept::Matrices;
 use kernels::blocks;

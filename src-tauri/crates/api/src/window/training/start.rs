@@ -111,7 +111,7 @@ pub(crate) fn with_adapters(backend: &Backend, request: &RunRequest) -> Result<R
 pub(crate) fn adapter_settings(request: &RunRequest) -> Result<Option<LoraConfig>> {
     let RunSettings { init_adapter, ref_adapter, .. } = &request.settings;
     let folder = init_adapter.as_ref().or(ref_adapter.as_ref());
-    Ok(folder.map(|folder| model::adapter::read_config(Path::new(folder))).transpose()?)
+    Ok(folder.map(|folder| model::lora::peft::read_config(Path::new(folder))).transpose()?)
 }
 
 /// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.

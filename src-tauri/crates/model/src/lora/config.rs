@@ -1,24 +1,10 @@
 //! Which linears get an adapter, and how large: the settings of `LoRA` (arXiv 2106.09685) under PEFT's names.
 
-mod patterns;
-
-pub use patterns::Patterns;
-
 use serde::{Deserialize, Serialize};
 
-use crate::config::OUTPUT_HEAD;
+use crate::config::{LinearShape, OUTPUT_HEAD};
 use crate::error::{Error, Result};
-
-/// A linear of the model: `in_features` numbers in, `out_features` out, the weight `[out, in]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinearShape {
-    /// The path of the module in Hugging Face's naming, such as `model.layers.0.self_attn.q_proj`.
-    pub name: String,
-    /// Width of the input.
-    pub in_features: usize,
-    /// Width of the output.
-    pub out_features: usize,
-}
+use crate::lora::patterns::{self, Patterns};
 
 /// The settings of a `LoRA` adapter. A linear with an adapter computes `W x + s · B A x` with `s = lora_alpha / r`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

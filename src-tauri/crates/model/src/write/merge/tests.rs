@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::lora_config::{LinearShape, LoraConfig, Patterns, TargetModules};
+use crate::config::LinearShape;
+use crate::lora::{LoraConfig, Patterns, TargetModules};
 use crate::{Batch, Decoder};
 use candle_core::DType;
 use candle_core::quantized::GgmlDType;
@@ -236,8 +237,16 @@ fn a_head_of_its_own_is_kept_though_the_configuration_ties_it() {
         let gguf = scene.folder.path().join("merged.gguf");
         let stored = crate::GgufType::F16;
         let tokenizer = std::collections::BTreeMap::new();
-        crate::merge_gguf::write(&scene.base, BaseDtype::Auto, &adapter, stored, &tokenizer, &gguf, &mut |_, _| true)
-            .unwrap();
+        crate::write::merge_gguf::write(
+            &scene.base,
+            BaseDtype::Auto,
+            &adapter,
+            stored,
+            &tokenizer,
+            &gguf,
+            &mut |_, _| true,
+        )
+        .unwrap();
         let tensors = gguf::read_header(&gguf).unwrap().tensors;
         assert!(tensors.iter().any(|tensor| tensor.name == "output.weight"));
         std::fs::remove_file(gguf).unwrap();

@@ -1,10 +1,10 @@
 //! Linears that read the same input: a matrix each, or a single one whose output is cut up (Phi-3).
 
 use crate::error::Result;
-use crate::few;
-use crate::linear::{Linear, Low, Pass};
-use crate::lora::Gradients;
-use crate::together;
+use crate::linear::adapted::{Linear, Low, Pass};
+use crate::linear::decode_linears;
+use crate::linear::fused_linears;
+use crate::lora::gradients::Gradients;
 use candle_core::Tensor;
 use kernels::sums;
 
@@ -38,11 +38,11 @@ impl<const N: usize> Joint<N> {
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<([Tensor; N], Vec<Low>)> {
         match self {
             Self::Apart(linears) => {
-                if let Some(ys) = few::forward(linears, x, pass)? {
+                if let Some(ys) = decode_linears::forward(linears, x, pass)? {
                     return Ok((array(ys)?, Vec::new()));
                 }
-                if let Some(kernel) = together::kernel(linears, x, pass) {
-                    let (ys, lows) = together::forward(kernel, linears, x, pass)?;
+                if let Some(kernel) = fused_linears::kernel(linears, x, pass) {
+                    let (ys, lows) = fused_linears::forward(kernel, linears, x, pass)?;
                     return Ok((array(ys)?, lows));
                 }
                 let done = linears.iter().map(|linear| linear.forward(x, pass)).collect::<Result<Vec<_>>>()?;
@@ -73,8 +73,8 @@ impl<const N: usize> Joint<N> {
     ) -> Result<Tensor> {
         match self {
             Self::Apart(linears) => {
-                if let Some(kernel) = together::kernel(linears, x, pass) {
-                    return together::backward(kernel, linears, &dys, x, lows, pass, gradients);
+                if let Some(kernel) = fused_linears::kernel(linears, x, pass) {
+                    return fused_linears::backward(kernel, linears, &dys, x, lows, pass, gradients);
                 }
                 let mut dx: Option<Tensor> = None;
                 for ((linear, dy), low) in linears.iter().zip(dys).zip(lows) {

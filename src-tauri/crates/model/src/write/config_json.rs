@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Architecture, Config, Rope, RopeScaling, Rotation};
+use crate::config::{Architecture, Config, Rope, RopeScaling, Rotation};
 use crate::error::{Error, Result};
 
 impl Config {
@@ -175,8 +175,8 @@ fn llama3_of(theta: f64, factors: &[f32], head_dim: usize) -> Option<RopeScaling
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::LayerAttention;
     use super::*;
+    use crate::config::LayerAttention;
     use std::path::Path;
 
     fn config(rope: Rope) -> Config {

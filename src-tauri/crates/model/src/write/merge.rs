@@ -11,9 +11,10 @@ use candle_core::{Device, Tensor};
 use serde_json::{Map, Value, json};
 
 use crate::base_dtype::BaseDtype;
-use crate::config::{Config, OUTPUT_HEAD};
+use crate::config::{Config, EMBEDDING, OUTPUT_HEAD};
 use crate::error::{Error, Result};
-use crate::lora::{Lora, LoraWeight};
+use crate::lora::adapter::Lora;
+use crate::lora::weight::LoraWeight;
 use crate::weights::{self, FloatType, Kind, Source};
 
 /// How the work is cut up.
@@ -29,7 +30,6 @@ struct Sizes {
 const SIZES: Sizes = Sizes { file: 5_000_000_000, piece: 1 << 20 };
 
 const CONFIG: &str = "config.json";
-pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// The type that the weights of a Hugging Face folder are stored in, as its `config.json` says; none for a GGUF file,
 /// and where it does not say.

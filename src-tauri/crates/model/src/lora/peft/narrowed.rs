@@ -4,7 +4,7 @@
 use fancy_regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::lora_config::{TargetModules, matches};
+use crate::lora::config::{TargetModules, matches};
 
 /// What those settings say; as they are left out, all is kept.
 #[derive(Debug, Default)]

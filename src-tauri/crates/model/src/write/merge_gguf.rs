@@ -4,9 +4,6 @@
 //! GGUF base the metadata is carried over, and a tensor that the adapter does not touch is copied as it lies where its type
 //! stays. Tensors go from file to file one at a time.
 
-mod block_types;
-mod encode;
-
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -15,57 +12,17 @@ use std::path::Path;
 use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
 use gguf::{BlockType, Header, NewTensor, Value, Writer};
-use serde::Serialize;
 
 use crate::base_dtype::BaseDtype;
-use crate::config::{Config, OUTPUT_HEAD};
+use crate::config::{Config, EMBEDDING, OUTPUT_HEAD};
 use crate::error::{Error, Result};
-use crate::lora::{Lora, LoraWeight};
-use crate::merge::{EMBEDDING, merge_rows, pieces};
-use crate::weights::{self, Source, as_in_file, changes_in_file, ggml_type, name_in_file};
-use block_types::Place;
-use encode::encode;
-
-/// What the tensors of a GGUF file are stored as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GgufType {
-    /// Each tensor as the GGUF base has it.
-    AsBase,
-    /// 16-bit floats.
-    F16,
-    /// 8.5 bits per weight.
-    #[serde(rename = "q8_0")]
-    Q8_0,
-    /// 4.5 bits per weight, and 6.5 where llama.cpp's `Q4_K_M` has these: some 4.8 in all.
-    #[serde(rename = "q4_k")]
-    Q4K,
-}
-
-impl GgufType {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::AsBase, Self::F16, Self::Q8_0, Self::Q4K];
-
-    /// `as_base`, `f16`, `q8_0` or `q4_k`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AsBase => "as_base",
-            Self::F16 => "f16",
-            Self::Q8_0 => "q8_0",
-            Self::Q4K => "q4_k",
-        }
-    }
-
-    /// llama.cpp's number for a file of this type (`llama_ftype`).
-    fn file_type(self) -> Option<u32> {
-        match self {
-            Self::AsBase => None,
-            Self::F16 => Some(1),
-            Self::Q8_0 => Some(7),
-            Self::Q4K => Some(15),
-        }
-    }
-}
+use crate::lora::adapter::Lora;
+use crate::lora::weight::LoraWeight;
+use crate::weights::{self, Source, as_in_file, changes_in_file, name_in_file, unreadable};
+use crate::write::block_types::{self, Place, number_of};
+use crate::write::encode::encode;
+use crate::write::gguf_type::GgufType;
+use crate::write::merge::{merge_rows, pieces};
 
 /// Numbers that are merged and encoded at once.
 const PIECE: usize = 1 << 20;
@@ -219,7 +176,7 @@ fn plan_from_gguf(
         }
     }
     if let Some((tensor, _)) = plan.iter().find(|(tensor, _)| tensor.block_type.block_size().is_none()) {
-        return Err(Error::BlockType { tensor: tensor.name.clone(), block: tensor.block_type.to_string() });
+        return Err(unreadable(&tensor.name, tensor.block_type));
     }
     Ok(plan)
 }
@@ -291,13 +248,6 @@ fn name_of(base: &Path, metadata: &BTreeMap<String, Value>) -> String {
         (false, true) => "model".to_string(),
         _ => name,
     }
-}
-
-/// ggml's number for a type.
-fn number_of(block: GgmlDType) -> BlockType {
-    let number = (0..64).map(BlockType).find(|number| ggml_type(*number) == Some(block));
-    // Every type that is written here can be read here.
-    number.unwrap_or(BlockType(0))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use gguf::NewTensor;
 
 use crate::error::{Error, Result};
-use crate::weights::{FloatType, ggml_type};
+use crate::weights::{FloatType, ggml_type, unreadable};
 use kernels::blocks;
 
 /// Encodes whole rows of `tensor`.
@@ -25,7 +25,7 @@ pub(super) fn encode(numbers: &[f32], tensor: &NewTensor) -> Result<Vec<u8>> {
         float.encode(numbers, &mut bytes);
         return Ok(bytes);
     }
-    let unknown = || Error::BlockType { tensor: tensor.name.clone(), block: tensor.block_type.to_string() };
+    let unknown = || unreadable(&tensor.name, tensor.block_type);
     let block = ggml_type(tensor.block_type).ok_or_else(unknown)?;
     Ok(blocks::encode(block, numbers)?)
 }

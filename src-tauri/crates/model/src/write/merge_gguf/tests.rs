@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::lora_config::{LoraConfig, TargetModules};
+use crate::lora::{LoraConfig, TargetModules};
 use crate::{Batch, Decoder};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

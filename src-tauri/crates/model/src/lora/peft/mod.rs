@@ -17,9 +17,11 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Map, Value, json};
 
+use crate::config::LinearShape;
 use crate::error::{Error, Result};
-use crate::lora::LoraWeight;
-use crate::lora_config::{LinearShape, LoraConfig, Patterns, TargetModules, last_parts};
+use crate::lora::config::{LoraConfig, TargetModules, last_parts};
+use crate::lora::patterns::Patterns;
+use crate::lora::weight::LoraWeight;
 use crate::weights::SafetensorsFile;
 pub(crate) use copies::{BaseCopy, Own};
 use narrowed::Narrowed;

@@ -14,8 +14,10 @@ use gguf::{BlockType, NewTensor, Value, Writer};
 use crate::base_dtype::BaseDtype;
 use crate::config::{Config, OUTPUT_HEAD};
 use crate::error::{Error, Result};
-use crate::lora::{Lora, LoraWeight};
-use crate::lora_config::{LoraConfig, Patterns, TargetModules, last_parts};
+use crate::lora::adapter::Lora;
+use crate::lora::config::{LoraConfig, TargetModules, last_parts};
+use crate::lora::patterns::Patterns;
+use crate::lora::weight::LoraWeight;
 use crate::weights::{self, name_in_file, read_floats, rows_as_in_file, rows_of_file};
 
 const ALPHA: &str = "adapter.lora.alpha";

@@ -1,9 +1,11 @@
 //! A frozen linear with an adapter beside it.
 
 use crate::error::Result;
-use crate::few;
-use crate::lora::{Direction, Gradients, Lora, LoraWeight};
-use crate::together;
+use crate::linear::decode_linears;
+use crate::linear::fused_linears;
+use crate::lora::adapter::Lora;
+use crate::lora::gradients::Gradients;
+use crate::lora::weight::{Direction, LoraWeight};
 use candle_core::Tensor;
 use kernels::profile::{self, Work};
 use kernels::weight::Weight;
@@ -62,11 +64,11 @@ impl Linear {
 
     /// `x` `[rows, in]` to `[rows, out]`.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<(Tensor, Low)> {
-        if let Some(mut ys) = few::forward(from_ref(self), x, pass)? {
+        if let Some(mut ys) = decode_linears::forward(from_ref(self), x, pass)? {
             return Ok((ys.swap_remove(0), None));
         }
-        if let Some(kernel) = together::kernel(from_ref(self), x, pass) {
-            let (mut ys, mut lows) = together::forward(kernel, from_ref(self), x, pass)?;
+        if let Some(kernel) = fused_linears::kernel(from_ref(self), x, pass) {
+            let (mut ys, mut lows) = fused_linears::forward(kernel, from_ref(self), x, pass)?;
             return Ok((ys.swap_remove(0), lows.swap_remove(0)));
         }
         let frozen = self.times(x)?;
@@ -101,8 +103,8 @@ impl Linear {
         pass: Pass,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
-        if let Some(kernel) = together::kernel(from_ref(self), x, pass) {
-            return together::backward(kernel, from_ref(self), &[dy], x, from_ref(low), pass, gradients);
+        if let Some(kernel) = fused_linears::kernel(from_ref(self), x, pass) {
+            return fused_linears::backward(kernel, from_ref(self), &[dy], x, from_ref(low), pass, gradients);
         }
         let (Some(Saved { low, directed }), Some((index, w))) = (low, self.adapter(pass)) else {
             return self.times_back(dy);
@@ -219,7 +221,8 @@ pub(crate) fn times(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lora_config::{LinearShape, LoraConfig};
+    use crate::config::LinearShape;
+    use crate::lora::config::LoraConfig;
     use candle_core::DType;
     use rand::SeedableRng;
     use testkit::checks::{difference, finite_difference, random};

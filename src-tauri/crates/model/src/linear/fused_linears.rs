@@ -6,7 +6,7 @@
 //! to bf16 once for all of them.
 
 use crate::error::Result;
-use crate::linear::{Linear, Low, Pass, Saved};
+use crate::linear::adapted::{Linear, Low, Pass, Saved};
 use crate::lora::{Gradients, LoraWeight};
 use candle_core::{DType, Tensor};
 use kernels::buffers::cpu_slice;

@@ -3,7 +3,8 @@
 use candle_core::quantized::GgmlDType;
 use gguf::BlockType;
 
-use super::{GgufType, number_of};
+use crate::weights::ggml_type;
+use crate::write::gguf_type::GgufType;
 
 /// What the rules ask of a tensor.
 pub(super) struct Place<'a> {
@@ -58,6 +59,13 @@ fn fitting(wanted: GgmlDType, row: usize) -> GgmlDType {
         _ => GgmlDType::F16,
     };
     if row.is_multiple_of(next.block_size()) { next } else { GgmlDType::F16 }
+}
+
+/// ggml's number for a type.
+pub(super) fn number_of(block: GgmlDType) -> BlockType {
+    let number = (0..64).map(BlockType).find(|number| ggml_type(*number) == Some(block));
+    // Every type that is written here can be read here.
+    number.unwrap_or(BlockType(0))
 }
 
 #[cfg(test)]

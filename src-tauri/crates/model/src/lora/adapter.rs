@@ -1,61 +1,14 @@
-//! A low-rank adapter on some of a model's linears (arXiv 2106.09685): `y = W x + s · B A dropout(x)`.
-//!
-//! With DoRA (arXiv 2402.09353, Eq. 5) each row of `W + s · B A` is given a length of its own: it is divided by its norm
-//! and multiplied by a trained magnitude.
+//! An adapter for one model: a weight for each linear that has one.
 
-use crate::adapter;
+use crate::config::LinearShape;
 use crate::error::{Error, Result};
-use crate::lora_config::{LinearShape, LoraConfig};
+use crate::lora::config::LoraConfig;
+use crate::lora::peft;
+use crate::lora::weight::LoraWeight;
 use candle_core::{DType, Device, Tensor};
-use kernels::sums;
 use rand::Rng;
 use std::path::Path;
 use std::sync::OnceLock;
-
-/// What an adapter has on one linear.
-#[derive(Debug, Clone)]
-pub struct LoraWeight {
-    /// The linear's name, such as `model.layers.0.self_attn.q_proj`.
-    pub name: String,
-    /// `[r, in_features]`.
-    pub a: Tensor,
-    /// `[out_features, r]`.
-    pub b: Tensor,
-    /// `s`, what `B A` is multiplied by.
-    pub scale: f64,
-    /// With DoRA, `[out_features]`: the length of each row of the adapted weight.
-    pub magnitude: Option<Tensor>,
-    /// Kept from the first use to the next update.
-    pub(crate) direction: OnceLock<Direction>,
-}
-
-/// What DoRA makes of the rows of an adapted weight, `[out_features]` each.
-#[derive(Debug, Clone)]
-pub(crate) struct Direction {
-    /// The norm of each row.
-    pub(crate) norm: Tensor,
-    /// Magnitude over norm.
-    pub(crate) gain: Tensor,
-}
-
-impl LoraWeight {
-    /// Plain `LoRA` on the linear `name`.
-    pub fn new(name: impl Into<String>, a: Tensor, b: Tensor, scale: f64) -> Self {
-        Self { name: name.into(), a, b, scale, magnitude: None, direction: OnceLock::new() }
-    }
-
-    /// Rows of `A` and columns of `B`.
-    pub fn rank(&self) -> usize {
-        self.a.dims().first().copied().unwrap_or(0)
-    }
-
-    /// The numbers in it under PEFT's names.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        let (a, b) = (("lora_A.weight", &self.a), ("lora_B.weight", &self.b));
-        let magnitude = self.magnitude.as_ref().map(|magnitude| ("lora_magnitude_vector", magnitude));
-        [a, b].into_iter().chain(magnitude).map(|(part, tensor)| (format!("{}.{part}", self.name), tensor))
-    }
-}
 
 /// An adapter for one model, its weights in the order of the model's linears.
 #[derive(Debug, Clone)]
@@ -125,9 +78,9 @@ impl Lora {
         dir: &Path,
         linears: &[LinearShape],
         device: &Device,
-        check: impl Fn(&adapter::BaseCopy) -> Result<()>,
+        check: impl Fn(&peft::BaseCopy) -> Result<()>,
     ) -> Result<Self> {
-        let adapter::Read { mut weights, config, copies, .. } = adapter::read(dir, linears, device)?;
+        let peft::Read { mut weights, config, copies, .. } = peft::read(dir, linears, device)?;
         copies.iter().try_for_each(check)?;
         let place = |name: &str| linears.iter().position(|l| l.name == name);
         weights.sort_by_key(|w| place(&w.name));
@@ -144,7 +97,7 @@ impl Lora {
     /// # Errors
     /// When the folder cannot be written.
     pub fn save(&self, dir: &Path, base_model_name: &str) -> Result<()> {
-        adapter::write(dir, &self.weights, &self.config, base_model_name)
+        peft::write(dir, &self.weights, &self.config, base_model_name)
     }
 
     /// Rank, scaling, dropout and targets.
@@ -209,34 +162,5 @@ impl Lora {
     /// The weight on the linear with this place in the model's list, with its index.
     pub(crate) fn on(&self, linear: usize) -> Option<(usize, &LoraWeight)> {
         self.slots[linear].map(|i| (i, &self.weights[i]))
-    }
-}
-
-/// Gradients of an adapter, in the order of [`Lora::parameters`].
-#[derive(Debug, Clone)]
-pub struct Gradients {
-    /// One tensor per parameter.
-    pub tensors: Vec<Tensor>,
-}
-
-impl Gradients {
-    /// All zero.
-    ///
-    /// # Errors
-    /// When the device has no memory for them.
-    pub fn zeros(lora: &Lora) -> Result<Self> {
-        let tensors = lora.parameters().iter().map(|(_, p)| p.zeros_like()).collect::<candle_core::Result<_>>()?;
-        Ok(Self { tensors })
-    }
-
-    /// Adds to the gradients of weight `index`: of `A`, of `B`, and with DoRA, which every weight has or none, of its
-    /// magnitudes.
-    pub(crate) fn add(&mut self, index: usize, da: &Tensor, db: &Tensor, magnitude: Option<&Tensor>) -> Result<()> {
-        let width = if magnitude.is_some() { 3 } else { 2 };
-        let slots = &mut self.tensors[width * index..width * (index + 1)];
-        for (slot, d) in slots.iter_mut().zip([Some(da), Some(db), magnitude].into_iter().flatten()) {
-            *slot = sums::add(slot, d)?;
-        }
-        Ok(())
     }
 }

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use gguf::{BlockType, Header, TensorInfo, Value};
 
-use super::gguf_metadata::RopeTensors;
-use super::{Architecture, Config, Rope, RopeScaling};
+use crate::config::{Architecture, Config, Rope, RopeScaling, RopeTensors};
 use crate::error::{Error, Result};
 use crate::weights::name_in_file;
 

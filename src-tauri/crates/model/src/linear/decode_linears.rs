@@ -2,7 +2,7 @@
 //! no row's numbers depend on the rows beside it. See [`kernels::product::few`].
 
 use crate::error::Result;
-use crate::linear::{Linear, Pass};
+use crate::linear::adapted::{Linear, Pass};
 use candle_core::{DType, Tensor};
 use kernels::buffers::cpu_slice;
 use kernels::dispatch::fused;
