@@ -34,7 +34,7 @@ fn kernels(c: &mut Criterion) {
     group.throughput(Throughput::Elements(rows as u64));
     group.bench_function("attention forward", |b| b.iter(|| attention::forward(&q, &k, &v, &batch, how).unwrap()));
     let (out, lse) = attention::forward(&q, &k, &v, &batch, how).unwrap();
-    let saved = attention::Saved { q: &q, k: &k, v: &v, out: &out, lse: &lse };
+    let saved = attention::AttentionActivations { q: &q, k: &k, v: &v, out: &out, lse: &lse };
     group.bench_function("attention backward", |b| b.iter(|| attention::backward(&q, saved, &batch, how).unwrap()));
     group.bench_function("rms_norm forward", |b| b.iter(|| rms_norm::forward(&q, &weight, 1e-5).unwrap()));
     group.bench_function("gated forward", |b| b.iter(|| gated::forward(Activation::Silu, &gate, &up).unwrap()));

@@ -8,7 +8,7 @@
 //! With a kernel for bf16 on the CPU, products go there instead, straight from what is stored.
 
 use crate::blocks;
-use crate::product::{Direction, Kernel, Numbers};
+use crate::product::{Kernel, Numbers, WeightOp};
 use crate::profile::{self, Work};
 use candle_core::quantized::GgmlDType;
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Storage, Tensor};
@@ -97,7 +97,7 @@ impl Weight {
     }
 
     fn product_now(&self, x: &Tensor) -> Result<Tensor> {
-        if let Some(y) = self.by_kernel(x, Direction::Forward)? {
+        if let Some(y) = self.by_kernel(x, WeightOp::Transposed)? {
             return Ok(y);
         }
         if self.rows <= self.rows_per_piece() {
@@ -117,7 +117,7 @@ impl Weight {
     }
 
     fn backward_now(&self, dy: &Tensor) -> Result<Tensor> {
-        if let Some(dx) = self.by_kernel(dy, Direction::Backward)? {
+        if let Some(dx) = self.by_kernel(dy, WeightOp::AsStored)? {
             return Ok(dx);
         }
         let mut dx: Option<Tensor> = None;
@@ -143,11 +143,11 @@ impl Weight {
     }
 
     /// The product by the kernel, where there is one and this is for it.
-    fn by_kernel(&self, left: &Tensor, direction: Direction) -> Result<Option<Tensor>> {
+    fn by_kernel(&self, left: &Tensor, op: WeightOp) -> Result<Option<Tensor>> {
         let Some(kernel) = self.kernel_for(left) else { return Ok(None) };
-        let held = self.held();
-        let Some(w) = held.numbers() else { return Ok(None) };
-        Ok(Some(kernel.of_tensor(left, w, self.dims(), direction)?))
+        let view = self.view();
+        let Some(w) = view.numbers() else { return Ok(None) };
+        Ok(Some(kernel.of_tensor(left, w, self.dims(), op)?))
     }
 
     /// What multiplies this left side with the matrix, where it is a kernel.
@@ -156,10 +156,10 @@ impl Weight {
     }
 
     /// The matrix as a kernel reads it.
-    pub fn held(&self) -> Held<'_> {
+    pub fn view(&self) -> WeightView<'_> {
         match &self.stored {
-            Stored::Blocks { format, bytes } => Held::Blocks(*format, bytes),
-            Stored::Floats(tensor) => Held::of(tensor),
+            Stored::Blocks { format, bytes } => WeightView::Blocks(*format, bytes),
+            Stored::Floats(tensor) => WeightView::of(tensor),
         }
     }
 
@@ -243,14 +243,14 @@ impl Weight {
 }
 
 /// A matrix that can be read, without a copy, while this holds its lock.
-pub enum Held<'a> {
+pub enum WeightView<'a> {
     /// Rows of whole blocks of a format.
     Blocks(GgmlDType, &'a [u8]),
     /// A tensor's storage, locked, and where in it the numbers lie.
     Floats(Box<dyn Deref<Target = Storage> + 'a>, &'a Layout),
 }
 
-impl<'a> Held<'a> {
+impl<'a> WeightView<'a> {
     /// Locks the storage of `tensor` for reading.
     pub fn of(tensor: &'a Tensor) -> Self {
         let (storage, layout) = tensor.storage_and_layout();
@@ -272,8 +272,8 @@ impl<'a> Held<'a> {
 }
 
 /// What a matrix holds that was seen to be readable; of another, nothing.
-pub fn numbers<'a>(held: &'a Held<'_>) -> Numbers<'a> {
-    held.numbers().unwrap_or(Numbers::F32(&[]))
+pub fn numbers<'a>(view: &'a WeightView<'_>) -> Numbers<'a> {
+    view.numbers().unwrap_or(Numbers::F32(&[]))
 }
 
 /// The rows of a matrix that are expanded at once.

@@ -7,10 +7,10 @@ use crate::config::{Config, Rotation};
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::head::response_logps::TokenScores;
-use crate::head::{self, Head};
-use crate::layer::{self, Layer};
+use crate::head::{Head, HeadActivations};
+use crate::layer::{Layer, LayerActivations};
 use crate::linear::adapted::{Linear, Pass};
-use crate::linear::projections::Joint;
+use crate::linear::projections::Projections;
 use crate::lora::config::LoraConfig;
 use crate::lora::peft::Own;
 use crate::lora::{Gradients, Lora};
@@ -60,7 +60,7 @@ pub struct ForwardOptions {
 pub struct Trace {
     batch: Batch,
     layers: Vec<Kept>,
-    head: Option<head::Saved>,
+    head: Option<HeadActivations>,
     tokens: TokenScores,
     logps: Vec<f64>,
     dropout: Option<u64>,
@@ -68,7 +68,7 @@ pub struct Trace {
 
 enum Kept {
     Input(Tensor),
-    All(Box<layer::Saved>),
+    All(Box<LayerActivations>),
 }
 
 impl Trace {
@@ -131,8 +131,8 @@ impl Decoder {
         let norm = norm(&config, &inner, "norm", width)?;
         let weight =
             if config.tie_word_embeddings { embedding.clone() } else { matrix("lm_head.weight", (vocab_size, width))? };
-        let linear = Linear::new(weight, None, linears.len() - 1);
-        let head = Head { norm, linear, softcap: config.logit_softcap };
+        let projection = Projections::one(Linear::new(weight, None, linears.len() - 1));
+        let head = Head { norm, projection, softcap: config.logit_softcap };
         let rotary = Rotary::new(&config);
         Ok(Self {
             size: ModelSize::in_f32(&config),
@@ -205,7 +205,7 @@ impl Decoder {
         let kernel = products.kernel(device, &self.size)?;
         self.products = products.on(device, &self.size);
         let layers = self.layers.iter_mut().flat_map(|(layer, _)| layer.linears_mut());
-        for linear in layers.chain([&mut self.head.linear]) {
+        for linear in layers.chain(self.head.projection.linears_mut()) {
             linear.weight.set_kernel(kernel);
         }
         Ok(())
@@ -227,7 +227,7 @@ impl Decoder {
     /// As [`Lora::load`], and when such a matrix is another one.
     pub fn load_lora(&self, dir: &Path) -> Result<Lora> {
         Lora::load_beside(dir, &self.linears, &self.device, |copy| {
-            let weight = if copy.of_head { &self.head.linear.weight } else { &self.embedding };
+            let weight = if copy.of_head { &self.head.projection.linear().weight } else { &self.embedding };
             copy.check(&Own {
                 dims: weight.dims(),
                 dtype: weight.floats_of(),
@@ -451,19 +451,23 @@ impl LayerVars<'_> {
             window,
         };
         let (bias, mlp_bias) = (config.attention_bias, config.mlp_bias);
-        let fused = config.architecture.fuses_projections();
-        let qkv = if fused {
+        let stacked = config.architecture.fuses_projections();
+        let qkv = if stacked {
             let widths = [heads, key_value_heads, key_value_heads].map(|heads| heads * config.head_dim);
-            Joint::Fused { linear: self.linear("self_attn.qkv_proj", bias)?, widths }
+            Projections::Stacked { linear: self.linear("self_attn.qkv_proj", bias)?, widths }
         } else {
             let linear = |name| self.linear(name, bias);
-            Joint::Apart([linear("self_attn.q_proj")?, linear("self_attn.k_proj")?, linear("self_attn.v_proj")?])
+            Projections::Separate([
+                linear("self_attn.q_proj")?,
+                linear("self_attn.k_proj")?,
+                linear("self_attn.v_proj")?,
+            ])
         };
-        let gate_up = if fused {
+        let gate_up = if stacked {
             let linear = self.linear("mlp.gate_up_proj", mlp_bias)?;
-            Joint::Fused { linear, widths: [config.intermediate_size; 2] }
+            Projections::Stacked { linear, widths: [config.intermediate_size; 2] }
         } else {
-            Joint::Apart([self.linear("mlp.gate_proj", mlp_bias)?, self.linear("mlp.up_proj", mlp_bias)?])
+            Projections::Separate([self.linear("mlp.gate_proj", mlp_bias)?, self.linear("mlp.up_proj", mlp_bias)?])
         };
         let norms = config.architecture.layer_norms();
         let has = config.architecture.norms_queries_and_keys();
@@ -473,12 +477,12 @@ impl LayerVars<'_> {
             query_norm: self.optional(has.then_some("self_attn.q_norm"), config.head_dim)?,
             key_norm: self.optional(has.then_some("self_attn.k_norm"), config.head_dim)?,
             attention,
-            o: self.linear("self_attn.o_proj", config.attention_output_bias())?,
+            o: Projections::one(self.linear("self_attn.o_proj", config.attention_output_bias())?),
             attention_output_norm: self.optional(norms.attention_output, config.hidden_size)?,
             mlp_norm: self.norm(norms.mlp, config.hidden_size)?,
             gate_up,
             activation: config.architecture.activation(),
-            down: self.linear("mlp.down_proj", mlp_bias)?,
+            down: Projections::one(self.linear("mlp.down_proj", mlp_bias)?),
             mlp_output_norm: self.optional(norms.mlp_output, config.hidden_size)?,
         })
     }

@@ -20,7 +20,7 @@ pub struct AdapterSize {
     /// Numbers in it.
     pub parameters: u64,
     /// With DoRA, numbers that a layer keeps of each token besides: the outputs of its adapted linears.
-    pub directed: u64,
+    pub dora_outputs: u64,
 }
 
 impl AdapterSize {
@@ -42,10 +42,10 @@ impl AdapterSize {
             size.parameters += rank * (linear.in_features as u64 + out);
             if lora.use_dora {
                 size.parameters += out;
-                size.directed += out;
+                size.dora_outputs += out;
             }
         }
-        size.directed = size.directed.div_ceil(config.num_hidden_layers.max(1) as u64);
+        size.dora_outputs = size.dora_outputs.div_ceil(config.num_hidden_layers.max(1) as u64);
         size
     }
 }
@@ -91,15 +91,15 @@ impl Estimate {
         let query = (config.num_attention_heads * config.head_dim) as u64;
         let key = (config.num_key_value_heads * config.head_dim) as u64;
         let (inner, vocabulary) = (config.intermediate_size as u64, config.vocab_size as u64);
-        let AdapterSize { rank, parameters, directed } = adapter;
+        let AdapterSize { rank, parameters, dora_outputs } = adapter;
         let (heads, key_heads) = (config.num_attention_heads as u64, config.num_key_value_heads as u64);
         let only_if = |has: bool, numbers: u64| if has { numbers } else { 0 };
         let family = config.architecture;
         let norms = only_if(family.norms_queries_and_keys(), query + key + heads + key_heads)
             + only_if(family.layer_norms().mlp_output.is_some(), 2 * width + 2);
         let cut = only_if(family.fuses_projections(), query + 2 * key + 2 * inner);
-        let saved = tokens * (5 * width + 2 * query + 2 * key + 3 * inner + heads + 7 * rank + norms + directed);
-        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + cut + directed);
+        let saved = tokens * (5 * width + 2 * query + 2 * key + 3 * inner + heads + 7 * rank + norms + dora_outputs);
+        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + cut + dora_outputs);
         let kept = layers * if recompute { tokens * width } else { saved } + 4 * targets * width;
         let chunk = (CHUNK as u64).min(targets) * vocabulary;
         Self {

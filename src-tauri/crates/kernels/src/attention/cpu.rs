@@ -2,11 +2,11 @@
 //! is a task; backward, each pair's key head, of which other cores may take blocks of keys.
 #![allow(unsafe_code)]
 
-use super::{Attention, Saved};
+use super::{Attention, AttentionActivations};
 use crate::batch::Batch;
 use crate::buffers::{cpu_slice, room};
 use crate::product::Numbers;
-use crate::product::few::{self, Rows};
+use crate::product::gemv::{self, PackedRows};
 use crate::softcap::cpu as softcap;
 use crate::wide;
 use crate::wide::{exp, wide};
@@ -344,7 +344,7 @@ pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: At
 
 pub(super) fn backward(
     d_out: &Tensor,
-    saved: Saved,
+    saved: AttentionActivations,
     batch: &Batch,
     how: Attention,
 ) -> Result<(Tensor, Tensor, Tensor)> {
@@ -461,7 +461,7 @@ fn attend_to_one(
     let begin = seen.start * stride + head * dim;
     tile.clear();
     tile.resize(how.group() * seen.len(), 0.0);
-    few::dots(&Rows::lay(None, q, dim), Numbers::F32(&k[begin..]), stride, seen.len(), tile);
+    gemv::dots(&PackedRows::pack(None, q, dim), Numbers::F32(&k[begin..]), stride, seen.len(), tile);
     for (p, out) in tile.chunks_exact_mut(seen.len()).zip(out.chunks_exact_mut(dim)) {
         wide::scale(p, how.scale as f32);
         if let Some(cap) = how.softcap {

@@ -55,7 +55,7 @@ pub fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: Attention
 
 /// What [`forward`] was given and returned.
 #[derive(Debug, Clone, Copy)]
-pub struct Saved<'a> {
+pub struct AttentionActivations<'a> {
     /// Queries.
     pub q: &'a Tensor,
     /// Keys.
@@ -69,7 +69,12 @@ pub struct Saved<'a> {
 }
 
 /// Gradients of `q`, `k` and `v` from that of the output.
-pub fn backward(d_out: &Tensor, saved: Saved, batch: &Batch, how: Attention) -> Result<(Tensor, Tensor, Tensor)> {
+pub fn backward(
+    d_out: &Tensor,
+    saved: AttentionActivations,
+    batch: &Batch,
+    how: Attention,
+) -> Result<(Tensor, Tensor, Tensor)> {
     if fused(d_out, Work::Attention) {
         cpu::backward(d_out, saved, batch, how)
     } else {
@@ -119,7 +124,7 @@ mod tests {
             let batch = batch(false);
             let [q, k, v, d_out] = inputs(&batch, how);
             let (out, lse) = plain::forward(&q, &k, &v, &batch, how).unwrap();
-            let saved = Saved { q: &q, k: &k, v: &v, out: &out, lse: &lse };
+            let saved = AttentionActivations { q: &q, k: &k, v: &v, out: &out, lse: &lse };
             let (dq, dk, dv) = plain::backward(&d_out, saved, &batch, how).unwrap();
             let value = |q: &Tensor, k: &Tensor, v: &Tensor| Ok(plain::forward(q, k, v, &batch, how)?.0);
             assert!(difference(&dq, &finite_difference(&q, &d_out, |q| value(q, &k, &v))) < 1e-8);
@@ -169,14 +174,14 @@ mod tests {
             let batch = batch(long);
             let [q, k, v, d_out] = inputs(&batch, how);
             let (out, lse) = plain::forward(&q, &k, &v, &batch, how).unwrap();
-            let saved = Saved { q: &q, k: &k, v: &v, out: &out, lse: &lse };
+            let saved = AttentionActivations { q: &q, k: &k, v: &v, out: &out, lse: &lse };
             let (dq, dk, dv) = plain::backward(&d_out, saved, &batch, how).unwrap();
 
             let [q, k, v, d_out] = [f32(&q), f32(&k), f32(&v), f32(&d_out)];
             let (out32, lse32) = forward(&q, &k, &v, &batch, how).unwrap();
             assert!(difference(&out32, &out) < 3e-6, "{how:?}");
             assert!(difference(&lse32, &lse) < 3e-6, "{how:?}");
-            let saved = Saved { q: &q, k: &k, v: &v, out: &out32, lse: &lse32 };
+            let saved = AttentionActivations { q: &q, k: &k, v: &v, out: &out32, lse: &lse32 };
             let (dq32, dk32, dv32) = backward(&d_out, saved, &batch, how).unwrap();
             assert!(difference(&dq32, &dq) < 2e-5, "{how:?}");
             assert!(difference(&dk32, &dk) < 2e-5, "{how:?}");
@@ -193,7 +198,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let (out, lse) = forward(&q, &k, &v, &batch, how).unwrap();
-                let saved = Saved { q: &q, k: &k, v: &v, out: &out, lse: &lse };
+                let saved = AttentionActivations { q: &q, k: &k, v: &v, out: &out, lse: &lse };
                 let (dq, dk, dv) = backward(&d_out, saved, &batch, how).unwrap();
                 let bits = |t: Tensor| {
                     t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! Attention on candle tensors: one segment at a time, in any float type and on any device.
 
-use super::{Attention, Saved};
+use super::{Attention, AttentionActivations};
 use crate::batch::{Batch, Segment};
 use crate::softcap::plain as softcap;
 use candle_core::{D, Result, Tensor};
@@ -19,7 +19,7 @@ pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: At
 
 pub(super) fn backward(
     d_out: &Tensor,
-    saved: Saved,
+    saved: AttentionActivations,
     batch: &Batch,
     how: Attention,
 ) -> Result<(Tensor, Tensor, Tensor)> {

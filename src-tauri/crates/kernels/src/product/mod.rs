@@ -1,13 +1,13 @@
 //! Products with a frozen matrix in bf16: both sides are rounded to it once, products and sums are f32.
 //!
-//! A panel of the matrix is laid as the kernel reads it straight from whatever is stored, by the core that uses it, and
+//! A panel of the matrix is packed as the kernel reads it, straight from whatever is stored, by the core that uses it, and
 //! dropped. Each number of the output is the same sum in the same order, whatever rows stand beside it and however many
 //! cores there are.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-pub mod few;
+pub mod gemv;
 mod numbers;
 #[cfg(target_arch = "x86_64")]
 mod over_rows;
@@ -39,11 +39,11 @@ impl Kernel {
         None
     }
 
-    /// `x`, rows of `length` numbers each, laid to be the left side of products.
-    pub fn lay(self, x: &[f32], length: usize) -> Left {
+    /// `x`, rows of `length` numbers each, packed to be the left side of products.
+    pub fn pack(self, x: &[f32], length: usize) -> PackedRows {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => tasks::lay(x, length),
+            Self::Avx512 => tasks::pack(x, length),
         }
     }
 
@@ -56,11 +56,11 @@ impl Kernel {
         }
     }
 
-    /// The columns of `m`, rows of `width` numbers each, laid to be the left side of sums over rows.
-    pub fn lay_columns(self, m: &[f32], width: usize) -> Columns {
+    /// The columns of `m`, rows of `width` numbers each, packed to be the left side of sums over rows.
+    pub fn pack_columns(self, m: &[f32], width: usize) -> PackedColumns {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => over_rows::lay(m, width),
+            Self::Avx512 => over_rows::pack(m, width),
         }
     }
 
@@ -75,45 +75,39 @@ impl Kernel {
 
     /// `x Wᵀ`, from `[n, in]` to `[n, out]`, with `shape` the `(out, in)` of `w`.
     pub fn forward(self, x: &[f32], w: Numbers, shape: (usize, usize)) -> Vec<f32> {
-        self.product(x, w, shape, Direction::Forward)
+        self.product(x, w, shape, WeightOp::Transposed)
     }
 
     /// `dy W`, from `[n, out]` to `[n, in]`.
     pub fn backward(self, dy: &[f32], w: Numbers, shape: (usize, usize)) -> Vec<f32> {
-        self.product(dy, w, shape, Direction::Backward)
+        self.product(dy, w, shape, WeightOp::AsStored)
     }
 
-    fn product(self, left: &[f32], w: Numbers, shape: (usize, usize), direction: Direction) -> Vec<f32> {
-        let (length, width) = direction.of(shape);
+    fn product(self, left: &[f32], w: Numbers, shape: (usize, usize), op: WeightOp) -> Vec<f32> {
+        let (length, width) = op.of(shape);
         if length == 0 || width == 0 {
             return Vec::new();
         }
-        let left = self.lay(left, length);
-        self.sums(&[Sum { terms: vec![Term { left: &left, w, shape }], direction }]).swap_remove(0)
+        let left = self.pack(left, length);
+        self.sums(&[Sum { terms: vec![Term { left: &left, w, shape }], op }]).swap_remove(0)
     }
 
-    /// The product of a tensor of rows, f32 on the CPU, in this direction.
-    pub(crate) fn of_tensor(
-        self,
-        left: &Tensor,
-        w: Numbers,
-        shape: (usize, usize),
-        direction: Direction,
-    ) -> Result<Tensor> {
+    /// The product of a tensor of rows, f32 on the CPU, with the matrix in this form.
+    pub(crate) fn of_tensor(self, left: &Tensor, w: Numbers, shape: (usize, usize), op: WeightOp) -> Result<Tensor> {
         let (rows, found) = left.dims2()?;
-        let (length, width) = direction.of(shape);
+        let (length, width) = op.of(shape);
         if found != length {
-            candle_core::bail!("{direction:?} product of rows of {found} numbers with a matrix of {shape:?}");
+            candle_core::bail!("{op:?} product of rows of {found} numbers with a matrix of {shape:?}");
         }
         let left = left.contiguous()?;
         let guard = cpu_slice(&left);
-        Tensor::from_vec(self.product(guard.get()?, w, shape, direction), (rows, width), left.device())
+        Tensor::from_vec(self.product(guard.get()?, w, shape, op), (rows, width), left.device())
     }
 }
 
-/// The left side of products, rounded to bf16 and laid out as tiles of rows.
+/// The left side of products, rounded to bf16 and packed as tiles of rows.
 #[derive(Debug)]
-pub struct Left {
+pub struct PackedRows {
     packed: Vec<u32>,
     /// First row of each tile, and behind the last one.
     starts: Vec<usize>,
@@ -125,7 +119,7 @@ pub struct Left {
 #[derive(Debug, Clone, Copy)]
 pub struct Term<'a> {
     /// Rows of as many numbers as a sum of products has.
-    pub left: &'a Left,
+    pub left: &'a PackedRows,
     /// What they are multiplied with.
     pub w: Numbers<'a>,
     /// `(out, in)` of it.
@@ -137,28 +131,28 @@ pub struct Term<'a> {
 pub struct Sum<'a> {
     /// What is added up.
     pub terms: Vec<Term<'a>>,
-    /// Along what of their matrices.
-    pub direction: Direction,
+    /// The form in which their matrices are multiplied.
+    pub op: WeightOp,
 }
 
 impl Sum<'_> {
     /// Rows and columns of the sum.
     fn shape(&self) -> (usize, usize) {
-        self.terms.first().map_or((0, 0), |term| (term.left.rows, self.direction.of(term.shape).1))
+        self.terms.first().map_or((0, 0), |term| (term.left.rows, self.op.of(term.shape).1))
     }
 
     fn check(&self) {
         let (rows, width) = self.shape();
         for Term { left, w, shape } in &self.terms {
-            assert!(left.rows == rows && self.direction.of(*shape) == (left.length, width));
+            assert!(left.rows == rows && self.op.of(*shape) == (left.length, width));
             assert!(w.count() == shape.0 * shape.1);
         }
     }
 }
 
-/// The columns of a matrix `m`, rounded to bf16 and laid out as tiles, to be the left side of sums over rows.
+/// The columns of a matrix `m`, rounded to bf16 and packed as tiles, to be the left side of sums over rows.
 #[derive(Debug)]
-pub struct Columns {
+pub struct PackedColumns {
     /// Of each tile, for each two rows, the pairs of its columns.
     packed: Vec<u32>,
     /// First column of each tile, and behind the last one.
@@ -166,7 +160,7 @@ pub struct Columns {
     rows: usize,
 }
 
-impl Columns {
+impl PackedColumns {
     /// How many there are.
     fn count(&self) -> usize {
         self.starts.last().copied().unwrap_or(0)
@@ -177,7 +171,7 @@ impl Columns {
 #[derive(Debug, Clone)]
 pub struct OverRows<'a> {
     /// Of as many rows as `x`.
-    pub lefts: Vec<&'a Columns>,
+    pub lefts: Vec<&'a PackedColumns>,
     /// Rows of `width` numbers.
     pub x: &'a [f32],
     /// Columns of it.
@@ -195,7 +189,7 @@ impl OverRows<'_> {
 #[derive(Clone, Copy)]
 struct Output(*mut f32);
 
-// SAFETY: each task of `tasks`, of `over_rows` and of `few` writes to rows and columns that no other task touches, and the
+// SAFETY: each task of `tasks`, of `over_rows` and of `gemv` writes to rows and columns that no other task touches, and the
 // output outlives them.
 unsafe impl Send for Output {}
 // SAFETY: as above.
@@ -207,21 +201,21 @@ impl Output {
     }
 }
 
-/// Along what of the matrix a sum goes.
+/// The form in which a matrix `W` `[out, in]` is multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Along its rows: `x Wᵀ`.
-    Forward,
-    /// Along its columns: `dy W`.
-    Backward,
+pub enum WeightOp {
+    /// `x Wᵀ`, as in the forward pass: a sum goes along a row.
+    Transposed,
+    /// `dy W`, as in the backward pass: a sum goes along a column.
+    AsStored,
 }
 
-impl Direction {
+impl WeightOp {
     /// How many numbers a sum has, and how many sums there are, of a matrix of `(out, in)`.
     pub(crate) fn of(self, (out, columns): (usize, usize)) -> (usize, usize) {
         match self {
-            Self::Forward => (columns, out),
-            Self::Backward => (out, columns),
+            Self::Transposed => (columns, out),
+            Self::AsStored => (out, columns),
         }
     }
 }

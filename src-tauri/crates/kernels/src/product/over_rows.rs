@@ -1,9 +1,9 @@
 //! Sums over rows, `mᵀ x`, as the gradients of an adapter's factors are: of many rows, and few columns of `m`.
 //!
-//! Each number of `x` meets only these few, so that laying it would cost more than the products: two rows at a time are
+//! Each number of `x` meets only these few, so that packing it would cost more than the products: two rows at a time are
 //! rounded and paired in registers, where they are used.
 
-use super::{Columns, Output, OverRows, avx512};
+use super::{Output, OverRows, PackedColumns, avx512};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub(super) const DEPTH: usize = 64;
 const TASK: usize = 8 * avx512::STRIP;
 
 /// The columns of `m`, rows of `width` numbers.
-pub(super) fn lay(m: &[f32], width: usize) -> Columns {
+pub(super) fn pack(m: &[f32], width: usize) -> PackedColumns {
     assert!(avx512::available() && width > 0 && m.len().is_multiple_of(width));
     let rows = m.len() / width;
     let pairs = rows.div_ceil(2);
@@ -26,7 +26,7 @@ pub(super) fn lay(m: &[f32], width: usize) -> Columns {
         // SAFETY: the processor was asked for above.
         unsafe { avx512::pack_turned(m, width, tile[0]..tile[1], packed) };
     }
-    Columns { packed, starts, rows }
+    PackedColumns { packed, starts, rows }
 }
 
 /// Some columns of one `x`.

@@ -1,6 +1,6 @@
 //! Products cut into tasks for the cores.
 
-use super::{Direction, Left, Output, Sum, Term, avx512};
+use super::{Output, PackedRows, Sum, Term, WeightOp, avx512};
 use crate::buffers::room;
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -23,8 +23,8 @@ fn parts(length: usize) -> impl Iterator<Item = Range<usize>> {
 /// A part of one term of a sum.
 type PartOf<'a, 'b> = (&'b Term<'a>, Range<usize>);
 
-/// The parts of all terms, those together that are added up before the output is touched.
-fn together<'a, 'b>(terms: &'b [Term<'a>]) -> Vec<Vec<PartOf<'a, 'b>>> {
+/// The parts of all terms, in groups that are added up before the output is touched.
+fn groups<'a, 'b>(terms: &'b [Term<'a>]) -> Vec<Vec<PartOf<'a, 'b>>> {
     let mut groups: Vec<Vec<PartOf>> = Vec::new();
     let mut length = 0;
     for (term, part) in terms.iter().flat_map(|term| parts(term.left.length).map(move |part| (term, part))) {
@@ -41,7 +41,7 @@ fn together<'a, 'b>(terms: &'b [Term<'a>]) -> Vec<Vec<PartOf<'a, 'b>>> {
 }
 
 /// `x`, rows of `length` numbers, as tiles.
-pub(super) fn lay(x: &[f32], length: usize) -> Left {
+pub(super) fn pack(x: &[f32], length: usize) -> PackedRows {
     assert!(avx512::available() && length > 0 && x.len().is_multiple_of(length));
     let (rows, pairs) = (x.len() / length, length.div_ceil(2));
     let starts = avx512::tile_starts(rows, avx512::TILE);
@@ -59,11 +59,11 @@ pub(super) fn lay(x: &[f32], length: usize) -> Left {
     });
     // SAFETY: there is room, and each tile was written whole.
     unsafe { packed.set_len(rows * pairs) };
-    Left { packed, starts, rows, length }
+    PackedRows { packed, starts, rows, length }
 }
 
 thread_local! {
-    /// Where a thread lays its panels: kept, so that they are in its cache and not set to zero for each task.
+    /// Where a thread packs its panels: kept, so that they are in its cache and not set to zero for each task.
     static PANELS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -103,9 +103,9 @@ fn cut<'a, 'b>(sum: &'b Sum<'a>, output: Output, tasks: &mut Vec<Task<'a, 'b>>) 
     }
     let threads = rayon::current_num_threads();
     // Columns that stay together: a panel, or what can only be read as a whole.
-    let unit = match sum.direction {
-        Direction::Forward => avx512::PANEL,
-        Direction::Backward => sum.terms.iter().map(|term| term.w.block()).fold(avx512::PANEL, usize::max),
+    let unit = match sum.op {
+        WeightOp::Transposed => avx512::PANEL,
+        WeightOp::AsStored => sum.terms.iter().map(|term| term.w.block()).fold(avx512::PANEL, usize::max),
     };
     let units = width.div_ceil(unit);
     // As many for each core, of like width, so that none waits for another.
@@ -128,7 +128,7 @@ fn cut<'a, 'b>(sum: &'b Sum<'a>, output: Output, tasks: &mut Vec<Task<'a, 'b>>) 
 
 impl Task<'_, '_> {
     fn run(&self, panels: &mut Vec<u32>) {
-        for (i, group) in together(&self.sum.terms).iter().enumerate() {
+        for (i, group) in groups(&self.sum.terms).iter().enumerate() {
             self.add(group, i > 0, panels);
         }
     }
@@ -140,20 +140,20 @@ impl Task<'_, '_> {
         let numbers = |part: &Range<usize>| part.len().div_ceil(2) * avx512::PANEL;
         let needed = parts.iter().map(|(_, part)| panels * numbers(part)).sum();
         let mut rest = room(buffer, needed);
-        let mut laid = Vec::with_capacity(parts.len());
+        let mut packed = Vec::with_capacity(parts.len());
         for (Term { w, shape, .. }, part) in parts {
             let (to, after) = std::mem::take(&mut rest).split_at_mut(panels * numbers(part));
             // SAFETY: the processor was asked for in `sums`.
             unsafe {
-                match self.sum.direction {
-                    Direction::Forward => avx512::pack_rows(*w, shape.1, here.clone(), part.clone(), to),
-                    Direction::Backward => avx512::pack_columns(*w, shape.1, here.clone(), part.clone(), to),
+                match self.sum.op {
+                    WeightOp::Transposed => avx512::pack_rows(*w, shape.1, here.clone(), part.clone(), to),
+                    WeightOp::AsStored => avx512::pack_columns(*w, shape.1, here.clone(), part.clone(), to),
                 }
             }
-            laid.push((&*to, numbers(part)));
+            packed.push((&*to, numbers(part)));
             rest = after;
         }
-        let panel = |i: usize| laid.iter().map(move |(panels, size)| &panels[i * size..(i + 1) * size]).collect();
+        let panel = |i: usize| packed.iter().map(move |(panels, size)| &panels[i * size..(i + 1) * size]).collect();
         let panels: Vec<Vec<&[u32]>> = (0..panels).map(panel).collect();
         let Some((first, _)) = parts.first() else { return };
         let mut xs: Vec<&[u32]> = Vec::with_capacity(parts.len());

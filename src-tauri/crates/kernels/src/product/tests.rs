@@ -138,11 +138,11 @@ fn a_sum_of_several_products_is_the_sum_of_all_rounded_numbers_whatever_the_core
             lengths.iter().zip(seed..).map(|(length, seed)| random(counts * length, seed)).collect()
         };
         let (xs, ws) = (sides(rows, 1), sides(width, 11));
-        let lefts: Vec<Left> = xs.iter().zip(&lengths).map(|(x, &length)| kernel.lay(x, length)).collect();
-        for direction in [Direction::Forward, Direction::Backward] {
-            let shape = |length| if direction == Direction::Forward { (width, length) } else { (length, width) };
+        let lefts: Vec<PackedRows> = xs.iter().zip(&lengths).map(|(x, &length)| kernel.pack(x, length)).collect();
+        for op in [WeightOp::Transposed, WeightOp::AsStored] {
+            let shape = |length| if op == WeightOp::Transposed { (width, length) } else { (length, width) };
             let term = |i: usize| Term { left: &lefts[i], w: Numbers::F32(&ws[i]), shape: shape(lengths[i]) };
-            let sum = Sum { terms: (0..lengths.len()).map(term).collect(), direction };
+            let sum = Sum { terms: (0..lengths.len()).map(term).collect(), op };
             let on = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| kernel.sums(std::slice::from_ref(&sum)).swap_remove(0))
@@ -152,7 +152,7 @@ fn a_sum_of_several_products_is_the_sum_of_all_rounded_numbers_whatever_the_core
             for (i, j) in (0..rows).flat_map(|i| (0..width).map(move |j| (i, j))) {
                 let (mut all, mut size) = (0.0, 0.0);
                 for ((x, w), &length) in xs.iter().zip(&ws).zip(&lengths) {
-                    let at = |k: usize| if direction == Direction::Forward { j * length + k } else { k * width + j };
+                    let at = |k: usize| if op == WeightOp::Transposed { j * length + k } else { k * width + j };
                     let part = plainly(&x[i * length..][..length], (0..length).map(|k| w[at(k)]), rounded);
                     (all, size) = (all + part.0, size + part.1);
                 }
@@ -172,7 +172,8 @@ fn sums_over_rows_are_those_of_the_rounded_numbers_whatever_the_shape_and_the_co
             let x = random(rows * width, 1);
             let ms: Vec<Vec<f32>> =
                 widths.iter().enumerate().map(|(i, count)| random(rows * count, 2 + i as u64)).collect();
-            let lefts: Vec<Columns> = ms.iter().zip(&widths).map(|(m, &count)| kernel.lay_columns(m, count)).collect();
+            let lefts: Vec<PackedColumns> =
+                ms.iter().zip(&widths).map(|(m, &count)| kernel.pack_columns(m, count)).collect();
             // Twice, as one call takes several.
             let sums = vec![OverRows { lefts: lefts.iter().collect(), x: &x, width }; 2];
             let on = |threads: usize| {

@@ -1,16 +1,17 @@
-//! A frozen linear with an adapter beside it.
+//! A frozen linear with an adapter beside it, computed plainly: on any device, in any float type, with all that an adapter may
+//! ask for.
+//!
+//! With LoRA (arXiv 2106.09685, eq. 3) `y = x Wᵀ + h Bᵀ`, where `h = s · dropout(x) Aᵀ` are the adapter's hidden activations;
+//! DoRA (arXiv 2402.09353, eq. 5) then scales each row of the adapted weight.
 
 use crate::error::Result;
-use crate::linear::decode_linears;
-use crate::linear::fused_linears;
 use crate::lora::adapter::Lora;
 use crate::lora::gradients::Gradients;
-use crate::lora::weight::{Direction, LoraWeight};
+use crate::lora::weight::{LoraWeight, RowScale};
 use candle_core::Tensor;
 use kernels::profile::{self, Work};
 use kernels::weight::Weight;
 use kernels::{dropout, sums};
-use std::slice::from_ref;
 use std::sync::OnceLock;
 
 /// What accompanies a batch through the model: the adapter, when it is on, and the key of its dropout, when training.
@@ -39,44 +40,35 @@ pub(crate) struct Linear {
     row_squares: OnceLock<Tensor>,
 }
 
-/// What the backward of an adapted linear needs beside its input.
-pub(crate) struct Saved {
-    /// `scale · dropout(x) Aᵀ`, `[rows, r]`.
-    pub(crate) low: Tensor,
-    /// With DoRA, `W dropout(x) + B low`, `[rows, out]`: what is multiplied by the gain.
-    directed: Option<Tensor>,
+/// What the backward of a linear with an adapter needs beside its input.
+pub(crate) struct LinearActivations {
+    /// The adapter's hidden activations `h = s · dropout(x) Aᵀ`, `[rows, r]`, so that `y = x Wᵀ + h Bᵀ`.
+    pub(super) hidden: Tensor,
+    /// With DoRA, `W dropout(x) + h Bᵀ`, `[rows, out]`: what is multiplied by the gain.
+    unscaled: Option<Tensor>,
 }
 
-impl Saved {
-    /// Without DoRA.
-    pub(crate) fn of_low(low: Tensor) -> Self {
-        Self { low, directed: None }
+impl LinearActivations {
+    pub(super) fn without_dora(hidden: Tensor) -> Self {
+        Self { hidden, unscaled: None }
     }
 }
-
-/// None without adapter.
-pub(crate) type Low = Option<Saved>;
 
 impl Linear {
     pub(crate) fn new(weight: Weight, bias: Option<Tensor>, place: usize) -> Self {
         Self { weight, bias, place, row_squares: OnceLock::new() }
     }
 
-    /// `x` `[rows, in]` to `[rows, out]`.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<(Tensor, Low)> {
-        if let Some(mut ys) = decode_linears::forward(from_ref(self), x, pass)? {
-            return Ok((ys.swap_remove(0), None));
-        }
-        if let Some(kernel) = fused_linears::kernel(from_ref(self), x, pass) {
-            let (mut ys, mut lows) = fused_linears::forward(kernel, from_ref(self), x, pass)?;
-            return Ok((ys.swap_remove(0), lows.swap_remove(0)));
-        }
+    /// `x` `[rows, in]` to `[rows, out]`, and what the backward needs where there is an adapter.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<(Tensor, Option<LinearActivations>)> {
         let frozen = self.times(x)?;
-        let low = self.low(x, pass)?;
-        let (Some(low), Some((_, w))) = (low, self.adapter(pass)) else { return Ok((self.biased(frozen)?, None)) };
-        let through = times(&low, &w.b.t()?)?;
-        let Some(Direction { gain, .. }) = self.direction(w)? else {
-            return Ok((sums::add(&self.biased(frozen)?, &through)?, Some(Saved::of_low(low))));
+        let hidden = self.lora_hidden(x, pass)?;
+        let (Some(hidden), Some((_, w))) = (hidden, self.adapter(pass)) else {
+            return Ok((self.biased(frozen)?, None));
+        };
+        let through = times(&hidden, &w.b.t()?)?;
+        let Some(RowScale { gain, .. }) = self.row_scale(w)? else {
+            return Ok((sums::add(&self.biased(frozen)?, &through)?, Some(LinearActivations::without_dora(hidden))));
         };
         // PEFT leaves the frozen part outside of dropout, and what the gain changes of it inside.
         let (outside, inside) = match self.mask(x, pass)? {
@@ -86,12 +78,12 @@ impl Linear {
                 (Some((frozen - &inside)?), inside)
             }
         };
-        let directed = (inside + through)?;
-        let mut y = directed.broadcast_mul(gain)?;
+        let unscaled = (inside + through)?;
+        let mut y = unscaled.broadcast_mul(gain)?;
         if let Some(outside) = outside {
             y = (y + outside)?;
         }
-        Ok((self.biased(y)?, Some(Saved { low, directed: Some(directed) })))
+        Ok((self.biased(y)?, Some(LinearActivations { hidden, unscaled: Some(unscaled) })))
     }
 
     /// The gradient of the input `[rows, in]`; adds those of the adapter.
@@ -99,42 +91,39 @@ impl Linear {
         &self,
         dy: &Tensor,
         x: &Tensor,
-        low: &Low,
+        saved: Option<&LinearActivations>,
         pass: Pass,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
-        if let Some(kernel) = fused_linears::kernel(from_ref(self), x, pass) {
-            return fused_linears::backward(kernel, from_ref(self), &[dy], x, from_ref(low), pass, gradients);
-        }
-        let (Some(Saved { low, directed }), Some((index, w))) = (low, self.adapter(pass)) else {
+        let (Some(LinearActivations { hidden, unscaled }), Some((index, w))) = (saved, self.adapter(pass)) else {
             return self.times_back(dy);
         };
         // The norm counts as a constant: arXiv 2402.09353, section 4.3, and PEFT.
-        let direction = self.direction(w)?;
-        let inner = match direction {
-            Some(Direction { gain, .. }) => dy.broadcast_mul(gain)?,
+        let row_scale = self.row_scale(w)?;
+        let inner = match row_scale {
+            Some(RowScale { gain, .. }) => dy.broadcast_mul(gain)?,
             None => dy.clone(),
         };
-        let dx = match (direction, self.mask(x, pass)?) {
+        let dx = match (row_scale, self.mask(x, pass)?) {
             (None, _) | (_, None) => self.times_back(&inner)?,
             (Some(_), Some(mask)) => {
                 let inside = (self.times_back(&(&inner - dy)?)? * mask)?;
                 (self.times_back(dy)? + inside)?
             }
         };
-        let d_magnitude = match (direction, directed) {
-            (Some(Direction { norm, .. }), Some(directed)) => Some((dy * directed)?.sum(0)?.div(norm)?),
+        let d_magnitude = match (row_scale, unscaled) {
+            (Some(RowScale { norm, .. }), Some(unscaled)) => Some((dy * unscaled)?.sum(0)?.div(norm)?),
             _ => None,
         };
-        let db = times(&inner.t()?, low)?;
-        let d_low = (times(&inner, &w.b)? * w.scale)?;
-        let (da, through) = self.backward_low(&d_low, x, &w.a, pass)?;
+        let db = times(&inner.t()?, hidden)?;
+        let d_hidden = (times(&inner, &w.b)? * w.scale)?;
+        let (da, through) = self.backward_lora_hidden(&d_hidden, x, &w.a, pass)?;
         gradients.add(index, &da, &db, d_magnitude.as_ref())?;
         Ok(sums::add(&dx, &through)?)
     }
 
-    /// `scale · dropout(x) Aᵀ`.
-    pub(crate) fn low(&self, x: &Tensor, pass: Pass) -> Result<Option<Tensor>> {
+    /// The adapter's hidden activations `s · dropout(x) Aᵀ`, `[rows, r]`.
+    pub(crate) fn lora_hidden(&self, x: &Tensor, pass: Pass) -> Result<Option<Tensor>> {
         let Some((_, w)) = self.adapter(pass) else { return Ok(None) };
         let dropped = match self.mask(x, pass)? {
             Some(mask) => (x * mask)?,
@@ -144,11 +133,17 @@ impl Linear {
     }
 
     /// From the gradient of `dropout(x) Aᵀ`: that of `A`, and that of `x` through the adapter.
-    pub(crate) fn backward_low(&self, d_low: &Tensor, x: &Tensor, a: &Tensor, pass: Pass) -> Result<(Tensor, Tensor)> {
-        let through = times(d_low, a)?;
+    pub(crate) fn backward_lora_hidden(
+        &self,
+        d_hidden: &Tensor,
+        x: &Tensor,
+        a: &Tensor,
+        pass: Pass,
+    ) -> Result<(Tensor, Tensor)> {
+        let through = times(d_hidden, a)?;
         Ok(match self.mask(x, pass)? {
-            Some(mask) => (times(&d_low.t()?, &(x * &mask)?)?, (through * mask)?),
-            None => (times(&d_low.t()?, x)?, through),
+            Some(mask) => (times(&d_hidden.t()?, &(x * &mask)?)?, (through * mask)?),
+            None => (times(&d_hidden.t()?, x)?, through),
         })
     }
 
@@ -171,16 +166,16 @@ impl Linear {
 
     /// With DoRA: norm and gain of each row of `W + s · B A`, without forming that matrix:
     /// `‖w + s b A‖² = ‖w‖² + 2 s b · (A w) + s² b (A Aᵀ) bᵀ` for its rows `w` and `b`.
-    fn direction<'a>(&self, w: &'a LoraWeight) -> Result<Option<&'a Direction>> {
+    fn row_scale<'a>(&self, w: &'a LoraWeight) -> Result<Option<&'a RowScale>> {
         let Some(magnitude) = &w.magnitude else { return Ok(None) };
-        if let Some(known) = w.direction.get() {
+        if let Some(known) = w.row_scale.get() {
             return Ok(Some(known));
         }
         let cross = ((&w.b * self.times(&w.a)?.t()?)?.sum(1)? * (2.0 * w.scale))?;
         let own = ((w.b.matmul(&w.a.matmul(&w.a.t()?)?)? * &w.b)?.sum(1)? * (w.scale * w.scale))?;
         let norm = ((self.row_squares()? + cross)? + own)?.sqrt()?;
         let gain = (magnitude / &norm)?;
-        Ok(Some(w.direction.get_or_init(|| Direction { norm, gain })))
+        Ok(Some(w.row_scale.get_or_init(|| RowScale { norm, gain })))
     }
 
     /// `x Wᵀ`.
@@ -275,8 +270,8 @@ mod tests {
             let pass = Pass { lora: Some(&lora), dropout: key, single: false };
             let (_, saved) = linear.forward(&x, pass).unwrap();
             let mut gradients = Gradients::zeros(&lora).unwrap();
-            let dx = linear.backward(&dy, &x, &saved, pass, &mut gradients).unwrap();
-            let norm = lora.weights()[0].direction.get().unwrap().norm.clone();
+            let dx = linear.backward(&dy, &x, saved.as_ref(), pass, &mut gradients).unwrap();
+            let norm = lora.weights()[0].row_scale.get().unwrap().norm.clone();
             let expected = finite_difference(&x, &dy, |x| Ok(linear.forward(x, pass).unwrap().0));
             assert!(difference(&dx, &expected) < 1e-8, "x, dropout {dropout}");
             for (place, (name, parameter)) in lora.parameters().into_iter().enumerate() {
@@ -285,7 +280,7 @@ mod tests {
                     *lora.parameters_mut().swap_remove(place) = moved.clone();
                     let w = &lora.weights()[0];
                     let gain = (w.magnitude.as_ref().unwrap() / &norm)?;
-                    w.direction.set(Direction { norm: norm.clone(), gain }).unwrap();
+                    w.row_scale.set(RowScale { norm: norm.clone(), gain }).unwrap();
                     Ok(linear.forward(&x, Pass { lora: Some(&lora), dropout: key, single: false }).unwrap().0)
                 });
                 assert!(difference(&gradients.tensors[place], &expected) < 1e-8, "{name}, dropout {dropout}");

@@ -1,5 +1,5 @@
 //! Linears of a pass in which every row is the one new token of a sequence: their products read the matrix as it lies, and
-//! no row's numbers depend on the rows beside it. See [`kernels::product::few`].
+//! no row's numbers depend on the rows beside it. See [`kernels::product::gemv`].
 
 use crate::error::Result;
 use crate::linear::adapted::{Linear, Pass};
@@ -7,85 +7,84 @@ use candle_core::{DType, Tensor};
 use kernels::buffers::cpu_slice;
 use kernels::dispatch::fused;
 use kernels::product::Numbers;
-use kernels::product::few::{Product, Rows, Sum, sums};
+use kernels::product::gemv::{PackedRows, Product, Sum, sums};
 use kernels::profile::{self, Work};
-use kernels::weight::{Held, numbers};
+use kernels::weight::{WeightView, numbers};
 use kernels::wide;
 
 /// `x` `[rows, in]` to `[rows, out]` for each of some linears that read the same input. None where the pass is another, or
 /// something about them is not for these products.
-pub(crate) fn forward(linears: &[Linear], x: &Tensor, pass: Pass) -> Result<Option<Vec<Tensor>>> {
+pub(super) fn forward(linears: &[Linear], x: &Tensor, pass: Pass) -> Result<Option<Vec<Tensor>>> {
     if !pass.single || !fused(x, Work::Frozen) {
         return Ok(None);
     }
     let (rows, columns) = x.dims2()?;
-    let mut all = Vec::with_capacity(linears.len());
+    let mut operands = Vec::with_capacity(linears.len());
     for linear in linears {
-        let Some(all_of_it) = Parts::of(linear, pass)? else { return Ok(None) };
-        all.push(all_of_it);
+        let Some(operand) = Operand::of(linear, pass)? else { return Ok(None) };
+        operands.push(operand);
     }
     let Some(kernel) = linears.first().map(|linear| linear.weight.kernel_for(x)) else { return Ok(None) };
-    let (Some(weights), true) =
-        (all.iter().map(|parts| parts.weight.numbers()).collect::<Option<Vec<_>>>(), x.is_contiguous())
-    else {
+    if operands.iter().any(|operand| operand.weight.numbers().is_none()) || !x.is_contiguous() {
         return Ok(None);
-    };
+    }
     let x_guard = cpu_slice(x);
-    let x_rows =
-        profile::during(Work::Frozen, || Ok::<_, candle_core::Error>(Rows::lay(kernel, x_guard.get()?, columns)))?;
+    let x_packed = profile::during(Work::Frozen, || {
+        Ok::<_, candle_core::Error>(PackedRows::pack(kernel, x_guard.get()?, columns))
+    })?;
 
-    let operations: usize =
-        all.iter().filter_map(|parts| Some(2 * rows * columns * parts.adapter.as_ref()?.rank)).sum();
-    let lows: Vec<Option<Rows>> = profile::products(Work::Adapter, operations, || {
-        let adapters = || all.iter().filter_map(|parts| parts.adapter.as_ref());
+    let operations =
+        operands.iter().filter_map(|operand| Some(2 * rows * columns * operand.adapter.as_ref()?.rank)).sum();
+    profile::products(Work::Adapter, operations, || {
+        let adapters = || operands.iter().filter_map(|operand| operand.adapter.as_ref());
         let wanted = adapters().map(|adapter| Sum {
-            products: vec![Product { left: &x_rows, w: numbers(&adapter.a) }],
+            products: vec![Product { left: &x_packed, w: numbers(&adapter.a) }],
             bias: None,
             width: adapter.rank,
         });
-        let mut found = sums(&wanted.collect::<Vec<_>>()).into_iter();
-        let mut next = |adapter: &Adapter| {
-            let mut low = found.next()?;
-            wide::scale(&mut low, adapter.scale);
-            Some(Rows::lay(kernel, &low, adapter.rank))
-        };
-        all.iter().map(|parts| next(parts.adapter.as_ref()?)).collect()
+        let found = sums(&wanted.collect::<Vec<_>>());
+        let adapters = operands.iter_mut().filter_map(|operand| operand.adapter.as_mut());
+        for (adapter, mut hidden) in adapters.zip(found) {
+            wide::scale(&mut hidden, adapter.scale);
+            adapter.hidden = Some(PackedRows::pack(kernel, &hidden, adapter.rank));
+        }
     });
 
-    let operations = linears.iter().map(|linear| 2 * rows * columns * linear.weight.dims().0).sum();
+    let operations = operands.iter().map(|operand| 2 * rows * columns * operand.out).sum();
     let ys = profile::products(Work::Frozen, operations, || {
-        let mut wanted = Vec::with_capacity(linears.len());
-        for (((linear, parts), w), low) in linears.iter().zip(&all).zip(&weights).zip(&lows) {
-            let mut products = vec![Product { left: &x_rows, w: *w }];
-            if let (Some(low), Some(adapter)) = (low, &parts.adapter) {
-                products.push(Product { left: low, w: numbers(&adapter.b) });
+        let wanted = operands.iter().map(|operand| {
+            let mut products = vec![Product { left: &x_packed, w: numbers(&operand.weight) }];
+            if let Some(Adapter { b, hidden: Some(hidden), .. }) = &operand.adapter {
+                products.push(Product { left: hidden, w: numbers(b) });
             }
-            let bias = parts.bias.as_ref().map(numbers);
+            let bias = operand.bias.as_ref().map(numbers);
             let bias = bias.and_then(|bias| if let Numbers::F32(bias) = bias { Some(bias) } else { None });
-            wanted.push(Sum { products, bias, width: linear.weight.dims().0 });
-        }
-        sums(&wanted)
+            Sum { products, bias, width: operand.out }
+        });
+        sums(&wanted.collect::<Vec<_>>())
     });
-    let tensor =
-        |(y, linear): (Vec<f32>, &Linear)| Ok(Tensor::from_vec(y, (rows, linear.weight.dims().0), x.device())?);
-    Ok(Some(ys.into_iter().zip(linears).map(tensor).collect::<Result<Vec<_>>>()?))
+    let tensor = |(y, operand): (Vec<f32>, &Operand)| Ok(Tensor::from_vec(y, (rows, operand.out), x.device())?);
+    Ok(Some(ys.into_iter().zip(&operands).map(tensor).collect::<Result<Vec<_>>>()?))
 }
 
-/// What a linear is made of, to be read.
-struct Parts<'a> {
-    weight: Held<'a>,
-    bias: Option<Held<'a>>,
+/// A linear as these products read it.
+struct Operand<'a> {
+    out: usize,
+    weight: WeightView<'a>,
+    bias: Option<WeightView<'a>>,
     adapter: Option<Adapter<'a>>,
 }
 
 struct Adapter<'a> {
     rank: usize,
     scale: f32,
-    a: Held<'a>,
-    b: Held<'a>,
+    a: WeightView<'a>,
+    b: WeightView<'a>,
+    /// `s · x Aᵀ`, once it is computed.
+    hidden: Option<PackedRows>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> Operand<'a> {
     /// None where it is not for these products.
     fn of(linear: &'a Linear, pass: Pass<'a>) -> Result<Option<Self>> {
         let floats = |tensor: &Tensor| tensor.dtype() == DType::F32 && tensor.is_contiguous();
@@ -94,13 +93,15 @@ impl<'a> Parts<'a> {
                 return Ok(None);
             }
             Some((_, w)) => {
-                Some(Adapter { rank: w.a.dim(0)?, scale: w.scale as f32, a: Held::of(&w.a), b: Held::of(&w.b) })
+                let (a, b) = (WeightView::of(&w.a), WeightView::of(&w.b));
+                Some(Adapter { rank: w.a.dim(0)?, scale: w.scale as f32, a, b, hidden: None })
             }
             None => None,
         };
         if linear.bias.as_ref().is_some_and(|bias| !floats(bias)) {
             return Ok(None);
         }
-        Ok(Some(Self { weight: linear.weight.held(), bias: linear.bias.as_ref().map(Held::of), adapter }))
+        let (out, bias) = (linear.weight.dims().0, linear.bias.as_ref().map(WeightView::of));
+        Ok(Some(Self { out, weight: linear.weight.view(), bias, adapter }))
     }
 }

@@ -1,222 +1,287 @@
 //! Linears that read the same input, each with its adapter, in as few passes as there can be: by a kernel that adds up
 //! several products before it writes a number.
 //!
-//! With `y = x Wᵀ + l Bᵀ`, where `l = s · x Aᵀ`, and `m = s · dy B`, the gradients are `dx = Σ (dy W + m A)` over the
-//! linears, `dA = mᵀ x` and `dB = dyᵀ l` (arXiv 2106.09685, eq. 3). What the input, or its gradient, is made of is rounded
+//! With `y = x Wᵀ + h Bᵀ`, where `h = s · x Aᵀ`, and `dh = s · dy B`, the gradients are `dx = Σ (dy W + dh A)` over the
+//! linears, `dA = dhᵀ x` and `dB = dyᵀ h` (arXiv 2106.09685, eq. 3). What the input, or its gradient, is made of is rounded
 //! to bf16 once for all of them.
 
 use crate::error::Result;
-use crate::linear::adapted::{Linear, Low, Pass, Saved};
-use crate::lora::{Gradients, LoraWeight};
+use crate::linear::adapted::{Linear, LinearActivations, Pass};
+use crate::lora::gradients::Gradients;
 use candle_core::{DType, Tensor};
 use kernels::buffers::cpu_slice;
-use kernels::product::{Columns, Direction, Kernel, Left, Numbers, OverRows, Sum, Term};
+use kernels::product::{Kernel, OverRows, PackedColumns, PackedRows, Sum, Term, WeightOp};
 use kernels::profile::{self, Work};
-use kernels::weight::{Held, numbers};
+use kernels::weight::{WeightView, numbers};
 use kernels::wide;
 use rayon::prelude::*;
 
 /// The kernel for these linears on `x`: none where a linear has none, or an adapter wants more than its two factors.
-pub(crate) fn kernel(linears: &[Linear], x: &Tensor, pass: Pass) -> Option<Kernel> {
+pub(super) fn kernel(linears: &[Linear], x: &Tensor, pass: Pass) -> Option<Kernel> {
     let simple = |linear: &Linear| match linear.adapter(pass) {
         Some((_, w)) => !pass.drops() && w.magnitude.is_none() && w.a.dtype() == DType::F32,
         None => true,
     };
     let kernel = linears.first()?.weight.kernel_for(x)?;
-    let ready = |linear: &Linear| linear.weight.kernel_for(x).is_some() && linear.weight.held().numbers().is_some();
+    let ready = |linear: &Linear| linear.weight.kernel_for(x).is_some() && linear.weight.view().numbers().is_some();
     linears.iter().all(|linear| ready(linear) && simple(linear)).then_some(kernel)
 }
 
 /// `x` `[rows, in]` to `[rows, out]` for each linear, and what the backward needs of each.
-pub(crate) fn forward(kernel: Kernel, linears: &[Linear], x: &Tensor, pass: Pass) -> Result<(Vec<Tensor>, Vec<Low>)> {
+pub(super) fn forward(
+    kernel: Kernel,
+    linears: &[Linear],
+    x: &Tensor,
+    pass: Pass,
+) -> Result<(Vec<Tensor>, Vec<Option<LinearActivations>>)> {
     let x = x.contiguous()?;
     let (rows, columns) = x.dims2()?;
-    let adapters = adapters(linears, pass)?;
-    let (weights, factors) = (held(linears), Factors::of(&adapters));
-    let x_left =
-        profile::during(Work::Frozen, || Ok::<_, candle_core::Error>(kernel.lay(cpu_slice(&x).get()?, columns)))?;
+    let factors = factors(linears, pass)?;
+    let operands = operands(linears, &factors);
+    let x_packed =
+        profile::during(Work::Frozen, || Ok::<_, candle_core::Error>(kernel.pack(cpu_slice(&x).get()?, columns)))?;
 
-    let ranks = adapters.iter().flatten().map(|w| w.rank).sum::<usize>();
-    let lows = profile::products(Work::Adapter, 2 * rows * columns * ranks, || {
-        let a = |i: usize, rank| Term { left: &x_left, w: factors.a(i), shape: (rank, columns) };
-        let sums: Vec<Sum> = each(&adapters, |i, w| Sum { terms: vec![a(i, w.rank)], direction: Direction::Forward });
-        scaled(kernel.sums(&sums), &adapters)
+    let operations = 2 * rows * columns * operands.iter().map(Operand::rank).sum::<usize>();
+    let hidden = profile::products(Work::Adapter, operations, || {
+        let products = operands.iter().map(|operand| {
+            let adapter = operand.adapter.as_ref()?;
+            let shape = (adapter.rank, columns);
+            Some((Term { left: &x_packed, w: numbers(&adapter.a), shape }, adapter.scale))
+        });
+        scaled_products(kernel, WeightOp::Transposed, &products.collect::<Vec<_>>())
     });
-    let low_lefts: Vec<Option<Left>> =
-        lows.iter().zip(&adapters).map(|(low, w)| Some(kernel.lay(low.as_ref()?, w.as_ref()?.rank))).collect();
+    let hidden: Vec<Option<Hidden>> =
+        operands.iter().zip(hidden).map(|(operand, hidden)| Some(Hidden::new(kernel, operand, hidden?))).collect();
 
-    let of =
-        |(linear, w): (&Linear, &Option<Adapter>)| 2 * rows * linear.weight.dims().0 * (columns + rank(w.as_ref()));
-    let operations: usize = linears.iter().zip(&adapters).map(of).sum();
+    let operations = operands.iter().map(|operand| 2 * rows * operand.out * (columns + operand.rank())).sum();
     let ys = profile::products(Work::Frozen, operations, || {
-        let sums: Vec<Sum> = linears
-            .iter()
-            .enumerate()
-            .map(|(i, linear)| {
-                let (out, columns) = linear.weight.dims();
-                let mut terms = vec![Term { left: &x_left, w: numbers(&weights[i]), shape: (out, columns) }];
-                if let (Some(left), Some(w)) = (&low_lefts[i], &adapters[i]) {
-                    terms.push(Term { left, w: factors.b(i), shape: (out, w.rank) });
-                }
-                Sum { terms, direction: Direction::Forward }
-            })
-            .collect();
-        kernel.sums(&sums)
+        let sums = operands.iter().zip(&hidden).map(|(operand, hidden)| {
+            let out = operand.out;
+            let mut terms = vec![Term { left: &x_packed, w: numbers(&operand.weight), shape: (out, columns) }];
+            if let (Some(adapter), Some(hidden)) = (&operand.adapter, hidden) {
+                terms.push(Term { left: &hidden.packed, w: numbers(&adapter.b), shape: (out, adapter.rank) });
+            }
+            Sum { terms, op: WeightOp::Transposed }
+        });
+        kernel.sums(&sums.collect::<Vec<_>>())
     });
     let mut outputs = Vec::with_capacity(linears.len());
-    for (linear, mut y) in linears.iter().zip(ys) {
-        let out = linear.weight.dims().0;
+    for ((linear, operand), mut y) in linears.iter().zip(&operands).zip(ys) {
         if let Some(bias) = &linear.bias {
             let guard = cpu_slice(bias);
             let bias = guard.get()?;
-            y.par_chunks_mut(out).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias));
+            y.par_chunks_mut(operand.out).for_each(|y| y.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias));
         }
-        outputs.push(Tensor::from_vec(y, (rows, out), x.device())?);
+        outputs.push(Tensor::from_vec(y, (rows, operand.out), x.device())?);
     }
-    let saved = lows.into_iter().zip(&adapters).map(|(low, w)| match (low, w) {
-        (Some(low), Some(w)) => Ok(Some(Saved::of_low(Tensor::from_vec(low, (rows, w.rank), x.device())?))),
-        _ => Ok(None),
+    let saved = hidden.into_iter().zip(&operands).map(|(hidden, operand)| {
+        let Some(hidden) = hidden else { return Ok(None) };
+        let hidden = Tensor::from_vec(hidden.numbers, (rows, operand.rank()), x.device())?;
+        Ok(Some(LinearActivations::without_dora(hidden)))
     });
-    let saved = saved.collect::<Result<Vec<_>>>()?;
-    Ok((outputs, saved))
+    Ok((outputs, saved.collect::<Result<Vec<_>>>()?))
 }
 
 /// The gradient of the input `[rows, in]`, from that of each output; adds those of the adapters.
-pub(crate) fn backward(
+pub(super) fn backward(
     kernel: Kernel,
     linears: &[Linear],
     dys: &[&Tensor],
     x: &Tensor,
-    saved: &[Low],
+    saved: &[Option<LinearActivations>],
     pass: Pass,
     gradients: &mut Gradients,
 ) -> Result<Tensor> {
     let (rows, columns) = x.dims2()?;
-    let adapters = adapters(linears, pass)?;
-    let (weights, factors) = (held(linears), Factors::of(&adapters));
+    let factors = factors(linears, pass)?;
+    let operands = operands(linears, &factors);
     let dys = dys.iter().map(|dy| dy.contiguous()).collect::<candle_core::Result<Vec<_>>>()?;
     let dy_guards: Vec<_> = dys.iter().map(cpu_slice).collect();
-    let dy_slices = dy_guards.iter().map(|guard| guard.get()).collect::<candle_core::Result<Vec<_>>>()?;
-    let outs: Vec<usize> = linears.iter().map(|linear| linear.weight.dims().0).collect();
-    let dy_lefts: Vec<Left> =
-        profile::during(Work::Frozen, || dy_slices.iter().zip(&outs).map(|(dy, &out)| kernel.lay(dy, out)).collect());
+    let mut parts: Vec<Part> = profile::during(Work::Frozen, || {
+        let dys = dy_guards.iter().map(|guard| guard.get()).collect::<candle_core::Result<Vec<_>>>()?;
+        Ok::<_, candle_core::Error>(
+            operands.into_iter().zip(dys).map(|(operand, dy)| Part::new(kernel, operand, dy)).collect(),
+        )
+    })?;
 
-    let operations: usize = adapters.iter().zip(&outs).map(|(w, out)| 2 * rows * out * rank(w.as_ref())).sum();
-    let d_lows = profile::products(Work::Adapter, operations, || {
-        let sums: Vec<Sum> = each(&adapters, |i, w| Sum {
-            terms: vec![Term { left: &dy_lefts[i], w: factors.b(i), shape: (outs[i], w.rank) }],
-            direction: Direction::Backward,
+    let operations = parts.iter().map(|part| 2 * rows * part.operand.out * part.operand.rank()).sum();
+    let d_hidden = profile::products(Work::Adapter, operations, || {
+        let products = parts.iter().map(|part| {
+            let adapter = part.operand.adapter.as_ref()?;
+            let shape = (part.operand.out, adapter.rank);
+            Some((Term { left: &part.dy_packed, w: numbers(&adapter.b), shape }, adapter.scale))
         });
-        scaled(kernel.sums(&sums), &adapters)
+        scaled_products(kernel, WeightOp::AsStored, &products.collect::<Vec<_>>())
     });
-    let d_low_lefts: Vec<Option<Left>> =
-        d_lows.iter().zip(&adapters).map(|(d_low, w)| Some(kernel.lay(d_low.as_ref()?, w.as_ref()?.rank))).collect();
-
-    // Before the other products, which drive `dy` out of the caches.
-    let x = x.contiguous()?;
-    let x_guard = cpu_slice(&x);
-    let x_slice = x_guard.get()?;
-    let low_guards: Vec<_> = saved.iter().map(|saved| saved.as_ref().map(|saved| cpu_slice(&saved.low))).collect();
-    let lows = low_guards.iter().map(|guard| guard.as_ref().map(|guard| guard.get()).transpose());
-    let lows = lows.collect::<candle_core::Result<Vec<_>>>()?;
-    let operations = operations_of_gradients(rows, columns, &outs, &adapters);
-    let (das, dbs) = profile::products(Work::Adapter, operations, || {
-        let laid = |low: Option<&[f32]>, w: &Option<Adapter>| Some(kernel.lay_columns(low?, w.as_ref()?.rank));
-        let ms: Vec<Columns> = d_lows.iter().zip(&adapters).filter_map(|(m, w)| laid(m.as_deref(), w)).collect();
-        let ls: Vec<Columns> = lows.iter().zip(&adapters).filter_map(|(l, w)| laid(*l, w)).collect();
-        let mut sums = vec![OverRows { lefts: ms.iter().collect(), x: x_slice, width: columns }];
-        let adapted = dy_slices.iter().zip(&outs).zip(&adapters).filter(|(_, w)| w.is_some());
-        for (l, ((dy, &out), _)) in ls.iter().zip(adapted) {
-            sums.push(OverRows { lefts: vec![l], x: dy, width: out });
-        }
-        let mut das = kernel.over_rows(&sums);
-        let dbs = das.split_off(ms.len());
-        (das, dbs)
-    });
-    let of_adapters = adapters.iter().zip(&outs).filter_map(|(w, out)| Some((w.as_ref()?, *out)));
-    for ((w, out), (da, db)) in of_adapters.zip(das.into_iter().zip(dbs)) {
-        let da = Tensor::from_vec(da, (w.rank, columns), x.device())?;
-        gradients.add(w.index, &da, &Tensor::from_vec(transposed(&db, out), (out, w.rank), x.device())?, None)?;
+    for (part, d_hidden) in parts.iter_mut().zip(d_hidden) {
+        part.d_hidden = d_hidden.map(|d_hidden| Hidden::new(kernel, &part.operand, d_hidden));
     }
 
-    let operations: usize =
-        outs.iter().zip(&adapters).map(|(out, w)| 2 * rows * columns * (out + rank(w.as_ref()))).sum();
+    // Before the other products, which drive `dy` out of the caches.
+    add_gradients(kernel, &parts, saved, &x.contiguous()?, gradients)?;
+
+    let operations = parts.iter().map(|part| 2 * rows * columns * (part.operand.out + part.operand.rank())).sum();
     let dx = profile::products(Work::Frozen, operations, || {
-        let mut terms = Vec::new();
-        for (i, &out) in outs.iter().enumerate() {
-            terms.push(Term { left: &dy_lefts[i], w: numbers(&weights[i]), shape: (out, columns) });
-        }
-        for (i, left) in d_low_lefts.iter().enumerate() {
-            if let (Some(left), Some(w)) = (left, &adapters[i]) {
-                terms.push(Term { left, w: factors.a(i), shape: (w.rank, columns) });
+        let weights = parts.iter().map(|Part { operand, dy_packed, .. }| Term {
+            left: dy_packed,
+            w: numbers(&operand.weight),
+            shape: (operand.out, columns),
+        });
+        let mut terms: Vec<Term> = weights.collect();
+        for part in &parts {
+            if let (Some(adapter), Some(d_hidden)) = (&part.operand.adapter, &part.d_hidden) {
+                terms.push(Term { left: &d_hidden.packed, w: numbers(&adapter.a), shape: (adapter.rank, columns) });
             }
         }
-        kernel.sums(&[Sum { terms, direction: Direction::Backward }]).swap_remove(0)
+        kernel.sums(&[Sum { terms, op: WeightOp::AsStored }]).swap_remove(0)
     });
     Ok(Tensor::from_vec(dx, (rows, columns), x.device())?)
 }
 
-/// The adapter of a linear.
-struct Adapter<'a> {
+/// Adds `dA = dhᵀ x` and `dB = dyᵀ h` of each linear that has an adapter.
+fn add_gradients(
+    kernel: Kernel,
+    parts: &[Part],
+    saved: &[Option<LinearActivations>],
+    x: &Tensor,
+    gradients: &mut Gradients,
+) -> Result<()> {
+    struct Adapted<'a> {
+        part: &'a Part<'a>,
+        adapter: &'a AdapterOperand<'a>,
+        hidden: &'a [f32],
+        d_hidden: &'a [f32],
+    }
+    let (rows, columns) = x.dims2()?;
+    let x_guard = cpu_slice(x);
+    let x_slice = x_guard.get()?;
+    let hidden_guards: Vec<_> = saved.iter().map(|saved| Some(cpu_slice(&saved.as_ref()?.hidden))).collect();
+    let mut adapted = Vec::with_capacity(parts.len());
+    for (part, hidden) in parts.iter().zip(&hidden_guards) {
+        if let (Some(adapter), Some(hidden), Some(d_hidden)) = (&part.operand.adapter, hidden, &part.d_hidden) {
+            adapted.push(Adapted { part, adapter, hidden: hidden.get()?, d_hidden: &d_hidden.numbers });
+        }
+    }
+
+    let operations = adapted.iter().map(|it| 2 * rows * it.adapter.rank * (columns + it.part.operand.out)).sum();
+    let (das, dbs) = profile::products(Work::Adapter, operations, || {
+        let packed = |numbers: &[f32], it: &Adapted| kernel.pack_columns(numbers, it.adapter.rank);
+        let d_hidden: Vec<PackedColumns> = adapted.iter().map(|it| packed(it.d_hidden, it)).collect();
+        let hidden: Vec<PackedColumns> = adapted.iter().map(|it| packed(it.hidden, it)).collect();
+        let mut sums = vec![OverRows { lefts: d_hidden.iter().collect(), x: x_slice, width: columns }];
+        for (it, hidden) in adapted.iter().zip(&hidden) {
+            sums.push(OverRows { lefts: vec![hidden], x: it.part.dy, width: it.part.operand.out });
+        }
+        let mut das = kernel.over_rows(&sums);
+        let dbs = das.split_off(adapted.len());
+        (das, dbs)
+    });
+    for (it, (da, db)) in adapted.iter().zip(das.into_iter().zip(dbs)) {
+        let (rank, out) = (it.adapter.rank, it.part.operand.out);
+        let da = Tensor::from_vec(da, (rank, columns), x.device())?;
+        let db = Tensor::from_vec(transposed(&db, out), (out, rank), x.device())?;
+        gradients.add(it.adapter.index, &da, &db, None)?;
+    }
+    Ok(())
+}
+
+/// A linear as the kernel reads it.
+struct Operand<'a> {
+    /// Rows of the weight.
+    out: usize,
+    weight: WeightView<'a>,
+    adapter: Option<AdapterOperand<'a>>,
+}
+
+struct AdapterOperand<'a> {
+    /// Place in the adapter.
     index: usize,
     rank: usize,
+    scale: f32,
+    a: WeightView<'a>,
+    b: WeightView<'a>,
+}
+
+impl Operand<'_> {
+    /// 0 without an adapter.
+    fn rank(&self) -> usize {
+        self.adapter.as_ref().map_or(0, |adapter| adapter.rank)
+    }
+}
+
+/// A linear in the backward.
+struct Part<'a> {
+    operand: Operand<'a>,
+    /// `[rows, out]`.
+    dy: &'a [f32],
+    dy_packed: PackedRows,
+    /// `s · dy B`.
+    d_hidden: Option<Hidden>,
+}
+
+impl<'a> Part<'a> {
+    fn new(kernel: Kernel, operand: Operand<'a>, dy: &'a [f32]) -> Self {
+        Self { dy, dy_packed: kernel.pack(dy, operand.out), d_hidden: None, operand }
+    }
+}
+
+/// An adapter's hidden activations, or their gradient, `[rows, r]`.
+struct Hidden {
+    numbers: Vec<f32>,
+    packed: PackedRows,
+}
+
+impl Hidden {
+    fn new(kernel: Kernel, operand: &Operand, numbers: Vec<f32>) -> Self {
+        Self { packed: kernel.pack(&numbers, operand.rank()), numbers }
+    }
+}
+
+/// The factors of a linear's adapter, contiguous.
+struct Factors {
+    index: usize,
+    scale: f32,
     a: Tensor,
     b: Tensor,
-    weight: &'a LoraWeight,
 }
 
-/// 0 where there is none.
-fn rank(adapter: Option<&Adapter>) -> usize {
-    adapter.map_or(0, |w| w.rank)
-}
-
-fn adapters<'a>(linears: &[Linear], pass: Pass<'a>) -> Result<Vec<Option<Adapter<'a>>>> {
-    let adapter = |linear: &Linear| match linear.adapter(pass) {
-        Some((index, weight)) => {
-            let (a, b) = (weight.a.contiguous()?, weight.b.contiguous()?);
-            Ok(Some(Adapter { index, rank: a.dim(0)?, a, b, weight }))
+fn factors(linears: &[Linear], pass: Pass) -> Result<Vec<Option<Factors>>> {
+    let factors = |linear: &Linear| match linear.adapter(pass) {
+        Some((index, w)) => {
+            Ok(Some(Factors { index, scale: w.scale as f32, a: w.a.contiguous()?, b: w.b.contiguous()? }))
         }
         None => Ok(None),
     };
-    linears.iter().map(adapter).collect()
+    linears.iter().map(factors).collect()
 }
 
-/// The factors of adapters, to be read.
-struct Factors<'a>(Vec<Option<(Held<'a>, Held<'a>)>>);
-
-impl<'a> Factors<'a> {
-    fn of(adapters: &'a [Option<Adapter<'a>>]) -> Self {
-        Self(adapters.iter().map(|w| w.as_ref().map(|w| (Held::of(&w.a), Held::of(&w.b)))).collect())
-    }
-
-    fn a(&self, linear: usize) -> Numbers<'_> {
-        self.0[linear].as_ref().map_or(Numbers::F32(&[]), |(a, _)| numbers(a))
-    }
-
-    fn b(&self, linear: usize) -> Numbers<'_> {
-        self.0[linear].as_ref().map_or(Numbers::F32(&[]), |(_, b)| numbers(b))
-    }
-}
-
-fn held(linears: &[Linear]) -> Vec<Held<'_>> {
-    linears.iter().map(|linear| linear.weight.held()).collect()
-}
-
-/// One for each linear that has an adapter.
-fn each<'a, T>(adapters: &'a [Option<Adapter<'a>>], make: impl Fn(usize, &'a Adapter<'a>) -> T) -> Vec<T> {
-    adapters.iter().enumerate().filter_map(|(i, w)| Some(make(i, w.as_ref()?))).collect()
-}
-
-/// What was found for each linear that has an adapter, times its scale; none for the others.
-fn scaled(found: Vec<Vec<f32>>, adapters: &[Option<Adapter>]) -> Vec<Option<Vec<f32>>> {
-    let mut found = found.into_iter();
-    let scaled = |w: &Option<Adapter>| {
-        let scale = w.as_ref()?.weight.scale as f32;
-        let mut low = found.next()?;
-        wide::scale(&mut low, scale);
-        Some(low)
+fn operands<'a>(linears: &'a [Linear], factors: &'a [Option<Factors>]) -> Vec<Operand<'a>> {
+    let adapter = |it: &'a Factors| AdapterOperand {
+        index: it.index,
+        rank: it.a.dims()[0],
+        scale: it.scale,
+        a: WeightView::of(&it.a),
+        b: WeightView::of(&it.b),
     };
-    adapters.iter().map(scaled).collect()
+    let operand = |(linear, factors): (&'a Linear, &'a Option<Factors>)| Operand {
+        out: linear.weight.dims().0,
+        weight: linear.weight.view(),
+        adapter: factors.as_ref().map(adapter),
+    };
+    linears.iter().zip(factors).map(operand).collect()
+}
+
+/// These products, each times its scale, at once; none where there is none.
+fn scaled_products(kernel: Kernel, op: WeightOp, products: &[Option<(Term, f32)>]) -> Vec<Option<Vec<f32>>> {
+    let sums: Vec<Sum> = products.iter().flatten().map(|(term, _)| Sum { terms: vec![*term], op }).collect();
+    let mut found = kernel.sums(&sums).into_iter();
+    let scaled = |product: &Option<(Term, f32)>| {
+        let (_, scale) = product.as_ref()?;
+        let mut numbers = found.next()?;
+        wide::scale(&mut numbers, *scale);
+        Some(numbers)
+    };
+    products.iter().map(scaled).collect()
 }
 
 /// The columns of rows of `width` numbers, one after another.
@@ -233,8 +298,4 @@ fn transposed(rows: &[f32], width: usize) -> Vec<f32> {
         }
     }
     columns
-}
-
-fn operations_of_gradients(rows: usize, columns: usize, outs: &[usize], adapters: &[Option<Adapter>]) -> usize {
-    adapters.iter().zip(outs).map(|(w, out)| 2 * rows * rank(w.as_ref()) * (columns + out)).sum()
 }

@@ -118,8 +118,8 @@ impl Lora {
     /// The parameters to be updated, in the order of [`Lora::parameters`].
     pub fn parameters_mut(&mut self) -> Vec<&mut Tensor> {
         let mut parameters = Vec::new();
-        for LoraWeight { a, b, magnitude, direction, .. } in &mut self.weights {
-            *direction = OnceLock::new();
+        for LoraWeight { a, b, magnitude, row_scale, .. } in &mut self.weights {
+            *row_scale = OnceLock::new();
             parameters.extend([Some(a), Some(b), magnitude.as_mut()].into_iter().flatten());
         }
         parameters
@@ -153,7 +153,7 @@ impl Lora {
                 let weight = &mut fresh.weights[*slot];
                 weight.b = weight.b.zeros_like()?;
                 weight.magnitude = if weight.magnitude.is_some() { magnitude(place)? } else { None };
-                weight.direction = OnceLock::new();
+                weight.row_scale = OnceLock::new();
             }
         }
         Ok(fresh)

@@ -20,12 +20,12 @@ pub struct LoraWeight {
     /// With DoRA, `[out_features]`: the length of each row of the adapted weight.
     pub magnitude: Option<Tensor>,
     /// Kept from the first use to the next update.
-    pub(crate) direction: OnceLock<Direction>,
+    pub(crate) row_scale: OnceLock<RowScale>,
 }
 
-/// What DoRA makes of the rows of an adapted weight, `[out_features]` each.
+/// What DoRA scales the rows of an adapted weight by, `[out_features]` each.
 #[derive(Debug, Clone)]
-pub(crate) struct Direction {
+pub(crate) struct RowScale {
     /// The norm of each row.
     pub(crate) norm: Tensor,
     /// Magnitude over norm.
@@ -35,7 +35,7 @@ pub(crate) struct Direction {
 impl LoraWeight {
     /// Plain `LoRA` on the linear `name`.
     pub fn new(name: impl Into<String>, a: Tensor, b: Tensor, scale: f64) -> Self {
-        Self { name: name.into(), a, b, scale, magnitude: None, direction: OnceLock::new() }
+        Self { name: name.into(), a, b, scale, magnitude: None, row_scale: OnceLock::new() }
     }
 
     /// Rows of `A` and columns of `B`.

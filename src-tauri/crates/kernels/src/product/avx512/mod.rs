@@ -6,12 +6,12 @@
 //! Every function with target features is called only once [`available`] said that the processor has them: that is the
 //! whole of their safety where nothing else is said.
 
-mod few;
+mod gemv;
 mod over_rows;
 mod pack;
 mod read;
 
-pub(super) use few::{f32_available as few_available, in_bf16 as few_in_bf16, in_f32 as few_in_f32, round_all};
+pub(super) use gemv::{f32_available as gemv_available, in_bf16 as gemv_in_bf16, in_f32 as gemv_in_f32, round_all};
 pub(super) use over_rows::{STRIP, TALLEST, over_rows, turned as pack_turned};
 pub(super) use pack::{columns as pack_columns, rows as pack_rows, x as pack_x};
 

@@ -1,4 +1,4 @@
-//! The two sides of a product, laid as the kernel reads them: pair after pair of numbers that are added up, and of each
+//! The two sides of a product, packed as the kernel reads them: pair after pair of numbers that are added up, and of each
 //! pair the rows of a tile, or the columns of a panel, side by side.
 
 use super::read::{self, BLOCK, Stored, WIDE};
@@ -102,7 +102,7 @@ fn half_of_rows<S: Stored>(w: S, columns: usize, rows: Range<usize>, part: Range
             if rows.len() == 16 && count == WIDE {
                 for (row, pairs) in pairs.iter_mut().enumerate() {
                     let at = (rows.start + row) * columns + at;
-                    // The next panel's rows, which are far apart, are fetched while this one is laid.
+                    // The next panel's rows, which are far apart, are fetched while this one is packed.
                     let next = w.address(at + PANEL * columns);
                     for line in 0..S::LINES {
                         _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(64 * line).cast());
@@ -176,7 +176,7 @@ fn all_rows(w: impl Stored, columns: usize, here: Range<usize>, part: Range<usiz
     }
 }
 
-/// Rows between those that are laid and those that are fetched.
+/// Rows between those that are packed and those that are fetched.
 const AHEAD: usize = 16;
 
 /// The numbers `here` of two rows, or of one and zeros, to the beginnings of panels of `panel` pairs.

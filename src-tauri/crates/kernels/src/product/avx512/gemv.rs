@@ -2,7 +2,7 @@
 //! goes along its sixteen lanes.
 
 use super::read::{self, BLOCK, Stored, WIDE};
-use crate::product::few::{Cells, TILE_IN_BF16, TILE_IN_F32, decode_row};
+use crate::product::gemv::{Cells, TILE_IN_BF16, TILE_IN_F32, decode_row};
 use crate::product::numbers::Numbers;
 use crate::wide::{Width, widest};
 use candle_core::quantized::GgmlDType;
@@ -23,7 +23,7 @@ pub(in super::super) fn f32_available() -> bool {
 }
 
 /// What the left side is made of, and how it is multiplied.
-trait Left: Copy {
+trait LeftNumber: Copy {
     /// Height of its tiles.
     const TILE: usize;
 
@@ -41,7 +41,7 @@ trait Left: Copy {
     unsafe fn add(sum: __m512, right: Self::Right, left: &[Self; WIDE]) -> __m512;
 }
 
-impl Left for bf16 {
+impl LeftNumber for bf16 {
     const TILE: usize = TILE_IN_BF16;
     type Right = __m512i;
 
@@ -65,7 +65,7 @@ impl Left for bf16 {
     }
 }
 
-impl Left for f32 {
+impl LeftNumber for f32 {
     const TILE: usize = TILE_IN_F32;
     type Right = [__m512; 2];
 
@@ -99,11 +99,11 @@ pub(in super::super) fn round_all(x: &[f32]) -> Vec<bf16> {
     rounded
 }
 
-/// Adds to `out` the products of `rows` rows of `x`, laid at whole registers, with the rows `of_w` of a matrix, which
+/// Adds to `out` the products of `rows` rows of `x`, packed at whole registers, with the rows `of_w` of a matrix, which
 /// begin `stride` numbers apart.
 ///
 /// # Safety
-/// As [`add_dots`](crate::product::few::add_dots).
+/// As [`add_dots`](crate::product::gemv::add_dots).
 pub(in super::super) unsafe fn in_bf16(
     x: &[bf16],
     rows: usize,
@@ -234,7 +234,7 @@ struct Work<'a, T> {
 /// The processor must be the one for `T`, and `out` as [`in_bf16`] has it.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-unsafe fn tiles<T: Left, S: Stored>(work: Work<T>, w: S, of_w: Range<usize>, out: Cells) {
+unsafe fn tiles<T: LeftNumber, S: Stored>(work: Work<T>, w: S, of_w: Range<usize>, out: Cells) {
     let mut first = 0;
     while first < work.rows {
         // SAFETY: as the caller promises.
@@ -258,15 +258,15 @@ unsafe fn tiles<T: Left, S: Stored>(work: Work<T>, w: S, of_w: Range<usize>, out
 /// As [`tiles`].
 #[inline(always)]
 #[allow(clippy::inline_always)]
-unsafe fn tile<T: Left, S: Stored, const ROWS: usize, const COLUMNS: usize, const TOGETHER: usize>(
+unsafe fn tile<T: LeftNumber, S: Stored, const ROWS: usize, const COLUMNS: usize, const TOGETHER: usize>(
     work: Work<T>,
     first: usize,
     w: S,
     of_w: Range<usize>,
     out: Cells,
 ) {
-    let laid = work.length.next_multiple_of(WIDE);
-    let x = work.x[first * laid..][..ROWS * laid].as_chunks::<WIDE>().0.as_chunks::<ROWS>().0;
+    let padded = work.length.next_multiple_of(WIDE);
+    let x = work.x[first * padded..][..ROWS * padded].as_chunks::<WIDE>().0.as_chunks::<ROWS>().0;
     let rows = ROWS.min(work.rows - first);
     for start in of_w.clone().step_by(COLUMNS) {
         let columns = COLUMNS.min(of_w.end - start);

@@ -1,6 +1,6 @@
 //! Products of few rows with frozen matrices, as decoding takes them: one new token of each of several sequences.
 //!
-//! The matrix decides what they cost, so that nothing is laid: each row of it is read once, decoded in registers, and
+//! The matrix decides what they cost, so that nothing of it is packed: each row of it is read once, decoded in registers, and
 //! multiplied with all rows on the left. A sum goes along the row, in sixteen lanes, and no number depends on how many
 //! rows there are or which stand beside it. With a kernel both sides are rounded to bf16, else all is f32.
 
@@ -30,27 +30,27 @@ fn tile_of(rows: usize) -> usize {
 /// The left side of products: tiles of rows, each a power of two high, and of a tile the first numbers of each row, as many
 /// as a register holds, then the next. What is missing is zeros.
 #[derive(Debug)]
-pub struct Rows {
-    numbers: Laid,
+pub struct PackedRows {
+    numbers: Packed,
     count: usize,
     length: usize,
 }
 
 #[derive(Debug)]
-enum Laid {
+enum Packed {
     F32(Vec<f32>),
     #[cfg(target_arch = "x86_64")]
     Bf16(Vec<bf16>),
 }
 
-impl Rows {
+impl PackedRows {
     /// `x`, rows of `length` numbers each, for products in bf16 by this kernel or, without one, in f32.
-    pub fn lay(kernel: Option<Kernel>, x: &[f32], length: usize) -> Self {
+    pub fn pack(kernel: Option<Kernel>, x: &[f32], length: usize) -> Self {
         assert!(length > 0 && x.len().is_multiple_of(length));
         let (rows, stride) = (x.len() / length, length.next_multiple_of(WIDE));
         let most = if kernel.is_some() { TILE_IN_BF16 } else { TILE_IN_F32 };
-        let mut laid = vec![0f32; (rows / most * most + tile_of(rows % most)) * stride];
-        for (tile, x) in laid.chunks_mut(most * stride).zip(x.chunks(most * length)) {
+        let mut packed = vec![0f32; (rows / most * most + tile_of(rows % most)) * stride];
+        for (tile, x) in packed.chunks_mut(most * stride).zip(x.chunks(most * length)) {
             let high = tile.len() / stride;
             for (row, x) in x.chunks_exact(length).enumerate() {
                 for (chunk, x) in x.chunks(WIDE).enumerate() {
@@ -59,9 +59,9 @@ impl Rows {
             }
         }
         let numbers = match kernel {
-            None => Laid::F32(laid),
+            None => Packed::F32(packed),
             #[cfg(target_arch = "x86_64")]
-            Some(Kernel::Avx512) => Laid::Bf16(super::avx512::round_all(&laid)),
+            Some(Kernel::Avx512) => Packed::Bf16(super::avx512::round_all(&packed)),
         };
         Self { numbers, count: rows, length }
     }
@@ -71,7 +71,7 @@ impl Rows {
 #[derive(Debug, Clone, Copy)]
 pub struct Product<'a> {
     /// Rows on the left.
-    pub left: &'a Rows,
+    pub left: &'a PackedRows,
     /// As many rows as the sum has columns, each of `left`'s length.
     pub w: Numbers<'a>,
 }
@@ -106,9 +106,9 @@ pub fn sums(sums: &[Sum]) -> Vec<Vec<f32>> {
         }
         assert!(sum.bias.is_none_or(|bias| bias.len() == sum.width));
         let mut output = vec![0f32; rows * sum.width];
-        let together = (NUMBERS_PER_TASK / length.max(1)).next_multiple_of(16);
-        for first in (0..sum.width).step_by(together) {
-            let columns = first..(first + together).min(sum.width);
+        let task = (NUMBERS_PER_TASK / length.max(1)).next_multiple_of(16);
+        for first in (0..sum.width).step_by(task) {
+            let columns = first..(first + task).min(sum.width);
             tasks.push(Task { sum, output: Output(output.as_mut_ptr()), columns });
         }
         outputs.push(output);
@@ -165,7 +165,7 @@ impl Task<'_, '_> {
 /// `out` must be the first of as many rows as there are on the left, of as many columns as there are in `of_w`, which nobody
 /// else reads or writes meanwhile.
 pub(crate) unsafe fn add_dots(
-    left: &Rows,
+    left: &PackedRows,
     w: Numbers,
     stride: usize,
     of_w: Range<usize>,
@@ -178,19 +178,19 @@ pub(crate) unsafe fn add_dots(
     unsafe {
         match &left.numbers {
             #[cfg(target_arch = "x86_64")]
-            Laid::Bf16(x) => super::avx512::few_in_bf16(x, left.count, length, w, stride, of_w, out),
+            Packed::Bf16(x) => super::avx512::gemv_in_bf16(x, left.count, length, w, stride, of_w, out),
             #[cfg(target_arch = "x86_64")]
-            Laid::F32(x) if super::avx512::few_available() => {
-                super::avx512::few_in_f32(x, left.count, length, w, stride, of_w, decoded, out);
+            Packed::F32(x) if super::avx512::gemv_available() => {
+                super::avx512::gemv_in_f32(x, left.count, length, w, stride, of_w, decoded, out);
             }
-            Laid::F32(x) => plainly(x, left.count, length, w, stride, of_w, decoded, out),
+            Packed::F32(x) => plainly(x, left.count, length, w, stride, of_w, decoded, out),
         }
     }
 }
 
 /// The products of each row on the left with `count` rows of a matrix, of which each begins `stride` numbers behind the one
 /// before, added to `out`: as many rows of `count` numbers.
-pub(crate) fn dots(left: &Rows, w: Numbers, stride: usize, count: usize, out: &mut [f32]) {
+pub(crate) fn dots(left: &PackedRows, w: Numbers, stride: usize, count: usize, out: &mut [f32]) {
     assert!(out.len() == left.count * count);
     let cells = Cells { first: out.as_mut_ptr(), stride: count };
     // SAFETY: there are as many cells, and nobody else has them.
@@ -212,13 +212,13 @@ unsafe fn plainly(
     decoded: &mut Vec<f32>,
     out: Cells,
 ) {
-    let laid = length.next_multiple_of(WIDE);
+    let padded = length.next_multiple_of(WIDE);
     decoded.clear();
-    decoded.resize(laid, 0.0);
+    decoded.resize(padded, 0.0);
     for (column, row) in of_w.enumerate() {
         decode_row(w, row * stride, &mut decoded[..length]);
-        for (tile, x) in x.chunks(TILE_IN_F32 * laid).enumerate() {
-            let high = x.len() / laid;
+        for (tile, x) in x.chunks(TILE_IN_F32 * padded).enumerate() {
+            let high = x.len() / padded;
             for row in 0..high.min(rows - tile * TILE_IN_F32) {
                 let sum = dot(&x[row * WIDE..], high * WIDE, decoded);
                 // SAFETY: as the caller promises.
@@ -268,7 +268,7 @@ mod tests {
 
     /// `x wᵀ` on this thread alone.
     fn product(kernel: Option<Kernel>, x: &[f32], w: Numbers, (out, columns): (usize, usize)) -> Vec<f32> {
-        let left = Rows::lay(kernel, x, columns);
+        let left = PackedRows::pack(kernel, x, columns);
         let mut found = vec![0.0; left.count * out];
         dots(&left, w, columns, out, &mut found);
         found
@@ -333,7 +333,7 @@ mod tests {
         let (x, w, bias) = (random(rows * columns, 6), random(out * columns, 7), random(out, 8));
         let (low, b) = (random(rows * rank, 9), random(out * rank, 10));
         for kernel in kernels() {
-            let (left, low_left) = (Rows::lay(kernel, &x, columns), Rows::lay(kernel, &low, rank));
+            let (left, low_left) = (PackedRows::pack(kernel, &x, columns), PackedRows::pack(kernel, &low, rank));
             let products =
                 vec![Product { left: &left, w: Numbers::F32(&w) }, Product { left: &low_left, w: Numbers::F32(&b) }];
             let both = [
