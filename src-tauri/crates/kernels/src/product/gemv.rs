@@ -4,11 +4,12 @@
 //! multiplied with all rows on the left. A sum goes along the row, in sixteen lanes, and no number depends on how many
 //! rows there are or which stand beside it. With a kernel both sides are rounded to bf16, else all is f32.
 
-use super::numbers::Numbers;
+use super::numbers::{Numbers, decode_row};
+use super::tiles::{Cells, TILE_IN_BF16, TILE_IN_F32};
 use super::{Kernel, Output};
-use crate::blocks;
 use crate::wide::wide;
-use half::{bf16, f16};
+#[cfg(target_arch = "x86_64")]
+use half::bf16;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -16,9 +17,6 @@ use std::ops::Range;
 const LANES: usize = 16;
 /// Numbers of a register.
 const WIDE: usize = 32;
-/// Most rows that a row of the matrix is multiplied with at a time: of f32, half as many lie in the first cache.
-pub(super) const TILE_IN_F32: usize = 8;
-pub(super) const TILE_IN_BF16: usize = 16;
 /// Numbers of a matrix that are worth handing to another core.
 const NUMBERS_PER_TASK: usize = 16 * 1024;
 
@@ -115,29 +113,6 @@ pub fn sums(sums: &[Sum]) -> Vec<Vec<f32>> {
     }
     tasks.into_par_iter().for_each_init(Vec::new, |decoded, task| task.run(decoded));
     outputs
-}
-
-/// Where the sums of some rows and columns are added to: a part of a matrix of `stride` columns.
-#[derive(Clone, Copy)]
-pub(crate) struct Cells {
-    first: *mut f32,
-    stride: usize,
-}
-
-impl Cells {
-    /// # Safety
-    /// The cell must be in memory, and nobody else read or write it meanwhile.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    pub(super) unsafe fn add(self, row: usize, column: usize, sum: f32) {
-        // SAFETY: as the caller promises.
-        unsafe { *self.first.add(row * self.stride + column) += sum }
-    }
-
-    /// Those from this column on.
-    pub(super) fn from(self, column: usize) -> Self {
-        Self { first: self.first.wrapping_add(column), ..self }
-    }
 }
 
 impl Task<'_, '_> {
@@ -240,22 +215,6 @@ wide! {
             }
         }
         lanes.iter().sum()
-    }
-}
-
-/// The numbers from this one on; where they are stored in blocks, from the first of one.
-#[inline(always)]
-#[allow(clippy::inline_always)]
-pub(super) fn decode_row(w: Numbers, at: usize, decoded: &mut [f32]) {
-    let here = at..at + decoded.len();
-    match w {
-        Numbers::F32(w) => decoded.copy_from_slice(&w[here]),
-        Numbers::F16(w) => decoded.iter_mut().zip(&w[here]).for_each(|(to, w): (_, &f16)| *to = w.to_f32()),
-        Numbers::Bf16(w) => decoded.iter_mut().zip(&w[here]).for_each(|(to, w): (_, &bf16)| *to = w.to_f32()),
-        Numbers::Blocks(format, w) => {
-            let (numbers, bytes) = (format.block_size(), format.type_size());
-            blocks::decode_piece(format, &w[at / numbers * bytes..][..decoded.len() / numbers * bytes], decoded);
-        }
     }
 }
 

@@ -15,6 +15,7 @@ mod over_rows;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub use numbers::Numbers;
 

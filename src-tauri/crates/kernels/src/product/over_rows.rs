@@ -7,10 +7,6 @@ use super::{Output, OverRows, PackedColumns, avx512};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Rows whose products are summed before they are added to the output. While these are used the next ones are fetched, and
-/// both fit the second cache.
-pub(super) const DEPTH: usize = 64;
-
 /// Columns of `x` of a task: of each row so many lines of the cache, one behind the other.
 const TASK: usize = 8 * avx512::STRIP;
 
@@ -60,8 +56,8 @@ impl Task<'_> {
     fn run(&self) {
         let OverRows { lefts, x, width } = self.sums;
         let rows = x.len() / width;
-        for first in (0..rows).step_by(DEPTH) {
-            let part = first..(first + DEPTH).min(rows);
+        for first in (0..rows).step_by(avx512::ROWS_AT_ONCE) {
+            let part = first..(first + avx512::ROWS_AT_ONCE).min(rows);
             for column in self.columns.clone().step_by(avx512::STRIP) {
                 for (left, output) in lefts.iter().zip(&self.outputs) {
                     for tile in left.starts.windows(2) {

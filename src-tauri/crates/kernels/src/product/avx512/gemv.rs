@@ -2,8 +2,8 @@
 //! goes along its sixteen lanes.
 
 use super::read::{self, BLOCK, Stored, WIDE};
-use crate::product::gemv::{Cells, TILE_IN_BF16, TILE_IN_F32, decode_row};
-use crate::product::numbers::Numbers;
+use crate::product::numbers::{Numbers, decode_row};
+use crate::product::tiles::{Cells, TILE_IN_BF16, TILE_IN_F32};
 use crate::wide::{Width, widest};
 use candle_core::quantized::GgmlDType;
 use half::bf16;

@@ -12,7 +12,7 @@ mod pack;
 mod read;
 
 pub(super) use gemv::{f32_available as gemv_available, in_bf16 as gemv_in_bf16, in_f32 as gemv_in_f32, round_all};
-pub(super) use over_rows::{STRIP, TALLEST, over_rows, turned as pack_turned};
+pub(super) use over_rows::{ROWS_AT_ONCE, STRIP, TALLEST, over_rows, turned as pack_turned};
 pub(super) use pack::{columns as pack_columns, rows as pack_rows, x as pack_x};
 
 use std::arch::x86_64::{

@@ -3,7 +3,6 @@
 use super::pack::sixteen_places;
 use super::read::round;
 use super::{Out, mask, store};
-use crate::product::over_rows::DEPTH;
 use std::arch::x86_64::{
     __m512bh, __m512i, _MM_HINT_T1, _mm_prefetch, _mm512_dpbf16_ps, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps,
     _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setzero_ps,
@@ -11,6 +10,9 @@ use std::arch::x86_64::{
 use std::mem::transmute;
 use std::ops::Range;
 
+/// Rows whose products are summed before they are added to the output. While these are used the next ones are fetched, and
+/// both fit the second cache.
+pub(in super::super) const ROWS_AT_ONCE: usize = 64;
 /// Columns of `x` that are taken at a time: a line of the cache, and a register of sums for each column of `m`.
 pub(in super::super) const STRIP: usize = 16;
 /// Columns of `m` of the largest tile.
@@ -75,7 +77,7 @@ unsafe fn tile<const COLUMNS: usize>(m: &[u32], x: &[f32], width: usize, part: R
     let mut sums = [[_mm512_setzero_ps(); 1]; COLUMNS];
     for (m, row) in m.as_chunks::<COLUMNS>().0.iter().zip(part.clone().step_by(2)) {
         // The next part's rows: they come from memory, and lie too far apart for the processor to foresee.
-        for row in [row + DEPTH, row + DEPTH + 1] {
+        for row in [row + ROWS_AT_ONCE, row + ROWS_AT_ONCE + 1] {
             _mm_prefetch::<_MM_HINT_T1>(x.as_ptr().wrapping_add(row * width + column).cast());
         }
         // SAFETY: what has the same size holds the same bits; rows and columns are those of `x`, by the lengths.
