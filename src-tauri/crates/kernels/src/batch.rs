@@ -13,12 +13,11 @@ pub struct Segment {
 
 /// A response token: the packed row that predicts it, its id, and the sequence whose log-probability it adds to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct Target {
     /// Row of the packed batch whose hidden state predicts the token.
     pub row: u32,
-    /// Token id.
     pub id: u32,
-    /// Index of the sequence.
     pub sequence: u32,
 }
 

@@ -31,7 +31,7 @@ const READS: usize = 6;
 
 /// A loop of multiply-adds, each of 1 · 1, so that what it returns is how many there were.
 struct Loop {
-    /// Those in a burst.
+    /// Multiply-adds in a burst.
     multiply_adds: usize,
     run: fn() -> f64,
 }

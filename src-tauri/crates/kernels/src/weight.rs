@@ -137,7 +137,7 @@ impl Weight {
         }
     }
 
-    /// Of a product with these rows.
+    /// Multiplications and additions of a product with these rows.
     fn operations(&self, left: &Tensor) -> usize {
         2 * left.dims()[0] * self.rows * self.columns
     }

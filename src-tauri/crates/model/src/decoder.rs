@@ -30,6 +30,39 @@ use std::path::Path;
 
 /// A model with frozen weights. An adapter is passed to each call, so that one copy of the weights serves as policy
 /// (adapter on) and reference (adapter off).
+///
+/// # Examples
+///
+/// Log-probabilities of a pair's two answers, and the gradients of a new adapter for the loss `−log σ(chosen − rejected)`:
+///
+/// ```
+/// use candle_core::{DType, Device};
+/// use model::{BaseDtype, Batch, Decoder, ForwardOptions, Gradients, LoraConfig};
+/// use rand::SeedableRng;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # testkit::TinyLlama::default().write_folder(folder.path())?;
+/// # let path = folder.path();
+/// let decoder = Decoder::load(path, &Device::Cpu, BaseDtype::Auto)?;
+/// let mut batch = Batch::new();
+/// let (prompt, chosen, rejected) = ([1, 40, 70], [50, 90, 2], [60, 2]);
+/// batch.push_pair(&prompt, &chosen, &rejected);
+/// let reference = decoder.logps(None, &batch)?;
+///
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+/// let lora = decoder.start_lora(&LoraConfig::default(), &mut rng, DType::F32)?;
+/// let trace = decoder.forward(&lora, &batch, ForwardOptions::default())?;
+/// // It has learned nothing yet.
+/// assert!(trace.logps().iter().zip(&reference).all(|(policy, reference)| (policy - reference).abs() < 1e-6));
+///
+/// let slope = 1.0 / (1.0 + (trace.logps()[0] - trace.logps()[1]).exp()) as f32;
+/// let mut gradients = Gradients::zeros(&lora)?;
+/// decoder.backward(&lora, trace, &[-slope, slope], &mut gradients)?;
+/// assert_eq!(gradients.tensors.len(), lora.parameters().len());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Decoder {
     config: Config,
     /// `[vocabulary, width]`.

@@ -63,7 +63,6 @@ impl Rotary {
 }
 
 impl PassAngles {
-    /// Those of a layer.
     pub(crate) fn of(&self, rotation: Rotation) -> Option<&Angles> {
         match rotation {
             Rotation::None => None,

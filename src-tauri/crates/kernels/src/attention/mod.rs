@@ -53,18 +53,14 @@ pub fn forward(q: &Tensor, k: &Tensor, v: &Tensor, batch: &Batch, how: Attention
     if fused(q, Work::Attention) { cpu::forward(q, k, v, batch, how) } else { plain::forward(q, k, v, batch, how) }
 }
 
-/// What [`forward`] was given and returned.
+/// What [`forward`] was given (`q`, `k`, `v`) and returned (`out`, and `lse`, the log-sum-exp of each row's scaled scores).
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
 pub struct AttentionActivations<'a> {
-    /// Queries.
     pub q: &'a Tensor,
-    /// Keys.
     pub k: &'a Tensor,
-    /// Values.
     pub v: &'a Tensor,
-    /// Output.
     pub out: &'a Tensor,
-    /// Log-sum-exp.
     pub lse: &'a Tensor,
 }
 

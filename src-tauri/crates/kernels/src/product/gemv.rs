@@ -1,4 +1,4 @@
-//! Products of few rows with frozen matrices, as decoding takes them: one new token of each of several sequences.
+//! Matrix–vector products (GEMV) with frozen matrices, as decoding takes them: one new token of each of several sequences.
 //!
 //! The matrix decides what they cost, so that nothing of it is packed: each row of it is read once, decoded in registers, and
 //! multiplied with all rows on the left. A sum goes along the row, in sixteen lanes, and no number depends on how many
@@ -81,7 +81,7 @@ pub struct Sum<'a> {
     pub products: Vec<Product<'a>>,
     /// Added to each row, `[width]`.
     pub bias: Option<&'a [f32]>,
-    /// Columns.
+    /// Columns of the sum.
     pub width: usize,
 }
 

@@ -31,7 +31,7 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    /// That of this processor.
+    /// The kernel of this processor, where it has one.
     pub fn of_processor() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         if avx512::available() {
@@ -123,7 +123,7 @@ pub struct Term<'a> {
     pub left: &'a PackedRows,
     /// What they are multiplied with.
     pub w: Numbers<'a>,
-    /// `(out, in)` of it.
+    /// `(out, in)` of `w`.
     pub shape: (usize, usize),
 }
 
@@ -175,7 +175,7 @@ pub struct OverRows<'a> {
     pub lefts: Vec<&'a PackedColumns>,
     /// Rows of `width` numbers.
     pub x: &'a [f32],
-    /// Columns of it.
+    /// Columns of `x`.
     pub width: usize,
 }
 

@@ -6,12 +6,10 @@ use half::{bf16, f16};
 
 /// The numbers of a matrix, row after row.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
 pub enum Numbers<'a> {
-    /// As f32.
     F32(&'a [f32]),
-    /// As f16.
     F16(&'a [f16]),
-    /// As bf16.
     Bf16(&'a [bf16]),
     /// In ggml's blocks, each within a row.
     Blocks(GgmlDType, &'a [u8]),

@@ -26,7 +26,7 @@ pub struct LoraWeight {
 /// What DoRA scales the rows of an adapted weight by, `[out_features]` each.
 #[derive(Debug, Clone)]
 pub(crate) struct RowScale {
-    /// The norm of each row.
+    /// The norm of each row of `W + s · B A`.
     pub(crate) norm: Tensor,
     /// Magnitude over norm.
     pub(crate) gain: Tensor,

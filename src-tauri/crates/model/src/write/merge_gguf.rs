@@ -34,10 +34,15 @@ const NOT_CARRIED_OVER: [&str; 3] = ["general.alignment", "split.", "quantize.im
 /// Where the numbers of a tensor come from.
 enum Numbers {
     /// The base's file, as they lie: bytes from the start of its data, and how many.
-    Copied { offset: u64, bytes: u64 },
+    Copied {
+        offset: u64,
+        bytes: u64,
+    },
     /// The base's tensor with this Hugging Face name, and the name that an adapter on it would have.
-    Computed { from: String, linear: Option<String> },
-    /// These.
+    Computed {
+        from: String,
+        linear: Option<String>,
+    },
     Given(Vec<f32>),
 }
 
