@@ -92,16 +92,16 @@ pub struct ForwardOptions {
 /// What [`Decoder::backward`] needs of a forward.
 pub struct Trace {
     batch: Batch,
-    layers: Vec<Kept>,
+    layers: Vec<SavedLayer>,
     head: Option<HeadActivations>,
     tokens: TokenScores,
     logps: Vec<f64>,
     dropout: Option<u64>,
 }
 
-enum Kept {
+enum SavedLayer {
     Input(Tensor),
-    All(Box<LayerActivations>),
+    Activations(Box<LayerActivations>),
 }
 
 impl Trace {
@@ -327,7 +327,11 @@ impl Decoder {
         let mut layers = Vec::with_capacity(self.layers.len());
         for (layer, rotation) in &self.layers {
             let (y, saved) = layer.forward(&x, angles.of(*rotation), batch, pass)?;
-            layers.push(if options.recompute { Kept::Input(x) } else { Kept::All(Box::new(saved)) });
+            layers.push(if options.recompute {
+                SavedLayer::Input(x)
+            } else {
+                SavedLayer::Activations(Box::new(saved))
+            });
             x = y;
         }
         let (tokens, head) = if batch.targets().is_empty() {
@@ -368,8 +372,8 @@ impl Decoder {
         for ((layer, rotation), kept) in self.layers.iter().zip(layers).rev() {
             let angles = angles.of(*rotation);
             let saved = match kept {
-                Kept::All(saved) => *saved,
-                Kept::Input(x) => layer.forward(&x, angles, &batch, pass)?.1,
+                SavedLayer::Activations(saved) => *saved,
+                SavedLayer::Input(x) => layer.forward(&x, angles, &batch, pass)?.1,
             };
             dx = layer.backward(&dx, &saved, angles, &batch, pass, gradients)?;
         }

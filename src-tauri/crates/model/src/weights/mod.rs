@@ -139,7 +139,7 @@ pub fn open(path: &Path, dtype: BaseDtype, device: &Device) -> Result<Source> {
     let opened = if is_folder { open_folder(path)? } else { open_gguf(path)? };
     let Opened { config, kind, files, unneeded, untied, about_files, backend } = opened;
     let matrices = Arc::new(Matrices::new(path, backend, dtype, &config, device::has_bf16(device))?);
-    let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
+    let vars = VarBuilder::from_backend(Box::new(MatricesBackend(Arc::clone(&matrices))), DType::F32, device.clone());
     Ok(Source { config, vars, kind, files, unneeded, untied, about_files, matrices, device: device.clone() })
 }
 
@@ -152,7 +152,7 @@ pub fn random(config: Config, dtype: BaseDtype, device: &Device) -> Result<Sourc
     let backend = Backend::Random(RandomWeights::of(&config));
     let matrices =
         Arc::new(Matrices::new(Path::new("random weights"), backend, dtype, &config, device::has_bf16(device))?);
-    let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
+    let vars = VarBuilder::from_backend(Box::new(MatricesBackend(Arc::clone(&matrices))), DType::F32, device.clone());
     let (files, unneeded, about_files) = (Vec::new(), Vec::new(), Vec::new());
     let kind = Kind::Random;
     Ok(Source { config, vars, kind, files, unneeded, untied: false, about_files, matrices, device: device.clone() })
@@ -404,9 +404,9 @@ fn file_of<'a>(
 }
 
 /// What stands behind [`Source::vars`].
-struct Numbers(Arc<Matrices>);
+struct MatricesBackend(Arc<Matrices>);
 
-impl SimpleBackend for Numbers {
+impl SimpleBackend for MatricesBackend {
     fn get(
         &self,
         shape: Shape,

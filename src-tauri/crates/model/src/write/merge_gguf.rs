@@ -32,7 +32,7 @@ const PIECE: usize = 1 << 20;
 const NOT_CARRIED_OVER: [&str; 3] = ["general.alignment", "split.", "quantize.imatrix."];
 
 /// Where the numbers of a tensor come from.
-enum Numbers {
+enum NumbersFrom {
     /// The base's file, as they lie: bytes from the start of its data, and how many.
     Copied {
         offset: u64,
@@ -95,12 +95,12 @@ pub fn write(
             Ok(progress(done, total))
         };
         let goes_on = match numbers {
-            Numbers::Copied { offset, bytes } => {
+            NumbersFrom::Copied { offset, bytes } => {
                 let start = header.as_ref().map_or(0, |header| header.data_offset) + offset;
                 copy(base, start, *bytes, &mut append)?
             }
-            Numbers::Given(numbers) => append(&encode(numbers, tensor)?)?,
-            Numbers::Computed { from, linear } => {
+            NumbersFrom::Given(numbers) => append(&encode(numbers, tensor)?)?,
+            NumbersFrom::Computed { from, linear } => {
                 let weight = lora.weights().iter().find(|weight| Some(&weight.name) == linear.as_ref());
                 compute(&source, tensor, from, weight, &mut append)?
             }
@@ -114,7 +114,7 @@ pub fn write(
 }
 
 /// The tensors of a model whose base is a Hugging Face folder.
-fn plan_from_folder(source: &Source, adapted: &[&str], stored: GgufType) -> Vec<(NewTensor, Numbers)> {
+fn plan_from_folder(source: &Source, adapted: &[&str], stored: GgufType) -> Vec<(NewTensor, NumbersFrom)> {
     let config = &source.config;
     let tied = config.tie_word_embeddings && !adapted.contains(&OUTPUT_HEAD);
     let mut plan = Vec::new();
@@ -126,11 +126,11 @@ fn plan_from_folder(source: &Source, adapted: &[&str], stored: GgufType) -> Vec<
         let linear = name.strip_suffix(".weight").map(str::to_string);
         let has_own = source.vars.contains_tensor(&name);
         let from = if has_own { name.clone() } else { EMBEDDING.to_string() };
-        plan.push((NewTensor { name: in_file, shape, block_type }, Numbers::Computed { from, linear }));
+        plan.push((NewTensor { name: in_file, shape, block_type }, NumbersFrom::Computed { from, linear }));
     }
     for (name, numbers) in config.rope_tensors() {
         let block_type = number_of(GgmlDType::F32);
-        plan.push((NewTensor { name, shape: vec![numbers.len()], block_type }, Numbers::Given(numbers)));
+        plan.push((NewTensor { name, shape: vec![numbers.len()], block_type }, NumbersFrom::Given(numbers)));
     }
     plan
 }
@@ -141,7 +141,7 @@ fn plan_from_gguf(
     source: &Source,
     adapted: &[&str],
     stored: GgufType,
-) -> Result<Vec<(NewTensor, Numbers)>> {
+) -> Result<Vec<(NewTensor, NumbersFrom)>> {
     let config = &source.config;
     let unties = config.tie_word_embeddings && adapted.contains(&OUTPUT_HEAD);
     let tied = config.tie_word_embeddings && !unties;
@@ -157,7 +157,7 @@ fn plan_from_gguf(
     };
     let mut plan = Vec::new();
     for info in &header.tensors {
-        let copied = Numbers::Copied { offset: info.offset, bytes: info.bytes };
+        let copied = NumbersFrom::Copied { offset: info.offset, bytes: info.bytes };
         let new = |block_type| NewTensor { name: info.name.clone(), shape: info.shape.clone(), block_type };
         let Some(name) = known.get(&info.name) else {
             // What the forward pass does not need, and rotary divisors.
@@ -167,7 +167,7 @@ fn plan_from_gguf(
         let linear = name.strip_suffix(".weight").map(str::to_string);
         let block_type = choose(&info.name, &info.shape, info.block_type);
         if unties && name == EMBEDDING {
-            let computed = Numbers::Computed { from: EMBEDDING.into(), linear: Some(OUTPUT_HEAD.into()) };
+            let computed = NumbersFrom::Computed { from: EMBEDDING.into(), linear: Some(OUTPUT_HEAD.into()) };
             let name = name_in_file(config.architecture, &format!("{OUTPUT_HEAD}.weight"));
             let block_type = choose(&name, &info.shape, info.block_type);
             plan.push((NewTensor { name, shape: info.shape.clone(), block_type }, computed));
@@ -175,7 +175,7 @@ fn plan_from_gguf(
         let is_adapted = linear.as_ref().is_some_and(|linear| adapted.contains(&linear.as_str()));
         let is_rounded = source.dtype().numbers() != BaseDtype::F32.numbers();
         if is_adapted || is_rounded || block_type != info.block_type {
-            plan.push((new(block_type), Numbers::Computed { from: name.clone(), linear }));
+            plan.push((new(block_type), NumbersFrom::Computed { from: name.clone(), linear }));
         } else {
             plan.push((new(block_type), copied));
         }
