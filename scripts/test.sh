@@ -46,6 +46,9 @@ status=0
 "$stage" "Tests" "about 8 minutes, the first time 6 more for compiling" \
     cargo test --locked --workspace --tests --no-fail-fast -- --show-output 2>&1 | tee "$log" || status=$?
 
+"$stage" "Examples in the documentation" "under a minute" \
+    cargo test --locked --workspace --doc --no-fail-fast 2>&1 | tee -a "$log" || status=$?
+
 # shellcheck disable=SC2016
 "$stage" "Tests of the engine on the kernels of other devices" "about 2 minutes" \
     bash -c 'scripts/test-device.sh plain "$0" >"$0.all" 2>&1 || { grep -v "^test .* ok$" "$0.all"; exit 1; }' \

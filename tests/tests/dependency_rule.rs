@@ -1,6 +1,7 @@
 //! Dependencies point one way: the lines of ARCHITECTURE.md, held by what cargo says.
 
-use end_to_end::packages;
+use end_to_end::{circle, code_files, packages, root};
+use std::path::{Path, PathBuf};
 
 /// Our crates, and which of ours each may use.
 const EDGES: &[(&str, &[&str])] = &[
@@ -8,13 +9,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("prefs", &[]),
     ("plot", &[]),
     ("hub", &[]),
+    ("kernels", &[]),
     ("chat", &["gguf", "prefs"]),
-    ("model", &["gguf"]),
+    ("model", &["kernels", "gguf"]),
     ("generate", &["model"]),
-    ("train", &["generate", "model", "chat", "prefs"]),
+    ("train", &["generate", "model", "kernels", "chat", "prefs"]),
     ("eval", &["prefs", "plot"]),
     ("runs", &["train"]),
-    ("api", &["runs", "train", "eval", "generate", "model", "chat", "prefs", "plot", "hub", "gguf"]),
+    ("api", &["runs", "train", "eval", "generate", "model", "kernels", "chat", "prefs", "plot", "hub", "gguf"]),
     ("tiebreak-cli", &["api"]),
     ("tiebreak-desktop", &["api"]),
     // Both serve tests alone, so nothing that ships may use them: see `tests_are_used_by_tests_alone`.
@@ -33,11 +35,11 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // What a crate keeps or is set by crosses to the page as it stands there; all else that crosses is defined by `api`.
     ("ts-rs", &["api", "chat", "eval", "model", "prefs", "runs", "train"]),
     ("ctrlc", &["tiebreak-cli"]),
-    // Kernels and weights are the model's; the others handle tensors and devices, not how they are computed.
+    // How anything is computed is the kernels' and the model's; the others handle tensors and devices.
     ("candle-nn", &["model"]),
     ("candle-transformers", &[]),
-    ("gemm", &["model"]),
-    ("candle-core", &["model", "generate", "train", "api", "testkit"]),
+    ("gemm", &["kernels"]),
+    ("candle-core", &["kernels", "model", "generate", "train", "api", "testkit"]),
     // A format or a service has one door.
     ("rusqlite", &["prefs"]),
     ("csv", &["prefs"]),
@@ -50,6 +52,9 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // Libraries have errors with names.
     ("anyhow", &["tiebreak-desktop"]),
 ];
+
+/// Our crates whose files do not import one another in a circle either.
+const WITHOUT_CIRCLES: &[&str] = &["kernels", "model"];
 
 #[test]
 fn our_crates_point_one_way() {
@@ -113,4 +118,46 @@ fn outside_crates_have_one_door() {
             assert!(!uses || allowed.contains(&package.name.as_str()), "{} may not name {outside}", package.name);
         }
     }
+}
+
+#[test]
+fn files_of_a_crate_point_one_way() {
+    let all = code_files();
+    for package in packages().iter().filter(|package| WITHOUT_CIRCLES.contains(&package.name.as_str())) {
+        let folder = package.folder.strip_prefix(root()).expect("our crates lie in the repository").join("src");
+        let inside = |path: &Path| path.strip_prefix(&folder).map(Path::to_owned);
+        let files: Vec<(PathBuf, String)> =
+            all.iter().filter_map(|(path, text)| Some((inside(path).ok()?, text.clone()))).collect();
+        assert!(!files.is_empty(), "{} has no files", package.name);
+        if let Some(circle) = circle(&files) {
+            let names: Vec<String> = circle.iter().map(|path| path.display().to_string()).collect();
+            panic!("files of {} import one another in a circle: {}", package.name, names.join(" → "));
+        }
+    }
+}
+
+#[test]
+fn a_circle_is_found_wherever_it_leads() {
+    let found = |files: &[(&str, &str)]| {
+        let files: Vec<(PathBuf, String)> =
+            files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_string())).collect();
+        circle(&files).map(|circle| circle.iter().map(|path| path.display().to_string()).collect::<Vec<_>>())
+    };
+    let root = ("lib.rs", "mod a;\nmod b;\npub use a::inner::A;\npub use b::B;\n");
+    let part = ("a/mod.rs", "pub mod inner;\n");
+    let user = ("b.rs", "use crate::{A as Other};\npub struct B;\n");
+    assert_eq!(found(&[root, part, ("a/inner.rs", "use super::*;\npub struct A;\n"), user]), None);
+    let circle = Some(vec!["a/inner.rs".to_string(), "b.rs".to_string()]);
+    for inner in ["use crate::b::{self, B};\n", "fn a() -> crate::B { todo() }\n", "use super::super::b::B as It;\n"] {
+        assert_eq!(found(&[root, part, ("a/inner.rs", inner), user]), circle, "{inner}");
+    }
+    for inner in
+        ["// crate::B\n", "const A: &str = \"crate::B\";\n", "#[cfg(test)]\nmod tests {\n    use crate::B;\n}\n"]
+    {
+        assert_eq!(found(&[root, part, ("a/inner.rs", inner), user]), None, "{inner}");
+    }
+    // A part that imports who imports the whole.
+    let whole = ("b.rs", "use crate::a;\n");
+    let circle = Some(vec!["a/mod.rs".to_string(), "a/inner.rs".to_string(), "b.rs".to_string()]);
+    assert_eq!(found(&[root, part, ("a/inner.rs", "use crate::b::B;\n"), whole]), circle);
 }

@@ -39,7 +39,8 @@ pub use training::{TrainReply, train, work};
 
 pub use chat::{Limits, Truncation};
 pub use generate::Sampling;
-pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products, compute_on_this_thread};
+pub use kernels::threads::compute_on_this_thread;
+pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products};
 pub use prefs::mapping::ImportKind;
 pub use prefs::reader::Choices;
 pub use runs::ALLOW_CHANGED_BASE;

@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use chat::Tokenizer;
-use model::{BaseDtype, Batch, Config, Decoder, GgufType, Lora, lora_gguf, merge_gguf};
+use model::write::{lora_gguf, merge_gguf};
+use model::{BaseDtype, Batch, Config, Decoder, GgufType, Lora};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -81,7 +81,7 @@ impl BaseDtype {
     }
 
     fn keep_anywhere(self, found: GgmlDType, columns: usize) -> Kept {
-        let is_float = crate::weight::float_type(found).is_some();
+        let is_float = kernels::weight::float_type(found).is_some();
         let blocks: &[GgmlDType] = match self {
             Self::Auto => return Kept::As(found),
             Self::F32 => return Kept::As(GgmlDType::F32),

@@ -1,34 +1,68 @@
 //! A whole decoder: log-probabilities of a packed batch, the gradients of its adapter, and new tokens from a cache.
 
-use crate::adapter::Own;
 use crate::base_dtype::BaseDtype;
-use crate::batch::Batch;
 use crate::cache::{KvCache, LayerCache};
+use crate::config::LinearShape;
 use crate::config::{Config, Rotation};
 use crate::device::DeviceChoice;
 use crate::error::Result;
-use crate::head::{self, Head};
-use crate::joint::Joint;
-use crate::layer::{self, Layer};
-use crate::linear::{Linear, Pass};
+use crate::head::response_logps::TokenScores;
+use crate::head::{Head, HeadActivations};
+use crate::layer::{Layer, LayerActivations};
+use crate::linear::adapted::{Linear, Pass};
+use crate::linear::projections::Projections;
+use crate::lora::config::LoraConfig;
+use crate::lora::peft::Own;
 use crate::lora::{Gradients, Lora};
-use crate::lora_config::{LinearShape, LoraConfig};
-use crate::memory::ModelSize;
+use crate::model_size::ModelSize;
 use crate::norm::{Norm, OptionalNorm};
-use crate::ops::attention::Attention;
-use crate::ops::response_logps::TokenScores;
 use crate::products::Products;
-use crate::profile;
 use crate::rotary::{PassAngles, Rotary};
-use crate::weight::Weight;
 use crate::weights::{self, Source};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use kernels::attention::Attention;
+use kernels::batch::Batch;
+use kernels::profile;
+use kernels::weight::Weight;
 use rand::Rng;
 use std::path::Path;
 
 /// A model with frozen weights. An adapter is passed to each call, so that one copy of the weights serves as policy
 /// (adapter on) and reference (adapter off).
+///
+/// # Examples
+///
+/// Log-probabilities of a pair's two answers, and the gradients of a new adapter for the loss `−log σ(chosen − rejected)`:
+///
+/// ```
+/// use candle_core::{DType, Device};
+/// use model::{BaseDtype, Batch, Decoder, ForwardOptions, Gradients, LoraConfig};
+/// use rand::SeedableRng;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # testkit::TinyLlama::default().write_folder(folder.path())?;
+/// # let path = folder.path();
+/// let decoder = Decoder::load(path, &Device::Cpu, BaseDtype::Auto)?;
+/// let mut batch = Batch::new();
+/// let (prompt, chosen, rejected) = ([1, 40, 70], [50, 90, 2], [60, 2]);
+/// batch.push_pair(&prompt, &chosen, &rejected);
+/// let reference = decoder.logps(None, &batch)?;
+///
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+/// let lora = decoder.start_lora(&LoraConfig::default(), &mut rng, DType::F32)?;
+/// let trace = decoder.forward(&lora, &batch, ForwardOptions::default())?;
+/// // It has learned nothing yet.
+/// assert!(trace.logps().iter().zip(&reference).all(|(policy, reference)| (policy - reference).abs() < 1e-6));
+///
+/// let slope = 1.0 / (1.0 + (trace.logps()[0] - trace.logps()[1]).exp()) as f32;
+/// let mut gradients = Gradients::zeros(&lora)?;
+/// decoder.backward(&lora, trace, &[-slope, slope], &mut gradients)?;
+/// assert_eq!(gradients.tensors.len(), lora.parameters().len());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Decoder {
     config: Config,
     /// `[vocabulary, width]`.
@@ -58,16 +92,16 @@ pub struct ForwardOptions {
 /// What [`Decoder::backward`] needs of a forward.
 pub struct Trace {
     batch: Batch,
-    layers: Vec<Kept>,
-    head: Option<head::Saved>,
+    layers: Vec<SavedLayer>,
+    head: Option<HeadActivations>,
     tokens: TokenScores,
     logps: Vec<f64>,
     dropout: Option<u64>,
 }
 
-enum Kept {
+enum SavedLayer {
     Input(Tensor),
-    All(Box<layer::Saved>),
+    Activations(Box<LayerActivations>),
 }
 
 impl Trace {
@@ -109,7 +143,7 @@ impl Decoder {
     /// # Errors
     /// When a tensor is missing or has another shape than the configuration says.
     pub fn new(config: Config, vars: &VarBuilder) -> Result<Self> {
-        Self::of(config, vars, &|name, shape| Weight::floats(&vars.root().get(shape, name)?))
+        Self::of(config, vars, &|name, shape| Ok(Weight::floats(&vars.root().get(shape, name)?)?))
     }
 
     fn of(config: Config, vars: &VarBuilder, matrix: &Matrix) -> Result<Self> {
@@ -130,8 +164,8 @@ impl Decoder {
         let norm = norm(&config, &inner, "norm", width)?;
         let weight =
             if config.tie_word_embeddings { embedding.clone() } else { matrix("lm_head.weight", (vocab_size, width))? };
-        let linear = Linear::new(weight, None, linears.len() - 1);
-        let head = Head { norm, linear, softcap: config.logit_softcap };
+        let projection = Projections::one(Linear::new(weight, None, linears.len() - 1));
+        let head = Head { norm, projection, softcap: config.logit_softcap };
         let rotary = Rotary::new(&config);
         Ok(Self {
             size: ModelSize::in_f32(&config),
@@ -204,7 +238,7 @@ impl Decoder {
         let kernel = products.kernel(device, &self.size)?;
         self.products = products.on(device, &self.size);
         let layers = self.layers.iter_mut().flat_map(|(layer, _)| layer.linears_mut());
-        for linear in layers.chain([&mut self.head.linear]) {
+        for linear in layers.chain(self.head.projection.linears_mut()) {
             linear.weight.set_kernel(kernel);
         }
         Ok(())
@@ -226,8 +260,12 @@ impl Decoder {
     /// As [`Lora::load`], and when such a matrix is another one.
     pub fn load_lora(&self, dir: &Path) -> Result<Lora> {
         Lora::load_beside(dir, &self.linears, &self.device, |copy| {
-            let weight = if copy.of_head { &self.head.linear.weight } else { &self.embedding };
-            copy.check(&Own { dims: weight.dims(), dtype: weight.floats_of(), rows: &|rows| weight.numbers_of(rows) })
+            let weight = if copy.of_head { &self.head.projection.linear().weight } else { &self.embedding };
+            copy.check(&Own {
+                dims: weight.dims(),
+                dtype: weight.floats_of(),
+                rows: &|rows| Ok(weight.numbers_of(rows)?),
+            })
         })
     }
 
@@ -289,7 +327,11 @@ impl Decoder {
         let mut layers = Vec::with_capacity(self.layers.len());
         for (layer, rotation) in &self.layers {
             let (y, saved) = layer.forward(&x, angles.of(*rotation), batch, pass)?;
-            layers.push(if options.recompute { Kept::Input(x) } else { Kept::All(Box::new(saved)) });
+            layers.push(if options.recompute {
+                SavedLayer::Input(x)
+            } else {
+                SavedLayer::Activations(Box::new(saved))
+            });
             x = y;
         }
         let (tokens, head) = if batch.targets().is_empty() {
@@ -330,8 +372,8 @@ impl Decoder {
         for ((layer, rotation), kept) in self.layers.iter().zip(layers).rev() {
             let angles = angles.of(*rotation);
             let saved = match kept {
-                Kept::All(saved) => *saved,
-                Kept::Input(x) => layer.forward(&x, angles, &batch, pass)?.1,
+                SavedLayer::Activations(saved) => *saved,
+                SavedLayer::Input(x) => layer.forward(&x, angles, &batch, pass)?.1,
             };
             dx = layer.backward(&dx, &saved, angles, &batch, pass, gradients)?;
         }
@@ -446,19 +488,23 @@ impl LayerVars<'_> {
             window,
         };
         let (bias, mlp_bias) = (config.attention_bias, config.mlp_bias);
-        let fused = config.architecture.fuses_projections();
-        let qkv = if fused {
+        let stacked = config.architecture.fuses_projections();
+        let qkv = if stacked {
             let widths = [heads, key_value_heads, key_value_heads].map(|heads| heads * config.head_dim);
-            Joint::Fused { linear: self.linear("self_attn.qkv_proj", bias)?, widths }
+            Projections::Stacked { linear: self.linear("self_attn.qkv_proj", bias)?, widths }
         } else {
             let linear = |name| self.linear(name, bias);
-            Joint::Apart([linear("self_attn.q_proj")?, linear("self_attn.k_proj")?, linear("self_attn.v_proj")?])
+            Projections::Separate([
+                linear("self_attn.q_proj")?,
+                linear("self_attn.k_proj")?,
+                linear("self_attn.v_proj")?,
+            ])
         };
-        let gate_up = if fused {
+        let gate_up = if stacked {
             let linear = self.linear("mlp.gate_up_proj", mlp_bias)?;
-            Joint::Fused { linear, widths: [config.intermediate_size; 2] }
+            Projections::Stacked { linear, widths: [config.intermediate_size; 2] }
         } else {
-            Joint::Apart([self.linear("mlp.gate_proj", mlp_bias)?, self.linear("mlp.up_proj", mlp_bias)?])
+            Projections::Separate([self.linear("mlp.gate_proj", mlp_bias)?, self.linear("mlp.up_proj", mlp_bias)?])
         };
         let norms = config.architecture.layer_norms();
         let has = config.architecture.norms_queries_and_keys();
@@ -468,12 +514,12 @@ impl LayerVars<'_> {
             query_norm: self.optional(has.then_some("self_attn.q_norm"), config.head_dim)?,
             key_norm: self.optional(has.then_some("self_attn.k_norm"), config.head_dim)?,
             attention,
-            o: self.linear("self_attn.o_proj", config.attention_output_bias())?,
+            o: Projections::one(self.linear("self_attn.o_proj", config.attention_output_bias())?),
             attention_output_norm: self.optional(norms.attention_output, config.hidden_size)?,
             mlp_norm: self.norm(norms.mlp, config.hidden_size)?,
             gate_up,
             activation: config.architecture.activation(),
-            down: self.linear("mlp.down_proj", mlp_bias)?,
+            down: Projections::one(self.linear("mlp.down_proj", mlp_bias)?),
             mlp_output_norm: self.optional(norms.mlp_output, config.hidden_size)?,
         })
     }

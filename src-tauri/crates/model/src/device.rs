@@ -1,6 +1,6 @@
 //! Where is computed: the setting `device`, and what a device is and has.
 //!
-//! A device other than the CPU runs the plain versions of the kernels (`ops`). CUDA and Metal are features of the build.
+//! A device other than the CPU runs the plain versions of the [`kernels`]. CUDA and Metal are features of the build.
 
 use crate::error::{Error, Result};
 use crate::named::written_as_its_name;

@@ -2,22 +2,22 @@
 //!
 //! Each message says what is wrong, where, and, where the user can act, what to do.
 
-use crate::memory::size;
+use crate::bytes::size;
 use std::path::{Path, PathBuf};
 
 /// The result of anything in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong while reading, computing with or writing a model or an adapter.
+/// What went wrong while reading, computing with or writing a model or an adapter. Of the fields, `what` is a clause without
+/// a final full stop, and `hint` a sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // Fields whose names say all.
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read or write a file.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: std::io::Error,
     },
@@ -32,20 +32,15 @@ pub enum Error {
 
     /// A model file or its configuration cannot be used.
     #[error("{}: {what}. {hint}", path.display())]
-    Config {
-        /// The file or folder.
-        path: PathBuf,
-        /// What is wrong with it, without a final full stop.
-        what: String,
-        /// What to do about it, as a sentence.
-        hint: String,
-    },
+    Config { path: PathBuf, what: String, hint: String },
 
     /// The model belongs to a family that is not known here.
-    #[error("the model architecture \"{name}\" is not supported; supported: {}", crate::config::Architecture::names())]
+    #[error("the model architecture \"{name}\" is not supported; supported: {supported}")]
     UnknownArchitecture {
         /// `model_type` of `config.json`, or `general.architecture` of a GGUF file.
         name: String,
+        /// The names of those that are known, for the message.
+        supported: String,
     },
 
     /// A configuration field asks for mathematics that is not implemented.
@@ -71,7 +66,6 @@ pub enum Error {
     /// A tensor has another shape than the configuration says.
     #[error("the tensor \"{name}\" should have shape {expected:?} but has {found:?}")]
     Shape {
-        /// The tensor.
         name: String,
         /// The shape the configuration calls for.
         expected: Vec<usize>,
@@ -81,46 +75,27 @@ pub enum Error {
 
     /// A GGUF tensor is stored in blocks that cannot be decoded here.
     #[error(
-        "the tensor \"{tensor}\" is stored as {block}, which cannot be read; choose a file of the same model in one of: {}",
-        crate::weights::readable_block_types()
+        "the tensor \"{tensor}\" is stored as {block}, which cannot be read; choose a file of the same model in one of: \
+         {readable}"
     )]
     BlockType {
-        /// The tensor's name in the file.
         tensor: String,
-        /// The name of its block type.
         block: String,
+        /// The names of those that can be decoded, for the message.
+        readable: String,
     },
 
     /// An adapter cannot be used or written.
     #[error("the adapter {}: {what}. {hint}", path.display())]
-    Adapter {
-        /// The adapter's folder or file.
-        path: PathBuf,
-        /// What is wrong with it, without a final full stop.
-        what: String,
-        /// What to do about it, as a sentence.
-        hint: String,
-    },
+    Adapter { path: PathBuf, what: String, hint: String },
 
     /// The settings of `LoRA` have no meaning, or none on this model.
     #[error("the LoRA settings: {what}. {hint}")]
-    Lora {
-        /// What is wrong, without a final full stop.
-        what: String,
-        /// What to do about it, as a sentence.
-        hint: String,
-    },
+    Lora { what: String, hint: String },
 
     /// A device cannot be computed on.
     #[error("device is \"{device}\", but {what}. {hint}")]
-    Device {
-        /// The device as settings name it.
-        device: String,
-        /// Why not, a clause without a final full stop.
-        what: String,
-        /// What to do about it, as a sentence.
-        hint: String,
-    },
+    Device { device: String, what: String, hint: String },
 
     /// The work would not fit in memory.
     #[error("not enough memory: {} are needed, {} are free", size(*needed), size(*available))]
@@ -135,14 +110,7 @@ pub enum Error {
 
     /// A weight is too large for the type that it is to be stored as.
     #[error("a weight of \"{name}\" is {value:e}, too large for {dtype}. Choose bf16 or f32")]
-    TooLarge {
-        /// The tensor.
-        name: String,
-        /// The weight.
-        value: f32,
-        /// The type.
-        dtype: &'static str,
-    },
+    TooLarge { name: String, value: f32, dtype: &'static str },
 
     /// The processor lacks the instructions that multiply in bf16.
     #[error("this processor does not multiply in bf16 (it lacks AVX512-BF16). Set products = \"auto\" or \"f32\"")]
@@ -150,10 +118,7 @@ pub enum Error {
 
     /// A number that must be finite is not.
     #[error("{what} is not a finite number (NaN or infinite)")]
-    NonFinite {
-        /// What was computed.
-        what: String,
-    },
+    NonFinite { what: String },
 }
 
 impl From<candle_core::Error> for Error {

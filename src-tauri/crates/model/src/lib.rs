@@ -4,48 +4,38 @@
 //! `backward` needs, and a `backward`, which takes the gradient of its output, returns the gradient of its input
 //! and adds the gradients of the adapter. Frozen weights never receive one. [`Decoder`] is the way in.
 
-pub mod adapter;
 pub mod base_dtype;
-pub mod batch;
+pub mod bytes;
 pub mod cache;
 pub mod config;
 pub mod decoder;
 pub mod device;
 pub mod error;
-mod few;
-mod head;
-mod joint;
+pub mod head;
 mod layer;
 mod linear;
 pub mod lora;
-pub mod lora_config;
-pub mod lora_gguf;
 pub mod memory;
-pub mod merge;
-pub mod merge_gguf;
+pub mod model_size;
 mod named;
 mod norm;
-pub mod ops;
 pub mod products;
-pub mod profile;
 mod rotary;
-mod threads;
-mod together;
-mod weight;
 pub mod weights;
+pub mod write;
 
 pub use base_dtype::BaseDtype;
-pub use batch::Batch;
 pub use cache::KvCache;
-pub use config::Config;
+pub use config::{Config, LinearShape};
 pub use decoder::{Decoder, ForwardOptions, Trace};
 pub use device::{ComputeDevice, DeviceChoice};
 pub use error::{Error, Result, without_backtrace};
-pub use lora::{Gradients, Lora};
-pub use lora_config::{LinearShape, LoraConfig, Patterns, TargetModules};
-pub use merge_gguf::GgufType;
-pub use ops::response_logps::TokenScores;
+pub use head::TokenScores;
+pub use kernels::batch::Batch;
+pub use kernels::weight::Weight;
+pub use lora::{Gradients, Lora, LoraConfig, Patterns, TargetModules};
+pub use model_size::ModelSize;
+
 pub use products::Products;
-pub use threads::compute_on_this_thread;
-pub use weight::Weight;
 pub use weights::FloatType;
+pub use write::GgufType;

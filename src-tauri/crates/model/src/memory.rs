@@ -1,11 +1,12 @@
 //! Memory of a training step: the formula that is stated, and what the process really took.
 
-use crate::batch::Batch;
-use crate::config::Config;
+use crate::config::{Config, LinearShape};
 use crate::error::Result;
-use crate::lora::Lora;
-use crate::lora_config::{LinearShape, LoraConfig};
-use crate::ops::response_logps::CHUNK;
+use crate::head::response_logps::CHUNK;
+use crate::lora::adapter::Lora;
+use crate::lora::config::LoraConfig;
+use crate::model_size::ModelSize;
+use kernels::batch::Batch;
 
 /// What a process of training takes beside [`Estimate`]: code, stacks of the thread pool, packing buffers of the matrix
 /// products, the data, and what the allocator keeps for reuse.
@@ -19,7 +20,7 @@ pub struct AdapterSize {
     /// Numbers in it.
     pub parameters: u64,
     /// With DoRA, numbers that a layer keeps of each token besides: the outputs of its adapted linears.
-    pub directed: u64,
+    pub dora_outputs: u64,
 }
 
 impl AdapterSize {
@@ -41,36 +42,11 @@ impl AdapterSize {
             size.parameters += rank * (linear.in_features as u64 + out);
             if lora.use_dora {
                 size.parameters += out;
-                size.directed += out;
+                size.dora_outputs += out;
             }
         }
-        size.directed = size.directed.div_ceil(config.num_hidden_layers.max(1) as u64);
+        size.dora_outputs = size.dora_outputs.div_ceil(config.num_hidden_layers.max(1) as u64);
         size
-    }
-}
-
-/// What the formula has to know of a frozen model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelSize {
-    /// What it is made of.
-    pub config: Config,
-    /// Bytes of its weights as they are kept.
-    pub weights: u64,
-    /// Bytes of weights that are expanded at once while they are used; 0 where all are f32.
-    pub expanded: u64,
-}
-
-impl ModelSize {
-    /// Whether all of its matrices are kept as f32.
-    pub fn is_f32(&self) -> bool {
-        self.expanded == 0
-    }
-
-    /// Of a model whose weights are all f32.
-    pub fn in_f32(config: &Config) -> Self {
-        let count = |shape: Vec<usize>| shape.into_iter().map(|n| n as u64).product::<u64>();
-        let weights = config.tensors().into_iter().map(|(_, shape)| 4 * count(shape)).sum();
-        Self { config: config.clone(), weights, expanded: 0 }
     }
 }
 
@@ -115,15 +91,15 @@ impl Estimate {
         let query = (config.num_attention_heads * config.head_dim) as u64;
         let key = (config.num_key_value_heads * config.head_dim) as u64;
         let (inner, vocabulary) = (config.intermediate_size as u64, config.vocab_size as u64);
-        let AdapterSize { rank, parameters, directed } = adapter;
+        let AdapterSize { rank, parameters, dora_outputs } = adapter;
         let (heads, key_heads) = (config.num_attention_heads as u64, config.num_key_value_heads as u64);
         let only_if = |has: bool, numbers: u64| if has { numbers } else { 0 };
         let family = config.architecture;
         let norms = only_if(family.norms_queries_and_keys(), query + key + heads + key_heads)
             + only_if(family.layer_norms().mlp_output.is_some(), 2 * width + 2);
         let cut = only_if(family.fuses_projections(), query + 2 * key + 2 * inner);
-        let saved = tokens * (5 * width + 2 * query + 2 * key + 3 * inner + heads + 7 * rank + norms + directed);
-        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + cut + directed);
+        let saved = tokens * (5 * width + 2 * query + 2 * key + 3 * inner + heads + 7 * rank + norms + dora_outputs);
+        let running = tokens * (4 * width + 3 * query + 3 * key + 3 * inner + cut + dora_outputs);
         let kept = layers * if recompute { tokens * width } else { saved } + 4 * targets * width;
         let chunk = (CHUNK as u64).min(targets) * vocabulary;
         Self {
@@ -139,12 +115,6 @@ impl Estimate {
     pub fn total(&self) -> u64 {
         self.weights + self.adapter + self.kept + self.transient
     }
-}
-
-/// Bytes as people say them, in powers of 1000.
-pub fn size(bytes: u64) -> String {
-    let megabytes = bytes as f64 / 1e6;
-    if megabytes < 999.5 { format!("{megabytes:.0} MB") } else { format!("{:.1} GB", megabytes / 1e3) }
 }
 
 /// The most memory this process has held at once, in bytes; `None` where the system does not tell.
@@ -253,11 +223,6 @@ mod tests {
         assert_eq!(left_of_limit(&limits("204800"), status), Some(102_400));
         assert_eq!(left_of_limit(&limits("1000"), status), Some(0));
         assert_eq!(left_of_limit(&limits("unlimited"), status), None);
-    }
-
-    #[test]
-    fn sizes_are_said_in_powers_of_1000() {
-        assert_eq!([0, 999_499_999, 999_600_000, 1_460_000_000].map(size), ["0 MB", "999 MB", "1.0 GB", "1.5 GB"]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! A norm whose weight is frozen.
 
 use crate::error::Result;
-use crate::ops::rms_norm;
-use crate::profile::{Work, during};
 use candle_core::Tensor;
+use kernels::profile::{Work, during};
+use kernels::rms_norm;
 
 pub(crate) struct Norm {
     /// `[width]`, frozen.

@@ -2,9 +2,9 @@
 
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
-use crate::memory::ModelSize;
+use crate::model_size::ModelSize;
 use crate::named::written_as_its_name;
-use crate::ops::product::Kernel;
+use kernels::product::Kernel;
 use std::fmt;
 use std::str::FromStr;
 use ts_rs::TS;

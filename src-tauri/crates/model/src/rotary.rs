@@ -1,8 +1,8 @@
 //! The angles that the queries and keys of a pass are rotated by.
 
 use crate::config::{Config, Rope, Rotation};
-use crate::ops::rope::Angles;
 use candle_core::{DType, Device, Result};
+use kernels::rope::Angles;
 
 /// The rotations of a model: that of most layers, and that of layers with one of their own (Gemma 3).
 pub(crate) struct Rotary {
@@ -63,7 +63,6 @@ impl Rotary {
 }
 
 impl PassAngles {
-    /// Those of a layer.
     pub(crate) fn of(&self, rotation: Rotation) -> Option<&Angles> {
         match rotation {
             Rotation::None => None,

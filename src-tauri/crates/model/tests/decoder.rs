@@ -4,9 +4,9 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use kernels::dispatch::is_plain;
+use kernels::profile::Work;
 use model::config::Config;
-use model::ops::is_plain;
-use model::profile::Work;
 use model::{Batch, Decoder, ForwardOptions, Gradients, KvCache, Lora, LoraConfig, Patterns, TargetModules};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

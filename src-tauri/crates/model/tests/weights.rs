@@ -343,7 +343,7 @@ fn a_block_type_that_cannot_be_decoded_is_named() {
     std::fs::write(&path, &bytes).unwrap();
     let error = refused(&path);
     assert!(
-        matches!(&error, Error::BlockType { tensor, block } if tensor == "blk.1.ffn_up.weight" && block == "IQ2_XXS"),
+        matches!(&error, Error::BlockType { tensor, block, .. } if tensor == "blk.1.ffn_up.weight" && block == "IQ2_XXS"),
         "{error}"
     );
     assert!(error.to_string().contains("Q4_K"), "the message lists what can be read: {error}");

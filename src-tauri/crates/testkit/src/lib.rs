@@ -2,8 +2,9 @@
 //!
 //! Everything is made from a seed; nothing is downloaded. The files are the ones a user would bring: a Hugging Face
 //! folder ([`TinyLlama::write_folder`]), the same in shards ([`TinyLlama::write_shards`]), or a GGUF file of the same
-//! weights ([`TinyLlama::write_gguf`]).
+//! weights ([`TinyLlama::write_gguf`]). [`checks`] compares tensors.
 
+pub mod checks;
 mod device;
 mod gguf_file;
 mod llama;

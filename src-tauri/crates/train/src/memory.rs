@@ -5,7 +5,9 @@ use crate::error::Result;
 use crate::order::Order;
 use crate::settings::{Checkpointing, Settings};
 use chat::{Boundary, EncodedPair, Limited, Limits};
-use model::memory::{AdapterSize, Estimate, ModelSize, PROCESS_BYTES, size};
+use model::ModelSize;
+use model::bytes::size;
+use model::memory::{AdapterSize, Estimate, PROCESS_BYTES};
 
 /// Passes over the pairs that are looked through for the largest microbatch: later ones differ from these by chance.
 const MOST_EPOCHS: u64 = 20;

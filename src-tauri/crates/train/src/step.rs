@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::optimizer::{AdamW, clip_coefficient, sum_of_squares};
 use candle_core::Tensor;
-use model::profile::{Work, during};
+use kernels::profile::{Work, during};
 use model::{Batch, Decoder, ForwardOptions, Gradients, Lora, TokenScores};
 
 /// What a step changes, and what it reads for it: the policy, a frozen model with the adapter that is trained.

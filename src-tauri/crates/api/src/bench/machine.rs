@@ -2,8 +2,9 @@
 
 use super::table::Yardstick;
 use crate::error::Result;
+use kernels::product::Kernel;
+use kernels::rates;
 use model::Products;
-use model::ops::rates;
 use serde::{Deserialize, Serialize};
 
 /// A machine, in words that name nobody.
@@ -95,12 +96,12 @@ impl Arithmetic {
 
 impl Rates {
     pub(super) fn measure(arithmetic: Arithmetic) -> Result<Self> {
-        let product = |products| Ok::<_, crate::Error>(rates::product(products)?.map(|rate| rate * 1e-9));
+        let product = |kernel| Ok::<_, model::Error>(rates::product(kernel)? * 1e-9);
         Ok(Self {
             f32_arithmetic: arithmetic.f32,
             bf16_arithmetic: arithmetic.bf16,
-            f32_product: product(Products::F32)?.unwrap_or(f64::NAN),
-            bf16_product: product(Products::Bf16)?,
+            f32_product: product(None)?,
+            bf16_product: Kernel::of_processor().map(|kernel| product(Some(kernel))).transpose()?,
             memory: rates::memory() * 1e-9,
             threads: rates::threads(),
         })

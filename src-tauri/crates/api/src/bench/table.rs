@@ -1,6 +1,6 @@
 //! The table of a step by kind of work.
 
-use model::profile::{Profile, Work};
+use kernels::profile::{Profile, Work};
 use serde::{Deserialize, Serialize};
 
 /// What products are held against, 10⁹ operations per second.

@@ -1,7 +1,7 @@
 //! The families of models, and what each is made of beyond its configuration.
 
 use crate::error::{Error, Result};
-use crate::ops::gated::Activation;
+use kernels::gated::Activation;
 
 /// A family of decoder models. Families are configurations of the same modules; what a family always has stands here, and
 /// what varies within one stands in [`super::Config`].
@@ -102,7 +102,7 @@ impl Architecture {
 
     fn find(name: &str, of: fn(Self) -> &'static str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|&family| of(family) == name);
-        found.ok_or_else(|| Error::UnknownArchitecture { name: name.to_string() })
+        found.ok_or_else(|| Error::UnknownArchitecture { name: name.to_string(), supported: Self::names() })
     }
 
     /// What the gate of the MLP goes through.

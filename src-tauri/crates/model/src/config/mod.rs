@@ -10,8 +10,6 @@ mod hugging_face;
 mod json_fields;
 mod rope;
 mod rotary_fields;
-mod written;
-mod written_gguf;
 
 use std::path::Path;
 
@@ -20,7 +18,6 @@ pub use gguf_metadata::RopeTensors;
 pub use rope::{Rope, RopeScaling};
 
 use crate::error::{Error, Result};
-use crate::lora_config::LinearShape;
 
 /// The shape and the constants of a decoder model. Every value has been checked: sizes are at least one, fit each
 /// other, and their products do not overflow.
@@ -97,6 +94,17 @@ impl LayerAttention {
     pub const FULL: Self = Self { window: None, rotation: Rotation::Global };
 }
 
+/// A linear of the model: `in_features` numbers in, `out_features` out, the weight `[out, in]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinearShape {
+    /// The path of the module in Hugging Face's naming, such as `model.layers.0.self_attn.q_proj`.
+    pub name: String,
+    /// Width of the input.
+    pub in_features: usize,
+    /// Width of the output.
+    pub out_features: usize,
+}
+
 /// Bounds well above any published model. A value beyond them is damage, and would overflow products below.
 const MAX_WIDTH: usize = 1 << 20;
 const MAX_LAYERS: usize = 1 << 12;
@@ -110,7 +118,7 @@ impl Config {
     /// A tied output head has no tensor of its own.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let hidden = self.hidden_size;
-        let mut tensors = vec![("model.embed_tokens.weight".to_string(), vec![self.vocab_size, hidden])];
+        let mut tensors = vec![(EMBEDDING.to_string(), vec![self.vocab_size, hidden])];
         for layer in 0..self.num_hidden_layers {
             for norm in self.architecture.layer_norms().names() {
                 tensors.push((format!("model.layers.{layer}.{norm}.weight"), vec![hidden]));
@@ -256,6 +264,9 @@ impl Config {
         Ok(self)
     }
 }
+
+/// The embedding's tensor. A tied output head has no other.
+pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// The linear from the last hidden state to the vocabulary. PEFT's "all-linear" leaves it out.
 pub const OUTPUT_HEAD: &str = "lm_head";

@@ -16,7 +16,7 @@ pub struct Rope {
 /// A change to the plain rotary frequencies.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RopeScaling {
-    /// None.
+    /// Frequencies as they are.
     None,
     /// Every frequency divided by `factor` (position interpolation, arXiv 2306.15595).
     Linear {

@@ -15,8 +15,8 @@ use super::gguf_layout::{interleaved_heads, is_one_more, name_in_file, row_order
 use super::unneeded;
 use crate::config::{Config, RopeTensors};
 use crate::error::{Error, Result};
-use crate::ops::blocks;
-use crate::weight::float_type;
+use kernels::blocks;
+use kernels::weight::float_type;
 
 /// The block types that can be decoded, by the names of the GGUF specification.
 const BLOCK_TYPES: [(&str, GgmlDType); 15] = [
@@ -37,9 +37,10 @@ const BLOCK_TYPES: [(&str, GgmlDType); 15] = [
     ("Q8_K", GgmlDType::Q8K),
 ];
 
-/// The names of the block types that can be decoded, for a message.
-pub fn readable_block_types() -> String {
-    BLOCK_TYPES.map(|(name, _)| name).join(", ")
+/// A tensor whose type cannot be decoded, with those that can.
+pub(crate) fn unreadable(tensor: &str, block: BlockType) -> Error {
+    let readable = BLOCK_TYPES.map(|(name, _)| name).join(", ");
+    Error::BlockType { tensor: tensor.to_string(), block: block.to_string(), readable }
 }
 
 /// candle's name for a type of blocks, where it can be decoded.
@@ -182,13 +183,13 @@ impl Entry {
 fn entry(info: TensorInfo) -> Result<Entry> {
     match ggml_type(info.block_type) {
         Some(block) => Ok(Entry { info, block, interleaved_heads: None, one_more: false }),
-        None => Err(Error::BlockType { tensor: info.name, block: info.block_type.to_string() }),
+        None => Err(unreadable(&info.name, info.block_type)),
     }
 }
 
 /// Reads a tensor of plain floats from the file at `path`, as it lies there.
 pub(crate) fn read_floats(path: &Path, header: &Header, info: &TensorInfo) -> Result<Tensor> {
-    let other = || Error::BlockType { tensor: info.name.clone(), block: info.block_type.to_string() };
+    let other = || unreadable(&info.name, info.block_type);
     let dtype = ggml_type(info.block_type).and_then(float_type).ok_or_else(other)?;
     // The header has been checked: the tensor lies inside the file.
     let mut bytes = vec![0; info.bytes as usize];

@@ -13,9 +13,9 @@ use super::Backend;
 use crate::base_dtype::{BaseDtype, Kept};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::memory::ModelSize;
-use crate::ops::blocks;
-use crate::weight::{Weight, float_type, rows_per_piece};
+use crate::model_size::ModelSize;
+use kernels::blocks;
+use kernels::weight::{Weight, float_type, rows_per_piece};
 
 /// The tensors of a file, and how each matrix among them is kept.
 pub(super) struct Matrices {
@@ -96,7 +96,7 @@ impl Matrices {
         }
         let found = self.backend.format(name)?;
         if float_type(kept).is_none() && found == kept {
-            return Weight::blocks(kept, self.backend.rows(name, 0..rows)?, expected, device);
+            return Ok(Weight::blocks(kept, self.backend.rows(name, 0..rows)?, expected, device)?);
         }
         let pieces = (0..rows).step_by(rows_per_piece(columns)).map(|start| {
             let count = rows_per_piece(columns).min(rows - start);
@@ -138,17 +138,17 @@ impl Matrices {
                 for piece in pieces {
                     quantise(name, kept, &piece?, &mut all)?;
                 }
-                return Weight::blocks(kept, all, expected, device);
+                return Ok(Weight::blocks(kept, all, expected, device)?);
             }
         };
-        Weight::floats(&tensor)
+        Ok(Weight::floats(&tensor)?)
     }
 
     /// Any tensor as the f32 numbers that are computed with, on the CPU.
     pub(super) fn numbers(&self, name: &str) -> Result<Tensor> {
         let (shape, kept) = self.known(name)?;
         if let (&[rows, columns], Some(_)) = (shape, kept) {
-            return self.read(name, (rows, columns), &Device::Cpu)?.to_f32();
+            return Ok(self.read(name, (rows, columns), &Device::Cpu)?.to_f32()?);
         }
         let numbers = self.backend.vector(name, shape.iter().product())?;
         Ok(Tensor::from_vec(numbers, shape, &Device::Cpu)?)

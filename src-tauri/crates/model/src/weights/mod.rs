@@ -25,23 +25,21 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 
-pub use gguf_file::readable_block_types;
-pub(crate) use gguf_file::{ggml_type, read_floats};
+pub(crate) use gguf_file::{ggml_type, read_floats, unreadable};
 pub(crate) use gguf_layout::{as_in_file, changes_in_file, name_in_file, rows_as_in_file, rows_of_file};
 pub(crate) use safetensors_file::SafetensorsFile;
 pub use safetensors_writer::FloatType;
 pub(crate) use safetensors_writer::{index, shards};
 
 use crate::base_dtype::BaseDtype;
-use crate::config::{Config, OUTPUT_HEAD};
+use crate::config::{Config, EMBEDDING, OUTPUT_HEAD};
 use crate::device;
 use crate::error::{Error, Result};
-use crate::memory::ModelSize;
-use crate::merge::EMBEDDING;
-use crate::ops::blocks;
-use crate::weight::Weight;
+use crate::model_size::ModelSize;
 use gguf_file::GgufFile;
 use kept::Matrices;
+use kernels::blocks;
+use kernels::weight::Weight;
 use random::RandomWeights;
 
 /// Rows that are compared at once.
@@ -141,7 +139,7 @@ pub fn open(path: &Path, dtype: BaseDtype, device: &Device) -> Result<Source> {
     let opened = if is_folder { open_folder(path)? } else { open_gguf(path)? };
     let Opened { config, kind, files, unneeded, untied, about_files, backend } = opened;
     let matrices = Arc::new(Matrices::new(path, backend, dtype, &config, device::has_bf16(device))?);
-    let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
+    let vars = VarBuilder::from_backend(Box::new(MatricesBackend(Arc::clone(&matrices))), DType::F32, device.clone());
     Ok(Source { config, vars, kind, files, unneeded, untied, about_files, matrices, device: device.clone() })
 }
 
@@ -154,7 +152,7 @@ pub fn random(config: Config, dtype: BaseDtype, device: &Device) -> Result<Sourc
     let backend = Backend::Random(RandomWeights::of(&config));
     let matrices =
         Arc::new(Matrices::new(Path::new("random weights"), backend, dtype, &config, device::has_bf16(device))?);
-    let vars = VarBuilder::from_backend(Box::new(Numbers(Arc::clone(&matrices))), DType::F32, device.clone());
+    let vars = VarBuilder::from_backend(Box::new(MatricesBackend(Arc::clone(&matrices))), DType::F32, device.clone());
     let (files, unneeded, about_files) = (Vec::new(), Vec::new(), Vec::new());
     let kind = Kind::Random;
     Ok(Source { config, vars, kind, files, unneeded, untied: false, about_files, matrices, device: device.clone() })
@@ -406,9 +404,9 @@ fn file_of<'a>(
 }
 
 /// What stands behind [`Source::vars`].
-struct Numbers(Arc<Matrices>);
+struct MatricesBackend(Arc<Matrices>);
 
-impl SimpleBackend for Numbers {
+impl SimpleBackend for MatricesBackend {
     fn get(
         &self,
         shape: Shape,

@@ -18,7 +18,7 @@ use safetensors::tensor::TensorInfo;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::ops::blocks;
+use kernels::blocks;
 
 /// The format's own limit on the header.
 const MAX_HEADER: u64 = 100_000_000;

@@ -2,7 +2,7 @@
 
 use super::{Finding, Seen, Severity, median, rate, remedy};
 use crate::window::types::Remedy;
-use model::memory::size;
+use model::bytes::size;
 use serde_json::Value;
 use train::Settings;
 use train::settings::Checkpointing;

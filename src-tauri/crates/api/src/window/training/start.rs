@@ -102,7 +102,7 @@ pub(crate) fn with_adapters(backend: &Backend, request: &RunRequest) -> Result<R
 /// When the adapter's settings cannot be read.
 pub(crate) fn adapter_settings(settings: &Settings) -> Result<Option<LoraConfig>> {
     let folder = settings.init_adapter.as_ref().or(settings.ref_adapter.as_ref());
-    Ok(folder.map(|folder| model::adapter::read_config(folder)).transpose()?)
+    Ok(folder.map(|folder| model::lora::peft::read_config(folder)).transpose()?)
 }
 
 /// The run in `folder` with the settings that were asked for, on its own copy of the pairs.

@@ -101,7 +101,7 @@ fn what_would_change_the_mathematics_is_refused_by_name() {
     };
     assert!(matches!(read(&both), Err(Error::UnsupportedField { .. })));
     let error = read(&with("model_type", json!("mamba"))).unwrap_err();
-    assert!(matches!(&error, Error::UnknownArchitecture { name } if name == "mamba"));
+    assert!(matches!(&error, Error::UnknownArchitecture { name, .. } if name == "mamba"));
 }
 
 #[test]
