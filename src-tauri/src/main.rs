@@ -11,7 +11,7 @@ mod worker;
 
 use anyhow::Context;
 use api::DeviceChoice;
-use api::window::{Backend, Settings};
+use api::window::{Backend, BackendOptions};
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ fn open(project: Option<OsString>) -> anyhow::Result<()> {
 
 /// The folders of this system's conventions; `TIEBREAK_DATA` and `TIEBREAK_PROJECTS` name others, and `TIEBREAK_DEVICE`
 /// another device than the one that is found.
-fn settings(app: &App, program: PathBuf) -> anyhow::Result<Settings> {
+fn settings(app: &App, program: PathBuf) -> anyhow::Result<BackendOptions> {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let paths = app.path();
     // The same as `tiebreak serve` uses, so that both know the same recent projects.
@@ -94,7 +94,14 @@ fn settings(app: &App, program: PathBuf) -> anyhow::Result<Settings> {
         Ok(name) if !name.is_empty() => name.parse()?,
         _ => DeviceChoice::Auto,
     };
-    Ok(Settings { data_folder, projects_folder, may_choose_folders: true, allowed_roots: Vec::new(), program, device })
+    Ok(BackendOptions {
+        data_folder,
+        projects_folder,
+        may_choose_folders: true,
+        allowed_roots: Vec::new(),
+        program,
+        device,
+    })
 }
 
 /// As text, which is how operations are asked.

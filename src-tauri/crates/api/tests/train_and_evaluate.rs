@@ -3,7 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
-use api::window::{Backend, Heard, Settings};
+use api::window::{Backend, BackendOptions, Heard};
 use api::{Context, Error};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -35,8 +35,8 @@ struct Place {
     folder: tempfile::TempDir,
 }
 
-fn settings(folder: &Path, data: &str) -> Settings {
-    Settings {
+fn settings(folder: &Path, data: &str) -> BackendOptions {
+    BackendOptions {
         data_folder: folder.join(data),
         projects_folder: folder.join("projects"),
         may_choose_folders: true,

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// What a shell decides when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct BackendOptions {
     /// The back end's own files: the list of recent projects, files that were sent.
     pub data_folder: PathBuf,
     /// Where new projects go.
@@ -22,7 +22,7 @@ pub struct Settings {
     pub device: DeviceChoice,
 }
 
-impl Settings {
+impl BackendOptions {
     /// With folders that are there, as the file system itself calls them.
     pub(super) fn prepared(mut self) -> Result<Self> {
         for folder in [&mut self.data_folder, &mut self.projects_folder] {
@@ -37,8 +37,8 @@ impl Settings {
 }
 
 impl Backend {
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.0.settings
+    pub(crate) fn options(&self) -> &BackendOptions {
+        &self.0.options
     }
 
     /// The path as the file system itself calls it, with links followed; what is not there yet is taken by its name.
@@ -46,16 +46,15 @@ impl Backend {
     /// # Errors
     /// When the path is not one that this back end may use.
     pub(crate) fn allowed(&self, path: &Path) -> Result<PathBuf> {
-        let settings = &self.0.settings;
-        let real = real(&settings.projects_folder.join(path))?;
+        let options = &self.0.options;
+        let real = real(&options.projects_folder.join(path))?;
         let inside = |root: &PathBuf| real.starts_with(root);
-        if settings.may_choose_folders || inside(&settings.projects_folder) || settings.allowed_roots.iter().any(inside)
-        {
+        if options.may_choose_folders || inside(&options.projects_folder) || options.allowed_roots.iter().any(inside) {
             return Ok(real);
         }
         Err(Error::new(
             "folder_not_allowed",
-            format!("{} lies outside the projects folder {}", path.display(), settings.projects_folder.display()),
+            format!("{} lies outside the projects folder {}", path.display(), options.projects_folder.display()),
             "Choose a folder in there, or start `tiebreak serve` with another --projects.",
         ))
     }

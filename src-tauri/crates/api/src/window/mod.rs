@@ -37,7 +37,7 @@ mod training;
 pub mod types;
 mod uploads;
 
-pub use folders::Settings;
+pub use folders::BackendOptions;
 pub use news::{Heard, Subscription};
 pub use uploads::MOST_BYTES;
 
@@ -55,7 +55,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Backend(Arc<Inner>);
 
 struct Inner {
-    settings: Settings,
+    options: BackendOptions,
     /// Found once, at the start: what the page shows is what jobs and runs compute on.
     device: Found,
     projects: projects::Projects,
@@ -83,16 +83,16 @@ impl Found {
 }
 
 impl Backend {
-    /// A back end that keeps its own files in `settings.data_folder`, which is made where it is not there.
+    /// A back end that keeps its own files in `options.data_folder`, which is made where it is not there.
     ///
     /// # Errors
-    /// When a folder of the settings cannot be made or written, or the device they name is not there.
-    pub fn new(settings: Settings) -> Result<Self> {
-        let settings = settings.prepared()?;
-        let device = Found::of(settings.device)?;
-        uploads::remove_old(&settings);
+    /// When a folder of the options cannot be made or written, or the device they name is not there.
+    pub fn new(options: BackendOptions) -> Result<Self> {
+        let options = options.prepared()?;
+        let device = Found::of(options.device)?;
+        uploads::remove_old(&options);
         let inner = Arc::new(Inner {
-            settings,
+            options,
             device,
             projects: projects::Projects::default(),
             jobs: jobs::Jobs::default(),
@@ -144,7 +144,7 @@ impl Backend {
 
     /// The program to start for work in a process of its own: `PROGRAM worker FOLDER`.
     pub(crate) fn program(&self) -> PathBuf {
-        self.0.settings.program.clone()
+        self.0.options.program.clone()
     }
 }
 

@@ -48,7 +48,7 @@ struct Seen {
 
 /// What there is to begin with.
 pub(super) fn home(backend: &Backend, _: Nothing) -> Result<Home> {
-    let settings = backend.settings();
+    let settings = backend.options();
     let recent = recent(backend)?.into_iter().map(|entry| RecentProject {
         exists: backend.allowed(Path::new(&entry.folder)).is_ok_and(|folder| folder.join(DATABASE).is_file()),
         folder: entry.folder,
@@ -96,7 +96,7 @@ pub(super) fn open_project(backend: &Backend, request: InFolder) -> Result<Proje
 
 /// Opens the demo, made where it is not there yet.
 pub(super) fn open_demo(backend: &Backend, _: Nothing) -> Result<ProjectView> {
-    let folder = demo::prepare(&backend.settings().projects_folder)?;
+    let folder = demo::prepare(&backend.options().projects_folder)?;
     open(backend, &folder)
 }
 
@@ -106,7 +106,7 @@ pub(super) fn forget_project(backend: &Backend, request: InFolder) -> Result<Hom
         let _one_at_a_time = locked(&backend.0.projects.recent);
         let mut list = recent(backend)?;
         list.retain(|entry| entry.folder != request.folder);
-        write_json(&backend.settings().data_folder.join(RECENT), &list)?;
+        write_json(&backend.options().data_folder.join(RECENT), &list)?;
     }
     locked(&backend.0.projects.open).remove(Path::new(&request.folder));
     backend.tell(News::Projects);
@@ -137,7 +137,7 @@ fn open(backend: &Backend, folder: &Path) -> Result<ProjectView> {
     list.retain(|entry| entry.folder != view.folder);
     list.insert(0, opened);
     list.truncate(REMEMBERED);
-    write_json(&backend.settings().data_folder.join(RECENT), &list)?;
+    write_json(&backend.options().data_folder.join(RECENT), &list)?;
     backend.tell(News::Projects);
     Ok(view)
 }
@@ -262,7 +262,7 @@ impl Recent {
 
 /// The list. One that cannot be read is begun anew: it can be had again by opening the projects.
 fn recent(backend: &Backend) -> Result<Vec<Recent>> {
-    let path = backend.settings().data_folder.join(RECENT);
+    let path = backend.options().data_folder.join(RECENT);
     match fs::read(&path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),

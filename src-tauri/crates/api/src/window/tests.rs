@@ -1,7 +1,7 @@
 //! The back end as a page uses it: by name and JSON alone.
 
 use super::types::News;
-use super::{Backend, Heard, Settings};
+use super::{Backend, BackendOptions, Heard};
 use crate::error::Error;
 use serde_json::{Value, json};
 use std::fs;
@@ -16,8 +16,8 @@ struct Place {
     backend: Backend,
 }
 
-fn settings(folder: &Path) -> Settings {
-    Settings {
+fn settings(folder: &Path) -> BackendOptions {
+    BackendOptions {
         data_folder: folder.join("data"),
         projects_folder: folder.join("projects"),
         may_choose_folders: false,
@@ -149,9 +149,9 @@ fn folders_elsewhere_are_refused_unless_they_are_allowed() {
         assert_eq!(place.refused("open_project", json!({ "folder": link })).code, "folder_not_allowed");
     }
 
-    let allowed = Settings { allowed_roots: vec![elsewhere.path().to_owned()], ..settings(place.folder.path()) };
+    let allowed = BackendOptions { allowed_roots: vec![elsewhere.path().to_owned()], ..settings(place.folder.path()) };
     Backend::new(allowed).unwrap().call("open_project", json!({ "folder": outside })).unwrap();
-    let any = Settings { may_choose_folders: true, ..settings(place.folder.path()) };
+    let any = BackendOptions { may_choose_folders: true, ..settings(place.folder.path()) };
     Backend::new(any).unwrap().call("open_project", json!({ "folder": outside })).unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Files that the page sends: kept in a folder of their own until they are imported.
 
 use super::Backend;
-use super::folders::Settings;
+use super::folders::BackendOptions;
 use super::types::Upload;
 use crate::error::{Error, Result};
 use std::fs;
@@ -24,7 +24,7 @@ impl Backend {
     /// # Errors
     /// When it is larger than [`MOST_BYTES`], breaks off, or cannot be written; nothing of it is kept then.
     pub fn upload(&self, name: &str, bytes: &mut dyn Read) -> Result<Upload> {
-        take(self.settings(), name, bytes, MOST_BYTES)
+        take(self.options(), name, bytes, MOST_BYTES)
     }
 
     /// Where the file that was sent lies.
@@ -39,14 +39,14 @@ impl Backend {
         if upload.is_empty() || !upload.chars().all(|c| c.is_ascii_alphanumeric()) {
             return Err(gone());
         }
-        let folder = self.settings().data_folder.join(FOLDER).join(upload);
+        let folder = self.options().data_folder.join(FOLDER).join(upload);
         let mut files = fs::read_dir(&folder).map_err(|_| gone())?;
         files.next().and_then(std::result::Result::ok).map(|entry| entry.path()).ok_or_else(gone)
     }
 }
 
-fn take(settings: &Settings, name: &str, bytes: &mut dyn Read, most: u64) -> Result<Upload> {
-    let all = settings.data_folder.join(FOLDER);
+fn take(options: &BackendOptions, name: &str, bytes: &mut dyn Read, most: u64) -> Result<Upload> {
+    let all = options.data_folder.join(FOLDER);
     fs::create_dir_all(&all).map_err(Error::file(&all))?;
     let folder = tempfile::Builder::new().prefix("").rand_bytes(16).tempdir_in(&all).map_err(Error::file(&all))?;
     let name = plain(name);
@@ -79,8 +79,8 @@ fn plain(name: &str) -> String {
 }
 
 /// Removes files that nobody will ask for. Failing to is no reason not to start.
-pub(super) fn remove_old(settings: &Settings) {
-    let Ok(entries) = fs::read_dir(settings.data_folder.join(FOLDER)) else { return };
+pub(super) fn remove_old(options: &BackendOptions) {
+    let Ok(entries) = fs::read_dir(options.data_folder.join(FOLDER)) else { return };
     for entry in entries.flatten() {
         let changed = entry.metadata().and_then(|metadata| metadata.modified());
         if changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > KEPT)) {
@@ -119,7 +119,7 @@ mod tests {
             }
         }
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let options = BackendOptions {
             data_folder: folder.path().to_owned(),
             projects_folder: folder.path().to_owned(),
             may_choose_folders: false,
@@ -128,10 +128,10 @@ mod tests {
             device: model::DeviceChoice::Cpu,
         };
         let kept = || fs::read_dir(folder.path().join(FOLDER)).unwrap().count();
-        assert_eq!(take(&settings, "a", &mut &b"12345"[..], 4).unwrap_err().code, "too_large");
-        assert_eq!(take(&settings, "a", &mut (&b"12"[..]).chain(Broken), 4).unwrap_err().code, "file");
+        assert_eq!(take(&options, "a", &mut &b"12345"[..], 4).unwrap_err().code, "too_large");
+        assert_eq!(take(&options, "a", &mut (&b"12"[..]).chain(Broken), 4).unwrap_err().code, "file");
         assert_eq!(kept(), 0);
-        let upload = take(&settings, "a.csv", &mut &b"1234"[..], 4).unwrap();
+        let upload = take(&options, "a.csv", &mut &b"1234"[..], 4).unwrap();
         assert_eq!((upload.name.as_str(), upload.bytes, kept()), ("a.csv", 4, 1));
     }
 }

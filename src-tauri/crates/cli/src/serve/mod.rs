@@ -11,7 +11,7 @@ mod page;
 mod tests;
 mod upload;
 
-use api::window::{Backend, Settings};
+use api::window::{Backend, BackendOptions};
 use api::{DeviceChoice, Error, Result};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Response};
@@ -144,7 +144,7 @@ async fn with_headers<B>(mut response: Response<B>) -> Response<B> {
 
 /// The folders of this system's conventions, where the command line and the environment (`TIEBREAK_DATA`,
 /// `TIEBREAK_PROJECTS`) name no others.
-fn settings(options: &Options, open: Option<&PathBuf>) -> Result<Settings> {
+fn settings(options: &Options, open: Option<&PathBuf>) -> Result<BackendOptions> {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let none = |what: &str, how: &str| Error {
         code: "no_folder".into(),
@@ -154,7 +154,7 @@ fn settings(options: &Options, open: Option<&PathBuf>) -> Result<Settings> {
     let data_folder = named("TIEBREAK_DATA").or_else(|| Some(dirs::data_local_dir()?.join("tiebreak")));
     let projects_folder = options.projects.clone().or_else(|| named("TIEBREAK_PROJECTS"));
     let documents = || Some(dirs::document_dir().or_else(dirs::home_dir)?.join("Tiebreak"));
-    Ok(Settings {
+    Ok(BackendOptions {
         data_folder: data_folder.ok_or_else(|| none("the data of programs", "TIEBREAK_DATA"))?,
         projects_folder: projects_folder.or_else(documents).ok_or_else(|| none("documents", "--projects"))?,
         may_choose_folders: false,

@@ -1,7 +1,7 @@
 //! The server as a browser, and as somebody who should not, meets it: by HTTP alone.
 
 use super::{Server, run};
-use api::window::{Backend, Settings};
+use api::window::{Backend, BackendOptions};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,7 +23,7 @@ struct Serving {
 impl Serving {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let settings = BackendOptions {
             data_folder: folder.path().join("data"),
             projects_folder: folder.path().join("projects"),
             may_choose_folders: false,

@@ -77,7 +77,7 @@ fn spread(lengths: &[Length], wanted: usize) -> Vec<usize> {
 /// Trains for two steps and answers seconds for a token.
 fn take_steps(working: &Working, model: &Path, request: &RunRequest, train: Vec<Pair>) -> Result<f64> {
     let backend = working.backend();
-    let all = backend.settings().data_folder.join(FOLDER);
+    let all = backend.options().data_folder.join(FOLDER);
     std::fs::create_dir_all(&all).map_err(Error::file(&all))?;
     let place = tempfile::tempdir_in(&all).map_err(Error::file(&all))?;
     let mut request = request.clone();
