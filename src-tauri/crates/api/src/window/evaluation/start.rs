@@ -1,7 +1,7 @@
 //! Making evaluations.
 
 use super::super::exports::quietly;
-use super::super::models::How;
+use super::super::models::LoadOptions;
 use super::super::overview::EVALS;
 use super::super::training::{RunIdentity, check_grounds, new_folder, run_identity};
 use super::super::types::{
@@ -137,8 +137,11 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         output_dir: folder.to_path_buf(),
         run: Some(run.folder.clone()),
     };
-    let how =
-        How { dtype: run.config.dtype, products: run.config.products, allow_changed_base: about.allow_changed_base };
+    let how = LoadOptions {
+        dtype: run.config.dtype,
+        products: run.config.products,
+        allow_changed_base: about.allow_changed_base,
+    };
     working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
         let mut grown = |side: eval::answers::Side, prompt: usize, text: &str| {
             working.answer(prompt, &side.to_string(), text.to_owned());

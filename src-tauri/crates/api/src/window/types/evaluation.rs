@@ -12,7 +12,6 @@ pub struct EvalRequest {
     pub project: String,
     /// The run whose adapter is judged.
     pub run: String,
-    /// Who judges.
     pub judge: JudgeChoice,
     /// What is asked.
     pub prompts: PromptSource,
@@ -33,10 +32,7 @@ pub enum JudgeChoice {
     /// People, blind.
     Human,
     /// A rule such as `plain:45`.
-    Rule {
-        /// The rule.
-        rule: String,
-    },
+    Rule { rule: String },
     /// A program that reads a pair of answers as JSON.
     Command {
         /// Program and arguments.
@@ -88,9 +84,7 @@ pub struct PromptsPreview {
     pub how: String,
     /// What of it is left out or read otherwise, as sentences.
     pub notices: Vec<String>,
-    /// Prompts in it.
     pub prompts: usize,
-    /// Those that are plain text.
     pub plain_text: usize,
     /// How they are asked unless the user says otherwise.
     pub preset: PlainText,
@@ -112,7 +106,6 @@ pub enum EvalState {
     Answering,
     /// Answers are being judged.
     Judging,
-    /// All is done.
     Done,
     /// No job is at work on it.
     BrokenOff,
@@ -123,9 +116,7 @@ pub enum EvalState {
 pub struct EvalSummary {
     /// By which it is named: its folder's name.
     pub evaluation: String,
-    /// The run.
     pub run: String,
-    /// The run's name.
     pub run_name: String,
     /// The judge, in words.
     pub judge: String,
@@ -136,7 +127,6 @@ pub struct EvalSummary {
     /// Where it stands.
     #[ts(inline)]
     pub state: EvalState,
-    /// Prompts.
     pub prompts: usize,
     /// Prompts that both models have answered.
     pub answered: usize,
@@ -168,7 +158,6 @@ pub struct EvalView {
     pub both: Option<BothView>,
     /// Whether the judge, and everybody who judged blind, likes one place better than the other: a sentence each.
     pub places: Vec<String>,
-    /// By category.
     pub categories: Vec<GroupView>,
     /// Length and repetition of both models' answers; empty before all are there.
     pub texts: Vec<TextRow>,
@@ -201,7 +190,6 @@ pub struct BothView {
 /// Held-out pairs ranked as labelled, before and after training.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct AccuracyView {
-    /// Pairs.
     pub pairs: usize,
     /// The three numbers, under the names and in the order they have everywhere.
     pub rows: Vec<AccuracyRow>,
@@ -241,14 +229,12 @@ pub struct GroupView {
     pub interval: Option<(f64, f64)>,
     /// Probability of a result as far from even, were both alike.
     pub p: Option<f64>,
-    /// The same in words.
     pub words: String,
 }
 
 /// A number of both models' answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct TextRow {
-    /// What it is.
     pub name: String,
     /// Of the base model's answers.
     pub base: String,
@@ -278,11 +264,9 @@ pub enum ItemFilter {
     Tuned,
     /// Base won.
     Base,
-    /// Ties.
     Tie,
     /// No verdict.
     None,
-    /// All.
     All,
     /// People and the judge disagree.
     Disagree,
@@ -295,7 +279,6 @@ pub struct EvalItem {
     pub id: usize,
     /// What was asked.
     pub prompt: Content,
-    /// Its category.
     pub category: Option<String>,
     /// The base model's answer.
     pub base: String,
@@ -307,7 +290,6 @@ pub struct EvalItem {
     pub tuned_tokens: usize,
     /// What the judge says.
     pub auto: Winner,
-    /// Why.
     pub auto_reason: Option<String>,
     /// What people say.
     pub human: Winner,

@@ -26,7 +26,6 @@ requests! {
 
     /// A new project.
     CreateProject {
-        /// Its name.
         name: String,
         /// Its folder; one of that name in the projects folder where absent.
         folder: Option<String>,
@@ -34,11 +33,9 @@ requests! {
 
     /// A project by its folder.
     InFolder {
-        /// The folder.
         folder: String,
     }
 
-    /// A project.
     InProject {
         /// Its folder.
         project: String,
@@ -102,11 +99,9 @@ requests! {
     PairsOf {
         /// The project's folder.
         project: String,
-        /// Which.
         query: PairQuery,
     }
 
-    /// A pair.
     PairOf {
         /// The project's folder.
         project: String,
@@ -136,7 +131,6 @@ requests! {
         project: String,
         /// Its number.
         id: i64,
-        /// Who does it.
         who: String,
         /// Out, or back.
         removed: bool,
@@ -166,7 +160,6 @@ requests! {
         project: String,
         /// Who changes it.
         annotator: String,
-        /// The item.
         item: i64,
         /// How it was shown.
         showing: i64,
@@ -218,7 +211,6 @@ requests! {
         request: RunRequest,
     }
 
-    /// A run to be started.
     StartRun {
         /// The run.
         request: RunRequest,
@@ -227,32 +219,26 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// A run to be resumed.
     ResumeRun {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,
     }
 
-    /// A run that is to stop.
     StopRun {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
         /// Whether it is to be resumed later: it then counts as paused.
         pause: bool,
     }
 
-    /// A run.
     RunOf {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
     }
 
@@ -260,9 +246,7 @@ requests! {
     Figures {
         /// The project's folder.
         project: String,
-        /// The runs.
         runs: Vec<String>,
-        /// Which figures.
         figures: Vec<FigureName>,
         /// How to draw.
         theme: Theme,
@@ -281,11 +265,9 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// An evaluation to be resumed.
     ResumeEvaluation {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
@@ -296,7 +278,6 @@ requests! {
     ShowEvaluation {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
         /// How to draw.
         theme: Theme,
@@ -306,9 +287,7 @@ requests! {
     EvalItemsOf {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
-        /// Which.
         #[ts(inline)]
         filter: ItemFilter,
         /// How many to skip.
@@ -321,7 +300,6 @@ requests! {
     BlindOf {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
         /// Who judges.
         annotator: String,
@@ -331,7 +309,6 @@ requests! {
     JudgeBlind {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
         /// Who judges.
         annotator: String,
@@ -343,13 +320,11 @@ requests! {
         milliseconds: u64,
     }
 
-    /// What is to be handed out.
+    /// What is to be exported.
     Export {
         /// The project's folder.
         project: String,
-        /// A run.
         run: Option<String>,
-        /// An evaluation.
         evaluation: Option<String>,
         /// Which things.
         what: Vec<ExportWhat>,
@@ -358,11 +333,10 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// A run whose merged weights are to be handed out.
+    /// A run whose merged weights are to be exported.
     ExportMerged {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
         /// What they are stored as.
         dtype: WeightType,
@@ -371,11 +345,10 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// A run whose weights are to be handed out as a GGUF file.
+    /// A run whose weights are to be exported as a GGUF file.
     ExportGguf {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
         /// What the file holds.
         form: GgufForm,
