@@ -1,4 +1,4 @@
-// Another model lies where the run's was: the page asks before it resumes, evaluates or hands out, and what is resumed
+// Another model lies where the run's was: the page asks before it resumes, evaluates or exports, and what is resumed
 // says so wherever it is shown.
 
 import assert from "node:assert/strict";

@@ -249,7 +249,7 @@ test("a model that hangs is stopped at once, and the evaluation resumes with it 
   assert.deepEqual((await items(evaluation)).map(({ auto, auto_reason }) => [auto, auto_reason]), [["tie", null], ["none", "not judged"], ["none", "not judged"]]);
 
   endpoint.answer = () => "a";
-  await page.getByRole("button", { name: "Go on with it" }).click();
+  await page.getByRole("button", { name: "Resume" }).click();
   await done();
   const winners = (await items(evaluation)).map(({ auto }) => auto);
   assert.ok(winners[0] === "tie" && !winners.includes("none"), winners.join());

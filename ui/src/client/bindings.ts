@@ -69,15 +69,13 @@ export type ApiError = {
   code: string,
   /** What is wrong, and where. */
   message: string,
-  /** What to do about it; empty where the message says so itself. */
+  /** What to do about it, in whole sentences; empty where the message says so itself. */
   hint: string, };
 
 /** How values lie in a drawing: `x_min` to `x_max` from `left` to `right`, `y_min` to `y_max` from `bottom` to `top`. */
 export type Axes = {
   /** Width of the drawing. */
-  width: number,
-  /** Its height. */
-  height: number,
+  width: number, height: number,
   /** Left edge of the plot in it. */
   left: number,
   /** Top edge. */
@@ -128,9 +126,7 @@ export type BlindItem = {
 /** An annotator at an evaluation. */
 export type BlindOf = {
   /** The project's folder. */
-  project: string,
-  /** The evaluation. */
-  evaluation: string,
+  project: string, evaluation: string,
   /** Who judges. */
   annotator: string, };
 
@@ -240,16 +236,12 @@ export type Content = string | Conversation;
 export type Conversation = Array<Message> | { messages: Array<Message>, tools?: unknown[] | undefined, chat_template_kwargs?: { [argument: string]: unknown } | undefined, };
 
 /** Something that is counted in rows. */
-export type CountedRows = {
-  /** What it is. */
-  name: string,
+export type CountedRows = { name: string,
   /** In how many rows. */
   rows: number, };
 
 /** A new project. */
-export type CreateProject = {
-  /** Its name. */
-  name: string,
+export type CreateProject = { name: string,
   /** Its folder; one of that name in the projects folder where absent. */
   folder: string | null, };
 
@@ -280,9 +272,7 @@ export type EditAnswer = {
   /** The project's folder. */
   project: string,
   /** Who changes it. */
-  annotator: string,
-  /** The item. */
-  item: number,
+  annotator: string, item: number,
   /** How it was shown. */
   showing: number,
   /** Which of the two. */
@@ -319,9 +309,7 @@ export type EvalItem = {
   /** Its number in the evaluation. */
   id: number,
   /** What was asked. */
-  prompt: Content,
-  /** Its category. */
-  category: string | null,
+  prompt: Content, category: string | null,
   /** The base model's answer. */
   base: string,
   /** The tuned model's. */
@@ -331,9 +319,7 @@ export type EvalItem = {
   /** Tokens of the tuned model's. */
   tuned_tokens: number,
   /** What the judge says. */
-  auto: Winner,
-  /** Why. */
-  auto_reason: string | null,
+  auto: Winner, auto_reason: string | null,
   /** What people say. */
   human: Winner,
   /** Both answers are the same: nobody was asked. */
@@ -349,11 +335,7 @@ export type EvalItems = {
 /** Items of an evaluation. */
 export type EvalItemsOf = {
   /** The project's folder. */
-  project: string,
-  /** The evaluation. */
-  evaluation: string,
-  /** Which. */
-  filter: "tuned" | "base" | "tie" | "none" | "all" | "disagree",
+  project: string, evaluation: string, filter: "tuned" | "base" | "tie" | "none" | "all" | "disagree",
   /** How many to skip. */
   offset: number,
   /** How many to give. */
@@ -364,9 +346,7 @@ export type EvalRequest = {
   /** The project's folder. */
   project: string,
   /** The run whose adapter is judged. */
-  run: string,
-  /** Who judges. */
-  judge: JudgeChoice,
+  run: string, judge: JudgeChoice,
   /** What is asked. */
   prompts: PromptSource,
   /** At most so many prompts. */
@@ -381,11 +361,7 @@ export type EvalRequest = {
 /** An evaluation in a list. */
 export type EvalSummary = {
   /** By which it is named: its folder's name. */
-  evaluation: string,
-  /** The run. */
-  run: string,
-  /** The run's name. */
-  run_name: string,
+  evaluation: string, run: string, run_name: string,
   /** The judge, in words. */
   judge: string,
   /** Where the prompts are from; empty where that is not known. */
@@ -393,9 +369,7 @@ export type EvalSummary = {
   /** When it was begun. */
   created_at: number,
   /** Where it stands. */
-  state: "answering" | "judging" | "done" | "broken_off",
-  /** Prompts. */
-  prompts: number,
+  state: "answering" | "judging" | "done" | "broken_off", prompts: number,
   /** Prompts that both models have answered. */
   answered: number,
   /** Of them, those judged. */
@@ -428,15 +402,11 @@ export type EvalView = {
   /** Cohen's kappa. */
   kappa: number | null, } | null,
   /** Whether the judge, and everybody who judged blind, likes one place better than the other: a sentence each. */
-  places: Array<string>,
-  /** By category. */
-  categories: Array<GroupView>,
+  places: Array<string>, categories: Array<GroupView>,
   /** Length and repetition of both models' answers; empty before all are there. */
   texts: Array<TextRow>,
   /** Held-out pairs, by the three numbers that say how many are ranked as labelled. */
-  accuracy: {
-  /** Pairs. */
-  pairs: number,
+  accuracy: { pairs: number,
   /** The three numbers, under the names and in the order they have everywhere. */
   rows: Array<AccuracyRow>, } | null,
   /** The win rate, drawn. */
@@ -450,20 +420,16 @@ export type EvalView = {
   /** The job that is at work on it. */
   job: number | null, };
 
-/** What is to be handed out. */
+/** What is to be exported. */
 export type Export = {
   /** The project's folder. */
-  project: string,
-  /** A run. */
-  run: string | null,
-  /** An evaluation. */
-  evaluation: string | null,
+  project: string, run: string | null, evaluation: string | null,
   /** Which things. */
   what: Array<ExportWhat>,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
-/** A run whose weights are to be handed out as a GGUF file. */
+/** A run whose weights are to be exported as a GGUF file. */
 export type ExportGguf = {
   /** The project's folder. */
   project: string,
@@ -474,28 +440,20 @@ export type ExportGguf = {
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
-/** A run whose merged weights are to be handed out. */
+/** A run whose merged weights are to be exported. */
 export type ExportMerged = {
   /** The project's folder. */
-  project: string,
-  /** The run. */
-  run: string,
+  project: string, run: string,
   /** What they are stored as. */
   dtype: FloatType,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
-/** What can be handed out. */
+/** What can be exported. */
 export type ExportWhat = "adapter" | "pairs" | "report" | "labels";
 
-/** One thing handed out. */
-export type Exported = {
-  /** What. */
-  what: string,
-  /** Where it is. */
-  path: string,
-  /** How to load it. */
-  load: string,
+/** One thing exported. */
+export type Exported = { what: string, path: string, load: string,
   /** What was found when it was read again, in words, where that is done. */
   check: string | null,
   /** Says so where the base is another than the run was trained on. */
@@ -515,9 +473,7 @@ export type FetchModel = {
 export type FigureName = "loss" | "rewards" | "margins" | "accuracy" | "grad_norm" | "learning_rate" | "lengths";
 
 /** One line of a drawing, for the read-out under the cursor. */
-export type FigureSeries = {
-  /** Its name. */
-  name: string,
+export type FigureSeries = { name: string,
   /** At most 2,000 points. */
   points: Array<[number, number]>, };
 
@@ -535,11 +491,7 @@ export type FigureView = {
 /** Figures of one or more runs. */
 export type Figures = {
   /** The project's folder. */
-  project: string,
-  /** The runs. */
-  runs: Array<string>,
-  /** Which figures. */
-  figures: Array<FigureName>,
+  project: string, runs: Array<string>, figures: Array<FigureName>,
   /** How to draw. */
   theme: Theme,
   /** How wide, in pixels. */
@@ -609,9 +561,7 @@ export type GroupView = {
   /** Its 95 % interval. */
   interval: [number, number] | null,
   /** Probability of a result as far from even, were both alike. */
-  p: number | null,
-  /** The same in words. */
-  words: string, };
+  p: number | null, words: string, };
 
 /** A number of the held-out pairs. */
 export type HeldOutMetric = "eval_rewards/accuracies" | "eval_rewards/margins" | "eval_rewards/chosen" | "eval_rewards/rejected" | "eval_logps/chosen" | "eval_logps/rejected" | "eval_loss";
@@ -650,11 +600,7 @@ export type ImportPreview = {
   /** The file. */
   upload: string,
   /** Its format, in words. */
-  format: string,
-  /** Rows in it. */
-  rows: number,
-  /** Its columns. */
-  columns: Array<Column>,
+  format: string, rows: number, columns: Array<Column>,
   /** Which column is what. */
   mapping: ColumnMapping,
   /** Whether that was guessed here. */
@@ -707,9 +653,7 @@ export type ImportView = {
   /** Its number in the project. */
   id: number,
   /** The file's name. */
-  source: string,
-  /** When. */
-  imported_at: number,
+  source: string, imported_at: number,
   /** What its rows were. */
   kind: ImportKind,
   /** Rows that were new. */
@@ -720,11 +664,8 @@ export type ImportView = {
   refused: number, };
 
 /** A project by its folder. */
-export type InFolder = {
-  /** The folder. */
-  folder: string, };
+export type InFolder = { folder: string, };
 
-/** A project. */
 export type InProject = {
   /** Its folder. */
   project: string, };
@@ -737,9 +678,7 @@ export type Job = {
   /** Its number. */
   job: number,
   /** The project's folder; empty where it is for none. */
-  project: string,
-  /** What it does. */
-  kind: JobKind,
+  project: string, kind: JobKind,
   /** The same in words. */
   title: string,
   /** Where it stands. */
@@ -756,7 +695,7 @@ export type Job = {
   error: ApiError | null,
   /** The evaluation that it makes. */
   evaluation: string | null,
-  /** What it has handed out. */
+  /** What it has exported. */
 exported: Exported | null, };
 
 /** What a job does. */
@@ -768,9 +707,7 @@ export type JobState = "running" | "done" | "failed" | "cancelled";
 /** A judgement in an evaluation. */
 export type JudgeBlind = {
   /** The project's folder. */
-  project: string,
-  /** The evaluation. */
-  evaluation: string,
+  project: string, evaluation: string,
   /** Who judges. */
   annotator: string,
   /** The item. */
@@ -781,9 +718,7 @@ export type JudgeBlind = {
   milliseconds: number, };
 
 /** Who judges. */
-export type JudgeChoice = { "kind": "human" } | { "kind": "rule",
-  /** The rule. */
-  rule: string, } | { "kind": "command",
+export type JudgeChoice = { "kind": "human" } | { "kind": "rule", rule: string, } | { "kind": "command",
   /** Program and arguments. */
   command: string, } | { "kind": "endpoint",
   /** The address. */
@@ -798,9 +733,7 @@ export type JudgeRequest = {
   /** The project's folder. */
   project: string,
   /** Who judges. */
-  annotator: string,
-  /** The item. */
-  item: number,
+  annotator: string, item: number,
   /** How it was shown. */
   showing: number,
   /** What is said of it. */
@@ -908,9 +841,7 @@ export type MessageContent = string | unknown[] | null;
 /** Something that happened. */
 export type News = { "type": "listening" } | { "type": "projects" } | { "type": "run",
   /** The project's folder. */
-  project: string,
-  /** The run. */
-  run: string, } | { "type": "job",
+  project: string, run: string, } | { "type": "job",
   /** The job as it is now. */
   job: Job, } | { "type": "answer",
   /** The job that makes it. */
@@ -945,7 +876,6 @@ export type PairChange = {
   /** The texts that were edited, as they were and as they became. */
   texts: Array<EditedText>, };
 
-/** A pair. */
 export type PairOf = {
   /** The project's folder. */
   project: string,
@@ -995,15 +925,11 @@ export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "remo
 /** A pair, whole. */
 export type PairView = {
   /** Its number. */
-  id: number,
-  /** The prompt. */
-  prompt: Content,
+  id: number, prompt: Content,
   /** The preferred answer. */
   chosen: Content,
   /** The other. */
-  rejected: Content,
-  /** Its category. */
-  category: string | null,
+  rejected: Content, category: string | null,
   /** Where it comes from. */
   source: PairSource,
   /** What happened to it, the last first. */
@@ -1016,9 +942,7 @@ export type PairView = {
 /** Pairs to be listed. */
 export type PairsOf = {
   /** The project's folder. */
-  project: string,
-  /** Which. */
-  query: PairQuery, };
+  project: string, query: PairQuery, };
 
 /** How plain text is given to a model that has a chat template. */
 export type PlainText = "as_user_message" | "as_is";
@@ -1057,15 +981,11 @@ export type PreviewPrompts = {
 /** A row as it would be taken over. */
 export type PreviewRow = {
   /** Its line, from 1. */
-  line: number,
-  /** The prompt. */
-  prompt: Content,
+  line: number, prompt: Content,
   /** The chosen or first answer. */
   first: Content | null,
   /** The rejected or second answer. */
-  second: Content | null,
-  /** Its category. */
-  category: string | null,
+  second: Content | null, category: string | null,
   /** What the model will see; none without a model or answers. */
   rendered: Rendered | null,
   /** Why the model's template or tokenizer refuses it, where it does: a run would stop at it. */
@@ -1090,22 +1010,16 @@ export type ProjectCounts = {
   /** Training runs. */
   runs: number,
   /** Of them, those that have an adapter. */
-  runs_with_adapter: number,
-  /** Evaluations. */
-  evaluations: number, };
+  runs_with_adapter: number, evaluations: number, };
 
 /** An open project. */
 export type ProjectView = {
   /** Its folder, by which every other operation names it. */
-  folder: string,
-  /** Its name. */
-  name: string,
+  folder: string, name: string,
   /** Whether it is the demo. */
   is_demo: boolean,
   /** Its model: a name of the catalogue or a path. */
-  model: string | null,
-  /** What is in it. */
-  counts: ProjectCounts,
+  model: string | null, counts: ProjectCounts,
   /** What was brought in, the last first. */
   imports: Array<ImportView>,
   /** Who has judged. */
@@ -1128,11 +1042,7 @@ export type PromptsPreview = {
   /** The kind of file, and which column is what. */
   how: string,
   /** What of it is left out or read otherwise, as sentences. */
-  notices: Array<string>,
-  /** Prompts in it. */
-  prompts: number,
-  /** Those that are plain text. */
-  plain_text: number,
+  notices: Array<string>, prompts: number, plain_text: number,
   /** How they are asked unless the user says otherwise. */
   preset: PlainText,
   /** Rows that are no prompt; the first of them. */
@@ -1184,11 +1094,7 @@ export type ReadRow = {
   refused: string | null, };
 
 /** A project that was open before. */
-export type RecentProject = {
-  /** Its folder. */
-  folder: string,
-  /** Its name. */
-  name: string,
+export type RecentProject = { folder: string, name: string,
   /** When it was opened last. */
   opened_at: number,
   /** Whether the folder still is a project. */
@@ -1222,9 +1128,7 @@ export type RemovePair = {
   /** The project's folder. */
   project: string,
   /** Its number. */
-  id: number,
-  /** Who does it. */
-  who: string,
+  id: number, who: string,
   /** Out, or back. */
   removed: boolean, };
 
@@ -1233,13 +1137,9 @@ export type Rendered = {
   /** The prompt, no token of which is trained on. */
   prompt: string,
   /** The first answer, up to the token that ends it. */
-  first: string,
-  /** The second. */
-  second: string,
+  first: string, second: string,
   /** Whether it went through the chat template; plain text does not. */
-  through_template: boolean,
-  /** Tokens of the prompt. */
-  prompt_tokens: number,
+  through_template: boolean, prompt_tokens: number,
   /** Tokens of the first answer. */
   first_tokens: number,
   /** Tokens of the second answer. */
@@ -1250,21 +1150,15 @@ export type Rendered = {
 /** What becomes of a prompt that stands once more at the beginning of the answers. */
 export type RepeatedPrompt = "take_off" | "keep";
 
-/** An evaluation to be gone on with. */
 export type ResumeEvaluation = {
   /** The project's folder. */
-  project: string,
-  /** The evaluation. */
-  evaluation: string,
+  project: string, evaluation: string,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
-/** A run to be gone on with. */
 export type ResumeRun = {
   /** The project's folder. */
-  project: string,
-  /** The run. */
-  run: string,
+  project: string, run: string,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
@@ -1289,12 +1183,9 @@ export type RunNow = {
   /** The most memory that the process has had. */
   peak_memory_bytes: number | null, };
 
-/** A run. */
 export type RunOf = {
   /** The project's folder. */
-  project: string,
-  /** The run. */
-  run: string, };
+  project: string, run: string, };
 
 /** What a run would do and take. */
 export type RunPlan = {
@@ -1368,7 +1259,7 @@ export type RunSummary = {
   name: string,
   /** Where it stands. */
   state: RunState,
-  /** Whether it has an adapter that can be evaluated and handed out; while it is running, it has none to rely on. */
+  /** Whether it has an adapter that can be evaluated and exported; while it is running, it has none to rely on. */
   has_adapter: boolean,
   /** Steps done. */
   step: number,
@@ -1561,9 +1452,7 @@ export type Settings = {
 /** An evaluation to be shown. */
 export type ShowEvaluation = {
   /** The project's folder. */
-  project: string,
-  /** The evaluation. */
-  evaluation: string,
+  project: string, evaluation: string,
   /** How to draw. */
   theme: Theme, };
 
@@ -1577,20 +1466,16 @@ export type StartEvaluation = {
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
-/** A run to be started. */
 export type StartRun = {
   /** The run. */
   request: RunRequest,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
-/** A run that is to stop. */
 export type StopRun = {
   /** The project's folder. */
-  project: string,
-  /** The run. */
-  run: string,
-  /** Whether it is to be gone on with: it then counts as paused. */
+  project: string, run: string,
+  /** Whether it is to be resumed later: it then counts as paused. */
   pause: boolean, };
 
 /** The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT. */

@@ -32,10 +32,10 @@ pub struct GenerateRequest {
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
 pub struct Answered {
     /// Place of the prompt, from 0.
     pub index: usize,
-    /// The prompt.
     pub prompt: Content,
     /// The answer.
     pub text: String,

@@ -59,8 +59,8 @@ pub fn bench(request: &BenchRequest, context: &mut Context) -> Result<BenchReply
     }
     let step = measured.map(|measured| {
         let rates = machine.rates.filter(|_| measured.on_cpu());
-        let yardstick = rates.map(|rates| rates.of(measured.products()));
-        measured.reply(yardstick)
+        let peak_rates = rates.map(|rates| rates.of(measured.products()));
+        measured.reply(peak_rates)
     });
     Ok(BenchReply { machine, versions: Versions::of_build(), step })
 }

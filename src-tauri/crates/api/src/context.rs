@@ -9,10 +9,10 @@ use train::events::Event;
 /// Something worth telling while an operation runs.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[allow(missing_docs)]
 pub enum Update {
     /// How far a stage is. `done` and `total` count what the stage works through: bytes, pairs, steps, prompts.
     Progress {
-        /// The stage.
         stage: String,
         /// Units done.
         done: u64,

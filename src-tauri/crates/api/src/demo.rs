@@ -53,6 +53,7 @@ pub struct DemoRequest {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
 pub struct DemoReply {
     /// The tuned model's win rate, ties as half.
     pub win_rate: Option<f64>,
@@ -74,7 +75,6 @@ pub struct DemoReply {
     pub summary: Summary,
     /// Seconds of each stage, as measured when it was done.
     pub seconds: BTreeMap<String, f64>,
-    /// The report.
     pub report: PathBuf,
 }
 

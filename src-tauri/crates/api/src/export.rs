@@ -1,4 +1,4 @@
-//! Handing out what was made: the adapter or the merged weights of a run, and a project's pairs.
+//! Exporting what was made: the adapter or the merged weights of a run, and a project's pairs.
 
 mod check;
 mod form;
@@ -16,7 +16,7 @@ pub(crate) use whole_folder::WholeFolder;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
-use crate::provenance::{self, Ground};
+use crate::provenance::{self, Provenance};
 use model::{FloatType, GgufType};
 use prefs::jsonl;
 use prefs::store::Project;
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use train::folder::{ADAPTER, ADAPTER_ORIGIN, REFERENCE, reference_of};
 use train::origin::{self, AdapterOrigin};
 
-/// What is to be handed out; at least one of the two sources.
+/// What is to be exported; at least one of the two sources.
 #[derive(Debug, Clone)]
 pub struct ExportRequest {
     /// A run that is finished or was stopped.
@@ -36,11 +36,11 @@ pub struct ExportRequest {
     pub project: Option<PathBuf>,
     /// Where it goes.
     pub output_dir: PathBuf,
-    /// Go on although the model is not the one that the run was trained on; what is handed out says so.
+    /// Go on although the model is not the one that the run was trained on; what is exported says so.
     pub allow_changed_base: bool,
 }
 
-/// The form in which a run's weights are handed out.
+/// The form in which a run's weights are exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weights {
     /// The adapter alone, in PEFT's format.
@@ -53,14 +53,13 @@ pub enum Weights {
     LoraGguf,
 }
 
-/// One thing handed out.
+/// One thing exported.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
 pub struct Exported {
     /// `adapter`, `merged`, `gguf`, `lora-gguf` or `pairs`.
     pub what: String,
-    /// Where it is.
     pub path: PathBuf,
-    /// How to load it.
     pub load: String,
     /// What was found when it was read again, where that is done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +120,7 @@ fn adapter(run: &Path, output_dir: &Path, allowed: bool, context: &mut Context) 
             "{} is not here: whether it is the model trained on was not checked",
             config.model.display()
         ));
-        Ground::default()
+        Provenance::default()
     };
     let base = config.model.display().to_string();
     std::fs::create_dir_all(&to).map_err(Error::file(&to))?;

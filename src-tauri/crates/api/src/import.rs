@@ -23,8 +23,8 @@ pub struct ImportRequest {
 
 /// What became of one file's rows. `rows = added + duplicates + refused`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
 pub struct ImportReply {
-    /// The file.
     pub file: PathBuf,
     /// What its rows became.
     pub kind: ImportKind,

@@ -32,14 +32,14 @@ pub(crate) fn base(model: &Path, digests: &Digests, context: &mut Context) -> Re
 
 /// What the record of something that is computed has to keep of the model and the adapter.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ground {
+pub(crate) struct Provenance {
     /// Says so where the model is another than the adapter was trained on, as was allowed.
     pub(crate) other: Option<String>,
     /// Says so where the adapter's run was itself computed on more than one.
     pub(crate) mixed: Option<String>,
 }
 
-impl Ground {
+impl Provenance {
     /// Both in one sentence.
     pub(crate) fn sentence(&self) -> Option<String> {
         let sentences: Vec<&str> = [&self.other, &self.mixed].into_iter().flatten().map(String::as_str).collect();
@@ -58,14 +58,14 @@ pub(crate) fn check(
     digests: &Digests,
     allowed: bool,
     context: &mut Context,
-) -> Result<Ground> {
+) -> Result<Provenance> {
     check_adapter(adapter)?;
-    let Some(trained_on) = base_of_adapter(adapter)? else { return Ok(Ground::default()) };
+    let Some(trained_on) = base_of_adapter(adapter)? else { return Ok(Provenance::default()) };
     let of = format!("the one that the adapter in {} was trained on", adapter.display());
     let found = base(model, digests, context)?;
     let other = base::check(&of, &trained_on, model, &found, allowed)?;
     let mixed = AdapterOrigin::of(adapter)?.and_then(|origin| origin.mixed());
-    Ok(Ground { other, mixed })
+    Ok(Provenance { other, mixed })
 }
 
 /// Makes sure that the rows of a run are those that it began with; tells what could not be compared.

@@ -34,9 +34,9 @@ pub struct ReportReply {
     pub evaluation: Option<PathBuf>,
 }
 
-/// An evaluation as it is handed out.
+/// An evaluation as it is exported.
 #[derive(Serialize)]
-struct HandedOut<'a> {
+struct ExportedEvaluation<'a> {
     #[serde(flatten)]
     evaluation: &'a Evaluation,
     /// Of held-out pairs.
@@ -84,7 +84,7 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
     let written = eval::report::write(&input, &request.output_dir)?;
     let beside = request.output_dir.join("evaluation.json");
     if let Some(evaluation) = &input.evaluation {
-        write_json(&beside, &HandedOut { evaluation, accuracy: input.accuracy })?;
+        write_json(&beside, &ExportedEvaluation { evaluation, accuracy: input.accuracy })?;
     }
     let evaluation = input.evaluation.is_some().then_some(beside);
     Ok(ReportReply { html: written.html, figures: written.figures, evaluation })

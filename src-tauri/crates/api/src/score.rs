@@ -17,10 +17,10 @@ const BATCH: usize = 8;
 
 /// What is to be scored.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)]
 pub struct ScoreRequest {
     /// The model; without an adapter the policy is the reference.
     pub choice: ModelChoice,
-    /// Pairs.
     pub pairs: PathBuf,
     /// What is said about how they are read.
     pub choices: Choices,
@@ -30,6 +30,7 @@ pub struct ScoreRequest {
 
 /// One pair's log-probabilities, nats, summed over each answer's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[allow(missing_docs)]
 pub struct PairScore {
     /// Place among the file's pairs, from 0.
     pub index: usize,
@@ -39,9 +40,7 @@ pub struct PairScore {
     pub chosen_logps: f64,
     /// Policy, rejected.
     pub rejected_logps: f64,
-    /// Reference, chosen.
     pub reference_chosen_logps: f64,
-    /// Reference, rejected.
     pub reference_rejected_logps: f64,
     /// Tokens of the prompt, after truncation.
     pub prompt_tokens: usize,

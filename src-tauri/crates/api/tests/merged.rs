@@ -80,14 +80,14 @@ impl Scene {
     }
 
     fn export(&self, dtype: Option<FloatType>) -> Result<Exported, Error> {
-        export(self.folder.path(), dtype, &mut |_, _| {})
+        export_merged(self.folder.path(), dtype, &mut |_, _| {})
     }
 
     fn live(&self) -> ModelChoice {
         ModelChoice { dtype: self.dtype, ..choice(&self.base, Some(self.path("run/adapter"))) }
     }
 
-    /// What there is where things are handed out.
+    /// What there is where things are exported.
     fn handed_out(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path("out")) else { return Vec::new() };
         let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -97,11 +97,15 @@ impl Scene {
 }
 
 /// Exports; `at` is told each stage, and may stop it.
-fn export(folder: &Path, dtype: Option<FloatType>, at: &mut dyn FnMut(&str, &AtomicBool)) -> Result<Exported, Error> {
-    hand_out(folder, Weights::Merged(dtype), at)
+fn export_merged(
+    folder: &Path,
+    dtype: Option<FloatType>,
+    at: &mut dyn FnMut(&str, &AtomicBool),
+) -> Result<Exported, Error> {
+    export(folder, Weights::Merged(dtype), at)
 }
 
-fn hand_out(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)) -> Result<Exported, Error> {
+fn export(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)) -> Result<Exported, Error> {
     let request = ExportRequest {
         run: Some(folder.join("run")),
         weights,
@@ -242,7 +246,7 @@ fn gguf_files_are_base_and_adapter() {
             (Weights::Gguf(GgufType::Q4K), "gguf/model-q4_k.gguf", 4.0),
             (Weights::LoraGguf, "lora-gguf/adapter.gguf", 1e-4),
         ] {
-            let exported = hand_out(scene.folder.path(), weights, &mut |_, _| {}).unwrap();
+            let exported = export(scene.folder.path(), weights, &mut |_, _| {}).unwrap();
             let check = exported.check.unwrap();
             assert_eq!((check.pairs, check.held_out), (4, true));
             assert!(check.largest_difference_per_token < tolerance, "{check:?}");
@@ -260,9 +264,9 @@ fn gguf_files_are_base_and_adapter() {
         }
     }
     let scene = Scene::gguf(GgmlDType::Q5_0);
-    let as_base = hand_out(scene.folder.path(), Weights::Gguf(GgufType::AsBase), &mut |_, _| {}).unwrap();
+    let as_base = export(scene.folder.path(), Weights::Gguf(GgufType::AsBase), &mut |_, _| {}).unwrap();
     assert!(as_base.check.unwrap().words.contains("the base's own types"));
-    let refused = hand_out(Scene::folder().folder.path(), Weights::Gguf(GgufType::AsBase), &mut |_, _| {}).unwrap_err();
+    let refused = export(Scene::folder().folder.path(), Weights::Gguf(GgufType::AsBase), &mut |_, _| {}).unwrap_err();
     assert!(refused.message.contains("safetensors"), "{refused}");
 }
 
@@ -272,7 +276,7 @@ fn a_run_on_pairs_longer_than_a_window_that_llama_cpp_ignores_is_not_handed_out_
     const WINDOW: usize = 34;
     let refused = |scene: &Scene| {
         for weights in [Weights::Gguf(GgufType::F16), Weights::LoraGguf] {
-            let error = hand_out(scene.folder.path(), weights, &mut |_, _| {}).unwrap_err();
+            let error = export(scene.folder.path(), weights, &mut |_, _| {}).unwrap_err();
             assert_eq!(error.code, "beyond_window", "{error}");
             for words in [
                 "of the run's 12 pairs are longer than 34 tokens",
@@ -293,15 +297,15 @@ fn a_run_on_pairs_longer_than_a_window_that_llama_cpp_ignores_is_not_handed_out_
         assert!(long.export(Some(FloatType::F32)).unwrap().check.unwrap().largest_difference_per_token < 1e-4);
 
         let short = Scene::within(WINDOW, BaseDtype::Auto, with_window);
-        hand_out(short.folder.path(), Weights::LoraGguf, &mut |_, _| {}).unwrap();
-        let exported = hand_out(short.folder.path(), Weights::Gguf(GgufType::F16), &mut |_, _| {}).unwrap();
+        export(short.folder.path(), Weights::LoraGguf, &mut |_, _| {}).unwrap();
+        let exported = export(short.folder.path(), Weights::Gguf(GgufType::F16), &mut |_, _| {}).unwrap();
         // A GGUF file of Phi-3 says its window, which is then seen in training too; one of Mistral does not.
         let base = exported.path.join("model-f16.gguf");
         let on_gguf = Scene::new(BaseDtype::Auto, |_| base.clone());
         if family == "phi3" {
             refused(&on_gguf);
         } else {
-            hand_out(on_gguf.folder.path(), Weights::LoraGguf, &mut |_, _| {}).unwrap();
+            export(on_gguf.folder.path(), Weights::LoraGguf, &mut |_, _| {}).unwrap();
         }
     }
 }
@@ -325,11 +329,11 @@ fn a_gguf_export_that_is_stopped_or_differs_leaves_nothing() {
     let scene = Scene::folder();
     for weights in [Weights::Gguf(GgufType::Q8_0), Weights::LoraGguf] {
         let mut stages = Vec::new();
-        hand_out(scene.folder.path(), weights, &mut |stage, _| stages.push(stage.to_owned())).unwrap();
+        export(scene.folder.path(), weights, &mut |stage, _| stages.push(stage.to_owned())).unwrap();
         std::fs::remove_dir_all(scene.path("out")).unwrap();
         stages.dedup();
         for stop_at in &stages {
-            let stopped = hand_out(scene.folder.path(), weights, &mut |stage, stop| {
+            let stopped = export(scene.folder.path(), weights, &mut |stage, stop| {
                 stop.store(stage == stop_at, Ordering::Relaxed);
             });
             assert!(stopped.unwrap_err().is_cancelled(), "{stop_at}");
@@ -339,7 +343,7 @@ fn a_gguf_export_that_is_stopped_or_differs_leaves_nothing() {
     // Somebody trains on between the two looks at the adapter.
     let config = scene.path("run/adapter/adapter_config.json");
     let other = std::fs::read_to_string(&config).unwrap().replace("\"lora_alpha\": 7", "\"lora_alpha\": 21");
-    let failed = hand_out(scene.folder.path(), Weights::LoraGguf, &mut |stage, _| {
+    let failed = export(scene.folder.path(), Weights::LoraGguf, &mut |stage, _| {
         if stage == "ask the reference" {
             std::fs::write(&config, &other).unwrap();
         }
@@ -348,7 +352,7 @@ fn a_gguf_export_that_is_stopped_or_differs_leaves_nothing() {
     assert_eq!(scene.handed_out(), [""; 0]);
 }
 
-/// llama.cpp loads the merged models that were handed out (adapters: `gguf_families.rs`), cuts text as we do, and gives the
+/// llama.cpp loads the merged models that were exported (adapters: `gguf_families.rs`), cuts text as we do, and gives the
 /// log-probabilities that we find in the same file.
 ///
 /// Tolerances per answer: llama.cpp keeps keys and values in f16 and multiplies f16 and quantised weights with activations
@@ -370,7 +374,7 @@ fn llama_cpp_loads_the_same_model() {
             (Weights::Gguf(GgufType::Q8_0), 0.2),
             (Weights::Gguf(GgufType::Q4K), 0.2),
         ] {
-            let exported = hand_out(scene.folder.path(), weights, &mut |_, _| {}).unwrap();
+            let exported = export(scene.folder.path(), weights, &mut |_, _| {}).unwrap();
             let entries = std::fs::read_dir(&exported.path).unwrap().map(|entry| entry.unwrap().path());
             let file = entries.into_iter().find(|path| path.extension().is_some_and(|found| found == "gguf")).unwrap();
             let ours = choice(&file, None);
@@ -423,12 +427,12 @@ fn a_run_without_held_out_pairs_is_checked_on_its_own() {
 fn an_export_that_is_stopped_leaves_nothing() {
     let scene = Scene::folder();
     let mut stages = Vec::new();
-    export(scene.folder.path(), None, &mut |stage, _| stages.push(stage.to_owned())).unwrap();
+    export_merged(scene.folder.path(), None, &mut |stage, _| stages.push(stage.to_owned())).unwrap();
     std::fs::remove_dir_all(scene.path("out")).unwrap();
     stages.dedup();
     assert_eq!(stages.len(), 4, "{stages:?}");
     for stop_at in &stages {
-        let stopped = export(scene.folder.path(), None, &mut |stage, stop| {
+        let stopped = export_merged(scene.folder.path(), None, &mut |stage, stop| {
             stop.store(stage == stop_at, Ordering::Relaxed);
         });
         assert!(stopped.unwrap_err().is_cancelled(), "{stop_at}");
@@ -444,7 +448,7 @@ fn a_merged_model_that_is_another_is_not_handed_out() {
     let text = std::fs::read_to_string(&config).unwrap();
     let other = text.replace("\"lora_alpha\": 7", "\"lora_alpha\": 21");
     assert_ne!(text, other);
-    let failed = export(scene.folder.path(), Some(FloatType::F32), &mut |stage, _| {
+    let failed = export_merged(scene.folder.path(), Some(FloatType::F32), &mut |stage, _| {
         if stage == "ask the reference" {
             std::fs::write(&config, &other).unwrap();
         }
@@ -459,7 +463,7 @@ fn a_merged_model_that_is_another_is_not_handed_out() {
 #[test]
 fn child() {
     let Some(folder) = std::env::var_os(KILLED) else { return };
-    let _ = export(Path::new(&folder), None, &mut |stage, _| {
+    let _ = export_merged(Path::new(&folder), None, &mut |stage, _| {
         if stage.starts_with("write") {
             std::process::abort();
         }

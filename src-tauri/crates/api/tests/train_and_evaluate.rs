@@ -1,5 +1,5 @@
 //! What the window does from pairs to a win rate, by the back end alone: plan, measure, train in a process of its own,
-//! stop, resume, be killed, evaluate, judge, hand out.
+//! stop, resume, be killed, evaluate, judge, export.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
@@ -207,10 +207,10 @@ fn from_pairs_to_a_win_rate_and_out() {
     assert_eq!(place.ask("resume_run", &json!({"run": run})).unwrap_err().code, "not_resumable");
     assert_eq!(place.ask("run", &json!({"run": "../runs/run-1"})).unwrap_err().code, "no_run");
 
-    evaluate_and_hand_out(&place, run);
+    evaluate_and_export(&place, run);
 }
 
-fn evaluate_and_hand_out(place: &Place, run: &str) {
+fn evaluate_and_export(place: &Place, run: &str) {
     let start = |judge: Value| {
         let request = json!({
             "project": place.project, "run": run, "judge": judge, "prompts": "held_out", "max_prompts": 5,
@@ -281,7 +281,7 @@ fn evaluate_and_hand_out(place: &Place, run: &str) {
         assert!(path.exists() && path.starts_with(&place.project), "{one}");
         assert!(!one["load"].as_str().unwrap().is_empty());
     }
-    // What people said is in what is handed out, for readers and for programs.
+    // What people said is in what is exported, for readers and for programs.
     let report = handed.iter().find(|one| one["what"] == "report").unwrap();
     let report = Path::new(report["path"].as_str().unwrap());
     let html = std::fs::read_to_string(report).unwrap();
@@ -293,14 +293,14 @@ fn evaluate_and_hand_out(place: &Place, run: &str) {
     assert_eq!(json["people"]["with_judge"]["kappa"], view["both"]["kappa"]);
     assert_eq!(json["people"]["verdicts"].as_array().unwrap().len() as u64, asked);
     assert_eq!(json["accuracy"]["pairs"], 6);
-    hand_out_merged(place, run);
+    export_merged(place, run);
 
     let of_people = json!({"run": null, "evaluation": people["evaluation"], "what": ["report"]});
     let page = place.call("export", &of_people)[0]["path"].as_str().map(PathBuf::from).unwrap();
     assert!(page.is_file() && page.extension().is_some_and(|extension| extension == "html"));
 }
 
-fn hand_out_merged(place: &Place, run: &str) {
+fn export_merged(place: &Place, run: &str) {
     let exports = Path::new(&place.project).join("exports");
     let count = || std::fs::read_dir(&exports).unwrap().count();
     let before = count();

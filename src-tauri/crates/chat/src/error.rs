@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 /// Why text could not be turned into token ids or back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)]
 pub enum Error {
     /// The operating system refused to read a file.
     #[error("cannot read {}: {source}", path.display())]
@@ -66,7 +67,6 @@ pub enum Error {
     BeyondEmbedding {
         /// Its text.
         token: String,
-        /// Its id.
         id: u32,
         /// Rows of the embedding.
         rows: u32,

@@ -51,7 +51,7 @@ pub(crate) enum Command {
         #[arg(long)]
         output_dir: PathBuf,
     },
-    /// Hand out a run's adapter or merged weights, or a project's pairs
+    /// Export a run's adapter or merged weights, or a project's pairs
     Export(ExportArguments),
     /// The whole main job on the built-in demo project
     Demo {

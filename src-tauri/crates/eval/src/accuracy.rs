@@ -53,10 +53,10 @@ pub struct Change<T> {
 /// A share of pairs with its Wilson 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
 #[ts(rename = "AccuracyShare")]
+#[allow(missing_docs)]
 pub struct Share {
     /// The share.
     pub value: f64,
-    /// Its interval.
     pub interval: Interval,
 }
 

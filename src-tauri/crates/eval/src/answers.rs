@@ -19,7 +19,7 @@ impl Side {
     /// Both sides.
     pub const BOTH: [Side; 2] = [Side::Base, Side::Tuned];
 
-    /// The other one.
+    /// The other model.
     #[must_use]
     pub fn other(self) -> Self {
         match self {

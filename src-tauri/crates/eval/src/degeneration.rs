@@ -62,8 +62,8 @@ impl TextStatistics {
 
 /// A number of both sides, as it is told everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[allow(missing_docs)]
 pub struct TextRow {
-    /// What it is.
     pub name: &'static str,
     /// Of the base model's answers.
     pub base: String,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Why an evaluation or its report could not be made.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum Error {
     /// A file or folder could not be read or written.
     #[error("{path}: {source}; check that it exists, can be written and that the disk has room")]
@@ -62,7 +63,6 @@ pub enum Error {
     AlreadyJudged {
         /// The prompt's index.
         id: usize,
-        /// Who.
         annotator: String,
     },
     /// A judge that does not exist or has a wrong parameter.
@@ -99,7 +99,6 @@ pub enum Error {
         pair: usize,
         /// Which of its values.
         name: &'static str,
-        /// What it is.
         value: f64,
     },
     /// A figure could not be drawn or saved.

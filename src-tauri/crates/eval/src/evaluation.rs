@@ -32,6 +32,7 @@ const EVALUATION: &str = "evaluation.json";
 
 /// Where an evaluation's numbers come from: enough to make them again.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Ancestry {
     /// The base model, as named by the user.
     pub model: String,
@@ -53,7 +54,6 @@ pub struct Ancestry {
     /// What products with them were computed in.
     #[serde(default)]
     pub products: String,
-    /// The adapter.
     pub adapter: Option<String>,
     /// SHA-256 of its weights.
     pub adapter_sha256: Option<String>,
@@ -209,10 +209,10 @@ impl PromptOutcome {
 
 /// A judge's verdict on one prompt, as recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Judgement {
     /// Which prompt, from 0.
     pub id: usize,
-    /// Who judged.
     pub judge: Judge,
     /// Whose answer was `a`.
     pub shown_first: Side,
@@ -225,10 +225,10 @@ pub struct Judgement {
 
 /// One prompt with both answers and the verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Item {
     /// The prompt's place, from 0.
     pub id: usize,
-    /// The prompt.
     pub prompt: Content,
     /// The user's label for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -254,10 +254,10 @@ pub struct Item {
 
 /// A finished evaluation, as in `evaluation.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Evaluation {
     /// Where it comes from.
     pub ancestry: Ancestry,
-    /// Who judged.
     pub judge: Judge,
     /// What it comes to.
     pub summary: Summary,
@@ -293,6 +293,29 @@ pub fn readable(prompt: &Content) -> String {
 }
 
 /// An evaluation in progress.
+///
+/// ```
+/// use eval::answers::{Answer, Side};
+/// use eval::evaluation::{Ancestry, Folder, Setup};
+/// use eval::judge::{Judge, Rule};
+/// use prefs::prompts::Prompt;
+/// use std::sync::atomic::AtomicBool;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let place = tempfile::tempdir()?;
+/// let prompts = vec![Prompt { prompt: "What is 2 + 3?".into(), category: None }];
+/// let mut folder = Folder::open(place.path(), Setup { ancestry: Ancestry::default(), prompts })?;
+/// for (side, text) in [(Side::Base, "Great question! It is 5."), (Side::Tuned, "5.")] {
+///     folder.add(vec![Answer { id: 0, side, text: text.to_owned(), tokens: 8, truncated: false }])?;
+/// }
+/// assert!(folder.missing(Side::Tuned).is_empty());
+///
+/// let judge = Judge::Rule(Rule::Shorter);
+/// let _ = folder.judge(&judge, &AtomicBool::new(false), &mut |_, _| {})?;
+/// assert_eq!(folder.finish(&judge)?.summary.all.win_rate, Some(1.0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,

@@ -23,12 +23,12 @@ pub const FILE: &str = "people.jsonl";
 /// A line of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[allow(missing_docs)]
 pub enum Entry {
     /// Somebody judged.
     Judged(Judged),
     /// Somebody took back their last verdict.
     Undone {
-        /// Who.
         annotator: String,
         /// The prompt that is open again.
         id: usize,
@@ -39,8 +39,8 @@ pub enum Entry {
 
 /// A verdict that a person gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Judged {
-    /// Who.
     pub annotator: String,
     /// The prompt.
     pub id: usize,

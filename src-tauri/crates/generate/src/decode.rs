@@ -55,6 +55,7 @@ pub enum Flow {
 
 /// What happens while answers are generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum Event<'a> {
     /// An answer has grown.
     Token {
@@ -67,7 +68,6 @@ pub enum Event<'a> {
     Completion {
         /// Place of its prompt.
         prompt: usize,
-        /// All of it.
         completion: &'a Completion,
     },
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 /// What is wrong with a GGUF file, and where. Positions are bytes from the start of the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)]
 pub enum Error {
     /// The error of a file, with its path.
     #[error("{}: {source}", path.display())]
@@ -54,7 +55,6 @@ pub enum Error {
         what: String,
         /// Where the count stands.
         at: u64,
-        /// The count.
         count: u64,
         /// The largest count that could be true there.
         most: u64,

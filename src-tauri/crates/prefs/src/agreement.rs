@@ -45,8 +45,8 @@ pub struct Agreement {
 
 /// Two annotators on the items that both judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+#[allow(missing_docs)]
 pub struct AnnotatorPair {
-    /// One.
     pub a: String,
     /// The other.
     pub b: String,
@@ -60,8 +60,8 @@ pub struct AnnotatorPair {
 
 /// One annotator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+#[allow(missing_docs)]
 pub struct AnnotatorView {
-    /// Who.
     pub annotator: String,
     /// Items judged.
     pub judged: usize,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// A failure of a whole file or project.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum Error {
     /// The operating system refused to read or write.
     #[error("cannot {action} {}: {source}", path.display())]
@@ -51,10 +52,7 @@ pub enum Error {
     },
     /// A folder that should be a project is none.
     #[error("{} is no project (it holds no `project.sqlite`); import pairs into it to make one", folder.display())]
-    NoProject {
-        /// The folder.
-        folder: PathBuf,
-    },
+    NoProject { folder: PathBuf },
     /// The file is larger than what is held in memory.
     #[error("{} is larger than {most_gib} GiB; split it into several files and import them one after the other", path.display())]
     TooLarge {
@@ -91,30 +89,16 @@ pub enum Error {
     },
     /// An item has answers already.
     #[error("item {item} has its answers already; edit them instead")]
-    AlreadyAnswered {
-        /// The item.
-        item: i64,
-    },
+    AlreadyAnswered { item: i64 },
     /// A verdict or an edit names a showing that was not this annotator's.
     #[error("item {item} was not shown to this annotator as showing {showing}; load the screen again")]
-    NoShowing {
-        /// The item.
-        item: i64,
-        /// The showing.
-        showing: i64,
-    },
+    NoShowing { item: i64, showing: i64 },
     /// An item has a verdict of this annotator that says something else.
     #[error("item {item} already has a verdict of yours; take it back by undo before you give another")]
-    AlreadyJudged {
-        /// The item.
-        item: i64,
-    },
+    AlreadyJudged { item: i64 },
     /// An answer that is more than one text was to be edited as one.
     #[error("this answer of item {item} is more than one text; edit it in the file and import it again")]
-    SeveralMessages {
-        /// The item.
-        item: i64,
-    },
+    SeveralMessages { item: i64 },
     /// A name that no annotator can have.
     #[error("an annotator's name has 1 to {most} characters, on one line")]
     AnnotatorName {

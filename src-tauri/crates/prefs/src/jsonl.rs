@@ -20,10 +20,10 @@ use crate::{Content, Conversation, Error, Message, MessageContent, Pair, Refused
 
 /// A pair and the line of its file it began on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct Numbered {
     /// Line of the file, from 1.
     pub line: usize,
-    /// The pair.
     pub pair: Pair,
 }
 

@@ -208,8 +208,8 @@ pub struct Candidates {
 
 /// What a row became.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum MappedContent {
-    /// A pair.
     Pair(Pair),
     /// Two answers to be labelled.
     Candidates(Candidates),

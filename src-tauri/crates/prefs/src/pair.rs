@@ -27,8 +27,8 @@ pub struct Message {
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
 #[serde(untagged)]
+#[allow(missing_docs)]
 pub enum MessageContent {
-    /// Text.
     Text(String),
     /// Parts such as `{"type": "text", "text": "…"}`.
     #[ts(type = "unknown[]")]

@@ -57,10 +57,10 @@ pub fn plain_text(prompts: &[Prompt]) -> usize {
 
 /// A prompt and the line of its file it began on, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct Numbered {
     /// Line of the file, from 1.
     pub line: usize,
-    /// The prompt.
     pub prompt: Prompt,
 }
 

@@ -44,6 +44,25 @@ pub const DATABASE: &str = "project.sqlite";
 const BUSY: Duration = Duration::from_secs(30);
 
 /// An open project.
+///
+/// ```
+/// use prefs::jsonl;
+/// use prefs::store::Project;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("pairs.jsonl");
+/// std::fs::write(&file, r#"{"prompt": "What is 2 + 3?", "chosen": "5.", "rejected": "Great question! It is 5."}"#)?;
+///
+/// let mut project = Project::open_or_create(&folder.path().join("arithmetic"))?;
+/// let import = project.add_import(&jsonl::read_pairs(&file)?, "pairs.jsonl")?;
+/// assert_eq!((import.added, import.refused), (1, 0));
+///
+/// let pairs = project.training_pairs()?;
+/// assert_eq!(pairs[0].pair.chosen.as_text(), Some("5."));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Project {
     folder: PathBuf,

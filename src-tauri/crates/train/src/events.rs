@@ -157,8 +157,8 @@ pub enum Stage {
 
 /// How far a stage is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Progress {
-    /// The stage.
     pub stage: Stage,
     /// Pairs done; steps in [`Stage::Train`].
     pub done: u64,
@@ -173,6 +173,7 @@ pub struct Progress {
 
 /// TRL's metrics of one optimiser step, or means over the steps since the last such event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct StepMetrics {
     /// Optimiser steps done.
     pub step: u64,
@@ -197,7 +198,6 @@ pub struct StepMetrics {
     pub pairs: u64,
     /// Tokens computed, each shared prompt once.
     pub tokens: u64,
-    /// The same per second.
     #[serde(deserialize_with = "number")]
     pub tokens_per_second: f64,
     /// Most memory this process has held, where the system tells.

@@ -40,8 +40,8 @@ pub struct AdapterOf {
 
 /// What a run's adapter was made from: a file beside its weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct AdapterOrigin {
-    /// The model.
     pub base_model: String,
     /// [`Base::sha256`] of it.
     pub base_model_sha256: String,
@@ -51,7 +51,7 @@ pub struct AdapterOrigin {
     /// [`Base::sha256`] of the models that the run was computed on before, where the user went on with another one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases_before: Vec<String>,
-    /// Of an adapter that was handed out: says so where the model that lay where the run's had been was another one.
+    /// Of an adapter that was exported: says so where the model that lay where the run's had been was another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_base: Option<String>,
     /// The adapter that training began with.
@@ -376,7 +376,7 @@ pub fn run_of_checkpoint(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Makes sure that an adapter is what it was when it was written, as far as it says what that was: a run's own, a copy that
-/// was handed out, or a checkpoint's.
+/// was exported, or a checkpoint's.
 ///
 /// # Errors
 /// [`Error::ChangedFile`] or [`Error::DamagedCheckpoint`], or when something cannot be read.

@@ -74,8 +74,8 @@ pub struct Cell {
 /// What came of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
 pub enum CellOutcome {
-    /// It was measured.
     Measured(Box<StepReply>),
     /// There was no time for it: it would have taken about so many seconds.
     LeftOut(f64),
@@ -85,15 +85,16 @@ pub enum CellOutcome {
 
 /// A cell and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct CellReply {
     /// The setting.
     pub cell: Cell,
-    /// What came of it.
     pub outcome: CellOutcome,
 }
 
 /// All cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct GrowthReply {
     /// The machine and its rates.
     pub machine: Machine,
@@ -103,7 +104,6 @@ pub struct GrowthReply {
     pub seconds: f64,
     /// In the order in which they were measured.
     pub cells: Vec<CellReply>,
-    /// The table.
     pub table: PathBuf,
     /// The figures, SVG.
     pub figures: Vec<PathBuf>,

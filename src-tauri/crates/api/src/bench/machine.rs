@@ -1,6 +1,6 @@
 //! The machine: what it is, and its measured rates.
 
-use super::table::Yardstick;
+use super::table::PeakRates;
 use crate::error::Result;
 use kernels::product::Kernel;
 use kernels::rates;
@@ -26,6 +26,7 @@ pub struct Machine {
 
 /// Measured rates of all threads together.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Rates {
     /// 10⁹ multiplications and additions per second in f32, on registers.
     pub f32_arithmetic: f64,
@@ -37,7 +38,6 @@ pub struct Rates {
     pub bf16_product: Option<f64>,
     /// 10⁹ bytes per second that are read from memory.
     pub memory: f64,
-    /// The threads.
     pub threads: usize,
 }
 
@@ -108,11 +108,11 @@ impl Rates {
     }
 
     /// What products in this type are held against.
-    pub(super) fn of(&self, products: Products) -> Yardstick {
+    pub(super) fn of(&self, products: Products) -> PeakRates {
         let threads = self.threads;
         match (products, self.bf16_arithmetic, self.bf16_product) {
-            (Products::Bf16, Some(arithmetic), Some(product)) => Yardstick { arithmetic, product, threads },
-            _ => Yardstick { arithmetic: self.f32_arithmetic, product: self.f32_product, threads },
+            (Products::Bf16, Some(arithmetic), Some(product)) => PeakRates { arithmetic, product, threads },
+            _ => PeakRates { arithmetic: self.f32_arithmetic, product: self.f32_product, threads },
         }
     }
 }
@@ -185,9 +185,9 @@ mod tests {
             memory: 20.0,
             threads: 2,
         };
-        assert_eq!(rates.of(Products::Bf16), Yardstick { arithmetic: 400.0, product: 300.0, threads: 2 });
-        assert_eq!(rates.of(Products::F32), Yardstick { arithmetic: 200.0, product: 150.0, threads: 2 });
+        assert_eq!(rates.of(Products::Bf16), PeakRates { arithmetic: 400.0, product: 300.0, threads: 2 });
+        assert_eq!(rates.of(Products::F32), PeakRates { arithmetic: 200.0, product: 150.0, threads: 2 });
         rates.bf16_arithmetic = None;
-        assert_eq!(rates.of(Products::Bf16), Yardstick { arithmetic: 200.0, product: 150.0, threads: 2 });
+        assert_eq!(rates.of(Products::Bf16), PeakRates { arithmetic: 200.0, product: 150.0, threads: 2 });
     }
 }

@@ -3,7 +3,7 @@
 use super::busy::Used;
 use super::shapes::Shape;
 use super::spread::Spread;
-use super::table::{self, ProductsRow, Taken, WorkRow, Yardstick};
+use super::table::{self, PeakRates, ProductsRow, Taken, WorkRow};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::find_model;
@@ -135,10 +135,10 @@ impl Measured {
         self.reply.products
     }
 
-    pub(super) fn reply(mut self, yardstick: Option<Yardstick>) -> StepReply {
+    pub(super) fn reply(mut self, peak_rates: Option<PeakRates>) -> StepReply {
         if let Some(taken) = &self.taken {
-            self.reply.work = table::rows(taken, yardstick);
-            self.reply.matrix_products = Some(table::products(taken, yardstick));
+            self.reply.work = table::rows(taken, peak_rates);
+            self.reply.matrix_products = Some(table::products(taken, peak_rates));
         }
         self.reply
     }
@@ -279,7 +279,7 @@ fn middle(seconds: &[f64]) -> usize {
 
 /// What the system says of the measured steps.
 #[derive(Debug, Clone, Copy)]
-struct Meanwhile {
+struct Interference {
     /// The share of the cores that others took.
     others: f64,
     /// Of a step.
@@ -291,7 +291,7 @@ fn steps(
     training: &mut StepState,
     request: &StepRequest,
     context: &mut Context,
-) -> Result<(Vec<Profile>, Option<Meanwhile>)> {
+) -> Result<(Vec<Profile>, Option<Interference>)> {
     for _ in 0..WARM_UP {
         context.check()?;
         training.step()?;
@@ -309,7 +309,7 @@ fn steps(
         profiles.push(profile);
         context.progress("steps", began, profiles.len() as u64, total as u64);
     }
-    let meanwhile = used.zip(Used::now()).map(|(then, now)| Meanwhile {
+    let meanwhile = used.zip(Used::now()).map(|(then, now)| Interference {
         others: now.others_since(then),
         page_faults: now.pages_since(then) as f64 / profiles.len() as f64,
     });

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What products are held against, 10⁹ operations per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Yardstick {
+pub(super) struct PeakRates {
     /// Of arithmetic on registers.
     pub(super) arithmetic: f64,
     /// Of a large product.
@@ -14,7 +14,7 @@ pub(super) struct Yardstick {
     pub(super) threads: usize,
 }
 
-impl Yardstick {
+impl PeakRates {
     /// The share of arithmetic that these operations reach, by the time that all threads ran for them: what it would be if
     /// nothing else ran and no thread waited for another.
     pub(super) fn by_processor(self, operations: f64, processor_seconds: f64) -> f64 {
@@ -24,10 +24,10 @@ impl Yardstick {
 
 /// A kind of work in one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct WorkRow {
     /// The kind, in a word.
     pub work: String,
-    /// Seconds.
     pub seconds: f64,
     /// Of the step.
     pub share: f64,
@@ -85,13 +85,13 @@ pub(super) fn taken(profile: &Profile) -> Vec<Taken> {
 }
 
 /// A row for each kind of work that took time.
-pub(super) fn rows(taken: &[Taken], yardstick: Option<Yardstick>) -> Vec<WorkRow> {
+pub(super) fn rows(taken: &[Taken], peak_rates: Option<PeakRates>) -> Vec<WorkRow> {
     let total = total(taken);
     let ran = processor_total(taken);
     let row = |it: &Taken| {
         let products = it.operations > 0.0;
         let gflops = products.then(|| it.operations / it.seconds * 1e-9);
-        let of = |rate: fn(Yardstick) -> f64| Some(gflops? / rate(yardstick?));
+        let of = |rate: fn(PeakRates) -> f64| Some(gflops? / rate(peak_rates?));
         WorkRow {
             work: it.work.name().to_owned(),
             seconds: it.seconds,
@@ -101,16 +101,16 @@ pub(super) fn rows(taken: &[Taken], yardstick: Option<Yardstick>) -> Vec<WorkRow
             of_product: of(|it| it.product),
             processor_seconds: ran.map(|_| it.processor_seconds),
             processor_share: ran.map(|ran| it.processor_seconds / ran),
-            of_arithmetic_by_processor: yardstick
+            of_arithmetic_by_processor: peak_rates
                 .filter(|_| products && it.processor_seconds > 0.0)
-                .map(|yardstick| yardstick.by_processor(it.operations, it.processor_seconds)),
+                .map(|peak_rates| peak_rates.by_processor(it.operations, it.processor_seconds)),
         }
     };
     taken.iter().filter(|it| it.seconds > 0.0).map(row).collect()
 }
 
 /// Products with frozen weights and of the adapter together.
-pub(super) fn products(taken: &[Taken], yardstick: Option<Yardstick>) -> ProductsRow {
+pub(super) fn products(taken: &[Taken], peak_rates: Option<PeakRates>) -> ProductsRow {
     let products: Vec<Taken> =
         taken.iter().filter(|it| matches!(it.work, Work::Frozen | Work::Adapter)).copied().collect();
     let (seconds, operations) = (total(&products), products.iter().map(|it| it.operations).sum::<f64>());
@@ -119,10 +119,12 @@ pub(super) fn products(taken: &[Taken], yardstick: Option<Yardstick>) -> Product
     ProductsRow {
         share: seconds / total(taken),
         gflops,
-        of_arithmetic: yardstick.map(|it| gflops / it.arithmetic),
-        of_product: yardstick.map(|it| gflops / it.product),
+        of_arithmetic: peak_rates.map(|it| gflops / it.arithmetic),
+        of_product: peak_rates.map(|it| gflops / it.product),
         processor_share: ran.zip(processor_total(taken)).map(|(ran, all)| ran / all),
-        of_arithmetic_by_processor: ran.zip(yardstick).map(|(ran, yardstick)| yardstick.by_processor(operations, ran)),
+        of_arithmetic_by_processor: ran
+            .zip(peak_rates)
+            .map(|(ran, peak_rates)| peak_rates.by_processor(operations, ran)),
     }
 }
 
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn shares_are_of_the_step_and_rates_of_the_work_itself() {
-        let rows = rows(&step(), Some(Yardstick { arithmetic: 400.0, product: 240.0, threads: 2 }));
+        let rows = rows(&step(), Some(PeakRates { arithmetic: 400.0, product: 240.0, threads: 2 }));
         assert_eq!(rows.iter().map(|row| row.work.as_str()).collect::<Vec<_>>(), ["frozen", "adapter", "norm"]);
         let (frozen, norm) = (&rows[0], &rows[2]);
         assert!(near(frozen.share, 0.6) && near(frozen.gflops.unwrap(), 300.0));
@@ -172,7 +174,7 @@ mod tests {
 
     #[test]
     fn products_together_are_frozen_and_adapter() {
-        let found = products(&step(), Some(Yardstick { arithmetic: 400.0, product: 300.0, threads: 2 }));
+        let found = products(&step(), Some(PeakRates { arithmetic: 400.0, product: 300.0, threads: 2 }));
         // 1920e9 operations in 8 of 10 seconds.
         assert!(near(found.share, 0.8) && near(found.gflops, 240.0));
         assert!(near(found.of_arithmetic.unwrap(), 0.6) && near(found.of_product.unwrap(), 0.8));

@@ -20,6 +20,7 @@ const ASKED: usize = 4;
 
 /// What was found when a merged model was read again. Differences are in nats, without sign.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
 pub struct MergedCheck {
     /// What the weights are stored as.
     pub dtype: StoredType,
@@ -39,7 +40,6 @@ pub struct MergedCheck {
     pub tolerance_per_token: f64,
     /// Largest difference per token between the run's model and its reference: what training did, to compare with.
     pub adapter_difference_per_token: f64,
-    /// The same in words.
     pub words: String,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct AskedPairs {
 type TokenLogps = Vec<Vec<f64>>;
 
 /// What the run's model, and its base alone, make of the pairs.
-pub(crate) struct Live {
+pub(crate) struct RunLogps {
     tuned: TokenLogps,
     base: TokenLogps,
 }
@@ -87,21 +87,21 @@ impl AskedPairs {
                 "no pair of the run in {} fits its limits, so that the merged model could not be checked",
                 run.display()
             ),
-            "Hand out the adapter instead.",
+            "Export the adapter instead.",
         ))
     }
 
-    pub(super) fn live(&self, opened: &Opened, context: &mut Context) -> Result<Live> {
+    pub(super) fn live(&self, opened: &Opened, context: &mut Context) -> Result<RunLogps> {
         let tuned = self.logps(&opened.decoder, opened.lora.as_ref(), "ask the run's model", context)?;
         let base = self.logps(&opened.decoder, opened.reference.as_ref(), "ask the reference", context)?;
-        Ok(Live { tuned, base })
+        Ok(RunLogps { tuned, base })
     }
 
     /// Compares what was written and read again with the run's model, or what its adapter makes of another base.
     pub(super) fn check(
         &self,
         merged: &Opened,
-        live: &Live,
+        live: &RunLogps,
         (dtype, on_other_base): (StoredType, bool),
         context: &mut Context,
     ) -> Result<MergedCheck> {
@@ -152,7 +152,7 @@ impl AskedPairs {
 const RUNS: &str = "the run's model";
 const ON_OTHER_BASE: &str = "the run's adapter on this base, which is another than the run was trained on,";
 
-const DIFFERS_HINT: &str = "Report this as a fault, with the run's config.toml; the adapter can be handed out instead.";
+const DIFFERS_HINT: &str = "Report this as a fault, with the run's config.toml; the adapter can be exported instead.";
 
 /// What was written is another model. Types of few bits may be too coarse for what a run learned: llama.cpp's own
 /// quantiser loses as much of an adapter that moves tokens by tens of nats.

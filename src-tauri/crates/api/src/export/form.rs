@@ -1,4 +1,4 @@
-//! The forms in which a run's weights are handed out and then read again.
+//! The forms in which a run's weights are exported and then read again.
 
 use model::{FloatType, GgufType};
 use serde::{Serialize, Serializer};

@@ -4,7 +4,7 @@
 //! A model is in memory once at a time. First the run's model says what it makes of a few pairs; then it is let go of,
 //! the weights go from file to file, and what was written is loaded and asked the same.
 
-use super::check::{AskedPairs, Live};
+use super::check::{AskedPairs, RunLogps};
 use super::modelfile::{self, MODELFILE};
 use super::{Exported, Form, WholeFolder, adapter_of, sliding_window};
 use crate::context::Context;
@@ -23,7 +23,7 @@ use std::time::Instant;
 use train::base::Base;
 use train::origin::AdapterOrigin;
 
-/// Beside what was handed out: what it was made from.
+/// Beside what was exported: what it was made from.
 const ORIGIN: &str = "origin.json";
 
 const MEGABYTE: u64 = 1_000_000;
@@ -48,7 +48,7 @@ pub(super) fn merged(
     handed_out(run, Form::Merged(dtype), output_dir, allowed, context)
 }
 
-/// Hands out a run's weights in the form `form`, in a folder of its name in `output_dir`; where that is `allowed`, also on
+/// Exports a run's weights in the form `form`, in a folder of its name in `output_dir`; where that is `allowed`, also on
 /// another base than the run was trained on.
 pub(super) fn handed_out(
     run: &Path,
@@ -86,10 +86,9 @@ pub(crate) struct Merging {
     on_other_base: bool,
 }
 
-/// What was handed out comes from: a file beside it.
+/// What was exported comes from: a file beside it.
 #[derive(Debug, Clone, Serialize)]
 struct MergedOrigin {
-    /// The run.
     run: PathBuf,
     /// What its adapter was made from; absent for runs of an earlier version.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +104,7 @@ struct MergedOrigin {
 }
 
 impl Merging {
-    /// Begins to hand out the adapter of the run in the folder `run`, or what it makes of the model at `base`, whose weights
+    /// Begins to export the adapter of the run in the folder `run`, or what it makes of the model at `base`, whose weights
     /// the run keeps as `kept`. The model is read whole.
     ///
     /// # Errors
@@ -146,7 +145,7 @@ impl Merging {
     ///
     /// # Errors
     /// When the user stops it or the model fails.
-    pub(crate) fn live(&self, opened: &Opened, context: &mut Context) -> Result<Live> {
+    pub(crate) fn live(&self, opened: &Opened, context: &mut Context) -> Result<RunLogps> {
         self.pairs.live(opened, context)
     }
 
@@ -154,7 +153,7 @@ impl Merging {
     ///
     /// # Errors
     /// When the user stops it, it cannot be written, or it is not the model that the run has. Nothing is left then.
-    pub(crate) fn finish(self, live: &Live, context: &mut Context) -> Result<Exported> {
+    pub(crate) fn finish(self, live: &RunLogps, context: &mut Context) -> Result<Exported> {
         let folder = self.folder.partial();
         match self.form {
             Form::Merged(dtype) => {

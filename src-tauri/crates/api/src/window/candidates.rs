@@ -1,6 +1,6 @@
 //! Two answers of the project's model for each prompt that has none, to be judged.
 
-use super::models::{How, seconds_left};
+use super::models::{LoadOptions, seconds_left};
 use super::types::{Generate, Job, JobKind};
 use super::{Backend, OpenProject, Working};
 use crate::answers::BATCH;
@@ -55,7 +55,7 @@ pub(super) fn generate_candidates(backend: &Backend, request: Generate) -> Resul
     };
     backend.start_job(JobKind::Candidates, &folder, &title, move |working| {
         let backend = working.backend();
-        let how = How { dtype: BaseDtype::Auto, products: Products::Auto, allow_changed_base: false };
+        let how = LoadOptions { dtype: BaseDtype::Auto, products: Products::Auto, allow_changed_base: false };
         let answered = backend.with_model(&model, how, None, working, |opened| {
             answer(&project, opened, &items, &sampling, &model, working)
         });

@@ -158,7 +158,6 @@ pub(super) fn pairs(backend: &Backend, request: PairsOf) -> Result<PairPage> {
     Ok(backend.project(&request.project)?.store().page(&request.query)?)
 }
 
-/// A pair, whole.
 pub(super) fn pair(backend: &Backend, request: PairOf) -> Result<PairView> {
     let project = backend.project(&request.project)?;
     let pair = project.store().pair(request.id)?;

@@ -1,4 +1,4 @@
-//! Handing out what was made, into the project's `exports/`.
+//! Exporting what was made, into the project's `exports/`.
 
 use super::overview::EXPORTS;
 use super::training::{new_folder, run_folder, run_identity};
@@ -11,7 +11,7 @@ use prefs::jsonl;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-/// Hands out; each time into a folder of its own, so that nothing handed out before changes.
+/// Exports, each time into a folder of its own, so that nothing exported before changes.
 pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>> {
     let project = backend.project(&request.project)?;
     if request.what.is_empty() {

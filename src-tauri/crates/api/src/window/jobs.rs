@@ -181,8 +181,8 @@ impl Working {
         self.backend.set_job(self.job, true, |job| job.evaluation = Some(evaluation.to_owned()));
     }
 
-    /// Tells what the job has handed out.
-    pub(crate) fn hands_out(&self, exported: Exported) {
+    /// Tells what the job has exported.
+    pub(crate) fn exported(&self, exported: Exported) {
         self.backend.set_job(self.job, true, |job| job.exported = Some(Box::new(exported)));
     }
 

@@ -1,6 +1,6 @@
-//! A run's weights, merged or as a GGUF file, handed out into the project's `exports/`: a job, as a real model takes a while.
+//! A run's weights, merged or as a GGUF file, exported into the project's `exports/`: a job, as a real model takes a while.
 
-use super::models::How;
+use super::models::LoadOptions;
 use super::overview::{EXPORTS, folders};
 use super::training::{RunIdentity, check_grounds, new_folder, run_identity};
 use super::types::{ExportGguf, ExportMerged, Exported, Job, JobKind};
@@ -41,18 +41,12 @@ fn start(backend: &Backend, (project, run): (&str, &str), kind: JobKind, form: F
         _ => format!("Merge the adapter of {}", run.name),
     };
     backend.start_job(kind, &named, &title, move |working| {
-        working.hands_out(hand_out(&project, &run, form, allowed, working)?);
+        working.exported(export(&project, &run, form, allowed, working)?);
         Ok(())
     })
 }
 
-fn hand_out(
-    project: &OpenProject,
-    run: &RunIdentity,
-    form: Form,
-    allowed: bool,
-    working: &Working,
-) -> Result<Exported> {
+fn export(project: &OpenProject, run: &RunIdentity, form: Form, allowed: bool, working: &Working) -> Result<Exported> {
     let all = project.folder().join(EXPORTS);
     remove_left_overs(&all)?;
     let folder = new_folder(&all, &run.name)?;
@@ -78,7 +72,7 @@ fn write_into(
     let adapter = run.folder.join(ADAPTER);
     // Kept to the end: what was written is loaded where the run's model was.
     let mut loaded = backend.models_alone(working)?;
-    let how = How { dtype: run.config.settings.dtype, products: Products::F32, allow_changed_base: allowed };
+    let how = LoadOptions { dtype: run.config.settings.dtype, products: Products::F32, allow_changed_base: allowed };
     let opened = backend.take_model(&mut loaded, &run.model, how, Some(&adapter), working)?;
     let base = (opened.path.as_path(), run.config.settings.dtype);
     let merging = working.with_context(|context| Merging::begin(&run.folder, base, form, folder, allowed, context))?;
@@ -92,7 +86,7 @@ fn remove_left_overs(exports: &Path) -> Result<()> {
     for folder in folders(exports)? {
         for name in FOLDERS {
             if WholeFolder::remove_left_over(&folder.join(name))? {
-                // Where other things were handed out beside it, it stays.
+                // Where other things were exported beside it, it stays.
                 let _ = std::fs::remove_dir(&folder);
             }
         }

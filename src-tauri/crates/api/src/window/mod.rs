@@ -51,6 +51,31 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Everything behind the page. Clones are the same back end.
+///
+/// ```
+/// use api::DeviceChoice;
+/// use api::window::{Backend, Settings};
+/// use serde_json::json;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let backend = Backend::new(Settings {
+///     data_folder: folder.path().join("data"),
+///     projects_folder: folder.path().join("projects"),
+///     may_choose_folders: false,
+///     allowed_roots: Vec::new(),
+///     program: std::env::current_exe()?,
+///     device: DeviceChoice::Cpu,
+/// })?;
+///
+/// let project = backend.call("create_project", json!({ "name": "Plain answers", "folder": null }))?;
+/// assert_eq!(project["counts"]["pairs"], 0);
+///
+/// let refused = backend.call("create_project", json!({ "name": "", "folder": null })).unwrap_err();
+/// assert_eq!((refused.code.as_str(), refused.hint.as_str()), ("no_name", "Give it one."));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Backend(Arc<Inner>);
 

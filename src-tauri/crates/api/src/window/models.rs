@@ -16,9 +16,9 @@ use train::base::Stamps;
 /// How often a job that waits looks again.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How a model is to be had.
+/// How a model is loaded.
 #[derive(Clone, Copy)]
-pub(crate) struct How {
+pub(crate) struct LoadOptions {
     /// What its weights are kept as.
     pub(crate) dtype: BaseDtype,
     /// What products with them are computed in.
@@ -157,7 +157,7 @@ impl Backend {
     pub(crate) fn with_model<T>(
         &self,
         named: &str,
-        how: How,
+        how: LoadOptions,
         adapter: Option<&Path>,
         working: &Working,
         work: impl FnOnce(&Opened) -> Result<T>,
@@ -192,11 +192,11 @@ impl Backend {
         &self,
         loaded: &mut Option<Opened>,
         named: &str,
-        how: How,
+        how: LoadOptions,
         adapter: Option<&Path>,
         working: &Working,
     ) -> Result<Opened> {
-        let How { dtype, products, allow_changed_base } = how;
+        let LoadOptions { dtype, products, allow_changed_base } = how;
         let named = self.model_named(named)?;
         let wanted = self.model_here(&named)?;
         // A model whose files were replaced meanwhile is another one.

@@ -12,7 +12,7 @@ pub(crate) const RUNS: &str = "runs";
 /// The folder of a project's evaluations.
 pub(crate) const EVALS: &str = "evals";
 
-/// The folder of what a project hands out.
+/// The folder of what a project exports.
 pub(crate) const EXPORTS: &str = "exports";
 
 /// Pairs from which training is worth a try.
@@ -101,7 +101,7 @@ fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
     }
     if counts.evaluations > 0 {
         step(Screen::Evaluate, "See whether the model got better, and judge answers yourself.".into());
-        step(Screen::Export, "Hand out the adapter, the report or the labels.".into());
+        step(Screen::Export, "Export the adapter, the report or the labels.".into());
     } else if counts.runs_with_adapter > 0 {
         step(Screen::Evaluate, "A run has trained an adapter: compare its answers with the base model's.".into());
     } else if counts.runs > 0 {

@@ -176,7 +176,6 @@ impl Backend {
 }
 
 impl Backend {
-    /// The projects that are open.
     pub(super) fn open_projects(&self) -> Vec<Arc<OpenProject>> {
         locked(&self.0.projects.open).values().cloned().collect()
     }

@@ -212,13 +212,13 @@ fn shortened(text: &str) -> String {
 
 /// What people said of the answers, whoever else judges.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct PeopleSummary {
     /// Whom more of them prefer, over all prompts.
     #[serde(flatten)]
     pub all: GroupSummary,
     /// Exact two-sided sign test of wins against losses.
     pub sign_test_p: f64,
-    /// The same in words.
     pub words: String,
     /// Everybody who has judged.
     pub annotators: Vec<AnnotatorSummary>,
@@ -231,8 +231,8 @@ pub struct PeopleSummary {
 
 /// One who has judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct AnnotatorSummary {
-    /// Who.
     pub annotator: String,
     /// Prompts judged.
     pub judged: usize,

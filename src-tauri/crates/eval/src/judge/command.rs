@@ -20,10 +20,10 @@ const LARGEST_OUTPUT: u64 = 1 << 20;
 
 /// A program that judges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct Command {
     /// The program, found as the system finds programs.
     pub program: String,
-    /// Its arguments.
     #[serde(default)]
     pub arguments: Vec<String>,
     /// How long it may take for one pair.

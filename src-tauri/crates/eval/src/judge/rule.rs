@@ -8,6 +8,7 @@ use crate::degeneration::words;
 /// A built-in rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
 pub enum Rule {
     /// The plain answer wins: one or two sentences, at most so many words, no filler at the start, no list, heading or
     /// other mark-up. A tie when both are plain or neither is.
@@ -20,15 +21,9 @@ pub enum Rule {
     /// The answer with more words wins.
     Longer,
     /// The answer that contains a text wins, whatever its case.
-    Contains {
-        /// The text.
-        text: String,
-    },
+    Contains { text: String },
     /// The answer that does not contain a text wins, whatever its case; an empty one loses.
-    Lacks {
-        /// The text.
-        text: String,
-    },
+    Lacks { text: String },
 }
 
 const DEFAULT_MAX_WORDS: usize = 40;

@@ -112,7 +112,7 @@ const WINS: [&str; 6] = ["winner", "wins", "won", "better", "preferred", "chosen
 
 /// Guesses what a table holds and in which columns.
 pub fn guess(table: &Table) -> ColumnMapping {
-    let columns: Vec<Looked> = table.columns.iter().map(|name| Looked::at(table, name)).collect();
+    let columns: Vec<ColumnSample> = table.columns.iter().map(|name| ColumnSample::at(table, name)).collect();
     let mut mapping = ColumnMapping::new(ImportKind::Prompts);
     let better_worse = two_of(&columns, &BETTER_WORSE);
     if let Some((better, _)) = better_worse.as_ref().filter(|(better, _)| names_columns(table, &columns, better)) {
@@ -147,17 +147,17 @@ pub fn guess(table: &Table) -> ColumnMapping {
         (mapping.chosen, mapping.rejected) = (Some(chosen), Some(rejected));
     }
     let used: HashSet<String> = mapping.answers_and_preference().cloned().collect();
-    let free: Vec<&Looked> = columns.iter().filter(|column| !used.contains(&column.name)).collect();
-    let by_name = |names: &[&str], fits: &dyn Fn(&Looked) -> bool| {
+    let free: Vec<&ColumnSample> = columns.iter().filter(|column| !used.contains(&column.name)).collect();
+    let by_name = |names: &[&str], fits: &dyn Fn(&ColumnSample) -> bool| {
         names.iter().find_map(|name| free.iter().find(|column| column.normal == *name && fits(column)))
     };
     let inside = || {
-        let last = |column: &&&Looked| column.is_content() && PROMPT_INSIDE.contains(&column.last.as_str());
+        let last = |column: &&&ColumnSample| column.is_content() && PROMPT_INSIDE.contains(&column.last.as_str());
         free.iter().find(last)
     };
     // A column of that very name is the prompt whatever some rows hold there: these are refused one by one.
     let named = || by_name(&PROMPT[..1], &|column| column.texts + column.conversations > 0);
-    let prompt = by_name(&PROMPT, &Looked::is_content).or_else(named).or_else(inside).copied();
+    let prompt = by_name(&PROMPT, &ColumnSample::is_content).or_else(named).or_else(inside).copied();
     let prompt = prompt.filter(|prompt| !answers_hold_all(&columns, &mapping) || prompt.is_first_choice());
     let prompt = prompt.or_else(|| only_text(&free).filter(|_| !answers_hold_all(&columns, &mapping)));
     mapping.prompt = prompt.map(|column| column.name.clone());
@@ -165,18 +165,18 @@ pub fn guess(table: &Table) -> ColumnMapping {
     mapping.system = by_name(&SYSTEM, &|column| column.filled > 0).map(|column| column.name.clone());
     if let Some(prompt) = prompt.filter(|prompt| ["instruction", "question", "query"].contains(&prompt.normal.as_str()))
     {
-        let beside = |column: &Looked| column.texts > 0 && column.name != prompt.name;
+        let beside = |column: &ColumnSample| column.texts > 0 && column.name != prompt.name;
         mapping.context = by_name(&CONTEXT, &beside).map(|column| column.name.clone());
     }
     let beside = |name: &str| beside_prompt(table, &free, name);
     (mapping.tools, mapping.chat_template_kwargs) = (beside(TOOLS), beside(CHAT_TEMPLATE_KWARGS));
-    let history = |column: &&&Looked| {
+    let history = |column: &&&ColumnSample| {
         HISTORY.contains(&column.last.as_str())
             && column.turns + column.conversations > 0
             && mapping.prompt.as_ref() != Some(&column.name)
     };
     mapping.history = free.iter().find(history).filter(|_| mapping.prompt.is_some()).map(|column| column.name.clone());
-    mapping.category = by_name(&CATEGORY, &Looked::is_label).map(|column| column.name.clone());
+    mapping.category = by_name(&CATEGORY, &ColumnSample::is_label).map(|column| column.name.clone());
     mapping
 }
 
@@ -187,7 +187,7 @@ impl ColumnMapping {
 }
 
 /// A column and what its first rows hold.
-struct Looked {
+struct ColumnSample {
     name: String,
     normal: String,
     /// The last part of a dotted name.
@@ -204,7 +204,7 @@ struct Looked {
     longest: usize,
 }
 
-impl Looked {
+impl ColumnSample {
     fn at(table: &Table, name: &str) -> Self {
         let rows = table.rows.iter().take(LOOKED_AT);
         let values: Vec<&Value> = rows.filter_map(|row| row.get(name)).filter(|value| is_filled(value)).collect();
@@ -270,8 +270,8 @@ fn length(value: &Value) -> usize {
 
 /// Two columns whose names differ in one of the given words; of several such twos the one with the longest texts, so that
 /// answers go before what is said about them, and full columns before sparse ones. Among equals the earlier words count.
-fn two_of(columns: &[Looked], words: &[(&str, &str)]) -> Option<(String, String)> {
-    let mut best: Option<(f64, &Looked, &Looked)> = None;
+fn two_of(columns: &[ColumnSample], words: &[(&str, &str)]) -> Option<(String, String)> {
+    let mut best: Option<(f64, &ColumnSample, &ColumnSample)> = None;
     let most = columns.iter().map(|column| column.filled).max().unwrap_or(0).max(1);
     for (one, other) in words {
         for column in columns.iter().filter(|column| column.is_answer()) {
@@ -311,8 +311,9 @@ fn inside_element(name: &str) -> bool {
 }
 
 /// Whether all that a column holds are names of other columns, or what tells them apart.
-fn names_columns(table: &Table, columns: &[Looked], name: &str) -> bool {
-    let others: Vec<&Looked> = columns.iter().filter(|column| column.name != name && column.is_answer()).collect();
+fn names_columns(table: &Table, columns: &[ColumnSample], name: &str) -> bool {
+    let others: Vec<&ColumnSample> =
+        columns.iter().filter(|column| column.name != name && column.is_answer()).collect();
     let values: Vec<&Value> =
         table.rows.iter().take(LOOKED_AT).filter_map(|row| row.get(name)).filter(|value| is_filled(value)).collect();
     let is_name = |value: &&Value| {
@@ -328,7 +329,7 @@ fn names_columns(table: &Table, columns: &[Looked], name: &str) -> bool {
 }
 
 /// Stanford's SHP writes the letters in capitals after `ref`.
-fn shp(columns: &[Looked]) -> Option<(String, String)> {
+fn shp(columns: &[ColumnSample]) -> Option<(String, String)> {
     let named = |name: &str| columns.iter().find(|column| column.normal == name).map(|column| column.name.clone());
     Some((named("human_ref_a")?, named("human_ref_b")?))
 }
@@ -385,7 +386,7 @@ fn understood(table: &Table, mapping: &ColumnMapping, name: &str) -> bool {
 
 /// What is given to the chat template beside the prompt: the one column of that name, also inside of others. Several count
 /// where they hold the same in every row.
-fn beside_prompt(table: &Table, free: &[&Looked], name: &str) -> Option<String> {
+fn beside_prompt(table: &Table, free: &[&ColumnSample], name: &str) -> Option<String> {
     let mut named = free.iter().filter(|column| column.last == name).map(|column| &column.name);
     let first = named.next()?;
     let same = |other: &String| table.rows.iter().all(|row| row.get(first) == row.get(other));
@@ -393,7 +394,7 @@ fn beside_prompt(table: &Table, free: &[&Looked], name: &str) -> Option<String> 
 }
 
 /// `ms-swift` has the better answer at the end of the conversation, and the worse one beside it.
-fn beside_a_conversation(columns: &[Looked]) -> Option<(String, String)> {
+fn beside_a_conversation(columns: &[ColumnSample]) -> Option<(String, String)> {
     let rejected = columns.iter().find(|column| {
         ["rejected_response", "rejected", "rejected_messages"].contains(&column.normal.as_str()) && column.is_content()
     })?;
@@ -406,7 +407,7 @@ fn beside_a_conversation(columns: &[Looked]) -> Option<(String, String)> {
 }
 
 /// Whether the answers are whole conversations, which begin with the prompt.
-fn answers_hold_all(columns: &[Looked], mapping: &ColumnMapping) -> bool {
+fn answers_hold_all(columns: &[ColumnSample], mapping: &ColumnMapping) -> bool {
     let mut answers =
         mapping.answers_and_preference().filter(|name| mapping.preference.as_ref() != Some(name)).peekable();
     answers.peek().is_some()
@@ -417,8 +418,8 @@ fn answers_hold_all(columns: &[Looked], mapping: &ColumnMapping) -> bool {
 }
 
 /// The one column that holds texts of some length, where no name says anything.
-fn only_text<'a>(free: &[&'a Looked]) -> Option<&'a Looked> {
-    let long = |column: &&&Looked| column.is_content() && column.mean_length >= 15.0 && column.distinct > 1;
+fn only_text<'a>(free: &[&'a ColumnSample]) -> Option<&'a ColumnSample> {
+    let long = |column: &&&ColumnSample| column.is_content() && column.mean_length >= 15.0 && column.distinct > 1;
     let mut found = free.iter().filter(long);
     let only = found.next()?;
     found.next().is_none().then_some(*only)

@@ -39,10 +39,10 @@ impl Question {
 
 /// A way to read a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[allow(missing_docs)]
 pub struct QuestionOption {
     /// By which it is chosen.
     pub value: String,
-    /// What it means.
     pub meaning: String,
     /// Rows, read this way. Of each option they are the same rows, chosen so that the options differ in them.
     pub rows: Vec<ReadRow>,
@@ -50,12 +50,12 @@ pub struct QuestionOption {
 
 /// A row, read one way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[allow(missing_docs)]
 pub struct ReadRow {
     /// Its line, from 1.
     pub line: usize,
     /// What the column in question says there.
     pub says: Option<String>,
-    /// The prompt.
     pub prompt: Option<Content>,
     /// The chosen answer, or the first of two between which nothing is said.
     pub first: Option<Content>,

@@ -225,7 +225,6 @@ fn beside(row: &TableRow, mapping: &ColumnMapping) -> Result<BesidePrompt, Strin
     BesidePrompt::from_values(value(&mapping.tools), value(&mapping.chat_template_kwargs))
 }
 
-/// The category, where there is one.
 pub(super) fn category(row: &TableRow, column: Option<&str>) -> Result<Option<String>, String> {
     let Some(value) = column.and_then(|column| row.get(column)) else { return Ok(None) };
     match value {

@@ -146,14 +146,14 @@ pub(super) fn current_item(db: &Connection, id: i64) -> rusqlite::Result<Option<
 }
 
 /// What the annotators of an item say together: first passes that were not undone.
-pub(super) struct Said {
+pub(super) struct Votes {
     /// What those say who judged the texts that it has now; `None` where nobody has.
     pub(super) outcome: Option<Majority>,
     /// What others said of the texts that it had before.
     before: Option<Majority>,
 }
 
-impl Said {
+impl Votes {
     /// The better answer; where nobody has judged the texts that it has now, the one that was better before.
     pub(super) fn better(&self) -> Option<ItemAnswer> {
         self.outcome.or(self.before).and_then(Majority::better)
@@ -161,7 +161,7 @@ impl Said {
 }
 
 /// A vote counts for the texts that it was given on, and for no others.
-pub(super) fn said(db: &Connection, item: &CurrentItem) -> rusqlite::Result<Said> {
+pub(super) fn said(db: &Connection, item: &CurrentItem) -> rusqlite::Result<Votes> {
     let mut statement = db.prepare_cached(
         "SELECT judgements.annotator, meaning, item_revision
          FROM judgements JOIN showings ON showings.id = showing
@@ -176,7 +176,7 @@ pub(super) fn said(db: &Connection, item: &CurrentItem) -> rusqlite::Result<Said
         let votes = if item.had_these_texts(db, row.get(2)?)? { &mut now } else { &mut before };
         votes.insert(annotator, meaning);
     }
-    Ok(Said { outcome: Majority::of(now.into_values()), before: Majority::of(before.into_values()) })
+    Ok(Votes { outcome: Majority::of(now.into_values()), before: Majority::of(before.into_values()) })
 }
 
 /// Whether the pair that an item was made of has been edited since: judging the item then says nothing of the pair.

@@ -27,7 +27,6 @@ const MOST_CATEGORIES: usize = 200;
 named! {
     /// Where a pair has its content from.
     PairSource {
-        /// As it was imported.
         Imported = "imported",
         /// Annotators decided which answer is better.
         Labelled = "labelled",
@@ -95,6 +94,7 @@ pub struct PairRow {
 
 /// A pair as it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub struct StoredPair {
     /// Its number in the project, from 1 in the order of coming in.
     pub id: i64,
@@ -104,7 +104,6 @@ pub struct StoredPair {
     pub import: i64,
     /// Its line in what was imported, from 1.
     pub line: usize,
-    /// The pair itself.
     pub pair: Pair,
 }
 

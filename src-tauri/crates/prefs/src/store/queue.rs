@@ -45,8 +45,8 @@ pub struct LabelItem {
 
 /// How far an annotator has come, and what is next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+#[allow(missing_docs)]
 pub struct LabelState {
-    /// The annotator.
     pub annotator: String,
     /// Items judged, second passes included.
     pub done: usize,

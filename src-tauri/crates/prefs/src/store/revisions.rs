@@ -46,10 +46,10 @@ pub struct PairChange {
 
 /// A part of a pair before and after an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[allow(missing_docs)]
 pub struct EditedText {
     /// Which part, in words.
     pub part: String,
-    /// As it was.
     pub before: Content,
     /// As it became.
     pub after: Content,

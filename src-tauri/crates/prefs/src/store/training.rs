@@ -16,21 +16,21 @@ use crate::{Content, Error, Pair};
 
 /// A pair to train on, and where it has its content from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct SourcedPair {
     /// An imported pair's number, or minus the number of a labelled item.
     pub id: i64,
     /// Where it has its content from.
     pub source: PairSource,
-    /// The pair itself.
     pub pair: Pair,
 }
 
 /// A judgement as it was given, with what was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
 pub struct JudgementRow {
     /// Its number, in the order of coming in.
     pub judgement: i64,
-    /// The item.
     pub item: i64,
     /// The imported pair that the item is, where it is one.
     pub pair: Option<i64>,

@@ -7,6 +7,7 @@ macro_rules! named {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $text:literal,)+ }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ts_rs::TS)]
+        #[allow(missing_docs)]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $text)] $value,)+
         }
@@ -81,9 +82,7 @@ named! {
 named! {
     /// A side of the screen.
     Side {
-        /// Left.
         Left = "left",
-        /// Right.
         Right = "right",
     }
 }
@@ -151,7 +150,7 @@ impl Meaning {
 }
 
 impl ItemAnswer {
-    /// The other one.
+    /// The other answer of the item.
     #[must_use]
     pub fn other(self) -> Self {
         match self {

@@ -65,7 +65,6 @@ enum Quotes {
     OfCells,
     /// They enclose cells, each on one line; a cell that begins with one alone is refused.
     OfCellsOnOneLine,
-    /// They are text.
     Text,
 }
 

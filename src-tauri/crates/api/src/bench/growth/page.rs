@@ -2,7 +2,7 @@
 
 use super::super::machine::{Machine, Rates, Versions};
 use super::super::step::StepReply;
-use super::super::table::Yardstick;
+use super::super::table::PeakRates;
 use super::{Cell, CellOutcome, GrowthReply, GrowthRequest, LENGTH, PAIR, RANK, SECONDS, STEPS, Sweep, figures};
 use std::fmt::Write;
 
@@ -117,11 +117,11 @@ fn measured(step: &StepReply, above: Option<&StepReply>, rates: Option<Rates>) -
     let digits = if seconds.middle < 1.0 { 4 } else { 2 };
     let unknown = || String::from("unknown");
     let percent = |share: f64| format!("{} %", number(100.0 * share, 0));
-    let yardstick = rates.map(|rates| rates.of(step.products));
+    let peak_rates = rates.map(|rates| rates.of(step.products));
     let (share, rate, by_processor) = match step.matrix_products {
         Some(products) => {
-            let of_registers = yardstick.map(|it| format!(" ({})", percent(products.gflops / it.arithmetic)));
-            let by_processor = yardstick.and_then(|it| by_processor(step, it));
+            let of_registers = peak_rates.map(|it| format!(" ({})", percent(products.gflops / it.arithmetic)));
+            let by_processor = peak_rates.and_then(|it| by_processor(step, it));
             let rate = number(products.gflops, 0) + &of_registers.unwrap_or_default();
             (percent(products.share), rate, by_processor.map_or_else(unknown, percent))
         }
@@ -148,14 +148,14 @@ fn measured(step: &StepReply, above: Option<&StepReply>, rates: Option<Rates>) -
 
 /// The share of the machine's rate on registers that a step's products reach, by the time that threads ran for them. A cell's
 /// own process did not measure the machine.
-fn by_processor(step: &StepReply, yardstick: Yardstick) -> Option<f64> {
+fn by_processor(step: &StepReply, peak_rates: PeakRates) -> Option<f64> {
     let products = step.work.iter().filter(|row| row.gflops.is_some());
     let (mut operations, mut ran) = (0.0, 0.0);
     for row in products {
         operations += row.gflops? * 1e9 * row.seconds;
         ran += row.processor_seconds?;
     }
-    (ran > 0.0).then(|| yardstick.by_processor(operations, ran))
+    (ran > 0.0).then(|| peak_rates.by_processor(operations, ran))
 }
 
 /// Bytes for each token that one step has more than another; none where it has not.

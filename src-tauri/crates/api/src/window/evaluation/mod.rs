@@ -39,7 +39,6 @@ pub(super) struct Evaluations {
 struct About {
     /// The run whose adapter is judged: its folder's name.
     run: String,
-    /// The run's name.
     run_name: String,
     /// The judge, as on the command line.
     judge: String,

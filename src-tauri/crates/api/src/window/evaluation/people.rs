@@ -13,34 +13,34 @@ use std::sync::Arc;
 
 /// The next pair of answers for this person; none where all are judged.
 pub(in crate::window) fn blind_item(backend: &Backend, request: BlindOf) -> Result<Option<BlindItem>> {
-    let seat = Seat::take(backend, &request.project, &request.evaluation, &request.annotator)?;
+    let annotating = Annotating::take(backend, &request.project, &request.evaluation, &request.annotator)?;
     let _one_at_a_time = locked(&backend.0.evaluations.people);
-    seat.next()
+    annotating.next()
 }
 
 /// Keeps a verdict, and gives the next pair.
 pub(in crate::window) fn judge_blind(backend: &Backend, request: JudgeBlind) -> Result<Option<BlindItem>> {
-    let seat = Seat::take(backend, &request.project, &request.evaluation, &request.annotator)?;
+    let annotating = Annotating::take(backend, &request.project, &request.evaluation, &request.annotator)?;
     let _one_at_a_time = locked(&backend.0.evaluations.people);
-    if request.id >= seat.prompts() || !(0..=request.id).all(|id| seat.contents.is_answered(id)) {
+    if request.id >= annotating.prompts() || !(0..=request.id).all(|id| annotating.contents.is_answered(id)) {
         let message = format!("prompt {} has no two answers to be judged", request.id);
         return Err(Error::new("not_answered", message, "Reload the page."));
     }
-    let left = seat.contents.shown_left(&seat.annotator, request.id);
-    seat.people()?.judge(&seat.annotator, request.id, left, request.verdict, request.milliseconds)?;
-    backend.changed(&seat.project);
-    seat.next()
+    let left = annotating.contents.shown_left(&annotating.annotator, request.id);
+    annotating.people()?.judge(&annotating.annotator, request.id, left, request.verdict, request.milliseconds)?;
+    backend.changed(&annotating.project);
+    annotating.next()
 }
 
 /// Takes this person's last verdict back, and gives that pair again.
 pub(in crate::window) fn undo_blind(backend: &Backend, request: BlindOf) -> Result<Option<BlindItem>> {
-    let seat = Seat::take(backend, &request.project, &request.evaluation, &request.annotator)?;
+    let annotating = Annotating::take(backend, &request.project, &request.evaluation, &request.annotator)?;
     let _one_at_a_time = locked(&backend.0.evaluations.people);
-    let mut people = seat.people()?;
-    match people.undo(&seat.annotator)? {
+    let mut people = annotating.people()?;
+    match people.undo(&annotating.annotator)? {
         Some(id) => {
-            backend.changed(&seat.project);
-            seat.item(id, &people).map(Some)
+            backend.changed(&annotating.project);
+            annotating.item(id, &people).map(Some)
         }
         None => {
             Err(Error::new("nothing_to_undo", "there is no verdict of yours to take back", "Judge some answers first."))
@@ -49,14 +49,14 @@ pub(in crate::window) fn undo_blind(backend: &Backend, request: BlindOf) -> Resu
 }
 
 /// A person at an evaluation.
-struct Seat {
+struct Annotating {
     project: Arc<OpenProject>,
     folder: PathBuf,
     contents: Contents,
     annotator: String,
 }
 
-impl Seat {
+impl Annotating {
     fn take(backend: &Backend, project: &str, evaluation: &str, annotator: &str) -> Result<Self> {
         let project = backend.project(project)?;
         let folder = folder(&project, evaluation)?;

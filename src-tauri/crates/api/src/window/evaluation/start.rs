@@ -1,7 +1,7 @@
 //! Making evaluations.
 
 use super::super::exports::quietly;
-use super::super::models::How;
+use super::super::models::LoadOptions;
 use super::super::overview::EVALS;
 use super::super::training::{RunIdentity, check_grounds, new_folder, run_identity};
 use super::super::types::{
@@ -137,7 +137,7 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         output_dir: folder.to_path_buf(),
         run: Some(run.folder.clone()),
     };
-    let how = How {
+    let how = LoadOptions {
         dtype: run.config.settings.dtype,
         products: run.config.settings.products,
         allow_changed_base: about.allow_changed_base,

@@ -110,7 +110,6 @@ pub(in crate::window) fn evaluations(backend: &Backend, request: InProject) -> R
     Ok(all)
 }
 
-/// An evaluation, whole.
 pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) -> Result<EvalView> {
     let project = backend.project(&request.project)?;
     let folder = folder(&project, &request.evaluation)?;

@@ -25,7 +25,6 @@ const MOST_NUMBERS: usize = 1_000;
 /// Width and height of the histogram.
 const HISTOGRAM: (u32, u32) = (480, 240);
 
-/// Plans a run.
 pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let PlanRun { request, theme } = request;
     let project = backend.project(&request.project)?;

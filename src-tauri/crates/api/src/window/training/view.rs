@@ -64,7 +64,7 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
     })
 }
 
-/// Whether a run has an adapter to evaluate and hand out. One that cannot be read has none: the list of runs says why.
+/// Whether a run has an adapter to evaluate and export. One that cannot be read has none: the list of runs says why.
 pub(in crate::window) fn has_adapter(backend: &Backend, project: &OpenProject, folder: &Path) -> bool {
     let Ok(run) = backend.training().known(&project.name_of_folder(), folder) else { return false };
     let run = locked(&run);

@@ -26,13 +26,11 @@ pub struct Upload {
 pub struct PreviewRow {
     /// Its line, from 1.
     pub line: usize,
-    /// The prompt.
     pub prompt: Content,
     /// The chosen or first answer.
     pub first: Option<Content>,
     /// The rejected or second answer.
     pub second: Option<Content>,
-    /// Its category.
     pub category: Option<String>,
     /// What the model will see; none without a model or answers.
     pub rendered: Option<Rendered>,
@@ -47,11 +45,9 @@ pub struct Rendered {
     pub prompt: String,
     /// The first answer, up to the token that ends it.
     pub first: String,
-    /// The second.
     pub second: String,
     /// Whether it went through the chat template; plain text does not.
     pub through_template: bool,
-    /// Tokens of the prompt.
     pub prompt_tokens: usize,
     /// Tokens of the first answer.
     pub first_tokens: usize,
@@ -68,9 +64,7 @@ pub struct ImportPreview {
     pub upload: String,
     /// Its format, in words.
     pub format: String,
-    /// Rows in it.
     pub rows: usize,
-    /// Its columns.
     pub columns: Vec<Column>,
     /// Which column is what.
     pub mapping: ColumnMapping,
@@ -103,7 +97,6 @@ pub struct ImportPreview {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[ts(rename = "CountedRows")]
 pub struct Counted {
-    /// What it is.
     pub name: String,
     /// In how many rows.
     pub rows: usize,
@@ -178,13 +171,11 @@ pub struct ImportReply {
 pub struct PairView {
     /// Its number.
     pub id: i64,
-    /// The prompt.
     pub prompt: Content,
     /// The preferred answer.
     pub chosen: Content,
     /// The other.
     pub rejected: Content,
-    /// Its category.
     pub category: Option<String>,
     /// Where it comes from.
     pub source: PairSource,

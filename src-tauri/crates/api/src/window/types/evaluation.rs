@@ -14,7 +14,6 @@ pub struct EvalRequest {
     pub project: String,
     /// The run whose adapter is judged.
     pub run: String,
-    /// Who judges.
     pub judge: JudgeChoice,
     /// What is asked.
     pub prompts: PromptSource,
@@ -35,10 +34,7 @@ pub enum JudgeChoice {
     /// People, blind.
     Human,
     /// A rule such as `plain:45`.
-    Rule {
-        /// The rule.
-        rule: String,
-    },
+    Rule { rule: String },
     /// A program that reads a pair of answers as JSON.
     Command {
         /// Program and arguments.
@@ -90,9 +86,7 @@ pub struct PromptsPreview {
     pub how: String,
     /// What of it is left out or read otherwise, as sentences.
     pub notices: Vec<String>,
-    /// Prompts in it.
     pub prompts: usize,
-    /// Those that are plain text.
     pub plain_text: usize,
     /// How they are asked unless the user says otherwise.
     pub preset: PlainText,
@@ -114,7 +108,6 @@ pub enum EvalState {
     Answering,
     /// Answers are being judged.
     Judging,
-    /// All is done.
     Done,
     /// No job is at work on it.
     BrokenOff,
@@ -125,9 +118,7 @@ pub enum EvalState {
 pub struct EvalSummary {
     /// By which it is named: its folder's name.
     pub evaluation: String,
-    /// The run.
     pub run: String,
-    /// The run's name.
     pub run_name: String,
     /// The judge, in words.
     pub judge: String,
@@ -138,7 +129,6 @@ pub struct EvalSummary {
     /// Where it stands.
     #[ts(inline)]
     pub state: EvalState,
-    /// Prompts.
     pub prompts: usize,
     /// Prompts that both models have answered.
     pub answered: usize,
@@ -170,7 +160,6 @@ pub struct EvalView {
     pub both: Option<BothView>,
     /// Whether the judge, and everybody who judged blind, likes one place better than the other: a sentence each.
     pub places: Vec<String>,
-    /// By category.
     pub categories: Vec<GroupView>,
     /// Length and repetition of both models' answers; empty before all are there.
     pub texts: Vec<TextRow>,
@@ -203,7 +192,6 @@ pub struct BothView {
 /// Held-out pairs ranked as labelled, before and after training.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct AccuracyView {
-    /// Pairs.
     pub pairs: usize,
     /// The three numbers, under the names and in the order they have everywhere.
     pub rows: Vec<AccuracyRow>,
@@ -228,7 +216,6 @@ pub struct GroupView {
     pub interval: Option<(f64, f64)>,
     /// Probability of a result as far from even, were both alike.
     pub p: Option<f64>,
-    /// The same in words.
     pub words: String,
 }
 
@@ -254,11 +241,9 @@ pub enum ItemFilter {
     Tuned,
     /// Base won.
     Base,
-    /// Ties.
     Tie,
     /// No verdict.
     None,
-    /// All.
     All,
     /// People and the judge disagree.
     Disagree,
@@ -271,7 +256,6 @@ pub struct EvalItem {
     pub id: usize,
     /// What was asked.
     pub prompt: Content,
-    /// Its category.
     pub category: Option<String>,
     /// The base model's answer.
     pub base: String,
@@ -283,7 +267,6 @@ pub struct EvalItem {
     pub tuned_tokens: usize,
     /// What the judge says.
     pub auto: Winner,
-    /// Why.
     pub auto_reason: Option<String>,
     /// What people say.
     pub human: Winner,

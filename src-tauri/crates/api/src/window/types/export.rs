@@ -1,9 +1,9 @@
-//! Handing out.
+//! Exports.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// What can be handed out.
+/// What can be exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportWhat {
@@ -17,14 +17,11 @@ pub enum ExportWhat {
     Labels,
 }
 
-/// One thing handed out.
+/// One thing exported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Exported {
-    /// What.
     pub what: String,
-    /// Where it is.
     pub path: String,
-    /// How to load it.
     pub load: String,
     /// What was found when it was read again, in words, where that is done.
     pub check: Option<String>,

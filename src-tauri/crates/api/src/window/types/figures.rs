@@ -7,7 +7,6 @@ use ts_rs::TS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum FigureName {
-    /// Loss.
     Loss,
     /// Rewards of chosen and rejected answers.
     Rewards,
@@ -17,7 +16,6 @@ pub enum FigureName {
     Accuracy,
     /// Norm of the gradient.
     GradNorm,
-    /// Learning rate.
     LearningRate,
     /// Lengths of the samples.
     Lengths,
@@ -51,7 +49,6 @@ pub struct FigureView {
 pub struct Axes {
     /// Width of the drawing.
     pub width: f64,
-    /// Its height.
     pub height: f64,
     /// Left edge of the plot in it.
     pub left: f64,
@@ -80,7 +77,6 @@ pub struct Axes {
 /// One line of a drawing, for the read-out under the cursor.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct FigureSeries {
-    /// Its name.
     pub name: String,
     /// At most 2,000 points.
     pub points: Vec<(f64, f64)>,

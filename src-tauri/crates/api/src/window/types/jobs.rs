@@ -11,7 +11,6 @@ use ts_rs::TS;
 pub enum JobState {
     /// Under way.
     Running,
-    /// All is done.
     Done,
     /// Ended by an error.
     Failed,
@@ -33,7 +32,7 @@ pub enum JobKind {
     Measure,
     /// Merging a run's adapter into its base.
     Merge,
-    /// Handing out a run's weights as a GGUF file.
+    /// Exporting a run's weights as a GGUF file.
     Gguf,
 }
 
@@ -44,7 +43,6 @@ pub struct Job {
     pub job: u64,
     /// The project's folder; empty where it is for none.
     pub project: String,
-    /// What it does.
     pub kind: JobKind,
     /// The same in words.
     pub title: String,
@@ -62,6 +60,6 @@ pub struct Job {
     pub error: Option<Error>,
     /// The evaluation that it makes.
     pub evaluation: Option<String>,
-    /// What it has handed out.
+    /// What it has exported.
     pub exported: Option<Box<Exported>>,
 }

@@ -14,7 +14,6 @@ pub struct JudgeRequest {
     pub project: String,
     /// Who judges.
     pub annotator: String,
-    /// The item.
     pub item: i64,
     /// How it was shown.
     pub showing: i64,

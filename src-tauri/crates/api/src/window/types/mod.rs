@@ -5,6 +5,8 @@
 //! stands there; all else is defined here.
 //!
 //! All numbers are numbers of the page's language, times are milliseconds since 1970, and an absent value is `null`.
+// Most fields are said whole by their names.
+#![allow(missing_docs)]
 
 mod data;
 mod evaluation;

@@ -16,7 +16,6 @@ pub enum News {
     Run {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
     },
     /// A job began, went on or ended.

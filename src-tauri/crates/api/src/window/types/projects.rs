@@ -7,9 +7,7 @@ use ts_rs::TS;
 /// A project that was open before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct RecentProject {
-    /// Its folder.
     pub folder: String,
-    /// Its name.
     pub name: String,
     /// When it was opened last.
     pub opened_at: u64,
@@ -58,13 +56,11 @@ pub struct CatalogueModel {
 pub struct ProjectView {
     /// Its folder, by which every other operation names it.
     pub folder: String,
-    /// Its name.
     pub name: String,
     /// Whether it is the demo.
     pub is_demo: bool,
     /// Its model: a name of the catalogue or a path.
     pub model: Option<String>,
-    /// What is in it.
     pub counts: ProjectCounts,
     /// What was brought in, the last first.
     pub imports: Vec<ImportView>,
@@ -89,7 +85,6 @@ pub struct ProjectCounts {
     pub runs: usize,
     /// Of them, those that have an adapter.
     pub runs_with_adapter: usize,
-    /// Evaluations.
     pub evaluations: usize,
 }
 
@@ -106,7 +101,6 @@ pub struct NextStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Screen {
-    /// What is in the project.
     Project,
     /// Its pairs.
     Data,
@@ -116,7 +110,7 @@ pub enum Screen {
     Train,
     /// Base against tuned.
     Evaluate,
-    /// Handing out.
+    /// Exports.
     Export,
 }
 
@@ -127,7 +121,6 @@ pub struct ImportView {
     pub id: i64,
     /// The file's name.
     pub source: String,
-    /// When.
     pub imported_at: i64,
     /// What its rows were.
     pub kind: ImportKind,

@@ -27,7 +27,6 @@ requests! {
 
     /// A new project.
     CreateProject {
-        /// Its name.
         name: String,
         /// Its folder; one of that name in the projects folder where absent.
         folder: Option<String>,
@@ -35,11 +34,9 @@ requests! {
 
     /// A project by its folder.
     InFolder {
-        /// The folder.
         folder: String,
     }
 
-    /// A project.
     InProject {
         /// Its folder.
         project: String,
@@ -103,11 +100,9 @@ requests! {
     PairsOf {
         /// The project's folder.
         project: String,
-        /// Which.
         query: PairQuery,
     }
 
-    /// A pair.
     PairOf {
         /// The project's folder.
         project: String,
@@ -137,7 +132,6 @@ requests! {
         project: String,
         /// Its number.
         id: i64,
-        /// Who does it.
         who: String,
         /// Out, or back.
         removed: bool,
@@ -167,7 +161,6 @@ requests! {
         project: String,
         /// Who changes it.
         annotator: String,
-        /// The item.
         item: i64,
         /// How it was shown.
         showing: i64,
@@ -226,7 +219,6 @@ requests! {
         request: RunRequest,
     }
 
-    /// A run to be started.
     StartRun {
         /// The run.
         request: RunRequest,
@@ -235,32 +227,26 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// A run to be resumed.
     ResumeRun {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,
     }
 
-    /// A run that is to stop.
     StopRun {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
         /// Whether it is to be resumed later: it then counts as paused.
         pause: bool,
     }
 
-    /// A run.
     RunOf {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
     }
 
@@ -268,9 +254,7 @@ requests! {
     Figures {
         /// The project's folder.
         project: String,
-        /// The runs.
         runs: Vec<String>,
-        /// Which figures.
         figures: Vec<FigureName>,
         /// How to draw.
         theme: Theme,
@@ -289,11 +273,9 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// An evaluation to be resumed.
     ResumeEvaluation {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
@@ -304,7 +286,6 @@ requests! {
     ShowEvaluation {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
         /// How to draw.
         theme: Theme,
@@ -314,9 +295,7 @@ requests! {
     EvalItemsOf {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
-        /// Which.
         #[ts(inline)]
         filter: ItemFilter,
         /// How many to skip.
@@ -329,7 +308,6 @@ requests! {
     BlindOf {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
         /// Who judges.
         annotator: String,
@@ -339,7 +317,6 @@ requests! {
     JudgeBlind {
         /// The project's folder.
         project: String,
-        /// The evaluation.
         evaluation: String,
         /// Who judges.
         annotator: String,
@@ -351,13 +328,11 @@ requests! {
         milliseconds: u64,
     }
 
-    /// What is to be handed out.
+    /// What is to be exported.
     Export {
         /// The project's folder.
         project: String,
-        /// A run.
         run: Option<String>,
-        /// An evaluation.
         evaluation: Option<String>,
         /// Which things.
         what: Vec<ExportWhat>,
@@ -366,11 +341,10 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// A run whose merged weights are to be handed out.
+    /// A run whose merged weights are to be exported.
     ExportMerged {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
         /// What they are stored as.
         dtype: FloatType,
@@ -379,11 +353,10 @@ requests! {
         allow_changed_base: bool,
     }
 
-    /// A run whose weights are to be handed out as a GGUF file.
+    /// A run whose weights are to be exported as a GGUF file.
     ExportGguf {
         /// The project's folder.
         project: String,
-        /// The run.
         run: String,
         /// What the merged weights are stored as; the file holds the adapter alone where absent.
         dtype: Option<GgufType>,

@@ -80,7 +80,7 @@ pub struct RunSummary {
     pub name: String,
     /// Where it stands.
     pub state: runs::State,
-    /// Whether it has an adapter that can be evaluated and handed out; while it is running, it has none to rely on.
+    /// Whether it has an adapter that can be evaluated and exported; while it is running, it has none to rely on.
     pub has_adapter: bool,
     /// Steps done.
     pub step: u64,
