@@ -34,9 +34,7 @@ export type Agreement = {
   annotators: Array<AnnotatorView>, };
 
 /** Two annotators on the items that both judged. */
-export type AnnotatorPair = {
-  /** One. */
-  a: string,
+export type AnnotatorPair = { a: string,
   /** The other. */
   b: string,
   /** Items that both judged. */
@@ -47,9 +45,7 @@ export type AnnotatorPair = {
   kappa: number | null, };
 
 /** One annotator. */
-export type AnnotatorView = {
-  /** Who. */
-  annotator: string,
+export type AnnotatorView = { annotator: string,
   /** Items judged. */
   judged: number,
   /** How often the left answer was found better, of all times one was; 0.5 is what to expect, as sides are drawn. */
@@ -298,9 +294,7 @@ export type EditPair = {
 /** A part of a pair before and after an edit. */
 export type EditedText = {
   /** Which part, in words. */
-  part: string,
-  /** As it was. */
-  before: Content,
+  part: string, before: Content,
   /** As it became. */
   after: Content, };
 
@@ -763,9 +757,7 @@ export type LabelItem = {
   changed: boolean, };
 
 /** How far an annotator has come, and what is next. */
-export type LabelState = {
-  /** The annotator. */
-  annotator: string,
+export type LabelState = { annotator: string,
   /** Items judged, second passes included. */
   done: number,
   /** Items to judge in all, second passes included. */
@@ -1070,9 +1062,7 @@ export type Question = {
 /** A way to read a file. */
 export type QuestionOption = {
   /** By which it is chosen. */
-  value: string,
-  /** What it means. */
-  meaning: string,
+  value: string, meaning: string,
   /** Rows, read this way. Of each option they are the same rows, chosen so that the options differ in them. */
   rows: Array<ReadRow>, };
 
@@ -1081,9 +1071,7 @@ export type ReadRow = {
   /** Its line, from 1. */
   line: number,
   /** What the column in question says there. */
-  says: string | null,
-  /** The prompt. */
-  prompt: Content | null,
+  says: string | null, prompt: Content | null,
   /** The chosen answer, or the first of two between which nothing is said. */
   first: Content | null,
   /** The rejected or second answer. */
