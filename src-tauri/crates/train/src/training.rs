@@ -271,7 +271,7 @@ impl Training<'_> {
         report.tell(&Event::Checkpoint { step, path: checkpoint::folder_of(step) })
     }
 
-    /// What is trained so far is kept, to be gone on with and to be used as it is.
+    /// What is trained so far is kept, so that it can be resumed and used as it is.
     fn cancel(mut self, report: &mut Report<'_>) -> Result<Outcome> {
         self.save(report)?;
         if self.state.step > 0 {

@@ -18,6 +18,8 @@ it.each<[SettingKey, string, unknown]>([
   ["learning_rate", "3e-4", 3e-4],
   ["beta", "0,2", 0.2],
   ["beta", "much", Number.NaN],
+  ["seed", "9007199254740993", Number.NaN],
+  ["max_steps", "1.5", 1.5],
   ["max_prompt_length", "", null],
   ["max_prompt_length", "256", 256],
   ["lora.target_modules", "q_proj, v_proj", ["q_proj", "v_proj"]],

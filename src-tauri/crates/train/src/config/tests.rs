@@ -163,7 +163,7 @@ fn which_steps_are_looked_at_matters_where_the_best_is_kept() {
     assert!(error.contains("eval_steps is 0"), "{error}");
 }
 
-/// Of a run begun before there were divergences: it can be gone on with.
+/// Of a run begun before there were divergences: it can be resumed.
 #[test]
 fn a_key_that_came_later_changes_no_digest_while_it_has_its_default() {
     const BEFORE: &str = "device = 'cpu'\ndtype = 'f32'\ngradient_checkpointing = true\nproducts = 'f32'\n";

@@ -236,17 +236,20 @@ fn on_lora(lora: &LoraConfig, remarks: &mut Vec<Remark>) {
     let names_nothing = matches!(&lora.target_modules, TargetModules::Names(names) if names.is_empty());
     if names_nothing {
         let hint = "Name at least one layer, or write \"all-linear\".";
-        remarks.push(Remark::refuse("lora.target_modules", "target_modules is empty", hint));
+        remarks.push(Remark::refuse("lora.target_modules", "lora.target_modules is empty", hint));
     }
     let on_head =
         matches!(&lora.target_modules, TargetModules::Names(names) if names.iter().any(|it| it == OUTPUT_HEAD));
     if lora.use_dora && on_head {
-        let what = format!("use_dora is not supported on {OUTPUT_HEAD}");
+        let what = format!("lora.use_dora is not supported on {OUTPUT_HEAD}");
         let hint = format!("Leave {OUTPUT_HEAD} out of target_modules, or set use_dora = false.");
         remarks.push(Remark::refuse("lora.use_dora", what, hint));
     }
-    let faults = lora.faults().into_iter();
-    remarks.extend(faults.map(|fault| Remark::refuse(&format!("lora.{}", fault.key), fault.what, fault.hint)));
+    remarks.extend(
+        lora.faults()
+            .into_iter()
+            .map(|fault| Remark::refuse(&format!("lora.{}", fault.key), format!("lora.{}", fault.what), fault.hint)),
+    );
     let rank = lora.r as f64;
     if lora.lora_alpha > 4.0 * rank {
         let why = "Above four times r it acts like a much higher learning rate.";
