@@ -98,7 +98,6 @@ pub struct ImportPreview {
 #[ts(rename = "CountedRows")]
 pub struct Counted {
     pub name: String,
-    /// In how many rows.
     pub rows: usize,
 }
 

@@ -57,7 +57,6 @@ pub struct ProjectView {
     /// Its folder, by which every other operation names it.
     pub folder: String,
     pub name: String,
-    /// Whether it is the demo.
     pub is_demo: bool,
     /// Its model: a name of the catalogue or a path.
     pub model: Option<String>,
@@ -110,7 +109,6 @@ pub enum Screen {
     Train,
     /// Base against tuned.
     Evaluate,
-    /// Exports.
     Export,
 }
 

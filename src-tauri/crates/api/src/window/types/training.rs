@@ -57,7 +57,6 @@ pub struct RunPlan {
     pub memory_needed: u64,
     /// Bytes that are free.
     pub memory_free: Option<u64>,
-    /// Whether it fits.
     pub fits: bool,
     /// What to change where it does not, or where there is something better.
     pub advice: Option<String>,
@@ -84,7 +83,6 @@ pub struct RunSummary {
     pub has_adapter: bool,
     /// Steps done.
     pub step: u64,
-    /// Steps in all.
     pub total_steps: u64,
     /// When it began.
     pub started_at: u64,
@@ -98,7 +96,6 @@ pub struct RunSummary {
     pub held_out_accuracy: Option<f64>,
     /// Its 95 % interval.
     pub held_out_accuracy_interval: Option<(f64, f64)>,
-    /// Its model.
     pub model: String,
 }
 
@@ -107,9 +104,7 @@ pub struct RunSummary {
 pub struct RunView {
     /// As in the list.
     pub summary: RunSummary,
-    /// Its folder.
     pub folder: String,
-    /// Its settings.
     pub settings: Settings,
     /// What it is computed on: names, and digests of what they name.
     pub computed_on: Vec<(String, String)>,
@@ -138,9 +133,7 @@ pub struct RunView {
 /// The numbers of the last step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, TS)]
 pub struct RunNow {
-    /// Loss.
     pub loss: Option<f64>,
-    /// rewards/margins.
     pub margin: Option<f64>,
     /// rewards/accuracies.
     pub accuracy: Option<f64>,
@@ -150,7 +143,6 @@ pub struct RunNow {
     pub rejected: Option<f64>,
     /// Norm of the gradient before it was scaled down.
     pub grad_norm: Option<f64>,
-    /// Learning rate.
     pub learning_rate: Option<f64>,
     /// Tokens trained on in a second.
     pub tokens_per_second: Option<f64>,
