@@ -27,7 +27,7 @@ pub fn circle(files: &[(PathBuf, String)]) -> Option<Vec<PathBuf>> {
         files.iter().map(|(path, text)| (module_of(path), read(&module_of(path), text))).collect();
     let mut imports: BTreeMap<&Module, BTreeSet<&Module>> = BTreeMap::new();
     for (module, file) in &said {
-        let parts = file.parts.iter().map(|part| [module.as_slice(), &[part.clone()]].concat());
+        let parts = file.parts.iter().map(|part| [module.as_slice(), std::slice::from_ref(part)].concat());
         let named = file.named.iter().map(|path| place_of(path, &said, 0)).filter(|place| !module.starts_with(place));
         for target in parts.chain(named) {
             if let Some((target, _)) = said.get_key_value(&target).filter(|(target, _)| *target != module) {

@@ -101,7 +101,7 @@ impl Weight {
             return Ok(y);
         }
         if self.rows <= self.rows_per_piece() {
-            return Ok(x.matmul(&self.expand(0..self.rows)?.t()?)?);
+            return x.matmul(&self.expand(0..self.rows)?.t()?);
         }
         let y = Tensor::zeros((x.dim(0)?, self.rows), x.dtype(), x.device())?;
         for piece in self.pieces() {
@@ -173,7 +173,7 @@ impl Weight {
 
     /// The numbers of these rows, in order, as f32 in main memory.
     pub fn numbers_of(&self, rows: Range<usize>) -> Result<Vec<f32>> {
-        Ok(self.expand(rows)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+        self.expand(rows)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
     }
 
     /// The rows of these numbers, `[ids.len(), in]`: an embedding's look-up. No other row is decoded.
@@ -207,13 +207,13 @@ impl Weight {
     /// # Errors
     /// When memory runs out.
     pub fn row_squares(&self) -> Result<Tensor> {
-        let parts = self.pieces().map(|piece| Ok(self.expand(piece)?.sqr()?.sum(1)?)).collect::<Result<Vec<_>>>()?;
-        Ok(Tensor::cat(&parts, 0)?)
+        let parts = self.pieces().map(|piece| self.expand(piece)?.sqr()?.sum(1)).collect::<Result<Vec<_>>>()?;
+        Tensor::cat(&parts, 0)
     }
 
     /// The whole matrix as f32.
     pub fn to_f32(&self) -> Result<Tensor> {
-        Ok(self.expand(0..self.rows)?.to_dtype(DType::F32)?)
+        self.expand(0..self.rows)?.to_dtype(DType::F32)
     }
 
     /// These rows as numbers of the type that products are computed in.

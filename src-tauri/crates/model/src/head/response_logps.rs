@@ -36,6 +36,9 @@ impl TokenScores {
 /// `hidden` `[rows, width]`, `head` `[vocabulary, width]`, one target id per row; `cap` is the soft cap on the logits, where
 /// the model has one. Returns each row's scores and, where `gradient` is asked for, the gradient of its log-probability by
 /// `hidden`, `[rows, width]`.
+///
+/// # Errors
+/// On shapes that do not fit each other, and when memory runs out.
 pub fn forward(
     hidden: &Tensor,
     head: &Weight,
