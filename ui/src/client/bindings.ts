@@ -16,9 +16,7 @@ export type AccuracyRow = {
 /** A share of pairs with its Wilson 95 % interval. */
 export type AccuracyShare = {
   /** The share. */
-  value: number,
-  /** Its interval. */
-  interval: Interval, };
+  value: number, interval: Interval, };
 
 /** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
 export type Agreement = {
@@ -232,9 +230,7 @@ export type Content = string | Conversation;
 export type Conversation = Array<Message> | { messages: Array<Message>, tools?: unknown[] | undefined, chat_template_kwargs?: { [argument: string]: unknown } | undefined, };
 
 /** Something that is counted in rows. */
-export type CountedRows = { name: string,
-  /** In how many rows. */
-  rows: number, };
+export type CountedRows = { name: string, rows: number, };
 
 /** A new project. */
 export type CreateProject = { name: string,
@@ -426,9 +422,7 @@ export type Export = {
 /** A run whose weights are to be exported as a GGUF file. */
 export type ExportGguf = {
   /** The project's folder. */
-  project: string,
-  /** The run. */
-  run: string,
+  project: string, run: string,
   /** What the merged weights are stored as; the file holds the adapter alone where absent. */
   dtype: GgufType | null,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
@@ -1007,9 +1001,7 @@ export type ProjectCounts = {
 /** An open project. */
 export type ProjectView = {
   /** Its folder, by which every other operation names it. */
-  folder: string, name: string,
-  /** Whether it is the demo. */
-  is_demo: boolean,
+  folder: string, name: string, is_demo: boolean,
   /** Its model: a name of the catalogue or a path. */
   model: string | null, counts: ProjectCounts,
   /** What was brought in, the last first. */
@@ -1151,11 +1143,7 @@ export type ResumeRun = {
   allow_changed_base: boolean, };
 
 /** The numbers of the last step. */
-export type RunNow = {
-  /** Loss. */
-  loss: number | null,
-  /** rewards/margins. */
-  margin: number | null,
+export type RunNow = { loss: number | null, margin: number | null,
   /** rewards/accuracies. */
   accuracy: number | null,
   /** rewards/chosen. */
@@ -1163,9 +1151,7 @@ export type RunNow = {
   /** rewards/rejected. */
   rejected: number | null,
   /** Norm of the gradient before it was scaled down. */
-  grad_norm: number | null,
-  /** Learning rate. */
-  learning_rate: number | null,
+  grad_norm: number | null, learning_rate: number | null,
   /** Tokens trained on in a second. */
   tokens_per_second: number | null,
   /** The most memory that the process has had. */
@@ -1209,9 +1195,7 @@ export type RunPlan = {
   /** Bytes that training takes at its peak. */
   memory_needed: number,
   /** Bytes that are free. */
-  memory_free: number | null,
-  /** Whether it fits. */
-  fits: boolean,
+  memory_free: number | null, fits: boolean,
   /** What to change where it does not, or where there is something better. */
   advice: string | null,
   /** What there is to know of the model's files. */
@@ -1250,9 +1234,7 @@ export type RunSummary = {
   /** Whether it has an adapter that can be evaluated and exported; while it is running, it has none to rely on. */
   has_adapter: boolean,
   /** Steps done. */
-  step: number,
-  /** Steps in all. */
-  total_steps: number,
+  step: number, total_steps: number,
   /** When it began. */
   started_at: number,
   /** Time left at this pace. */
@@ -1264,18 +1246,12 @@ export type RunSummary = {
   /** The same on held-out pairs: held-out accuracy by reward. */
   held_out_accuracy: number | null,
   /** Its 95 % interval. */
-  held_out_accuracy_interval: [number, number] | null,
-  /** Its model. */
-  model: string, };
+  held_out_accuracy_interval: [number, number] | null, model: string, };
 
 /** A run, whole. */
 export type RunView = {
   /** As in the list. */
-  summary: RunSummary,
-  /** Its folder. */
-  folder: string,
-  /** Its settings. */
-  settings: Settings,
+  summary: RunSummary, folder: string, settings: Settings,
   /** What it is computed on: names, and digests of what they name. */
   computed_on: Array<[string, string]>,
   /** Which step its adapter is of, and why it ended early, where that is not simply the last one. */
@@ -1470,9 +1446,7 @@ export type StopRun = {
 export type TargetModules = string | string[];
 
 /** A number of both sides, as it is told everywhere. */
-export type TextRow = {
-  /** What it is. */
-  name: string,
+export type TextRow = { name: string,
   /** Of the base model's answers. */
   base: string,
   /** Of the tuned model's. */
