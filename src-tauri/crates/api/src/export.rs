@@ -96,8 +96,8 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
         exported.push(match request.weights {
             Weights::Adapter => adapter(run, to, allowed, context)?,
             Weights::Merged(dtype) => merged::merged(run, dtype, to, allowed, context)?,
-            Weights::Gguf(stored) => merged::handed_out(run, Form::Gguf(stored), to, allowed, context)?,
-            Weights::LoraGguf => merged::handed_out(run, Form::LoraGguf, to, allowed, context)?,
+            Weights::Gguf(stored) => merged::in_form(run, Form::Gguf(stored), to, allowed, context)?,
+            Weights::LoraGguf => merged::in_form(run, Form::LoraGguf, to, allowed, context)?,
         });
     }
     context.check()?;

@@ -105,10 +105,10 @@ TIEBREAK_CACHE='{}' exec '{}' \"$@\"
             ("learning_rate", json!(1e-2)),
             ("eval_steps", json!(3)),
             ("save_steps", json!(2)),
-            ("lora_r", json!(2)),
         ] {
             settings[key] = value;
         }
+        settings["lora"]["r"] = json!(2);
         request
     }
 
@@ -447,16 +447,16 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
         ("f_divergence_type", json!("js_divergence")),
         ("ld_alpha", json!(0.5)),
         ("use_weighting", json!(true)),
-        ("rank_pattern", json!({"q_proj": 4})),
     ] {
         request["settings"][key] = value;
     }
+    request["settings"]["lora"]["rank_pattern"] = json!({"q_proj": 4});
     assert_eq!(place.plan(&request)["problems"], json!([]));
     let begun = place.with_request("start_run", &request).unwrap();
     let run = begun["summary"]["run"].as_str().unwrap();
     let done = place.until(run, "does not finish", |view| state(view) == "finished");
     assert!(done["selection"].as_str().unwrap().contains("the best by eval_rewards/accuracies"), "{done:#}");
-    for key in ["f_divergence_type", "ld_alpha", "use_weighting", "rank_pattern", "load_best_model_at_end"] {
+    for key in ["f_divergence_type", "ld_alpha", "use_weighting", "lora", "load_best_model_at_end"] {
         assert_eq!(done["settings"][key], request["settings"][key], "a duplicate has {key}");
     }
     let adapter = Path::new(done["folder"].as_str().unwrap()).join("adapter");
@@ -494,7 +494,7 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
     request["settings"]["ref_adapter"] = json!(place.folder.path().join("nothing"));
     assert_eq!(place.plan(&request)["problems"].as_array().unwrap().len(), 1);
     request["settings"]["ref_adapter"] = json!(null);
-    request["settings"]["rank_pattern"] = json!({"c_attn": 4});
+    request["settings"]["lora"]["rank_pattern"] = json!({"c_attn": 4});
     let plan = place.backend.call("plan_run", json!({"request": request, "theme": "light"}));
     assert!(plan.unwrap_err().message.contains("c_attn"));
 }

@@ -36,8 +36,7 @@ use std::path::{Path, PathBuf};
 /// assert_eq!(refused.hint(), "Set it above 0; 0.1 is usual.");
 /// # Ok::<(), train::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct RunConfig {
     /// Model folder (safetensors) or GGUF file.
     pub model: PathBuf,
@@ -51,9 +50,19 @@ pub struct RunConfig {
     /// Where the pairs are.
     pub data: DataConfig,
     /// How it learns.
-    // Read apart: what is read through `flatten` no longer knows its line.
-    #[serde(flatten, skip_deserializing)]
+    #[serde(flatten)]
     pub settings: Settings,
+}
+
+/// All of a [`RunConfig`] but its settings, which are read apart: what is read through `flatten` no longer knows its line.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Places {
+    model: PathBuf,
+    output_dir: PathBuf,
+    device: DeviceChoice,
+    resume_from_checkpoint: Resume,
+    data: DataConfig,
 }
 
 /// The table `[data]`.
@@ -112,8 +121,10 @@ impl RunConfig {
                 refuse_unknown(inner, &format!("{name}."), keys)?;
             }
         }
-        let mut config: Self = toml::from_str(text).map_err(not_toml)?;
-        config.settings = toml::from_str(text).map_err(not_toml)?;
+        let Places { model, output_dir, device, resume_from_checkpoint, data } =
+            toml::from_str(text).map_err(not_toml)?;
+        let settings = toml::from_str(text).map_err(not_toml)?;
+        let mut config = Self { model, output_dir, device, resume_from_checkpoint, data, settings };
         config.resolve_paths(folder)?;
         config.validate()?;
         Ok(config)

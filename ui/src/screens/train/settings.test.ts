@@ -42,6 +42,11 @@ describe("target_modules", () => {
     expect(modulesFrom(text)).toEqual(modules);
     expect(modulesFrom(modulesText(modules))).toEqual(modules);
   });
+
+  it("that are a pattern like a name stay one", () => {
+    expect(modulesText("q_proj")).toBe("(q_proj)");
+    expect(modulesFrom(modulesText("q_proj"))).toBe("(q_proj)");
+  });
 });
 
 describe("numbers", () => {

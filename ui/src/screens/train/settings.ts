@@ -155,7 +155,7 @@ export const SETTINGS: Setting[] = [
     key: "ref_adapter",
     group: "reference",
     kind: "text",
-    sentence: "Folder of an adapter, such as one of supervised fine-tuning, that makes the reference and is gone on from: its own rank, scale and layers count then.",
+    sentence: "Folder of an adapter, such as one of supervised fine-tuning, that makes the reference and that training starts from: its own rank, scale and layers count then.",
     safe: "empty, or the adapter folder of a run of this model",
     absent: "none",
   },
@@ -486,8 +486,10 @@ export function modulesFrom(text: string): string | string[] {
   return names.every((name) => /^[\w.]*$/.test(name)) ? names.filter((name) => name !== "") : text.trim();
 }
 
+/** The text that is read as these. A pattern that would read as names stands in brackets, which change nothing of it. */
 export function modulesText(modules: string | string[]): string {
-  return Array.isArray(modules) ? modules.join(", ") : modules === ALL_LINEAR ? "" : modules;
+  if (Array.isArray(modules)) return modules.join(", ");
+  return modules !== ALL_LINEAR && Array.isArray(modulesFrom(modules)) ? `(${modules})` : modules === ALL_LINEAR ? "" : modules;
 }
 
 /** A number as it was typed: "5e-5", "0,1" and " 16 " too. NaN for anything else, which the checks refuse. */
@@ -507,6 +509,7 @@ export function numberText(value: number): string {
 /** A setting's value in words, for lists of changes. */
 export function valueText(value: unknown, setting?: Setting): string {
   if (value === null) return setting?.absent ?? "not set";
+  if (setting?.kind === "modules") return modulesText(value as string | string[]) || ALL_LINEAR;
   if (typeof value === "number") return numberText(value) || "no number";
   if (typeof value === "boolean") return value ? "on" : "off";
   if (Array.isArray(value)) return value.map((part) => (typeof part === "number" ? numberText(part) : String(part))).join(", ");

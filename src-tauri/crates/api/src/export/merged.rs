@@ -45,12 +45,12 @@ pub(super) fn merged(
         Some(dtype) => dtype,
         None => merge::stored_type(&base)?.unwrap_or(USUAL),
     };
-    handed_out(run, Form::Merged(dtype), output_dir, allowed, context)
+    in_form(run, Form::Merged(dtype), output_dir, allowed, context)
 }
 
 /// Exports a run's weights in the form `form`, in a folder of its name in `output_dir`; where that is `allowed`, also on
 /// another base than the run was trained on.
-pub(super) fn handed_out(
+pub(super) fn in_form(
     run: &Path,
     form: Form,
     output_dir: &Path,

@@ -158,10 +158,6 @@ impl LoraConfig {
         }
         let keys = self.rank_pattern.keys().map(|key| ("rank_pattern", key));
         for (setting, key) in keys.chain(self.alpha_pattern.keys().map(|key| ("alpha_pattern", key))) {
-            if key.is_empty() {
-                let what = format!("{setting} has a number without a name");
-                faults.push(Fault { key: setting, what, hint: "Write a name before each number.".into() });
-            }
             faults.extend(patterns::tail(key).err().map(|error| not_a_pattern(setting, key, &error)));
         }
         if let TargetModules::Pattern(pattern) = &self.target_modules {
@@ -181,7 +177,7 @@ impl LoraConfig {
     pub fn resolve(&self, linears: &[LinearShape]) -> Result<Vec<usize>> {
         let places = self.targets(linears)?;
         if self.use_dora && places.iter().any(|&place| linears[place].name == OUTPUT_HEAD) {
-            let hint = format!("Leave {OUTPUT_HEAD} out of target_modules, or set use_dora = false");
+            let hint = format!("Leave {OUTPUT_HEAD} out of target_modules, or set use_dora = false.");
             return Err(Error::Lora { what: format!("use_dora is not supported on {OUTPUT_HEAD}"), hint });
         }
         Ok(places)
@@ -203,7 +199,7 @@ impl LoraConfig {
                 let found: Vec<usize> = places(&|linear| whole.is_match(linear).unwrap_or(false));
                 if found.is_empty() {
                     let what = format!("the pattern target_modules = \"{pattern}\" matches no linear of this model");
-                    let hint = format!("It must match a whole name, such as {}", linears[0].name);
+                    let hint = format!("It must match a whole name, such as {}.", linears[0].name);
                     return Err(Error::Lora { what, hint });
                 }
                 return Ok(found);
@@ -256,7 +252,7 @@ pub(crate) fn matches(module: &str, target: &str) -> bool {
 
 /// The last parts of the names that exist, each once, as a sentence.
 fn choices(linears: &[LinearShape]) -> String {
-    format!("This model has: {}", last_parts(linears.iter().map(|linear| linear.name.as_str())).join(", "))
+    format!("This model has: {}.", last_parts(linears.iter().map(|linear| linear.name.as_str())).join(", "))
 }
 
 /// The last dotted part of each name, each part once, in order of first appearance.

@@ -142,7 +142,7 @@ fn rope_scaling(config: &Config) -> Result<Value> {
                 field: "rope_freqs.weight".into(),
                 value: "a tensor of divisors".into(),
                 why: "they are not those of Llama 3, and config.json has no words for others; train on the model's \
-                      safetensors folder to merge the adapter, or hand out the adapter alone"
+                      safetensors folder to merge the adapter, or export the adapter alone"
                     .into(),
             }),
         },

@@ -70,8 +70,8 @@ pub(super) const FREE: [&str; 7] = [
     "output_dir",
 ];
 
-/// Keys that came later. Where one has its default it is left out of the digest, so that a run begun before can be gone
-/// on with; so is `products` where it is what it always was before there was a choice, f32.
+/// Keys that came later. Where one has its default it is left out of the digest, so that a run begun before can be
+/// resumed; so is `products` where it is what it always was before there was a choice, f32.
 pub(super) const LATER: [&str; 10] = [
     "f_divergence_type",
     "f_alpha_divergence_coef",

@@ -81,6 +81,14 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
 }
 
 #[test]
+fn a_value_of_another_type_is_told_with_its_line() {
+    for (lines, key) in [("seed = 1\nbeta = 'much'", "beta = 'much'"), ("\n[lora]\nr = -1", "r = -1")] {
+        let message = refusal(lines);
+        assert!(message.contains("line ") && message.contains(key), "{message}");
+    }
+}
+
+#[test]
 fn values_without_meaning_are_refused_by_key() {
     for (lines, key) in [
         ("beta = 0", "beta"),

@@ -124,6 +124,12 @@ pub(super) const RANGES: &[Range] = &[
         .doubtful_below(4.0, "So small a rank can learn little.")
         .doubtful_above(128.0, "So large a rank needs memory and memorises more easily."),
     range(
+        "lora.lora_alpha",
+        |s| Some(s.lora.lora_alpha),
+        refused_by_model,
+        "Set it above 0; once or twice r is usual.",
+    ),
+    range(
         "lora.lora_dropout",
         |s| Some(s.lora.lora_dropout),
         refused_by_model,

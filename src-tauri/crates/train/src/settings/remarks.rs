@@ -77,13 +77,22 @@ impl RunConfig {
             let what = format!("{asking} needs held-out pairs to tell which step is best");
             return Err(Error::config(what, "Name a file of held-out pairs as data.eval."));
         }
-        refuse_first(self.settings.remarks())
+        refuse_first(self.settings.on_values())
     }
 }
 
 impl Settings {
-    /// All there is to say of these settings, refusals first.
+    /// All there is to say of these settings, refusals first: of their values, and of what a model would refuse once it is
+    /// loaded.
     pub fn remarks(&self) -> Vec<Remark> {
+        let mut remarks = self.on_values();
+        self.on_layers(&mut remarks);
+        remarks.sort_by_key(|remark| remark.level);
+        remarks
+    }
+
+    /// What is to be said of the values.
+    fn on_values(&self) -> Vec<Remark> {
         let mut remarks: Vec<Remark> = RANGES.iter().filter_map(|range| range.remark(self)).collect();
         if i64::try_from(self.seed).is_err() {
             let what = format!("seed is {}", self.seed);
@@ -96,10 +105,44 @@ impl Settings {
         self.on_selection(&mut remarks);
         on_lora(&self.lora, &mut remarks);
         // An adapter that is given brings its own settings: these need no care, and only what has no meaning is refused.
-        let given = self.init_adapter.is_some() || self.ref_adapter.is_some();
+        let given = self.begins_from_adapter();
         remarks.retain(|remark| !(given && remark.level == Level::Warn && remark.key.starts_with("lora.")));
-        remarks.sort_by_key(|remark| remark.level);
         remarks
+    }
+
+    fn begins_from_adapter(&self) -> bool {
+        self.init_adapter.is_some() || self.ref_adapter.is_some()
+    }
+
+    /// What a new adapter cannot be, whatever the model.
+    fn on_layers(&self, remarks: &mut Vec<Remark>) {
+        if self.begins_from_adapter() {
+            return;
+        }
+        let names = match &self.lora.target_modules {
+            TargetModules::Names(names) => Some(names),
+            TargetModules::AllLinear | TargetModules::Pattern(_) => None,
+        };
+        if names.is_some_and(Vec::is_empty) {
+            let hint = "Name at least one layer, or write \"all-linear\".";
+            remarks.push(Remark::refuse("lora.target_modules", "lora.target_modules is empty", hint));
+        }
+        if self.lora.use_dora && names.is_some_and(|names| names.iter().any(|name| name == OUTPUT_HEAD)) {
+            let what = format!("lora.use_dora is not supported on {OUTPUT_HEAD}");
+            let hint = format!("Leave {OUTPUT_HEAD} out of target_modules, or set use_dora = false.");
+            remarks.push(Remark::refuse("lora.use_dora", what, hint));
+        }
+        let patterns = [
+            ("lora.rank_pattern", self.lora.rank_pattern.keys().any(str::is_empty)),
+            ("lora.alpha_pattern", self.lora.alpha_pattern.keys().any(str::is_empty)),
+        ];
+        for (key, _) in patterns.into_iter().filter(|(_, nameless)| *nameless) {
+            remarks.push(Remark::refuse(
+                key,
+                format!("{key} has a number without a name"),
+                "Write a name before each number.",
+            ));
+        }
     }
 
     fn on_lengths(&self, remarks: &mut Vec<Remark>) {
@@ -222,9 +265,15 @@ impl Settings {
 
     fn on_selection(&self, remarks: &mut Vec<Remark>) {
         if let Some(asking) = self.selecting().filter(|_| self.eval_steps == 0) {
-            let key = if self.load_best_model_at_end { "load_best_model_at_end" } else { "early_stopping_patience" };
             let what = format!("{asking} needs evaluations on the way, and eval_steps is 0");
-            remarks.push(Remark::refuse(key, what, "Set eval_steps to 1 or more, such as a tenth of the run."));
+            let hint = "Set eval_steps to 1 or more, such as a tenth of the run.";
+            let keys = [
+                ("load_best_model_at_end", self.load_best_model_at_end),
+                ("early_stopping_patience", self.early_stopping_patience.is_some()),
+            ];
+            for (key, _) in keys.into_iter().filter(|(_, asks)| *asks) {
+                remarks.push(Remark::refuse(key, what.clone(), hint));
+            }
         }
         if self.greater_is_better.is_some_and(|greater| greater != self.metric_for_best_model.greater_is_better()) {
             remarks.push(Remark::warn("greater_is_better", "This looks for the worst step."));
@@ -233,18 +282,6 @@ impl Settings {
 }
 
 fn on_lora(lora: &LoraConfig, remarks: &mut Vec<Remark>) {
-    let names_nothing = matches!(&lora.target_modules, TargetModules::Names(names) if names.is_empty());
-    if names_nothing {
-        let hint = "Name at least one layer, or write \"all-linear\".";
-        remarks.push(Remark::refuse("lora.target_modules", "lora.target_modules is empty", hint));
-    }
-    let on_head =
-        matches!(&lora.target_modules, TargetModules::Names(names) if names.iter().any(|it| it == OUTPUT_HEAD));
-    if lora.use_dora && on_head {
-        let what = format!("lora.use_dora is not supported on {OUTPUT_HEAD}");
-        let hint = format!("Leave {OUTPUT_HEAD} out of target_modules, or set use_dora = false.");
-        remarks.push(Remark::refuse("lora.use_dora", what, hint));
-    }
     remarks.extend(
         lora.faults()
             .into_iter()

@@ -105,6 +105,9 @@ fn values_without_meaning_are_refused() {
         (json!({ "f_divergence_type": "js_divergence", "loss_type": ["sigmoid", "apo_zero"] }), "f_divergence_type"),
         (json!({ "use_weighting": true, "loss_type": ["aot"] }), "use_weighting"),
         (json!({ "ld_alpha": 1.5 }), "ld_alpha"),
+        (json!({ "ld_alpha": "abc" }), "ld_alpha"),
+        (json!({ "max_prompt_length": "9007199254740993" }), "max_prompt_length"),
+        (json!({ "early_stopping_patience": "abc" }), "early_stopping_patience"),
         (json!({ "ref_model_mixup_alpha": 0 }), "ref_model_mixup_alpha"),
         (json!({ "ref_model_sync_steps": 0 }), "ref_model_sync_steps"),
         (json!({ "load_best_model_at_end": true }), "load_best_model_at_end"),
@@ -132,8 +135,8 @@ fn what_cannot_be_read_hides_nothing_of_the_rest() {
     assert_eq!(
         said,
         [
-            "lora.r is 1.5, which is not a whole number from 0. Set the rank to 1 or more; 8 to 64 is usual.",
-            "beta is not a number. Set it above 0; 0.1 is usual.",
+            "lora.r is 1.5, which is not a whole number. Set the rank to 1 or more; 8 to 64 is usual.",
+            "beta is not a number that can be used. Set it above 0; 0.1 is usual.",
             "Above 3e-4 training may become unstable: watch grad_norm and the sample answers.",
             "Above four times r it acts like a much higher learning rate.",
         ]

@@ -38,22 +38,21 @@ pub fn remarks_on_typed(typed: &Value) -> (Settings, Vec<Remark>) {
 
 /// Says in the words of a form what JSON's reader says in those of its types.
 fn unreadable(key: &str, value: &Value, error: &serde_json::Error) -> Remark {
-    let hint = match key {
-        "loss_weights" => "Write numbers, such as 1, 0.5.",
-        "lora.rank_pattern" => {
-            "Write names with whole ranks of 1 or more, such as down_proj = 32, with commas between several."
+    let number = RANGES.iter().find(|range| range.key == key);
+    match (number, value) {
+        (Some(range), Value::Number(number)) if number.as_f64().is_some_and(|x| x.fract() != 0.0) => {
+            Remark::refuse(key, format!("{key} is {number}, which is not a whole number"), range.hint)
         }
-        "lora.alpha_pattern" => {
-            "Write names with numbers above 0, such as down_proj = 32, with commas between several."
+        (Some(range), Value::Number(number)) => Remark::refuse(key, format!("{key} is {number}"), range.hint),
+        // JSON has null for a number that is none.
+        (Some(range), _) => Remark::refuse(key, format!("{key} is not a number that can be used"), range.hint),
+        (None, Value::Array(_)) if key == "loss_weights" => {
+            Remark::refuse(key, format!("{key} holds what is not a number"), "Write numbers, such as 1, 0.5.")
         }
-        _ => RANGES.iter().find(|range| range.key == key).map_or("", |range| range.hint),
-    };
-    let what = match value {
-        // What JSON has for a number that is none.
-        Value::Null => format!("{key} is not a number"),
-        Value::Number(number) => format!("{key} is {number}, which is not a whole number from 0"),
-        Value::Array(_) | Value::Object(_) if !hint.is_empty() => format!("{key} holds what is not a number"),
-        _ => error.to_string(),
-    };
-    Remark::refuse(key, what, hint)
+        (None, Value::Object(_)) => {
+            let hint = "Write names with a number each, whole ones for ranks, such as down_proj = 32, up_proj = 16.";
+            Remark::refuse(key, format!("{key} holds what is not such a number"), hint)
+        }
+        _ => Remark::refuse(key, error.to_string(), ""),
+    }
 }

@@ -30,8 +30,8 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let project = backend.project(&request.project)?;
     let mut plan = nothing(theme, &request.settings)?;
     let mut settings = request.settings.clone();
-    let remarks = settings.remarks().into_iter().chain(on_share(request.held_out_share, &settings));
-    plan.problems.extend(refuse_first(remarks).err().map(Error::from));
+    plan.problems.extend(refuse_first(settings.remarks()).err().map(Error::from));
+    plan.problems.extend(refuse_first(on_share(request.held_out_share, &settings)).err().map(Error::from));
     let mut is_new = true;
     match with_adapters(backend, &request).and_then(|request| adapter_settings(&request.settings)) {
         Ok(Some(lora)) => (settings.lora, is_new) = (lora, false),
