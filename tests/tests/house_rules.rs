@@ -126,11 +126,12 @@ fn every_crate_has_its_paragraph_in_the_architecture() {
 }
 
 /// Where the hint of an error is written: it is the last argument of these calls, by the file that they stand in.
-const HINT_IS_LAST: [(&str, &str); 4] = [
+const HINT_IS_LAST: [(&str, &str); 5] = [
     ("src-tauri/crates/api/src/error.rs", "Self::new("),
     ("src-tauri/crates/api/src/", "Error::new("),
     ("src-tauri/crates/cli/src/serve/", "refused("),
     ("src-tauri/crates/train/src/", "Error::config("),
+    ("src-tauri/crates/", "Remark::refuse("),
 ];
 
 /// Crates whose errors have a hint of their own. In `model`, `chat` and `prefs` what to do is the end of the message.
