@@ -18,11 +18,11 @@ test: ## everything that CI checks: format, lints, all tests
 
 build: ## build the page, the program and the window
 	@scripts/packages.sh
-	@scripts/stage.sh "Build" "about 12 minutes the first time, then seconds" scripts/build.sh
+	@scripts/stage.sh "Build" "about 16 minutes the first time, then seconds" scripts/build.sh
 
 program: ## build the page and the program without the window, which needs no WebKitGTK
 	@scripts/packages.sh headless
-	@scripts/stage.sh "Build without the window" "about NN minutes the first time, then seconds" scripts/build.sh headless
+	@scripts/stage.sh "Build without the window" "about 9 minutes the first time, then seconds" scripts/build.sh headless
 
 deb: ## make a Debian package
 	@scripts/packages.sh

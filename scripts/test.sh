@@ -8,7 +8,7 @@ left_out=()
 
 "$stage" "Format" "a second" cargo fmt --all --check
 "$stage" "Fetch crates" "a minute the first time, then a second" cargo fetch --locked --quiet
-"$stage" "Build" "about 12 minutes the first time, then seconds" scripts/build.sh
+"$stage" "Build" "about 16 minutes the first time, then seconds" scripts/build.sh
 "$stage" "Page: types and tests" "under a minute" bash -c 'cd ui && npm run --silent check && npm test --silent'
 "$stage" "Lints" "about 5 minutes the first time, then seconds" \
     cargo clippy --locked --workspace --all-targets -- -D warnings
