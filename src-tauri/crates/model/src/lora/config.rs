@@ -66,7 +66,7 @@ pub enum TargetModules {
 /// A setting of an adapter that has no meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Its name in PEFT's adapter_config.json.
+    /// Its name in PEFT's `adapter_config.json`.
     pub key: &'static str,
     /// What is wrong, naming the setting.
     pub what: String,

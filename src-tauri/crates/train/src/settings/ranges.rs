@@ -54,8 +54,13 @@ pub(super) const RANGES: &[Range] = &[
     range("save_steps", |s| Some(s.save_steps as f64), any_whole, "Set it to a whole number of 0 or more.")
         .doubtful_below(1.0, "Without checkpoints a run that is cut off starts again from the beginning."),
     range("save_total_limit", |s| Some(s.save_total_limit as f64), any_whole, "Set it to a whole number of 0 or more."),
-    range("max_length", |s| Some(s.max_length as f64), |x| x != 1.0, "Set it to 2 tokens or more, or 0 for no limit.")
-        .doubtful_above(8192.0, "Sequences this long need much memory."),
+    range(
+        "max_length",
+        |s| Some(s.max_length as f64),
+        |x| x <= 0.0 || x >= 2.0,
+        "Set it to 2 tokens or more, or 0 for no limit.",
+    )
+    .doubtful_above(8192.0, "Sequences this long need much memory."),
     range(
         "max_prompt_length",
         |s| s.max_prompt_length.map(|length| length as f64),
@@ -65,7 +70,7 @@ pub(super) const RANGES: &[Range] = &[
     range(
         "max_steps",
         |s| Some(s.max_steps as f64),
-        |x| x == -1.0 || x >= 1.0,
+        |x| (-1.0..0.0).contains(&x) || x >= 1.0,
         "Set it to 1 or more, or -1 to go by num_train_epochs.",
     ),
     range(

@@ -213,7 +213,8 @@ impl Settings {
             remarks.push(Remark::warn("f_divergence_type", why));
         }
         let default = Self::default().f_alpha_divergence_coef;
-        if self.f_alpha_divergence_coef != default && self.f_divergence_type != FDivergenceType::AlphaDivergence {
+        let changed = (self.f_alpha_divergence_coef - default).abs() > 0.0;
+        if changed && self.f_divergence_type != FDivergenceType::AlphaDivergence {
             remarks.push(Remark::warn("f_alpha_divergence_coef", "Only alpha_divergence uses it."));
         }
     }
@@ -288,11 +289,11 @@ fn on_lora(lora: &LoraConfig, remarks: &mut Vec<Remark>) {
             .map(|fault| Remark::refuse(&format!("lora.{}", fault.key), format!("lora.{}", fault.what), fault.hint)),
     );
     let rank = lora.r as f64;
-    if lora.lora_alpha > 4.0 * rank {
+    if rank > 0.0 && lora.lora_alpha > 4.0 * rank {
         let why = "Above four times r it acts like a much higher learning rate.";
         remarks.push(Remark::warn("lora.lora_alpha", why));
     }
-    if lora.use_rslora && lora.lora_alpha / rank.sqrt() > 8.0 {
+    if rank > 0.0 && lora.use_rslora && lora.lora_alpha / rank.sqrt() > 8.0 {
         remarks.push(Remark::warn("lora.use_rslora", "The adapter is scaled by more than 8: lower lora_alpha."));
     }
 }

@@ -51,7 +51,7 @@ fn unreadable(key: &str, value: &Value, error: &serde_json::Error) -> Remark {
         }
         (None, Value::Object(_)) => {
             let hint = "Write names with a number each, whole ones for ranks, such as down_proj = 32, up_proj = 16.";
-            Remark::refuse(key, format!("{key} holds what is not such a number"), hint)
+            Remark::refuse(key, format!("{key} cannot be read"), hint)
         }
         _ => Remark::refuse(key, error.to_string(), ""),
     }

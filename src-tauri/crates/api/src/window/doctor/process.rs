@@ -105,7 +105,7 @@ pub(super) fn memory_near_limit(seen: &Seen) -> Option<Finding> {
             size(left)
         ),
         figure: None,
-        remedy: less_memory(&seen.settings),
+        remedy: less_memory(seen.settings),
     })
 }
 

@@ -136,7 +136,7 @@ pub(super) fn memorised(seen: &Seen) -> Option<Finding> {
             seen.total_steps
         ),
         figure: Some("accuracy".into()),
-        remedy: remedy("Half as many passes", fewer_epochs(&seen.settings)),
+        remedy: remedy("Half as many passes", fewer_epochs(seen.settings)),
     })
 }
 

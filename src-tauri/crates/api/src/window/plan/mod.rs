@@ -133,7 +133,7 @@ fn nothing(theme: Theme, settings: &Settings) -> Result<RunPlan> {
         steps: 0,
         steps_per_epoch: 0,
         tokens_per_step: 0.0,
-        histogram: histogram(&[], &settings, theme)?,
+        histogram: histogram(&[], settings, theme)?,
         memory_needed: 0,
         memory_free: available_bytes(),
         fits: true,

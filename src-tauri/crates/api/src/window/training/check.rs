@@ -14,6 +14,8 @@ const MOST_HELD_OUT: f64 = 0.9;
 const SAFE_SHARES: (f64, f64) = (0.05, 0.5);
 
 /// Everything there is to say, what is refused first within each field. A field that holds no value at all is refused.
+// Every operation answers with a result.
+#[allow(clippy::unnecessary_wraps)]
 pub(in crate::window) fn check_run(_: &Backend, CheckRun { request }: CheckRun) -> Result<Vec<Remark>> {
     let (settings, mut remarks) = remarks_on_typed(&request["settings"]);
     let text = |key: &str| request[key].as_str().unwrap_or_default();
