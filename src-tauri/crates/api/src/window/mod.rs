@@ -54,12 +54,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// ```
 /// use api::DeviceChoice;
-/// use api::window::{Backend, Settings};
+/// use api::window::{Backend, BackendOptions};
 /// use serde_json::json;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let folder = tempfile::tempdir()?;
-/// let backend = Backend::new(Settings {
+/// let backend = Backend::new(BackendOptions {
 ///     data_folder: folder.path().join("data"),
 ///     projects_folder: folder.path().join("projects"),
 ///     may_choose_folders: false,
