@@ -191,8 +191,7 @@ impl Settings {
 
     /// Which step is the best, and when to stop for it; none where neither is asked for.
     pub fn selection(&self) -> Option<Selection> {
-        let asked = self.load_best_model_at_end || self.early_stopping_patience.is_some();
-        asked.then(|| Selection {
+        self.selecting().map(|_| Selection {
             metric: self.metric_for_best_model,
             greater_is_better: self.greater_is_better.unwrap_or(self.metric_for_best_model.greater_is_better()),
             keep_best: self.load_best_model_at_end,

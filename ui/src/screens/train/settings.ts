@@ -448,16 +448,20 @@ export const SETTINGS: Setting[] = [
   },
 ];
 
+/** The table a setting stands in, and its name there. */
+function placeOf(settings: Settings, key: SettingKey): [Record<string, unknown>, string] {
+  return key.startsWith("lora.") ? [settings.lora, key.slice("lora.".length)] : [settings, key];
+}
+
 /** The value of a setting; a table that is left out is empty. */
 export function valueOf(settings: Settings, key: SettingKey): unknown {
-  const [, lora] = /^lora\.(.+)$/.exec(key) ?? [];
-  return lora === undefined ? settings[key as keyof Settings] : (settings.lora[lora as keyof LoraConfig] ?? {});
+  const [table, name] = placeOf(settings, key);
+  return table[name] === undefined ? {} : table[name];
 }
 
 export function setValue(settings: Settings, key: SettingKey, value: unknown): void {
-  const [, lora] = /^lora\.(.+)$/.exec(key) ?? [];
-  if (lora === undefined) Object.assign(settings, { [key]: value });
-  else Object.assign(settings.lora, { [lora]: value });
+  const [table, name] = placeOf(settings, key);
+  table[name] = value;
 }
 
 /** The setting that names the adapter a run starts from, whose own settings then count instead of those of the group "adapter". */
@@ -489,7 +493,8 @@ export function modulesFrom(text: string): string | string[] {
 /** The text that is read as these. A pattern that would read as names stands in brackets, which change nothing of it. */
 export function modulesText(modules: string | string[]): string {
   if (Array.isArray(modules)) return modules.join(", ");
-  return modules !== ALL_LINEAR && Array.isArray(modulesFrom(modules)) ? `(${modules})` : modules === ALL_LINEAR ? "" : modules;
+  if (modules === ALL_LINEAR) return "";
+  return Array.isArray(modulesFrom(modules)) ? `(${modules})` : modules;
 }
 
 /** A number as it was typed: "5e-5", "0,1" and " 16 " too. NaN for anything else, which the checks refuse. */

@@ -233,16 +233,19 @@ impl Settings {
         Some(Remark::refuse(key, format!("{setting}, which the loss {} cannot have: {why}", loss.name()), hint))
     }
 
+    /// Whether the run has a number of steps, and no more than these.
+    fn ends_within(&self, steps: u64) -> bool {
+        u64::try_from(self.max_steps).is_ok_and(|all| all > 0 && steps >= all)
+    }
+
     fn on_reference(&self, remarks: &mut Vec<Remark>) {
-        let steps = u64::try_from(self.max_steps).unwrap_or(0);
-        if self.sync_ref_model && steps > 0 && self.ref_model_sync_steps >= steps {
+        if self.sync_ref_model && self.ends_within(self.ref_model_sync_steps) {
             remarks.push(Remark::warn("ref_model_sync_steps", "The run ends before the reference moves."));
         }
     }
 
     fn on_schedule(&self, remarks: &mut Vec<Remark>) {
-        let steps = u64::try_from(self.max_steps).unwrap_or(0);
-        if steps > 0 && self.warmup_steps >= steps {
+        if self.ends_within(self.warmup_steps) {
             remarks.push(Remark::warn("warmup_steps", "The run ends before the warm-up does."));
         }
         let warms_up = self.warmup_ratio > 0.0 || self.warmup_steps > 0;
