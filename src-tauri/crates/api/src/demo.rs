@@ -126,7 +126,13 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
     }
     let pairs = data.join("pairs.jsonl");
     let imported = import(
-        &ImportRequest { files: vec![pairs.clone()], choices: Choices::new(), project: folder.clone() },
+        &ImportRequest {
+            files: vec![pairs.clone()],
+            choices: Choices::new(),
+            project: folder.clone(),
+            dry_run: false,
+            model: None,
+        },
         context,
     )?;
     for file in &imported {
@@ -135,8 +141,8 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
             file.rows,
             file.added,
             file.duplicates,
-            file.refused.len(),
-            file.total
+            file.refused_count,
+            file.total.unwrap_or_default()
         ));
     }
     check_pairs(&pairs, &data.join("held_out_pairs.jsonl"), context)?;

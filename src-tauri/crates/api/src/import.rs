@@ -1,31 +1,43 @@
 //! Bringing pairs into a project.
 
 use crate::context::Context;
-use crate::error::Result;
-use crate::reading::refuse_nothing;
-use prefs::Refused;
-use prefs::mapping::{ImportKind, Mapped, MappedContent};
-use prefs::reader::{self, Choices};
-use prefs::store::Project;
+use crate::error::{Error, Result};
+use crate::open::find_model;
+use crate::window::rendered;
+use crate::window::types::Rendered;
+use chat::Tokenizer;
+use prefs::mapping::{ImportKind, MappedRow};
+use prefs::reader::{self, Choices, Opened};
+use prefs::store::{Brought, DATABASE, Project};
+use prefs::{Content, Refused};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Files to bring in.
+/// Rows that are shown of what an import would bring.
+const SHOWN: usize = 3;
+
+/// Data to bring in.
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
-    /// Files of pairs, of answers to label or of prompts, in any form that is known.
+    /// Files, folders of shards or patterns, of pairs, of answers to label or of prompts, in any form that is known.
     pub files: Vec<PathBuf>,
     /// What is said about how they are read.
     pub choices: Choices,
     /// The project's folder, made where it is not there.
     pub project: PathBuf,
+    /// Says what would be brought in, and brings nothing.
+    pub dry_run: bool,
+    /// A model by whose template and tokenizer the shown rows are rendered.
+    pub model: Option<PathBuf>,
 }
 
-/// What became of one file's rows. `rows = added + duplicates + refused`.
+/// What became, or would become, of a data set's rows. `rows = added + duplicates + refused_count`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)]
 pub struct ImportReply {
     pub file: PathBuf,
+    /// Nothing was brought in.
+    pub dry_run: bool,
     /// What its rows became.
     pub kind: ImportKind,
     /// How it was read.
@@ -40,46 +52,113 @@ pub struct ImportReply {
     pub to_label: usize,
     /// Pairs that the project, or an earlier row, had already.
     pub duplicates: usize,
-    /// Rows that were not taken, by line and reason.
+    /// The first rows that were not taken, by line and reason.
     pub refused: Vec<Refused>,
-    /// Pairs in the project now.
-    pub total: usize,
+    /// How many were not taken.
+    pub refused_count: usize,
+    /// Pairs in the project now; none where nothing was brought in.
+    pub total: Option<usize>,
+    /// The first rows, where nothing was brought in.
+    pub first: Vec<ShownRow>,
 }
 
-fn to_label(mapped: &Mapped) -> usize {
-    mapped.rows.iter().filter(|row| matches!(row.content, MappedContent::Candidates(_))).count()
+/// A row as it would come in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct ShownRow {
+    /// Line of the file, from 1.
+    pub line: usize,
+    pub prompt: Content,
+    /// The chosen answer, or the first of two to be labelled.
+    pub first: Option<Content>,
+    /// The rejected or second answer.
+    pub second: Option<Content>,
+    pub category: Option<String>,
+    /// As the model sees it, where one was named.
+    pub rendered: Option<Rendered>,
+    /// Why the model cannot.
+    pub unrendered: Option<String>,
 }
 
-/// Imports files, each wholly or not at all.
+/// Imports data sets, each wholly or not at all.
 ///
 /// # Errors
-/// When a file cannot be read or the project cannot be written.
+/// When a file cannot be read, no row of one can be taken, or the project cannot be written.
 pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<ImportReply>> {
-    // All are read before the first is brought in: one that cannot be read leaves the project as it was.
+    // All are opened before the first is brought in: one that cannot be read leaves the project as it was.
     let mut files = Vec::new();
     for file in &request.files {
         context.check()?;
-        let read = reader::read(file, &request.choices)?;
-        refuse_nothing(file, &read)?;
-        files.push((file, read));
+        files.push((file, reader::open(file, &request.choices)?));
     }
-    let mut project = Project::open_or_create(&request.project)?;
+    let tokenizer = match &request.model {
+        Some(model) => Some(Tokenizer::open(&find_model(model, context)?)?),
+        None => None,
+    };
     let mut replies = Vec::new();
-    for (file, read) in files {
+    for (file, opened) in files {
         context.check()?;
-        let import = project.import_mapped(&read.mapped, &file.display().to_string())?;
-        replies.push(ImportReply {
-            file: file.clone(),
-            kind: import.kind,
-            how: read.how,
-            notices: read.notices,
-            rows: read.mapped.rows.len() + read.mapped.refused.len(),
-            added: import.added,
-            to_label: if import.kind == ImportKind::Pairs { to_label(&read.mapped) } else { 0 },
-            duplicates: import.duplicates,
-            refused: read.mapped.refused,
-            total: project.count()?,
+        replies.push(if request.dry_run {
+            would_import(request, file, opened, tokenizer.as_ref())?
+        } else {
+            import_one(request, file, opened)?
         });
     }
     Ok(replies)
+}
+
+fn import_one(request: &ImportRequest, file: &Path, opened: Opened) -> Result<ImportReply> {
+    let mut project = Project::open_or_create(&request.project)?;
+    let brought = project.import_table(&opened.table, &opened.mapping, &file.display().to_string())?;
+    Ok(ImportReply { total: Some(project.count()?), ..reply(file, opened, brought) })
+}
+
+fn would_import(
+    request: &ImportRequest,
+    file: &Path,
+    opened: Opened,
+    tokenizer: Option<&Tokenizer>,
+) -> Result<ImportReply> {
+    // A project that is not there yet has none of the rows.
+    let folder = tempfile::tempdir().map_err(Error::file(&std::env::temp_dir()))?;
+    let is_there = request.project.join(DATABASE).is_file();
+    let project = if is_there { Project::open(&request.project)? } else { Project::open_or_create(folder.path())? };
+    let mut would = project.preview_table(&opened.table, &opened.mapping, SHOWN)?;
+    let first = would.first.drain(..).map(|row| shown(row, tokenizer)).collect();
+    Ok(ImportReply { dry_run: true, first, ..reply(file, opened, would) })
+}
+
+fn reply(file: &Path, opened: Opened, brought: Brought) -> ImportReply {
+    let Opened { how, mut notices, .. } = opened;
+    notices.extend(reader::sentences(&brought.notes, &brought.ignored_keys));
+    ImportReply {
+        file: file.to_path_buf(),
+        dry_run: false,
+        kind: brought.kind,
+        how,
+        notices,
+        rows: brought.rows,
+        added: brought.added,
+        to_label: brought.to_label,
+        duplicates: brought.duplicates,
+        refused: brought.refused,
+        refused_count: brought.refused_count,
+        total: None,
+        first: Vec::new(),
+    }
+}
+
+fn shown(row: MappedRow, tokenizer: Option<&Tokenizer>) -> ShownRow {
+    let MappedRow { line, content } = row;
+    let (prompt, first, second) = (content.prompt().clone(), content.first().cloned(), content.second().cloned());
+    let seen = match (tokenizer, &first, &second) {
+        (Some(tokenizer), Some(first), Some(second)) => Some(rendered::pair(tokenizer, &prompt, first, second)),
+        _ => None,
+    };
+    let (rendered, unrendered) = match seen {
+        None => (None, None),
+        Some(Ok(rendered)) => (Some(rendered), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+    };
+    ShownRow { line, prompt, first, second, category: content.category().map(str::to_owned), rendered, unrendered }
 }

@@ -93,19 +93,42 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
-    /// Files: JSON Lines, a JSON array, CSV or TSV
+    /// Files, folders of shards or patterns in quotation marks: JSON, JSON Lines, CSV, TSV (also with .gz or .zst) or Parquet
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
     reading: Reading,
+    /// What the rows become; guessed from the columns where it is not said
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
     /// The project's folder; made where it is not there
     #[arg(long)]
     project: PathBuf,
+    /// Say what would come in, show three rows of it, and bring in nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// A model by whose template and tokenizer these rows are shown
+    #[arg(long, requires = "dry_run")]
+    model: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    /// Two answers, and which is better
+    Pairs,
+    /// Two answers to be labelled
+    Candidates,
+    /// Prompts alone
+    Prompts,
 }
 
 impl ImportArguments {
     pub(crate) fn request(self) -> ImportRequest {
-        ImportRequest { files: self.files, choices: self.reading.choices(), project: self.project }
+        let Self { files, reading, kind, project, dry_run, model } = self;
+        let mut choices = reading.choices();
+        let kind = kind.and_then(|kind| kind.to_possible_value());
+        choices.extend(kind.map(|kind| ("kind".to_owned(), kind.get_name().to_owned())));
+        ImportRequest { files, choices, project, dry_run, model }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Replies in words, as they are printed without `--json`.
 
-use api::{CheckReply, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, ScoreReply, TrainReply};
+use api::{
+    CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, ScoreReply, ShownRow,
+    TrainReply,
+};
 use std::fmt::Write;
 
 pub(crate) fn imported(file: &ImportReply) -> String {
@@ -10,14 +13,18 @@ pub(crate) fn imported(file: &ImportReply) -> String {
         ImportKind::Prompts => "prompts",
     };
     let mut words = format!(
-        "{}: read as {}\n  {} rows, {} {kind} added, {} known already, {} refused; the project holds {} pairs",
+        "{}: read as {}\n  {} rows, {} {kind} {}, {} known already, {} refused; {}",
         file.file.display(),
         file.how,
         file.rows,
         file.added,
+        if file.dry_run { "would be added" } else { "added" },
         file.duplicates,
-        file.refused.len(),
-        file.total
+        file.refused_count,
+        match file.total {
+            Some(pairs) => format!("the project holds {pairs} pairs"),
+            None => "nothing was brought in".to_owned(),
+        }
     );
     if file.to_label > 0 {
         let _ = write!(
@@ -32,7 +39,44 @@ pub(crate) fn imported(file: &ImportReply) -> String {
     for refused in &file.refused {
         let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
     }
+    if file.refused_count > file.refused.len() {
+        let _ = write!(words, "\n  and {} more that were refused", file.refused_count - file.refused.len());
+    }
+    file.first.iter().for_each(|row| shown(&mut words, row));
     words
+}
+
+/// A row as it would come in: as the model sees it, or its parts.
+fn shown(words: &mut String, row: &ShownRow) {
+    let category = row.category.as_ref().map_or_else(String::new, |category| format!(" (category {category})"));
+    let _ = write!(words, "\n\nline {}{category}", row.line);
+    let mut part = |name: &str, text: &str| {
+        let indented = text.replace('\n', "\n    ");
+        let _ = write!(words, "\n  {name}:\n    {indented}");
+    };
+    let said = |content: &Content| match content {
+        Content::Text(text) => text.clone(),
+        Content::Messages(said) => {
+            let lines: Vec<String> =
+                said.messages.iter().map(|message| format!("{}: {}", message.role, message.shown())).collect();
+            lines.join("\n")
+        }
+    };
+    match &row.rendered {
+        Some(seen) => {
+            part(&format!("prompt, {} tokens", seen.prompt_tokens), &seen.prompt);
+            part(&format!("chosen, {} tokens", seen.first_tokens), &seen.first);
+            part(&format!("rejected, {} tokens", seen.second_tokens), &seen.second);
+        }
+        None => {
+            part("prompt", &said(&row.prompt));
+            row.first.iter().for_each(|content| part("first", &said(content)));
+            row.second.iter().for_each(|content| part("second", &said(content)));
+        }
+    }
+    if let Some(reason) = &row.unrendered {
+        let _ = write!(words, "\n  the model cannot read it: {reason}");
+    }
 }
 
 pub(crate) fn checked(reply: &CheckReply) -> String {

@@ -34,6 +34,21 @@ pub enum Error {
         /// What is to be decided, as sentences.
         question: String,
     },
+    /// Every row of a file was refused.
+    #[error(
+        "{source_name}: no row could be taken, {refused} were refused; line {line}: {reason}. Correct the file, or say which \
+         column is what"
+    )]
+    NothingTaken {
+        /// The data set, as it would have been recorded.
+        source_name: String,
+        /// How many rows were refused.
+        refused: usize,
+        /// The line of the first.
+        line: usize,
+        /// And why.
+        reason: String,
+    },
     /// A choice about how a file is read has no meaning.
     #[error("{}: {reason}", path.display())]
     Choice {

@@ -82,6 +82,11 @@ pub fn write_pairs(path: &Path, pairs: &[Pair]) -> Result<(), Error> {
 
 /// A temporary file in the same folder, synced and renamed: a crash leaves the old file or the new one.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write_whole_by(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_whole`], written piece by piece.
+pub(crate) fn write_whole_by(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
     /// Two writers of one file, in this process or in two, must not share the temporary one.
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?;
@@ -89,7 +94,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     temporary.push(format!(".{}-{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
     let temporary = path.with_file_name(temporary);
     let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|mut file| write(&mut file).and_then(|()| file.sync_all()))
         .and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one to report; a temporary file that stays does no harm.
@@ -102,17 +107,21 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 pub(crate) fn open(path: &Path) -> Result<impl BufRead + use<>, Error> {
     let mut input = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
     let start = input.fill_buf().map_err(Error::io("read", path))?;
-    let encoding = match start {
+    match encoding(start) {
+        Some(encoding) => Err(Error::Encoding { path: path.to_path_buf(), encoding }),
+        None => Ok(input),
+    }
+}
+
+/// The encoding of a text that is not UTF-8, by how it begins.
+pub(crate) fn encoding(start: &[u8]) -> Option<&'static str> {
+    match start {
         [0xFF, 0xFE, ..] => Some("UTF-16 (little endian)"),
         [0xFE, 0xFF, ..] => Some("UTF-16 (big endian)"),
         // Without a byte order mark: no text in UTF-8 has a NUL beside its first character.
         [first, 0, ..] if *first != 0 => Some("UTF-16 (little endian)"),
         [0, second, ..] if *second != 0 => Some("UTF-16 (big endian)"),
         _ => None,
-    };
-    match encoding {
-        Some(encoding) => Err(Error::Encoding { path: path.to_path_buf(), encoding }),
-        None => Ok(input),
     }
 }
 

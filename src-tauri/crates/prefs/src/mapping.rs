@@ -3,21 +3,27 @@
 mod choices;
 mod guess;
 mod notices;
+mod only;
 mod preference;
 mod question;
+mod rated;
+mod rated_columns;
 mod repeats;
 pub(crate) mod transcript;
 mod turns;
 mod values;
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::table::{Table, TableRow, is_filled};
+use crate::table::{Table, TableRow, in_file, starred};
 use crate::{Content, Pair, Refused};
+use only::Only;
 use preference::{Preferred, Scheme};
+use rated::Groups;
 use repeats::Repeats;
 use values::Parts;
 
@@ -27,6 +33,7 @@ pub use notices::notices;
 pub use preference::PreferenceScheme;
 pub(crate) use preference::meaning;
 pub use question::{Question, QuestionOption, ReadRow, first_prompts, questions};
+pub use rated::{Pairing, RatingOrder};
 
 /// What an import brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
@@ -81,6 +88,31 @@ pub struct ColumnMapping {
     pub category: Option<String>,
     /// Which of the two answers is better.
     pub preference: Option<String>,
+    /// Several answers of a row, by a path with `*` for their number (`completions.*.response`), or the one answer of each row,
+    /// where rows with the same prompt belong together.
+    #[serde(default)]
+    pub answers: Option<String>,
+    /// The ratings or ranks of `answers`.
+    #[serde(default)]
+    pub ratings: Option<String>,
+    /// The rating of `answer_a`, or of `chosen`.
+    #[serde(default)]
+    pub rating_a: Option<String>,
+    /// The rating of `answer_b`, or of `rejected`.
+    #[serde(default)]
+    pub rating_b: Option<String>,
+    /// Which ratings are the better ones; what their name says where nothing is chosen.
+    #[serde(default)]
+    pub rating_order: Option<RatingOrder>,
+    /// Which pairs are made of more than two answers.
+    #[serde(default)]
+    pub pairing: Option<Pairing>,
+    /// The least distance of two ratings, as a number. Pairs nearer to each other are refused.
+    #[serde(default)]
+    pub least_margin: Option<String>,
+    /// Which rows come in: `lang=en`, or several such conditions joined by `&`.
+    #[serde(default)]
+    pub only: Option<String>,
     /// The tools that the assistant may call.
     #[serde(default)]
     pub tools: Option<String>,
@@ -121,6 +153,14 @@ impl ColumnMapping {
             context: None,
             category: None,
             preference: None,
+            answers: None,
+            ratings: None,
+            rating_a: None,
+            rating_b: None,
+            rating_order: None,
+            pairing: None,
+            least_margin: None,
+            only: None,
             tools: None,
             chat_template_kwargs: None,
             history: None,
@@ -136,7 +176,16 @@ impl ColumnMapping {
     /// that the file leaves [open](questions).
     pub fn incomplete(&self, table: &Table) -> Option<String> {
         let asked = || question::first_open(table, self);
-        self.lacks_column(table).or_else(asked)
+        self.makes_no_sense().or_else(|| self.lacks_column(table)).or_else(asked)
+    }
+
+    /// A choice that was typed and cannot be read, as a sentence.
+    fn makes_no_sense(&self) -> Option<String> {
+        let mut tried = self.clone();
+        let only = self.only.as_deref().map(|only| ("only", only));
+        let margin = self.least_margin.as_deref().map(|margin| ("least_margin", margin));
+        let mut typed = [only, margin].into_iter().flatten();
+        typed.find_map(|(key, value)| tried.set(key, value).err()).map(|reason| format!("{}.", capitalised(&reason)))
     }
 
     /// Which column is missing, as a sentence.
@@ -145,6 +194,9 @@ impl ColumnMapping {
         if let Some(name) = self.named().find(|name| !known.contains(name)) {
             return Some(format!("The file has no column `{name}`; choose another."));
         }
+        if let Some(name) = self.conditions().find(|name| !known.contains(name.as_str())) {
+            return Some(format!("The file has no column `{name}`, which `only` names; choose another."));
+        }
         let mut seen = HashSet::new();
         if let Some(twice) = self.named().find(|name| !seen.insert(*name)) {
             return Some(format!("The column `{twice}` is chosen twice; choose another for one of the two."));
@@ -152,10 +204,15 @@ impl ColumnMapping {
         let both = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
         let two_answers = both(&self.answer_a, &self.answer_b);
         match self.kind {
+            ImportKind::Pairs if self.is_rated() => {
+                // Which of several columns holds the ratings may be a question.
+                (self.ratings.is_none() && rated_columns::ratings(table, self).is_empty())
+                    .then(|| "Choose the column that holds the ratings of the answers.".to_owned())
+            }
             ImportKind::Pairs => {
                 // Which of several columns holds the preference may be a question.
-                let by_preference =
-                    two_answers && (self.preference.is_some() || !guess::preferences(table, self).is_empty());
+                let is_said = self.preference.is_some() || self.rating_a.is_some() && self.rating_b.is_some();
+                let by_preference = two_answers && (is_said || !guess::preferences(table, self).is_empty());
                 (!both(&self.chosen, &self.rejected) && !by_preference).then(|| {
                     "Choose the columns of the chosen and the rejected answer, or of two answers and the preference."
                         .to_owned()
@@ -166,15 +223,23 @@ impl ColumnMapping {
         }
     }
 
+    /// The columns that say which rows come in.
+    fn conditions(&self) -> impl Iterator<Item = String> {
+        let only = self.only.as_deref().and_then(|conditions| Only::of(conditions).ok());
+        only.into_iter().flat_map(|only| only.columns().map(str::to_owned).collect::<Vec<_>>())
+    }
+
     /// The columns that this mapping uses.
     fn named(&self) -> impl Iterator<Item = &str> {
-        let (first, second) = self.answers();
+        let (first, second) = self.two_answers();
         let preference = self.preference.as_ref().filter(|_| self.is_by_preference());
+        let rated = [&self.answers, &self.ratings].map(|column| column.as_ref().filter(|_| self.is_rated()));
+        let of_two = [&self.rating_a, &self.rating_b].map(|column| column.as_ref().filter(|_| first.is_some()));
         [&self.prompt, &self.system, &self.context, &self.category]
             .into_iter()
             .chain([&self.history, &self.tools, &self.chat_template_kwargs])
             .flatten()
-            .chain([first, second, preference].into_iter().flatten())
+            .chain([first, second, preference].into_iter().chain(rated).chain(of_two).flatten())
             .map(String::as_str)
     }
 
@@ -184,7 +249,7 @@ impl ColumnMapping {
     }
 
     /// The columns of the two answers.
-    fn answers(&self) -> (Option<&String>, Option<&String>) {
+    fn two_answers(&self) -> (Option<&String>, Option<&String>) {
         match self.kind {
             ImportKind::Prompts => (None, None),
             ImportKind::Pairs if !self.is_by_preference() => (self.chosen.as_ref(), self.rejected.as_ref()),
@@ -306,36 +371,97 @@ pub fn apply(table: &Table, mapping: &ColumnMapping) -> Mapped {
     let mut mapped = Mapped {
         kind: mapping.kind,
         rows: Vec::new(),
-        refused: table.refused.clone(),
+        refused: Vec::new(),
         blank: table.blank,
-        ignored_keys: BTreeMap::new(),
+        ignored_keys: ignored(table, mapping),
         notes: BTreeMap::new(),
     };
-    if let Some(reason) = mapping.incomplete(table) {
-        mapped.refused.extend(table.rows.iter().map(|row| Refused { line: row.line, reason: reason.clone() }));
-    } else {
-        let reader = Reader::of(table, mapping);
-        for row in &table.rows {
-            match reader.content(row) {
-                Ok(Taken { content, notes }) => {
-                    for note in notes {
-                        *mapped.notes.entry(note.to_owned()).or_default() += 1;
-                    }
-                    mapped.rows.push(MappedRow { line: row.line, content });
-                }
-                Err(reason) => mapped.refused.push(Refused { line: row.line, reason }),
+    mapped.notes = each(table, mapping, &mut |_, row| {
+        match row {
+            Ok(row) => mapped.rows.push(row),
+            Err(refused) => mapped.refused.push(refused),
+        }
+        ControlFlow::Continue(())
+    });
+    mapped
+}
+
+/// Makes of every row what the mapping says, and hands it to `take` with the number of its file, one after the other, until
+/// that has enough. Returns what was done to rows on their way, as sentences, each with how many rows it was done to.
+pub(crate) fn each(
+    table: &Table,
+    mapping: &ColumnMapping,
+    take: &mut dyn FnMut(usize, Result<MappedRow, Refused>) -> ControlFlow<()>,
+) -> BTreeMap<String, usize> {
+    let incomplete = mapping.incomplete(table).unwrap_or_default();
+    let reader = incomplete.is_empty().then(|| Reader::of(table, mapping));
+    let only = mapping.only.as_deref().and_then(|conditions| Only::of(conditions).ok());
+    let mut groups = mapping.is_grouped().then(Groups::default);
+    let mut giving = Giving { table, take, notes: BTreeMap::new(), ended: false };
+    table.each(&mut |row| {
+        let row = match row {
+            Ok(row) => row,
+            Err((file, refused)) => return giving.hand(file, Err(refused)),
+        };
+        let Some(reader) = &reader else { return giving.give(row, Err(incomplete.clone())) };
+        if let Some(condition) = only.as_ref().and_then(|only| only.excludes(row)) {
+            giving.note(condition);
+            return ControlFlow::Continue(());
+        }
+        match &mut groups {
+            Some(groups) => match groups.add(row, mapping) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(reason) => giving.give(row, Err(reason)),
+            },
+            None => reader.contents(row).into_iter().try_for_each(|content| giving.give(row, content)),
+        }
+    });
+    if let (Some(groups), Some(reader), false) = (groups, &reader, giving.ended) {
+        let _ = groups.each(reader, &mut |row, content| giving.give(row, content));
+    }
+    giving.notes
+}
+
+/// Hands on what rows became, and counts what was done to them.
+struct Giving<'a, 'b> {
+    table: &'a Table,
+    take: &'a mut (dyn FnMut(usize, Result<MappedRow, Refused>) -> ControlFlow<()> + 'b),
+    notes: BTreeMap<String, usize>,
+    ended: bool,
+}
+
+impl Giving<'_, '_> {
+    fn give(&mut self, row: &TableRow, content: Result<Taken, String>) -> ControlFlow<()> {
+        let line = row.line;
+        match content {
+            Ok(Taken { content, notes, .. }) => {
+                notes.into_iter().for_each(|note| self.note(note.to_owned()));
+                self.hand(row.file, Ok(MappedRow { line, content }))
+            }
+            Err(reason) => {
+                let reason = in_file(&self.table.files, row.file, reason);
+                self.hand(row.file, Err(Refused { line, reason }))
             }
         }
     }
-    mapped.refused.sort_by_key(|refused| refused.line);
-    mapped.ignored_keys = ignored(table, mapping);
-    mapped
+
+    fn hand(&mut self, file: usize, row: Result<MappedRow, Refused>) -> ControlFlow<()> {
+        let flow = (self.take)(file, row);
+        self.ended |= flow.is_break();
+        flow
+    }
+
+    fn note(&mut self, note: String) {
+        *self.notes.entry(note).or_default() += 1;
+    }
 }
 
 /// A row that was taken.
 struct Taken {
     content: MappedContent,
     notes: Vec<&'static str>,
+    /// Of rows that were brought together, which one holds the better answer.
+    from: Option<usize>,
 }
 
 /// A mapping with what it takes from the file as a whole.
@@ -357,13 +483,45 @@ impl<'a> Reader<'a> {
         Self { mapping, scheme, repeats, turn_lists }
     }
 
+    /// What a row becomes: one pair, or several of rated answers.
+    fn contents(&self, row: &TableRow) -> Vec<Result<Taken, String>> {
+        let several = if self.mapping.is_rated() { self.rated(row) } else { self.of_lists(row) };
+        match several {
+            Ok(taken) => taken.into_iter().map(Ok).collect(),
+            Err(reason) => vec![Err(reason)],
+        }
+    }
+
+    /// What a row becomes, as far as that is one thing: of several the first.
     fn content(&self, row: &TableRow) -> Result<Taken, String> {
+        self.contents(row).swap_remove(0)
+    }
+
+    /// Each of several chosen answers against each of several rejected ones.
+    fn of_lists(&self, row: &TableRow) -> Result<Vec<Taken>, String> {
+        let (Some(chosen), Some(rejected)) = (&self.mapping.chosen, &self.mapping.rejected) else {
+            return Ok(vec![self.of_two(row)?]);
+        };
+        if self.mapping.kind != ImportKind::Pairs || !(chosen.contains(".*") || rejected.contains(".*")) {
+            return Ok(vec![self.of_two(row)?]);
+        }
+        let places = |column: &String| match row.list(column).len() {
+            _ if !column.contains(".*") => vec![column.clone()],
+            many => (0..many).map(|at| column.replacen(".*", &format!(".{at}"), 1)).collect(),
+        };
+        let (chosen, rejected) = (places(chosen), places(rejected));
+        let two = chosen.iter().flat_map(|one| rejected.iter().map(move |other| (one, other)));
+        let taken = two.map(|(one, other)| self.pair(row, one, other)).collect::<Result<Vec<_>, _>>()?;
+        if taken.is_empty() { Err("it holds no chosen or no rejected answer".to_owned()) } else { Ok(taken) }
+    }
+
+    fn of_two(&self, row: &TableRow) -> Result<Taken, String> {
         let mapping = self.mapping;
         let category = values::category(row, mapping.category.as_deref())?;
-        let (Some(first), Some(second)) = mapping.answers() else {
+        let (Some(first), Some(second)) = mapping.two_answers() else {
             let (prompt, notes) = values::prompt_alone(row, mapping)?;
             let content = MappedContent::Prompt(crate::prompts::Prompt { prompt, category });
-            return Ok(Taken { content, notes });
+            return Ok(Taken { content, notes, from: None });
         };
         let preferred = match mapping.preference.as_deref().filter(|_| mapping.is_by_preference()) {
             Some(column) => {
@@ -373,29 +531,40 @@ impl<'a> Reader<'a> {
             None if mapping.kind == ImportKind::Pairs => Preferred::First,
             None => Preferred::Neither,
         };
+        let preferred = self.by_ratings(row)?.unwrap_or(preferred);
         let Parts { prompt, first, second, notes } = values::parts(row, self, first, second)?;
         if preferred == Preferred::Neither {
             if first == second {
                 return Err("both answers are the same: there is nothing to prefer".to_owned());
             }
             let content = MappedContent::Candidates(Candidates { prompt, first, second, category });
-            return Ok(Taken { content, notes });
+            return Ok(Taken { content, notes, from: None });
         }
         let (chosen, rejected) = if preferred == Preferred::First { (first, second) } else { (second, first) };
         let content = MappedContent::Pair(Pair { prompt, chosen, rejected, category });
-        Ok(Taken { content, notes })
+        Ok(Taken { content, notes, from: None })
     }
 }
 
-fn ignored(table: &Table, mapping: &ColumnMapping) -> BTreeMap<String, usize> {
+/// The columns that are not taken over, with how often each holds something.
+pub(crate) fn ignored(table: &Table, mapping: &ColumnMapping) -> BTreeMap<String, usize> {
     let second = if mapping.is_by_preference() { preference::second_column(table, mapping) } else { None };
-    let used: HashSet<&str> = mapping.named().chain(second.as_deref()).collect();
-    let unused = table.columns.iter().filter(|column| !used.contains(column.as_str()));
-    let counted = unused.map(|column| {
-        let filled = table.rows.iter().filter_map(|row| row.get(column)).filter(|value| is_filled(value)).count();
-        (column.clone(), filled)
-    });
-    counted.filter(|(_, count)| *count > 0).collect()
+    let conditions: Vec<String> = mapping.conditions().collect();
+    let used: HashSet<&str> =
+        mapping.named().chain(second.as_deref()).chain(conditions.iter().map(String::as_str)).collect();
+    let filled = table.filled();
+    let unused = table.columns.iter().filter(|column| !is_used(column, &used));
+    unused.map(|column| (column.clone(), filled[column])).filter(|(_, count)| *count > 0).collect()
+}
+
+/// Whether a column, or the list that it is an element of, is used. A list stands there by its elements.
+fn is_used(column: &str, used: &HashSet<&str>) -> bool {
+    column.contains(".*") || used.contains(column) || starred(column).is_some_and(|list| used.contains(list.as_str()))
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

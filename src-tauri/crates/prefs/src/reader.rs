@@ -26,14 +26,46 @@ pub struct Read {
     pub mapped: Mapped,
 }
 
-/// Reads a file as its columns say. Without a choice of `kind` they say that too.
+/// A data set that was opened, and how it is read. Its rows are read when they are asked for.
+#[derive(Debug)]
+pub struct Opened {
+    /// The rows.
+    pub table: Table,
+    /// Which column is what.
+    pub mapping: ColumnMapping,
+    /// How, in a sentence: the kind of file, and which column is what.
+    pub how: String,
+    /// What is left out of the columns or done otherwise, as sentences.
+    pub notices: Vec<String>,
+}
+
+/// Opens a file, a folder of shards or the files that a pattern names, to be read as the columns say. Without a choice of
+/// `kind` they say that too.
 ///
 /// # Errors
-/// When the file cannot be read, a choice has no meaning, or a question about the file is open.
-pub fn read(path: &Path, choices: &Choices) -> Result<Read, Error> {
+/// When a file cannot be read, a choice has no meaning, or a question about the data is open.
+pub fn open(path: &Path, choices: &Choices) -> Result<Opened, Error> {
     let table = Table::read(path)?;
     let mapping = chosen(path, &table, choices)?;
-    finish(path, &table, mapping)
+    decided(path, &table, &mapping)?;
+    let how = how(&table, &mapping);
+    let mut notices = table.notices.clone();
+    notices.extend(mapping::notices(&table, &mapping));
+    table.failure()?;
+    Ok(Opened { table, mapping, how, notices })
+}
+
+/// What was done to rows and which columns are not used, as sentences.
+pub fn sentences(notes: &BTreeMap<String, usize>, ignored_keys: &BTreeMap<String, usize>) -> Vec<String> {
+    let rows = |count: usize| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    let mut sentences: Vec<String> =
+        notes.iter().map(|(note, count)| format!("In {}: {note}.", rows(*count))).collect();
+    if !ignored_keys.is_empty() {
+        let unused: Vec<String> =
+            ignored_keys.iter().map(|(name, count)| format!("`{name}` ({})", rows(*count))).collect();
+        sentences.push(format!("Not used: {}.", unused.join(", ")));
+    }
+    sentences
 }
 
 /// Reads a file of pairs.
@@ -49,7 +81,7 @@ pub fn read_pairs(path: &Path, choices: &Choices) -> Result<Read, Error> {
     }
     if mapping.kind != ImportKind::Pairs {
         // No answers were found. A file that is empty or damaged says so by its refused rows.
-        if !table.rows.is_empty() {
+        if !table.is_empty() {
             let named: Vec<String> = table.columns.iter().take(8).map(|name| format!("`{name}`")).collect();
             let question = format!(
                 "It has no columns that are known as a chosen and a rejected answer, but {}. Set `chosen=COLUMN` and \
@@ -145,24 +177,24 @@ fn chosen(path: &Path, table: &Table, choices: &Choices) -> Result<ColumnMapping
     Ok(mapping)
 }
 
-fn finish(path: &Path, table: &Table, mapping: ColumnMapping) -> Result<Read, Error> {
-    if table.rows.is_empty() && table.refused.is_empty() {
+/// Refuses data that holds nothing or leaves a question open.
+fn decided(path: &Path, table: &Table, mapping: &ColumnMapping) -> Result<(), Error> {
+    if table.is_empty() && table.refused_count == 0 {
         return Err(Error::Choice { path: path.to_path_buf(), reason: "it holds no rows".to_owned() });
     }
-    if !table.rows.is_empty()
-        && let Some(question) = mapping.incomplete(table)
-    {
-        return Err(Error::Undecided { path: path.to_path_buf(), question });
+    match mapping.incomplete(table).filter(|_| !table.is_empty()) {
+        Some(question) => Err(Error::Undecided { path: path.to_path_buf(), question }),
+        None => Ok(()),
     }
+}
+
+fn finish(path: &Path, table: &Table, mapping: ColumnMapping) -> Result<Read, Error> {
+    decided(path, table, &mapping)?;
     let mapped = mapping::apply(table, &mapping);
-    let mut notices = mapping::notices(table, &mapping);
-    let rows = |count: usize| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-    notices.extend(mapped.notes.iter().map(|(note, count)| format!("In {}: {note}.", rows(*count))));
-    if !mapped.ignored_keys.is_empty() {
-        let unused: Vec<String> =
-            mapped.ignored_keys.iter().map(|(name, count)| format!("`{name}` ({})", rows(*count))).collect();
-        notices.push(format!("Not used: {}.", unused.join(", ")));
-    }
+    let mut notices = table.notices.clone();
+    notices.extend(mapping::notices(table, &mapping));
+    notices.extend(sentences(&mapped.notes, &mapped.ignored_keys));
+    table.failure()?;
     Ok(Read { how: how(table, &mapping), notices, mapping, mapped })
 }
 

@@ -4,14 +4,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io::{BufRead, Read};
+use std::ops::ControlFlow;
 
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::array;
+
 /// Longest line that is parsed. A file without line breaks must not fill the memory.
-const MAX_LINE_BYTES: usize = 64 << 20;
+pub(crate) const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// A row that was not taken, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
@@ -45,52 +48,92 @@ impl Ignored {
 
 /// Reads all rows, turning each JSON value into a `T` with `parse`, which says in plain words why it cannot.
 pub(crate) fn read<T>(
-    mut input: impl BufRead,
+    input: impl BufRead,
     parse: impl Fn(Value, &mut Ignored) -> Result<T, String>,
 ) -> std::io::Result<Rows<T>> {
     let mut rows = Rows { taken: Vec::new(), refused: Vec::new(), blank: 0, ignored_keys: BTreeMap::new() };
     let mut ignored = Ignored::default();
-    let mut take = |rows: &mut Rows<T>, line: usize, value: Result<Value, String>| match value
-        .and_then(|value| parse(value, &mut ignored))
-    {
-        Ok(row) => rows.taken.push((line, row)),
-        Err(reason) => rows.refused.push(Refused { line, reason }),
-    };
-    let mut buffer = Vec::new();
-    let mut line = 0;
-    loop {
-        let whole = read_line(&mut input, &mut buffer)?;
-        if buffer.is_empty() && whole {
-            break;
+    let _ = each(without_mark(input)?, &mut |line, next| {
+        match next {
+            Next::Blank => rows.blank += 1,
+            Next::Value(value) => match value.and_then(|value| parse(value, &mut ignored)) {
+                Ok(row) => rows.taken.push((line, row)),
+                Err(reason) => rows.refused.push(Refused { line, reason }),
+            },
         }
-        line += 1;
-        // Files that were joined have their byte order marks in the middle too.
-        let text = buffer.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&buffer).trim_ascii();
-        if !whole {
-            let limit = MAX_LINE_BYTES >> 20;
-            let reason = format!("the line is longer than {limit} MiB; is the file really one JSON object per line?");
-            rows.refused.push(Refused { line, reason });
-        } else if text.is_empty() {
-            rows.blank += 1;
-        } else if text[0] == b'[' && rows.taken.is_empty() && rows.refused.is_empty() {
-            // No row of ours begins with a bracket: the whole file is one JSON array.
-            let first_line = line;
-            let mut array = text.to_vec();
-            array.push(b'\n');
-            input.read_to_end(&mut array)?;
-            read_array(&array, first_line, |line, value| take(&mut rows, line, value));
-            break;
-        } else {
-            take(&mut rows, line, parse_json(text));
-        }
-    }
+        ControlFlow::Continue(())
+    })?;
     rows.ignored_keys = ignored.0;
     Ok(rows)
 }
 
+/// What stands on a line.
+pub(crate) enum Next {
+    Blank,
+    /// A JSON value, or why there is none.
+    Value(Result<Value, String>),
+}
+
+/// Hands every line to `take`, or, where what comes first is a bracket, every element of that array: no row of ours begins
+/// with one.
+pub(crate) fn each(
+    mut input: impl BufRead,
+    take: &mut dyn FnMut(usize, Next) -> ControlFlow<()>,
+) -> std::io::Result<ControlFlow<()>> {
+    let mut line = 0;
+    while let Some(byte) = input.fill_buf()?.first().copied() {
+        match byte {
+            b'\n' => {
+                line += 1;
+                if take(line, Next::Blank).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            b' ' | b'\t' | b'\r' => {}
+            b'[' => {
+                return array::elements(input, line + 1, &mut |line, value| take(line, Next::Value(value)));
+            }
+            _ => break,
+        }
+        input.consume(1);
+    }
+    let mut buffer = Vec::new();
+    loop {
+        let whole = read_line(&mut input, &mut buffer)?;
+        if buffer.is_empty() && whole {
+            return Ok(ControlFlow::Continue(()));
+        }
+        line += 1;
+        // Files that were joined have their byte order marks in the middle too.
+        let text = buffer.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&buffer).trim_ascii();
+        let next = if !whole {
+            let limit = MAX_LINE_BYTES >> 20;
+            let reason = format!("the line is longer than {limit} MiB; is the file really one JSON object per line?");
+            Next::Value(Err(reason))
+        } else if text.is_empty() {
+            Next::Blank
+        } else {
+            Next::Value(parse_json(text))
+        };
+        if take(line, next).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+}
+
+/// Passes a byte order mark at the beginning of a text.
+pub(crate) fn without_mark<'a>(mut input: impl BufRead + 'a) -> std::io::Result<impl BufRead + 'a> {
+    let mut start = Vec::new();
+    input.by_ref().take(3).read_to_end(&mut start)?;
+    if start == b"\xEF\xBB\xBF" {
+        start.clear();
+    }
+    Ok(std::io::Cursor::new(start).chain(input))
+}
+
 /// Reads up to and including the next line feed into `buffer` (emptied first). `false`: the line was longer than the
 /// limit; it is skipped to its end and only its beginning is in the buffer.
-fn read_line(input: &mut impl BufRead, buffer: &mut Vec<u8>) -> std::io::Result<bool> {
+pub(crate) fn read_line(input: &mut impl BufRead, buffer: &mut Vec<u8>) -> std::io::Result<bool> {
     buffer.clear();
     input.by_ref().take(MAX_LINE_BYTES as u64 + 1).read_until(b'\n', buffer)?;
     if buffer.len() <= MAX_LINE_BYTES || buffer.ends_with(b"\n") {
@@ -112,17 +155,39 @@ fn read_line(input: &mut impl BufRead, buffer: &mut Vec<u8>) -> std::io::Result<
     }
 }
 
+/// Why a text is no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Parsed {
+    /// It is not UTF-8.
+    NoText(String),
+    /// It is not JSON.
+    NoJson(String),
+    /// It is JSON, and refused for what it says.
+    Refused(String),
+}
+
 /// Parses one row. A key that comes twice is refused, at any depth: taking either would drop the other. `NaN` and
 /// `Infinity`, which Python writes and JSON does not have, become a [marked](not_a_number) value.
 pub(crate) fn parse_json(bytes: &[u8]) -> Result<Value, String> {
+    parse(bytes).map_err(|why| match why {
+        Parsed::NoText(reason) | Parsed::NoJson(reason) | Parsed::Refused(reason) => reason,
+    })
+}
+
+/// As [`parse_json`], telling the reasons apart.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Parsed> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to() + 1;
-        format!("byte {at} is not UTF-8 text; the file is damaged or in another encoding")
+        Parsed::NoText(format!("byte {at} is not UTF-8 text; the file is damaged or in another encoding"))
     })?;
     if text.contains('\0') {
-        return Err("the line holds NUL bytes; the file is damaged or in another encoding (expected UTF-8)".to_owned());
+        let reason = "the line holds NUL bytes; the file is damaged or in another encoding (expected UTF-8)";
+        return Err(Parsed::Refused(reason.to_owned()));
     }
-    serde_json::from_str(&without_nan(text)).map(|Unique(value)| value).map_err(|error| explain(&error))
+    serde_json::from_str(&without_nan(text)).map(|Unique(value)| value).map_err(|error| {
+        let reason = explain(&error);
+        if error.is_data() { Parsed::Refused(reason) } else { Parsed::NoJson(reason) }
+    })
 }
 
 /// The key of the object that stands for a number that JSON does not have.
@@ -286,68 +351,6 @@ pub(crate) fn one_after_another(text: &str) -> Option<Vec<(usize, Result<Value, 
         }
     }
     Some(values)
-}
-
-/// The rows of an array that stands inside a file, from a line on.
-pub(crate) fn read_array_at<T>(array: &str, line: usize, parse: impl Fn(Value) -> Result<T, String>) -> Rows<T> {
-    let mut rows = Rows { taken: Vec::new(), refused: Vec::new(), blank: 0, ignored_keys: BTreeMap::new() };
-    read_array(array.as_bytes(), line, |line, value| match value.and_then(&parse) {
-        Ok(row) => rows.taken.push((line, row)),
-        Err(reason) => rows.refused.push(Refused { line, reason }),
-    });
-    rows
-}
-
-/// Hands every element of the JSON array in `bytes` to `take` with the line it begins on; where the array breaks off, the
-/// place is handed over as one refused row.
-fn read_array(bytes: &[u8], first_line: usize, mut take: impl FnMut(usize, Result<Value, String>)) {
-    // What comes before a broken byte is still an array, one that breaks off there.
-    let (text, broken) = match std::str::from_utf8(bytes) {
-        Ok(text) => (text, false),
-        Err(error) => (std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), true),
-    };
-    let text: &str = &without_nan(text);
-    let mut elements: Vec<&RawValue> = Vec::new();
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let outcome = Elements(&mut elements).deserialize_all(&mut deserializer).and_then(|()| deserializer.end());
-    let (mut line, mut seen) = (first_line, 0);
-    for element in elements {
-        let offset = element.get().as_ptr() as usize - text.as_ptr() as usize;
-        line += text[seen..offset].matches('\n').count();
-        seen = offset;
-        take(line, parse_json(element.get().as_bytes()));
-    }
-    if broken {
-        line += text[seen..].matches('\n').count();
-        take(line, Err("not UTF-8 text; this row and the rest of the file cannot be read".to_owned()));
-    } else if let Err(error) = outcome {
-        let line = first_line + error.line().saturating_sub(1);
-        take(line, Err(format!("{}; the rest of the file cannot be read", explain(&error))));
-    }
-}
-
-/// Collects the elements of an array as they come, keeping those read before an error.
-struct Elements<'a, 'de>(&'a mut Vec<&'de RawValue>);
-
-impl<'de> Elements<'_, 'de> {
-    fn deserialize_all<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Elements<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        formatter.write_str("a JSON array of rows")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
-        while let Some(element) = access.next_element()? {
-            self.0.push(element);
-        }
-        Ok(())
-    }
 }
 
 /// What a JSON value is, in plain words.

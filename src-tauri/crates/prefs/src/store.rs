@@ -28,7 +28,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::Error;
 
-pub use imports::{Counts, Import};
+pub use imports::{Brought, Counts, Import};
 pub use items::OpenItem;
 pub use labels::Judging;
 pub use pairs::{PairPage, PairQuery, PairRow, PairSource, Pairs, StoredPair};

@@ -1,37 +1,48 @@
-//! A file of foreign form as a table: rows with named columns, whatever the file is.
+//! Files of foreign form as a table: rows with named columns, whatever the files are.
 //!
-//! Kinds of file are told apart by what is in them: JSON Lines and other JSON, CSV and TSV. A conversation that stands as text
-//! in a cell, or as a dict of lists, becomes a list of messages. Other objects inside a row are
+//! Kinds of file are told apart by what is in them: JSON Lines and other JSON, CSV, TSV and Parquet, each of the texts also
+//! compressed by gzip or zstd. A folder of shards, or a pattern, is one table. Files larger than what is kept in memory are read
+//! from their beginning for every look at all rows. A conversation that stands as text in a cell, or as a dict of lists, becomes
+//! a list of messages. Other objects inside a row are
 //! offered as columns with dotted names (`chosen.content`, `answers.0.text`), except those that are a message or a list of
 //! messages: these are content as they stand. [`crate::mapping`] makes pairs of a table.
 
 pub(crate) mod cells;
+mod compression;
 mod delimited;
 mod json;
 mod literal;
+mod names;
+mod parquet;
+mod reading;
+mod shards;
+mod source;
+mod trees;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::io::Read;
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::jsonl::open;
-use crate::pair::{CHAT_TEMPLATE_KWARGS, SAYING, TOOLS};
+use crate::pair::SAYING;
 use crate::rows::not_a_number;
 use crate::{Error, Refused};
 
-/// Largest file that is read; the whole of it is held in memory while its columns are chosen.
-const MOST_BYTES: u64 = 2 << 30;
+/// Bytes of rows, as they lie in memory, up to which all of them are kept.
+const KEPT: usize = 128 << 20;
 
-/// Columns that are offered. More than this is a list that nobody reads.
-const MOST_COLUMNS: usize = 200;
+/// First rows that are kept of larger files.
+const HEAD_ROWS: usize = 5_000;
 
-/// How deep objects and lists are opened, and how many elements of a list become columns.
+/// Different values of a column that are kept.
+const DISTINCT: usize = 4_096;
+
+/// How deep objects and lists are opened.
 const DEEPEST: usize = 7;
-const MOST_ELEMENTS: usize = 4;
 
 /// Characters of a sample value.
 const SAMPLE: usize = 120;
@@ -52,6 +63,8 @@ pub enum Format {
     Csv,
     /// Text separated by tabs, with a header.
     Tsv,
+    /// Columns in binary form.
+    Parquet,
 }
 
 impl fmt::Display for Format {
@@ -63,31 +76,57 @@ impl fmt::Display for Format {
             Self::JsonObjects => "JSON objects",
             Self::Csv => "CSV",
             Self::Tsv => "TSV",
+            Self::Parquet => "Parquet",
         })
     }
 }
 
-/// A file's rows under their columns. Nothing is dropped without being counted: every line is a row, refused or blank.
-#[derive(Debug, Clone, PartialEq)]
+/// The rows of files under their columns. Nothing is dropped without being counted: every line is a row, refused or blank.
+#[derive(Debug)]
 pub struct Table {
-    /// What the file is.
+    /// What the files are.
     pub format: Format,
+    /// The files, in the order in which they are read; none where the table was made of bytes.
+    pub files: Vec<PathBuf>,
     /// The columns, in the order in which they first come.
     pub columns: Vec<String>,
-    /// The rows, in file order.
-    pub rows: Vec<TableRow>,
-    /// Rows that could not be read, by line and reason.
+    /// How many rows there are.
+    pub row_count: usize,
+    /// The first rows that could not be read, by line and reason.
     pub refused: Vec<Refused>,
+    /// How many rows could not be read.
+    pub refused_count: usize,
     /// Lines with nothing in them.
     pub blank: usize,
     /// Keys of rows under which conversations stood as text, with how often, and are messages now.
     pub as_text: BTreeMap<String, usize>,
+    /// What is to be said of the files themselves, as sentences.
+    pub notices: Vec<String>,
+    /// The files of `refused`, in which order it is.
+    refused_in: Vec<usize>,
+    /// The first rows, or all.
+    kept: Vec<TableRow>,
+    /// Where all rows can be read, if not all are kept.
+    source: Option<source::Source>,
+    known: Mutex<Known>,
+}
+
+/// What was found out by looking at all rows, so that they are read once for it.
+#[derive(Debug, Default)]
+struct Known {
+    filled: Option<Arc<HashMap<String, usize>>>,
+    scalars: HashMap<String, Arc<Vec<Value>>>,
+    counted: HashMap<String, Arc<Vec<usize>>>,
+    /// Why a look at all rows came to no end.
+    failed: Option<Error>,
 }
 
 /// One row of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableRow {
-    /// Line of the file it begins on, from 1.
+    /// Number of its file among the table's, from 0.
+    pub file: usize,
+    /// Line of the file it begins on, from 1; of Parquet the number of the row.
     pub line: usize,
     /// The row as it stands in the file.
     pub values: Map<String, Value>,
@@ -105,21 +144,28 @@ pub struct Column {
 }
 
 impl Table {
-    /// Reads a file, whose kind is found by its content.
+    /// Reads a file, whose kind is found by its content, a folder of shards or the files that a pattern names.
     ///
     /// # Errors
-    /// When the file cannot be read, is UTF-16, compressed or binary, or larger than 2 GiB. Bad rows are in
+    /// When a file cannot be read, is UTF-16 or of an unknown binary kind, or the files do not belong together. Bad rows are in
     /// [`Table::refused`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let mut bytes = Vec::new();
-        open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-        if bytes.len() as u64 > MOST_BYTES {
-            return Err(Error::TooLarge { path: path.to_path_buf(), most_gib: MOST_BYTES >> 30 });
-        }
-        if let Some(what) = binary(&bytes) {
-            return Err(Error::Binary { path: path.to_path_buf(), what });
-        }
-        Self::from_bytes(&bytes).map_err(Error::io("read", path))
+        Self::read_keeping(path, KEPT)
+    }
+
+    /// As [`Table::read`], keeping all rows only where they take no more than so many bytes.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub fn read_keeping(path: &Path, most_bytes: usize) -> Result<Self, Error> {
+        let source = source::Source::of(path)?;
+        let mut reading = reading::Reading::new(source.files(), most_bytes);
+        let format = source.scan(&mut |file, item| reading.add(file, item))?;
+        let header = source.header()?;
+        let left_out = source.left_out.clone();
+        let mut table = reading.table(format.unwrap_or(Format::JsonLines), header, Some(source));
+        table.notices.extend(left_out);
+        Ok(table)
     }
 
     /// Reads a table from the bytes of a file.
@@ -127,24 +173,190 @@ impl Table {
     /// # Errors
     /// Never for what the bytes are: rows that make no sense are in [`Table::refused`].
     pub fn from_bytes(bytes: &[u8]) -> std::io::Result<Self> {
-        let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        match text.trim_ascii_start().first() {
-            Some(b'[' | b'{') => json::read(text),
-            Some(b'"') if lines_are_json(text) => json::read(text),
-            _ => Ok(delimited::read(text)),
+        let mut reading = reading::Reading::new(Vec::new(), usize::MAX);
+        let (format, header) = source::scan_bytes(bytes, &mut |item| reading.add(0, item))?;
+        Ok(reading.table(format, header, None))
+    }
+
+    /// The first rows: all of them, or so many that nobody looks at more one by one.
+    pub fn first_rows(&self) -> &[TableRow] {
+        &self.kept[..self.kept.len().min(HEAD_ROWS)]
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.row_count == 0
+    }
+
+    /// Hands every row to `take`, in order, until it has enough. Where the files cannot be read to their end,
+    /// [`Table::failure`] says so afterwards.
+    pub fn each_row(&self, mut take: impl FnMut(&TableRow) -> ControlFlow<()>) {
+        self.each(&mut |next| match next {
+            Ok(row) => take(row),
+            Err(_) => ControlFlow::Continue(()),
+        });
+    }
+
+    /// As [`Table::each_row`], with the rows that cannot be read among them.
+    pub(crate) fn each(&self, take: &mut dyn FnMut(Result<&TableRow, (usize, Refused)>) -> ControlFlow<()>) {
+        let Some(source) = &self.source else {
+            let mut refused = self.refused_in.iter().copied().zip(self.refused.iter().cloned()).peekable();
+            for row in &self.kept {
+                let before = |(file, bad): &(usize, Refused)| (*file, bad.line) < (row.file, row.line);
+                while let Some(bad) = refused.next_if(before) {
+                    if take(Err(bad)).is_break() {
+                        return;
+                    }
+                }
+                if take(Ok(row)).is_break() {
+                    return;
+                }
+            }
+            let _ = refused.try_for_each(|bad| take(Err(bad)));
+            return;
+        };
+        let (mut rows, mut ended) = (0, false);
+        let mut as_text = BTreeMap::new();
+        let scanned = source.scan(&mut |file, item| {
+            let flow = match item {
+                source::Item::Row(line, values) => {
+                    let opened = trees::open(&values, &mut trees::Counts::default());
+                    opened.unwrap_or_else(|| vec![values]).into_iter().try_for_each(|mut values| {
+                        cells::open(&mut values, &mut as_text);
+                        rows += 1;
+                        take(Ok(&TableRow { file, line, values }))
+                    })
+                }
+                source::Item::Refused(line, reason) => {
+                    take(Err((file, Refused { line, reason: in_file(&self.files, file, reason) })))
+                }
+                source::Item::Blank(_) => ControlFlow::Continue(()),
+            };
+            ended |= flow.is_break();
+            flow
+        });
+        let mut known = self.known();
+        match scanned {
+            Err(error) => known.failed = Some(error),
+            Ok(_) if !ended && rows != self.row_count => {
+                let path = self.files.first().cloned().unwrap_or_default();
+                let reason = "the files were changed while they were read; try again when nothing writes to them";
+                known.failed = Some(Error::Choice { path, reason: reason.to_owned() });
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// Why a look at all rows came to no end, if one did.
+    ///
+    /// # Errors
+    /// That is its result.
+    pub fn failure(&self) -> Result<(), Error> {
+        match self.known().failed.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
     }
 
     /// Every column with how much of it is filled and a sample.
     pub fn describe(&self) -> Vec<Column> {
+        let filled = self.filled();
         let describe = |name: &String| {
-            let mut filled =
-                self.rows.iter().filter_map(|row| row.get(name)).filter(|value| is_filled(value)).peekable();
-            let sample = filled.peek().map_or_else(String::new, |value| sample(value));
-            let share = if self.rows.is_empty() { 0.0 } else { filled.count() as f64 / self.rows.len() as f64 };
-            Column { name: name.clone(), filled: share, sample }
+            let of = |row: &'_ TableRow| row.get(name).or_else(|| row.list(name).into_iter().flatten().next()).cloned();
+            let mut values = self.kept.iter().filter_map(of).filter(is_filled);
+            let share = if self.is_empty() { 0.0 } else { filled[name] as f64 / self.row_count as f64 };
+            Column {
+                name: name.clone(),
+                filled: share,
+                sample: values.next().map_or_else(String::new, |value| sample(&value)),
+            }
         };
         self.columns.iter().map(describe).collect()
+    }
+
+    /// In how many rows each column holds something.
+    pub(crate) fn filled(&self) -> Arc<HashMap<String, usize>> {
+        if let Some(filled) = &self.known().filled {
+            return Arc::clone(filled);
+        }
+        let mut counts = vec![0; self.columns.len()];
+        self.each_row(|row| {
+            for (count, name) in counts.iter_mut().zip(&self.columns) {
+                *count += usize::from(row.holds(name));
+            }
+            ControlFlow::Continue(())
+        });
+        let filled = Arc::new(self.columns.iter().cloned().zip(counts).collect());
+        Arc::clone(self.known().filled.insert(filled))
+    }
+
+    /// The different values of a column, as far as they are no lists or objects: all of them, or so many that more would say
+    /// nothing else. A negative number is among them if there is any.
+    pub(crate) fn scalars(&self, column: &str) -> Arc<Vec<Value>> {
+        if let Some(values) = self.known().scalars.get(column) {
+            return Arc::clone(values);
+        }
+        let (mut seen, mut values, mut has_negative) = (HashSet::new(), Vec::new(), false);
+        self.each_row(|row| {
+            let value = row.get(column).filter(|value| !value.is_array() && !value.is_object());
+            let Some(value) = value else { return ControlFlow::Continue(()) };
+            let is_negative = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).is_some_and(|it| it < 0.0);
+            if (values.len() < DISTINCT || is_negative && !has_negative) && seen.insert(value.to_string()) {
+                has_negative |= is_negative;
+                values.push(value.clone());
+            }
+            ControlFlow::Continue(())
+        });
+        let values = Arc::new(values);
+        self.known().scalars.insert(column.to_owned(), Arc::clone(&values));
+        values
+    }
+
+    /// What `count` adds up over all rows, counted once for every `key`.
+    pub(crate) fn counted<const N: usize>(
+        &self,
+        key: &str,
+        mut count: impl FnMut(&TableRow, &mut [usize; N]),
+    ) -> [usize; N] {
+        self.found(key, || {
+            let mut counts = [0; N];
+            self.each_row(|row| {
+                count(row, &mut counts);
+                ControlFlow::Continue(())
+            });
+            counts
+        })
+    }
+
+    /// What `find` finds in the rows, looked for once for every `key`.
+    pub(crate) fn found<const N: usize>(&self, key: &str, find: impl FnOnce() -> [usize; N]) -> [usize; N] {
+        let known = self.known().counted.get(key).map(Arc::clone);
+        if let Some(counts) = known.and_then(|counts| <[usize; N]>::try_from(counts.as_slice()).ok()) {
+            return counts;
+        }
+        let counts = find();
+        self.known().counted.insert(key.to_owned(), Arc::new(counts.to_vec()));
+        counts
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The path with `*` of a column that is one element of a list: `completions.*.response` of `completions.0.response`.
+pub(crate) fn starred(column: &str) -> Option<String> {
+    let mut parts: Vec<&str> = column.split('.').collect();
+    let number = parts.iter().skip(1).position(|part| part.bytes().all(|byte| byte.is_ascii_digit()))? + 1;
+    parts[number] = "*";
+    Some(parts.join("."))
+}
+
+/// A reason with the name of the file, where there are several.
+pub(crate) fn in_file(files: &[PathBuf], file: usize, reason: String) -> String {
+    match files.get(file).filter(|_| files.len() > 1) {
+        Some(path) => format!("in `{}`: {reason}", path.file_name().unwrap_or_default().to_string_lossy()),
+        None => reason,
     }
 }
 
@@ -156,6 +368,28 @@ impl TableRow {
             None => in_object(&self.values, column),
         };
         value.filter(|value| !value.is_null())
+    }
+}
+
+impl TableRow {
+    /// The values of a list, by a path with `*` for their number (`completions.*.response`), or of a column that is a list.
+    pub fn list(&self, path: &str) -> Vec<Option<&Value>> {
+        let (list, rest) = match path.split_once(".*") {
+            Some((list, rest)) => (list, rest.strip_prefix('.').unwrap_or(rest)),
+            None => (path, ""),
+        };
+        let Some(Value::Array(items)) = self.get(list) else { return Vec::new() };
+        let value = |item| if rest.is_empty() { Some(item) } else { inside(item, rest) };
+        items.iter().map(|item| value(item).filter(|value| !value.is_null())).collect()
+    }
+
+    /// Whether a column, or one of the values of a path with `*`, holds something.
+    pub(crate) fn holds(&self, column: &str) -> bool {
+        if column.contains(".*") {
+            self.list(column).into_iter().flatten().any(is_filled)
+        } else {
+            self.get(column).is_some_and(is_filled)
+        }
     }
 }
 
@@ -227,70 +461,13 @@ fn sample(value: &Value) -> String {
     sample
 }
 
-/// A file that begins with a quotation mark is JSON texts, one per line, or CSV with a quoted header: the first two lines
-/// decide.
-fn lines_are_json(text: &[u8]) -> bool {
-    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).take(2);
-    lines.all(|line| serde_json::from_slice::<Value>(line).is_ok())
-}
-
-fn names_of(rows: &[TableRow]) -> Vec<String> {
-    let mut names = Names::default();
-    for row in rows {
-        for (key, value) in &row.values {
-            names.open(key, value, 1);
-        }
-    }
-    names.ordered
-}
-
-#[derive(Default)]
-struct Names {
-    ordered: Vec<String>,
-    known: HashSet<String>,
-}
-
-impl Names {
-    fn open(&mut self, name: &str, value: &Value, depth: usize) {
-        let too_deep = depth >= DEEPEST;
-        let is_beside = [TOOLS, CHAT_TEMPLATE_KWARGS].contains(&name.rsplit('.').next().unwrap_or(name));
-        let is_one = is_message(value) || not_a_number(value).is_some();
-        match value {
-            // What the chat template is given is one thing, however much it holds.
-            Value::Object(_) | Value::Array(_) if is_beside => {
-                self.add(name);
-            }
-            Value::Object(fields) if !too_deep && !fields.is_empty() && !is_one => {
-                for (key, value) in fields {
-                    self.open(&format!("{name}.{key}"), value, depth + 1);
-                }
-            }
-            Value::Array(_) if is_conversation(value) || is_ranking(value) || is_turns(value) => self.add(name),
-            Value::Array(items) if !too_deep && !items.is_empty() => {
-                for (at, value) in items.iter().take(MOST_ELEMENTS).enumerate() {
-                    self.open(&format!("{name}.{at}"), value, depth + 1);
-                }
-            }
-            _ => self.add(name),
-        }
-    }
-
-    fn add(&mut self, name: &str) {
-        if self.ordered.len() < MOST_COLUMNS && !self.known.contains(name) {
-            self.known.insert(name.to_owned());
-            self.ordered.push(name.to_owned());
-        }
-    }
-}
-
 /// Names a file that no reader of text can take, by how it begins.
 fn binary(bytes: &[u8]) -> Option<&'static str> {
-    let kinds: [(&[u8], &str); 11] = [
-        (b"PAR1", "a Parquet file"),
+    let kinds: [(&[u8], &str); 10] = [
         (b"ARROW1", "an Arrow file"),
         (b"PK\x03\x04", "a zip archive or an Excel sheet"),
-        (b"\x1F\x8B", "compressed by gzip"),
-        (b"\x28\xB5\x2F\xFD", "compressed by zstd"),
+        (b"\x1F\x8B", "compressed by gzip twice"),
+        (b"\x28\xB5\x2F\xFD", "compressed by zstd twice"),
         (b"%PDF", "a PDF file"),
         (b"BZh", "compressed by bzip2"),
         (b"\xFD7zXZ", "compressed by xz"),

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use prefs::agreement::agreement;
-use prefs::mapping::{apply, guess};
+use prefs::mapping::guess;
 use prefs::store::{Judging, LabelItem, PairQuery, PairSource, Project, Side, Verdict};
 use prefs::table::Table;
 
@@ -12,7 +12,7 @@ fn project(folder: &Path, columns: &str, rows: &[&str]) -> Project {
     let text = format!("{columns}\n{}\n", rows.join("\n"));
     let table = Table::from_bytes(text.as_bytes()).unwrap();
     let mut project = Project::open_or_create(folder).unwrap();
-    assert_eq!(project.import_mapped(&apply(&table, &guess(&table)), "rows.csv").unwrap().added, rows.len());
+    assert_eq!(project.import_table(&table, &guess(&table), "rows.csv").unwrap().added, rows.len());
     project
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use prefs::mapping::{apply, guess};
+use prefs::mapping::guess;
 use prefs::store::{Judging, Project, Verdict};
 use prefs::table::Table;
 
@@ -48,7 +48,7 @@ fn a_killed_process_loses_no_acknowledged_judgement() {
     let text = format!("prompt,response_a,response_b\n{}", rows.concat());
     let table = Table::from_bytes(text.as_bytes()).unwrap();
     let mut project = Project::open_or_create(folder.path()).unwrap();
-    project.import_mapped(&apply(&table, &guess(&table)), "items.csv").unwrap();
+    project.import_table(&table, &guess(&table), "items.csv").unwrap();
     drop(project);
 
     let (mut judged, mut undone) = (0, 0);

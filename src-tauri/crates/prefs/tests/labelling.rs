@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use prefs::mapping::{apply, guess};
+use prefs::mapping::guess;
 use prefs::store::{ItemAnswer, Judging, LabelItem, Meaning, PairQuery, PairSource, Project, Side, Verdict};
 use prefs::table::Table;
 use prefs::{Content, Error};
@@ -15,7 +15,7 @@ fn project(folder: &Path, items: usize) -> Project {
     let text = format!("prompt,response_a,response_b\n{}", rows.concat());
     let table = Table::from_bytes(text.as_bytes()).unwrap();
     let mut project = Project::open_or_create(folder).unwrap();
-    assert_eq!(project.import_mapped(&apply(&table, &guess(&table)), "items.csv").unwrap().added, items);
+    assert_eq!(project.import_table(&table, &guess(&table), "items.csv").unwrap().added, items);
     project
 }
 
@@ -330,11 +330,11 @@ fn prompts_wait_for_their_answers() {
     let mut project = Project::open_or_create(folder.path()).unwrap();
     let lines = "{\"prompt\": \"a plain prompt\"}\n{\"prompt\": [{\"role\": \"user\", \"content\": \"q\"}]}\n{\"prompt\": \"a plain prompt\"}\n";
     let table = Table::from_bytes(lines.as_bytes()).unwrap();
-    let mapped = apply(&table, &guess(&table));
-    assert_eq!(project.count_known(&mapped).unwrap(), 1);
-    let import = project.import_mapped(&mapped, "prompts.jsonl").unwrap();
+    let mapping = guess(&table);
+    assert_eq!(project.preview_table(&table, &mapping, 1).unwrap().duplicates, 1);
+    let import = project.import_table(&table, &mapping, "prompts.jsonl").unwrap();
     assert_eq!((import.added, import.duplicates), (2, 1));
-    assert_eq!(project.count_known(&mapped).unwrap(), 3);
+    assert_eq!(project.preview_table(&table, &mapping, 1).unwrap().duplicates, 3);
     assert!(project.label_state("Ada", 5).unwrap().queue.is_empty());
     assert_eq!(project.counts().unwrap().items_without_answers, 2);
     let open = project.items_without_answers(10).unwrap();
@@ -362,7 +362,7 @@ fn a_pair_labelled_again_follows_its_annotators() {
     let mut project = Project::open_or_create(folder.path()).unwrap();
     let text = "prompt,chosen,rejected\np0,first 0,second 0\np1,first 1,second 1\np2,first 2,second 2\n";
     let table = Table::from_bytes(text.as_bytes()).unwrap();
-    project.import_mapped(&apply(&table, &guess(&table)), "pairs.csv").unwrap();
+    project.import_table(&table, &guess(&table), "pairs.csv").unwrap();
     assert_eq!(project.add_items_from_pairs(&[1, 2]).unwrap(), 2);
     assert_eq!(project.add_items_from_pairs(&[1, 2]).unwrap(), 0);
     prefer(&mut project, "Ada", Some(ItemAnswer::Second));

@@ -2,12 +2,15 @@
 //! measured, so that a busy machine passes; what was measured is printed.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use prefs::mapping::{Candidates, ImportKind, Mapped, MappedContent, MappedRow, apply, guess};
+use prefs::mapping::guess;
 use prefs::store::{Judging, PairQuery, PairSource, Project, Verdict};
 use prefs::table::Table;
-use prefs::{Content, Pair};
+use serde_json::json;
 
 const ROWS: usize = 100_000;
 
@@ -42,26 +45,20 @@ fn text(number: usize, words: usize) -> String {
     text
 }
 
-fn mapped(kind: ImportKind) -> Mapped {
-    let row = |number: usize| {
-        let content = |part: usize, words: usize| Content::Text(text(number * 3 + part, words));
-        let (prompt, first, second) = (content(0, 20), content(1, 100), content(2, 100));
-        let category = Some(format!("category {}", number % 7));
-        let content = if kind == ImportKind::Pairs {
-            MappedContent::Pair(Pair { prompt, chosen: first, rejected: second, category })
-        } else {
-            MappedContent::Candidates(Candidates { prompt, first, second, category })
-        };
-        MappedRow { line: number + 1, content }
-    };
-    Mapped {
-        kind,
-        rows: (0..ROWS).map(row).collect(),
-        refused: Vec::new(),
-        blank: 0,
-        ignored_keys: std::collections::BTreeMap::new(),
-        notes: std::collections::BTreeMap::new(),
+/// A file of rows, with two answers to label or with a chosen and a rejected one.
+fn write_rows(path: &Path, answers: [&str; 2]) {
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    for number in 0..ROWS {
+        let part = |part: usize, words: usize| text(number * 3 + part, words);
+        let row = json!({
+            "prompt": part(0, 20),
+            answers[0]: part(1, 100),
+            answers[1]: part(2, 100),
+            "category": format!("category {}", number % 7),
+        });
+        writeln!(file, "{row}").unwrap();
     }
+    file.flush().unwrap();
 }
 
 fn timed<T>(what: &str, most: Duration, work: impl FnOnce() -> T) -> T {
@@ -79,9 +76,12 @@ const MINUTES: Duration = Duration::from_secs(300);
 #[test]
 fn a_large_project_answers_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let pairs = mapped(ImportKind::Pairs);
+    let path = folder.path().join("rows.jsonl");
+    write_rows(&path, ["chosen", "rejected"]);
+    let pairs = Table::read(&path).unwrap();
     let mut project = Project::open_or_create(folder.path()).unwrap();
-    let import = timed("import of 100,000 pairs", MINUTES, || project.import_mapped(&pairs, "pairs").unwrap());
+    let import =
+        timed("import of 100,000 pairs", MINUTES, || project.import_table(&pairs, &guess(&pairs), "pairs").unwrap());
     assert_eq!(import.added, ROWS);
     drop(pairs);
     drop(project);
@@ -116,8 +116,9 @@ fn a_large_project_answers_at_once() {
         project.edit_pair(77, "Ada", pair.prompt, "better".into(), pair.rejected).unwrap()
     });
 
-    let items = mapped(ImportKind::Candidates);
-    timed("import of 100,000 items", MINUTES, || project.import_mapped(&items, "items").unwrap());
+    write_rows(&path, ["response_a", "response_b"]);
+    let items = Table::read(&path).unwrap();
+    timed("import of 100,000 items", MINUTES, || project.import_table(&items, &guess(&items), "items").unwrap());
     let state = timed("first items to label", SOON, || project.label_state("Ada", 5).unwrap());
     assert_eq!((state.total, state.queue.len()), (ROWS, 5));
     let judge = |project: &mut Project, annotator: &str| {
@@ -151,21 +152,14 @@ fn a_large_project_answers_at_once() {
 fn a_large_file_is_looked_at_in_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pairs.jsonl");
-    let row = |row: &MappedRow| match &row.content {
-        MappedContent::Pair(pair) => serde_json::to_string(pair).unwrap() + "\n",
-        other => panic!("{other:?} is no pair"),
-    };
-    let lines: Vec<String> = mapped(ImportKind::Pairs).rows.iter().map(row).collect();
-    std::fs::write(&path, lines.concat()).unwrap();
-    drop(lines);
+    write_rows(&path, ["chosen", "rejected"]);
     let project = Project::open_or_create(folder.path()).unwrap();
     let seconds = Duration::from_secs(30);
     let table = timed("reading a file of 100,000 rows", seconds, || Table::read(&path).unwrap());
     assert_eq!(timed("its columns", seconds, || table.describe()).len(), 4);
     let mapping = timed("guessing the mapping", seconds, || guess(&table));
-    let mapped = timed("applying it", seconds, || apply(&table, &mapping));
-    assert_eq!((mapped.rows.len(), mapped.refused.len()), (ROWS, 0));
-    assert_eq!(timed("looking for duplicates", seconds, || project.count_known(&mapped).unwrap()), 0);
+    let would = timed("what it would bring", seconds, || project.preview_table(&table, &mapping, 20).unwrap());
+    assert_eq!((would.added, would.duplicates, would.refused_count, would.first.len()), (ROWS, 0, 0, 20));
 }
 
 /// Half of all items judged by one annotator, written as one transaction: one at a time would test the disk.

@@ -110,15 +110,10 @@ fn foreign_files_are_guessed_and_every_row_is_accounted_for() {
         ("llmbar/Natural/dataset.json", ImportKind::Pairs, 100, ["input", "output_1", "output_2", "label"]),
         ("llmbar/Adversarial/GPTInst/dataset.json", ImportKind::Pairs, 92, ["input", "output_1", "output_2", "label"]),
         ("mt-bench/questions/mt_bench/question.jsonl", ImportKind::Prompts, 80, ["turns.0", "", "", ""]),
-        (
-            "open-assistant/en_100_tree.jsonl",
-            ImportKind::Candidates,
-            99,
-            ["prompt.text", "prompt.replies.0.text", "prompt.replies.1.text", ""],
-        ),
+        ("open-assistant/en_100_tree.jsonl", ImportKind::Pairs, 211, ["prompt", "", "", ""]),
     ] {
         let table = Table::read(&data.join(file)).unwrap();
-        let mapping = guess(&table);
+        let mut mapping = guess(&table);
         let named = |column: &Option<String>| column.clone().unwrap_or_default();
         let found = [
             named(&mapping.prompt),
@@ -127,6 +122,10 @@ fn foreign_files_are_guessed_and_every_row_is_accounted_for() {
             named(&mapping.preference),
         ];
         assert_eq!((mapping.kind, found), (kind, columns.map(str::to_owned)), "{file}");
+        if mapping.answers.is_some() {
+            // Of more than two answers it is asked which pairs are made.
+            mapping.set("pairing", "best_and_worst").unwrap();
+        }
         let mapped = apply(&table, &mapping);
         println!("{file}: {} rows, {} refused; {:?}", mapped.rows.len(), mapped.refused.len(), mapped.refused.first());
         assert_eq!(mapped.rows.len() + mapped.refused.len(), rows, "{file}");

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { ColumnMapping } from "../../client/bindings";
 import { missing, shapeOf, withColumn, withShape } from "./kinds";
 
-const columns = { answer_a: null, answer_b: null, system: null, context: null, category: null, preference: null, history: null, tools: null, chat_template_kwargs: null };
-const choices = { preference_scheme: null, plain_text: null, prompt_from: null, repeated_prompt: null, left_out: null };
+const columns = { answer_a: null, answer_b: null, system: null, context: null, category: null, preference: null, answers: null, ratings: null, rating_a: null, rating_b: null, history: null, tools: null, chat_template_kwargs: null };
+const choices = { preference_scheme: null, rating_order: null, pairing: null, least_margin: null, only: null, plain_text: null, prompt_from: null, repeated_prompt: null, left_out: null };
 const pairs: ColumnMapping = { ...columns, ...choices, kind: "pairs", prompt: "q", chosen: "good", rejected: "bad" };
 
 describe("column mappings", () => {
@@ -20,6 +20,14 @@ describe("column mappings", () => {
     const candidates: ColumnMapping = { ...pairs, kind: "candidates", chosen: null, rejected: null, answer_a: "one", answer_b: "two" };
     expect(withShape(candidates, "pairs")).toMatchObject({ kind: "pairs", chosen: null, rejected: null, answer_a: null, answer_b: null });
     expect(missing(withShape(candidates, "pairs"), "pairs")).toEqual(["chosen", "rejected"]);
+  });
+
+  it("keep rated answers apart from two answers side by side", () => {
+    const rated: ColumnMapping = { ...pairs, chosen: null, rejected: null, answers: "completions.*.response", ratings: "completions.*.score", pairing: "all" };
+    expect(shapeOf(rated)).toBe("rated");
+    expect(withShape(rated, "pairs")).toMatchObject({ answers: null, ratings: null });
+    expect(withColumn(rated, "ratings", "completions.*.rank")).toMatchObject({ pairing: null, rating_order: null });
+    expect(missing({ ...rated, answers: null }, "rated")).toEqual(["answers"]);
   });
 
   it("say what they still lack", () => {

@@ -7,12 +7,13 @@ export const IMPORT_KINDS: Record<ImportKind, { title: string; sentence: string 
   prompts: { title: "Prompts", sentence: "Each row has only a prompt; the project's model can write the answers to label." },
 };
 
-/** What the columns of a file are: pairs come in two ways. */
-export type Shape = ImportKind | "preferences";
+/** What the columns of a file are: pairs come in three ways. */
+export type Shape = ImportKind | "preferences" | "rated";
 
 export const SHAPES: Record<Shape, { title: string; sentence: string }> = {
   pairs: IMPORT_KINDS.pairs,
   preferences: { title: "Pairs, by a preference", sentence: "Each row has a prompt, two answers, and says which of them is better. Ties come in to be labelled." },
+  rated: { title: "Pairs, of rated answers", sentence: "Each row has a prompt and several rated answers, or one of the answers to a prompt with its rating. Pairs are made of them." },
   candidates: IMPORT_KINDS.candidates,
   prompts: IMPORT_KINDS.prompts,
 };
@@ -25,6 +26,10 @@ export type MappedField =
   | "answer_a"
   | "answer_b"
   | "preference"
+  | "answers"
+  | "ratings"
+  | "rating_a"
+  | "rating_b"
   | "system"
   | "history"
   | "context"
@@ -37,6 +42,11 @@ type FieldOf = { field: MappedField; title: string; help: string; needed: boolea
 const ANSWERS: FieldOf[] = [
   { field: "answer_a", title: "answer a", help: "One answer.", needed: true },
   { field: "answer_b", title: "answer b", help: "The other answer.", needed: true },
+];
+
+const RATINGS: FieldOf[] = [
+  { field: "rating_a", title: "rating of the first", help: "A number by which the two answers are told apart.", needed: false },
+  { field: "rating_b", title: "rating of the second", help: "The same for the other answer.", needed: false },
 ];
 
 const BESIDE: FieldOf[] = [
@@ -61,15 +71,23 @@ export const FIELDS: Record<Shape, FieldOf[]> = {
     asked(false),
     { field: "chosen", title: "chosen", help: "The better answer.", needed: true },
     { field: "rejected", title: "rejected", help: "The worse answer.", needed: true },
+    ...RATINGS,
     ...BESIDE,
   ],
-  preferences: [asked(false), ...ANSWERS, { field: "preference", title: "preference", help: "Which answer is better.", needed: false }, ...BESIDE],
+  preferences: [asked(false), ...ANSWERS, { field: "preference", title: "preference", help: "Which answer is better.", needed: false }, ...RATINGS, ...BESIDE],
+  rated: [
+    asked(false),
+    { field: "answers", title: "answers", help: "The answers of a row, under a name with *, or the one answer of each row.", needed: true },
+    { field: "ratings", title: "ratings", help: "Their scores, ranks or labels.", needed: false },
+    ...BESIDE,
+  ],
   candidates: [asked(false), ...ANSWERS, ...BESIDE],
   prompts: [asked(true), ...BESIDE],
 };
 
 /** How a mapping brings its rows. */
 export function shapeOf(mapping: ColumnMapping): Shape {
+  if (mapping.kind === "pairs" && mapping.answers !== null && mapping.chosen === null && mapping.answer_a === null) return "rated";
   const byPreference = mapping.kind === "pairs" && (mapping.answer_a !== null || mapping.answer_b !== null);
   return byPreference ? "preferences" : mapping.kind;
 }
@@ -82,7 +100,8 @@ export function missing(mapping: ColumnMapping, shape: Shape): string[] {
 /** The mapping with another column for a field. How numbers are meant was said of the columns as they were. */
 export function withColumn(mapping: ColumnMapping, field: MappedField, column: string | null): ColumnMapping {
   const scheme = ["answer_a", "answer_b", "preference"].includes(field) ? { preference_scheme: null } : {};
-  return { ...mapping, [field]: column, ...scheme };
+  const order = ["answers", "ratings", "rating_a", "rating_b"].includes(field) ? { rating_order: null, pairing: null } : {};
+  return { ...mapping, [field]: column, ...scheme, ...order };
 }
 
 /**
@@ -90,13 +109,15 @@ export function withColumn(mapping: ColumnMapping, field: MappedField, column: s
  * is never taken from their order.
  */
 export function withShape(mapping: ColumnMapping, shape: Shape): ColumnMapping {
-  const none = { chosen: null, rejected: null, answer_a: null, answer_b: null, preference: null, preference_scheme: null };
+  const none = { chosen: null, rejected: null, answer_a: null, answer_b: null, preference: null, preference_scheme: null, answers: null, ratings: null };
   const sideBySide = { answer_a: mapping.answer_a ?? mapping.chosen, answer_b: mapping.answer_b ?? mapping.rejected };
   switch (shape) {
     case "pairs":
       return { ...mapping, ...none, chosen: mapping.chosen, rejected: mapping.rejected, kind: "pairs" };
     case "preferences":
       return { ...mapping, ...none, ...sideBySide, preference: mapping.preference, kind: "pairs" };
+    case "rated":
+      return { ...mapping, ...none, rating_a: null, rating_b: null, answers: mapping.answers, ratings: mapping.ratings, kind: "pairs" };
     case "candidates":
       return { ...mapping, ...none, ...sideBySide, kind: "candidates" };
     case "prompts":

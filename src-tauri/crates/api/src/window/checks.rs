@@ -4,7 +4,7 @@ use super::types::{CheckImport, CheckPairs, Code, DataChecks, DataFinding, DataS
 use super::{Backend, data};
 use crate::error::Result;
 use prefs::checks::{self, Finding};
-use prefs::mapping::{self, MappedContent};
+use prefs::mapping::MappedContent;
 use prefs::{Content, Pair, split};
 use std::collections::HashSet;
 
@@ -23,12 +23,11 @@ pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<Da
         return Ok(checked);
     }
     let table = data::table(backend, &backend.uploaded(&request.upload)?)?;
-    let mapped = mapping::apply(&table, &request.mapping);
     let (mut lines, mut pairs) = (Vec::new(), Vec::new());
-    for row in store.new_rows(&mapped)? {
-        if let MappedContent::Pair(pair) = &row.content {
+    for row in store.new_rows(&table, &request.mapping)? {
+        if let MappedContent::Pair(pair) = row.content {
             lines.push(row.line);
-            pairs.push(pair.clone());
+            pairs.push(pair);
         }
     }
     checked.pairs = pairs.len();

@@ -9,8 +9,11 @@ use crate::error::{Error, Result};
 use crate::reading::preset;
 use chat::Tokenizer;
 use prefs::Content;
-use prefs::mapping::{self, Mapped, MappedContent, MappedRow};
+use prefs::mapping::{self, MappedContent, MappedRow};
+use prefs::reader;
+use prefs::store::Brought;
 use prefs::table::Table;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -35,26 +38,25 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     let (model, tokenizer) = tokenizer_of(backend, &project)?;
     let mut mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
     let questions = asked(&table, &mut mapping, tokenizer.as_deref());
-    let mapped = mapping::apply(&table, &mapping);
-    let mut notices = notices(&table, &mapping, &mapped);
+    let would = project.another_store()?.preview_table(&table, &mapping, LOOKED_AT)?;
+    let mut notices = notices(&table, &mapping, &would);
     if let Some(tokenizer) = &tokenizer {
-        notices.extend(odd(&mapped, tokenizer));
+        notices.extend(odd(&would.first, tokenizer));
     }
-    let duplicates = project.another_store()?.count_known(&mapped)?;
-    let first = mapped.rows.iter().take(SHOWN).map(|row| preview(row, tokenizer.as_deref()));
+    let first = would.first.iter().take(SHOWN).map(|row| preview(row, tokenizer.as_deref()));
     Ok(ImportPreview {
         upload: request.upload,
         format: table.format.to_string(),
-        rows: mapped.rows.len() + mapped.refused.len(),
+        rows: would.rows,
         columns: table.describe(),
         guessed,
         questions,
         notices,
-        unused: unused(&mapped),
-        good: mapped.rows.len() - duplicates,
-        duplicates,
-        refused: told(&mapped),
-        refused_total: mapped.refused.len(),
+        unused: unused(&would),
+        good: would.added,
+        duplicates: would.duplicates,
+        refused: told(&would),
+        refused_total: would.refused_count,
         first: first.collect(),
         has_template: tokenizer.as_ref().is_some_and(|tokenizer| tokenizer.has_template()),
         tokenizer: tokenizer.and(model),
@@ -99,41 +101,40 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
     // The rows come in as the preview of this mapping shows them.
     let (_, tokenizer) = tokenizer_of(backend, &project)?;
     asked(&table, &mut mapping, tokenizer.as_deref());
-    let mapped = mapping::apply(&table, &mapping);
     // A large import takes seconds: labelling goes on meanwhile.
-    let import = project.another_store()?.import_mapped(&mapped, &uploads::name_of(&path))?;
+    let import = project.another_store()?.import_table(&table, &mapping, &uploads::name_of(&path))?;
     *locked(&backend.0.last_table.0) = None;
     backend.changed(&project);
     Ok(ImportReply {
         kind: import.kind,
-        rows: mapped.rows.len() + mapped.refused.len(),
+        rows: import.rows,
         added: import.added,
         duplicates: import.duplicates,
-        refused: told(&mapped),
-        refused_total: mapped.refused.len(),
-        notices: notices(&table, &mapping, &mapped),
-        unused: unused(&mapped),
+        refused: told(&import),
+        refused_total: import.refused_count,
+        notices: notices(&table, &mapping, &import),
+        unused: unused(&import),
     })
 }
 
 /// What is left out or done otherwise, and what was done to how many rows.
-fn notices(table: &Table, mapping: &ColumnMapping, mapped: &Mapped) -> Vec<String> {
-    let mut notices = mapping::notices(table, mapping);
-    let in_rows =
-        |(note, rows): (&String, &usize)| format!("In {rows} {}: {note}.", if *rows == 1 { "row" } else { "rows" });
-    notices.extend(mapped.notes.iter().map(in_rows));
+fn notices(table: &Table, mapping: &ColumnMapping, brought: &Brought) -> Vec<String> {
+    let mut notices = table.notices.clone();
+    notices.extend(mapping::notices(table, mapping));
+    // Which columns are not used stands in a list of its own.
+    notices.extend(reader::sentences(&brought.notes, &BTreeMap::new()));
     notices
 }
 
 /// What of the first pairs the model reads otherwise than it looks, and how many of them are the same tokens rendered.
-fn odd(mapped: &Mapped, tokenizer: &Tokenizer) -> Vec<String> {
-    let pairs = mapped.rows.iter().filter_map(|row| match &row.content {
+fn odd(rows: &[MappedRow], tokenizer: &Tokenizer) -> Vec<String> {
+    let pairs = rows.iter().filter_map(|row| match &row.content {
         MappedContent::Pair(pair) => Some(pair),
         _ => None,
     });
     let (mut looked_at, mut identical) = (0, 0);
     let mut odd = chat::OddPairs::default();
-    for pair in pairs.take(LOOKED_AT) {
+    for pair in pairs {
         looked_at += 1;
         // One that cannot be rendered says so where it is shown.
         let Ok(encoded) = chat::encode_pair(tokenizer, pair) else { continue };
@@ -149,8 +150,8 @@ fn odd(mapped: &Mapped, tokenizer: &Tokenizer) -> Vec<String> {
     sentences.into_iter().map(|sentence| format!("Of the first {looked_at} pairs: {sentence}.")).collect()
 }
 
-fn unused(mapped: &Mapped) -> Vec<Counted> {
-    mapped.ignored_keys.iter().map(|(name, rows)| Counted { name: name.clone(), rows: *rows }).collect()
+fn unused(brought: &Brought) -> Vec<Counted> {
+    brought.ignored_keys.iter().map(|(name, rows)| Counted { name: name.clone(), rows: *rows }).collect()
 }
 
 /// A part of the list of pairs.
@@ -208,8 +209,8 @@ fn check(table: &Table, mapping: &ColumnMapping) -> Result<()> {
     }
 }
 
-fn told(mapped: &Mapped) -> Vec<RefusedRow> {
-    mapped.refused.iter().take(TOLD).cloned().collect()
+fn told(brought: &Brought) -> Vec<RefusedRow> {
+    brought.refused.iter().take(TOLD).cloned().collect()
 }
 
 /// The project's model, and its tokenizer where that is on this machine and can be read: a preview does without.

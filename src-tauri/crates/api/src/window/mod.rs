@@ -30,7 +30,7 @@ mod operations;
 mod overview;
 mod plan;
 mod projects;
-mod rendered;
+pub(crate) mod rendered;
 #[cfg(test)]
 mod tests;
 mod training;

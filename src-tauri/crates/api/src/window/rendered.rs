@@ -6,7 +6,7 @@ use chat::{Boundary, EncodedPair, Tokenizer, encode_pair};
 use prefs::{Content, Pair};
 
 /// Through chat template and tokenizer and back to text, so that what is shown is what is trained on.
-pub(super) fn pair(tokenizer: &Tokenizer, prompt: &Content, first: &Content, second: &Content) -> Result<Rendered> {
+pub(crate) fn pair(tokenizer: &Tokenizer, prompt: &Content, first: &Content, second: &Content) -> Result<Rendered> {
     let pair = Pair { prompt: prompt.clone(), chosen: first.clone(), rejected: second.clone(), category: None };
     let through_template = pair.is_conversational();
     let EncodedPair { prompt, chosen, rejected, boundary } = encode_pair(tokenizer, &pair)?;

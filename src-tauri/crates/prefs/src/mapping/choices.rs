@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnMapping, ImportKind, PreferenceScheme};
+use super::only::Only;
+use super::{ColumnMapping, ImportKind, Pairing, PreferenceScheme, RatingOrder};
 
 /// How plain text is given to a model that has a chat template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
@@ -98,13 +99,17 @@ impl Named for PreferenceScheme {
 }
 
 /// The keys that name a column.
-pub const COLUMN_KEYS: [&str; 12] = [
+pub const COLUMN_KEYS: [&str; 16] = [
     "prompt",
     "chosen",
     "rejected",
     "answer_a",
     "answer_b",
     "preference",
+    "answers",
+    "ratings",
+    "rating_a",
+    "rating_b",
     "system",
     "history",
     "context",
@@ -114,8 +119,18 @@ pub const COLUMN_KEYS: [&str; 12] = [
 ];
 
 /// The keys that name a choice.
-pub const CHOICE_KEYS: [&str; 6] =
-    ["kind", "preference_scheme", "plain_text", "prompt_from", "repeated_prompt", "left_out"];
+pub const CHOICE_KEYS: [&str; 10] = [
+    "kind",
+    "preference_scheme",
+    "rating_order",
+    "pairing",
+    "least_margin",
+    "only",
+    "plain_text",
+    "prompt_from",
+    "repeated_prompt",
+    "left_out",
+];
 
 impl ColumnMapping {
     /// Sets a field by its name: `chosen` to the name of a column, `kind` or `preference_scheme` to one of their choices.
@@ -129,6 +144,20 @@ impl ColumnMapping {
             "kind" => self.kind = ImportKind::named(key, value)?,
             "preference_scheme" => {
                 self.preference_scheme = chosen.map(|name| PreferenceScheme::named(key, name)).transpose()?;
+            }
+            "rating_order" => self.rating_order = chosen.map(|name| RatingOrder::named(key, name)).transpose()?,
+            "pairing" => self.pairing = chosen.map(|name| Pairing::named(key, name)).transpose()?,
+            "least_margin" => {
+                let is_number =
+                    |text: &str| text.parse::<f64>().is_ok_and(|margin| margin.is_finite() && margin >= 0.0);
+                if let Some(text) = chosen.filter(|text| !is_number(text)) {
+                    return Err(format!("`least_margin` is a number of 0 or more, not `{text}`"));
+                }
+                self.least_margin = chosen.map(str::to_owned);
+            }
+            "only" => {
+                chosen.map(Only::of).transpose()?;
+                self.only = chosen.map(str::to_owned);
             }
             "plain_text" => self.plain_text = chosen.map(|name| PlainText::named(key, name)).transpose()?,
             "prompt_from" => self.prompt_from = chosen.map(|name| PromptFrom::named(key, name)).transpose()?,
@@ -154,16 +183,27 @@ impl ColumnMapping {
     /// What a column's naming says about the rest.
     fn follow(&mut self, key: &str) {
         match key {
-            "chosen" | "rejected" if self.chosen.is_some() && self.rejected.is_some() => self.kind = ImportKind::Pairs,
+            "chosen" | "rejected" if self.chosen.is_some() && self.rejected.is_some() => {
+                self.answers = None;
+                self.kind = ImportKind::Pairs;
+            }
             "answer_a" | "answer_b" | "preference" => {
                 // How numbers are read was said of other columns.
                 self.preference_scheme = None;
                 if self.answer_a.is_some() && self.answer_b.is_some() {
-                    (self.chosen, self.rejected) = (None, None);
+                    (self.chosen, self.rejected, self.answers) = (None, None, None);
                     let is_said = self.preference.is_some();
                     self.kind = if is_said { ImportKind::Pairs } else { ImportKind::Candidates };
                 }
             }
+            "answers" | "ratings" => {
+                (self.rating_order, self.pairing) = (None, None);
+                if self.answers.is_some() {
+                    (self.chosen, self.rejected, self.answer_a, self.answer_b) = (None, None, None, None);
+                    self.kind = ImportKind::Pairs;
+                }
+            }
+            "rating_a" | "rating_b" => self.rating_order = None,
             _ => {}
         }
     }
@@ -182,6 +222,10 @@ impl ColumnMapping {
             "answer_a" => &mut self.answer_a,
             "answer_b" => &mut self.answer_b,
             "preference" => &mut self.preference,
+            "answers" => &mut self.answers,
+            "ratings" => &mut self.ratings,
+            "rating_a" => &mut self.rating_a,
+            "rating_b" => &mut self.rating_b,
             "system" => &mut self.system,
             "history" => &mut self.history,
             "context" => &mut self.context,

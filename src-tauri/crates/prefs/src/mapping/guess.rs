@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::preference::{ANSWER_WORDS, IN_ORDER, Scheme, differing, normal, readings};
 use super::question::agree;
+use super::rated_columns::{choose_ratings, lists_of_two, one_answer_a_row, rated_answers, two_ratings};
 use super::transcript;
 use super::{ColumnMapping, ImportKind};
 use crate::Content;
@@ -14,7 +15,7 @@ use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
 use crate::table::{Table, cells, is_conversation, is_filled, is_message, is_turns};
 
 /// Rows that are looked at.
-const LOOKED_AT: usize = 200;
+pub(super) const LOOKED_AT: usize = 200;
 
 /// Words by which a better and a worse answer are told apart.
 const BETTER_WORSE: [(&str, &str); 17] = [
@@ -114,7 +115,7 @@ const WINS: [&str; 6] = ["winner", "wins", "won", "better", "preferred", "chosen
 pub fn guess(table: &Table) -> ColumnMapping {
     let columns: Vec<ColumnSample> = table.columns.iter().map(|name| ColumnSample::at(table, name)).collect();
     let mut mapping = ColumnMapping::new(ImportKind::Prompts);
-    let better_worse = two_of(&columns, &BETTER_WORSE);
+    let better_worse = lists_of_two(table).or_else(|| two_of(&columns, &BETTER_WORSE));
     if let Some((better, _)) = better_worse.as_ref().filter(|(better, _)| names_columns(table, &columns, better)) {
         // `chosen` that says `response_b` beside the responses is no answer, but the preference.
         mapping.kind = ImportKind::Candidates;
@@ -128,11 +129,18 @@ pub fn guess(table: &Table) -> ColumnMapping {
     } else if let Some((chosen, rejected)) = better_worse {
         mapping.kind = ImportKind::Pairs;
         (mapping.chosen, mapping.rejected) = (Some(chosen), Some(rejected));
+    } else if let Some(answers) = rated_answers(table) {
+        mapping.kind = ImportKind::Pairs;
+        mapping.answers = Some(answers);
+        choose_ratings(table, &mut mapping);
     } else if let Some((a, b)) = two_of(&columns, &IN_ORDER).or_else(|| shp(&columns)) {
         mapping.kind = ImportKind::Pairs;
         (mapping.answer_a, mapping.answer_b) = (Some(a), Some(b));
         match preferences(table, &mapping).as_slice() {
-            [] => mapping.kind = ImportKind::Candidates,
+            [] => match two_ratings(table, &mapping) {
+                Some((of_a, of_b)) => (mapping.rating_a, mapping.rating_b) = (Some(of_a), Some(of_b)),
+                None => mapping.kind = ImportKind::Candidates,
+            },
             [only] => {
                 mapping.preference = Some(only.clone());
                 if let [scheme] = readings(table, &mapping).schemes.as_slice() {
@@ -177,36 +185,37 @@ pub fn guess(table: &Table) -> ColumnMapping {
     };
     mapping.history = free.iter().find(history).filter(|_| mapping.prompt.is_some()).map(|column| column.name.clone());
     mapping.category = by_name(&CATEGORY, &ColumnSample::is_label).map(|column| column.name.clone());
-    mapping
+    one_answer_a_row(table, &columns, mapping)
 }
 
 impl ColumnMapping {
     fn answers_and_preference(&self) -> impl Iterator<Item = &String> {
-        [&self.chosen, &self.rejected, &self.answer_a, &self.answer_b, &self.preference].into_iter().flatten()
+        let two = [&self.chosen, &self.rejected, &self.answer_a, &self.answer_b, &self.preference];
+        two.into_iter().chain([&self.answers, &self.ratings, &self.rating_a, &self.rating_b]).flatten()
     }
 }
 
 /// A column and what its first rows hold.
-struct ColumnSample {
-    name: String,
+pub(super) struct ColumnSample {
+    pub(super) name: String,
     normal: String,
     /// The last part of a dotted name.
-    last: String,
-    filled: usize,
+    pub(super) last: String,
+    pub(super) filled: usize,
     texts: usize,
     conversations: usize,
     /// Values that are earlier turns, also as text.
     turns: usize,
     /// Values that are a whole conversation, question and answer.
-    whole: usize,
+    pub(super) whole: usize,
     mean_length: f64,
     distinct: usize,
     longest: usize,
 }
 
 impl ColumnSample {
-    fn at(table: &Table, name: &str) -> Self {
-        let rows = table.rows.iter().take(LOOKED_AT);
+    pub(super) fn at(table: &Table, name: &str) -> Self {
+        let rows = table.first_rows().iter().take(LOOKED_AT);
         let values: Vec<&Value> = rows.filter_map(|row| row.get(name)).filter(|value| is_filled(value)).collect();
         let lengths: Vec<usize> = values.iter().map(|value| length(value)).collect();
         let is_whole = |value: &&&Value| match value {
@@ -238,7 +247,7 @@ impl ColumnSample {
     }
 
     /// Texts or messages, in nearly all rows that hold anything.
-    fn is_content(&self) -> bool {
+    pub(super) fn is_content(&self) -> bool {
         self.filled > 0 && (self.texts + self.conversations) * 10 >= self.filled * 9
     }
 
@@ -314,8 +323,13 @@ fn inside_element(name: &str) -> bool {
 fn names_columns(table: &Table, columns: &[ColumnSample], name: &str) -> bool {
     let others: Vec<&ColumnSample> =
         columns.iter().filter(|column| column.name != name && column.is_answer()).collect();
-    let values: Vec<&Value> =
-        table.rows.iter().take(LOOKED_AT).filter_map(|row| row.get(name)).filter(|value| is_filled(value)).collect();
+    let values: Vec<&Value> = table
+        .first_rows()
+        .iter()
+        .take(LOOKED_AT)
+        .filter_map(|row| row.get(name))
+        .filter(|value| is_filled(value))
+        .collect();
     let is_name = |value: &&Value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let text = normal(&text);
@@ -376,7 +390,8 @@ pub(super) fn preference_rank(name: &str, differ: &[String; 2]) -> Option<usize>
 
 fn understood(table: &Table, mapping: &ColumnMapping, name: &str) -> bool {
     let mapping = ColumnMapping { preference: Some(name.to_owned()), preference_scheme: None, ..mapping.clone() };
-    let rows: Vec<_> = table.rows.iter().take(LOOKED_AT).filter(|row| row.get(name).is_some_and(is_filled)).collect();
+    let rows: Vec<_> =
+        table.first_rows().iter().take(LOOKED_AT).filter(|row| row.get(name).is_some_and(is_filled)).collect();
     !rows.is_empty()
         && readings(table, &mapping).schemes.into_iter().any(|scheme| {
             let scheme = Scheme::with(table, &mapping, scheme);
@@ -389,7 +404,11 @@ fn understood(table: &Table, mapping: &ColumnMapping, name: &str) -> bool {
 fn beside_prompt(table: &Table, free: &[&ColumnSample], name: &str) -> Option<String> {
     let mut named = free.iter().filter(|column| column.last == name).map(|column| &column.name);
     let first = named.next()?;
-    let same = |other: &String| table.rows.iter().all(|row| row.get(first) == row.get(other));
+    let same = |other: &String| {
+        table.counted(&format!("same: {first:?} {other:?}"), |row, [differing]| {
+            *differing += usize::from(row.get(first) != row.get(other));
+        }) == [0]
+    };
     named.all(same).then(|| first.clone())
 }
 

@@ -2,7 +2,9 @@
 
 use super::guess::HISTORY;
 use super::preference::{ANSWER_WORDS, differing, normal};
-use super::{ColumnMapping, ImportKind, guess};
+use std::collections::HashSet;
+
+use super::{ColumnMapping, ImportKind, guess, is_used, rated_columns};
 use crate::rows::is_missing;
 use crate::table::{Table, is_filled};
 use serde_json::Value;
@@ -63,7 +65,9 @@ pub(super) fn not_kept<'a>(table: &'a Table, mapping: &ColumnMapping) -> Vec<(&'
         let Some((name, end)) = read else { continue };
         let is_switch = SWITCHES.contains(&name.as_str());
         let fills = |value: &Value| is_filled(value) && !is_missing(value) && (is_switch || !value.is_boolean());
-        let rows = table.rows.iter().filter(|row| row.get(path).is_some_and(fills)).count();
+        let [rows] = table.counted(&format!("not kept: {path}"), |row, [rows]| {
+            *rows += usize::from(row.get(path).is_some_and(fills));
+        });
         match columns.iter_mut().find(|(known, _)| *known == &path[..end]) {
             Some((_, most)) => *most = rows.max(*most),
             None if rows > 0 => columns.push((&path[..end], rows)),
@@ -80,10 +84,10 @@ pub(super) fn is_history(path: &str) -> bool {
 
 /// The columns that the mapping does not use, with the rows that fill them.
 fn unused<'a>(table: &'a Table, mapping: &ColumnMapping) -> Vec<(&'a str, usize)> {
-    let used: Vec<&str> = mapping.named().collect();
-    let filled = |name: &str| table.rows.iter().filter(|row| row.get(name).is_some_and(is_filled)).count();
-    let others = table.columns.iter().map(String::as_str).filter(|name| !used.contains(name));
-    others.map(|name| (name, filled(name))).filter(|(_, filled)| *filled > 0).collect()
+    let used: HashSet<&str> = mapping.named().collect();
+    let filled = table.filled();
+    let others = table.columns.iter().map(String::as_str).filter(|name| !is_used(name, &used));
+    others.map(|name| (name, filled[name])).filter(|(_, filled)| *filled > 0).collect()
 }
 
 /// What columns such as `response_a` and `response_b`, or `answer_1` and `answer_2`, have in common.
@@ -134,6 +138,13 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
             }
             if !judges.is_empty() {
                 notices.push(format!("What judges single answers is left out: {}.", listed(&judges)));
+            }
+            if let Some((rated, prompts)) = rated_columns::few_pairs(table, mapping) {
+                let (answers, ratings) = (rated.answers.unwrap_or_default(), rated.ratings.unwrap_or_default());
+                notices.push(format!(
+                    "{prompts} prompts have answers that are rated differently. To make pairs of them, and of them alone, \
+                     import pairs of rated answers (`answers={answers},ratings={ratings}`)."
+                ));
             }
             let not_kept = not_kept(table, mapping);
             if !not_kept.is_empty() {

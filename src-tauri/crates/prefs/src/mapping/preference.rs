@@ -154,7 +154,7 @@ pub(super) struct Seen {
 impl Seen {
     fn of(table: &Table, column: &str, names: &Names) -> Self {
         let mut seen = Self { all_bool: true, ..Self::default() };
-        for value in table.rows.iter().filter_map(|row| row.get(column)) {
+        for value in table.scalars(column).iter() {
             if let Value::Bool(yes) = value {
                 seen.alone = true;
                 seen.numbers.insert(f64::from(u8::from(*yes)).to_bits());

@@ -5,15 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::choices::Named;
 use super::preference::{PreferenceScheme, Scheme, readings};
 use super::repeats::Counted;
-use super::{ColumnMapping, ImportKind, MappedContent, PlainText, Reader, guess, notices, values};
+use super::{
+    ColumnMapping, ImportKind, MappedContent, Pairing, PlainText, Reader, guess, notices, rated, rated_columns, values,
+};
 use crate::Content;
 use crate::table::{Table, TableRow, shown};
 
 /// Rows that are read each way.
 const SHOWN: usize = 3;
-
-/// Rows that are looked through for some that tell the ways apart.
-const LOOKED_AT: usize = 5_000;
 
 /// Something that a file leaves open. [`ColumnMapping::set`] takes the key and the value of an option.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
@@ -128,9 +127,7 @@ pub fn questions(table: &Table, mapping: &ColumnMapping) -> Vec<Question> {
     let mut asked = needed(table, mapping);
     if !asked.iter().any(Open::is_open) {
         let reader = Reader::of(table, mapping);
-        asked.extend(
-            [repeated_prompt(mapping, &reader, table), plain_text(table, mapping, &reader)].into_iter().flatten(),
-        );
+        asked.extend([repeated_prompt(mapping, &reader), plain_text(table, mapping, &reader)].into_iter().flatten());
     }
     asked.into_iter().map(ask).collect()
 }
@@ -143,7 +140,16 @@ pub(super) fn first_open(table: &Table, mapping: &ColumnMapping) -> Option<Strin
 /// The questions that have no preset, up to the first that is open.
 fn needed(table: &Table, mapping: &ColumnMapping) -> Vec<Open> {
     let mut asked = Vec::new();
-    for ask in [which_preference, how_preference_counts, where_the_prompt_is, what_is_left_out] {
+    let questions = [
+        which_preference,
+        how_preference_counts,
+        which_ratings,
+        how_ratings_count,
+        which_pairs,
+        where_the_prompt_is,
+        what_is_left_out,
+    ];
+    for ask in questions {
         asked.extend(ask(table, mapping));
         if asked.last().is_some_and(Open::is_open) {
             break;
@@ -153,7 +159,7 @@ fn needed(table: &Table, mapping: &ColumnMapping) -> Vec<Open> {
 }
 
 fn which_preference(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
-    if !mapping.is_by_preference() {
+    if !mapping.is_by_preference() || mapping.is_rated() || mapping.rating_a.is_some() {
         return None;
     }
     let columns = guess::preferences(table, mapping);
@@ -197,14 +203,73 @@ fn how_preference_counts(table: &Table, mapping: &ColumnMapping) -> Option<Open>
     Some(Open { key: "preference_scheme", question, options, preset: None, answer })
 }
 
+fn which_ratings(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
+    if !mapping.is_rated() {
+        return None;
+    }
+    let columns = rated_columns::ratings(table, mapping);
+    if columns.len() < 2 && (mapping.ratings.is_some() || columns.is_empty()) {
+        return None;
+    }
+    let named: Vec<String> = columns.iter().map(|column| format!("`{column}`")).collect();
+    Some(Open {
+        key: "ratings",
+        question: format!("Which column rates the answers: {}?", named.join(", ")),
+        options: columns.into_iter().map(|column| (column.clone(), format!("what `{column}` says"))).collect(),
+        preset: None,
+        answer: mapping.ratings.clone(),
+    })
+}
+
+fn how_ratings_count(_: &Table, mapping: &ColumnMapping) -> Option<Open> {
+    let is_needed = mapping.is_rated() || mapping.is_by_preference() && mapping.preference.is_none();
+    let column = if mapping.is_rated() { mapping.ratings.as_deref() } else { mapping.rating_a.as_deref() };
+    let column = column.filter(|column| is_needed && rated::order_of(column).is_none())?;
+    let options =
+        [("higher_is_better", "the highest is the best"), ("lower_is_better", "the lowest is the best, as of ranks")];
+    Some(Open {
+        key: "rating_order",
+        question: format!("`{column}` rates the answers: is a high or a low number the better one?"),
+        options: options.map(|(value, meaning)| (value.to_owned(), meaning.to_owned())).to_vec(),
+        preset: None,
+        answer: mapping.rating_order.map(|order| order.name().to_owned()),
+    })
+}
+
+fn which_pairs(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
+    if !mapping.is_rated() || mapping.ratings.is_none() {
+        return None;
+    }
+    let key =
+        format!("several: {:?} {:?} {:?} {:?}", mapping.prompt, mapping.answers, mapping.ratings, mapping.context);
+    let several = if mapping.is_grouped() {
+        rated::count_groups(table, mapping, &key)[1]
+    } else {
+        table.counted(&key, |row, [several]| *several += usize::from(rated::has_several(row, mapping)))[0]
+    };
+    if several == 0 {
+        return None;
+    }
+    let options = Pairing::MEANINGS.map(|(pairing, meaning)| (pairing.name().to_owned(), meaning.to_owned()));
+    Some(Open {
+        key: "pairing",
+        question: format!("{several} prompts have more than two rated answers: which pairs are made of them?"),
+        options: options.to_vec(),
+        preset: None,
+        answer: mapping.pairing.map(|pairing| pairing.name().to_owned()),
+    })
+}
+
 fn where_the_prompt_is(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
-    let (Some(first), Some(second)) = mapping.answers() else { return None };
+    let (Some(first), Some(second)) = mapping.two_answers() else { return None };
     if mapping.prompt.is_some() || mapping.context.is_some() {
         return None;
     }
     // A few such rows among transcripts are refused one by one.
-    let bare = table.rows.iter().filter(|row| values::are_bare_texts(row, first, second)).count();
-    if bare * 2 <= table.rows.len() {
+    let [bare] = table.counted(&format!("bare texts: {first:?} {second:?}"), |row, [bare]| {
+        *bare += usize::from(values::are_bare_texts(row, first, second));
+    });
+    if bare * 2 <= table.row_count {
         return None;
     }
     // Of two answers side by side a common beginning is chance.
@@ -246,8 +311,8 @@ fn what_is_left_out(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
     })
 }
 
-fn repeated_prompt(mapping: &ColumnMapping, reader: &Reader, table: &Table) -> Option<Open> {
-    let Counted { both, one, both_by_chance } = reader.repeats.count(table, mapping);
+fn repeated_prompt(mapping: &ColumnMapping, reader: &Reader) -> Option<Open> {
+    let Counted { both, one, both_by_chance } = reader.repeats.count();
     let question = match (both, one) {
         (0, 0) if both_by_chance == 0 => return None,
         (0, 0) => format!(
@@ -281,7 +346,7 @@ pub fn first_prompts(table: &Table, mapping: &ColumnMapping) -> Vec<Content> {
 fn prompts_as_is(table: &Table, mapping: &ColumnMapping, reader: &Reader) -> Vec<Content> {
     let as_is = ColumnMapping { plain_text: Some(PlainText::AsIs), ..mapping.clone() };
     let reader = Reader { mapping: &as_is, ..reader.clone() };
-    let taken = table.rows.iter().take(LOOKED_AT).filter_map(|row| reader.content(row).ok());
+    let taken = table.first_rows().iter().filter_map(|row| reader.content(row).ok());
     taken.map(|taken| taken.content.prompt().clone()).collect()
 }
 
@@ -320,7 +385,7 @@ fn examples(table: &Table, mappings: &[ColumnMapping], says: Option<&str>) -> Ve
     let said = |row: &TableRow| says.and_then(|column| row.get(column)).map(shown);
     let mut found: Vec<(Option<String>, Vec<ReadRow>)> = Vec::new();
     let mut spare = Vec::new();
-    for row in table.rows.iter().take(LOOKED_AT) {
+    for row in table.first_rows() {
         let read: Vec<ReadRow> = readers.iter().map(|reader| read_row(row, reader, said(row))).collect();
         if read.len() > 1 && read.windows(2).all(|two| two[0] == two[1]) {
             continue;
@@ -372,5 +437,9 @@ pub(super) fn agree(table: &Table, mapping: &ColumnMapping, one: &str, other: &s
         Scheme::of(table, &mapping)
     };
     let (Some(of_one), Some(of_other)) = (scheme(one), scheme(other)) else { return false };
-    table.rows.iter().all(|row| of_one.preferred(row, one).ok() == of_other.preferred(row, other).ok())
+    let key = format!("agree: {:?} {:?} {one:?} {other:?}", mapping.answer_a, mapping.answer_b);
+    let differ = |row: &TableRow| of_one.preferred(row, one).ok() != of_other.preferred(row, other).ok();
+    // Most that differ do so in the first rows.
+    !table.first_rows().iter().any(differ)
+        && table.counted(&key, |row, [differing]| *differing += usize::from(differ(row))) == [0]
 }

@@ -41,16 +41,32 @@ pub(super) struct Repeats {
     choice: Option<RepeatedPrompt>,
     /// Most rows repeat it, so that short prompts do so by design too.
     by_design: bool,
+    counted: Counted,
 }
 
 impl Repeats {
     pub(super) fn of(table: &Table, mapping: &ColumnMapping) -> Self {
-        let (mut texts, mut both) = (0, 0);
-        for (prompt, first, second) in table.rows.iter().filter_map(|row| three_texts(row, mapping)) {
-            texts += 1;
-            both += usize::from(begins(&prompt, &first) && begins(&prompt, &second));
-        }
-        Self { choice: mapping.repeated_prompt, by_design: texts >= FEW && both * 2 > texts }
+        let key = format!("repeats: {:?} {:?} {:?}", mapping.prompt, mapping.context, mapping.two_answers());
+        let count = |row: &TableRow, [texts, both, one, both_short, one_short]: &mut [usize; 5]| {
+            let Some((prompt, first, second)) = three_texts(row, mapping) else { return };
+            *texts += 1;
+            let is_short = prompt.split_whitespace().count() < WORDS;
+            match (begins(&prompt, &first), begins(&prompt, &second), is_short) {
+                (true, true, false) => *both += 1,
+                (true, true, true) => *both_short += 1,
+                (true, false, false) | (false, true, false) => *one += 1,
+                (true, false, true) | (false, true, true) => *one_short += 1,
+                (false, false, _) => {}
+            }
+        };
+        let [texts, both, one, both_short, one_short] = table.counted(&key, count);
+        let by_design = texts >= FEW && (both + both_short) * 2 > texts;
+        let counted = if by_design {
+            Counted { both: both + both_short, one: one + one_short, both_by_chance: 0 }
+        } else {
+            Counted { both, one, both_by_chance: both_short }
+        };
+        Self { choice: mapping.repeated_prompt, by_design, counted }
     }
 
     fn look(self, prompt: &str, first: &str, second: &str) -> Repeat {
@@ -64,17 +80,8 @@ impl Repeats {
     }
 
     /// In how many rows the answers repeat the prompt.
-    pub(super) fn count(self, table: &Table, mapping: &ColumnMapping) -> Counted {
-        let mut counted = Counted::default();
-        for (prompt, first, second) in table.rows.iter().filter_map(|row| three_texts(row, mapping)) {
-            match self.look(&prompt, &first, &second) {
-                Repeat::Both => counted.both += 1,
-                Repeat::One => counted.one += 1,
-                Repeat::BothByChance => counted.both_by_chance += 1,
-                Repeat::Neither => {}
-            }
-        }
-        counted
+    pub(super) fn count(self) -> Counted {
+        self.counted
     }
 
     /// Takes the prompt off two texts that both repeat it, and says what was done; where it may be chance, only if it was
@@ -111,7 +118,7 @@ fn begins(prompt: &str, answer: &str) -> bool {
 }
 
 fn three_texts(row: &TableRow, mapping: &ColumnMapping) -> Option<(String, String, String)> {
-    let (first, second) = mapping.answers();
+    let (first, second) = mapping.two_answers();
     let text = |column: &String| row.get(column)?.as_str().map(str::to_owned);
     let (first, second) = (text(first?)?, text(second?)?);
     match values::prompt(row, mapping) {

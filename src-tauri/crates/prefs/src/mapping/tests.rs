@@ -5,18 +5,28 @@ use crate::Message;
 
 mod forms;
 mod preferences;
+mod published;
+mod rated;
 
 fn table(rows: &[Value]) -> Table {
     let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
     Table::from_bytes(lines.join("\n").as_bytes()).expect("bytes are always read")
 }
 
-/// Guesses, checks that nothing was refused, and returns the mapping with its rows.
+/// Guesses, checks that nothing was refused, and returns the mapping with its rows. A file that is too large to keep gives the
+/// same.
 fn guessed(rows: &[Value]) -> (ColumnMapping, Vec<MappedContent>) {
     let table = table(rows);
     let mapping = guess(&table);
     assert_eq!(mapping.incomplete(&table), None, "{mapping:?}");
     let mapped = apply(&table, &mapping);
+    let file = tempfile::NamedTempFile::new().expect("there is room");
+    let lines: Vec<String> = rows.iter().map(|row| row.to_string() + "\n").collect();
+    std::fs::write(&file, lines.concat()).expect("there is room");
+    let large = Table::read_keeping(file.path(), 0).expect("it can be read");
+    assert_eq!(guess(&large), mapping);
+    assert_eq!(apply(&large, &mapping), mapped);
+    assert_eq!(notices(&large, &mapping), notices(&table, &mapping));
     assert_eq!(mapped.refused, [], "{mapping:?}");
     (mapping, mapped.rows.into_iter().map(|row| row.content).collect())
 }

@@ -51,7 +51,7 @@ pub(super) struct Lists {
 /// conversation in one cell and all answers in another. An answer alone may be a list because one was asked for. The rows
 /// that are none are refused one by one.
 pub(super) fn are_lists(table: &Table, mapping: &ColumnMapping) -> bool {
-    let (Some(prompt), (Some(first), Some(second))) = (&mapping.prompt, mapping.answers()) else { return false };
+    let (Some(prompt), (Some(first), Some(second))) = (&mapping.prompt, mapping.two_answers()) else { return false };
     let length = |row: &TableRow, column: &str| match row.get(column)? {
         Value::String(text) => Some(texts(text)?.len()),
         _ => None,
@@ -60,7 +60,9 @@ pub(super) fn are_lists(table: &Table, mapping: &ColumnMapping) -> bool {
         let lengths = [prompt, first, second].map(|column| length(row, column));
         lengths[0].is_some_and(|length| length > 0) && lengths.iter().all(|length| *length == lengths[0])
     };
-    table.rows.iter().filter(is_list).count() * 2 > table.rows.len()
+    let key = format!("lists of turns: {prompt:?} {first:?} {second:?}");
+    let [lists] = table.counted(&key, |row, [lists]| *lists += usize::from(is_list(&row)));
+    lists * 2 > table.row_count
 }
 
 /// A list of texts, some of which may be missing.

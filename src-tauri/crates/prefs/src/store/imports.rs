@@ -1,16 +1,19 @@
 //! Bringing files in: all of a file in one transaction, with the account of every row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use super::Project;
 use super::derived;
 use super::pairs::{PairSource, count};
 use super::sql::{damaged, from_json, json, now};
-use super::{Failed, Project};
 use crate::jsonl::Reading;
-use crate::mapping::{ImportKind, Mapped, MappedContent, MappedRow};
+use crate::mapping::{self, ColumnMapping, ImportKind, MappedContent, MappedRow};
+use crate::table::Table;
 use crate::{Content, Error, Pair, Refused};
 
 /// One import: where pairs came from and what became of every row.
@@ -49,13 +52,110 @@ pub struct Counts {
     pub labelled: usize,
 }
 
-/// A file's rows and the account of those that were not taken.
-struct Incoming<'a> {
+/// What the rows of a table became in a project, or would become. `rows = added + duplicates + refused`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brought {
+    /// What was asked for.
+    pub kind: ImportKind,
+    /// Rows that are not blank.
+    pub rows: usize,
+    /// Pairs or items that are new.
+    pub added: usize,
+    /// What the project had, or that came twice.
+    pub duplicates: usize,
+    /// Rows of pairs that say that neither answer is better: they are items to label.
+    pub to_label: usize,
+    /// The first rows that were refused.
+    pub refused: Vec<Refused>,
+    /// How many were refused.
+    pub refused_count: usize,
+    /// Columns that are not taken over, with how often each holds something.
+    pub ignored_keys: BTreeMap<String, usize>,
+    /// What was done to rows on their way in, as sentences, each with how many rows it was done to.
+    pub notes: BTreeMap<String, usize>,
+    /// The first rows that were taken, where they were asked for.
+    pub first: Vec<MappedRow>,
+}
+
+/// Refused rows that are given back one by one; the project keeps them all.
+const TOLD: usize = 1_000;
+
+/// The account of a table's rows.
+struct Account {
     kind: ImportKind,
-    rows: usize,
-    refused: &'a [Refused],
-    blank: usize,
-    ignored_keys: &'a BTreeMap<String, usize>,
+    files: Vec<FileAccount>,
+    to_label: usize,
+    refused: Vec<Refused>,
+}
+
+#[derive(Clone, Default)]
+struct FileAccount {
+    taken: usize,
+    added: usize,
+    refused: usize,
+}
+
+impl Account {
+    fn new(kind: ImportKind, table: &Table) -> Self {
+        let files = vec![FileAccount::default(); table.files.len().max(1)];
+        Self { kind, files, to_label: 0, refused: Vec::new() }
+    }
+
+    fn add(&mut self, file: usize, row: Result<MappedRow, Refused>, added: usize) {
+        let counts = &mut self.files[file];
+        match row {
+            Ok(row) => {
+                counts.taken += 1;
+                counts.added += added;
+                let is_item = matches!(row.content, MappedContent::Candidates(_));
+                self.to_label += usize::from(is_item && self.kind == ImportKind::Pairs);
+            }
+            Err(refused) => {
+                counts.refused += 1;
+                if self.refused.len() < TOLD {
+                    self.refused.push(refused);
+                }
+            }
+        }
+    }
+
+    /// An import that brings nothing because no row could be read is a mistake, and leaves no trace.
+    fn refuse_nothing(&self, source: &str) -> Result<(), Error> {
+        match self.refused.first().filter(|_| self.files.iter().all(|file| file.taken == 0)) {
+            None => Ok(()),
+            Some(Refused { line, reason }) => Err(Error::NothingTaken {
+                source_name: source.to_owned(),
+                refused: self.files.iter().map(|file| file.refused).sum(),
+                line: *line,
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    fn brought(self, ignored_keys: BTreeMap<String, usize>, notes: BTreeMap<String, usize>) -> Brought {
+        let sum = |count: fn(&FileAccount) -> usize| self.files.iter().map(count).sum::<usize>();
+        let (taken, added, refused_count) = (sum(|it| it.taken), sum(|it| it.added), sum(|it| it.refused));
+        Brought {
+            kind: self.kind,
+            rows: taken + refused_count,
+            added,
+            duplicates: taken - added,
+            to_label: self.to_label,
+            refused: self.refused,
+            refused_count,
+            ignored_keys,
+            notes,
+            first: Vec::new(),
+        }
+    }
+}
+
+/// What an import of a file is called.
+fn source_of(table: &Table, file: usize, source: &str) -> String {
+    match table.files.get(file).filter(|_| table.files.len() > 1) {
+        Some(path) => format!("{source}: {}", path.file_name().unwrap_or_default().to_string_lossy()),
+        None => source.to_owned(),
+    }
 }
 
 impl Project {
@@ -64,78 +164,159 @@ impl Project {
     /// # Errors
     /// When the database cannot be written (disk full, no permission, busy); nothing of the import is there then.
     pub fn add_import(&mut self, reading: &Reading, source: &str) -> Result<Import, Error> {
-        let incoming = Incoming {
-            kind: ImportKind::Pairs,
-            rows: reading.pairs.len(),
-            refused: &reading.refused,
-            blank: reading.blank,
-            ignored_keys: &reading.ignored_keys,
-        };
         self.write(|transaction| {
-            insert(transaction, &incoming, source, |import| {
-                let mut added = 0;
-                for numbered in &reading.pairs {
-                    added += insert_pair(transaction, &numbered.pair, import, numbered.line)?;
-                }
-                Ok(added)
-            })
+            let id: i64 =
+                transaction.query_row("SELECT coalesce(max(id), 0) + 1 FROM imports", [], |row| row.get(0))?;
+            // The import's own row is written last, as it holds the counts and is never changed.
+            transaction.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+            let mut added = 0;
+            for numbered in &reading.pairs {
+                added += insert_pair(transaction, &numbered.pair, id, numbered.line)?;
+            }
+            for refused in &reading.refused {
+                insert_refused(transaction, id, refused)?;
+            }
+            let import = Import {
+                id,
+                source: source.to_owned(),
+                imported_at: now(),
+                kind: ImportKind::Pairs,
+                added,
+                duplicates: reading.pairs.len() - added,
+                refused: reading.refused.len(),
+                blank: reading.blank,
+                ignored_keys: reading.ignored_keys.clone(),
+            };
+            insert_import(transaction, &import)?;
+            Ok(import)
         })
     }
 
-    /// Adds what a table became, in one transaction: new pairs, new items to label, and the account of all other rows.
+    /// Adds what the rows of a table become, row by row, in one transaction: new pairs, new items to label, and the account of
+    /// all other rows. Of several files each has an account of its own, and its name behind that of `source`.
     ///
     /// # Errors
-    /// As [`Project::add_import`].
-    pub fn import_mapped(&mut self, mapped: &Mapped, source: &str) -> Result<Import, Error> {
-        let incoming = Incoming {
-            kind: mapped.kind,
-            rows: mapped.rows.len(),
-            refused: &mapped.refused,
-            blank: mapped.blank,
-            ignored_keys: &mapped.ignored_keys,
-        };
+    /// As [`Project::add_import`], and when the files cannot be read to their end.
+    pub fn import_table(&mut self, table: &Table, mapping: &ColumnMapping, source: &str) -> Result<Brought, Error> {
+        let ignored_keys = mapping::ignored(table, mapping);
         self.write(|transaction| {
-            insert(transaction, &incoming, source, |import| {
-                let mut added = 0;
-                for row in &mapped.rows {
-                    added += match &row.content {
-                        MappedContent::Pair(pair) => insert_pair(transaction, pair, import, row.line)?,
-                        item => insert_item(transaction, item, import, row.line)?,
-                    };
+            let mut account = Account::new(mapping.kind, table);
+            let first: i64 =
+                transaction.query_row("SELECT coalesce(max(id), 0) + 1 FROM imports", [], |row| row.get(0))?;
+            // The rows of imports are written last, as they hold the counts and are never changed.
+            transaction.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+            let mut failed = None;
+            let notes = mapping::each(table, mapping, &mut |file, row| match add_row(
+                transaction,
+                first + file as i64,
+                row.as_ref(),
+            ) {
+                Ok(added) => {
+                    account.add(file, row, added);
+                    ControlFlow::Continue(())
                 }
-                Ok(added)
-            })
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            });
+            if let Some(error) = failed {
+                return Err(error.into());
+            }
+            table.failure()?;
+            account.refuse_nothing(source)?;
+            for (file, counts) in account.files.iter().enumerate() {
+                let import = Import {
+                    id: first + file as i64,
+                    source: source_of(table, file, source),
+                    imported_at: now(),
+                    kind: mapping.kind,
+                    added: counts.added,
+                    duplicates: counts.taken - counts.added,
+                    refused: counts.refused,
+                    // Of a table they are known as a whole.
+                    blank: if file == 0 { table.blank } else { 0 },
+                    ignored_keys: if file == 0 { ignored_keys.clone() } else { BTreeMap::new() },
+                };
+                insert_import(transaction, &import)?;
+            }
+            Ok(account.brought(ignored_keys, notes))
         })
     }
 
-    /// How many rows an import of `mapped` would find to be duplicates, of what the project has or of each other.
+    /// What [`Project::import_table`] would bring, with the first `shown` rows.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub fn count_known(&self, mapped: &Mapped) -> Result<usize, Error> {
-        Ok(mapped.rows.len() - self.new_rows(mapped)?.len())
-    }
-
-    /// The rows that an import of `mapped` would add: those that are no duplicates, of what the project has or of each other.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn new_rows<'a>(&self, mapped: &'a Mapped) -> Result<Vec<&'a MappedRow>, Error> {
-        self.read(|db| {
-            let mut pairs = db.prepare_cached("SELECT 1 FROM pairs WHERE hash = ?")?;
-            let mut items = db.prepare_cached("SELECT 1 FROM items WHERE hash = ?")?;
-            let mut seen = std::collections::HashSet::new();
-            let mut new = Vec::new();
-            for row in &mapped.rows {
-                let hash = row.content.content_hash();
-                let is_pair = matches!(row.content, MappedContent::Pair(_));
-                let stored = if is_pair { pairs.exists([&hash])? } else { items.exists([&hash])? };
-                if seen.insert((is_pair, hash)) && !stored {
-                    new.push(row);
+    /// When the database, or a file, cannot be read.
+    pub fn preview_table(&self, table: &Table, mapping: &ColumnMapping, shown: usize) -> Result<Brought, Error> {
+        let ignored_keys = mapping::ignored(table, mapping);
+        let mut account = Account::new(mapping.kind, table);
+        let mut first = Vec::new();
+        let mut seen = HashSet::new();
+        let mut failed = None;
+        let notes = mapping::each(table, mapping, &mut |file, row| {
+            let new = match &row {
+                Ok(row) => self.is_new(&row.content, &mut seen),
+                Err(_) => Ok(false),
+            };
+            match new {
+                Ok(new) => {
+                    if let Ok(row) = &row
+                        && first.len() < shown
+                    {
+                        first.push(row.clone());
+                    }
+                    account.add(file, row, usize::from(new));
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
                 }
             }
-            Ok(new)
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        table.failure()?;
+        Ok(Brought { first, ..account.brought(ignored_keys, notes) })
+    }
+
+    /// Whether neither the project nor a row before has this; `seen` are the rows before.
+    fn is_new(&self, content: &MappedContent, seen: &mut HashSet<[u8; 32]>) -> Result<bool, Error> {
+        let is_pair = matches!(content, MappedContent::Pair(_));
+        let hash = content.content_hash();
+        let key = Sha256::new().chain_update([u8::from(is_pair)]).chain_update(hash.as_bytes()).finalize().into();
+        if !seen.insert(key) {
+            return Ok(false);
+        }
+        self.read(|db| {
+            let query =
+                if is_pair { "SELECT 1 FROM pairs WHERE hash = ?" } else { "SELECT 1 FROM items WHERE hash = ?" };
+            Ok(!db.prepare_cached(query)?.exists([&hash])?)
         })
+    }
+
+    /// The rows of a table that an import would add: those that are no duplicates, of what the project has or of each other.
+    ///
+    /// # Errors
+    /// When the database, or a file, cannot be read.
+    pub fn new_rows(&self, table: &Table, mapping: &ColumnMapping) -> Result<Vec<MappedRow>, Error> {
+        let (mut seen, mut new, mut failed) = (HashSet::new(), Vec::new(), None);
+        let _ = mapping::each(table, mapping, &mut |_, row| {
+            let Ok(row) = row else { return ControlFlow::Continue(()) };
+            match self.is_new(&row.content, &mut seen) {
+                Ok(true) => new.push(row),
+                Ok(false) => {}
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        table.failure()?;
+        failed.map_or(Ok(new), Err)
     }
 
     /// All imports, oldest first.
@@ -183,36 +364,12 @@ impl Project {
     }
 }
 
-fn insert(
-    transaction: &Transaction,
-    incoming: &Incoming,
-    source: &str,
-    add_rows: impl FnOnce(i64) -> rusqlite::Result<usize>,
-) -> Result<Import, Failed> {
-    let id: i64 = transaction.query_row("SELECT coalesce(max(id), 0) + 1 FROM imports", [], |row| row.get(0))?;
-    // The import's own row is written last, as it holds the counts and is never changed.
-    transaction.execute_batch("PRAGMA defer_foreign_keys = ON")?;
-    let added = add_rows(id)?;
-    let mut insert = transaction.prepare_cached("INSERT INTO refused (import, line, reason) VALUES (?, ?, ?)")?;
-    for refused in incoming.refused {
-        insert.execute(params![id, refused.line as i64, refused.reason])?;
-    }
-    let import = Import {
-        id,
-        source: source.to_owned(),
-        imported_at: now(),
-        kind: incoming.kind,
-        added,
-        duplicates: incoming.rows - added,
-        refused: incoming.refused.len(),
-        blank: incoming.blank,
-        ignored_keys: incoming.ignored_keys.clone(),
-    };
-    transaction.execute(
+fn insert_import(db: &Connection, import: &Import) -> rusqlite::Result<()> {
+    db.execute(
         "INSERT INTO imports (id, source, imported_at, added, duplicates, refused, blank, ignored_keys, kind)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
-            id,
+            import.id,
             import.source,
             import.imported_at,
             import.added as i64,
@@ -223,7 +380,22 @@ fn insert(
             import.kind.name(),
         ],
     )?;
-    Ok(import)
+    Ok(())
+}
+
+/// 1 where the row is new.
+fn add_row(db: &Connection, import: i64, row: Result<&MappedRow, &Refused>) -> rusqlite::Result<usize> {
+    match row {
+        Ok(MappedRow { line, content: MappedContent::Pair(pair) }) => insert_pair(db, pair, import, *line),
+        Ok(MappedRow { line, content }) => insert_item(db, content, import, *line),
+        Err(refused) => insert_refused(db, import, refused).map(|()| 0),
+    }
+}
+
+fn insert_refused(db: &Connection, import: i64, refused: &Refused) -> rusqlite::Result<()> {
+    let mut insert = db.prepare_cached("INSERT INTO refused (import, line, reason) VALUES (?, ?, ?)")?;
+    insert.execute(params![import, refused.line as i64, refused.reason])?;
+    Ok(())
 }
 
 /// 1 where the pair is new.

@@ -189,7 +189,7 @@ fn lived(folder: &Path, steps: usize) -> Project {
         .map(|i| format!("{{\"prompt\": \"q{i}\", \"response_a\": \"one {i}\", \"response_b\": \"two {i}\"}}"))
         .collect();
     let table = crate::table::Table::from_bytes(rows.join("\n").as_bytes()).unwrap();
-    project.import_mapped(&crate::mapping::apply(&table, &crate::mapping::guess(&table)), "items").unwrap();
+    project.import_table(&table, &crate::mapping::guess(&table), "items").unwrap();
     project.add_items_from_pairs(&[1, 2, 3, 4, 5]).unwrap();
     let verdicts = [Verdict::Left, Verdict::RightMuch, Verdict::TieBad, Verdict::Skip, Verdict::Right];
     for step in 0..steps {

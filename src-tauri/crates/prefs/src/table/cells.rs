@@ -1,21 +1,19 @@
 //! Conversations that stand in a file in another form than a list of messages: as a text that holds one (JSON, or what
 //! Python or `NumPy` print), and as a dict of lists.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::{DEEPEST, TableRow, is_conversation, is_message, literal};
+use super::{DEEPEST, is_conversation, is_message, literal};
 
-/// Opens what holds a conversation, and returns the columns in which one stood as text, with how often.
-pub(super) fn open(rows: &mut [TableRow]) -> std::collections::BTreeMap<String, usize> {
-    let mut as_text = std::collections::BTreeMap::new();
-    for row in rows {
-        for (key, value) in &mut row.values {
-            if open_value(value, 1) {
-                *as_text.entry(key.clone()).or_default() += 1;
-            }
+/// Opens what holds a conversation, and counts for each column the rows in which one stood as text.
+pub(super) fn open(row: &mut Map<String, Value>, as_text: &mut BTreeMap<String, usize>) {
+    for (key, value) in row {
+        if open_value(value, 1) {
+            *as_text.entry(key.clone()).or_default() += 1;
         }
     }
-    as_text
 }
 
 /// Whether a conversation stood there as text.

@@ -1,53 +1,114 @@
 //! CSV and TSV: a header, then one record per row. Spreadsheets of some countries separate by semicolons.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io::{BufRead, Read};
+use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::{Format, Table, TableRow, cells};
-use crate::Refused;
+use super::Format;
+use super::source::{Item, Take};
+use crate::rows::{MAX_LINE_BYTES, read_line};
 
-pub(super) fn read(text: &[u8]) -> Table {
-    let delimiter = delimiter(text);
-    let format = if delimiter == b'\t' { Format::Tsv } else { Format::Csv };
-    let (columns, rows, refused, as_text) = Default::default();
-    let mut table = Table { format, columns, rows, refused, blank: 0, as_text };
-    let quotes = if format == Format::Csv { Quotes::OfCells } else { quotes_between_tabs(text) };
+/// How a file of cells is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delimited {
+    delimiter: u8,
+    quotes: Quotes,
+}
+
+impl Delimited {
+    /// How a file that begins with `start` is read.
+    pub(super) fn of<R: BufRead>(start: &[u8], open: &mut dyn FnMut() -> std::io::Result<R>) -> std::io::Result<Self> {
+        let delimiter = delimiter(start);
+        let quotes = if delimiter == b'\t' { quotes_between_tabs(open)? } else { Quotes::OfCells };
+        Ok(Self { delimiter, quotes })
+    }
+
+    pub(super) fn format(self) -> Format {
+        if self.delimiter == b'\t' { Format::Tsv } else { Format::Csv }
+    }
+}
+
+/// Hands every record under the header to `take`.
+pub(super) fn scan(input: impl BufRead, how: Delimited, take: &mut Take) -> std::io::Result<ControlFlow<()>> {
+    let Delimited { delimiter, quotes } = how;
+    let kept = Rc::new(RefCell::new(Kept::default()));
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .quoting(quotes == Quotes::OfCells)
         .flexible(true)
         .has_headers(false)
-        .from_reader(text);
-    let mut place = Place { text, at: 0, line: 1 };
+        .from_reader(Keeping { input, kept: Rc::clone(&kept) });
+    let mut place = Place { kept: Rc::clone(&kept), line: 1, after_return: false };
     let mut header: Option<Vec<String>> = None;
     let mut record = csv::ByteRecord::new();
-    // Reading from memory cannot fail, and a flexible reader of bytes takes any record.
-    while reader.read_byte_record(&mut record).unwrap_or(false) {
-        let end = reader.position().byte() as usize;
-        table.blank += place.skip_blank_lines();
+    // A flexible reader of bytes takes any record.
+    while reader.read_byte_record(&mut record).map_err(std::io::Error::other)? {
+        let end = reader.position().byte();
+        let blank = place.skip_blank_lines();
         let line = place.line;
-        let bytes = &text[place.at..end];
-        place.go_to(end);
+        let (bytes, is_last) = place.take(end);
+        let mut hand = |item: Item| take(item).is_break();
+        if blank > 0 && hand(Item::Blank(blank)) {
+            return Ok(ControlFlow::Break(()));
+        }
         let Some(names) = &header else {
-            let names = named(&record);
-            table.columns.clone_from(&names);
-            header = Some(names);
+            header = Some(named(&record));
             continue;
         };
-        if record.iter().all(<[u8]>::is_empty) {
-            table.blank += 1;
-            continue;
-        }
-        let fields = Fields { bytes, delimiter, quotes, is_last: end == text.len() };
-        match row(&record, names, &fields) {
-            Ok(values) => table.rows.push(TableRow { line, values }),
-            Err(reason) => table.refused.push(Refused { line, reason }),
+        let item = if record.iter().all(<[u8]>::is_empty) {
+            Item::Blank(1)
+        } else {
+            let fields = Fields { bytes: &bytes, delimiter, quotes, is_last };
+            match row(&record, names, &fields) {
+                Ok(values) => Item::Row(line, values),
+                Err(reason) => Item::Refused(line, reason),
+            }
+        };
+        if hand(item) {
+            return Ok(ControlFlow::Break(()));
         }
     }
-    table.blank += place.skip_blank_lines();
-    table.as_text = cells::open(&mut table.rows);
-    table
+    let blank = place.skip_blank_lines();
+    Ok(if blank > 0 { take(Item::Blank(blank)) } else { ControlFlow::Continue(()) })
+}
+
+/// The columns that a header names.
+pub(super) fn header(start: &[u8], how: Delimited) -> Vec<String> {
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(how.delimiter).flexible(true).has_headers(false).from_reader(start);
+    let mut record = csv::ByteRecord::new();
+    if reader.read_byte_record(&mut record).unwrap_or(false) { named(&record) } else { Vec::new() }
+}
+
+/// Bytes that the reader of cells has read, from the beginning of the record that comes next.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// Place of the first of them in the file.
+    from: u64,
+    /// The file, or what is read of it, has ended.
+    ended: bool,
+}
+
+/// Keeps what is read until the record that it belongs to was looked at.
+struct Keeping<R> {
+    input: R,
+    kept: Rc<RefCell<Kept>>,
+}
+
+impl<R: BufRead> Read for Keeping<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut kept = self.kept.borrow_mut();
+        // A quotation mark that is never closed must not bring the whole file into memory.
+        let read = if kept.bytes.len() > MAX_LINE_BYTES { 0 } else { self.input.read(buffer)? };
+        kept.ended |= read == 0;
+        kept.bytes.extend_from_slice(&buffer[..read]);
+        Ok(read)
+    }
 }
 
 /// A record as it stands in the file.
@@ -121,26 +182,37 @@ impl Fields<'_> {
 
 /// What the quotation marks of a tab-separated file are. Where every line has as many cells as the header, no cell goes over
 /// several lines; marks that no cell closes are then text, unless others are written twice as only quotes are.
-fn quotes_between_tabs(text: &[u8]) -> Quotes {
-    let lines = || text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let cells = |line: &[u8]| count(line, b'\t') + 1;
-    let mut filled = lines().filter(|line| !line.is_empty());
-    let Some(header) = filled.next() else { return Quotes::OfCells };
-    if filled.any(|line| cells(line) != cells(header)) {
-        return Quotes::OfCells;
-    }
+fn quotes_between_tabs<R: BufRead>(open: &mut dyn FnMut() -> std::io::Result<R>) -> std::io::Result<Quotes> {
+    let mut input = open()?;
+    let mut line = Vec::new();
+    let mut cells = None;
     let (mut lone, mut doubled) = (false, false);
-    for cell in lines().flat_map(|line| line.split(|&byte| byte == b'\t')).filter(|cell| cell.starts_with(b"\"")) {
-        match enclosed(cell) {
-            Some(inner) => doubled |= inner.contains(&b'"'),
-            None => lone = true,
+    loop {
+        let whole = read_line(&mut input, &mut line)?;
+        if line.is_empty() && whole {
+            break;
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.is_empty() {
+            continue;
+        }
+        let own = count(text, b'\t') + 1;
+        if !whole || *cells.get_or_insert(own) != own {
+            return Ok(Quotes::OfCells);
+        }
+        for cell in text.split(|&byte| byte == b'\t').filter(|cell| cell.starts_with(b"\"")) {
+            match enclosed(cell) {
+                Some(inner) => doubled |= inner.contains(&b'"'),
+                None => lone = true,
+            }
         }
     }
-    match (lone, doubled) {
+    Ok(match (lone, doubled) {
         (false, _) => Quotes::OfCells,
         (true, true) => Quotes::OfCellsOnOneLine,
         (true, false) => Quotes::Text,
-    }
+    })
 }
 
 /// What stands between the two quotation marks of a cell, where those inside are written twice.
@@ -161,32 +233,46 @@ fn count_pairs(bytes: &[u8]) -> usize {
 }
 
 /// The place in the text that the reader has come to, with its line.
-struct Place<'a> {
-    text: &'a [u8],
-    at: usize,
+struct Place {
+    kept: Rc<RefCell<Kept>>,
     line: usize,
+    /// The reader stopped between the two bytes of a line's end.
+    after_return: bool,
 }
 
-impl Place<'_> {
+impl Place {
     /// Passes lines with nothing in them, which the reader passes too, and counts them.
     fn skip_blank_lines(&mut self) -> usize {
-        let mut blank = 0;
-        while let Some(byte @ (b'\n' | b'\r')) = self.text.get(self.at) {
-            blank += usize::from(*byte == b'\n');
-            self.at += 1;
+        let mut kept = self.kept.borrow_mut();
+        let mut passed = 0;
+        if std::mem::take(&mut self.after_return) && kept.bytes.first() == Some(&b'\n') {
+            passed = 1;
+            self.line += 1;
         }
+        let breaks = kept.bytes[passed..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        let blank = count(&kept.bytes[passed..passed + breaks], b'\n');
         self.line += blank;
+        kept.pass(passed + breaks);
         blank
     }
 
-    fn go_to(&mut self, end: usize) {
-        self.line += count(&self.text[self.at..end], b'\n');
-        // The reader may stop between the two bytes of a line's end.
-        self.at = end;
-        if self.at > 0 && self.text[self.at - 1] == b'\r' && self.text.get(self.at) == Some(&b'\n') {
-            self.at += 1;
-            self.line += 1;
-        }
+    /// The bytes up to `end`, and whether the file ends there.
+    fn take(&mut self, end: u64) -> (Vec<u8>, bool) {
+        let mut kept = self.kept.borrow_mut();
+        let length = end.saturating_sub(kept.from).min(kept.bytes.len() as u64) as usize;
+        let bytes = kept.bytes[..length].to_vec();
+        let is_last = kept.ended && length == kept.bytes.len();
+        kept.pass(length);
+        self.line += count(&bytes, b'\n');
+        self.after_return = bytes.last() == Some(&b'\r');
+        (bytes, is_last)
+    }
+}
+
+impl Kept {
+    fn pass(&mut self, bytes: usize) {
+        self.bytes.drain(..bytes);
+        self.from += bytes as u64;
     }
 }
 

@@ -2,13 +2,16 @@
 //! holds the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
+use std::ops::ControlFlow;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Format, Table, TableRow, cells, is_conversation, names_of};
-use crate::Refused;
-use crate::rows::{self, Rows, kind};
+use super::source::{Item, Take};
+use super::{Format, is_conversation};
+use crate::array;
+use crate::rows::{self, Next, kind};
 
 /// Keys under which an object keeps the rows of a file.
 const ROWS: [&str; 12] = [
@@ -26,16 +29,35 @@ const ROWS: [&str; 12] = [
     "eval",
 ];
 
-pub(super) fn read(text: &[u8]) -> std::io::Result<Table> {
-    let is_array = text.trim_ascii_start().first() == Some(&b'[');
-    if !is_array
-        && let Ok(text) = std::str::from_utf8(text)
-        && let Some(table) = of_objects(text)
-    {
-        return Ok(table);
+/// One value per line.
+pub(super) fn lines(input: impl BufRead, take: &mut Take) -> std::io::Result<ControlFlow<()>> {
+    rows::each(input, &mut |line, next| match next {
+        Next::Blank => take(Item::Blank(1)),
+        Next::Value(value) => take(item(line, value)),
+    })
+}
+
+/// One array, which begins after white space.
+pub(super) fn array(mut input: impl BufRead, take: &mut Take) -> std::io::Result<ControlFlow<()>> {
+    let mut line = 1;
+    while let Some(byte) = input.fill_buf()?.first().filter(|byte| byte.is_ascii_whitespace()) {
+        let is_break = *byte == b'\n';
+        input.consume(1);
+        if is_break {
+            line += 1;
+            if take(Item::Blank(1)).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
     }
-    let rows = rows::read(text, |value, _| row(value))?;
-    Ok(table(if is_array { Format::JsonArray } else { Format::JsonLines }, rows))
+    array::elements(input, line, &mut |line, value| take(item(line, value)))
+}
+
+fn item(line: usize, value: Result<Value, String>) -> Item {
+    match value.and_then(row) {
+        Ok(row) => Item::Row(line, row),
+        Err(reason) => Item::Refused(line, reason),
+    }
 }
 
 fn row(value: Value) -> Result<Map<String, Value>, String> {
@@ -47,22 +69,60 @@ fn row(value: Value) -> Result<Map<String, Value>, String> {
     }
 }
 
-fn table(format: Format, rows: Rows<Map<String, Value>>) -> Table {
-    let mut taken: Vec<TableRow> = rows.taken.into_iter().map(|(line, values)| TableRow { line, values }).collect();
-    let as_text = cells::open(&mut taken);
-    let columns = names_of(&taken);
-    Table { format, columns, rows: taken, refused: rows.refused, blank: rows.blank, as_text }
+/// A file that begins with a quotation mark is JSON texts, one per line, or CSV with a quoted header: the first two lines
+/// decide.
+pub(super) fn first_lines_are_json(text: &[u8]) -> bool {
+    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).take(2);
+    lines.all(|line| serde_json::from_slice::<Value>(line).is_ok())
+}
+
+/// Whether a file has one value per line, and not one value alone or values over several lines.
+pub(super) fn are_lines(mut input: impl BufRead) -> std::io::Result<bool> {
+    let mut next = || {
+        let mut line = Vec::new();
+        loop {
+            let whole = rows::read_line(&mut input, &mut line)?;
+            if line.is_empty() && whole {
+                return std::io::Result::Ok(None);
+            }
+            if !line.trim_ascii().is_empty() {
+                return Ok(Some(line));
+            }
+        }
+    };
+    // A value that is refused for what it says is one value on its line all the same.
+    let is_value = |line: &[u8]| match std::str::from_utf8(line) {
+        Ok(text) => serde_json::from_str::<&RawValue>(&rows::without_nan(text.trim())).is_ok(),
+        // Of a damaged text every line is refused or taken by itself.
+        Err(_) => true,
+    };
+    let Some(first) = next()? else { return Ok(true) };
+    let Some(second) = next()? else { return Ok(false) };
+    // A first line that is broken does not make its neighbours another form.
+    Ok(is_value(&first) || second.trim_ascii().first() == Some(&b'{') && is_value(&second))
 }
 
 /// A file that is not one value per line: objects over several lines, or one object that holds all rows.
-fn of_objects(text: &str) -> Option<Table> {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next()?;
-    let is_one_line = lines.next().is_none();
-    // A value that is refused for what it says is one value on its line all the same.
-    if serde_json::from_str::<&RawValue>(&rows::without_nan(first)).is_ok() && !is_one_line {
-        return None;
+pub(super) fn whole(text: &[u8], take: &mut Take) -> (Format, ControlFlow<()>) {
+    let found = std::str::from_utf8(text).ok().and_then(of_objects);
+    let Some((format, items)) = found else {
+        // What is no form of objects is refused line by line. Reading from memory cannot fail.
+        let flow = lines(text, take).unwrap_or(ControlFlow::Continue(()));
+        return (Format::JsonLines, flow);
+    };
+    for item in items {
+        if take(item).is_break() {
+            return (format, ControlFlow::Break(()));
+        }
     }
+    (format, ControlFlow::Continue(()))
+}
+
+/// What an object, or objects one after the other, hold.
+type Objects = (Format, Vec<Item>);
+
+fn of_objects(text: &str) -> Option<Objects> {
+    let is_one_line = text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_none();
     let values = rows::one_after_another(text)?;
     if let [(line, Ok(Value::Object(object)))] = values.as_slice() {
         return of_one(text, *line, object, is_one_line);
@@ -70,28 +130,17 @@ fn of_objects(text: &str) -> Option<Table> {
     if is_one_line && values.len() == 1 {
         return None;
     }
-    let mut rows = Rows { taken: Vec::new(), refused: Vec::new(), blank: 0, ignored_keys: BTreeMap::new() };
-    for (line, value) in values {
-        match value.and_then(row) {
-            Ok(row) => rows.taken.push((line, row)),
-            Err(reason) => rows.refused.push(Refused { line, reason }),
-        }
-    }
-    Some(table(Format::JsonObjects, rows))
+    Some((Format::JsonObjects, values.into_iter().map(|(line, value)| item(line, value)).collect()))
 }
 
 /// A file that is one object: its rows under a key, `pandas`' columns, or one row over several lines.
-fn of_one(text: &str, line: usize, object: &Map<String, Value>, is_one_line: bool) -> Option<Table> {
+fn of_one(text: &str, line: usize, object: &Map<String, Value>, is_one_line: bool) -> Option<Objects> {
     let holds_rows = |value: &Value| {
         value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_object))
             && !is_conversation(value)
     };
     let keys: Vec<&str> = ROWS.into_iter().filter(|key| object.get(*key).is_some_and(holds_rows)).collect();
-    let refused = |reason: String| {
-        let mut rows = Rows { taken: Vec::new(), refused: Vec::new(), blank: 0, ignored_keys: BTreeMap::new() };
-        rows.refused.push(Refused { line, reason });
-        Some(table(Format::JsonObject, rows))
-    };
+    let refused = |reason: String| Some((Format::JsonObject, vec![Item::Refused(line, reason)]));
     match keys.as_slice() {
         [] => {}
         [key] => {
@@ -100,8 +149,14 @@ fn of_one(text: &str, line: usize, object: &Map<String, Value>, is_one_line: boo
             let array = raw.get(*key)?.get();
             let before = array.as_ptr() as usize - marked.as_ptr() as usize;
             let line = 1 + marked[..before].matches('\n').count();
-            let rows = rows::read_array_at(array, line, row);
-            return Some(table(Format::JsonObject, rows));
+            let mut items = Vec::new();
+            let mut add = |line, value| {
+                items.push(item(line, value));
+                ControlFlow::Continue(())
+            };
+            // Reading from memory cannot fail.
+            let _ = array::elements(array.as_bytes(), line, &mut add);
+            return Some((Format::JsonObject, items));
         }
         several => {
             let named: Vec<String> = several.iter().map(|key| format!("`{key}`")).collect();
@@ -112,9 +167,7 @@ fn of_one(text: &str, line: usize, object: &Map<String, Value>, is_one_line: boo
         }
     }
     if let Some(rows) = of_columns(object) {
-        let taken = rows.into_iter().map(|row| (line, row)).collect();
-        let rows = Rows { taken, refused: Vec::new(), blank: 0, ignored_keys: BTreeMap::new() };
-        return Some(table(Format::JsonObject, rows));
+        return Some((Format::JsonObject, rows.into_iter().map(|row| Item::Row(line, row)).collect()));
     }
     let lengths: Vec<usize> =
         object.values().filter(|value| !is_conversation(value)).filter_map(Value::as_array).map(Vec::len).collect();
@@ -129,8 +182,7 @@ fn of_one(text: &str, line: usize, object: &Map<String, Value>, is_one_line: boo
     if is_one_line {
         return None;
     }
-    let taken = vec![(line, object.clone())];
-    Some(table(Format::JsonObject, Rows { taken, refused: Vec::new(), blank: 0, ignored_keys: BTreeMap::new() }))
+    Some((Format::JsonObject, vec![Item::Row(line, object.clone())]))
 }
 
 /// `DataFrame.to_json` without an orientation: each column an object of row numbers.

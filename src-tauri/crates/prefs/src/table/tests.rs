@@ -2,8 +2,12 @@ use serde_json::json;
 
 use super::*;
 
+mod files;
+
 fn table(text: &str) -> Table {
-    Table::from_bytes(text.as_bytes()).expect("bytes are always read")
+    let table = Table::from_bytes(text.as_bytes()).expect("bytes are always read");
+    files::is_the_same_from_a_file(&table, text.as_bytes());
+    table
 }
 
 #[test]
@@ -27,10 +31,10 @@ fn the_kind_of_file_is_found_by_its_content() {
     for (text, format) in kinds {
         let table = table(text);
         assert_eq!(table.format, format, "{text}");
-        assert!(!table.rows.is_empty() && table.refused.is_empty(), "{text}");
+        assert!(!table.first_rows().is_empty() && table.refused.is_empty(), "{text}");
         assert!(table.columns[0].starts_with("prompt"), "{text} {:?}", table.columns);
     }
-    assert_eq!(table("").rows, []);
+    assert!(table("").is_empty());
 }
 
 #[test]
@@ -38,11 +42,11 @@ fn csv_keeps_quotes_lines_and_places() {
     let text = "prompt,chosen,rejected\r\n\"two\nlines, one cell\",\"say \"\"yes\"\"\",no\r\n\r\np,c\r\np,c,r,extra\r\n,,\r\np2,,r2,\r\n";
     let table = table(text);
     assert_eq!(table.columns, ["prompt", "chosen", "rejected"]);
-    let lines: Vec<usize> = table.rows.iter().map(|row| row.line).collect();
+    let lines: Vec<usize> = table.first_rows().iter().map(|row| row.line).collect();
     assert_eq!(lines, [2, 8]);
-    assert_eq!(table.rows[0].get("prompt"), Some(&json!("two\nlines, one cell")));
-    assert_eq!(table.rows[0].get("chosen"), Some(&json!("say \"yes\"")));
-    assert_eq!(table.rows[1].get("chosen"), None, "an empty cell holds nothing");
+    assert_eq!(table.first_rows()[0].get("prompt"), Some(&json!("two\nlines, one cell")));
+    assert_eq!(table.first_rows()[0].get("chosen"), Some(&json!("say \"yes\"")));
+    assert_eq!(table.first_rows()[1].get("chosen"), None, "an empty cell holds nothing");
     let refused: Vec<usize> = table.refused.iter().map(|refused| refused.line).collect();
     assert_eq!(refused, [5, 6]);
     assert!(table.refused[0].reason.contains("expected 3 fields"), "{}", table.refused[0].reason);
@@ -52,7 +56,7 @@ fn csv_keeps_quotes_lines_and_places() {
 #[test]
 fn a_quotation_mark_that_is_never_closed_is_said() {
     let table = table("prompt,chosen\na,b\nc,\"d\ne,f\ng,h\n");
-    assert_eq!(table.rows.len(), 1);
+    assert_eq!(table.row_count, 1);
     assert_eq!(table.refused[0].line, 3);
     assert!(table.refused[0].reason.contains("never closed"), "{}", table.refused[0].reason);
 }
@@ -61,13 +65,13 @@ fn a_quotation_mark_that_is_never_closed_is_said() {
 fn headers_without_names_and_names_that_come_twice() {
     let table = table("a,,a,b\n1,2,3,4\n");
     assert_eq!(table.columns, ["a", "column 2", "a (2)", "b"]);
-    assert_eq!(table.rows[0].get("a (2)"), Some(&json!("3")));
+    assert_eq!(table.first_rows()[0].get("a (2)"), Some(&json!("3")));
 }
 
 #[test]
 fn what_is_not_utf8_is_refused_by_line() {
     let table = Table::from_bytes(b"prompt,chosen\nna\xEFve,b\nc,d\n").expect("bytes are always read");
-    assert_eq!((table.rows.len(), table.refused[0].line), (1, 2));
+    assert_eq!((table.row_count, table.refused[0].line), (1, 2));
     assert!(table.refused[0].reason.contains("`prompt` is not UTF-8"), "{}", table.refused[0].reason);
 }
 
@@ -90,15 +94,17 @@ fn objects_are_opened_and_messages_are_not() {
         "info.nothing",
         "summaries.0.text",
         "summaries.1.text",
+        "summaries.*.text",
         "chosen",
         "messages",
         "turns.0",
         "turns.1",
+        "turns.*",
         "dotted.name",
         "deep.a.b.c.d.e.f",
     ];
     assert_eq!(table.columns, expected);
-    let get = |name: &str| table.rows[0].get(name).cloned();
+    let get = |name: &str| table.first_rows()[0].get(name).cloned();
     assert_eq!(get("summaries.1.text"), Some(json!("b")));
     assert_eq!(get("turns.1"), Some(json!("two")));
     assert_eq!(get("dotted.name"), Some(json!("d")));
@@ -114,8 +120,8 @@ fn objects_are_opened_and_messages_are_not() {
 fn conversations_in_a_cell_are_read_and_other_json_is_text() {
     let cell = "[{\"\"role\"\": \"\"user\"\", \"\"content\"\": \"\"q\"\"}]";
     let table = table(&format!("prompt,chosen\n\"{cell}\",\"[1, 2]\"\n"));
-    assert_eq!(table.rows[0].get("prompt"), Some(&json!([{"role": "user", "content": "q"}])));
-    assert_eq!(table.rows[0].get("chosen"), Some(&json!("[1, 2]")));
+    assert_eq!(table.first_rows()[0].get("prompt"), Some(&json!([{"role": "user", "content": "q"}])));
+    assert_eq!(table.first_rows()[0].get("chosen"), Some(&json!("[1, 2]")));
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn rows_inside_one_object_have_their_lines_and_columns() {
     let table_of = |text: &str| {
         let table = table(text);
         let rows: Vec<(usize, Option<Value>)> =
-            table.rows.iter().map(|row| (row.line, row.get("prompt").cloned())).collect();
+            table.first_rows().iter().map(|row| (row.line, row.get("prompt").cloned())).collect();
         (table.refused.iter().map(|refused| refused.reason.clone()).collect::<Vec<_>>(), rows)
     };
     let expected = vec![(4, Some(json!("p"))), (5, Some(json!("q")))];
@@ -157,12 +163,12 @@ fn what_json_does_not_have_costs_no_row() {
     let array = format!("[{}]", rows.trim_end().replace('\n', ",\n"));
     for text in [rows, &array] {
         let table = table(text);
-        assert_eq!((table.rows.len(), table.refused.as_slice()), (3, [].as_slice()), "{text}");
-        assert_eq!(table.rows[0].get("prompt"), Some(&json!("NaN, \" NaN")));
-        let lines: Vec<usize> = table.rows.iter().map(|row| row.line).collect();
+        assert_eq!((table.row_count, table.refused.as_slice()), (3, [].as_slice()), "{text}");
+        assert_eq!(table.first_rows()[0].get("prompt"), Some(&json!("NaN, \" NaN")));
+        let lines: Vec<usize> = table.first_rows().iter().map(|row| row.line).collect();
         assert_eq!(lines, [1, 2, 3]);
         assert_eq!(table.describe()[1].sample, "NaN");
-        assert_eq!(table.columns, ["prompt", "score", "score.0", "score.1"]);
+        assert_eq!(table.columns, ["prompt", "score", "score.0", "score.1", "score.*"]);
     }
     for text in ["{\"a\": NaNa}\n{\"a\": 1}", "{\"a\": -NaN}\n{\"a\": 1}", "{\"a\": nan}\n{\"a\": 1}"] {
         assert_eq!(table(text).refused.len(), 1, "{text}");
@@ -172,40 +178,41 @@ fn what_json_does_not_have_costs_no_row() {
 #[test]
 fn a_key_that_comes_twice_is_refused_at_any_depth() {
     let table = table("{\"a\": [{\"b\": 1, \"b\": 2}]}\n{\"a\": [{\"b\": 1}, {\"b\": 2}]}\n");
-    assert_eq!((table.rows.len(), table.refused[0].reason.as_str()), (1, "the key `b` comes twice"));
+    assert_eq!((table.row_count, table.refused[0].reason.as_str()), (1, "the key `b` comes twice"));
 }
 
 #[test]
 fn byte_order_marks_in_the_middle_are_none_of_the_text() {
     let table = table("{\"a\": 1}\n\u{FEFF}{\"a\": 2}\r\n{\"a\": 3}\n");
-    assert_eq!((table.rows.len(), table.refused.len()), (3, 0));
+    assert_eq!((table.row_count, table.refused.len()), (3, 0));
 }
 
 #[test]
 fn lone_quotation_marks_between_tabs_are_text() {
-    let get =
-        |table: &Table, at: usize, name: &str| table.rows[at].get(name).and_then(Value::as_str).map(str::to_owned);
+    let get = |table: &Table, at: usize, name: &str| {
+        table.first_rows()[at].get(name).and_then(Value::as_str).map(str::to_owned)
+    };
     let lone = table("prompt\tchosen\nq1\t\"bad one\nq2\tbad two\"\nq3\t\"yes\" he said\n");
-    assert_eq!((lone.rows.len(), lone.refused.len()), (3, 0));
+    assert_eq!((lone.row_count, lone.refused.len()), (3, 0));
     assert_eq!(get(&lone, 0, "chosen").as_deref(), Some("\"bad one"));
     assert_eq!(get(&lone, 2, "chosen").as_deref(), Some("\"yes\" he said"));
     // Marks that are quotes stay quotes, over lines too.
     let quoted = table("prompt\tchosen\n\"q\n1\"\t\"say \"\"x\"\"\"\nq2\tc\n");
-    assert_eq!((quoted.rows.len(), quoted.refused.len()), (2, 0));
+    assert_eq!((quoted.row_count, quoted.refused.len()), (2, 0));
     assert_eq!(get(&quoted, 0, "chosen").as_deref(), Some("say \"x\""));
     // Where both are there, the rows that a lone mark would swallow are named.
     let mixed = table("prompt\tchosen\n\"q\n1\"\tc\nq2\t\"lone\nq3\tlone\"\nq4\tc\n");
-    assert_eq!((mixed.rows.len(), mixed.refused[0].line), (2, 4));
+    assert_eq!((mixed.row_count, mixed.refused[0].line), (2, 4));
     assert!(mixed.refused[0].reason.contains("columns in between"), "{}", mixed.refused[0].reason);
     let mixed = table("prompt\tchosen\nq1\t\"\nq2\t\"say \"\"x\"\"\"\nq3\tc\n");
-    assert_eq!((mixed.rows.len(), mixed.refused[0].line), (2, 2));
+    assert_eq!((mixed.row_count, mixed.refused[0].line), (2, 2));
     assert_eq!(get(&mixed, 0, "chosen").as_deref(), Some("say \"x\""));
 }
 
 #[test]
 fn text_after_a_closing_mark_is_refused_and_not_joined() {
     let table = table("prompt,chosen\nq1,\"yes\" he said\nq2,c\n");
-    assert_eq!((table.rows.len(), table.refused[0].line), (1, 2));
+    assert_eq!((table.row_count, table.refused[0].line), (1, 2));
     assert!(table.refused[0].reason.contains("after a closing quotation mark"), "{}", table.refused[0].reason);
 }
 
@@ -214,8 +221,9 @@ fn files_that_are_no_text_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("data.jsonl");
     for (bytes, what) in [
-        (b"PAR1....".to_vec(), "a Parquet file"),
-        (b"\x1F\x8B....".to_vec(), "compressed by gzip"),
+        (b"PAR1....".to_vec(), "the Parquet file cannot be read"),
+        (b"\x1F\x8B....".to_vec(), "the compressed data is damaged"),
+        (b"BZh9....".to_vec(), "compressed by bzip2"),
         (b"\xFF\xFEp\0".to_vec(), "UTF-16"),
         (b"{\0\"\0a\0".to_vec(), "UTF-16 (little endian)"),
         (b"\0{\0\"\0a".to_vec(), "UTF-16 (big endian)"),
@@ -241,7 +249,7 @@ proptest::proptest! {
             text.extend(["q\t", cell, "\n"]);
         }
         let table = table(&text);
-        let mut lines: Vec<usize> = table.rows.iter().map(|row| row.line).collect();
+        let mut lines: Vec<usize> = table.first_rows().iter().map(|row| row.line).collect();
         lines.extend(table.refused.iter().map(|refused| refused.line));
         lines.sort_unstable();
         proptest::prop_assert_eq!(lines, (2..cells.len() + 2).collect::<Vec<_>>());
@@ -263,7 +271,7 @@ proptest::proptest! {
         ];
         for form in forms {
             let table = table(&form);
-            let read: Vec<Value> = table.rows.into_iter().map(|row| Value::Object(row.values)).collect();
+            let read: Vec<Value> = table.first_rows().iter().map(|row| Value::Object(row.values.clone())).collect();
             proptest::prop_assert_eq!(&read, &rows, "{}", form);
         }
     }
@@ -279,7 +287,7 @@ proptest::proptest! {
             text += &[quoted(prompt), ",".to_owned(), quoted(chosen), "\n".to_owned()].concat();
         }
         let table = table(&text);
-        let found: Vec<(usize, String, String)> = table.rows.iter().map(|row| {
+        let found: Vec<(usize, String, String)> = table.first_rows().iter().map(|row| {
             let get = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             (row.line, get("prompt"), get("chosen"))
         }).collect();

@@ -1,0 +1,472 @@
+//! Pairs of answers that are rated: several to a prompt in one row, or one to a row.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::choices::Named;
+use super::preference::{Preferred, normal};
+use super::{ColumnMapping, ImportKind, MappedContent, Pair, Parts, Reader, Taken, values};
+use crate::rows::is_missing;
+use crate::table::{Table, TableRow, is_conversation};
+
+/// Which ratings are the better ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum RatingOrder {
+    /// Scores: 5 is better than 4.
+    HigherIsBetter,
+    /// Ranks: 1 is better than 2.
+    LowerIsBetter,
+}
+
+/// Which pairs are made of more than two answers to a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Pairing {
+    /// The best answer against the worst.
+    BestAndWorst,
+    /// The best answer against each of the others.
+    BestAndOthers,
+    /// Each answer against the next worse one.
+    Neighbours,
+    /// Every two answers that are not rated alike.
+    All,
+}
+
+impl Named for RatingOrder {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("higher_is_better", Self::HigherIsBetter), ("lower_is_better", Self::LowerIsBetter)];
+}
+
+impl Named for Pairing {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("best_and_worst", Self::BestAndWorst),
+        ("best_and_others", Self::BestAndOthers),
+        ("neighbours", Self::Neighbours),
+        ("all", Self::All),
+    ];
+}
+
+impl Pairing {
+    pub(super) const MEANINGS: [(Self, &'static str); 4] = [
+        (Self::BestAndWorst, "one pair of each prompt: the best answer against the worst"),
+        (Self::BestAndOthers, "the best answer against each of the others"),
+        (Self::Neighbours, "each answer against the next worse one"),
+        (Self::All, "every two answers that are not rated alike"),
+    ];
+}
+
+/// Words in the names of ratings of which the lowest is the best.
+const RANKS: [&str; 4] = ["rank", "ranks", "ranking", "position"];
+
+/// Words in the names of ratings of which the highest is the best, beside labels that say yes or no.
+const SCORES: [&str; 22] = [
+    "score",
+    "scores",
+    "rating",
+    "ratings",
+    "reward",
+    "rewards",
+    "grade",
+    "helpfulness",
+    "helpful",
+    "quality",
+    "correctness",
+    "honesty",
+    "truthfulness",
+    "label",
+    "labels",
+    "desirable",
+    "kto_tag",
+    "likes",
+    "upvotes",
+    "votes",
+    "thumbs_up",
+    "liked",
+];
+
+/// Left out of a row whose other answers make pairs.
+const UNRATED: &str = "an answer without a rating was left out";
+const ALIKE: &str = "answers that are rated alike make no pair with each other";
+
+/// What the name of a column of ratings says about their order.
+pub(super) fn order_of(column: &str) -> Option<RatingOrder> {
+    let name = normal(column);
+    let last: Vec<&str> = name.rsplit('_').take(2).collect();
+    let says = |words: &[&str]| words.iter().any(|word| last.contains(word) || name.ends_with(word));
+    if says(&RANKS) {
+        Some(RatingOrder::LowerIsBetter)
+    } else if says(&SCORES) {
+        Some(RatingOrder::HigherIsBetter)
+    } else {
+        None
+    }
+}
+
+/// The number that a rating is; true and false are 1 and 0.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::Bool(yes) => f64::from(u8::from(*yes)),
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => match text.trim().to_lowercase().as_str() {
+            "true" | "yes" | "desirable" | "good" => 1.0,
+            "false" | "no" | "undesirable" | "bad" => 0.0,
+            other => other.parse::<f64>().ok()?,
+        },
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
+impl ColumnMapping {
+    /// Whether pairs are made of answers that are rated one by one.
+    pub(crate) fn is_rated(&self) -> bool {
+        self.kind == ImportKind::Pairs && self.answers.is_some() && self.chosen.is_none() && self.answer_a.is_none()
+    }
+
+    /// Whether each row holds one of the answers, and rows with the same prompt belong together.
+    pub(crate) fn is_grouped(&self) -> bool {
+        self.is_rated() && !self.answers.as_ref().is_some_and(|column| column.contains(".*"))
+    }
+
+    /// The order of ratings that was chosen, or that their name says.
+    pub(super) fn order(&self) -> Option<RatingOrder> {
+        let column = self.ratings.as_ref().or(self.rating_a.as_ref());
+        self.rating_order.or_else(|| order_of(column?))
+    }
+
+    /// The least distance of two ratings; 0 where nothing is said.
+    pub(super) fn margin(&self) -> f64 {
+        self.least_margin.as_ref().and_then(|margin| margin.parse().ok()).unwrap_or(0.0)
+    }
+}
+
+/// An answer with its rating, by its place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rating {
+    pub(super) at: usize,
+    pub(super) rating: f64,
+}
+
+/// The pairs of places, the better answer first, in the order of the answers. `margin` is the least distance of their ratings,
+/// which always differ.
+pub(super) fn pairs_of(ratings: &[Rating], order: RatingOrder, pairing: Pairing, margin: f64) -> Vec<(usize, usize)> {
+    let mut sorted = ratings.to_vec();
+    // Of answers that are rated alike the first in the file goes first.
+    match order {
+        RatingOrder::HigherIsBetter => sorted.sort_by(|one, other| other.rating.total_cmp(&one.rating)),
+        RatingOrder::LowerIsBetter => sorted.sort_by(|one, other| one.rating.total_cmp(&other.rating)),
+    }
+    let far = |one: &Rating, other: &Rating| {
+        let distance = (one.rating - other.rating).abs();
+        distance > 0.0 && distance >= margin
+    };
+    let mut pairs: Vec<(Rating, Rating)> = Vec::new();
+    match (pairing, sorted.as_slice()) {
+        (Pairing::BestAndWorst, [best, .., worst]) => {
+            // The first of those that are worst, as of those that are best.
+            let worst = sorted.iter().find(|one| one.rating.total_cmp(&worst.rating).is_eq()).unwrap_or(worst);
+            pairs.push((*best, *worst));
+        }
+        (Pairing::BestAndOthers, [best, others @ ..]) => pairs.extend(others.iter().map(|other| (*best, *other))),
+        (Pairing::Neighbours, sorted) => pairs.extend(sorted.windows(2).map(|two| (two[0], two[1]))),
+        (Pairing::All, sorted) => {
+            for (at, one) in sorted.iter().enumerate() {
+                pairs.extend(sorted[at + 1..].iter().map(|other| (*one, *other)));
+            }
+        }
+        (Pairing::BestAndWorst | Pairing::BestAndOthers, _) => {}
+    }
+    pairs.retain(|(one, other)| far(one, other));
+    pairs.into_iter().map(|(one, other)| (one.at, other.at)).collect()
+}
+
+/// The ratings of the answers in a row, and how many answers there are. One list of them stands beside the other, or each inside
+/// of its answer.
+pub(super) fn ratings_in(row: &TableRow, mapping: &ColumnMapping) -> Result<(Vec<Rating>, usize), String> {
+    let (Some(answers), Some(ratings)) = (&mapping.answers, &mapping.ratings) else {
+        return Err("the columns of the answers and of their ratings are not chosen yet".to_owned());
+    };
+    let (said, rated) = (row.list(answers), row.list(ratings));
+    if said.is_empty() {
+        return Err(format!("`{answers}` holds no answers"));
+    }
+    if rated.len() != said.len() {
+        return Err(format!("`{answers}` holds {} answers, `{ratings}` {} ratings", said.len(), rated.len()));
+    }
+    let rating = |(at, (answer, rating)): (usize, (&Option<&Value>, &Option<&Value>))| {
+        answer.as_ref()?;
+        Some(Rating { at, rating: number((*rating)?)? })
+    };
+    let found = said.iter().zip(&rated).enumerate().filter_map(rating).collect();
+    Ok((found, said.len()))
+}
+
+/// Whether a row has more than two rated answers, so that there is a choice of pairs.
+pub(super) fn has_several(row: &TableRow, mapping: &ColumnMapping) -> bool {
+    ratings_in(row, mapping).is_ok_and(|(ratings, _)| ratings.len() > 2)
+}
+
+impl Reader<'_> {
+    /// Which of two answers with a rating each is better: none is where they are rated alike. Of a chosen and a rejected answer
+    /// the ratings only say how far they are apart.
+    pub(super) fn by_ratings(&self, row: &TableRow) -> Result<Option<Preferred>, String> {
+        let mapping = self.mapping;
+        let (Some(a), Some(b)) = (&mapping.rating_a, &mapping.rating_b) else { return Ok(None) };
+        let rating = |column: &String| {
+            let value =
+                row.get(column).filter(|value| !is_missing(value)).ok_or_else(|| format!("`{column}` is empty"))?;
+            number(value).ok_or_else(|| format!("`{column}` holds no number"))
+        };
+        let (of_a, of_b) = (rating(a)?, rating(b)?);
+        let (distance, margin) = ((of_a - of_b).abs(), mapping.margin());
+        if distance < margin {
+            return Err(format!("its ratings {of_a} and {of_b} differ by less than {margin}"));
+        }
+        if !mapping.is_by_preference() || mapping.preference.is_some() {
+            return Ok(None);
+        }
+        let order =
+            mapping.order().ok_or_else(|| format!("whether high or low is better in `{a}` is not chosen yet"))?;
+        let higher = if order == RatingOrder::HigherIsBetter { Preferred::First } else { Preferred::Second };
+        let lower = if order == RatingOrder::HigherIsBetter { Preferred::Second } else { Preferred::First };
+        Ok(Some(match of_a.total_cmp(&of_b) {
+            std::cmp::Ordering::Greater => higher,
+            std::cmp::Ordering::Less => lower,
+            std::cmp::Ordering::Equal => Preferred::Neither,
+        }))
+    }
+
+    /// The pairs of a row that holds several rated answers.
+    pub(super) fn rated(&self, row: &TableRow) -> Result<Vec<Taken>, String> {
+        let mapping = self.mapping;
+        let (ratings, answers) = ratings_in(row, mapping)?;
+        let column = mapping.answers.as_deref().unwrap_or_default();
+        let place = |at: usize| column.replacen(".*", &format!(".{at}"), 1);
+        let mut taken = self.pairs(&ratings, |reader, (better, worse)| {
+            let (better, worse) = (place(better), place(worse));
+            reader.pair(row, &better, &worse)
+        })?;
+        if ratings.len() < answers {
+            taken.iter_mut().take(1).for_each(|taken| taken.notes.push(UNRATED));
+        }
+        Ok(taken)
+    }
+
+    fn pairs(
+        &self,
+        ratings: &[Rating],
+        make: impl Fn(&Self, (usize, usize)) -> Result<Taken, String>,
+    ) -> Result<Vec<Taken>, String> {
+        let mapping = self.mapping;
+        let column = mapping.ratings.as_deref().unwrap_or_default();
+        let order =
+            mapping.order().ok_or_else(|| format!("whether high or low is better in `{column}` is not chosen yet"))?;
+        // Of two answers there is one pair.
+        let pairing = match mapping.pairing {
+            Some(pairing) => pairing,
+            None if ratings.len() < 3 => Pairing::All,
+            None => return Err("which pairs are made of more than two answers is not chosen yet".to_owned()),
+        };
+        if ratings.len() < 2 {
+            return Err(format!("fewer than two of its answers have a number in `{column}`"));
+        }
+        let pairs = pairs_of(ratings, order, pairing, mapping.margin());
+        if pairs.is_empty() {
+            return Err(match mapping.margin() {
+                0.0 => "its answers are all rated alike".to_owned(),
+                margin => format!("no two of its answers differ by {margin} or more"),
+            });
+        }
+        let mut taken = pairs.into_iter().map(|pair| make(self, pair)).collect::<Result<Vec<_>, _>>()?;
+        let mut known: Vec<f64> = ratings.iter().map(|rating| rating.rating).collect();
+        known.sort_by(f64::total_cmp);
+        if known.windows(2).any(|two| two[0].total_cmp(&two[1]).is_eq()) {
+            taken.iter_mut().take(1).for_each(|taken| taken.notes.push(ALIKE));
+        }
+        Ok(taken)
+    }
+
+    /// The pair of two answers in columns of a row, the better first.
+    pub(super) fn pair(&self, row: &TableRow, better: &str, worse: &str) -> Result<Taken, String> {
+        let category = values::category(row, self.mapping.category.as_deref())?;
+        let Parts { prompt, first, second, notes } = values::parts(row, self, better, worse)?;
+        let content = MappedContent::Pair(Pair { prompt, chosen: first, rejected: second, category });
+        Ok(Taken { content, notes, from: None })
+    }
+}
+
+/// The largest text of answers that are held while rows with the same prompt are brought together.
+const MOST_HELD: usize = 1 << 30;
+
+/// Under these names a row of a group holds the two answers.
+const BETTER: &str = "\u{2}better";
+const WORSE: &str = "\u{2}worse";
+const ASKED: &str = "\u{2}asked";
+
+/// Rows with one rated answer each, brought together by what was asked.
+#[derive(Default)]
+pub(super) struct Groups {
+    places: HashMap<[u8; 32], usize>,
+    groups: Vec<Vec<(TableRow, f64)>>,
+    held: usize,
+}
+
+/// What a row of one answer asks, as a key.
+fn key_of(row: &TableRow, mapping: &ColumnMapping) -> Option<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    match (&mapping.prompt, conversation(row, mapping)) {
+        (Some(prompt), _) => hasher.update(row.get(prompt)?.to_string()),
+        (None, Some(turns)) => hasher.update(Value::from(turns[..turns.len() - 1].to_vec()).to_string()),
+        (None, None) => return None,
+    }
+    for column in [&mapping.context, &mapping.system, &mapping.history].into_iter().flatten() {
+        hasher.update([0]);
+        hasher.update(row.get(column).map(ToString::to_string).unwrap_or_default());
+    }
+    Some(hasher.finalize().into())
+}
+
+/// The turns of a conversation that stands in the column of the answers, the last of them being the answer.
+fn conversation<'a>(row: &'a TableRow, mapping: &ColumnMapping) -> Option<&'a Vec<Value>> {
+    let value = row.get(mapping.answers.as_deref()?).filter(|value| is_conversation(value))?;
+    value.as_array().filter(|turns| turns.len() > 1)
+}
+
+/// How many prompts have answers that are rated differently, how many more than two answers, and how many rows have one of the
+/// former prompts, counted once for a `key`.
+pub(super) fn count_groups(table: &Table, mapping: &ColumnMapping, key: &str) -> [usize; 3] {
+    struct Group {
+        rows: usize,
+        first: f64,
+        differ: bool,
+    }
+    table.found(key, || {
+        let mut groups: HashMap<[u8; 32], Group> = HashMap::new();
+        table.each_row(|row| {
+            let rating = mapping.ratings.as_deref().and_then(|column| number(row.get(column)?));
+            if let (Some(key), Some(rating)) = (key_of(row, mapping), rating) {
+                let group = groups.entry(key).or_insert(Group { rows: 0, first: rating, differ: false });
+                group.rows += 1;
+                group.differ |= group.first.total_cmp(&rating).is_ne();
+            }
+            ControlFlow::Continue(())
+        });
+        let differing: Vec<usize> = groups.values().filter(|group| group.differ).map(|group| group.rows).collect();
+        [differing.len(), groups.values().filter(|group| group.rows > 2).count(), differing.iter().sum()]
+    })
+}
+
+impl Groups {
+    /// Takes a row in.
+    ///
+    /// # Errors
+    /// Why the row cannot be one of a group.
+    pub(super) fn add(&mut self, row: &TableRow, mapping: &ColumnMapping) -> Result<(), String> {
+        let column = mapping.ratings.as_deref().unwrap_or_default();
+        let value = row.get(column).filter(|value| !is_missing(value)).ok_or_else(|| format!("`{column}` is empty"))?;
+        let rating = number(value).ok_or_else(|| format!("`{column}` holds no number"))?;
+        let key = key_of(row, mapping).ok_or("what was asked is not there")?;
+        let mut row = row.clone();
+        if let Some(turns) = conversation(&row, mapping).cloned() {
+            let (answer, asked) = turns.split_last().ok_or("the conversation is empty")?;
+            row.values.insert(BETTER.to_owned(), Value::Array(vec![answer.clone()]));
+            row.values.insert(ASKED.to_owned(), Value::Array(asked.to_vec()));
+        } else {
+            let column = mapping.answers.as_deref().unwrap_or_default();
+            let answer = row.get(column).ok_or_else(|| format!("`{column}` is empty"))?.clone();
+            row.values.insert(BETTER.to_owned(), answer);
+        }
+        self.held += row.values.values().map(|value| value.to_string().len()).sum::<usize>();
+        if self.held > MOST_HELD {
+            return Err(format!(
+                "more than {} MiB of answers to be brought together by their prompts: split the file by prompts",
+                MOST_HELD >> 20
+            ));
+        }
+        let next = self.groups.len();
+        let at = *self.places.entry(key).or_insert(next);
+        if at == next {
+            self.groups.push(Vec::new());
+        }
+        self.groups[at].push((row, rating));
+        Ok(())
+    }
+
+    /// Hands the pairs of each group to `take`, in the order in which their prompts first came, with the better answer's row. A
+    /// group without a pair is one refused row for each of its rows.
+    pub(super) fn each(
+        self,
+        reader: &Reader,
+        take: &mut dyn FnMut(&TableRow, Result<Taken, String>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let asks = ColumnMapping { prompt: Some(ASKED.to_owned()), ..reader.mapping.clone() };
+        let of_conversations = Reader { mapping: &asks, ..reader.clone() };
+        for group in self.groups {
+            let rows = group.iter().enumerate();
+            let ratings: Vec<Rating> = rows.map(|(at, (_, rating))| Rating { at, rating: *rating }).collect();
+            let made = reader.pairs(&ratings, |reader, (better, worse)| {
+                let mut row = group[better].0.clone();
+                let other = group[worse].0.values.get(BETTER).cloned().unwrap_or_default();
+                row.values.insert(WORSE.to_owned(), other);
+                let reader = if row.values.contains_key(ASKED) { &of_conversations } else { reader };
+                reader.pair(&row, BETTER, WORSE).map(|taken| Taken { from: Some(better), ..taken })
+            });
+            match made {
+                Ok(pairs) => {
+                    for taken in pairs {
+                        let row = &group[taken.from.unwrap_or_default()].0;
+                        take(row, Ok(taken))?;
+                    }
+                }
+                Err(reason) => {
+                    let reason = if group.len() < 2 { ALONE.to_owned() } else { reason };
+                    for (row, _) in &group {
+                        take(row, Err(reason.clone()))?;
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+const ALONE: &str = "it is the only answer to its prompt: a single label makes no pair";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(ratings: &[f64], pairing: Pairing, margin: f64) -> Vec<(usize, usize)> {
+        let ratings: Vec<Rating> =
+            ratings.iter().enumerate().map(|(at, rating)| Rating { at, rating: *rating }).collect();
+        pairs_of(&ratings, RatingOrder::HigherIsBetter, pairing, margin)
+    }
+
+    #[test]
+    fn pairs_are_of_ratings_that_differ() {
+        let ratings = [3.0, 5.0, 1.0, 5.0, 1.0];
+        assert_eq!(made(&ratings, Pairing::BestAndWorst, 0.0), [(1, 2)]);
+        assert_eq!(made(&ratings, Pairing::BestAndOthers, 0.0), [(1, 0), (1, 2), (1, 4)]);
+        assert_eq!(made(&ratings, Pairing::Neighbours, 0.0), [(3, 0), (0, 2)]);
+        assert_eq!(made(&ratings, Pairing::All, 0.0).len(), 2 + 4 + 2);
+        assert_eq!(made(&ratings, Pairing::All, 3.0).len(), 4);
+        assert_eq!(made(&ratings, Pairing::BestAndWorst, 4.5), []);
+        assert_eq!(made(&[2.0, 2.0], Pairing::All, 0.0), []);
+        let ranks = [Rating { at: 0, rating: 2.0 }, Rating { at: 1, rating: 1.0 }];
+        assert_eq!(pairs_of(&ranks, RatingOrder::LowerIsBetter, Pairing::All, 0.0), [(1, 0)]);
+    }
+
+    #[test]
+    fn names_say_which_ratings_are_better() {
+        assert_eq!(order_of("answers.*.rank"), Some(RatingOrder::LowerIsBetter));
+        assert_eq!(order_of("completions.*.overall_score"), Some(RatingOrder::HigherIsBetter));
+        assert_eq!(order_of("completions.*.annotations.helpfulness.Rating"), Some(RatingOrder::HigherIsBetter));
+        assert_eq!(order_of("label"), Some(RatingOrder::HigherIsBetter));
+        assert_eq!(order_of("toxicity"), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! Answers that are rated, in the forms of published data sets.
+
+use super::*;
+
+/// The mapping with choices, and what becomes of the rows.
+fn read(rows: &[Value], choices: &[(&str, &str)]) -> (ColumnMapping, Vec<(String, String, String)>, Mapped) {
+    let table = table(rows);
+    let mut mapping = guess(&table);
+    for (key, value) in choices {
+        mapping.set(key, value).expect("the choice is known");
+    }
+    assert_eq!(mapping.incomplete(&table), None, "{mapping:?}");
+    let mapped = apply(&table, &mapping);
+    let said = |content: Option<&Content>| content.map(Content::last_text).unwrap_or_default();
+    let pairs = mapped
+        .rows
+        .iter()
+        .map(|row| (row.content.prompt().last_text(), said(row.content.first()), said(row.content.second())))
+        .collect();
+    (mapping, pairs, mapped)
+}
+
+fn asks(rows: &[Value]) -> (String, Vec<String>) {
+    let table = table(rows);
+    let mapping = guess(&table);
+    let open = questions(&table, &mapping).into_iter().find(Question::is_open).expect("a question is open");
+    (open.key, open.options.into_iter().map(|option| option.value).collect())
+}
+
+fn three(prompt: &str, better: &str, worse: &str) -> (String, String, String) {
+    (prompt.to_owned(), better.to_owned(), worse.to_owned())
+}
+
+/// `openbmb/UltraFeedback`, with two ratings of each answer that need not agree.
+#[test]
+fn ultrafeedback_raw_asks_which_rating_and_which_pairs() {
+    let completion = |text: &str, fine: f64, overall: f64| {
+        json!({
+            "model": "m", "response": text, "critique": "c", "fine-grained_score": fine, "overall_score": overall,
+            "annotations": {"helpfulness": {"Rating": "4", "Rationale": "r"}},
+        })
+    };
+    let row = |number: usize| {
+        json!({
+            "source": "s", "instruction": format!("Ask {number}?"), "models": ["a", "b", "c"],
+            "completions": [completion("fine", 4.0, 7.0), completion("bad", 1.0, 2.0), completion("good", 5.0, 7.5)],
+        })
+    };
+    let rows = [row(1), row(2)];
+    let (key, options) = asks(&rows);
+    assert_eq!(key, "ratings");
+    assert!(options.contains(&"completions.*.overall_score".to_owned()), "{options:?}");
+    assert!(options.contains(&"completions.*.annotations.helpfulness.Rating".to_owned()), "{options:?}");
+    let choices = [("ratings", "completions.*.fine-grained_score"), ("pairing", "best_and_worst")];
+    let (mapping, pairs, mapped) = read(&rows, &choices);
+    assert_eq!(mapping.answers.as_deref(), Some("completions.*.response"));
+    assert_eq!(pairs, [three("Ask 1?", "good", "bad"), three("Ask 2?", "good", "bad")]);
+    assert_eq!(mapped.refused, []);
+    let (_, pairs, _) = read(&rows[..1], &[choices[0], ("pairing", "all"), ("least_margin", "1")]);
+    assert_eq!(
+        pairs,
+        [three("Ask 1?", "good", "fine"), three("Ask 1?", "good", "bad"), three("Ask 1?", "fine", "bad")]
+    );
+    let (_, pairs, _) = read(&rows[..1], &[choices[0], ("pairing", "all"), ("least_margin", "2")]);
+    assert_eq!(pairs.len(), 2);
+}
+
+/// `berkeley-nest/Nectar`: seven answers by rank, the first the best, and a transcript as the prompt.
+#[test]
+fn nectar_is_read_by_rank() {
+    let answer = |text: &str, rank: f64| json!({"answer": text, "model": "m", "rank": rank});
+    let rows = [json!({
+        "prompt": "\n\nHuman: Why?\n\nAssistant: ",
+        "answers": [answer("third", 3.0), answer("first", 1.0), answer("second", 2.0)],
+        "turns": 1, "num_responses": 3, "source": ["x"], "good_natured": true,
+    })];
+    assert_eq!(asks(&rows).0, "pairing");
+    let (mapping, pairs, _) = read(&rows, &[("pairing", "best_and_others")]);
+    assert_eq!(mapping.ratings.as_deref(), Some("answers.*.rank"));
+    assert_eq!(pairs, [three("Why?", "first", "second"), three("Why?", "first", "third")]);
+    let (_, pairs, _) = read(&rows, &[("pairing", "neighbours")]);
+    assert_eq!(pairs, [three("Why?", "first", "second"), three("Why?", "second", "third")]);
+}
+
+/// `OpenAssistant/oasst1` and `oasst2` as trees: every question with several ranked answers, at any depth.
+#[test]
+fn trees_give_a_row_for_each_question_with_ranked_answers() {
+    let reply = |text: &str, rank: i64, replies: Value| json!({"text": text, "role": "assistant", "rank": rank, "deleted": false, "lang": "en", "replies": replies});
+    let further = json!({
+        "text": "And then?", "role": "prompter", "lang": "de",
+        "replies": [reply("later good", 0, json!([])), reply("later bad", 1, json!([]))],
+    });
+    let mut gone = reply("gone", 5, json!([]));
+    gone["deleted"] = json!(true);
+    let tree = json!({
+        "message_tree_id": "t", "tree_state": "ready_for_export",
+        "prompt": {
+            "message_id": "t", "text": "Why?", "role": "prompter", "lang": "en",
+            "replies": [reply("bad", 2, json!([])), reply("good", 0, json!([further])), gone],
+        },
+    });
+    let (mapping, pairs, mapped) = read(&[tree.clone(), tree.clone()], &[]);
+    assert_eq!(mapping.order(), Some(RatingOrder::LowerIsBetter));
+    assert_eq!(pairs[..2], [three("Why?", "good", "bad"), three("And then?", "later good", "later bad")]);
+    let MappedContent::Pair(pair) = &mapped.rows[1].content else { panic!("no pair") };
+    let before = pair.prompt.as_messages().expect("messages");
+    assert_eq!(before.iter().map(|it| it.role.as_str()).collect::<Vec<_>>(), ["user", "assistant", "user"]);
+    let (_, pairs, mapped) = read(&[tree], &[("only", "lang=en&depth=1")]);
+    assert_eq!(pairs, [three("Why?", "good", "bad")]);
+    assert_eq!(mapped.notes.get("left out, as `lang` is not `en`"), Some(&1));
+    let table = super::table(&[json!({"prompt": {"text": "q", "role": "prompter", "replies": []}})]);
+    assert!(table.notices[0].contains("1 trees") && table.is_empty(), "{:?}", table.notices);
+}
+
+/// TRL's unpaired form: one answer a row, with a label. Prompts with both become pairs, single labels are named.
+#[test]
+fn labels_of_single_answers_are_brought_together_by_prompt() {
+    let row = |prompt: &str, completion: &str, label: bool| json!({"prompt": prompt, "completion": completion, "label": label});
+    let rows = [
+        row("p", "good", true),
+        row("q", "alone", true),
+        row("p", "bad", false),
+        row("r", "x", true),
+        row("r", "y", true),
+        row("s", "worse", false),
+        row("s", "better", true),
+    ];
+    let (mapping, pairs, mapped) = read(&rows, &[]);
+    assert_eq!((mapping.answers.as_deref(), mapping.ratings.as_deref()), (Some("completion"), Some("label")));
+    assert_eq!(pairs, [three("p", "good", "bad"), three("s", "better", "worse")]);
+    let refused: Vec<(usize, &str)> = mapped.refused.iter().map(|it| (it.line, it.reason.as_str())).collect();
+    assert!(refused[0].0 == 2 && refused[0].1.contains("a single label makes no pair"), "{refused:?}");
+    assert_eq!(refused.len(), 3);
+    assert!(refused[1].1.contains("rated alike"));
+    // Where few prompts have both, the prompts come in, and it is said how pairs would.
+    let mapping = guess(&table(&rows[..5]));
+    assert_eq!(mapping.kind, ImportKind::Prompts);
+    let said = notices(&table(&rows[..5]), &mapping).join(" ");
+    assert!(said.contains("1 prompts have answers that are rated differently"), "{said}");
+    assert!(said.contains("`answers=completion,ratings=label`"), "{said}");
+    let (mapping, ..) = read(&rows[..2], &[]);
+    assert_eq!(mapping.kind, ImportKind::Prompts);
+}
+
+/// LLaMA-Factory's KTO form: whole conversations with a label.
+#[test]
+fn labels_of_conversations_are_brought_together_by_what_was_asked() {
+    let row = |answer: &str, label: bool| json!({"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": answer}], "label": label});
+    let (mapping, pairs, _) = read(&[row("no", false), row("so", true)], &[]);
+    assert_eq!((mapping.prompt.as_deref(), mapping.answers.as_deref()), (None, Some("messages")));
+    assert_eq!(pairs, [three("Why?", "so", "no")]);
+}
+
+/// `nvidia/HelpSteer2`: two rows a prompt, with marks for several qualities.
+#[test]
+fn marks_of_single_answers_ask_which_counts() {
+    let row = |prompt: &str, response: &str, helpfulness: i64| json!({"prompt": prompt, "response": response, "helpfulness": helpfulness, "correctness": 4, "verbosity": 2});
+    let rows = [row("p", "bad", 1), row("p", "good", 4), row("q", "better", 3), row("q", "worse", 2)];
+    let (key, options) = asks(&rows);
+    assert_eq!((key.as_str(), options), ("ratings", vec!["helpfulness".to_owned(), "correctness".to_owned()]));
+    let (_, pairs, _) = read(&rows, &[("ratings", "helpfulness")]);
+    assert_eq!(pairs, [three("p", "good", "bad"), three("q", "better", "worse")]);
+    let (_, pairs, mapped) = read(&rows, &[("ratings", "helpfulness"), ("least_margin", "2")]);
+    assert_eq!((pairs.len(), mapped.refused.len()), (1, 2));
+}
+
+/// Any two rated answers side by side.
+#[test]
+fn two_rated_answers_are_a_pair_with_a_margin() {
+    let row =
+        |a: f64, b: f64| json!({"prompt": "p", "response_a": "one", "response_b": "two", "score_a": a, "score_b": b});
+    let rows = [row(1.0, 4.0), row(3.0, 2.5), row(2.0, 2.0)];
+    let (mapping, pairs, mapped) = read(&rows, &[]);
+    assert_eq!((mapping.rating_a.as_deref(), mapping.rating_b.as_deref()), (Some("score_a"), Some("score_b")));
+    assert_eq!(pairs[..2], [three("p", "two", "one"), three("p", "one", "two")]);
+    assert!(matches!(mapped.rows[2].content, MappedContent::Candidates(_)), "a tie is to be labelled");
+    let (_, pairs, mapped) = read(&rows, &[("least_margin", "1")]);
+    assert_eq!((pairs.len(), mapped.refused.len()), (1, 2));
+    assert!(mapped.refused[0].reason.contains("differ by less than 1"), "{:?}", mapped.refused);
+    // Of a chosen and a rejected answer the ratings say how far they are apart.
+    let named = [json!({"prompt": "p", "chosen": "c", "rejected": "r", "score_chosen": 8.0, "score_rejected": 7.5})];
+    let choices = [("rating_a", "score_chosen"), ("rating_b", "score_rejected"), ("least_margin", "1")];
+    let (_, pairs, mapped) = read(&named, &choices);
+    assert_eq!((pairs.len(), mapped.refused.len()), (0, 1));
+}
+
+/// `allenai/reward-bench-2`: lists of chosen and rejected answers.
+#[test]
+fn lists_of_chosen_and_rejected_answers_are_all_compared() {
+    let rows = [json!({
+        "id": "0", "prompt": "p", "chosen": ["good"], "rejected": ["bad", "worse", "worst"], "num_correct": 1,
+        "subset": "Factuality",
+    })];
+    let (mapping, pairs, _) = read(&rows, &[]);
+    assert_eq!((mapping.chosen.as_deref(), mapping.rejected.as_deref()), (Some("chosen.*"), Some("rejected.*")));
+    assert_eq!(pairs, [three("p", "good", "bad"), three("p", "good", "worse"), three("p", "good", "worst")]);
+}
+
+#[test]
+fn what_has_no_rating_is_counted() {
+    let row = |scores: Value| json!({"prompt": "p", "responses": ["a", "b", "c"], "scores": scores});
+    let rows = [row(json!([1, 2, null])), row(json!([1, 1, 1])), row(json!([3])), row(json!([2, 1, 2]))];
+    let (mapping, pairs, mapped) = read(&rows, &[("pairing", "best_and_worst")]);
+    assert_eq!(mapping.ratings.as_deref(), Some("scores.*"));
+    assert_eq!(pairs, [three("p", "b", "a"), three("p", "a", "b")]);
+    assert_eq!(mapped.notes.get("an answer without a rating was left out"), Some(&1));
+    assert_eq!(mapped.notes.get("answers that are rated alike make no pair with each other"), Some(&1));
+    let reasons: Vec<&str> = mapped.refused.iter().map(|it| it.reason.as_str()).collect();
+    assert_eq!(reasons[0], "its answers are all rated alike");
+    assert!(reasons[1].contains("3 answers") && reasons[1].contains("1 ratings"), "{reasons:?}");
+}

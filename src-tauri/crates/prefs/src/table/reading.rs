@@ -1,0 +1,140 @@
+//! A table while its rows come in: all are kept, or the first where they are many.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use serde_json::{Map, Value};
+
+use super::names::Names;
+use super::source::{Item, Source};
+use super::{Format, HEAD_ROWS, Table, TableRow, cells, in_file, trees};
+use crate::Refused;
+
+/// Bytes of the first rows that are kept of larger files.
+const HEAD: usize = 16 << 20;
+
+/// Refused rows that are kept one by one; more are counted.
+const REFUSED: usize = 10_000;
+
+/// A table while its rows come in.
+pub(super) struct Reading {
+    files: Vec<PathBuf>,
+    most_bytes: usize,
+    names: Names,
+    kept: Vec<TableRow>,
+    bytes: usize,
+    /// Rows after the kept ones are only counted.
+    is_cut: bool,
+    rows: usize,
+    refused: Vec<Refused>,
+    refused_in: Vec<usize>,
+    refused_count: usize,
+    blank: usize,
+    as_text: BTreeMap<String, usize>,
+    trees: trees::Counts,
+}
+
+impl Reading {
+    pub(super) fn new(files: Vec<PathBuf>, most_bytes: usize) -> Self {
+        Self {
+            files,
+            most_bytes,
+            names: Names::default(),
+            kept: Vec::new(),
+            bytes: 0,
+            is_cut: false,
+            rows: 0,
+            refused: Vec::new(),
+            refused_in: Vec::new(),
+            refused_count: 0,
+            blank: 0,
+            as_text: BTreeMap::new(),
+            trees: trees::Counts::default(),
+        }
+    }
+
+    pub(super) fn add(&mut self, file: usize, item: Item) -> ControlFlow<()> {
+        match item {
+            Item::Blank(lines) => self.blank += lines,
+            Item::Refused(line, reason) => {
+                self.refused_count += 1;
+                if !self.is_cut || self.refused.len() < REFUSED {
+                    self.bytes += reason.len() + size_of::<Refused>();
+                    self.refused.push(Refused { line, reason: in_file(&self.files, file, reason) });
+                    self.refused_in.push(file);
+                    self.cut();
+                }
+            }
+            Item::Row(line, values) => match trees::open(&values, &mut self.trees) {
+                Some(questions) => questions.into_iter().for_each(|values| self.add_row(file, line, values)),
+                None => self.add_row(file, line, values),
+            },
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn add_row(&mut self, file: usize, line: usize, mut values: Map<String, Value>) {
+        cells::open(&mut values, &mut self.as_text);
+        for (key, value) in &values {
+            self.names.open(key, value, 1);
+        }
+        self.rows += 1;
+        let is_head = self.kept.len() < HEAD_ROWS && self.bytes <= HEAD;
+        if !self.is_cut || is_head {
+            self.bytes += values.iter().map(|(key, value)| key.len() + bytes_of(value)).sum::<usize>();
+            self.kept.push(TableRow { file, line, values });
+            self.cut();
+        }
+    }
+
+    /// Where more rows came than are kept, lets go of all but the first.
+    fn cut(&mut self) {
+        if self.is_cut || self.bytes <= self.most_bytes {
+            return;
+        }
+        self.is_cut = true;
+        self.refused.truncate(REFUSED);
+        self.refused_in.truncate(REFUSED);
+        let mut bytes = 0;
+        let fits = |row: &&TableRow| {
+            bytes += row.values.values().map(bytes_of).sum::<usize>();
+            bytes <= HEAD
+        };
+        let head = self.kept.iter().take(HEAD_ROWS).take_while(fits).count().max(1);
+        self.kept.truncate(head);
+        self.bytes = bytes;
+        self.kept.shrink_to_fit();
+    }
+
+    pub(super) fn table(self, format: Format, header: Option<Vec<String>>, source: Option<Source>) -> Table {
+        Table {
+            format,
+            columns: header.unwrap_or(self.names.ordered),
+            row_count: self.rows,
+            refused: self.refused,
+            refused_in: self.refused_in,
+            refused_count: self.refused_count,
+            blank: self.blank,
+            as_text: self.as_text,
+            notices: self.trees.sentence().into_iter().collect(),
+            kept: self.kept,
+            source: source.filter(|_| self.is_cut),
+            files: self.files,
+            known: Mutex::default(),
+        }
+    }
+}
+
+/// About how many bytes a value takes in memory.
+fn bytes_of(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.capacity(),
+            Value::Array(items) => items.iter().map(bytes_of).sum(),
+            // A map that keeps its order holds every key, a hash and a place.
+            Value::Object(fields) => fields.iter().map(|(key, value)| key.capacity() + 48 + bytes_of(value)).sum(),
+            _ => 0,
+        }
+}

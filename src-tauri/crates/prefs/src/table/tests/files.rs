@@ -1,0 +1,224 @@
+//! Files: compressed, in Parquet, in several shards, and larger than what is kept in memory.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use ::parquet::data_type::{ByteArray, ByteArrayType, DoubleType};
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::parser::parse_message_type;
+
+use super::*;
+
+/// The rows and refused rows of a table in order, as a look at all of them gives them.
+fn all(table: &Table) -> (Vec<TableRow>, Vec<Refused>) {
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    table.each(&mut |row| {
+        match row {
+            Ok(row) => rows.push(row.clone()),
+            Err((_, bad)) => refused.push(bad),
+        }
+        ControlFlow::Continue(())
+    });
+    table.failure().expect("the file is there");
+    (rows, refused)
+}
+
+/// Whether a file with these bytes, of which hardly anything is kept in memory, is the same table.
+pub(super) fn is_the_same_from_a_file(table: &Table, bytes: &[u8]) {
+    let file = tempfile::NamedTempFile::new().expect("there is room");
+    std::fs::write(&file, bytes).expect("there is room");
+    // A file that begins like another kind is refused before it is looked into.
+    let Ok(large) = Table::read_keeping(file.path(), 0) else { return };
+    let counts =
+        |table: &Table| (table.format, table.row_count, table.refused_count, table.blank, table.columns.clone());
+    assert_eq!(counts(&large), counts(table));
+    assert_eq!((&large.refused, &large.as_text), (&table.refused, &table.as_text));
+    assert!(large.row_count == 0 || large.source.is_some());
+    let (rows, refused) = all(&large);
+    assert_eq!(rows, all(table).0);
+    assert_eq!(refused, table.refused);
+    assert_eq!(large.describe(), table.describe());
+}
+
+fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).expect("there is room");
+    (folder, path)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes all")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ::zstd::encode_all(bytes, 3).expect("memory takes all")
+}
+
+const LINES: &str = "{\"prompt\": \"p\", \"chosen\": \"c\"}\n\nbroken\n{\"prompt\": \"q\", \"chosen\": \"d\"}\n";
+
+#[test]
+fn compressed_files_are_read_as_what_is_inside() {
+    let plain = table(LINES);
+    // Several members one after the other, as `cat a.gz b.gz` makes them, are one file.
+    let (first, second) = LINES.split_at(20);
+    let kinds =
+        [gzip(LINES.as_bytes()), zstd(LINES.as_bytes()), [gzip(first.as_bytes()), gzip(second.as_bytes())].concat()];
+    for bytes in kinds {
+        for most in [0, usize::MAX] {
+            let (_folder, path) = written("x.jsonl.gz", &bytes);
+            let read = Table::read_keeping(&path, most).unwrap();
+            assert_eq!(all(&read).0, all(&plain).0);
+            assert_eq!((read.blank, &read.refused), (plain.blank, &plain.refused));
+        }
+    }
+}
+
+#[test]
+fn what_is_inside_of_a_compressed_file_is_looked_at() {
+    let error = |bytes: &[u8]| {
+        let (_folder, path) = written("x.gz", bytes);
+        Table::read(&path).unwrap_err().to_string()
+    };
+    assert!(error(&gzip(&gzip(b"{}"))).contains("compressed by gzip twice"));
+    assert!(error(&gzip(b"PAR1")).contains("Parquet file that was compressed once more"));
+    let whole = gzip(LINES.repeat(500).as_bytes());
+    assert!(error(&whole[..whole.len() / 2]).contains("damaged or breaks off"), "{}", error(&whole[..whole.len() / 2]));
+    assert!(error(&zstd(LINES.as_bytes())[..20]).contains("damaged or breaks off"));
+    assert!(error(&gzip(b"\xFF\xFE{\0")).contains("UTF-16"));
+}
+
+/// 3 GiB of nothing in 3 MB: refused by the stated limit, in little memory.
+#[test]
+fn a_bomb_is_refused() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let spaces = vec![b' '; 1 << 20];
+    encoder.write_all(b"{\"prompt\": \"p\"}\n").unwrap();
+    for _ in 0..1100 {
+        encoder.write_all(&spaces).unwrap();
+    }
+    let (_folder, path) = written("x.jsonl.gz", &encoder.finish().unwrap());
+    let error = Table::read(&path).unwrap_err().to_string();
+    assert!(error.contains("200 times its size"), "{error}");
+}
+
+/// A Parquet file as the hub converts data sets to: texts, messages as a list of structs, a score.
+fn parquet(rows: &[(&str, &[(&str, &str)], f64)]) -> Vec<u8> {
+    let schema = "message rows {
+        OPTIONAL BYTE_ARRAY prompt (UTF8);
+        OPTIONAL GROUP chosen (LIST) { REPEATED GROUP list { OPTIONAL GROUP element {
+            OPTIONAL BYTE_ARRAY content (UTF8); OPTIONAL BYTE_ARRAY role (UTF8); } } }
+        OPTIONAL DOUBLE score;
+    }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let properties = WriterProperties::builder().set_compression(::parquet::basic::Compression::SNAPPY).build();
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let texts = |texts: &[&str]| texts.iter().map(|text| ByteArray::from(*text)).collect::<Vec<_>>();
+    let mut column = group.next_column().unwrap().unwrap();
+    let prompts: Vec<&str> = rows.iter().map(|row| row.0).filter(|text| !text.is_empty()).collect();
+    let filled: Vec<i16> = rows.iter().map(|row| i16::from(!row.0.is_empty())).collect();
+    column.typed::<ByteArrayType>().write_batch(&texts(&prompts), Some(&filled), None).unwrap();
+    column.close().unwrap();
+    for of in [|message: &(&'static str, &'static str)| message.1, |message: &(&'static str, &'static str)| message.0] {
+        let mut column = group.next_column().unwrap().unwrap();
+        let (mut values, mut filled, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+        for (_, messages, _) in rows {
+            if messages.is_empty() {
+                filled.push(1);
+                repeated.push(0);
+            }
+            for (at, (role, content)) in messages.iter().enumerate() {
+                // The roles and contents of the test are written into its text.
+                let message: (&'static str, &'static str) = (leak(role), leak(content));
+                values.push(ByteArray::from(of(&message)));
+                filled.push(4);
+                repeated.push(i16::from(at > 0));
+            }
+        }
+        column.typed::<ByteArrayType>().write_batch(&values, Some(&filled), Some(&repeated)).unwrap();
+        column.close().unwrap();
+    }
+    let mut column = group.next_column().unwrap().unwrap();
+    let scores: Vec<f64> = rows.iter().map(|row| row.2).collect();
+    column.typed::<DoubleType>().write_batch(&scores, Some(&vec![1; rows.len()]), None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn leak(text: &str) -> &'static str {
+    Box::leak(text.to_owned().into_boxed_str())
+}
+
+#[test]
+fn parquet_is_read_row_by_row() {
+    let said: &[(&str, &str)] = &[("user", "q"), ("assistant", "Ähre\n\"2\"")];
+    let bytes = parquet(&[("p", said, 0.1), ("", &[], f64::NAN), ("r", &[("assistant", "")], -2.0)]);
+    for most in [0, usize::MAX] {
+        let (_folder, path) = written("0000.parquet", &bytes);
+        let table = Table::read_keeping(&path, most).unwrap();
+        assert_eq!((table.format, table.row_count), (Format::Parquet, 3));
+        assert_eq!(table.columns, ["prompt", "chosen", "score"]);
+        let rows = all(&table).0;
+        assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [1, 2, 3]);
+        let messages = json!([{"content": "q", "role": "user"}, {"content": "Ähre\n\"2\"", "role": "assistant"}]);
+        assert_eq!(rows[0].values, *json!({"prompt": "p", "chosen": messages, "score": 0.1}).as_object().unwrap());
+        assert_eq!((rows[1].get("prompt"), rows[1].get("score")), (None, None));
+    }
+}
+
+#[test]
+fn a_damaged_parquet_file_is_refused_in_words() {
+    let said: &[(&str, &str)] = &[("user", "q"), ("assistant", "a")];
+    let bytes = parquet(&[("p", said, 0.1), ("q", said, 1.0)]);
+    let (_folder, path) = written("x.parquet", &bytes[..bytes.len() / 2]);
+    let error = Table::read(&path).unwrap_err().to_string();
+    assert!(error.contains("Parquet file cannot be read"), "{error}");
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_not_taken_for_what_it_was() {
+    let (_folder, path) = written("x.jsonl", LINES.as_bytes());
+    let table = Table::read_keeping(&path, 0).unwrap();
+    std::fs::write(&path, LINES.repeat(2)).unwrap();
+    table.each_row(|_| ControlFlow::Continue(()));
+    assert!(table.failure().unwrap_err().to_string().contains("changed while it was read"));
+}
+
+#[test]
+fn shards_are_one_table_and_bad_rows_name_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("train-00000-of-00002.jsonl.gz", &gzip(LINES.as_bytes()));
+    write("train-00001-of-00002.jsonl", b"{\"prompt\": \"r\", \"rejected\": \"d\"}\n");
+    write("README.md", b"About.");
+    for most in [0, usize::MAX] {
+        let table = Table::read_keeping(folder.path(), most).unwrap();
+        assert_eq!((table.row_count, table.files.len()), (3, 2));
+        assert_eq!(table.columns, ["prompt", "chosen", "rejected"]);
+        let places: Vec<(usize, usize)> = all(&table).0.iter().map(|row| (row.file, row.line)).collect();
+        assert_eq!(places, [(0, 1), (0, 4), (1, 1)]);
+        assert!(table.refused[0].reason.starts_with("in `train-00000-of-00002.jsonl.gz`: "), "{:?}", table.refused);
+        assert!(table.notices[0].contains("`README.md`"));
+    }
+}
+
+proptest::proptest! {
+    /// Whatever the bytes of a Parquet file become, it is read, refused by row or refused whole, without a panic.
+    #[test]
+    fn damaged_parquet_never_panics(changes in proptest::collection::vec((0_usize..2000, proptest::prelude::any::<u8>()), 1..4)) {
+        let said: &[(&str, &str)] = &[("user", "q"), ("assistant", "a")];
+        let mut bytes = parquet(&[("p", said, 0.1), ("q", said, 1.0)]);
+        for (at, byte) in changes {
+            let length = bytes.len();
+            bytes[at % length] = byte;
+        }
+        let (_folder, path) = written("x.parquet", &bytes);
+        if let Ok(table) = Table::read(&path) {
+            proptest::prop_assert!(table.row_count <= 2);
+        }
+    }
+}
