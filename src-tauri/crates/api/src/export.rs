@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::evaluate::write_json;
 use crate::provenance::{self, Provenance};
 use model::{FloatType, GgufType};
-use prefs::jsonl;
-use prefs::store::Project;
+use prefs::store::{Project, SourcedPair};
+use prefs::{jsonl, parquet_file};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use train::folder::{ADAPTER, ADAPTER_ORIGIN, REFERENCE, reference_of};
@@ -102,7 +102,7 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     }
     context.check()?;
     if let Some(project) = &request.project {
-        exported.push(pairs(&Project::open(project)?, &request.output_dir)?);
+        exported.extend(pairs(&Project::open(project)?, &request.output_dir, context)?);
     }
     Ok(ExportReply { exported })
 }
@@ -162,22 +162,52 @@ fn adapter_of(run: &Path) -> Result<PathBuf> {
     })
 }
 
-/// A project's pairs as they are trained on, as JSONL.
-fn pairs(project: &Project, output_dir: &Path) -> Result<Exported> {
-    let pairs: Vec<_> = project.training_pairs()?.into_iter().map(|sourced| sourced.pair).collect();
-    let path = output_dir.join("pairs.jsonl");
-    jsonl::write_pairs(&path, &pairs)?;
-    Ok(Exported {
-        what: "pairs".into(),
+/// A project's pairs as they are trained on, as JSONL and, where its columns can hold them, as Parquet.
+fn pairs(project: &Project, output_dir: &Path, context: &mut Context) -> Result<Vec<Exported>> {
+    let WrittenPairs { lines, parquet, .. } = write_pairs(&project.training_pairs()?, output_dir)?;
+    let exported = |what: &str, kind: &str, path: PathBuf| Exported {
+        what: what.into(),
         load: format!(
-            "Python: datasets.load_dataset(\"json\", data_files={:?}); here: data.train = {:?}",
+            "Python: datasets.load_dataset({kind:?}, data_files={:?}); here: data.train = {:?}",
             path.display().to_string(),
             path.display().to_string()
         ),
         path,
         check: None,
         other_base: None,
-    })
+    };
+    let mut all = vec![exported("pairs", "json", lines)];
+    match parquet {
+        Ok(path) => all.push(exported("pairs", "parquet", path)),
+        Err(reason) => context.note(reason),
+    }
+    Ok(all)
+}
+
+/// Pairs that were written.
+pub(crate) struct WrittenPairs {
+    /// How many.
+    pub(crate) count: usize,
+    /// The JSON Lines.
+    pub(crate) lines: PathBuf,
+    /// The Parquet file, or why there is none.
+    pub(crate) parquet: std::result::Result<PathBuf, String>,
+}
+
+/// Writes pairs as JSONL and, where its columns can hold them, as Parquet.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub(crate) fn write_pairs(pairs: &[SourcedPair], folder: &Path) -> Result<WrittenPairs> {
+    let (lines, parquet) = (folder.join("pairs.jsonl"), folder.join("pairs.parquet"));
+    let alone: Vec<_> = pairs.iter().map(|sourced| sourced.pair.clone()).collect();
+    jsonl::write_pairs(&lines, &alone)?;
+    let parquet = match parquet_file::write_pairs(&parquet, pairs) {
+        Ok(()) => Ok(parquet),
+        Err(prefs::Error::Choice { reason, .. }) => Err(format!("no Parquet file was written: {reason}")),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(WrittenPairs { count: pairs.len(), lines, parquet })
 }
 
 /// Copies a file, which then is there whole or not at all.

@@ -6,8 +6,8 @@ use super::types::{Export, ExportWhat, Exported};
 use super::{Backend, evaluation};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::export::{WrittenPairs, write_pairs};
 use crate::{ExportRequest, ReportRequest, Weights};
-use prefs::jsonl;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -36,21 +36,22 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
             ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &folder),
             ExportWhat::Pairs => {
                 let pairs = project.another_store()?.training_pairs()?;
-                let pairs: Vec<prefs::Pair> = pairs.into_iter().map(|sourced| sourced.pair).collect();
-                let path = folder.join("pairs.jsonl");
-                jsonl::write_pairs(&path, &pairs)?;
+                let WrittenPairs { count, lines, parquet } = write_pairs(&pairs, &folder)?;
+                let (beside, notes) = match parquet {
+                    Ok(_) => (", the same as Parquet beside it", Vec::new()),
+                    Err(reason) => ("", vec![reason]),
+                };
+                let path = lines.display().to_string();
                 Ok(Exported {
                     what: "pairs".into(),
                     load: format!(
-                        "{} pairs. Python: datasets.load_dataset(\"json\", data_files={:?}); here: import the file into \
-                         another project",
-                        pairs.len(),
-                        path.display().to_string()
+                        "{count} pairs{beside}. Python: datasets.load_dataset(\"json\", data_files={path:?}); here: import \
+                         the file into another project"
                     ),
-                    path: path.display().to_string(),
+                    path,
                     check: None,
                     other_base: None,
-                    notes: Vec::new(),
+                    notes,
                 })
             }
             ExportWhat::Labels => {
