@@ -123,12 +123,18 @@ pub struct Counts {
     pub pairs: usize,
     /// Rows that are no pair.
     pub refused: usize,
-    /// Pairs left out because the prompt alone fills `max_length`.
+    /// Pairs left out as too long.
     pub dropped: usize,
     /// Pairs in use whose prompt was cut.
     pub cut_prompts: usize,
     /// Pairs in use of which an answer was cut.
     pub cut_answers: usize,
+    /// Pairs, in use or left out, of which the chosen answer alone is too long.
+    #[serde(default)]
+    pub chosen_only: usize,
+    /// The same of the rejected answer.
+    #[serde(default)]
+    pub rejected_only: usize,
     /// Pairs in use whose prompt, as tokens, does not begin prompt and answer.
     pub broken_boundaries: usize,
     /// Pairs whose answers are the same tokens once they are rendered and cut.
