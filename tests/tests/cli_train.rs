@@ -90,7 +90,7 @@ fn answers_stay_whole_where_prompts_alone_are_cut_and_what_is_left_out_is_named(
     assert_eq!(scores("prompt_left"), [first, [2, 112 - answer, answer]]);
     assert_eq!(scores("drop"), [first]);
     let refused = Finished::run(&mut command("score", "refuse"));
-    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert!(refused.stderr.contains("2 of 3 pairs have more tokens than max_length = 112"), "{}", refused.stderr);
     assert!(refused.stderr.contains("line 2 (prompt ") && refused.stderr.contains("line 3 (prompt "));
 
