@@ -140,10 +140,10 @@ impl Cuts {
                 .filter(|(_, limit, needed)| limit.is_some_and(|limit| limit < *needed))
                 .map(|(name, _, needed)| format!("{name} = {needed}"))
                 .collect();
+        let raised = raised.join(" and ");
         let hint = format!(
-            "Set {} to keep all pairs whole, or choose another truncation: prompt_left cuts prompts alone, drop leaves these \
-             pairs out.",
-            raised.join(" and ")
+            "Set {raised} to keep all pairs whole, or choose another truncation: prompt_left cuts prompts alone, drop leaves these \
+             pairs out."
         );
         Err(Error::TooLong { path: path.to_path_buf(), what: said, hint })
     }
