@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{find_model, notes_of};
-use crate::reading::{Pairs, pairs_of, tell_plain_text, tell_refused};
+use crate::reading::{PairFile, pairs_of, tell_plain_text, tell_refused};
 use chat::{Limits, Tokenizer, Truncation};
 use model::BaseDtype;
 use prefs::Refused;
@@ -62,7 +62,7 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
     let read = pairs_of(&request.pairs, Some(&request.choices), context)?;
     let mut eval = None;
     if let Some(path) = &request.eval {
-        let Pairs { pairs, refused, .. } = pairs_of(path, Some(&request.choices), context)?;
+        let PairFile { pairs, refused, .. } = pairs_of(path, Some(&request.choices), context)?;
         tell_refused(path, &refused, context);
         eval = Some(pairs);
     }

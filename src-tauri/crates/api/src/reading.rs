@@ -11,7 +11,7 @@ use std::path::Path;
 use train::data::Input;
 
 /// What a file of pairs holds.
-pub(crate) struct Pairs {
+pub(crate) struct PairFile {
     /// The line of each pair.
     pub(crate) lines: Vec<usize>,
     pub(crate) pairs: Vec<Pair>,
@@ -19,7 +19,7 @@ pub(crate) struct Pairs {
     pub(crate) refused: Vec<Refused>,
 }
 
-impl Pairs {
+impl PairFile {
     /// The pairs for encoding.
     pub(crate) fn input<'a>(&'a self, path: &'a Path) -> Input<'a> {
         Input { path, pairs: &self.pairs, lines: Some(&self.lines), refused: self.refused.len() }
@@ -31,18 +31,18 @@ impl Pairs {
 ///
 /// # Errors
 /// When the file cannot be read, or none of its rows can be taken.
-pub(crate) fn pairs_of(path: &Path, choices: Option<&Choices>, context: &mut Context) -> Result<Pairs> {
+pub(crate) fn pairs_of(path: &Path, choices: Option<&Choices>, context: &mut Context) -> Result<PairFile> {
     let Some(choices) = choices else {
         let mut reading = jsonl::read_pairs(path)?;
         let refused = std::mem::take(&mut reading.refused);
         let lines = reading.pairs.iter().map(|pair| pair.line).collect();
-        return Ok(Pairs { lines, pairs: reading.into_pairs(), refused });
+        return Ok(PairFile { lines, pairs: reading.into_pairs(), refused });
     };
     let mut read = reader::read_pairs(path, choices)?;
     tell(path, &read, context)?;
     let refused = std::mem::take(&mut read.mapped.refused);
     let lines = read.pairs().map(|(line, _)| line).collect();
-    Ok(Pairs { lines, pairs: read.into_pairs(), refused })
+    Ok(PairFile { lines, pairs: read.into_pairs(), refused })
 }
 
 /// As [`pairs_of`], for prompts; refused rows and prompts that pass by the chat template are told.

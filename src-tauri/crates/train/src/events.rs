@@ -16,6 +16,8 @@ pub const FILE: &str = "events.jsonl";
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+// One is at hand at a time, but for those of a file that is read.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// The data are encoded and training is about to begin, for the first time or again.
     RunStarted(RunStarted),

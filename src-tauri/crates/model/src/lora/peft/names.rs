@@ -10,7 +10,7 @@ use crate::config::OUTPUT_HEAD;
 /// Parts of a name that wrappers add at any place: `torch.compile`, FSDP, and checkpointing of activations.
 const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-/// What data parallelism and DeepSpeed's engine put before every name.
+/// What data parallelism and `DeepSpeed` put before every name.
 const PARALLEL: &str = "module.";
 
 /// How the model calls its language part, and what that is here.
@@ -69,17 +69,11 @@ fn plain(name: &str) -> (String, Option<&'static str>) {
         rest = inner;
     }
     rest = rest.strip_prefix(PREFIX).unwrap_or(rest);
-    let mut language = None;
-    let mut module = rest.to_owned();
-    for (theirs, ours) in LANGUAGE {
-        if let Some(inner) = rest.strip_prefix(theirs) {
-            (module, language) = (format!("{ours}{inner}"), Some(theirs));
-            break;
-        }
-    }
-    if let Some(head) = rest.strip_prefix("language_model.").filter(|head| head.starts_with(OUTPUT_HEAD)) {
-        module = head.to_owned();
-    }
+    let spoken = LANGUAGE
+        .iter()
+        .find_map(|&(theirs, ours)| Some((format!("{ours}{}", rest.strip_prefix(theirs)?), Some(theirs))));
+    let head = || rest.strip_prefix("language_model.").filter(|head| head.starts_with(OUTPUT_HEAD));
+    let (mut module, language) = spoken.unwrap_or_else(|| (head().unwrap_or(rest).to_owned(), None));
     for (theirs, ours) in [
         (format!(".lora_A.{ADAPTER}.weight"), A),
         (format!(".lora_B.{ADAPTER}.weight"), B),
