@@ -78,7 +78,8 @@ test("what the model's files hold and is not computed with is said before a run 
 
 test("the histogram shows lengths against the limits, and one click shows which pairs are cut", async () => {
   await line("Pairs").getByText("43 to train on, 0 held out").waitFor();
-  await line("Too long").getByText("0 prompts and 3 answers cut, 0 pairs dropped").waitFor();
+  await line("Too long").getByText("0 prompts and 0 answers cut, 3 pairs left out").waitFor();
+  await line("Too long").getByText(/Of 3 pairs the chosen answer alone is too long for max_length = 1024 \(pairs \d+, \d+, \d+\)\./).waitFor();
   const histogram = panel().getByRole("img");
   const drawn = await histogram.getAttribute("src");
   assert.match(await histogram.getAttribute("alt"), /43 values.*max_length 1024/);

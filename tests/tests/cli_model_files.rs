@@ -116,7 +116,7 @@ fn a_token_beyond_the_embedding_is_named_without_a_backtrace() {
     let folder = folder.path();
     let add = |config: &mut Value| config["additional_special_tokens"] = json!(["<|more|>"]);
     let model = copied(folder, "llama", &[("tokenizer_config.json", &add)]);
-    let words = ["pair 1 of", "\"<|more|>\" has the id 563", "563 rows", "Take the tokenizer's files"];
+    let words = ["line 1 of", "\"<|more|>\" has the id 563", "563 rows", "Take the tokenizer's files"];
     let refused = score(folder, &model, &pairs(folder, "a <|more|>")).refused(&words);
     for said in [&refused.stderr, &refused.stdout] {
         assert!(!said.contains("candle") && !said.contains("   0:"), "{said}");

@@ -63,6 +63,49 @@ fn scores_are_those_of_trl() {
     }
 }
 
+/// Line 1 fits into 112 tokens, of line 2 the prompt is too long beside whole answers, and of line 3 an answer alone is.
+#[test]
+fn answers_stay_whole_where_prompts_alone_are_cut_and_what_is_left_out_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pairs = folder.path().join("pairs.jsonl");
+    let row = |prompt: &str, chosen: &str| {
+        serde_json::json!({ "prompt": prompt, "chosen": chosen, "rejected": "no" }).to_string() + "\n"
+    };
+    let long = "zq ".repeat(200);
+    std::fs::write(&pairs, row("a b", "c") + &row(&long, "zq zq zq") + &row("a b", &long)).expect("it can be written");
+    let command = |name: &str, truncation: &str| {
+        let mut command = tiebreak();
+        command.arg(name).arg("--model").arg(golden("llama")).arg("--pairs").arg(&pairs);
+        command.args(["--max-length", "112", "--truncation", truncation, "--json"]);
+        command
+    };
+    let scores = |truncation| {
+        let lines = Finished::run(&mut command("score", truncation)).well().json();
+        let tokens =
+            |score: &Value| ["line", "prompt_tokens", "chosen_tokens"].map(|key| score[key].as_u64().expect("a count"));
+        lines.iter().filter(|line| line["chosen_logps"].is_number()).map(tokens).collect::<Vec<_>>()
+    };
+    let whole = scores("keep_end");
+    let (first, answer) = (whole[0], whole[1][2]);
+    assert_eq!(scores("prompt_left"), [first, [2, 112 - answer, answer]]);
+    assert_eq!(scores("drop"), [first]);
+    let refused = Finished::run(&mut command("score", "refuse"));
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("2 of 3 pairs have more tokens than max_length = 112"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("line 2 (prompt ") && refused.stderr.contains("line 3 (prompt "));
+
+    let checked = |truncation| {
+        let lines = Finished::run(&mut command("check", truncation)).well().json();
+        lines.into_iter().find(|line| line["tokens"].is_object()).expect("a reply")
+    };
+    let left = checked("prompt_left");
+    assert_eq!((&left["tokens"]["dropped"], &left["cuts"]["prompts"]), (&1.into(), &serde_json::json!([2])));
+    assert_eq!(left["cuts"]["too_long"][0]["number"], 3);
+    assert_eq!(left["cuts"]["chosen_only"], serde_json::json!([3]));
+    let said = checked("refuse")["limits_say"].to_string();
+    assert!(said.contains("training is refused") && said.contains("line 3"), "{said}");
+}
+
 #[test]
 fn a_run_takes_the_steps_that_trl_takes() {
     for family in &golden_families() {

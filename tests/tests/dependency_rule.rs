@@ -20,7 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tiebreak-cli", &["api"]),
     ("tiebreak-desktop", &["api"]),
     // Both serve tests alone, so nothing that ships may use them: see `tests_are_used_by_tests_alone`.
-    ("testkit", &["prefs"]),
+    ("testkit", &["gguf", "prefs"]),
     ("end-to-end", &[]),
 ];
 

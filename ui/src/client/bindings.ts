@@ -1167,7 +1167,7 @@ export type RunPlan = {
   pairs: number,
   /** Pairs held out. */
   held_out: number,
-  /** Pairs left out because the prompt alone fills `max_length`. */
+  /** Pairs left out as too long. */
   dropped: number,
   /** Pairs left out because their answers are the same tokens once they are rendered and cut. */
   identical: number,
@@ -1182,7 +1182,9 @@ export type RunPlan = {
   cut_prompts: number,
   /** Pairs of which an answer is cut. */
   cut_answers: number,
-  /** The numbers of the pairs that are cut or dropped; the first of them. */
+  /** What the limits do and to which pairs, as sentences without a full stop. */
+  limits_say: Array<string>,
+  /** The numbers of the pairs that are cut or left out; the first of them. */
   cut_pairs: Array<number>,
   /** Optimiser steps. */
   steps: number,
@@ -1350,9 +1352,12 @@ export type Settings = {
   ref_model_sync_steps: number,
   /** Longest prompt and answer together, in tokens; 0 for no limit. */
   max_length: number,
-  /** Longest prompt in tokens; longer ones lose their beginning. No limit where absent. */
+  /**
+   * Longest prompt in tokens; longer ones lose their beginning, or are too long where nothing is to be cut. No limit where
+   * absent.
+   */
   max_prompt_length: number | null,
-  /** Which end of a sequence longer than `max_length` is kept. */
+  /** What becomes of a pair longer than `max_length`. */
   truncation: Truncation,
   /**
    * Peak learning rate. 5e-5 where TRL's default is 1e-6: TRL's is for training every weight, and an adapter wants
@@ -1455,8 +1460,8 @@ export type TextRow = { name: string,
 /** Light or dark. */
 export type Theme = "light" | "dark";
 
-/** Which end of a sequence that is too long is kept. */
-export type Truncation = "keep_start" | "keep_end";
+/** What becomes of a pair that is too long. */
+export type Truncation = "keep_start" | "keep_end" | "prompt_left" | "drop" | "refuse";
 
 /** An annotator's last judgement to be taken back. */
 export type Undo = {

@@ -3,14 +3,15 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{find_model, notes_of};
-use crate::reading::{pairs_of, tell_plain_text, tell_refused};
-use chat::{Limits, Tokenizer};
+use crate::reading::{PairFile, pairs_of, tell_plain_text, tell_refused};
+use chat::{Limits, Tokenizer, Truncation};
 use model::BaseDtype;
 use prefs::Refused;
 use prefs::checks::{self, Checks};
 use prefs::reader::Choices;
 use serde::Serialize;
 use std::path::PathBuf;
+use train::cuts::Cuts;
 use train::data;
 use train::events::Counts;
 
@@ -39,6 +40,12 @@ pub struct CheckReply {
     /// What the limits cut or drop, where a model was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Counts>,
+    /// The lines of those pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cuts: Option<Cuts>,
+    /// The same in words, as sentences without a full stop.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits_say: Vec<String>,
     /// The end of a prompt that the template renders differently before an answer, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken_boundary: Option<String>,
@@ -52,14 +59,15 @@ pub struct CheckReply {
 /// # Errors
 /// When a file or the model's tokenizer cannot be read.
 pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply> {
-    let (pairs, refused) = pairs_of(&request.pairs, Some(&request.choices), context)?;
+    let read = pairs_of(&request.pairs, Some(&request.choices), context)?;
     let mut eval = None;
     if let Some(path) = &request.eval {
-        let (pairs, refused) = pairs_of(path, Some(&request.choices), context)?;
+        let PairFile { pairs, refused, .. } = pairs_of(path, Some(&request.choices), context)?;
         tell_refused(path, &refused, context);
         eval = Some(pairs);
     }
-    let (mut tokens, mut broken_boundary, mut odd) = (None, None, Vec::new());
+    let (mut tokens, mut cuts, mut limits_say) = (None, None, Vec::new());
+    let (mut broken_boundary, mut odd) = (None, Vec::new());
     if let Some(model) = &request.model {
         let model = find_model(model, context)?;
         let tokenizer = Tokenizer::open(&model)?;
@@ -68,19 +76,21 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
             // Pairs can be checked all the same.
             Err(error) => context.note(format!("the model itself cannot be used: {error}")),
         }
-        let set = data::encode(
-            &request.pairs,
-            &pairs,
-            refused.len(),
-            &tokenizer,
-            &request.limits,
-            data::Identical::Keep,
-            &mut |_| Ok(true),
-        )?;
+        // What would be refused is found like anything else.
+        let refuses = request.limits.truncation == Truncation::Refuse;
+        let limits =
+            Limits { truncation: if refuses { Truncation::Drop } else { request.limits.truncation }, ..request.limits };
+        let input = read.input(&request.pairs);
+        let set = data::encode(input, &tokenizer, &limits, data::Identical::Keep, &mut |_| Ok(true))?;
         let set = set.ok_or_else(Error::cancelled)?;
         tell_plain_text(&request.pairs, set.counts.plain_text, &set.odd.rendered, "pairs", &tokenizer, context);
         odd = set.odd.sentences(&tokenizer);
-        (tokens, broken_boundary) = (Some(set.counts), set.broken_boundary);
+        limits_say = match set.cuts.refuse(&request.limits, &request.pairs, read.pairs.len(), input.counted()) {
+            Ok(()) => set.cuts.sentences(&limits, input.counted()),
+            Err(error) => vec![format!("training is refused: {error}")],
+        };
+        (tokens, cuts, broken_boundary) = (Some(set.counts), Some(set.cuts), set.broken_boundary);
     }
-    Ok(CheckReply { checks: checks::check(&pairs, eval.as_deref()), refused, tokens, broken_boundary, odd })
+    let checks = checks::check(&read.pairs, eval.as_deref());
+    Ok(CheckReply { checks, refused: read.refused, tokens, cuts, limits_say, broken_boundary, odd })
 }

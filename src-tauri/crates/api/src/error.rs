@@ -59,6 +59,15 @@ impl From<train::Error> for Error {
     }
 }
 
+impl From<runs::Error> for Error {
+    fn from(error: runs::Error) -> Self {
+        match error {
+            runs::Error::Train(error) => error.into(),
+            other => Self::new("run", other.to_string(), ""),
+        }
+    }
+}
+
 /// Errors whose message already says what to do.
 macro_rules! complete {
     ($($error:ty => $code:literal),* $(,)?) => {
@@ -78,5 +87,4 @@ complete! {
     model::Error => "model",
     plot::Error => "figure",
     prefs::Error => "pairs",
-    runs::Error => "run",
 }

@@ -130,6 +130,10 @@ pub(crate) fn evaluate_opened(
     if opened.lora.is_none() {
         return Err(Error::new("no_adapter", "there is nothing to compare the base model with", "Give --adapter DIR."));
     }
+    let held_out = match &request.pairs {
+        Some(pairs) => Some(score::held_out(opened, pairs, request.pairs_choices.as_ref(), &request.limits, context)?),
+        None => None,
+    };
     let mut folder = Folder::open(&request.output_dir, setup(request, opened, context)?)?;
     for (side, stage) in [(Side::Base, "base answers"), (Side::Tuned, "tuned answers")] {
         complete(&mut folder, (side, stage), opened, &request.sampling, grown, context)?;
@@ -143,11 +147,8 @@ pub(crate) fn evaluate_opened(
         }
     }
     let evaluation = folder.finish(&judge)?;
-    let accuracy = match &request.pairs {
-        Some(pairs) => {
-            let logps = score::held_out(opened, pairs, request.pairs_choices.as_ref(), &request.limits, context)?;
-            preference_accuracy(&logps, request.beta)?
-        }
+    let accuracy = match &held_out {
+        Some(examples) => preference_accuracy(&score::held_out_logps(opened, examples, context)?, request.beta)?,
         None => None,
     };
     let path = request.output_dir.join(ACCURACY);

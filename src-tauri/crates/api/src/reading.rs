@@ -8,26 +8,41 @@ use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices, Read};
 use prefs::{Content, Pair, Refused, jsonl};
 use std::path::Path;
+use train::data::Input;
+
+/// What a file of pairs holds.
+pub(crate) struct PairFile {
+    /// The line of each pair.
+    pub(crate) lines: Vec<usize>,
+    pub(crate) pairs: Vec<Pair>,
+    /// Rows that are no pair.
+    pub(crate) refused: Vec<Refused>,
+}
+
+impl PairFile {
+    /// The pairs for encoding.
+    pub(crate) fn input<'a>(&'a self, path: &'a Path) -> Input<'a> {
+        Input { path, pairs: &self.pairs, lines: Some(&self.lines), refused: self.refused.len() }
+    }
+}
 
 /// Reads a file of pairs as its columns and the `choices` say, and tells how; without choices it is one that this program
-/// wrote, and is read as it stands. Refused rows are given back, not told.
+/// wrote, and is read as it stands. Refused rows are given back, not told. Each pair has its line.
 ///
 /// # Errors
 /// When the file cannot be read, or none of its rows can be taken.
-pub(crate) fn pairs_of(
-    path: &Path,
-    choices: Option<&Choices>,
-    context: &mut Context,
-) -> Result<(Vec<Pair>, Vec<Refused>)> {
+pub(crate) fn pairs_of(path: &Path, choices: Option<&Choices>, context: &mut Context) -> Result<PairFile> {
     let Some(choices) = choices else {
         let mut reading = jsonl::read_pairs(path)?;
         let refused = std::mem::take(&mut reading.refused);
-        return Ok((reading.into_pairs(), refused));
+        let lines = reading.pairs.iter().map(|pair| pair.line).collect();
+        return Ok(PairFile { lines, pairs: reading.into_pairs(), refused });
     };
     let mut read = reader::read_pairs(path, choices)?;
     tell(path, &read, context)?;
     let refused = std::mem::take(&mut read.mapped.refused);
-    Ok((read.into_pairs(), refused))
+    let lines = read.pairs().map(|(line, _)| line).collect();
+    Ok(PairFile { lines, pairs: read.into_pairs(), refused })
 }
 
 /// As [`pairs_of`], for prompts; refused rows and prompts that pass by the chat template are told.

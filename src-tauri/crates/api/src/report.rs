@@ -177,11 +177,13 @@ fn counts(what: &str, counts: &Counts) -> Vec<(String, String)> {
     [
         ("rows read", counts.rows),
         ("rows refused (no pair)", counts.refused),
-        ("pairs dropped (the prompt alone fills max_length)", counts.dropped),
+        ("pairs left out as too long", counts.dropped),
         ("pairs used", counts.pairs),
         ("of them, prompt cut", counts.cut_prompts),
         ("of them, an answer cut", counts.cut_answers),
         ("of them, prompt boundary moved by the template", counts.broken_boundaries),
+        ("pairs of which the chosen answer alone is too long", counts.chosen_only),
+        ("pairs of which the rejected answer alone is too long", counts.rejected_only),
     ]
     .map(|(name, count)| (format!("{what}: {name}"), count.to_string()))
     .to_vec()

@@ -3,14 +3,14 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, open};
-use crate::reading::{pairs_of, tell, tell_plain_text, tell_refused};
+use crate::reading::{pairs_of, tell_plain_text, tell_refused};
 use chat::Limits;
 use eval::accuracy::{Logps, PairLogps};
-use prefs::reader::{self, Choices};
+use prefs::reader::Choices;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use train::data::{self, Dataset, Identical};
+use train::data::{self, Dataset, Example, Identical};
 
 /// Pairs whose log-probabilities are computed at once.
 const BATCH: usize = 8;
@@ -60,7 +60,7 @@ pub struct ScoreReply {
     pub pairs: usize,
     /// Rows that are no pair.
     pub refused: usize,
-    /// Pairs left out because the prompt alone fills `max_length`.
+    /// Pairs left out as too long.
     pub dropped: usize,
 }
 
@@ -69,24 +69,16 @@ pub struct ScoreReply {
 /// # Errors
 /// When the model, the adapter or the pairs cannot be read, or a result is not finite.
 pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply> {
-    let read = reader::read_pairs(&request.pairs, &request.choices)?;
-    tell(&request.pairs, &read, context)?;
-    tell_refused(&request.pairs, &read.mapped.refused, context);
-    let lines: Vec<usize> = read.pairs().map(|(line, _)| line).collect();
-    let refused = read.mapped.refused.len();
-    let pairs = read.into_pairs();
+    let read = pairs_of(&request.pairs, Some(&request.choices), context)?;
+    tell_refused(&request.pairs, &read.refused, context);
     let opened = open(&request.choice, context)?;
-    let set = data::encode(
-        &request.pairs,
-        &pairs,
-        refused,
-        &opened.tokenizer,
-        &request.limits,
-        Identical::Keep,
-        &mut |_| Ok(true),
-    )?;
-    let Some(Dataset { examples, counts, broken_boundary, odd, .. }) = set else { return Err(Error::cancelled()) };
+    let input = read.input(&request.pairs);
+    let set = data::encode(input, &opened.tokenizer, &request.limits, Identical::Keep, &mut |_| Ok(true))?;
+    let Some(Dataset { examples, counts, cuts, broken_boundary, odd, .. }) = set else {
+        return Err(Error::cancelled());
+    };
     tell_plain_text(&request.pairs, counts.plain_text, &odd.rendered, "pairs", &opened.tokenizer, context);
+    cuts.sentences(&request.limits, input.counted()).into_iter().for_each(|sentence| context.note(sentence));
     if counts.identical > 0 {
         context.note(format!(
             "of {} pairs both answers are the same tokens once they are rendered and cut",
@@ -116,7 +108,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
         for ((example, policy), reference) in chunk.iter().zip(policy.chunks_exact(2)).zip(reference.chunks_exact(2)) {
             scores.push(PairScore {
                 index: example.row,
-                line: lines[example.row],
+                line: read.lines[example.row],
                 chosen_logps: policy[0],
                 rejected_logps: policy[1],
                 reference_chosen_logps: reference[0],
@@ -135,29 +127,36 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
             "The model or the adapter is damaged: check it with another prompt.",
         ));
     }
-    Ok(ScoreReply { pairs: scores.len(), refused, dropped: counts.dropped, scores })
+    Ok(ScoreReply { pairs: scores.len(), refused: read.refused.len(), dropped: counts.dropped, scores })
 }
 
-/// Log-probabilities of held-out pairs for their preference accuracy, base against tuned.
+/// Held-out pairs for their preference accuracy, encoded: refused or too long they are before any answer is generated.
+///
+/// # Errors
+/// When the pairs cannot be read or encoded, or are too long where nothing is to be computed then.
 pub(crate) fn held_out(
     opened: &Opened,
     pairs: &Path,
     choices: Option<&Choices>,
     limits: &Limits,
     context: &mut Context,
-) -> Result<Vec<PairLogps>> {
-    let (rows, refused) = pairs_of(pairs, choices, context)?;
-    tell_refused(pairs, &refused, context);
-    let refused = refused.len();
-    let set = data::encode(pairs, &rows, refused, &opened.tokenizer, limits, Identical::LeaveOut, &mut |_| Ok(true))?;
-    let Some(Dataset { examples, counts, odd, .. }) = set else { return Err(Error::cancelled()) };
+) -> Result<Vec<Example>> {
+    let read = pairs_of(pairs, choices, context)?;
+    tell_refused(pairs, &read.refused, context);
+    let input = read.input(pairs);
+    let set = data::encode(input, &opened.tokenizer, limits, Identical::LeaveOut, &mut |_| Ok(true))?;
+    let Some(Dataset { examples, counts, cuts, odd, .. }) = set else { return Err(Error::cancelled()) };
     tell_plain_text(pairs, counts.plain_text, &odd.rendered, "pairs", &opened.tokenizer, context);
     odd.sentences(&opened.tokenizer).into_iter().for_each(|sentence| context.note(sentence));
-    if refused + counts.identical + counts.dropped > 0 {
+    for sentence in cuts.sentences(limits, input.counted()) {
+        context.note(format!("{}: {sentence}", pairs.display()));
+    }
+    if counts.refused + counts.identical + counts.dropped > 0 {
         context.note(format!(
-            "{}: left out of the accuracy: {refused} rows that are no pair, {} pairs with two answers of the same tokens, \
-             {} whose prompt alone fills max_length",
+            "{}: left out of the accuracy: {} rows that are no pair, {} pairs with two answers of the same tokens, {} that are \
+             too long",
             pairs.display(),
+            counts.refused,
             counts.identical,
             counts.dropped
         ));
@@ -165,6 +164,11 @@ pub(crate) fn held_out(
     if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
         context.note(note);
     }
+    Ok(examples)
+}
+
+/// Log-probabilities of held-out pairs, base against tuned.
+pub(crate) fn held_out_logps(opened: &Opened, examples: &[Example], context: &mut Context) -> Result<Vec<PairLogps>> {
     let start = Instant::now();
     let mut logps = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(BATCH) {

@@ -425,10 +425,21 @@ fn what_cannot_be_trained_is_said_before_and_when_asked() {
     let mut request = place.request(6);
     let whole = place.plan(&request);
     assert_eq!(whole["cut_pairs"], json!([]));
+    assert_eq!((&whole["limits_say"], &request["settings"]["truncation"]), (&json!([]), &json!("prompt_left")));
     request["settings"]["max_length"] = json!(50);
     let plan = place.plan(&request);
-    let cut = plan["dropped"].as_u64().unwrap() + plan["cut_answers"].as_u64().unwrap();
+    let count = |key: &str| plan[key].as_u64().unwrap();
+    let cut = count("dropped") + count("cut_prompts");
     assert!(cut > 0 && plan["cut_pairs"].as_array().unwrap().len() as u64 == cut, "{plan:#}");
+    assert!(count("cut_answers") == 0 && !plan["limits_say"].as_array().unwrap().is_empty(), "{plan:#}");
+    // Or no run begins: the plan says so, and so does who starts it all the same.
+    request["settings"]["truncation"] = json!("refuse");
+    let plan = place.plan(&request);
+    assert_eq!(plan["problems"][0]["code"], "too_long", "{plan:#}");
+    assert_eq!(place.with_request("start_run", &request).unwrap_err().code, "too_long");
+    request["settings"]["truncation"] = json!("keep_start");
+    let plan = place.plan(&request);
+    assert!(plan["cut_answers"].as_u64().unwrap() > 0 && plan["problems"] == json!([]), "{plan:#}");
 }
 
 /// Every setting that a run can have beside those of the tests above, from the page to the win rate: the first run stands

@@ -59,8 +59,8 @@ pub enum Error {
     Tokenizer(String),
     /// A token of a text has no row in the model's embedding.
     #[error(
-        "the token {token:?} has the id {id}, but the model's embedding has {rows} rows, for the ids 0 to {}: the tokenizer has \
-         more tokens than the model. Take the tokenizer's files and the weights from the same place, or weights whose \
+        "the token {token:?} has the id {id}, but the model's embedding has {rows} rows, for the ids 0 to {}: the tokenizer, of \
+         {tokens} tokens, has more than the model. Take the tokenizer's files and the weights from the same place, or weights whose \
          embedding was resized for it, or leave the token out of the text",
         rows.saturating_sub(1)
     )]
@@ -68,6 +68,8 @@ pub enum Error {
         /// Its text.
         token: String,
         id: u32,
+        /// Tokens of the tokenizer.
+        tokens: usize,
         /// Rows of the embedding.
         rows: u32,
     },

@@ -25,7 +25,7 @@ mod written;
 
 pub use error::Error;
 pub use gguf_tokenizer::gguf_tokenizer;
-pub use limits::{Kept, Limited, Limits, PairIds, Truncation, limit};
+pub use limits::{Kept, Limited, Limits, Over, PairIds, Truncation, limit};
 pub use oddities::{OddPairs, Oddities, Rendered, begins_twice};
 pub use ollama::ollama_template;
 pub use pair::{Boundary, EncodedPair, encode_pair, encode_prompt};

@@ -15,6 +15,8 @@ pub struct EncodedPair {
     pub chosen: Vec<u32>,
     /// The rest of the sequence with the rejected answer.
     pub rejected: Vec<u32>,
+    /// Whether the prompt's first token is the beginning-of-sequence token, which the tokenizer or the chat template puts there.
+    pub begins_with_bos: bool,
     /// Whether the prompt as the model sees it when it generates is the prompt that it is trained on.
     pub boundary: Boundary,
 }
@@ -62,7 +64,9 @@ pub fn encode_pair(tokenizer: &Tokenizer, pair: &Pair) -> Result<EncodedPair, Er
     } else {
         Boundary::Broken { dropped_text: tokenizer.decode(&prompt[length..], false)? }
     };
+    let bos = tokenizer.bos_token().and_then(|token| tokenizer.id_of(token));
     Ok(EncodedPair {
+        begins_with_bos: length > 0 && bos == Some(chosen[0]),
         chosen: chosen[length..].to_vec(),
         rejected: rejected[length..].to_vec(),
         prompt: chosen[..length].to_vec(),

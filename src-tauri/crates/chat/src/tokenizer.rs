@@ -97,7 +97,7 @@ impl Tokenizer {
             None => Ok(ids),
             Some((rows, id)) => {
                 let token = self.inner.id_to_token(id).unwrap_or_default();
-                Err(Error::BeyondEmbedding { token, id, rows })
+                Err(Error::BeyondEmbedding { token, id, tokens: self.vocab_size(), rows })
             }
         }
     }

@@ -420,10 +420,10 @@ pub(crate) struct Limits {
     /// Longest prompt and answer together, in tokens; 0 for no limit
     #[arg(long, default_value_t = 1024)]
     max_length: usize,
-    /// Longest prompt, in tokens; longer ones lose their beginning
+    /// Longest prompt, in tokens; longer ones lose their beginning, or are too long with drop and refuse
     #[arg(long)]
     max_prompt_length: Option<usize>,
-    /// Which end of a longer sequence is kept
+    /// What becomes of a pair that is too long
     #[arg(long, value_enum, default_value_t = Keep::KeepStart)]
     truncation: Keep,
 }
@@ -431,8 +431,16 @@ pub(crate) struct Limits {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Keep {
+    /// The end of its answers is cut off, as TRL does
     KeepStart,
+    /// The beginning of its prompt and then of its answers is cut off, as TRL does
     KeepEnd,
+    /// The beginning of its prompt is cut off; answers stay whole
+    PromptLeft,
+    /// It is left out
+    Drop,
+    /// Nothing is computed
+    Refuse,
 }
 
 impl From<Limits> for api::Limits {
@@ -443,6 +451,9 @@ impl From<Limits> for api::Limits {
             truncation: match limits.truncation {
                 Keep::KeepStart => Truncation::KeepStart,
                 Keep::KeepEnd => Truncation::KeepEnd,
+                Keep::PromptLeft => Truncation::PromptLeft,
+                Keep::Drop => Truncation::Drop,
+                Keep::Refuse => Truncation::Refuse,
             },
         }
     }

@@ -90,12 +90,15 @@ pub(crate) fn checked(reply: &CheckReply) -> String {
     let Some(tokens) = &reply.tokens else { return words };
     let _ = write!(
         words,
-        "\n  within the limits: {} used, {} dropped, {} prompts cut, {} answers cut",
+        "\n  within the limits: {} used, {} left out as too long, {} prompts cut, {} answers cut",
         tokens.pairs - tokens.identical,
         tokens.dropped,
         tokens.cut_prompts,
         tokens.cut_answers
     );
+    for sentence in &reply.limits_say {
+        let _ = write!(words, "\n  {sentence}");
+    }
     if tokens.identical > 0 {
         let _ = write!(
             words,
@@ -131,7 +134,7 @@ pub(crate) fn scored(score: &PairScore) -> String {
 }
 
 pub(crate) fn scored_all(reply: &ScoreReply) -> String {
-    format!("{} pairs scored, {} rows refused, {} dropped", reply.pairs, reply.refused, reply.dropped)
+    format!("{} pairs scored, {} rows refused, {} left out as too long", reply.pairs, reply.refused, reply.dropped)
 }
 
 pub(crate) fn trained(reply: &TrainReply) -> String {

@@ -77,16 +77,26 @@ pub enum Error {
         /// What is wrong, as the rest of a sentence.
         problem: String,
     },
-    /// The file is one of several that hold a model together.
+    /// The file is one of several that hold a model together, and another is not there.
     #[error(
-        "this is part {number} of {count} of a model that was split, and only whole files can be read. Join the parts with \
-         llama.cpp, `llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf`, and use that file"
+        "this model was split into {count} files, and part {number} is missing: download {name} into the same folder"
     )]
-    Part {
+    MissingPart {
         /// Which one, from 1.
-        number: u64,
+        number: usize,
         /// How many there are.
-        count: u64,
+        count: usize,
+        /// Its name.
+        name: String,
+    },
+    /// The file is no part of the model whose other parts lie beside it.
+    #[error(
+        "this file and those beside it are not the parts of one model that was split: {problem}. Download all parts \
+         again, and keep their names"
+    )]
+    NotOfOneModel {
+        /// What is wrong.
+        problem: String,
     },
     /// A tensor that does not fit the format or the file.
     #[error("the tensor \"{name}\" {problem}")]

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::reader::Reader;
-use crate::{BlockType, Error, Value};
+use crate::{BlockType, Error, Model, Value};
 
 /// The most array elements that the metadata of one file may hold, over all its arrays. The largest vocabularies of
 /// today need about a million; this many take 256 MiB.
@@ -53,23 +53,22 @@ pub struct TensorInfo {
     pub bytes: u64,
 }
 
-/// Reads the header of the file at `path`.
+/// Reads the header of the file at `path`. Of a model that was split, any part gives the header of the whole, which says what
+/// there is but not where it lies: for that see [`crate::Model`].
 ///
 /// # Errors
-/// When the file cannot be read, is no GGUF file, ends too early, or is damaged; the error names the file and the place. And
-/// when it is a part of a model that was split.
+/// When the file cannot be read, is no GGUF file, ends too early, or is damaged; the error names the file and the place. Of a
+/// model that was split, when a part is missing or they do not belong together.
 pub fn read_header(path: &Path) -> Result<Header, Error> {
+    Ok(Model::open(path)?.header)
+}
+
+/// The header of this file alone.
+pub(crate) fn read_one_header(path: &Path) -> Result<Header, Error> {
     let read = || {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        let header = read_header_from(BufReader::with_capacity(1 << 16, file), length)?;
-        let number = |key: &str| header.metadata.get(key).and_then(Value::as_u64);
-        match number("split.count") {
-            Some(count) if count > 1 => {
-                Err(Error::Part { number: number("split.no").unwrap_or(0).saturating_add(1), count })
-            }
-            _ => Ok(header),
-        }
+        read_header_from(BufReader::with_capacity(1 << 16, file), length)
     };
     read().map_err(|source| Error::File { path: path.to_path_buf(), source: Box::new(source) })
 }
@@ -77,7 +76,7 @@ pub fn read_header(path: &Path) -> Result<Header, Error> {
 /// Reads a header from the start of `reader`, which holds `file_len` bytes in all.
 ///
 /// # Errors
-/// As [`read_header`].
+/// As [`read_header`], of this file alone.
 pub fn read_header_from<R: Read + Seek>(mut reader: R, file_len: u64) -> Result<Header, Error> {
     reader.seek(SeekFrom::Start(0))?;
     let mut reader = Reader::new(reader, file_len);

@@ -1,4 +1,5 @@
-//! The header of a GGUF file: its metadata and where its tensors lie; and writing such files. What the numbers of a
+//! The header of a GGUF file, or of the parts of one that was split: its metadata and where its tensors lie; and writing such
+//! files. What the numbers of a
 //! tensor mean is left to others.
 //!
 //! A GGUF file is little-endian: the magic `GGUF`, a version, the number of tensors, the number of metadata entries,
@@ -13,6 +14,7 @@
 mod block_type;
 mod error;
 mod header;
+mod model;
 mod reader;
 mod value;
 mod writer;
@@ -20,6 +22,7 @@ mod writer;
 pub use block_type::BlockType;
 pub use error::Error;
 pub use header::{Header, MAX_VALUES, TensorInfo, read_header, read_header_from};
+pub use model::{Model, files_of};
 pub use value::Value;
 pub use writer::{NewTensor, Writer};
 

@@ -382,18 +382,104 @@ fn an_error_names_its_file() {
     assert!(said.contains("no such model.gguf"), "{said}");
 }
 
-#[test]
-fn a_part_of_a_split_model_is_refused_as_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let read = |number: u16, count: u16| {
-        let path = folder.path().join("m-00002-of-00003.gguf");
-        let entries = [("split.no", number), ("split.count", count)];
-        let metadata = entries.map(|(key, value)| (key.to_owned(), Value::U16(value))).into();
-        crate::Writer::create(&path, &metadata, &[]).unwrap().finish().unwrap();
-        read_header(&path)
+/// The parts of a model that was split, as `llama-gguf-split` makes them: the first has all metadata and, here, one tensor,
+/// each other one two.
+fn parts(folder: &std::path::Path, name: &str, count: u16) -> Vec<std::path::PathBuf> {
+    let all = i32::from(count) * 2 - 1;
+    let part = |number: u16| {
+        let path = folder.join(format!("{name}-{:05}-of-{count:05}.gguf", number + 1));
+        let mut metadata = BTreeMap::from([
+            ("split.no".to_owned(), Value::U16(number)),
+            ("split.count".to_owned(), Value::U16(count)),
+            ("split.tensors.count".to_owned(), Value::I32(all)),
+        ]);
+        if number == 0 {
+            metadata.insert("general.architecture".to_owned(), Value::String("llama".to_owned()));
+        }
+        let names =
+            if number == 0 { vec!["0.a".to_owned()] } else { ["a", "b"].map(|n| format!("{number}.{n}")).into() };
+        let new = |name: &String| NewTensor { name: name.clone(), shape: vec![3], block_type: BlockType(0) };
+        let tensors: Vec<NewTensor> = names.iter().map(new).collect();
+        let mut writer = crate::Writer::create(&path, &metadata, &tensors).unwrap();
+        for (at, name) in names.iter().enumerate() {
+            let value = f32::from(number) * 10.0 + at as f32;
+            writer.append(name, &[value; 3].map(f32::to_le_bytes).concat()).unwrap();
+        }
+        writer.finish().unwrap();
+        path
     };
-    let said = read(1, 3).unwrap_err().to_string();
-    assert!(said.contains("m-00002-of-00003.gguf: this is part 2 of 3"), "{said}");
-    assert!(said.contains("llama-gguf-split --merge"), "{said}");
-    assert!(read(0, 1).is_ok());
+    (0..count).map(part).collect()
+}
+
+#[test]
+fn any_part_of_a_split_model_opens_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = parts(folder.path(), "m", 3);
+    let whole = Model::open(&files[0]).unwrap();
+    assert_eq!(whole.files, files);
+    assert_eq!(whole.header.metadata["general.architecture"], Value::String("llama".to_owned()));
+    let names: Vec<&str> = whole.header.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    assert_eq!(names, ["0.a", "1.a", "1.b", "2.a", "2.b"]);
+    let first: Vec<f32> = (0..names.len())
+        .map(|at| {
+            let (file, start) = whole.place(at);
+            let bytes = std::fs::read(&files[file]).unwrap();
+            f32::from_le_bytes(bytes[start as usize..][..4].try_into().unwrap())
+        })
+        .collect();
+    assert_eq!(first, [0.0, 10.0, 11.0, 20.0, 21.0]);
+    for file in &files[1..] {
+        assert_eq!(Model::open(file).unwrap(), whole);
+    }
+    assert_eq!(read_header(&files[2]).unwrap(), whole.header);
+}
+
+#[test]
+fn parts_that_are_missing_or_of_another_model_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = parts(folder.path(), "m", 3);
+    let refused = |path: &std::path::Path| Model::open(path).unwrap_err().to_string();
+    // One that is left out, whichever is opened.
+    let third = std::fs::read(&files[2]).unwrap();
+    std::fs::remove_file(&files[2]).unwrap();
+    for file in &files[..2] {
+        let said = refused(file);
+        assert!(said.contains("split into 3 files, and part 3 is missing: download m-00003-of-00003.gguf"), "{said}");
+    }
+    // One under the name of another.
+    std::fs::copy(&files[1], &files[2]).unwrap();
+    let said = refused(&files[0]);
+    assert!(said.contains("m-00003-of-00003.gguf: ") && said.contains("says that it is part 2 of 3"), "{said}");
+    assert!(said.contains("its name says part 3 of 3"), "{said}");
+    // One of a model that was split into another number of parts.
+    let other = parts(folder.path(), "other", 4);
+    std::fs::copy(&other[2], &files[2]).unwrap();
+    assert!(refused(&files[0]).contains("it is part 3 of 4"));
+    // A name alone makes no part, and a part needs its name.
+    let alone = folder.path().join("alone.gguf");
+    std::fs::copy(&files[0], &alone).unwrap();
+    assert!(refused(&alone).contains("its name does not (NAME-00001-of-00002.gguf)"), "{}", refused(&alone));
+    crate::Writer::create(&files[2], &BTreeMap::new(), &[]).unwrap().finish().unwrap();
+    assert!(refused(&files[2]).contains("does not say that it is a part"), "{}", refused(&files[2]));
+    // A part with another number of tensors, or with those of another part.
+    let empty = BTreeMap::from([("split.no".to_owned(), Value::U16(2)), ("split.count".to_owned(), Value::U16(3))]);
+    crate::Writer::create(&files[2], &empty, &[]).unwrap().finish().unwrap();
+    assert!(refused(&files[0]).contains("hold 3 tensors together, where split.tensors.count says 5"));
+    let twice = [NewTensor { name: "0.a".to_owned(), shape: vec![0], block_type: BlockType(0) }];
+    crate::Writer::create(&files[2], &empty, &twice).unwrap().finish().unwrap();
+    assert!(refused(&files[1]).contains("its tensor \"0.a\" is in another part too"));
+    std::fs::write(&files[2], third).unwrap();
+    Model::open(&files[1]).unwrap();
+}
+
+#[test]
+fn a_name_tells_the_parts() {
+    let path = std::path::Path::new("models/q-00002-of-00002.gguf");
+    assert_eq!(
+        files_of(path),
+        ["models/q-00001-of-00002.gguf", "models/q-00002-of-00002.gguf"].map(Into::into) as [std::path::PathBuf; 2]
+    );
+    for alone in ["q.gguf", "q-2-of-2.gguf", "q-00003-of-00002.gguf", "q-00000-of-00002.gguf", "q-00001-of-00002.bin"] {
+        assert_eq!(files_of(std::path::Path::new(alone)), [std::path::PathBuf::from(alone)]);
+    }
 }

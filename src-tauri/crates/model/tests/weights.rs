@@ -83,6 +83,27 @@ fn folder_shards_and_gguf_hold_the_same_numbers() {
 }
 
 #[test]
+fn a_gguf_file_in_parts_is_the_model_that_it_was() {
+    for tiny in models() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tiny.gguf");
+        tiny.write_gguf(&path, GgmlDType::Q4_0).unwrap();
+        let whole = open(&path).unwrap();
+        let (expected, config) = (numbers(&whole), whole.config.clone());
+        let parts = testkit::split_gguf(&path, 3).unwrap();
+        for part in &parts {
+            let source = open(part).unwrap();
+            assert_eq!((&source.files, source.kind), (&parts, Kind::Gguf));
+            assert_eq!(source.config, config);
+            assert_eq!(numbers(&source), expected);
+        }
+        std::fs::remove_file(&parts[1]).unwrap();
+        let said = refused(&parts[0]).to_string();
+        assert!(said.contains("part 2 is missing: download tiny-00002-of-00003.gguf"), "{said}");
+    }
+}
+
+#[test]
 fn every_block_type_is_decoded() {
     let dir = tempfile::tempdir().unwrap();
     let tiny = TinyLlama {

@@ -9,10 +9,12 @@ mod device;
 mod gguf_file;
 mod llama;
 mod pairs;
+mod split;
 mod tokenizer;
 
 pub use device::{device, device_for, device_name};
 pub use gguf_file::BLOCK_TYPES;
 pub use llama::TinyLlama;
 pub use pairs::pairs;
+pub use split::split_gguf;
 pub use tokenizer::{BEGIN, END, PAD, SPECIAL_TOKENS, byte_id};

@@ -31,10 +31,15 @@ fn step(criterion: &mut Criterion) {
     let tokenizer = Tokenizer::open(&model).expect("a tokenizer");
     let limits = train::RunConfig::default().settings.limits();
     let rows = testkit::pairs(PAIRS, 1);
-    let dataset =
-        data::encode(Path::new("pairs"), &rows, 0, &tokenizer, &limits, data::Identical::LeaveOut, &mut |_| Ok(true))
-            .expect("pairs that can be encoded")
-            .expect("nothing stops it");
+    let dataset = data::encode(
+        data::Input::of(Path::new("pairs"), &rows),
+        &tokenizer,
+        &limits,
+        data::Identical::LeaveOut,
+        &mut |_| Ok(true),
+    )
+    .expect("pairs that can be encoded")
+    .expect("nothing stops it");
     let batch = data::pack(dataset.examples.iter());
     let references = vec![ReferenceLogps { chosen: -50.0, rejected: -50.0 }; PAIRS];
     let settings = train::RunConfig::default();

@@ -3,6 +3,7 @@
 use crate::digests::{Digests, Going, Stamp};
 use crate::error::{Error, Result};
 use crate::files::sha256_of_file;
+use model::weights;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +28,8 @@ const SHOWN: usize = 12;
 /// A model by the contents of its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
-    /// SHA-256 (hexadecimal) over weights and configuration: a GGUF file, or the safetensors and `config.json` of a folder.
+    /// SHA-256 (hexadecimal) over weights and configuration: a GGUF file or all parts of one that was split, or the safetensors
+    /// and `config.json` of a folder.
     pub sha256: String,
     /// SHA-256 of every file that is read, by name, none of one that is not there. Empty where only `sha256` was noted, as
     /// was done before.
@@ -151,8 +153,11 @@ fn name_of(path: &Path) -> String {
 /// The files of weights and configuration in order, by the names that count in their digest.
 fn weights_of(model: &Path) -> Result<Vec<(String, PathBuf)>> {
     if !model.is_dir() {
-        // One file, which needs no name.
-        return Ok(vec![(String::new(), model.to_path_buf())]);
+        return Ok(match &weights::gguf_files(model)[..] {
+            // One file, which needs no name.
+            [file] => vec![(String::new(), file.clone())],
+            parts => parts.iter().map(|part| (name_of(part), part.clone())).collect(),
+        });
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(model).map_err(Error::read(model))? {
@@ -164,4 +169,28 @@ fn weights_of(model: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_a_model_in_parts_covers_all_of_them_whichever_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = [1, 2].map(|number| folder.path().join(format!("m-0000{number}-of-00002.gguf")));
+        for (place, part) in parts.iter().enumerate() {
+            fs::write(part, [place as u8; 9]).unwrap();
+        }
+        let read = |part: &Path| Base::read(part, &Digests::unkept());
+        let before = read(&parts[0]).unwrap();
+        assert_eq!(read(&parts[1]).unwrap(), before);
+        assert_eq!(before.files.keys().collect::<Vec<_>>(), ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]);
+        fs::write(&parts[1], [7; 9]).unwrap();
+        let differences = before.differences(&read(&parts[0]).unwrap());
+        assert!(differences.len() == 1 && differences[0].starts_with("m-00002-of-00002.gguf has"), "{differences:?}");
+        fs::remove_file(&parts[1]).unwrap();
+        assert!(read(&parts[0]).unwrap_err().to_string().contains("m-00002-of-00002.gguf"));
+    }
 }

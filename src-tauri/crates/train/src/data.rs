@@ -1,9 +1,10 @@
 //! Pairs as token ids, and microbatches of them.
 
+use crate::cuts::{Cuts, TooLong};
 use crate::error::{Error, Result};
 use crate::events::Counts;
 use crate::memory::Length;
-use chat::{Boundary, Kept, Limited, Limits, OddPairs, Oddities, PairIds, Tokenizer};
+use chat::{Boundary, Limited, Limits, OddPairs, Oddities, PairIds, Tokenizer};
 use model::Batch;
 use prefs::Pair;
 use std::path::Path;
@@ -22,13 +23,15 @@ pub struct Example {
 pub struct Dataset {
     /// Pairs in use, in file order.
     pub examples: Vec<Example>,
-    /// Lengths of all pairs before truncation, those dropped among them.
+    /// Lengths of all pairs before truncation, those left out among them.
     pub lengths: Vec<Length>,
     /// What became of the rows.
     pub counts: Counts,
+    /// Which pairs the limits cut or left out.
+    pub cuts: Cuts,
     /// The end of a prompt that its template or tokenizer renders differently before an answer, where there is one.
     pub broken_boundary: Option<String>,
-    /// What of the pairs is read otherwise than it looks, but for those dropped.
+    /// What of the pairs is read otherwise than it looks, but for those too long.
     pub odd: OddPairs,
 }
 
@@ -42,19 +45,50 @@ pub enum Identical {
     Keep,
 }
 
+/// Pairs on their way in.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The file they came from.
+    pub path: &'a Path,
+    /// The pairs.
+    pub pairs: &'a [Pair],
+    /// The line of each in the file; where they are not known, pairs are told by their place among them, from 1.
+    pub lines: Option<&'a [usize]>,
+    /// Rows of the file that are no pair.
+    pub refused: usize,
+}
+
+impl<'a> Input<'a> {
+    /// Pairs of a file that holds nothing else, one a line.
+    pub fn of(path: &'a Path, pairs: &'a [Pair]) -> Self {
+        Self { path, pairs, lines: None, refused: 0 }
+    }
+
+    /// What [`Input::number`] counts.
+    pub fn counted(&self) -> &'static str {
+        if self.lines.is_some() { "line" } else { "pair" }
+    }
+
+    /// By which a pair is found in its file.
+    fn number(&self, row: usize) -> i64 {
+        self.lines.map_or(row + 1, |lines| lines[row]) as i64
+    }
+}
+
 /// Encodes pairs. `progress` is told the number done and says whether to go on; stopped, the answer is none.
 ///
 /// # Errors
-/// When a pair cannot be rendered or tokenised; the error names its row of `path`.
+/// When a pair cannot be rendered or tokenised; the error names its place. When pairs are too long and the limits say
+/// that nothing is computed then ([`chat::Truncation::Refuse`]).
 pub fn encode(
-    path: &Path,
-    pairs: &[Pair],
-    refused: usize,
+    input: Input<'_>,
     tokenizer: &Tokenizer,
     limits: &Limits,
     identical: Identical,
     progress: &mut dyn FnMut(usize) -> Result<bool>,
 ) -> Result<Option<Dataset>> {
+    let Input { path, pairs, refused, .. } = input;
+    let mut cuts = Cuts::default();
     let mut counts = Counts { rows: pairs.len() + refused, refused, ..Counts::default() };
     let mut examples = Vec::with_capacity(pairs.len());
     let mut lengths = Vec::with_capacity(pairs.len());
@@ -62,7 +96,7 @@ pub fn encode(
     let mut odd = OddPairs::default();
     for (row, pair) in pairs.iter().enumerate() {
         let encoded = chat::encode_pair(tokenizer, pair).map_err(|source| Error::Encode {
-            place: format!("pair {} of {}", row + 1, path.display()),
+            place: format!("{} {} of {}", input.counted(), input.number(row), path.display()),
             source: Box::new(source),
         })?;
         let length = Length::of(&encoded);
@@ -75,30 +109,38 @@ pub fn encode(
             Boundary::Clean => None,
             Boundary::Broken { dropped_text } => Some(dropped_text.clone()),
         };
+        let (number, over) = (input.number(row), limits.over(length.prompt, length.chosen, length.rejected));
         match chat::limit(&encoded, limits) {
-            Limited::Kept(Kept { ids, .. }) if ids.are_identical() && identical == Identical::LeaveOut => {
+            Limited::Kept(kept) if kept.ids.are_identical() && identical == Identical::LeaveOut => {
                 counts.identical += 1;
                 // It may be for what the template does not read that they are.
                 odd.add(&Oddities::of(tokenizer, pair, &encoded));
             }
-            Limited::Kept(Kept { ids, cut_prompt, cut_chosen, cut_rejected }) => {
+            Limited::Kept(kept) => {
+                cuts.add_over(number, over);
+                cuts.add_kept(number, &kept);
                 counts.pairs += 1;
                 odd.add(&Oddities::of(tokenizer, pair, &encoded));
                 counts.plain_text += usize::from(!pair.is_conversational());
-                counts.identical += usize::from(ids.are_identical());
-                counts.cut_prompts += usize::from(cut_prompt > 0);
-                counts.cut_answers += usize::from(cut_chosen + cut_rejected > 0);
+                counts.identical += usize::from(kept.ids.are_identical());
                 counts.broken_boundaries += usize::from(broken.is_some());
                 broken_boundary = broken_boundary.or(broken);
-                examples.push(Example { row, ids });
+                examples.push(Example { row, ids: kept.ids });
             }
-            Limited::Dropped { .. } => counts.dropped += 1,
+            Limited::TooLong => {
+                cuts.add_over(number, over);
+                cuts.too_long.push(TooLong::of(number, &length));
+            }
         }
         if !progress(row + 1)? {
             return Ok(None);
         }
     }
-    Ok(Some(Dataset { examples, lengths, counts, broken_boundary, odd }))
+    cuts.refuse(limits, path, pairs.len(), input.counted())?;
+    counts.dropped = cuts.too_long.len();
+    (counts.cut_prompts, counts.cut_answers) = (cuts.prompts.len(), cuts.answers.len());
+    (counts.chosen_only, counts.rejected_only) = (cuts.chosen_only.len(), cuts.rejected_only.len());
+    Ok(Some(Dataset { examples, lengths, counts, cuts, broken_boundary, odd }))
 }
 
 /// How many pairs have one answer within `border` tokens, its prompt counted, and one beyond it.

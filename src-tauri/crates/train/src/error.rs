@@ -100,6 +100,17 @@ pub enum Error {
         hint: String,
     },
 
+    /// Pairs are longer than the limits, under which nothing is to be cut or left out.
+    #[error("{}: {what}", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Which pairs, with their lengths.
+        what: String,
+        /// Limits that keep them all.
+        hint: String,
+    },
+
     /// No pair is left to train on.
     #[error("{} holds no pair to train on: {why}", path.display())]
     NoPairs {
@@ -252,6 +263,7 @@ impl Error {
             Self::OtherSettings { .. } => "other_settings",
             Self::ChangedBase { .. } => "changed_base",
             Self::ChangedFile { .. } => "changed_file",
+            Self::TooLong { .. } => "too_long",
             Self::NoPairs { .. } => "no_pairs",
             Self::NonFiniteLoss { .. } | Self::NonFiniteHeldOut { .. } => "non_finite_loss",
             Self::NonFiniteGradient { .. } => "non_finite_gradient",
@@ -268,7 +280,7 @@ impl Error {
     /// What the user can do about it, as a sentence.
     pub fn hint(&self) -> String {
         match self {
-            Self::Config { hint, .. } | Self::ChangedFile { hint, .. } => hint.clone(),
+            Self::Config { hint, .. } | Self::ChangedFile { hint, .. } | Self::TooLong { hint, .. } => hint.clone(),
             Self::Read { .. } => "Check that the file exists and that you may read it.".into(),
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "The disk is full. Free some space and resume; the last checkpoint is whole.".into()

@@ -16,6 +16,8 @@ pub const FILE: &str = "events.jsonl";
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+// One is at hand at a time, but for those of a file that is read.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// The data are encoded and training is about to begin, for the first time or again.
     RunStarted(RunStarted),
@@ -123,12 +125,18 @@ pub struct Counts {
     pub pairs: usize,
     /// Rows that are no pair.
     pub refused: usize,
-    /// Pairs left out because the prompt alone fills `max_length`.
+    /// Pairs left out as too long.
     pub dropped: usize,
     /// Pairs in use whose prompt was cut.
     pub cut_prompts: usize,
     /// Pairs in use of which an answer was cut.
     pub cut_answers: usize,
+    /// Pairs, in use or left out, of which the chosen answer alone is too long.
+    #[serde(default)]
+    pub chosen_only: usize,
+    /// The same of the rejected answer.
+    #[serde(default)]
+    pub rejected_only: usize,
     /// Pairs in use whose prompt, as tokens, does not begin prompt and answer.
     pub broken_boundaries: usize,
     /// Pairs whose answers are the same tokens once they are rendered and cut.

@@ -4,11 +4,12 @@
 
 use crate::checkpoint;
 use crate::config::{Resume, RunConfig};
-use crate::data::Identical;
+use crate::data::{self, Identical, Input};
 use crate::error::{Error, Result};
 use crate::events::{self, Event, EventWriter};
 use crate::files::{create_folder, sha256_of_file, write_whole};
 use crate::origin::{self, AdapterOf, Origin, RowsOf};
+use chat::{Tokenizer, Truncation};
 use prefs::{Pair, Refused, jsonl, reader};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -204,17 +205,18 @@ impl Rows {
     }
 }
 
-/// Copies the rows and the adapters into the folder and, last, the settings.
+/// Copies the rows and the adapters into the folder and, last, the settings. Where pairs that are too long are to be refused,
+/// they are now, before there is a run.
 fn begin(config: &RunConfig) -> Result<()> {
     let folder = &config.output_dir;
     let mut notices = Vec::new();
     let mut copy = |from: &Path, to: &str| -> Result<(Vec<Refused>, RowsOf)> {
         let own = folder.join(to);
-        let (pairs, refused) = if *from == own {
+        let (lines, pairs, refused): (Vec<usize>, _, _) = if *from == own {
             // What this program wrote is read as it stands: nothing in it is to be guessed.
             let mut reading = jsonl::read_pairs(from)?;
             let refused = std::mem::take(&mut reading.refused);
-            (reading.into_pairs(), refused)
+            (reading.pairs.iter().map(|pair| pair.line).collect(), reading.into_pairs(), refused)
         } else {
             let mut read = reader::read_pairs(from, &config.data.map)?;
             let name = from.file_name().unwrap_or_default().to_string_lossy();
@@ -223,8 +225,13 @@ fn begin(config: &RunConfig) -> Result<()> {
             }
             notices.extend(read.notices.iter().map(|notice| format!("{name}: {notice}")));
             let refused = std::mem::take(&mut read.mapped.refused);
-            (read.into_pairs(), refused)
+            (read.pairs().map(|(line, _)| line).collect(), read.into_pairs(), refused)
         };
+        if config.settings.truncation == Truncation::Refuse {
+            let input = Input { path: from, pairs: &pairs, lines: Some(&lines), refused: refused.len() };
+            let tokenizer = Tokenizer::open(&config.model)?;
+            data::encode(input, &tokenizer, &config.settings.limits(), Identical::Keep, &mut |_| Ok(true))?;
+        }
         jsonl::write_pairs(&own, &pairs)?;
         Ok((refused, RowsOf { rows: pairs.len(), sha256: sha256_of_file(&own)? }))
     };

@@ -8,6 +8,7 @@
 pub mod base;
 pub mod checkpoint;
 pub mod config;
+pub mod cuts;
 pub mod data;
 pub mod digests;
 pub mod dpo;

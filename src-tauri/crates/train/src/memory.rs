@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::order::Order;
 use crate::settings::{Checkpointing, Settings};
-use chat::{Boundary, EncodedPair, Limited, Limits};
+use chat::{Boundary, EncodedPair, Limited, Limits, Over, Truncation};
 use model::ModelSize;
 use model::bytes::size;
 use model::memory::{AdapterSize, Estimate, PROCESS_BYTES};
@@ -27,6 +27,8 @@ pub struct Length {
     pub common_start: usize,
     /// Of what both end with, after that.
     pub common_end: usize,
+    /// Whether the prompt's first token is the beginning-of-sequence token.
+    pub begins_with_bos: bool,
 }
 
 impl Length {
@@ -42,6 +44,7 @@ impl Length {
             rejected: rejected.len(),
             common_start,
             common_end: ends.take_while(alike).count(),
+            begins_with_bos: pair.begins_with_bos,
         }
     }
 
@@ -50,7 +53,12 @@ impl Length {
         self.prompt + self.chosen.max(self.rejected)
     }
 
-    /// What the limits leave of it; nothing where training drops it.
+    /// Which of its sequences are longer than the limits allow.
+    pub fn over(&self, limits: &Limits) -> Option<Over> {
+        limits.over(self.prompt, self.chosen, self.rejected)
+    }
+
+    /// What the limits leave of it; nothing where it is too long for training.
     pub fn limited(&self, limits: &Limits) -> Option<Left> {
         // Limits look at lengths alone, and whether the answers are the same after them follows from where they differ.
         let answer = |length: usize, middle: u32| {
@@ -58,8 +66,10 @@ impl Length {
             [vec![0; length.min(self.common_start)], vec![middle; between], vec![0; self.common_end]].concat()
         };
         let (prompt, chosen, rejected) = (vec![0; self.prompt], answer(self.chosen, 1), answer(self.rejected, 2));
-        match chat::limit(&EncodedPair { prompt, chosen, rejected, boundary: Boundary::Clean }, limits) {
-            Limited::Dropped { .. } => None,
+        let begins_with_bos = self.begins_with_bos;
+        let pair = EncodedPair { prompt, chosen, rejected, begins_with_bos, boundary: Boundary::Clean };
+        match chat::limit(&pair, limits) {
+            Limited::TooLong => None,
             Limited::Kept(kept) => {
                 let ids = &kept.ids;
                 let targets = (ids.chosen.len() + ids.rejected.len()) as u64;
@@ -78,7 +88,7 @@ impl Length {
 }
 
 /// What the limits leave of a pair, as a packed microbatch has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Left {
     /// Rows: a prompt that both answers share counts once.
     pub tokens: u64,
@@ -230,7 +240,8 @@ fn mildest(
     let longest = lengths.iter().map(Length::whole).max().unwrap_or(0);
     let mut limit = if trial.max_length == 0 { longest } else { trial.max_length.min(longest) };
     let others = changes.len();
-    while limit / 2 >= SHORTEST {
+    // A shorter limit would refuse the run for another reason.
+    while settings.truncation != Truncation::Refuse && limit / 2 >= SHORTEST {
         limit /= 2;
         trial.max_length = limit;
         changes.truncate(others);
@@ -270,6 +281,14 @@ mod tests {
         let cut = length(4, 8, 5).limited(&limits).unwrap();
         assert_eq!(cut, Left { tokens: 15, targets: 11, cut_prompt: false, cut_answer: true, identical: false });
         assert_eq!(length(10, 1, 1).limited(&limits), None);
+        // What is left of the prompt is shared: 10 − 5 tokens, and both answers.
+        let whole = Limits { truncation: Truncation::PromptLeft, ..limits };
+        let left = length(9, 2, 5).limited(&whole).unwrap();
+        assert_eq!((left.tokens, left.targets, left.cut_prompt, left.cut_answer), (12, 7, true, false));
+        let bos = Length { begins_with_bos: true, ..length(9, 2, 9) };
+        assert_eq!((bos.limited(&whole), length(9, 2, 9).limited(&whole).map(|left| left.tokens)), (None, Some(12)));
+        assert_eq!(length(9, 2, 5).limited(&Limits { truncation: Truncation::Drop, ..limits }), None);
+        assert_eq!(length(6, 2, 5).over(&limits), Some(Over::Rejected));
         assert!(length(9, 1, 3).limited(&limits).unwrap().cut_answer);
     }
 

@@ -130,8 +130,8 @@ impl AdamW {
     pub fn load(path: &Path, names: &[String], parameters: &[&Tensor], weight_decay: f64) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::read(path))?;
         let damaged = |what: String| Error::DamagedCheckpoint { path: path.to_path_buf(), what };
-        let mut tensors =
-            candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|error| damaged(error.to_string()))?;
+        let mut tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+            .map_err(|error| damaged(model::without_backtrace(error).to_string()))?;
         let step = tensors.remove("step").and_then(|t| t.to_scalar::<i64>().ok());
         let step = step.ok_or_else(|| damaged("it holds no step count".into()))?;
         let mut moments = |suffix: &str| -> Result<Vec<Tensor>> {

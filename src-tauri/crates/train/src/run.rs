@@ -3,7 +3,7 @@
 
 use crate::checkpoint::{self, Checkpoint, State};
 use crate::config::{Resume, RunConfig};
-use crate::data::{self, Dataset, Identical};
+use crate::data::{self, Dataset, Identical, Input};
 use crate::digests::Digests;
 use crate::dpo::Dpo;
 use crate::error::{Error, Result};
@@ -452,7 +452,8 @@ impl Run<'_> {
         let refused = rows.refused.len();
         let identical = rows.identical;
         let mut at = |done| progress.at(done);
-        let encoded = data::encode(&rows.path, &rows.pairs, refused, tokenizer, &limits, identical, &mut at)?;
+        let input = Input { refused, ..Input::of(&rows.path, &rows.pairs) };
+        let encoded = data::encode(input, tokenizer, &limits, identical, &mut at)?;
         let Some(dataset) = encoded else { return Ok(None) };
         let counts = &dataset.counts;
         let name = if rows.path.ends_with(folder::EVAL_PAIRS) { "held-out pairs" } else { "training pairs" };
@@ -461,11 +462,8 @@ impl Run<'_> {
                 format!("{refused} rows were no pairs and were left out; line {}: {}", first.line, first.reason);
             report.warn(format!("{name}: {message}"))?;
         }
-        if counts.dropped > 0 {
-            let (dropped, limit) = (counts.dropped, self.config.settings.max_length);
-            report.warn(format!(
-                "{name}: {dropped} pairs were left out: their prompts alone fill max_length = {limit}"
-            ))?;
+        for sentence in dataset.cuts.sentences(&limits, input.counted()) {
+            report.warn(format!("{name}: {sentence}"))?;
         }
         if counts.identical > 0 {
             let what = if identical == Identical::Keep { "teach nothing" } else { "were left out" };
@@ -496,7 +494,7 @@ impl Run<'_> {
         }
         if dataset.examples.is_empty() {
             let why = format!(
-                "{} rows, {refused} refused, {} dropped as too long, {} with two answers of the same tokens",
+                "{} rows, {refused} refused, {} left out as too long, {} with two answers of the same tokens",
                 counts.rows, counts.dropped, counts.identical
             );
             return Err(Error::NoPairs { path: rows.path.clone(), why });

@@ -65,9 +65,10 @@ pub struct Settings {
     pub ref_model_sync_steps: u64,
     /// Longest prompt and answer together, in tokens; 0 for no limit.
     pub max_length: usize,
-    /// Longest prompt in tokens; longer ones lose their beginning. No limit where absent.
+    /// Longest prompt in tokens; longer ones lose their beginning, or are too long where nothing is to be cut. No limit where
+    /// absent.
     pub max_prompt_length: Option<usize>,
-    /// Which end of a sequence longer than `max_length` is kept.
+    /// What becomes of a pair longer than `max_length`.
     pub truncation: Truncation,
     /// Peak learning rate. 5e-5 where TRL's default is 1e-6: TRL's is for training every weight, and an adapter wants
     /// some tens of times more.

@@ -3,6 +3,7 @@
 
 mod common;
 
+use chat::Truncation;
 use common::{Place, adapter, go_on, read_events, steps};
 use std::fs;
 use std::io::Write;
@@ -125,10 +126,66 @@ fn every_row_is_counted() {
     let counts = counts.unwrap();
     assert_eq!((counts.rows, counts.pairs, counts.refused, counts.dropped), (8, 6, 1, 1));
     let warned = |text: &str| events.iter().any(|e| matches!(e, Event::Warning { message } if message.contains(text)));
-    assert!(warned("line 7") && warned("1 pairs were left out"), "{events:?}");
+    assert!(
+        warned("line 7")
+            && warned("training pairs: 1 pair is left out: it has a prompt that alone fills max_length = 300 (pair 7)"),
+        "{events:?}"
+    );
 
     let config = place.config("none").with(|settings| settings.max_length = 2);
     assert!(matches!(place.run(&config, go_on), Err(Error::NoPairs { .. })));
+}
+
+#[test]
+fn each_truncation_counts_and_names_what_it_does_and_refuse_leaves_no_run() {
+    let place = Place::new(6);
+    let mut file = fs::OpenOptions::new().append(true).open(place.path("pairs.jsonl")).unwrap();
+    writeln!(file, "not json").unwrap();
+    // In line 8 the prompt is too long, in line 9 the rejected answer alone.
+    let longest = "long ".repeat(80);
+    writeln!(file, "{{\"prompt\": \"{longest}\", \"chosen\": \"a\", \"rejected\": \"b\"}}").unwrap();
+    writeln!(file, "{{\"prompt\": \"short\", \"chosen\": \"a\", \"rejected\": \"{longest}\"}}").unwrap();
+    drop(file);
+    let config = |truncation| {
+        place.config(&format!("{truncation:?}")).with(|settings| {
+            settings.max_steps = 1;
+            settings.max_length = 300;
+            settings.truncation = truncation;
+        })
+    };
+    for (truncation, pairs, dropped, cut_prompts, cut_answers) in [
+        (Truncation::KeepStart, 7, 1, 0, 1),
+        (Truncation::KeepEnd, 8, 0, 2, 1),
+        (Truncation::PromptLeft, 7, 1, 1, 0),
+        (Truncation::Drop, 6, 2, 0, 0),
+    ] {
+        let config = config(truncation);
+        place.run(&config, go_on).unwrap();
+        let events = read_events(&config.output_dir);
+        let counts = events.iter().find_map(|event| match event {
+            Event::RunStarted(started) => Some(started.train),
+            _ => None,
+        });
+        let counts = counts.unwrap();
+        assert_eq!((counts.rows, counts.refused, counts.rejected_only, counts.chosen_only), (9, 1, 1, 0));
+        let counted = (counts.pairs, counts.dropped, counts.cut_prompts, counts.cut_answers);
+        assert_eq!(counted, (pairs, dropped, cut_prompts, cut_answers), "{truncation:?}");
+        let said = "of 1 pair the rejected answer alone is too long for max_length = 300 (pair 8)";
+        assert!(
+            events.iter().any(|e| matches!(e, Event::Warning { message } if message.ends_with(said))),
+            "{truncation:?}: {events:?}"
+        );
+    }
+    let config = config(Truncation::Refuse);
+    let error = place.run(&config, go_on).unwrap_err();
+    assert_eq!(error.code(), "too_long");
+    let said = error.to_string();
+    // The lines are those of the user's file.
+    assert!(said.contains("2 of 8 pairs have more tokens") && said.contains(": line 8 (prompt 40"), "{said}");
+    assert!(said.contains(", line 9 (prompt "), "{said}");
+    assert!(!config.output_dir.join("config.toml").exists(), "there is no run");
+    let enough = config.with(|settings| settings.max_length = 500);
+    place.run(&enough, go_on).unwrap();
 }
 
 #[test]

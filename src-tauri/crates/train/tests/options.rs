@@ -59,10 +59,15 @@ impl Scene {
         let limits =
             Limits { max_length: Some(MAX_LENGTH), max_prompt_length: None, truncation: Truncation::KeepStart };
         let tokenizer = Tokenizer::open(&family).unwrap();
-        let dataset =
-            data::encode(&pairs, &rows[..4], 0, &tokenizer, &limits, data::Identical::LeaveOut, &mut |_| Ok(true))
-                .unwrap()
-                .unwrap();
+        let dataset = data::encode(
+            data::Input::of(&pairs, &rows[..4]),
+            &tokenizer,
+            &limits,
+            data::Identical::LeaveOut,
+            &mut |_| Ok(true),
+        )
+        .unwrap()
+        .unwrap();
         let batch = data::pack(dataset.examples.iter());
         Self { decoder, examples: dataset.examples, batch }
     }

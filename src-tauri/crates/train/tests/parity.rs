@@ -78,10 +78,15 @@ impl FirstBatch {
         let limits =
             Limits { max_length: Some(max_length), max_prompt_length: None, truncation: Truncation::KeepStart };
         let tokenizer = Tokenizer::open(family).unwrap();
-        let dataset =
-            data::encode(pairs, &rows[..4], 0, &tokenizer, &limits, data::Identical::LeaveOut, &mut |_| Ok(true))
-                .unwrap()
-                .unwrap();
+        let dataset = data::encode(
+            data::Input::of(pairs, &rows[..4]),
+            &tokenizer,
+            &limits,
+            data::Identical::LeaveOut,
+            &mut |_| Ok(true),
+        )
+        .unwrap()
+        .unwrap();
         let logps = decoder.logps(None, &data::pack(dataset.examples.iter())).unwrap();
         let references =
             logps.chunks_exact(2).map(|pair| ReferenceLogps { chosen: pair[0], rejected: pair[1] }).collect();
@@ -264,10 +269,15 @@ fn the_trajectory_of_a_real_model() {
     let rows = prefs::jsonl::read_pairs(&config.data.train).unwrap().into_pairs();
     let tokenizer = Tokenizer::open(&config.model).unwrap();
     let limits = config.settings.limits();
-    let dataset =
-        data::encode(&config.data.train, &rows, 0, &tokenizer, &limits, data::Identical::LeaveOut, &mut |_| Ok(true))
-            .unwrap()
-            .unwrap();
+    let dataset = data::encode(
+        data::Input::of(&config.data.train, &rows),
+        &tokenizer,
+        &limits,
+        data::Identical::LeaveOut,
+        &mut |_| Ok(true),
+    )
+    .unwrap()
+    .unwrap();
     let batches = read(&golden.join("batches.json"));
     for (batch, examples) in batches.as_array().unwrap().iter().zip(dataset.examples.chunks(4)) {
         let ids: Vec<Vec<u32>> = serde_json::from_value(batch["input_ids"].clone()).unwrap();

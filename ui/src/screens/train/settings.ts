@@ -192,7 +192,7 @@ export const SETTINGS: Setting[] = [
     key: "max_prompt_length",
     group: "length",
     kind: "whole",
-    sentence: "Longest prompt in tokens; longer ones lose their beginning.",
+    sentence: "Longest prompt in tokens; longer ones lose their beginning, or are too long with drop and refuse.",
     safe: "empty, or about half of max_length",
     absent: "no limit",
   },
@@ -201,12 +201,15 @@ export const SETTINGS: Setting[] = [
     group: "length",
     kind: {
       choices: [
-        { value: "keep_start", sentence: "The end is cut off." },
-        { value: "keep_end", sentence: "The beginning is cut off." },
+        { value: "prompt_left", sentence: "The beginning of its prompt is cut off; answers stay whole." },
+        { value: "drop", sentence: "It is left out; nothing is cut." },
+        { value: "refuse", sentence: "The run does not start." },
+        { value: "keep_start", sentence: "The end of its answers is cut off (TRL)." },
+        { value: "keep_end", sentence: "The beginning of prompt and answers is cut off (TRL)." },
       ],
     },
-    sentence: "Which end of what is longer than max_length is kept.",
-    safe: "keep_start",
+    sentence: "What becomes of a pair that is longer than max_length.",
+    safe: "prompt_left: answers stay whole",
   },
   {
     key: "lr_scheduler_type",

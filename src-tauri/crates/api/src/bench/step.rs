@@ -167,8 +167,7 @@ pub(super) fn measure(request: &StepRequest, context: &mut Context) -> Result<Me
         let per_device_train_batch_size = request.pairs;
         let run = Settings { lora: config.clone(), per_device_train_batch_size, ..Settings::default() };
         let (tokens, targets) = (tokens / request.pairs as u64, targets / request.pairs as u64);
-        let pairs =
-            vec![Left { tokens, targets, cut_prompt: false, cut_answer: false, identical: false }; request.pairs];
+        let pairs = vec![Left { tokens, targets, ..Left::default() }; request.pairs];
         recomputes(&run, &source.size(), &pairs, available)?
     };
     let adapter = AdapterSize::of(&config, &source.config)?;

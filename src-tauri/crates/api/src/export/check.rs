@@ -217,7 +217,9 @@ fn most_in_the_mean(dtype: StoredType) -> f64 {
 fn first_examples(path: &Path, pairs: &[Pair], tokenizer: &Tokenizer, limits: &Limits) -> Result<Vec<Example>> {
     let mut examples = Vec::new();
     for few in pairs.chunks(ASKED) {
-        if let Some(set) = data::encode(path, few, 0, tokenizer, limits, data::Identical::Keep, &mut |_| Ok(true))? {
+        if let Some(set) =
+            data::encode(data::Input::of(path, few), tokenizer, limits, data::Identical::Keep, &mut |_| Ok(true))?
+        {
             examples.extend(set.examples);
         }
         if examples.len() >= ASKED {

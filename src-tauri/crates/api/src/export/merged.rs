@@ -245,7 +245,8 @@ fn how_to_load(form: Form, path: &Path, base: &Path) -> String {
     // A relative path would look like a name of the hub.
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string();
     let is_folder = base.is_dir();
-    let (shown, file, base) = (absolute(path), absolute(&path.join(form.file())), absolute(base));
+    let (shown, file, base) =
+        (absolute(path), absolute(&path.join(form.file())), absolute(&modelfile::first_part(base)));
     match form {
         Form::Merged(_) => format!(
             "# transformers\npath = {shown:?}\nmodel = AutoModelForCausalLM.from_pretrained(path, dtype=\"auto\")\n\

@@ -1,8 +1,9 @@
 //! An Ollama Modelfile beside a GGUF file: what it is made from, the chat template in Go's words, and where answers end.
 
 use chat::Tokenizer;
+use model::weights::gguf_files;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The name of the file.
 pub(super) const MODELFILE: &str = "Modelfile";
@@ -15,9 +16,22 @@ pub(super) fn of_model(gguf: &str, tokenizer: &Tokenizer) -> String {
 
 /// The Modelfile of an adapter in the file `gguf`, which lies beside it, for the model at `base`.
 pub(super) fn of_adapter(gguf: &str, base: &Path, tokenizer: &Tokenizer) -> String {
-    let base = std::path::absolute(base).unwrap_or_else(|_| base.to_path_buf());
-    let from = format!("# The base that the adapter was trained on.\nFROM {}\nADAPTER ./{gguf}\n", base.display());
+    let first = first_part(base);
+    let split = if gguf_files(base).len() > 1 {
+        "# Its parts are joined by llama.cpp's `llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf`, where Ollama wants one file.\n"
+    } else {
+        ""
+    };
+    let base = std::path::absolute(&first).unwrap_or(first);
+    let from =
+        format!("# The base that the adapter was trained on.\n{split}FROM {}\nADAPTER ./{gguf}\n", base.display());
     from + &conversation(tokenizer)
+}
+
+/// The file of a GGUF model that other programs are given: of one that was split, the first part.
+pub(super) fn first_part(base: &Path) -> PathBuf {
+    let first = if base.is_dir() { None } else { gguf_files(base).into_iter().next() };
+    first.unwrap_or_else(|| base.to_path_buf())
 }
 
 /// How conversations are written, and where answers end.

@@ -23,7 +23,8 @@ pub(super) fn refuse_longer_pairs(run: &Path, base: &Path) -> Result<()> {
     let (mut pairs, mut longer) = (0, 0);
     for path in [PAIRS, EVAL_PAIRS].map(|name| run.join(name)).iter().filter(|path| path.is_file()) {
         let read = jsonl::read_pairs(path)?.into_pairs();
-        let encoded = data::encode(path, &read, 0, &tokenizer, &limits, data::Identical::Keep, &mut |_| Ok(true))?;
+        let encoded =
+            data::encode(data::Input::of(path, &read), &tokenizer, &limits, data::Identical::Keep, &mut |_| Ok(true))?;
         let examples = encoded.map_or_else(Vec::new, |set| set.examples);
         pairs += examples.len();
         longer += examples.iter().filter(|example| tokens(example) > window).count();

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
 use chat::Tokenizer;
+use model::weights::gguf_files;
 use model::{BaseDtype, Products};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -108,7 +109,16 @@ impl Backend {
         if hub::find(named).is_ok() {
             return Ok(named.to_owned());
         }
-        let path = self.allowed(Path::new(named))?;
+        let named = Path::new(named);
+        let mut path = self.allowed(named)?;
+        let parts = gguf_files(named);
+        if parts.len() > 1 {
+            // The parts of a model that was split find one another by their names, which links may not lead to.
+            parts.iter().try_for_each(|part| self.allowed(part).map(|_| ()))?;
+            if let (Some(folder), Some(name)) = (named.parent(), named.file_name()) {
+                path = self.allowed(folder)?.join(name);
+            }
+        }
         if !path.exists() {
             return Err(Error::new(
                 "no_model",
@@ -229,4 +239,45 @@ impl Backend {
 /// What is left of `total` at the pace since `start`.
 pub(crate) fn seconds_left(start: Instant, done: u64, total: u64) -> Option<f64> {
     (done > 0 && total >= done).then(|| start.elapsed().as_secs_f64() / done as f64 * (total - done) as f64)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::window::BackendOptions;
+
+    /// As the cache of the hub has files: links with names, to contents without.
+    #[test]
+    fn the_parts_of_a_split_model_keep_their_names_where_they_are_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let projects = folder.path().join("projects");
+        let options = BackendOptions {
+            data_folder: folder.path().join("data"),
+            projects_folder: projects.clone(),
+            may_choose_folders: false,
+            allowed_roots: Vec::new(),
+            program: PathBuf::from("no-program"),
+            device: model::DeviceChoice::Auto,
+        };
+        let backend = Backend::new(options).unwrap();
+        let whole = projects.join("tiny.gguf");
+        testkit::TinyLlama::default().write_gguf(&whole, candle_core::quantized::GgmlDType::F32).unwrap();
+        let parts = testkit::split_gguf(&whole, 2).unwrap();
+        for (at, part) in parts.iter().enumerate() {
+            let blob = projects.join(format!("blob-{at}"));
+            std::fs::rename(part, &blob).unwrap();
+            std::os::unix::fs::symlink(&blob, part).unwrap();
+        }
+        let named = backend.model_named(&parts[1].display().to_string()).unwrap();
+        assert!(named.ends_with("tiny-00002-of-00002.gguf"), "{named}");
+        assert!(backend.tokenizer(&named).unwrap().is_some());
+        // A part that leads elsewhere may not be read.
+        let outside = folder.path().join("outside");
+        std::fs::rename(projects.join("blob-0"), &outside).unwrap();
+        std::fs::remove_file(&parts[0]).unwrap();
+        std::os::unix::fs::symlink(&outside, &parts[0]).unwrap();
+        assert_eq!(backend.model_named(&named).unwrap_err().code, "folder_not_allowed");
+    }
 }

@@ -9,7 +9,7 @@ use prefs::{Content, Pair};
 pub(crate) fn pair(tokenizer: &Tokenizer, prompt: &Content, first: &Content, second: &Content) -> Result<Rendered> {
     let pair = Pair { prompt: prompt.clone(), chosen: first.clone(), rejected: second.clone(), category: None };
     let through_template = pair.is_conversational();
-    let EncodedPair { prompt, chosen, rejected, boundary } = encode_pair(tokenizer, &pair)?;
+    let EncodedPair { prompt, chosen, rejected, boundary, .. } = encode_pair(tokenizer, &pair)?;
     Ok(Rendered {
         through_template,
         prompt_tokens: prompt.len(),

@@ -169,7 +169,7 @@ fn a_token_without_a_row_is_refused_by_its_text() {
     let tokenizer = open(&[("tokenizer_config.json", added), ("config.json", json!({ "vocab_size": 262 }))]);
     assert_eq!(tokenizer.encode("<x>").unwrap(), [261]);
     match tokenizer.encode("a <y>") {
-        Err(Error::BeyondEmbedding { token, id: 262, rows: 262 }) => assert_eq!(token, "<y>"),
+        Err(Error::BeyondEmbedding { token, id: 262, rows: 262, .. }) => assert_eq!(token, "<y>"),
         other => panic!("{other:?}"),
     }
     let said = tokenizer.encode_rendered("<y>").unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! One GGUF file: its names and its row order turned into Hugging Face's.
+//! One GGUF file, or the parts of one that was split: its names and its row order turned into Hugging Face's.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Tensor};
-use gguf::{BlockType, Header, TensorInfo};
+use gguf::{BlockType, Model, TensorInfo};
 
 use super::gguf_layout::{interleaved_heads, is_one_more, name_in_file, row_order};
 use super::unneeded;
@@ -52,11 +52,9 @@ pub(crate) fn ggml_type(block: BlockType) -> Option<GgmlDType> {
 /// llama.cpp's names for divisors of the rotary frequencies: Llama 3's, and Phi-3's for short and long sequences.
 const ROPE_TENSORS: [&str; 3] = ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"];
 
-/// An open GGUF file whose tensors have been checked against its configuration.
+/// The open GGUF files of a model whose tensors have been checked against its configuration.
 pub(super) struct GgufFile {
-    path: PathBuf,
-    file: Mutex<File>,
-    data_offset: u64,
+    files: Vec<(PathBuf, Mutex<File>)>,
     /// By Hugging Face's name.
     tensors: BTreeMap<String, Entry>,
 }
@@ -64,6 +62,8 @@ pub(super) struct GgufFile {
 /// A tensor in the file.
 struct Entry {
     info: TensorInfo,
+    /// Which file, and the byte at which the tensor begins in it.
+    place: (usize, u64),
     block: GgmlDType,
     /// For query and key projections, the heads whose rows llama.cpp has interleaved.
     interleaved_heads: Option<usize>,
@@ -72,24 +72,23 @@ struct Entry {
 }
 
 impl GgufFile {
-    /// Reads the header of `path`, which `file` is open on. Returns the names of tensors that nobody needs too.
-    pub(super) fn open(path: &Path, file: File) -> Result<(Config, Self, Vec<String>)> {
-        let header = gguf::read_header(path)?;
-        let mut found: BTreeMap<String, TensorInfo> =
-            header.tensors.iter().map(|info| (info.name.clone(), info.clone())).collect();
-        let mut this = Self {
-            path: path.to_path_buf(),
-            file: Mutex::new(file),
-            data_offset: header.data_offset,
-            tensors: BTreeMap::new(),
-        };
+    /// Reads the headers of the model of which the file at `path` is one. Returns the names of tensors that nobody needs too.
+    pub(super) fn open(path: &Path) -> Result<(Config, Self, Vec<String>)> {
+        let model = Model::open(path)?;
+        let header = &model.header;
+        let tensors = header.tensors.iter().enumerate();
+        let mut found: BTreeMap<String, (TensorInfo, (usize, u64))> =
+            tensors.map(|(at, info)| (info.name.clone(), (info.clone(), model.place(at)))).collect();
+        let open = |path: &PathBuf| Ok((path.clone(), Mutex::new(File::open(path).map_err(Error::io(path))?)));
+        let files = model.files.iter().map(open).collect::<Result<_>>()?;
+        let mut this = Self { files, tensors: BTreeMap::new() };
         let mut divisors = |name: &str| {
-            let read = |info: TensorInfo| {
+            let read = |(info, place): (TensorInfo, _)| {
                 let [count] = info.shape[..] else {
                     let what = format!("\"{name}\" has the shape {:?} where a list is needed", info.shape);
                     return Err(Error::config(path, what, "Download the file again"));
                 };
-                let entry = entry(info)?;
+                let entry = entry(info, place)?;
                 let mut divisors = vec![0f32; count];
                 blocks::decode(entry.block, &this.read(&entry, 0..count)?, &mut divisors);
                 Ok::<_, Error>(divisors)
@@ -98,22 +97,23 @@ impl GgufFile {
         };
         let [all, short, long] = ROPE_TENSORS;
         let rope = RopeTensors { all: divisors(all)?, short: divisors(short)?, long: divisors(long)? };
-        let config = Config::from_gguf(path, &header, rope)?;
+        let config = Config::from_gguf(path, header, rope)?;
         for (name, expected) in config.tensors() {
             let in_file = name_in_file(config.architecture, &name);
-            let Some(info) = found.remove(&in_file) else {
+            let Some((info, place)) = found.remove(&in_file) else {
                 return Err(Error::MissingTensor { name: in_file, file: path.to_path_buf() });
             };
             if info.shape != expected {
                 return Err(Error::Shape { name: in_file, expected, found: info.shape });
             }
-            let mut entry = entry(info)?;
+            let mut entry = entry(info, place)?;
             entry.interleaved_heads = interleaved_heads(&config, &name);
             entry.one_more = is_one_more(&config, &name);
             this.tensors.insert(name, entry);
         }
         let zero = |name: &str| {
-            let entry = entry(found[name].clone())?;
+            let (info, place) = &found[name];
+            let entry = entry(info.clone(), *place)?;
             let mut numbers = vec![0f32; entry.info.shape.iter().product()];
             blocks::decode(entry.block, &this.read(&entry, 0..entry.rows())?, &mut numbers);
             Ok(numbers.iter().all(|&number| number == 0.0))
@@ -152,23 +152,24 @@ impl GgufFile {
     }
 
     fn entry(&self, name: &str) -> Result<&Entry> {
-        let missing = || Error::MissingTensor { name: name.to_string(), file: self.path.clone() };
+        let missing = || Error::MissingTensor { name: name.to_string(), file: self.files[0].0.clone() };
         self.tensors.get(name).ok_or_else(missing)
     }
 
     /// The bytes of these rows, in the file's order.
     fn read(&self, entry: &Entry, rows: Range<usize>) -> Result<Vec<u8>> {
-        let Entry { info, block, .. } = entry;
+        let Entry { info, block, place: (file, start), .. } = entry;
+        let (path, file) = &self.files[*file];
         let row = blocks::bytes_of(*block, info.shape.iter().skip(1).product());
         let Some(row) = row.filter(|row| (row * entry.rows()) as u64 == info.bytes) else {
             let what = format!("the tensor \"{}\" has {} bytes, which are not its rows", info.name, info.bytes);
-            return Err(Error::config(&self.path, what, "Download the file again"));
+            return Err(Error::config(path, what, "Download the file again"));
         };
         let mut bytes = vec![0u8; rows.len() * row];
-        let start = self.data_offset.saturating_add(info.offset).saturating_add((rows.start * row) as u64);
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(start)).map_err(Error::io(&self.path))?;
-        file.read_exact(&mut bytes).map_err(Error::io(&self.path))?;
+        let start = start.saturating_add((rows.start * row) as u64);
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(start)).map_err(Error::io(path))?;
+        file.read_exact(&mut bytes).map_err(Error::io(path))?;
         Ok(bytes)
     }
 }
@@ -180,21 +181,24 @@ impl Entry {
     }
 }
 
-fn entry(info: TensorInfo) -> Result<Entry> {
+fn entry(info: TensorInfo, place: (usize, u64)) -> Result<Entry> {
     match ggml_type(info.block_type) {
-        Some(block) => Ok(Entry { info, block, interleaved_heads: None, one_more: false }),
+        Some(block) => Ok(Entry { info, place, block, interleaved_heads: None, one_more: false }),
         None => Err(unreadable(&info.name, info.block_type)),
     }
 }
 
-/// Reads a tensor of plain floats from the file at `path`, as it lies there.
-pub(crate) fn read_floats(path: &Path, header: &Header, info: &TensorInfo) -> Result<Tensor> {
+/// Reads the tensor of plain floats at a place in the model's list, as it lies in its file.
+pub(crate) fn read_floats(model: &Model, tensor: usize) -> Result<Tensor> {
+    let info = &model.header.tensors[tensor];
+    let (file, start) = model.place(tensor);
+    let path = &model.files[file];
     let other = || unreadable(&info.name, info.block_type);
     let dtype = ggml_type(info.block_type).and_then(float_type).ok_or_else(other)?;
     // The header has been checked: the tensor lies inside the file.
     let mut bytes = vec![0; info.bytes as usize];
     let mut file = File::open(path).map_err(Error::io(path))?;
-    file.seek(SeekFrom::Start(header.data_offset + info.offset)).map_err(Error::io(path))?;
+    file.seek(SeekFrom::Start(start)).map_err(Error::io(path))?;
     file.read_exact(&mut bytes).map_err(Error::io(path))?;
     Ok(Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?.to_dtype(DType::F32)?)
 }

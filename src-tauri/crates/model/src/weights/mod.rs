@@ -123,13 +123,13 @@ impl Source {
 pub enum Kind {
     /// `model.safetensors`, or the shards that `model.safetensors.index.json` names.
     Safetensors,
-    /// One GGUF file.
+    /// One GGUF file, or the parts of one that was split.
     Gguf,
     /// Numbers drawn for a measurement: see [`random`].
     Random,
 }
 
-/// Opens a model: a Hugging Face folder with safetensors, or a GGUF file.
+/// Opens a model: a Hugging Face folder with safetensors, or a GGUF file; of one that was split, any part.
 ///
 /// # Errors
 /// When a file is missing, truncated or damaged; when the configuration asks for what is not implemented; when a
@@ -338,6 +338,12 @@ fn no_weights_hint(folder: &Path) -> String {
     }
 }
 
+/// The files of the model of which the GGUF file at `path` is one: by its name, itself alone, or all parts of a model that was
+/// split.
+pub fn gguf_files(path: &Path) -> Vec<PathBuf> {
+    gguf::files_of(path)
+}
+
 fn open_gguf(path: &Path) -> Result<Opened> {
     let mut magic = [0u8; 4];
     let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
@@ -347,8 +353,9 @@ fn open_gguf(path: &Path) -> Result<Opened> {
         let hint = "Give a GGUF file, or the folder that holds config.json and model.safetensors";
         return Err(Error::config(path, "it is not a GGUF file", hint));
     }
-    let (config, file, unneeded) = GgufFile::open(path, file)?;
-    let (files, about_files, backend) = (vec![path.to_path_buf()], Vec::new(), Backend::Gguf(file));
+    drop(file);
+    let (config, file, unneeded) = GgufFile::open(path)?;
+    let (files, about_files, backend) = (gguf::files_of(path), Vec::new(), Backend::Gguf(file));
     Ok(Opened { config, kind: Kind::Gguf, files, unneeded, untied: false, about_files, backend })
 }
 
@@ -356,7 +363,7 @@ fn open_gguf(path: &Path) -> Result<Opened> {
 enum Backend {
     /// The files, and for each tensor the file it is in.
     Safetensors { files: Vec<SafetensorsFile>, places: BTreeMap<String, usize> },
-    /// The file, which knows its tensors by their Hugging Face names.
+    /// The file or its parts, which know their tensors by their Hugging Face names.
     Gguf(GgufFile),
     /// None.
     Random(RandomWeights),

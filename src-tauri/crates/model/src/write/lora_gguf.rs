@@ -78,7 +78,8 @@ pub fn write(base: &Path, adapter: &Path, path: &Path) -> Result<()> {
 /// # Errors
 /// When the file is no LoRA adapter, is for another architecture, or its tensors do not fit the model's linears.
 pub fn read(path: &Path, config: &Config, device: &Device) -> Result<Lora> {
-    let header = gguf::read_header(path)?;
+    let model = gguf::Model::open(path)?;
+    let header = &model.header;
     let refuse = |what: String| Error::adapter(path, what, "Export it again");
     let text = |key: &str| header.metadata.get(key).and_then(Value::as_str).unwrap_or_default();
     if (text("general.type"), text("adapter.type")) != ("adapter", "lora") {
@@ -93,14 +94,16 @@ pub fn read(path: &Path, config: &Config, device: &Device) -> Result<Lora> {
     for linear in config.linears() {
         let hugging_face = format!("{}.weight", linear.name);
         let name = name_in_file(config.architecture, &hugging_face);
-        let find = |half: &str| header.tensors.iter().find(|info| info.name == format!("{name}.{half}"));
+        let find = |half: &str| header.tensors.iter().position(|info| info.name == format!("{name}.{half}"));
         let (Some(a), Some(b)) = (find("lora_a"), find("lora_b")) else { continue };
+        let (at_a, at_b) = (a, b);
+        let (a, b) = (&header.tensors[a], &header.tensors[b]);
         let r = a.shape.first().copied().unwrap_or(0);
         if a.shape != [r, linear.in_features] || b.shape != [linear.out_features, r] || r == 0 {
             return Err(refuse(format!("{name} has the shapes {:?} and {:?}", a.shape, b.shape)));
         }
-        let read = |info| read_floats(path, &header, info);
-        let (a, b) = (read(a)?, rows_of_file(config, &hugging_face, &read(b)?)?);
+        let b = rows_of_file(config, &hugging_face, &read_floats(&model, at_b)?)?;
+        let a = read_floats(&model, at_a)?;
         let (a, b, scale) = (a.to_device(device)?, b.to_device(device)?, alpha / r as f64);
         weights.push(LoraWeight::new(linear.name, a, b, scale));
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
-use gguf::{BlockType, Header, NewTensor, Value, Writer};
+use gguf::{BlockType, Header, Model, NewTensor, Value, Writer};
 
 use crate::base_dtype::BaseDtype;
 use crate::config::{Config, EMBEDDING, OUTPUT_HEAD};
@@ -33,9 +33,10 @@ const NOT_CARRIED_OVER: [&str; 3] = ["general.alignment", "split.", "quantize.im
 
 /// Where the numbers of a tensor come from.
 enum NumbersFrom {
-    /// The base's file, as they lie: bytes from the start of its data, and how many.
+    /// One of the base's files, as they lie: which file, from which byte on, and how many.
     Copied {
-        offset: u64,
+        file: usize,
+        start: u64,
         bytes: u64,
     },
     /// The base's tensor with this Hugging Face name, and the name that an adapter on it would have.
@@ -66,9 +67,9 @@ pub fn write(
     let source = weights::open(base, kept, &Device::Cpu)?;
     let lora = Lora::load(adapter, &source.config.linears(), &Device::Cpu)?;
     let adapted: Vec<&str> = lora.weights().iter().map(|weight| weight.name.as_str()).collect();
-    let header = if base.is_dir() { None } else { Some(gguf::read_header(base)?) };
-    let (mut metadata, plan) = match &header {
-        Some(header) => (carried_over(header), plan_from_gguf(header, &source, &adapted, stored)?),
+    let model = if base.is_dir() { None } else { Some(Model::open(base)?) };
+    let (mut metadata, plan) = match &model {
+        Some(model) => (carried_over(&model.header), plan_from_gguf(model, &source, &adapted, stored)?),
         None if stored == GgufType::AsBase => {
             let what = "its weights lie in safetensors, whose types GGUF files do not have";
             return Err(Error::config(base, what, "Choose f16, q8_0 or q4_k"));
@@ -95,10 +96,7 @@ pub fn write(
             Ok(progress(done, total))
         };
         let goes_on = match numbers {
-            NumbersFrom::Copied { offset, bytes } => {
-                let start = header.as_ref().map_or(0, |header| header.data_offset) + offset;
-                copy(base, start, *bytes, &mut append)?
-            }
+            NumbersFrom::Copied { file, start, bytes } => copy(&source.files[*file], *start, *bytes, &mut append)?,
             NumbersFrom::Given(numbers) => append(&encode(numbers, tensor)?)?,
             NumbersFrom::Computed { from, linear } => {
                 let weight = lora.weights().iter().find(|weight| Some(&weight.name) == linear.as_ref());
@@ -137,7 +135,7 @@ fn plan_from_folder(source: &Source, adapted: &[&str], stored: GgufType) -> Vec<
 
 /// The tensors of a model whose base is a GGUF file, in its order.
 fn plan_from_gguf(
-    header: &Header,
+    model: &Model,
     source: &Source,
     adapted: &[&str],
     stored: GgufType,
@@ -156,8 +154,9 @@ fn plan_from_gguf(
         block_types::choose(&place, stored, config.num_hidden_layers)
     };
     let mut plan = Vec::new();
-    for info in &header.tensors {
-        let copied = NumbersFrom::Copied { offset: info.offset, bytes: info.bytes };
+    for (at, info) in model.header.tensors.iter().enumerate() {
+        let (file, start) = model.place(at);
+        let copied = NumbersFrom::Copied { file, start, bytes: info.bytes };
         let new = |block_type| NewTensor { name: info.name.clone(), shape: info.shape.clone(), block_type };
         let Some(name) = known.get(&info.name) else {
             // What the forward pass does not need, and rotary divisors.

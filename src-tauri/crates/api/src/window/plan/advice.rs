@@ -9,7 +9,9 @@ const MAY_BE_CUT: f64 = 0.05;
 
 /// What would lose less; nothing where little is lost.
 pub(super) fn to_keep(settings: &Settings, lengths: &[Length], plan: &RunPlan) -> Option<String> {
-    let lost = plan.dropped + plan.cut_answers;
+    let limits = settings.limits();
+    let lost =
+        lengths.iter().filter(|length| length.over(&limits).is_some()).count().max(plan.dropped + plan.cut_answers);
     if lost as f64 <= MAY_BE_CUT * lengths.len() as f64 {
         return None;
     }
@@ -31,9 +33,10 @@ mod tests {
     fn advice_where_it_fits_is_given_only_when_much_is_lost() {
         let lengths = vec![Length { prompt: 100, chosen: 400, rejected: 500, ..Length::default() }; 10];
         let settings = Settings { max_length: 300, ..Settings::default() };
-        let plan = |cut_answers| RunPlan { cut_answers, ..super::super::tests_plan() };
-        assert_eq!(to_keep(&settings, &lengths, &plan(0)), None);
-        let advice = to_keep(&settings, &lengths, &plan(9)).unwrap();
-        assert!(advice.contains("9 of 10 pairs; max_length = 640"), "{advice}");
+        let plan = super::super::tests_plan();
+        let enough = Settings { max_length: 600, ..Settings::default() };
+        assert_eq!(to_keep(&enough, &lengths, &plan), None);
+        let advice = to_keep(&settings, &lengths, &plan).unwrap();
+        assert!(advice.contains("10 of 10 pairs; max_length = 640"), "{advice}");
     }
 }

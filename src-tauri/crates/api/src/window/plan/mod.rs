@@ -16,7 +16,9 @@ use model::DeviceChoice;
 use model::memory::available_bytes;
 use plot::{Histogram, Limit};
 use prefs::split;
+use std::path::Path;
 use train::Settings;
+use train::cuts::{Cuts, TooLong};
 use train::memory::{self, Left, Length, order};
 use train::settings::{Checkpointing, refuse_first};
 
@@ -66,10 +68,14 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     }
     let held_out: std::collections::HashSet<prefs::Pair> = held_out.into_iter().collect();
     let mut odd = OddPairs::default();
-    let mut trained: Vec<(i64, Length)> = Vec::with_capacity(train.len());
-    for (sourced, read) in pairs.iter().zip(&read).filter(|(sourced, _)| !held_out.contains(&sourced.pair)) {
-        odd.add(&read.oddities);
-        trained.push((sourced.id, read.length));
+    let (mut trained, mut looked_at) = (Vec::with_capacity(train.len()), Vec::with_capacity(held_out.len()));
+    for (sourced, read) in pairs.iter().zip(&read) {
+        if held_out.contains(&sourced.pair) {
+            looked_at.push((sourced.id, read.length));
+        } else {
+            odd.add(&read.oddities);
+            trained.push((sourced.id, read.length));
+        }
     }
     if tokenizer.has_template() {
         let plain_text = train.iter().filter(|pair| !pair.is_conversational()).count();
@@ -79,12 +85,21 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
             plan.plain_text_note = Some(odd.rendered.plain_text(plain_text, "pairs", remedy));
         }
     }
-    let kept = count(&mut plan, &trained, &settings.limits());
+    let limits = settings.limits();
+    let kept = count(&mut plan, &trained, &limits);
+    let held_out_cuts = cut(&looked_at, &limits);
+    let held_out_say =
+        held_out_cuts.sentences(&limits, "pair").into_iter().map(|said| format!("of the held-out pairs, {said}"));
+    plan.limits_say.extend(held_out_say);
+    for (cuts, pairs, name) in
+        [(cut(&trained, &limits), trained.len(), "training pairs"), (held_out_cuts, looked_at.len(), "held-out pairs")]
+    {
+        plan.problems.extend(cuts.refuse(&limits, Path::new(name), pairs, "pair").err().map(Error::from));
+    }
     plan.histogram = histogram(&trained, &settings, theme)?;
     if kept.is_empty() {
         let message = format!(
-            "none of {} pairs is left to train on: of {} the prompt alone fills max_length, of {} both answers are the same \
-             tokens once they are cut",
+            "none of {} pairs is left to train on: {} are too long, of {} both answers are the same tokens once they are cut",
             train.len(),
             plan.dropped,
             plan.identical
@@ -129,6 +144,7 @@ fn nothing(theme: Theme, settings: &Settings) -> Result<RunPlan> {
         plain_text_note: None,
         cut_prompts: 0,
         cut_answers: 0,
+        limits_say: Vec::new(),
         cut_pairs: Vec::new(),
         steps: 0,
         steps_per_epoch: 0,
@@ -145,31 +161,34 @@ fn nothing(theme: Theme, settings: &Settings) -> Result<RunPlan> {
     })
 }
 
-/// Counts what the limits do, and gives what they leave.
-fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<Left> {
-    let mut kept = Vec::with_capacity(trained.len());
-    for (id, length) in trained {
-        let (cut_prompt, cut_answer) = match length.limited(limits) {
-            None => {
-                plan.dropped += 1;
-                (true, true)
-            }
-            Some(left) if left.identical => {
-                plan.identical += 1;
-                (left.cut_prompt, left.cut_answer)
-            }
-            Some(left) => {
-                kept.push(left);
-                plan.cut_prompts += usize::from(left.cut_prompt);
-                plan.cut_answers += usize::from(left.cut_answer);
-                (left.cut_prompt, left.cut_answer)
-            }
-        };
-        if (cut_prompt || cut_answer) && plan.cut_pairs.len() < MOST_NUMBERS {
-            plan.cut_pairs.push(*id);
+/// Which of the pairs the limits touch.
+fn cut(pairs: &[(i64, Length)], limits: &Limits) -> Cuts {
+    let mut cuts = Cuts::default();
+    for (id, length) in pairs {
+        let limited = length.limited(limits);
+        if limited.is_some_and(|left| left.identical) {
+            continue;
+        }
+        cuts.add_over(*id, length.over(limits));
+        match limited {
+            Some(left) => cuts.add(*id, left.cut_prompt, left.cut_answer),
+            None => cuts.too_long.push(TooLong::of(*id, length)),
         }
     }
-    plan.pairs = kept.len();
+    cuts
+}
+
+/// Counts what the limits do, and gives what they leave.
+fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<Left> {
+    let cuts = cut(trained, limits);
+    plan.limits_say = cuts.sentences(limits, "pair");
+    (plan.dropped, plan.cut_prompts, plan.cut_answers) = (cuts.too_long.len(), cuts.prompts.len(), cuts.answers.len());
+    let left: Vec<Option<Left>> = trained.iter().map(|(_, length)| length.limited(limits)).collect();
+    let touched = |left: &Option<Left>| left.is_none_or(|left| left.cut_prompt || left.cut_answer);
+    let numbers = trained.iter().zip(&left).filter(|(_, left)| touched(left)).map(|((id, _), _)| *id);
+    plan.cut_pairs = numbers.take(MOST_NUMBERS).collect();
+    let (identical, kept): (Vec<Left>, Vec<Left>) = left.into_iter().flatten().partition(|left| left.identical);
+    (plan.identical, plan.pairs) = (identical.len(), kept.len());
     kept
 }
 
@@ -206,6 +225,7 @@ mod tests {
         let trained = [(1, length(4, 4, 5)), (2, length(4, 8, 5)), (3, length(10, 1, 1)), (-4, length(9, 1, 3))];
         let mut plan = tests_plan();
         let kept = count(&mut plan, &trained, &limits);
+        assert!(plan.limits_say[1].ends_with("(pairs 2, -4)"), "{:?}", plan.limits_say);
         assert_eq!((plan.pairs, plan.dropped, plan.cut_prompts, plan.cut_answers), (3, 1, 0, 2));
         assert_eq!(plan.cut_pairs, [2, 3, -4]);
         assert_eq!(kept.iter().map(|left| left.tokens).collect::<Vec<_>>(), [13, 15, 11]);

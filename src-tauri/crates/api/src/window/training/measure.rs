@@ -165,6 +165,7 @@ fn key(model: &Path, settings: &Settings) -> Result<(PathBuf, String)> {
     let shape = Settings {
         max_length: settings.max_length,
         max_prompt_length: settings.max_prompt_length,
+        truncation: settings.truncation,
         per_device_train_batch_size: settings.per_device_train_batch_size,
         gradient_checkpointing: settings.gradient_checkpointing,
         dtype: settings.dtype,

@@ -8,6 +8,7 @@ use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
 use crate::provenance;
+use chat::Truncation;
 use model::{DeviceChoice, LoraConfig};
 use prefs::{Pair, jsonl, split};
 use runs::State;
@@ -46,7 +47,7 @@ pub(in crate::window) fn default_settings(backend: &Backend, request: InProject)
         name: format!("Run {}", folders(&project.folder().join(RUNS))?.len() + 1),
         model: about.model.unwrap_or_default(),
         held_out_share: HELD_OUT_SHARE,
-        settings: Settings { sample_prompts: SAMPLE_PROMPTS, ..settings },
+        settings: Settings { sample_prompts: SAMPLE_PROMPTS, truncation: Truncation::PromptLeft, ..settings },
     })
 }
 

@@ -30,7 +30,7 @@ pub struct RunPlan {
     pub pairs: usize,
     /// Pairs held out.
     pub held_out: usize,
-    /// Pairs left out because the prompt alone fills `max_length`.
+    /// Pairs left out as too long.
     pub dropped: usize,
     /// Pairs left out because their answers are the same tokens once they are rendered and cut.
     pub identical: usize,
@@ -43,7 +43,9 @@ pub struct RunPlan {
     pub cut_prompts: usize,
     /// Pairs of which an answer is cut.
     pub cut_answers: usize,
-    /// The numbers of the pairs that are cut or dropped; the first of them.
+    /// What the limits do and to which pairs, as sentences without a full stop.
+    pub limits_say: Vec<String>,
+    /// The numbers of the pairs that are cut or left out; the first of them.
     pub cut_pairs: Vec<i64>,
     /// Optimiser steps.
     pub steps: u64,

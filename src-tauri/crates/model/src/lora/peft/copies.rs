@@ -40,8 +40,8 @@ pub(crate) struct Own<'a> {
 }
 
 impl BaseCopy {
-    /// What the tensor `name` of an adapter's file is a copy of, if it is one.
-    pub(super) fn of(file: &Arc<SafetensorsFile>, path: &Path, name: &str) -> Option<Self> {
+    /// What the tensor that PEFT calls `name` and the file `name_in_file` is a copy of, if it is one.
+    pub(super) fn of(file: &Arc<SafetensorsFile>, path: &Path, name: &str, name_in_file: &str) -> Option<Self> {
         let module = name.strip_prefix(PREFIX)?.strip_suffix(".weight")?;
         let module = module.strip_suffix(".base_layer").unwrap_or(module);
         let of_head = match module {
@@ -49,7 +49,7 @@ impl BaseCopy {
             "model.embed_tokens" => false,
             _ => return None,
         };
-        Some(Self { file: Arc::clone(file), path: path.to_path_buf(), name: name.to_string(), of_head })
+        Some(Self { file: Arc::clone(file), path: path.to_path_buf(), name: name_in_file.to_string(), of_head })
     }
 
     /// Refuses a copy that is another matrix than the base's own: PEFT would compute with it.
@@ -61,17 +61,24 @@ impl BaseCopy {
         let found = self.file.shape(&self.name)?;
         let (rows, columns) = own.dims;
         if found != [rows, columns] {
-            let what = format!(
-                "it brings an {what} of its own (\"{}\", {found:?}), where the model's is {:?}: the vocabulary was resized \
-                 before training",
-                self.name,
-                [rows, columns]
-            );
+            let theirs = found.first().unwrap_or(&0);
+            let what = if found == [*theirs, columns] {
+                format!(
+                    "it brings an {what} of its own for {theirs} tokens (\"{}\"), where the model's is for {rows}: the vocabulary \
+                     was resized before training",
+                    self.name
+                )
+            } else {
+                format!(
+                    "it brings an {what} of its own (\"{}\", {found:?}), where the model's is {:?}",
+                    self.name,
+                    [rows, columns]
+                )
+            };
             let hint = format!(
-                "Resize the base as it was resized then (resize_token_embeddings({}) of transformers), merge the two with \
+                "Resize the base as it was resized then (resize_token_embeddings({theirs}) of transformers), merge the two with \
                  PEFT, which takes the adapter's own matrices (PeftModel.from_pretrained, merge_and_unload, \
                  save_pretrained), and use the merged model",
-                found.first().unwrap_or(&0)
             );
             return Err(Error::adapter(&self.path, what, hint));
         }

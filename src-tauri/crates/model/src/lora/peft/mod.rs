@@ -5,6 +5,7 @@
 //! the base that the file brings along must be the base's own.
 
 mod copies;
+mod names;
 mod narrowed;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,6 +25,7 @@ use crate::lora::patterns::Patterns;
 use crate::lora::weight::LoraWeight;
 use crate::weights::SafetensorsFile;
 pub(crate) use copies::{BaseCopy, Own};
+use names::Names;
 use narrowed::Narrowed;
 
 const CONFIG: &str = "adapter_config.json";
@@ -97,27 +99,36 @@ pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read
         return Err(Error::adapter(dir, format!("it holds adapter_model.bin but no {WEIGHTS}"), hint));
     }
     let file = Arc::new(SafetensorsFile::open(&weights_path)?);
-    let mut names: BTreeSet<String> = file.names().map(str::to_string).collect();
+    let named = Names::of(file.names()).map_err(|(one, other)| {
+        let what = format!("its tensors \"{one}\" and \"{other}\" leave open which linear of the model is meant");
+        Error::adapter(&weights_path, what, "Save it again with PEFT's save_pretrained")
+    })?;
+    let mut names: BTreeSet<&String> = named.in_file.keys().collect();
+    // The settings call the linears as the tensors do.
+    let in_settings: Vec<LinearShape> =
+        linears.iter().map(|linear| LinearShape { name: named.in_settings(&linear.name), ..linear.clone() }).collect();
     let present: Vec<&LinearShape> = linears
         .iter()
-        .filter(|linear| names.contains(&key(&linear.name, A)) || names.contains(&key(&linear.name, B)))
+        .filter(|linear| {
+            named.in_file.contains_key(&key(&linear.name, A)) || named.in_file.contains_key(&key(&linear.name, B))
+        })
         .collect();
 
     if let TargetModules::Pattern(_) = &config.target_modules
         && config.check().is_err()
     {
-        let names = present.iter().map(|linear| linear.name.clone()).collect();
+        let names = present.iter().map(|linear| named.in_settings(&linear.name)).collect();
         config.target_modules = TargetModules::Names(names);
     }
     let of_this = |error| match error {
         Error::Lora { what, hint } => Error::Adapter { path: path.clone(), what, hint },
         other => other,
     };
-    let mut resolved = config.resolve(linears).map_err(of_this)?;
-    if narrowed.is_on() {
+    let mut resolved = config.resolve(&in_settings).map_err(of_this)?;
+    if narrowed.is_on() || named.language.is_some() {
         resolved.retain(|&place| {
-            let linear = &linears[place];
-            narrowed.keeps(&linear.name, &config.target_modules).unwrap_or_else(|| present.contains(&linear))
+            let name = &in_settings[place].name;
+            narrowed.keeps(name, &config.target_modules).unwrap_or_else(|| present.contains(&&linears[place]))
         });
         let mut names: Vec<String> = resolved.iter().map(|&place| linears[place].name.clone()).collect();
         names.sort();
@@ -126,17 +137,26 @@ pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read
         config.resolve(linears).map_err(of_this)?;
     }
     let mut weights = Vec::with_capacity(resolved.len());
-    for linear in resolved.into_iter().map(|place| &linears[place]) {
+    for place in resolved {
+        let (linear, in_settings) = (&linears[place], &in_settings[place].name);
         let mut part = |part: &str, shape: &[usize]| -> Result<Tensor> {
             let name = key(&linear.name, part);
-            file.check(&name, shape)?;
             names.remove(&name);
-            let tensor = file.tensor(&name, device)?;
+            let name = named.in_file.get(&name).unwrap_or(&name);
+            file.check(name, shape)?;
+            let tensor = file.tensor(name, device)?;
             // Zero times a number is zero unless the number is NaN or infinite.
             let sum = (&tensor * 0.0)?.sum_all()?.to_scalar::<f32>()?;
             if sum == 0.0 { Ok(tensor) } else { Err(Error::NonFinite { what: format!("a value of \"{name}\"") }) }
         };
-        let rank = config.rank_of(&linear.name);
+        let rank = config.rank_of(in_settings);
+        // From now on the linear has its name here.
+        let other = |one: f64| (one - config.scale_of(in_settings)).abs() > 0.0;
+        if rank != config.rank_of(&linear.name) || other(config.scale_of(&linear.name)) {
+            let what =
+                format!("its rank_pattern or alpha_pattern names \"{in_settings}\", which is \"{}\" here", linear.name);
+            return Err(Error::adapter(&path, what, "Name it so in the patterns"));
+        }
         let a = part(A, &[rank, linear.in_features])?;
         let b = part(B, &[linear.out_features, rank])?;
         let magnitude = config.use_dora.then(|| part(MAGNITUDE, &[linear.out_features])).transpose()?;
@@ -145,8 +165,9 @@ pub fn read(dir: &Path, linears: &[LinearShape], device: &Device) -> Result<Read
     }
     let mut copies = Vec::new();
     for name in &names {
-        let Some(copy) = BaseCopy::of(&file, &weights_path, name) else {
-            let what = format!("its tensor \"{name}\" belongs to no linear that it targets in this model");
+        let name_in_file = &named.in_file[*name];
+        let Some(copy) = BaseCopy::of(&file, &weights_path, name, name_in_file) else {
+            let what = format!("its tensor \"{name_in_file}\" belongs to no linear that it targets in this model");
             return Err(Error::adapter(&weights_path, what, "Was the adapter trained on another model?"));
         };
         copies.push(copy);

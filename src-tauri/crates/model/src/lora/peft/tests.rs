@@ -223,6 +223,61 @@ fn tensors_that_do_not_fit_are_refused_by_name() {
     assert!(matches!(&shape, Error::Shape { name, .. } if name.contains("q_proj.lora_A")), "{shape}");
 }
 
+/// The adapter of [`changed`], its tensors under other names.
+fn renamed(rename: impl Fn(&str) -> String, change: impl FnOnce(&mut Value)) -> Result<Read> {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(2, &["all-linear"]);
+    save(dir.path(), &random(&linears(), &config, 1), &config).unwrap();
+    let path = dir.path().join(WEIGHTS);
+    let tensors: HashMap<String, Tensor> = candle_core::safetensors::load(&path, testkit::device()).unwrap();
+    let tensors: HashMap<String, Tensor> = tensors.into_iter().map(|(name, tensor)| (rename(&name), tensor)).collect();
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    let path = dir.path().join(CONFIG);
+    let mut json: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    change(&mut json);
+    std::fs::write(&path, json.to_string()).unwrap();
+    read(dir.path(), &linears(), testkit::device())
+}
+
+#[test]
+fn an_adapter_under_other_known_names_is_the_same_adapter() {
+    let plain = changed(|_| ()).unwrap();
+    let all = |read: &Read| read.weights.iter().flat_map(|w| [values(&w.a), values(&w.b)]).collect::<Vec<_>>();
+    let names: [&dyn Fn(&str) -> String; 5] = [
+        &|name| name.replace(PREFIX, ""),
+        &|name| format!("module.{}", name.replace(".weight", ".default.weight")),
+        &|name| name.replace("layers.0.", "layers.0._fsdp_wrapped_module."),
+        &|name| name.replace("model.model.layers", "model.model.language_model.layers"),
+        &|name| name.replace("model.model.layers", "model.language_model.model.layers"),
+    ];
+    for rename in names {
+        let found = renamed(rename, |_| ()).unwrap();
+        assert_eq!(all(&found), all(&plain));
+        assert_eq!(found.weights[0].name, "model.layers.0.self_attn.q_proj");
+    }
+    // Settings that call linears as the file does.
+    let found = renamed(names[3], |json| {
+        json["target_modules"] = json!(r".*language_model.*\.(self_attn|mlp)\.(q|up)_proj");
+        json["exclude_modules"] = json!(r".*vision.*");
+    });
+    let found = found.unwrap();
+    assert_eq!(all(&found), all(&plain));
+    let here = ["model.layers.0.mlp.up_proj", "model.layers.0.self_attn.q_proj"].map(String::from);
+    assert_eq!(found.config.target_modules, TargetModules::Names(here.into()), "as this model calls them");
+    let pattern = renamed(names[3], |json| json["alpha_pattern"] = json!({"language_model.layers.0.mlp.up_proj": 3}));
+    assert!(pattern.unwrap_err().to_string().contains("alpha_pattern"));
+}
+
+#[test]
+fn tensors_whose_names_leave_the_linear_open_are_refused_by_name() {
+    let two =
+        renamed(|name| name.replace("model.model.layers.0.mlp", "model.model.language_model.layers.0.mlp"), |_| ());
+    let said = two.unwrap_err().to_string();
+    assert!(said.contains("leave open which linear") && said.contains("language_model.layers.0.mlp.up_proj"), "{said}");
+    let unknown = renamed(|name| name.replace("model.model.layers", "model.encoder.layers"), |_| ()).unwrap_err();
+    assert!(matches!(unknown, Error::MissingTensor { .. }), "{unknown}");
+}
+
 #[test]
 fn pickles_are_named_and_not_read() {
     let dir = tempfile::tempdir().unwrap();

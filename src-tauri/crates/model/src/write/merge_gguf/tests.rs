@@ -160,6 +160,21 @@ fn tensors_that_the_adapter_leaves_alone_are_copied_as_they_lie() {
 }
 
 #[test]
+fn a_base_in_parts_is_merged_to_the_same_file_as_the_whole_one() {
+    let mut scene = Scene::gguf(&tiny(), GgmlDType::Q8_0);
+    let adapter = scene.adapter(&["q_proj", "down_proj"]);
+    for stored in [GgufType::AsBase, GgufType::F16] {
+        let whole = std::fs::read(scene.write(&adapter, stored).unwrap()).unwrap();
+        let kept = std::fs::read(&scene.base).unwrap();
+        let parts = testkit::split_gguf(&scene.base, 2).unwrap();
+        let name = std::mem::replace(&mut scene.base, parts[1].clone());
+        assert_eq!(std::fs::read(scene.write(&adapter, stored).unwrap()).unwrap(), whole);
+        std::fs::write(&name, kept).unwrap();
+        scene.base = name;
+    }
+}
+
+#[test]
 fn a_folder_gets_the_metadata_of_its_configuration() {
     let scene = Scene::folder(&TinyLlama { llama3_rope: true, ..tiny() });
     let path = scene.write(&scene.adapter(&["q_proj"]), GgufType::Q4K).unwrap();
