@@ -28,6 +28,8 @@ pub struct Dataset {
     pub counts: Counts,
     /// The end of a prompt that its template or tokenizer renders differently before an answer, where there is one.
     pub broken_boundary: Option<String>,
+    /// Places of the pairs of which this is so, among all pairs, but for those dropped.
+    pub broken_boundaries: Vec<usize>,
     /// What of the pairs is read otherwise than it looks, but for those dropped.
     pub odd: OddPairs,
 }
@@ -58,7 +60,7 @@ pub fn encode(
     let mut counts = Counts { rows: pairs.len() + refused, refused, ..Counts::default() };
     let mut examples = Vec::with_capacity(pairs.len());
     let mut lengths = Vec::with_capacity(pairs.len());
-    let mut broken_boundary = None;
+    let (mut broken_boundary, mut broken_boundaries) = (None, Vec::new());
     let mut odd = OddPairs::default();
     for (row, pair) in pairs.iter().enumerate() {
         let encoded = chat::encode_pair(tokenizer, pair).map_err(|source| Error::Encode {
@@ -89,6 +91,7 @@ pub fn encode(
                 counts.cut_prompts += usize::from(cut_prompt > 0);
                 counts.cut_answers += usize::from(cut_chosen + cut_rejected > 0);
                 counts.broken_boundaries += usize::from(broken.is_some());
+                broken_boundaries.extend(broken.is_some().then_some(row));
                 broken_boundary = broken_boundary.or(broken);
                 examples.push(Example { row, ids });
             }
@@ -98,7 +101,7 @@ pub fn encode(
             return Ok(None);
         }
     }
-    Ok(Some(Dataset { examples, lengths, counts, broken_boundary, odd }))
+    Ok(Some(Dataset { examples, lengths, counts, broken_boundary, broken_boundaries, odd }))
 }
 
 /// How many pairs have one answer within `border` tokens, its prompt counted, and one beyond it.

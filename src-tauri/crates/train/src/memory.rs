@@ -50,15 +50,27 @@ impl Length {
         self.prompt + self.chosen.max(self.rejected)
     }
 
-    /// What the limits leave of it; nothing where training drops it.
-    pub fn limited(&self, limits: &Limits) -> Option<Left> {
+    /// Whether the limits cut tokens of one answer and not of the other.
+    pub fn is_cut_on_one_side(&self, limits: &Limits) -> bool {
+        match self.cut(limits) {
+            Limited::Dropped { .. } => false,
+            Limited::Kept(kept) => (kept.cut_chosen > 0) != (kept.cut_rejected > 0),
+        }
+    }
+
+    fn cut(&self, limits: &Limits) -> Limited {
         // Limits look at lengths alone, and whether the answers are the same after them follows from where they differ.
         let answer = |length: usize, middle: u32| {
             let between = length.saturating_sub(self.common_start + self.common_end);
             [vec![0; length.min(self.common_start)], vec![middle; between], vec![0; self.common_end]].concat()
         };
         let (prompt, chosen, rejected) = (vec![0; self.prompt], answer(self.chosen, 1), answer(self.rejected, 2));
-        match chat::limit(&EncodedPair { prompt, chosen, rejected, boundary: Boundary::Clean }, limits) {
+        chat::limit(&EncodedPair { prompt, chosen, rejected, boundary: Boundary::Clean }, limits)
+    }
+
+    /// What the limits leave of it; nothing where training drops it.
+    pub fn limited(&self, limits: &Limits) -> Option<Left> {
+        match self.cut(limits) {
             Limited::Dropped { .. } => None,
             Limited::Kept(kept) => {
                 let ids = &kept.ids;
@@ -271,6 +283,8 @@ mod tests {
         assert_eq!(cut, Left { tokens: 15, targets: 11, cut_prompt: false, cut_answer: true, identical: false });
         assert_eq!(length(10, 1, 1).limited(&limits), None);
         assert!(length(9, 1, 3).limited(&limits).unwrap().cut_answer);
+        let cut = [length(4, 8, 5), length(4, 8, 9), length(4, 6, 6), length(10, 1, 1)];
+        assert_eq!(cut.map(|length| length.is_cut_on_one_side(&limits)), [true, false, false, false]);
     }
 
     #[test]
