@@ -83,6 +83,73 @@ test("before a run: what stands out in the pairs that it would train on, one cli
   await finding("chosen and rejected are the same").waitFor({ state: "detached" });
 });
 
+/** How many pairs are trained on. */
+const trained = async () => {
+  const { pairs } = await machine.call("check_pairs", { project: folder, held_out_share: 0, seed: 42 });
+  return pairs;
+};
+/** The prompts in the list, crossed out or not. */
+const listed = () => page.getByRole("listbox", { name: "Pairs" }).locator(".prompt").allInnerTexts();
+
+test("the pairs of a finding are listed on their own, left out at once, and put back", async () => {
+  const text = [row("What is   EMPTY?", "", "Something."), row("Another empty one?", "", "Anything."), row("Whole?", "It is.", "No.")].join("\n");
+  const { upload } = await machine.send("more.jsonl", text);
+  const { mapping } = await machine.call("preview_import", { project: folder, upload, mapping: null });
+  await machine.call("import", { project: folder, upload, mapping });
+  const before = await trained();
+
+  const empty = finding("In 3 pairs the chosen answer is empty");
+  await empty.getByRole("button", { name: "Open in the list" }).click();
+  const about = page.locator(".finding");
+  await about.getByText("In 3 pairs the chosen answer is empty").waitFor();
+  await page.getByText("3 pairs", { exact: true }).waitFor();
+  assert.deepEqual(await listed(), ["What is empty?", "What is   EMPTY?", "Another empty one?"].map((prompt) => prompt.replace(/ +/g, " ")));
+  // A search stays within the finding.
+  await page.getByRole("searchbox").fill("another");
+  await page.getByText("1 pair", { exact: true }).waitFor();
+  await page.getByRole("searchbox").fill("");
+  await page.getByText("3 pairs", { exact: true }).waitFor();
+
+  // By keyboard.
+  await about.getByRole("button", { name: "Leave these 3 out" }).focus();
+  await page.keyboard.press("Enter");
+  await about.getByRole("button", { name: "Put the 3 pairs back" }).waitFor();
+  assert.equal(await trained(), before - 3);
+  await page.locator(".row.removed").nth(2).waitFor();
+  await about.getByRole("button", { name: "Put the 3 pairs back" }).click();
+  await about.getByRole("button", { name: "Leave these 3 out" }).waitFor();
+  assert.equal(await trained(), before);
+
+  // A pair of the list opens beside it, and the list stays what it is.
+  await page.getByRole("listbox", { name: "Pairs" }).press("End");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: /^Pair \d+$/ }).waitFor();
+  assert.equal((await listed()).length, 3);
+  await page.keyboard.press("Escape");
+  await about.getByRole("button", { name: "Show all pairs" }).click();
+  await about.waitFor({ state: "detached" });
+  assert.equal((await listed()).length > 3, true);
+
+  // On the screen where a run is prepared: one button for each finding, with its way back.
+  await goTo(page, "t");
+  await page.getByRole("button", { name: "New run" }).first().click();
+  await empty.getByRole("button", { name: "Leave these 3 out" }).click();
+  await empty.filter({ hasText: "Leave" }).waitFor({ state: "detached" });
+  assert.equal(await trained(), before - 3);
+  await page.getByText("3 pairs left out", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Put them back" }).click();
+  await empty.getByRole("button", { name: "Leave these 3 out" }).waitFor();
+  assert.equal(await trained(), before);
+});
+
+test("a finding of an earlier look says so", async () => {
+  await page.evaluate(() => (window.location.hash = "#/data/all/999999/empty_chosen"));
+  await page.getByText("this finding is of an earlier look at the pairs").first().waitFor();
+  await page.locator(".finding").getByRole("button", { name: "Show all pairs" }).click();
+  await page.getByRole("listbox", { name: "Pairs" }).waitFor();
+  page.complaints.length = 0; // it was refused, as it should be
+});
+
 test("what is held out is not what is trained on: findings follow the split", async () => {
   const told = async (share) => {
     const { findings, pairs, held_out } = await machine.call("check_pairs", { project: folder, held_out_share: share, seed: 42 });

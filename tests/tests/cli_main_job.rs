@@ -60,12 +60,44 @@ fn what_is_odd_about_pairs_is_found() {
     let rows = [row("a", "x", "y"), row("a", "x", "y"), row("b", "x", "y"), row("b", "y", "x"), row("c", "z", "z")];
     std::fs::write(&train, rows.join("\n")).expect("the temporary folder can be written");
     std::fs::write(&eval, row("a", "other", "words")).expect("the temporary folder can be written");
-    let mut check = told_as_json(folder.path(), "check");
-    let reply = last(&Finished::run(check.arg("--pairs").arg(&train).arg("--eval").arg(&eval)).well());
-    let found = reply["checks"]["findings"].to_string();
-    for code in ["duplicate", "contradict", "same", "leak"] {
-        assert!(found.contains(code), "`{code}` is not in {found}");
-    }
+    let check = |more: &[&str]| {
+        let mut check = told_as_json(folder.path(), "check");
+        Finished::run(check.arg("--pairs").arg(&train).arg("--eval").arg(&eval).args(more))
+    };
+    let reply = last(&check(&[]).well());
+    let lines = |code: &str| {
+        let findings = reply["checks"]["findings"].as_array().expect("findings");
+        let found = findings.iter().find(|finding| finding["code"] == code).expect(code);
+        (found["count"].clone(), found["lines"].to_string(), found["eval_lines"].to_string())
+    };
+    assert_eq!(lines("duplicate"), (1.into(), "[2]".into(), "null".into()));
+    assert_eq!(lines("contradiction"), (2.into(), "[3,4]".into(), "null".into()));
+    assert_eq!(lines("same_answers"), (1.into(), "[5]".into(), "null".into()));
+    assert_eq!(lines("prompt_leak"), (2.into(), "[1,2]".into(), "[1]".into()));
+
+    // The rest is written, and what was left out is counted and named.
+    let output = folder.path().join("rest.jsonl");
+    let rest = output.to_str().expect("a path in UTF-8");
+    let left_out =
+        &last(&check(&["--leave-out", "duplicate,same_answers,empty_chosen", "--output", rest]).well())["left_out"];
+    assert_eq!((&left_out["written"], &left_out["left_out"]), (&Value::from(3), &Value::from(2)));
+    let by = serde_json::json!([
+        { "code": "duplicate", "pairs": 1 }, { "code": "same_answers", "pairs": 1 }, { "code": "empty_chosen", "pairs": 0 }
+    ]);
+    assert_eq!(left_out["by_finding"], by);
+    let written = std::fs::read_to_string(&output).expect("the rest");
+    assert_eq!(written.lines().collect::<Vec<_>>(), [&rows[0], &rows[2], &rows[3]]);
+    let again = ["--leave-out", "duplicate", "--output", rest];
+    let _ = check(&again).refused(&["rest.jsonl is there already"]);
+    let other = folder.path().join("other.jsonl");
+    let other = other.to_str().expect("a path in UTF-8");
+    let all = ["--leave-out", "prompt_leak,contradiction,same_answers", "--output", other];
+    let _ = check(&all).refused(&["all 5 pairs would be left out"]);
+    let _ = check(&["--leave-out", "length_bias", "--output", other]).refused(&["it is about all pairs together"]);
+    let _ = check(&["--leave-out", "cut_one_side", "--output", other]).refused(&["--model"]);
+    assert!(!std::path::Path::new(other).exists());
+    assert_eq!(check(&["--leave-out", "duplicates", "--output", other]).code, Some(2), "no finding is called so");
+    assert_eq!(check(&["--leave-out", "duplicate"]).code, Some(2), "the others are to be written somewhere");
 }
 
 #[test]

@@ -160,7 +160,9 @@ export type CheckPairs = {
   /** Share of the pairs that is kept for evaluation, 0 to 1. */
   held_out_share: number,
   /** By which they are chosen. */
-  seed: number, };
+  seed: number,
+  /** The model that reads them, and its limits; without it nothing is said of tokens. */
+  tokens: TokenLimits | null, };
 
 /** A run as its form holds it, whatever is typed in there. */
 export type CheckRun = {
@@ -239,6 +241,8 @@ export type CreateProject = { name: string,
 
 /** What is odd about pairs. Nothing is left out for it: the user decides. */
 export type DataChecks = {
+  /** By which the pairs of its findings can be listed and left out; none of a file that is not brought in yet. */
+  check: number | null,
   /** Pairs that were looked at. */
   pairs: number,
   /** Held-out pairs beside them. */
@@ -249,11 +253,13 @@ export type DataChecks = {
 /** One kind of oddity, and the pairs that show it. */
 export type DataFinding = {
   /** Which check found it. */
-  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "prefilled_prompt" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "plain_text" | "length_bias",
+  code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "near_prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "prefilled_prompt" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "template_leftovers" | "doubled_token" | "special_tokens" | "refusal_preferred" | "personal_data" | "other_language" | "cut_one_side" | "broken_boundary" | "nearly_same_answers" | "contained" | "one_word" | "same_prompt" | "near_prompt" | "language_mix" | "refusals" | "plain_text" | "length_bias",
   /** How bad it is. */
   severity: "error" | "warning" | "info",
-  /** What, how many, and what to do, in words. */
+  /** What, how many, and what it means for training, in words. */
   message: string,
+  /** What to do about it. */
+  remedy: string,
   /** How many pairs; 0 where it is about all of them together. */
   count: number,
   /** The first of them. */
@@ -502,6 +508,24 @@ export type Finding = {
   /** What to do about it. */
   remedy: Remedy | null, };
 
+/** A finding of the pairs of a project. */
+export type FindingOf = {
+  /** The project's folder. */
+  project: string,
+  /** The check that found it. */
+  check: number, code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "near_prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "prefilled_prompt" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "template_leftovers" | "doubled_token" | "special_tokens" | "refusal_preferred" | "personal_data" | "other_language" | "cut_one_side" | "broken_boundary" | "nearly_same_answers" | "contained" | "one_word" | "same_prompt" | "near_prompt" | "language_mix" | "refusals" | "plain_text" | "length_bias", };
+
+/** A finding whose pairs are listed or left out. */
+export type FindingView = {
+  /** What, how many, and what it means for training, in words. */
+  message: string,
+  /** What to do about it. */
+  remedy: string,
+  /** How many pairs. */
+  count: number,
+  /** How many of them were left out and can be put back. */
+  left_out: number, };
+
 /** A type that weights are stored as. */
 export type FloatType = "f32" | "bf16" | "f16";
 
@@ -511,6 +535,8 @@ export type FoundPair = {
   id: number | null,
   /** Its line in the file, where it would be brought in. */
   line: number | null,
+  /** What was found in it, where there is more to say, in words. */
+  note: string | null,
   /** What was asked. */
   prompt: string,
   /** The better answer. */
@@ -731,6 +757,9 @@ export type JudgeRequest = {
   /** A remark. */
   note: string | null, };
 
+/** A finding by the check that found it. */
+export type KeptFinding = { check: number, code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "near_prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "prefilled_prompt" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "template_leftovers" | "doubled_token" | "special_tokens" | "refusal_preferred" | "personal_data" | "other_language" | "cut_one_side" | "broken_boundary" | "nearly_same_answers" | "contained" | "one_word" | "same_prompt" | "near_prompt" | "language_mix" | "refusals" | "plain_text" | "length_bias", };
+
 /** An item as one annotator is to see it. */
 export type LabelItem = {
   /** Its number. */
@@ -777,6 +806,15 @@ export type LabelStateOf = {
   annotator: string,
   /** How many items to give. */
   ahead: number, };
+
+/** The pairs of a finding to be taken out of what is trained on, or put back. */
+export type LeaveOut = {
+  /** The project's folder. */
+  project: string,
+  /** The check that found them. */
+  check: number, code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "near_prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "prefilled_prompt" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "template_leftovers" | "doubled_token" | "special_tokens" | "refusal_preferred" | "personal_data" | "other_language" | "cut_one_side" | "broken_boundary" | "nearly_same_answers" | "contained" | "one_word" | "same_prompt" | "near_prompt" | "language_mix" | "refusals" | "plain_text" | "length_bias", who: string,
+  /** Out, or back. */
+  out: boolean, };
 
 /** What becomes of rows with columns that change what a model reads and that cannot be kept. */
 export type LeftOut = "accept";
@@ -928,7 +966,9 @@ export type PairView = {
 /** Pairs to be listed. */
 export type PairsOf = {
   /** The project's folder. */
-  project: string, query: PairQuery, };
+  project: string, query: PairQuery,
+  /** Those of this finding alone. */
+  finding: KeptFinding | null, };
 
 /** How plain text is given to a model that has a chat template. */
 export type PlainText = "as_user_message" | "as_is";
@@ -1462,6 +1502,17 @@ export type Theme = "light" | "dark";
 
 /** What becomes of a pair that is too long. */
 export type Truncation = "keep_start" | "keep_end" | "prompt_left" | "drop" | "refuse";
+/** A model and how much of a pair it is trained on. */
+export type TokenLimits = {
+  /** A name of the catalogue or a path. */
+  model: string,
+  /** The most tokens of prompt and answer together; 0 for no limit. */
+  max_length: number,
+  /** The most tokens of the prompt. */
+  max_prompt_length: number | null,
+  /** What `max_length` keeps. */
+  truncation: Truncation, };
+
 
 /** An annotator's last judgement to be taken back. */
 export type Undo = {
@@ -1501,6 +1552,8 @@ export interface Operations {
   pair: [PairOf, PairView];
   edit_pair: [EditPair, PairView];
   remove_pair: [RemovePair, PairView];
+  finding: [FindingOf, FindingView];
+  leave_out: [LeaveOut, FindingView];
   label_state: [LabelStateOf, LabelState];
   judge: [JudgeRequest, LabelState];
   undo: [Undo, LabelState];

@@ -17,6 +17,7 @@ mod provenance;
 mod reading;
 mod report;
 mod score;
+mod token_checks;
 mod training;
 pub mod window;
 
@@ -25,7 +26,7 @@ pub use bench::{
     BenchModel, BenchReply, BenchRequest, Cell, CellOutcome, CellReply, GrowthReply, GrowthRequest, Machine,
     ProductsRow, Rates, Shape, Spread, StepReply, StepRequest, Versions, WorkRow, bench, growth,
 };
-pub use check::{CheckReply, CheckRequest, check};
+pub use check::{CheckReply, CheckRequest, CheckedFinding, CheckedPairs, LeftOut, LeftOutBy, ShownLine, check};
 pub use context::{Context, Update};
 pub use demo::{DemoReply, DemoRequest, demo, fetch_demo_model};
 pub use error::{Error, Result};
@@ -35,6 +36,7 @@ pub use import::{ImportReply, ImportRequest, ShownRow, import};
 pub use open::ModelChoice;
 pub use report::{ReportReply, ReportRequest, report};
 pub use score::{PairScore, ScoreReply, ScoreRequest, score};
+pub use token_checks::LengthBin;
 pub use training::{TrainReply, train, work};
 
 pub use chat::{Limits, Truncation};
@@ -42,6 +44,7 @@ pub use generate::Sampling;
 pub use kernels::threads::compute_on_this_thread;
 pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products};
 pub use prefs::Content;
+pub use prefs::checks::{Code, Severity};
 pub use prefs::mapping::ImportKind;
 pub use prefs::reader::Choices;
 pub use runs::ALLOW_CHANGED_BASE;

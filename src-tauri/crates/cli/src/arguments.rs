@@ -2,9 +2,10 @@
 
 use crate::bench::BenchArguments;
 use api::{
-    BaseDtype, CheckRequest, Choices, DeviceChoice, EvalRequest, ExportRequest, FloatType, GenerateRequest, GgufType,
-    ImportRequest, ModelChoice, Products, Sampling, ScoreRequest, Truncation, Weights,
+    BaseDtype, CheckRequest, Choices, Code, DeviceChoice, EvalRequest, ExportRequest, FloatType, GenerateRequest,
+    GgufType, ImportRequest, ModelChoice, Products, Sampling, ScoreRequest, Truncation, Weights,
 };
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -147,12 +148,26 @@ pub(crate) struct CheckArguments {
     model: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
+    /// Findings whose pairs are left out of `--output`, by name, separated by commas
+    #[arg(long, value_name = "FINDING", value_delimiter = ',', value_parser = finding(), requires = "output")]
+    leave_out: Vec<Code>,
+    /// The file, not there yet, that the other pairs are written to
+    #[arg(long, value_name = "FILE", requires = "leave_out")]
+    output: Option<PathBuf>,
+}
+
+/// A finding by its name; the help lists them.
+fn finding() -> impl TypedValueParser<Value = Code> {
+    let named =
+        |name: String| Code::ALL.iter().copied().find(|code| code.name() == name).ok_or("no finding is called so");
+    PossibleValuesParser::new(Code::ALL.iter().map(|code| code.name())).try_map(named)
 }
 
 impl CheckArguments {
     pub(crate) fn request(self) -> CheckRequest {
-        let Self { pairs, eval, reading, model, limits } = self;
-        CheckRequest { pairs, eval, choices: reading.choices(), model, limits: limits.into() }
+        let Self { pairs, eval, reading, model, limits, leave_out, output } = self;
+        let leave_out = output.map(|output| (leave_out, output));
+        CheckRequest { pairs, eval, choices: reading.choices(), model, limits: limits.into(), leave_out }
     }
 }
 

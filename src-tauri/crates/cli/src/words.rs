@@ -1,10 +1,13 @@
 //! Replies in words, as they are printed without `--json`.
 
 use api::{
-    CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, ScoreReply, ShownRow,
-    TrainReply,
+    CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, ScoreReply, Severity,
+    ShownRow, TrainReply,
 };
 use std::fmt::Write;
+
+/// Lines of a finding that are printed one by one; `--json` lists more.
+const MOST_SHOWN: usize = 10;
 
 pub(crate) fn imported(file: &ImportReply) -> String {
     let kind = match file.kind {
@@ -85,8 +88,57 @@ pub(crate) fn checked(reply: &CheckReply) -> String {
         let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
     }
     for finding in &reply.checks.findings {
-        let _ = write!(words, "\n  {}", finding.message);
+        let _ = write!(
+            words,
+            "\n  {} ({}): {} {}",
+            finding.code.name(),
+            severity(finding.severity),
+            finding.message,
+            finding.remedy
+        );
+        for shown in finding.shown.iter().take(MOST_SHOWN) {
+            let _ = write!(words, "\n    line {}", shown.line);
+            let _ = match (shown.other_line, shown.jaccard) {
+                (Some(other), Some(jaccard)) => write!(words, ", like line {other}: {jaccard:.2}"),
+                (Some(other), None) => write!(words, ", with line {other}"),
+                (None, Some(jaccard)) => write!(words, ": {jaccard:.2}"),
+                (None, None) => Ok(()),
+            };
+            if let Some(note) = &shown.note {
+                let _ = write!(words, ": {note}");
+            }
+        }
+        if finding.count > MOST_SHOWN {
+            let _ = write!(words, "\n    and {} more", finding.count - MOST_SHOWN);
+        }
     }
+    words += &within_the_limits(reply);
+    if let Some(left_out) = &reply.left_out {
+        let each: Vec<String> =
+            left_out.by_finding.iter().map(|by| format!("{} {}", by.code.name(), by.pairs)).collect();
+        let _ = write!(
+            words,
+            "\n{} pairs left out ({}), {} written to {}",
+            left_out.left_out,
+            each.join(", "),
+            left_out.written,
+            left_out.output.display()
+        );
+    }
+    words
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "to know",
+    }
+}
+
+/// What the limits of a model do, where one was given.
+fn within_the_limits(reply: &CheckReply) -> String {
+    let mut words = String::new();
     let Some(tokens) = &reply.tokens else { return words };
     let _ = write!(
         words,
@@ -116,6 +168,9 @@ pub(crate) fn checked(reply: &CheckReply) -> String {
     }
     for sentence in &reply.odd {
         let _ = write!(words, "\n  {sentence}");
+    }
+    for bin in &reply.lengths {
+        let _ = write!(words, "\n  {} to {} tokens: {} pairs", bin.from, bin.to, bin.pairs);
     }
     words
 }

@@ -1,5 +1,6 @@
 //! Holding pairs out for evaluation, by prompt: what is asked in training is never asked in evaluation.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
@@ -17,9 +18,18 @@ use crate::checks::prompt_key;
 /// Which prompts are held out depends on `seed` and the prompts alone, not on their order: the prompts are ranked by a
 /// hash, so that a set that grows keeps most of what it held out.
 pub fn split(pairs: &[Pair], held_out_share: f64, seed: u64) -> (Vec<Pair>, Vec<Pair>) {
+    let held_out = held_out(pairs, held_out_share, seed);
+    let part = |which: bool| {
+        pairs.iter().zip(&held_out).filter(|(_, out)| **out == which).map(|(pair, _)| pair.clone()).collect()
+    };
+    (part(false), part(true))
+}
+
+/// Which of the pairs [`split`] holds out.
+pub fn held_out<P: Borrow<Pair>>(pairs: &[P], held_out_share: f64, seed: u64) -> Vec<bool> {
     let mut prompts: HashMap<String, Vec<usize>> = HashMap::new();
     for (row, pair) in pairs.iter().enumerate() {
-        prompts.entry(prompt_key(&pair.prompt)).or_default().push(row);
+        prompts.entry(prompt_key(&pair.borrow().prompt)).or_default().push(row);
     }
     let mut ranked: Vec<([u8; 32], Vec<usize>)> =
         prompts.into_iter().map(|(prompt, rows)| (rank(&prompt, seed), rows)).collect();
@@ -45,10 +55,7 @@ pub fn split(pairs: &[Pair], held_out_share: f64, seed: u64) -> (Vec<Pair>, Vec<
             hold_out(rows, &mut held_out);
         }
     }
-    let part = |which: bool| {
-        pairs.iter().zip(&held_out).filter(|(_, out)| **out == which).map(|(pair, _)| pair.clone()).collect()
-    };
-    (part(false), part(true))
+    held_out
 }
 
 /// How many pairs are to be held out.

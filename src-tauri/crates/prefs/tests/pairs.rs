@@ -93,3 +93,25 @@ fn removed_pairs_are_out_of_the_list_and_the_training_and_come_back() {
     assert_eq!(view.history[0].what, "Put back.");
     assert_eq!(project.page(&everything()).unwrap().categories, ["c0", "c1"]);
 }
+
+#[test]
+fn many_pairs_go_out_at_once_and_only_those_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = project(folder.path(), 6);
+    project.remove_pair(2, "Ada", true).unwrap();
+    assert_eq!(project.remove_pairs(&[5, 2, 3], "Ada", true).unwrap(), [5, 3], "2 was out before");
+    let listed = |project: &Project, query: &PairQuery| -> Vec<(i64, PairSource)> {
+        project.page_of(&[5, 2, 3, 6], query).unwrap().rows.iter().map(|row| (row.id, row.source)).collect()
+    };
+    use PairSource::{Imported, Removed};
+    assert_eq!(listed(&project, &everything()), [(5, Removed), (2, Removed), (3, Removed), (6, Imported)]);
+    let first = PairQuery { limit: 1, offset: 3, ..PairQuery::default() };
+    assert_eq!(
+        (listed(&project, &first), project.page_of(&[5, 2, 3, 6], &first).unwrap().total),
+        (vec![(6, Imported)], 4)
+    );
+    assert_eq!(project.remove_pairs(&[5, 3], "Ada", false).unwrap(), [5, 3]);
+    assert_eq!(project.training_pairs().unwrap().len(), 5);
+    assert!(matches!(project.remove_pairs(&[1, 7], "Ada", true), Err(Error::NoPair { id: 7 })));
+    assert_eq!(project.training_pairs().unwrap().len(), 5, "all of them or none");
+}

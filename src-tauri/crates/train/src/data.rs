@@ -31,7 +31,9 @@ pub struct Dataset {
     pub cuts: Cuts,
     /// The end of a prompt that its template or tokenizer renders differently before an answer, where there is one.
     pub broken_boundary: Option<String>,
-    /// What of the pairs is read otherwise than it looks, but for those too long.
+    /// Places of the pairs of which this is so, among all pairs, but for those dropped.
+    pub broken_boundaries: Vec<usize>,
+    /// What of the pairs is read otherwise than it looks, but for those dropped.
     pub odd: OddPairs,
 }
 
@@ -92,7 +94,7 @@ pub fn encode(
     let mut counts = Counts { rows: pairs.len() + refused, refused, ..Counts::default() };
     let mut examples = Vec::with_capacity(pairs.len());
     let mut lengths = Vec::with_capacity(pairs.len());
-    let mut broken_boundary = None;
+    let (mut broken_boundary, mut broken_boundaries) = (None, Vec::new());
     let mut odd = OddPairs::default();
     for (row, pair) in pairs.iter().enumerate() {
         let encoded = chat::encode_pair(tokenizer, pair).map_err(|source| Error::Encode {
@@ -124,6 +126,7 @@ pub fn encode(
                 counts.plain_text += usize::from(!pair.is_conversational());
                 counts.identical += usize::from(kept.ids.are_identical());
                 counts.broken_boundaries += usize::from(broken.is_some());
+                broken_boundaries.extend(broken.is_some().then_some(row));
                 broken_boundary = broken_boundary.or(broken);
                 examples.push(Example { row, ids: kept.ids });
             }
@@ -140,7 +143,7 @@ pub fn encode(
     counts.dropped = cuts.too_long.len();
     (counts.cut_prompts, counts.cut_answers) = (cuts.prompts.len(), cuts.answers.len());
     (counts.chosen_only, counts.rejected_only) = (cuts.chosen_only.len(), cuts.rejected_only.len());
-    Ok(Some(Dataset { examples, lengths, counts, cuts, broken_boundary, odd }))
+    Ok(Some(Dataset { examples, lengths, counts, cuts, broken_boundary, broken_boundaries, odd }))
 }
 
 /// How many pairs have one answer within `border` tokens, its prompt counted, and one beyond it.

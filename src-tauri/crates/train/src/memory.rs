@@ -58,8 +58,15 @@ impl Length {
         limits.over(self.prompt, self.chosen, self.rejected)
     }
 
-    /// What the limits leave of it; nothing where it is too long for training.
-    pub fn limited(&self, limits: &Limits) -> Option<Left> {
+    /// Whether the limits cut tokens of one answer and not of the other.
+    pub fn is_cut_on_one_side(&self, limits: &Limits) -> bool {
+        match self.cut(limits) {
+            Limited::TooLong => false,
+            Limited::Kept(kept) => (kept.cut_chosen > 0) != (kept.cut_rejected > 0),
+        }
+    }
+
+    fn cut(&self, limits: &Limits) -> Limited {
         // Limits look at lengths alone, and whether the answers are the same after them follows from where they differ.
         let answer = |length: usize, middle: u32| {
             let between = length.saturating_sub(self.common_start + self.common_end);
@@ -67,8 +74,12 @@ impl Length {
         };
         let (prompt, chosen, rejected) = (vec![0; self.prompt], answer(self.chosen, 1), answer(self.rejected, 2));
         let begins_with_bos = self.begins_with_bos;
-        let pair = EncodedPair { prompt, chosen, rejected, begins_with_bos, boundary: Boundary::Clean };
-        match chat::limit(&pair, limits) {
+        chat::limit(&EncodedPair { prompt, chosen, rejected, begins_with_bos, boundary: Boundary::Clean }, limits)
+    }
+
+    /// What the limits leave of it; nothing where it is too long for training.
+    pub fn limited(&self, limits: &Limits) -> Option<Left> {
+        match self.cut(limits) {
             Limited::TooLong => None,
             Limited::Kept(kept) => {
                 let ids = &kept.ids;
@@ -290,6 +301,8 @@ mod tests {
         assert_eq!(length(9, 2, 5).limited(&Limits { truncation: Truncation::Drop, ..limits }), None);
         assert_eq!(length(6, 2, 5).over(&limits), Some(Over::Rejected));
         assert!(length(9, 1, 3).limited(&limits).unwrap().cut_answer);
+        let cut = [length(4, 8, 5), length(4, 8, 9), length(4, 6, 6), length(10, 1, 1)];
+        assert_eq!(cut.map(|length| length.is_cut_on_one_side(&limits)), [true, false, false, false]);
     }
 
     #[test]

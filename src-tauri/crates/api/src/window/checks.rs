@@ -1,24 +1,70 @@
-//! What is odd about pairs: of a file before it is brought in, and of a project before it is trained on.
+//! What is odd about pairs: of a file before it is brought in, and of a project before it is trained on. What was found in a
+//! project is kept for a while, so that its pairs can be listed, left out and put back.
 
-use super::types::{CheckImport, CheckPairs, Code, DataChecks, DataFinding, DataSeverity, FoundPair, ImportKind};
-use super::{Backend, data};
-use crate::error::Result;
-use prefs::checks::{self, Finding};
+use super::training::start::model_path;
+use super::types::{
+    CheckImport, CheckPairs, Code, DataChecks, DataFinding, FindingOf, FindingView, FoundPair, ImportKind, LeaveOut,
+    TokenLimits,
+};
+use super::{Backend, OpenProject, data, locked};
+use crate::error::{Error, Result};
+use crate::token_checks::TokenChecks;
+use chat::Limits;
+use prefs::checks::{self, Finding, Found, Shown};
 use prefs::mapping::MappedContent;
+use prefs::store::SourcedPair;
 use prefs::{Content, Pair, split};
-use std::collections::HashSet;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-/// Pairs of a finding that cross to the page.
+/// Pairs of a finding that cross to the page at once; all of them can be listed.
 const MOST_FOUND: usize = 200;
 
 /// Characters of each text that do.
 const SHOWN: usize = 160;
 
+/// Checks that are kept, of all projects together.
+const MOST_KEPT: usize = 4;
+
+/// What checks have found.
+#[derive(Default)]
+pub(super) struct Checked {
+    memory: Mutex<Memory>,
+    /// One looks at a time: a page asks again while pairs change.
+    looking: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// What was looked at last, and what was found in the texts: limits on tokens are changed more often than pairs.
+    last: Option<(u64, Arc<Vec<Finding>>)>,
+    kept: VecDeque<Kept>,
+    next: u32,
+}
+
+/// The findings of a check.
+struct Kept {
+    check: u32,
+    project: PathBuf,
+    findings: Vec<KeptFinding>,
+}
+
+struct KeptFinding {
+    code: Code,
+    message: String,
+    remedy: String,
+    ids: Vec<i64>,
+    /// Those that were left out from here.
+    left_out: Vec<i64>,
+}
+
 /// Checks the pairs that an import would add, by themselves and beside those that the project has.
 pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<DataChecks> {
     let project = backend.project(&request.project)?;
     let store = project.another_store()?;
-    let mut checked = DataChecks { pairs: 0, held_out: 0, findings: Vec::new() };
+    let mut checked = DataChecks { check: None, pairs: 0, held_out: 0, findings: Vec::new() };
     if request.mapping.kind != ImportKind::Pairs {
         return Ok(checked);
     }
@@ -35,40 +81,203 @@ pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<Da
         return Ok(checked);
     }
     let found = |row: usize| FoundPair { line: Some(lines[row]), ..shown(&pairs[row]) };
-    checked.findings = checks::check(&pairs, None).findings.into_iter().map(|finding| told(finding, &found)).collect();
-    let known: Vec<Pair> = store.training_pairs()?.into_iter().map(|sourced| sourced.pair).collect();
-    let rows = checks::contradicting(&pairs, &known);
-    if !rows.is_empty() {
+    let named = |row: usize| format!("line {}", lines[row]);
+    checked.findings =
+        checks::check(&pairs, None).findings.into_iter().map(|finding| told(finding, &found, &named)).collect();
+    let known: Vec<SourcedPair> = store.training_pairs()?;
+    let known: Vec<&Pair> = known.iter().map(|sourced| &sourced.pair).collect();
+    let mut opposed = Found::default();
+    checks::contradicting(&pairs, &known).into_iter().for_each(|row| opposed.add(row));
+    if opposed.count() > 0 {
         let message = format!(
-            "{} of these pairs prefer the other answer than a pair that the project has: leave one of the two out.",
-            rows.len()
+            "{} of these pairs prefer the other answer than a pair that the project has: what the one teaches the other takes \
+             back.",
+            opposed.count()
         );
-        let finding = Finding { code: Code::Contradiction, severity: DataSeverity::Error, message, rows };
-        checked.findings.insert(0, told(finding, &found));
+        checked.findings.insert(0, told(Finding::new(Code::Contradiction, opposed, message), &found, &named));
     }
     Ok(checked)
 }
 
 /// Checks the pairs that a run would be trained on, beside those that it would hold out.
 pub(super) fn check_pairs(backend: &Backend, request: CheckPairs) -> Result<DataChecks> {
-    let all = backend.project(&request.project)?.another_store()?.training_pairs()?;
-    let pairs: Vec<Pair> = all.iter().map(|sourced| sourced.pair.clone()).collect();
-    let (train, held_out) = split::split(&pairs, request.held_out_share, request.seed);
-    // Both parts keep the order of all, and the pairs of a prompt are in one of them.
-    let apart: HashSet<&Pair> = held_out.iter().collect();
-    let (held_out_ids, ids): (Vec<_>, Vec<_>) = all.iter().partition(|sourced| apart.contains(&sourced.pair));
-    let number = |id: i64, pair: &Pair| FoundPair { id: Some(id), ..shown(pair) };
-    let findings = checks::check(&train, Some(&held_out)).findings.into_iter().map(|finding| {
-        let of = if finding.code == Code::PromptLeak { (&held_out_ids, &held_out) } else { (&ids, &train) };
-        told(finding, &|row| number(of.0[row].id, &of.1[row]))
-    });
-    Ok(DataChecks { pairs: train.len(), held_out: held_out.len(), findings: findings.collect() })
+    let project = backend.project(&request.project)?;
+    let all = project.another_store()?.training_pairs()?;
+    let pairs: Vec<&Pair> = all.iter().map(|sourced| &sourced.pair).collect();
+    let is_held_out = split::held_out(&pairs, request.held_out_share, request.seed);
+    let (mut train, mut held_out, mut ids) = (Vec::new(), Vec::new(), Vec::new());
+    for (sourced, is_out) in all.iter().zip(&is_held_out) {
+        if *is_out {
+            held_out.push(&sourced.pair);
+        } else {
+            train.push(&sourced.pair);
+            ids.push(sourced.id);
+        }
+    }
+    let mut findings = backend.0.checked.of_texts(&train, &held_out).as_ref().clone();
+    if let Some(tokens) = &request.tokens {
+        findings.extend(of_tokens(backend, tokens, &all, &is_held_out)?);
+        findings.sort_by_key(|finding| finding.severity);
+    }
+    let check = backend.0.checked.keep(project.folder(), &findings, &ids);
+    let found = |row: usize| FoundPair { id: Some(ids[row]), ..shown(train[row]) };
+    let named = |row: usize| format!("pair {}", ids[row]);
+    let findings = findings.into_iter().map(|finding| told(finding, &found, &named)).collect();
+    Ok(DataChecks { check: Some(check), pairs: train.len(), held_out: held_out.len(), findings })
 }
 
-fn told(finding: Finding, found: &dyn Fn(usize) -> FoundPair) -> DataFinding {
-    let Finding { code, severity, message, rows } = finding;
-    let pairs = rows.iter().take(MOST_FOUND).map(|row| found(*row)).collect();
-    DataFinding { code, severity, message, count: rows.len(), pairs }
+/// What the model and its limits make of the pairs to train on; nothing where the model is not on this machine, as the plan of
+/// the run says.
+fn of_tokens(
+    backend: &Backend,
+    tokens: &TokenLimits,
+    all: &[SourcedPair],
+    is_held_out: &[bool],
+) -> Result<Vec<Finding>> {
+    let TokenLimits { model, max_length, max_prompt_length, truncation } = tokens;
+    let (Ok(path), Ok(Some(tokenizer))) = (model_path(backend, model), backend.tokenizer(model)) else {
+        return Ok(Vec::new());
+    };
+    let limits = Limits {
+        max_length: (*max_length > 0).then_some(*max_length),
+        max_prompt_length: *max_prompt_length,
+        truncation: *truncation,
+    };
+    let read = backend.0.lengths.of(&path, &tokenizer, all)?;
+    let mut checks = TokenChecks::default();
+    let trained = all.iter().zip(&read).zip(is_held_out).filter(|(_, is_out)| !**is_out);
+    for (row, ((sourced, read), _)) in trained.enumerate() {
+        checks.look_at(row, &sourced.pair, &read.length, read.is_broken, &tokenizer, &limits);
+    }
+    Ok(checks.findings())
+}
+
+/// A finding that was kept.
+pub(super) fn finding(backend: &Backend, request: FindingOf) -> Result<FindingView> {
+    let project = backend.project(&request.project)?;
+    backend.0.checked.of(&project, request.check, request.code, |finding| finding.view())
+}
+
+/// Takes the pairs of a finding out of what is trained on, or puts back those that were taken out so. Nothing is deleted.
+pub(super) fn leave_out(backend: &Backend, request: LeaveOut) -> Result<FindingView> {
+    let LeaveOut { project, check, code, who, out } = request;
+    let project = backend.project(&project)?;
+    let checked = &backend.0.checked;
+    let ids = checked.of(&project, check, code, |kept| if out { kept.ids.clone() } else { kept.left_out.clone() })?;
+    // Many pairs take seconds: labelling goes on meanwhile.
+    let changed = project.another_store()?.remove_pairs(&ids, &who, out)?;
+    let view = checked.of(&project, check, code, |kept| {
+        kept.left_out = if out { [std::mem::take(&mut kept.left_out), changed].concat() } else { Vec::new() };
+        kept.view()
+    });
+    backend.changed(&project);
+    view
+}
+
+/// The pairs of a finding that was kept.
+pub(super) fn ids(backend: &Backend, project: &OpenProject, check: u32, code: Code) -> Result<Vec<i64>> {
+    backend.0.checked.of(project, check, code, |finding| finding.ids.clone())
+}
+
+impl Checked {
+    /// What stands out in the texts; known where the same texts were looked at last.
+    fn of_texts(&self, train: &[&Pair], held_out: &[&Pair]) -> Arc<Vec<Finding>> {
+        let mut hasher = DefaultHasher::new();
+        (train, held_out).hash(&mut hasher);
+        let texts = hasher.finish();
+        let _alone = locked(&self.looking);
+        if let Some((known, findings)) = &locked(&self.memory).last
+            && *known == texts
+        {
+            return Arc::clone(findings);
+        }
+        let findings = Arc::new(checks::check(train, Some(held_out)).findings);
+        locked(&self.memory).last = Some((texts, Arc::clone(&findings)));
+        findings
+    }
+
+    /// Keeps findings by a number, which is the one of before where nothing has changed.
+    fn keep(&self, project: &Path, findings: &[Finding], ids: &[i64]) -> u32 {
+        let findings: Vec<KeptFinding> = findings
+            .iter()
+            .map(|finding| KeptFinding {
+                code: finding.code,
+                message: finding.message.clone(),
+                remedy: finding.remedy.clone(),
+                ids: finding.rows.iter().map(|&row| ids[row]).collect(),
+                left_out: Vec::new(),
+            })
+            .collect();
+        let mut memory = locked(&self.memory);
+        let same = |kept: &&Kept| {
+            kept.project == project
+                && kept.findings.len() == findings.len()
+                && kept
+                    .findings
+                    .iter()
+                    .zip(&findings)
+                    .all(|(one, other)| one.code == other.code && one.ids == other.ids)
+        };
+        if let Some(kept) = memory.kept.iter().find(same) {
+            return kept.check;
+        }
+        memory.next += 1;
+        let check = memory.next;
+        memory.kept.push_back(Kept { check, project: project.to_path_buf(), findings });
+        if memory.kept.len() > MOST_KEPT {
+            memory.kept.pop_front();
+        }
+        check
+    }
+
+    fn of<T>(
+        &self,
+        project: &OpenProject,
+        check: u32,
+        code: Code,
+        what: impl FnOnce(&mut KeptFinding) -> T,
+    ) -> Result<T> {
+        let mut memory = locked(&self.memory);
+        let kept = memory.kept.iter_mut().find(|kept| kept.check == check && kept.project == project.folder());
+        let finding = kept.and_then(|kept| kept.findings.iter_mut().find(|finding| finding.code == code));
+        finding.map(what).ok_or_else(|| {
+            Error::new(
+                "finding_gone",
+                "this finding is of an earlier look at the pairs, which is not kept any more",
+                "Look at the pairs again where a run is prepared.",
+            )
+        })
+    }
+}
+
+impl KeptFinding {
+    fn view(&self) -> FindingView {
+        FindingView {
+            message: self.message.clone(),
+            remedy: self.remedy.clone(),
+            count: self.ids.len(),
+            left_out: self.left_out.len(),
+        }
+    }
+}
+
+fn told(finding: Finding, found: &dyn Fn(usize) -> FoundPair, named: &dyn Fn(usize) -> String) -> DataFinding {
+    let Finding { code, severity, message, remedy, rows, shown, .. } = finding;
+    let pairs = shown.iter().take(MOST_FOUND).map(|shown| FoundPair { note: note(shown, named), ..found(shown.row) });
+    DataFinding { code, severity, message, remedy, count: rows.len(), pairs: pairs.collect() }
+}
+
+/// What was found in a pair, in words.
+fn note(shown: &Shown, named: &dyn Fn(usize) -> String) -> Option<String> {
+    let Shown { other, jaccard, note, .. } = shown;
+    let beside = match (other, jaccard) {
+        (Some(other), Some(jaccard)) => Some(format!("like {}: {jaccard:.2}", named(*other))),
+        (Some(other), None) => Some(format!("with {}", named(*other))),
+        (None, Some(jaccard)) => Some(format!("{jaccard:.2}")),
+        (None, None) => None,
+    };
+    let parts: Vec<String> = beside.into_iter().chain(note.clone()).collect();
+    (!parts.is_empty()).then(|| parts.join(": "))
 }
 
 fn shown(pair: &Pair) -> FoundPair {
@@ -76,6 +285,7 @@ fn shown(pair: &Pair) -> FoundPair {
     FoundPair {
         id: None,
         line: None,
+        note: None,
         prompt: beginning(&pair.prompt),
         chosen: beginning(&pair.chosen),
         rejected: beginning(&pair.rejected),

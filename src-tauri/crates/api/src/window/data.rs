@@ -4,7 +4,7 @@ use super::types::{
     ColumnMapping, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf,
     PreviewImport, PreviewRow, Question, RefusedRow, RemovePair, Rendered,
 };
-use super::{Backend, OpenProject, locked, rendered, uploads};
+use super::{Backend, OpenProject, checks, locked, rendered, uploads};
 use crate::error::{Error, Result};
 use crate::reading::preset;
 use chat::Tokenizer;
@@ -156,7 +156,11 @@ fn unused(brought: &Brought) -> Vec<Counted> {
 
 /// A part of the list of pairs.
 pub(super) fn pairs(backend: &Backend, request: PairsOf) -> Result<PairPage> {
-    Ok(backend.project(&request.project)?.store().page(&request.query)?)
+    let PairsOf { project, query, finding } = request;
+    let project = backend.project(&project)?;
+    let Some(finding) = finding else { return Ok(project.store().page(&query)?) };
+    let ids = checks::ids(backend, &project, finding.check, finding.code)?;
+    Ok(project.store().page_of(&ids, &query)?)
 }
 
 pub(super) fn pair(backend: &Backend, request: PairOf) -> Result<PairView> {

@@ -2,7 +2,7 @@
 
 use super::locked;
 use crate::error::{Error, Result};
-use chat::{Oddities, Tokenizer};
+use chat::{Boundary, Oddities, Tokenizer};
 use prefs::Pair;
 use prefs::store::SourcedPair;
 use std::collections::HashMap;
@@ -18,6 +18,8 @@ pub(crate) struct Read {
     pub(crate) length: Length,
     /// What is read otherwise than it looks.
     pub(crate) oddities: Oddities,
+    /// Whether its prompt ends otherwise before an answer than alone.
+    pub(crate) is_broken: bool,
 }
 
 /// Pairs by their content, of the model that was asked for last.
@@ -72,7 +74,11 @@ fn read(tokenizer: &Tokenizer, id: i64, pair: &Pair) -> Result<Read> {
     let encoded = chat::encode_pair(tokenizer, pair).map_err(|error| {
         Error::new("text", format!("pair {id}: {error}"), "Edit this pair, or take it out of the project.")
     })?;
-    Ok(Read { length: Length::of(&encoded), oddities: Oddities::of(tokenizer, pair, &encoded) })
+    Ok(Read {
+        length: Length::of(&encoded),
+        oddities: Oddities::of(tokenizer, pair, &encoded),
+        is_broken: encoded.boundary != Boundary::Clean,
+    })
 }
 
 #[cfg(test)]

@@ -91,6 +91,7 @@ struct Inner {
     lengths: lengths::Lengths,
     evaluations: evaluation::Evaluations,
     last_table: data::LastTable,
+    checked: checks::Checked,
 }
 
 /// A device that was there when the back end began. It is not kept open: a process of a run opens its own.
@@ -127,6 +128,7 @@ impl Backend {
             lengths: lengths::Lengths::default(),
             evaluations: evaluation::Evaluations::default(),
             last_table: data::LastTable::default(),
+            checked: checks::Checked::default(),
         });
         training::begin(&inner);
         Ok(Self(inner))

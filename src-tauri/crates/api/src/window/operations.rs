@@ -5,11 +5,11 @@
 use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, DataChecks, EditAnswer,
     EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel,
-    FigureView, Figures, Generate, Home, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind,
-    JudgeRequest, LabelState, LabelStateOf, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun,
-    PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf,
-    RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun,
-    Undo,
+    FigureView, Figures, FindingOf, FindingView, Generate, Home, Import, ImportPreview, ImportReply, InFolder,
+    InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, MeasureRun, Nothing, PairOf,
+    PairPage, PairView, PairsOf, PlanRun, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, RemovePair,
+    ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation,
+    StartEvaluation, StartRun, StopRun, Undo,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, jobs, labelling, merged, models, plan, projects, training,
@@ -61,6 +61,8 @@ operations! {
     pair: PairOf => PairView, data::pair;
     edit_pair: EditPair => PairView, data::edit_pair;
     remove_pair: RemovePair => PairView, data::remove_pair;
+    finding: FindingOf => FindingView, checks::finding;
+    leave_out: LeaveOut => FindingView, checks::leave_out;
 
     // Labelling.
     label_state: LabelStateOf => LabelState, labelling::label_state;

@@ -488,3 +488,78 @@ fn what_other_programs_do_in_an_open_project_is_news() {
     comes("a run that went");
     assert_eq!(place.call("open_project", json!({ "folder": project }))["counts"]["runs"], 0);
 }
+
+/// Every place that holds pairs out does it by prompt, and all of them alike: the checks, the plan, and the run itself.
+#[test]
+fn what_is_held_out_is_held_out_by_prompt_everywhere() {
+    use super::training::start::parts;
+    let (place, project) = Place::with_model();
+    let row = |i: usize| {
+        let prompt = if i % 2 == 0 { format!("Question {}?", i / 3) } else { format!(" question  {}? ", i / 3) };
+        json!({ "prompt": prompt, "chosen": format!("chosen {i}"), "rejected": format!("rejected {i}") }).to_string()
+    };
+    let rows: Vec<String> = (0..60).map(row).collect();
+    place.import(&project, "rows.jsonl", &rows.join("\n"));
+    let mut request: super::types::RunRequest =
+        serde_json::from_value(place.call("default_settings", json!({ "project": project }))).unwrap();
+    request.held_out_share = 0.3;
+    let opened = place.backend.project(&project).unwrap();
+    let parts = parts(&opened, &request).unwrap();
+    assert_eq!((parts.train.len(), parts.held_out.len()), (42, 18));
+    let leaked = prefs::checks::leaked_prompts(&parts.train, parts.held_out.iter().map(|pair| &pair.prompt));
+    assert_eq!(leaked, [] as [usize; 0]);
+    let seed = request.settings.seed;
+    let checked = place.call("check_pairs", json!({ "project": project, "held_out_share": 0.3, "seed": seed }));
+    assert_eq!((&checked["pairs"], &checked["held_out"]), (&json!(42), &json!(18)));
+    let codes: Vec<&str> =
+        checked["findings"].as_array().unwrap().iter().filter_map(|finding| finding["code"].as_str()).collect();
+    assert!(codes.contains(&"same_prompt") && !codes.contains(&"prompt_leak"), "{codes:?}");
+    let plan = place.call("plan_run", json!({ "request": request, "theme": "light" }));
+    assert_eq!(plan["held_out"], 18);
+}
+
+#[test]
+fn the_pairs_of_a_finding_are_listed_left_out_and_put_back() {
+    let (place, project) = Place::with_model();
+    let row = |prompt: &str, chosen: &str| {
+        json!({ "prompt": prompt, "chosen": chosen, "rejected": "No, it is not." }).to_string()
+    };
+    let rows = [row("One?", "Yes."), row("Two?", ""), row("Three?", "Surely."), row("Four?", " ")];
+    place.import(&project, "rows.jsonl", &rows.join("\n"));
+    let look_at = |most: usize| {
+        let tokens = json!({ "model": place.projects().join("models").join("tiny"), "max_length": most,
+            "max_prompt_length": null, "truncation": "keep_start" });
+        place.call("check_pairs", json!({ "project": project, "held_out_share": 0, "seed": 1, "tokens": tokens }))
+    };
+    let look = || look_at(1024);
+    let found = |checked: &Value, code: &str| {
+        checked["findings"].as_array().unwrap().iter().find(|finding| finding["code"] == code).cloned()
+    };
+    assert!((8..80).any(|most| found(&look_at(most), "cut_one_side").is_some()), "answers are of different lengths");
+    let first = look();
+    assert_eq!(look()["check"], first["check"], "nothing has changed");
+    assert_eq!(found(&first, "empty_chosen").unwrap()["count"], 2);
+    assert_eq!(found(&first, "cut_one_side"), None, "nothing is that long");
+    let of = json!({ "check": first["check"], "code": "empty_chosen" });
+    let list = |query: Value| place.call("pairs", json!({ "project": project, "query": query, "finding": of }));
+    let ids = |page: &Value| -> Vec<i64> {
+        page["rows"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
+    };
+    let all = json!({ "text": "", "source": null, "category": null, "offset": 0, "limit": 10 });
+    assert_eq!(ids(&list(all.clone())), [2, 4]);
+    assert_eq!(ids(&list(json!({ "text": "FOUR", "source": null, "category": null, "offset": 0, "limit": 10 }))), [4]);
+
+    let leave = |out: bool| {
+        let request =
+            json!({ "project": project, "check": first["check"], "code": "empty_chosen", "who": "Ada", "out": out });
+        place.call("leave_out", request)
+    };
+    place.call("remove_pair", json!({ "project": project, "id": 4, "who": "Ada", "removed": true }));
+    assert_eq!(leave(true)["left_out"], 1, "4 was out before");
+    assert_eq!(found(&look(), "empty_chosen"), None);
+    assert_eq!(ids(&list(all)), [2, 4], "they are still listed, as removed");
+    assert_eq!(leave(false)["left_out"], 0);
+    assert_eq!(found(&look(), "empty_chosen").unwrap()["count"], 1, "4 stays out");
+    let gone = json!({ "project": project, "check": 99, "code": "empty_chosen" });
+    assert_eq!(place.refused("finding", gone).code, "finding_gone");
+}

@@ -1,5 +1,6 @@
 //! The pairs of a project as a list to page through, search and filter, and one after the other as they came in.
 
+use std::cell::RefMut;
 use std::collections::VecDeque;
 
 use rusqlite::{Connection, Row, params};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Project;
 use super::derived::{current_item, current_pair, said};
-use super::search::{Texts, in_database};
+use super::search::{Texts, among_in_database, in_database};
 use super::sql::pair;
 use super::verdict::{Majority, named};
 use crate::{Content, Error, Pair};
@@ -121,19 +122,42 @@ impl Project {
         })
     }
 
+    /// As [`Project::page`], of these pairs alone and in their order, such as those of a finding. Without a `source` those
+    /// that are not trained on are listed too.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn page_of(&self, ids: &[i64], query: &PairQuery) -> Result<PairPage, Error> {
+        self.read(|db| {
+            let all = query.text.is_empty() && query.source.is_none() && query.category.is_none();
+            let (total, ids) = if all { page(ids, query) } else { self.searched_in(db, ids, query)? };
+            let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)? })
+        })
+    }
+
     fn searched(&self, db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
-        let page = |ids: &[i64]| {
-            let page = ids.iter().copied().skip(query.offset).take(query.limit.min(MOST_ROWS)).collect();
-            (ids.len(), page)
+        match self.current_texts(db)?.as_mut() {
+            Some(texts) => Ok(page(texts.matching(query), query)),
+            None => in_database(db, query).map(|ids| page(&ids, query)),
+        }
+    }
+
+    fn searched_in(&self, db: &Connection, ids: &[i64], query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
+        let found = match self.current_texts(db)?.as_ref() {
+            Some(texts) => texts.among(ids, query),
+            None => among_in_database(db, ids, query)?,
         };
+        Ok(page(&found, query))
+    }
+
+    /// The texts as they are now, where they are few enough to be held.
+    fn current_texts(&self, db: &Connection) -> rusqlite::Result<RefMut<'_, Option<Texts>>> {
         let mut texts = self.texts.borrow_mut();
         if !texts.as_ref().map_or(Ok(false), |texts| texts.is_current(db))? {
             *texts = Texts::read(db)?;
         }
-        match texts.as_mut() {
-            Some(texts) => Ok(page(texts.matching(query))),
-            None => in_database(db, query).map(|ids| page(&ids)),
-        }
+        Ok(texts)
     }
 
     /// Reads all texts into memory, so that the first search need not. Searching does it by itself where this was not done.
@@ -206,6 +230,11 @@ fn stored(row: &Row) -> rusqlite::Result<StoredPair> {
         line: row.get::<_, i64>(3)? as usize,
         pair: pair(row, 4)?,
     })
+}
+
+/// The part of `ids` that a query asks for, with how many there are.
+fn page(ids: &[i64], query: &PairQuery) -> (usize, Vec<i64>) {
+    (ids.len(), ids.iter().copied().skip(query.offset).take(query.limit.min(MOST_ROWS)).collect())
 }
 
 /// The filters as SQL: the same two parameters, source and category, in each query.

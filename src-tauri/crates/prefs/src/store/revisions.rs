@@ -122,20 +122,32 @@ impl Project {
     /// # Errors
     /// When there is no such pair, or it cannot be written.
     pub fn remove_pair(&mut self, id: i64, who: &str, removed: bool) -> Result<PairView, Error> {
-        self.write(|transaction| {
-            let (_, source) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
-            if (source == PairSource::Removed) == removed {
-                return Ok(());
-            }
-            if id > 0 {
-                add_pair_revision(transaction, id, who, None, removed)?;
-            } else {
-                let revision = Revision { who, is_model: false, content: None };
-                add_item_revision(transaction, -id, &revision, Some(removed))?;
-            }
-            Ok(())
-        })?;
+        self.remove_pairs(&[id], who, removed)?;
         self.pair(id)
+    }
+
+    /// The same for many pairs, all of them or none. Gives those that were not so before: what undoes this.
+    ///
+    /// # Errors
+    /// As [`Project::remove_pair`].
+    pub fn remove_pairs(&mut self, ids: &[i64], who: &str, removed: bool) -> Result<Vec<i64>, Error> {
+        self.write(|transaction| {
+            let mut changed = Vec::new();
+            for &id in ids {
+                let (_, source) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
+                if (source == PairSource::Removed) == removed {
+                    continue;
+                }
+                if id > 0 {
+                    add_pair_revision(transaction, id, who, None, removed)?;
+                } else {
+                    let revision = Revision { who, is_model: false, content: None };
+                    add_item_revision(transaction, -id, &revision, Some(removed))?;
+                }
+                changed.push(id);
+            }
+            Ok(changed)
+        })
     }
 }
 

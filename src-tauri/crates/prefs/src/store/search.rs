@@ -83,6 +83,21 @@ impl Texts {
         }));
         ids
     }
+
+    /// Those of `ids` that match, in their order; of any source where the query names none.
+    pub(super) fn among(&self, ids: &[i64], query: &PairQuery) -> Vec<i64> {
+        let text = query.text.to_lowercase();
+        let matches = |id: &i64| {
+            let Ok(place) = self.entries.binary_search_by_key(id, |entry| entry.id) else { return false };
+            let entry = &self.entries[place];
+            let begin = place.checked_sub(1).map_or(0, |before| self.entries[before].end);
+            let category = entry.category.map(|place| &self.categories[place]);
+            query.source.is_none_or(|source| source == entry.source)
+                && query.category.as_ref().is_none_or(|wanted| category == Some(wanted))
+                && self.text[begin..entry.end].contains(&text)
+        };
+        ids.iter().copied().filter(matches).collect()
+    }
 }
 
 fn search(text: &str, entries: &[Entry], categories: &[String], query: &PairQuery) -> Vec<i64> {
@@ -117,6 +132,24 @@ pub(super) fn in_database(db: &Connection, query: &PairQuery) -> rusqlite::Resul
     Ok(found)
 }
 
+/// Looks some pairs up in the database itself, as [`Texts::among`].
+pub(super) fn among_in_database(db: &Connection, ids: &[i64], query: &PairQuery) -> rusqlite::Result<Vec<i64>> {
+    let text = query.text.to_lowercase();
+    let mut statement = db.prepare_cached(
+        "SELECT text FROM listing WHERE id = ?3 AND (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR category = ?2)",
+    )?;
+    let mut found = Vec::new();
+    for id in ids {
+        let mut rows = statement.query(params![query.source, query.category, id])?;
+        if let Some(row) = rows.next()?
+            && row.get_ref(0)?.as_str()?.contains(&text)
+        {
+            found.push(*id);
+        }
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -139,7 +172,7 @@ mod tests {
         project.remove_pair(4, "Ada", true).unwrap();
         project.edit_pair(5, "Ada", "new".into(), "äb new".into(), "no".into()).unwrap();
         let some = |name: &str| Some(name.to_owned());
-        let mut seen = 0;
+        let (mut seen, mut among_seen) = (0, 0);
         for text in ["", "straße 1", "äb", "ÄB4", "\n\"X\"", "% ", "%_", "new", "nowhere"] {
             let sources = [PairSource::Imported, PairSource::Edited, PairSource::Removed, PairSource::ToJudge];
             for source in [None].into_iter().chain(sources.map(Some)) {
@@ -150,10 +183,19 @@ mod tests {
                     assert_eq!(page.rows.iter().map(|row| row.id).collect::<Vec<_>>(), expected, "{query:?}");
                     assert_eq!(page.total, expected.len());
                     seen += expected.len();
+                    let some = [7, 5, 4, 60, 30, 1];
+                    let among = among_in_database(&project.db, &some, &query).unwrap();
+                    let page = project.page_of(&some, &query).unwrap();
+                    assert_eq!(page.rows.iter().map(|row| row.id).collect::<Vec<_>>(), among, "{query:?}");
+                    if source.is_some() {
+                        let of_all: Vec<i64> = some.iter().filter(|id| expected.contains(id)).copied().collect();
+                        assert_eq!(among, of_all, "{query:?}");
+                    }
+                    among_seen += among.len();
                 }
             }
         }
-        assert!(seen > 200);
+        assert!(seen > 200 && among_seen > 30);
     }
 
     #[test]

@@ -102,8 +102,10 @@ pub struct Counted {
 }
 
 /// What is odd about pairs. Nothing is left out for it: the user decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct DataChecks {
+    /// By which the pairs of its findings can be listed and left out; none of a file that is not brought in yet.
+    pub check: Option<u32>,
     /// Pairs that were looked at.
     pub pairs: usize,
     /// Held-out pairs beside them.
@@ -113,7 +115,7 @@ pub struct DataChecks {
 }
 
 /// One kind of oddity, and the pairs that show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct DataFinding {
     /// Which check found it.
     #[ts(inline)]
@@ -121,8 +123,10 @@ pub struct DataFinding {
     /// How bad it is.
     #[ts(inline)]
     pub severity: DataSeverity,
-    /// What, how many, and what to do, in words.
+    /// What, how many, and what it means for training, in words.
     pub message: String,
+    /// What to do about it.
+    pub remedy: String,
     /// How many pairs; 0 where it is about all of them together.
     pub count: usize,
     /// The first of them.
@@ -130,18 +134,33 @@ pub struct DataFinding {
 }
 
 /// A pair that a check has found: the beginning of each text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct FoundPair {
     /// Its number in the project, where it is there already.
     pub id: Option<i64>,
     /// Its line in the file, where it would be brought in.
     pub line: Option<usize>,
+    /// What was found in it, where there is more to say, in words.
+    pub note: Option<String>,
     /// What was asked.
     pub prompt: String,
     /// The better answer.
     pub chosen: String,
     /// The other.
     pub rejected: String,
+}
+
+/// A finding whose pairs are listed or left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct FindingView {
+    /// What, how many, and what it means for training, in words.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// How many pairs.
+    pub count: usize,
+    /// How many of them were left out and can be put back.
+    pub left_out: usize,
 }
 
 /// What an import did.

@@ -22,9 +22,9 @@ mod training;
 pub use prefs::{Content, Message};
 
 pub use data::{
-    Code, Column, ColumnMapping, Counted, DataChecks, DataFinding, DataSeverity, EditedText, FoundPair, ImportKind,
-    ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairSource, PairView, PlainText, PreviewRow, Question,
-    RefusedRow, Rendered, Upload,
+    Code, Column, ColumnMapping, Counted, DataChecks, DataFinding, DataSeverity, EditedText, FindingView, FoundPair,
+    ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairSource, PairView, PlainText,
+    PreviewRow, Question, RefusedRow, Rendered, Upload,
 };
 pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
@@ -38,9 +38,10 @@ pub use news::News;
 pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
 pub use requests::{
     BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export,
-    ExportGguf, ExportMerged, FetchModel, Figures, Generate, Import, InFolder, InProject, JudgeBlind, LabelStateOf,
-    MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf,
-    SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
+    ExportGguf, ExportMerged, FetchModel, Figures, FindingOf, Generate, Import, InFolder, InProject, JudgeBlind,
+    KeptFinding, LabelStateOf, LeaveOut, MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair,
+    ResumeEvaluation, ResumeRun, RunOf, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun,
+    TokenLimits, Undo,
 };
 pub use training::{
     Finding, Remedy, RunNow, RunPlan, RunRequest, RunSummary, RunView, SampleAnswer, SampleSet, Severity,

@@ -1,9 +1,10 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side, Theme,
+    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side, Theme,
     Verdict,
 };
+use chat::Truncation;
 use model::{FloatType, GgufType};
 use serde::Deserialize;
 use ts_rs::TS;
@@ -84,6 +85,43 @@ requests! {
         held_out_share: f64,
         /// By which they are chosen.
         seed: u64,
+        /// The model that reads them, and its limits; without it nothing is said of tokens.
+        tokens: Option<TokenLimits>,
+    }
+
+    /// A model and how much of a pair it is trained on.
+    TokenLimits {
+        /// A name of the catalogue or a path.
+        model: String,
+        /// The most tokens of prompt and answer together; 0 for no limit.
+        max_length: usize,
+        /// The most tokens of the prompt.
+        max_prompt_length: Option<usize>,
+        /// What `max_length` keeps.
+        truncation: Truncation,
+    }
+
+    /// A finding of the pairs of a project.
+    FindingOf {
+        /// The project's folder.
+        project: String,
+        /// The check that found it.
+        check: u32,
+        #[ts(inline)]
+        code: Code,
+    }
+
+    /// The pairs of a finding to be taken out of what is trained on, or put back.
+    LeaveOut {
+        /// The project's folder.
+        project: String,
+        /// The check that found them.
+        check: u32,
+        #[ts(inline)]
+        code: Code,
+        who: String,
+        /// Out, or back.
+        out: bool,
     }
 
     /// A file to be brought in.
@@ -101,6 +139,15 @@ requests! {
         /// The project's folder.
         project: String,
         query: PairQuery,
+        /// Those of this finding alone.
+        finding: Option<KeptFinding>,
+    }
+
+    /// A finding by the check that found it.
+    KeptFinding {
+        check: u32,
+        #[ts(inline)]
+        code: Code,
     }
 
     PairOf {
