@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::hub_paths;
 use crate::open::{find_model, notes_of};
 use crate::reading::{pairs_of, tell_plain_text, tell_refused};
 use chat::{Limits, Tokenizer};
@@ -52,6 +53,11 @@ pub struct CheckReply {
 /// # Errors
 /// When a file or the model's tokenizer cannot be read.
 pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply> {
+    let request = &CheckRequest {
+        pairs: hub_paths::data(&request.pairs, context)?,
+        eval: request.eval.as_deref().map(|eval| hub_paths::data(eval, context)).transpose()?,
+        ..request.clone()
+    };
     let (pairs, refused) = pairs_of(&request.pairs, Some(&request.choices), context)?;
     let mut eval = None;
     if let Some(path) = &request.eval {

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::hub_paths;
 use crate::reading::refuse_nothing;
 use prefs::Refused;
 use prefs::mapping::{ImportKind, Mapped, MappedContent};
@@ -55,6 +56,8 @@ fn to_label(mapped: &Mapped) -> usize {
 /// # Errors
 /// When a file cannot be read or the project cannot be written.
 pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<ImportReply>> {
+    let files = request.files.iter().map(|file| hub_paths::data(file, context)).collect::<Result<_>>()?;
+    let request = &ImportRequest { files, ..request.clone() };
     // All are read before the first is brought in: one that cannot be read leaves the project as it was.
     let mut files = Vec::new();
     for file in &request.files {

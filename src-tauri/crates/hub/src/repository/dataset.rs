@@ -56,6 +56,16 @@ pub struct FetchedData {
     pub notes: Vec<String>,
 }
 
+impl FetchedData {
+    /// The one file, or the folder that holds nothing but these.
+    pub fn place(&self) -> PathBuf {
+        match &self.paths[..] {
+            [several, _, ..] => several.parent().unwrap_or(several).to_path_buf(),
+            one => one.first().cloned().unwrap_or_default(),
+        }
+    }
+}
+
 impl Hub {
     /// The configurations and splits of a data set; nothing is fetched.
     ///

@@ -22,7 +22,7 @@ pub use dataset::{Config, DatasetFacts, FetchedData, Split};
 pub use environment::{Patience, Settings, Token};
 pub use error::HubError;
 pub use facts::{Content, Facts, RemoteFile};
-pub use model::FetchedModel;
+pub use model::{FetchedModel, Room};
 pub use name::{DatasetName, ModelName, PREFIX, Part, RepoId};
 pub use needs::Needs;
 pub use watch::{Moment, Watch};

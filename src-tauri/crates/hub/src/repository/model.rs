@@ -8,7 +8,7 @@ use super::facts::{Facts, RemoteFile};
 use super::layout::Layout;
 use super::name::{ModelName, is_commit};
 use super::needs::{Needs, named_by};
-use super::transfer::Fetch;
+use super::transfer::{Fetch, free_at};
 use super::watch::Watch;
 
 /// A model of the hub that is on this machine.
@@ -22,6 +22,15 @@ pub struct FetchedModel {
     pub fetched: u64,
     /// What the user should know, in sentences without a full stop.
     pub notes: Vec<String>,
+}
+
+/// What a fetch would take of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that are not here yet.
+    pub needed: u64,
+    /// Bytes that are free where they would go.
+    pub free: u64,
 }
 
 /// A model in the cache.
@@ -63,6 +72,17 @@ impl Hub {
         Fetch { hub: self, repo: &name.repo, commit: &facts.commit, layout: &layout }.all(&[config], watch)?;
         let path = layout.snapshot(&facts.commit).join("config.json");
         std::fs::read_to_string(&path).map(Some).map_err(HubError::io("read", &path))
+    }
+
+    /// What fetching the model would take of the disk.
+    ///
+    /// # Errors
+    /// When the disk cannot be looked at.
+    pub fn room_for(&self, name: &ModelName, facts: &Facts, needs: &Needs) -> Result<Room, HubError> {
+        let layout = Layout::new(self.cache(), &name.repo);
+        let files: Vec<&RemoteFile> = needs.files().filter_map(|path| facts.file(path)).collect();
+        let fetch = Fetch { hub: self, repo: &name.repo, commit: &facts.commit, layout: &layout };
+        Ok(Room { needed: fetch.missing(&files), free: free_at(self.cache())? })
     }
 
     /// The model, fetched where it is not in the cache. The revision is resolved once: all files are those of the commit in

@@ -74,6 +74,11 @@ impl RepoId {
         Repo::with_revision(self.name.clone(), kind, revision.to_owned())
     }
 
+    /// The commit of this repository that a path in the hub's cache lies in.
+    pub fn commit_in(&self, path: &Path) -> Option<String> {
+        in_cache(path).filter(|found| found.repo == *self).map(|found| found.commit)
+    }
+
     /// Another name of a repository of the same kind.
     ///
     /// # Errors
@@ -133,6 +138,12 @@ impl ModelName {
     /// The revision that is asked for.
     pub fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or("main")
+    }
+
+    /// The model whose place in the hub's cache this path is or was: a run keeps it, and by it the model can be fetched again.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        let InCache { repo, commit, file } = in_cache(path).filter(|found| !found.repo.is_dataset)?;
+        Some(Self { repo, revision: Some(commit), file: (!file.is_empty()).then_some(file) })
     }
 
     /// The model that `text` names where no path of that name exists: with `hf:` always one of the hub, without it only in
@@ -257,6 +268,27 @@ impl fmt::Display for DatasetName {
     }
 }
 
+/// What the path of a file in the hub's cache says.
+struct InCache {
+    repo: RepoId,
+    commit: String,
+    file: String,
+}
+
+fn in_cache(path: &Path) -> Option<InCache> {
+    let parts: Vec<&str> = path.components().map(|part| part.as_os_str().to_str()).collect::<Option<_>>()?;
+    let at = parts.iter().rposition(|part| *part == "snapshots")?;
+    let folder = parts.get(at.checked_sub(1)?)?;
+    let (name, is_dataset) = match folder.strip_prefix("models--") {
+        Some(name) => (name, false),
+        None => (folder.strip_prefix("datasets--")?, true),
+    };
+    // A name has no `--` of its own.
+    let repo = RepoId::new(&name.replace("--", "/"), is_dataset).ok()?;
+    let commit = parts.get(at + 1).filter(|commit| is_commit(commit))?;
+    Some(InCache { repo, commit: (*commit).to_owned(), file: parts[at + 2..].join("/") })
+}
+
 /// Whether it is a commit: a revision that stays what it is.
 pub(crate) fn is_commit(revision: &str) -> bool {
     is_hex(revision, 40)
@@ -360,6 +392,22 @@ mod tests {
         ] {
             let error = text.parse::<DatasetName>().unwrap_err();
             assert!(error.to_string().contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_place_in_the_cache_says_what_it_is() {
+        let commit = "0123456789012345678901234567890123456789";
+        let model = format!("/c/hub/models--org--name/snapshots/{commit}");
+        assert_eq!(ModelName::of_path(Path::new(&model)).unwrap().to_string(), format!("hf:org/name@{commit}"));
+        let file = ModelName::of_path(&Path::new(&model).join("q4/a.gguf")).unwrap();
+        assert_eq!(file.to_string(), format!("hf:org/name@{commit}:q4/a.gguf"));
+        let data = format!("/c/datasets--org--name/snapshots/{commit}/default/train");
+        assert_eq!(ModelName::of_path(Path::new(&data)), None);
+        assert_eq!(RepoId::new("org/name", true).unwrap().commit_in(Path::new(&data)).as_deref(), Some(commit));
+        assert_eq!(RepoId::new("org/other", true).unwrap().commit_in(Path::new(&data)), None);
+        for other in ["/models/a", "/c/models--org--name/snapshots/main", "/snapshots"] {
+            assert_eq!(ModelName::of_path(Path::new(other)), None, "{other}");
         }
     }
 

@@ -43,16 +43,25 @@ impl Fetch<'_> {
         let mut missing: Vec<&RemoteFile> =
             files.iter().copied().filter(|file| !self.layout.has(self.commit, file)).collect();
         missing.sort_by_key(|file| file.bytes);
-        let total = missing.iter().map(|file| file.bytes - self.here(file)).fold(0_u64, u64::saturating_add);
+        let total = self.missing(files);
         if total > 0 {
             self.check_space(total)?;
         }
         let mut count = Count { done: 0, total };
+        if let Some(first) = missing.first() {
+            (watch.report)(Moment::Fetching { file: &first.path, done: 0, total });
+        }
         for file in missing {
             watch.check()?;
             self.one(file, &mut count, watch)?;
         }
         Ok(count.done)
+    }
+
+    /// Bytes of `files` that are not here yet.
+    pub(crate) fn missing(&self, files: &[&RemoteFile]) -> u64 {
+        let missing = files.iter().filter(|file| !self.layout.has(self.commit, file));
+        missing.map(|file| file.bytes - self.here(file)).fold(0, u64::saturating_add)
     }
 
     /// Bytes of a file that came before.
@@ -66,7 +75,7 @@ impl Fetch<'_> {
     fn check_space(&self, needed: u64) -> Result<(), HubError> {
         let place = self.hub.cache();
         make_folder(place)?;
-        let free = fs4::available_space(place).map_err(HubError::io("look at the disk of", place))?;
+        let free = free_at(place)?;
         if needed.saturating_add(MARGIN) > free {
             return Err(HubError::DiskFull { needed, free, place: place.to_path_buf() });
         }
@@ -237,6 +246,12 @@ impl Fetch<'_> {
     fn damaged(&self, file: &RemoteFile, what: String) -> HubError {
         HubError::Damaged { repo: self.repo.to_string(), file: file.path.clone(), what }
     }
+}
+
+/// Free bytes of the disk that the folder is on, or would be on.
+pub(crate) fn free_at(folder: &Path) -> Result<u64, HubError> {
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder);
+    fs4::available_space(there).map_err(HubError::io("look at the disk of", there))
 }
 
 /// The part of a file that has come, with the state of its hash.

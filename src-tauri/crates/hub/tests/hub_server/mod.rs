@@ -1,7 +1,7 @@
 //! A server on this machine that speaks the hub's protocol, with a second address that large files are redirected to, and
 //! that does wrong what it is told to.
 
-#![allow(unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
