@@ -24,8 +24,14 @@ fn hub() -> Server {
     let bytes = std::fs::read(golden_pairs()).expect("the golden pairs");
     let pairs = vec![File { path: "pairs.jsonl".to_owned(), bytes, is_large: false }];
     let gguf = ["q4.gguf", "q8.gguf"].map(|path| File { path: path.to_owned(), bytes: vec![0; 2000], is_large: true });
+    let files: Vec<File> = files.collect();
+    let mut other = files.clone();
+    for file in other.iter_mut().filter(|file| file.path == "config.json") {
+        file.bytes = br#"{"model_type": "mamba"}"#.to_vec();
+    }
     Server::new(vec![
-        repo("models/org/tiny/revision/main", files.collect()),
+        repo("models/org/other/revision/main", other),
+        repo("models/org/tiny/revision/main", files),
         repo("models/org/gguf/revision/main", gguf.into()),
         repo("datasets/org/pairs/revision/main", pairs),
     ])
@@ -103,6 +109,10 @@ fn a_run_stays_with_the_commits_that_it_began_with() {
     // What asks for another one is refused.
     let other = settings.clone().set("model", "\"hf:org/tiny@main\"");
     let _ = train(&other).refused(&[&format!("snapshots/{COMMIT}"), &format!("snapshots/{LATER}")]);
+    // Nor is a path in the file's folder that is not there taken for a name.
+    std::fs::create_dir(folder.join("models")).expect("a folder");
+    let lost = settings.clone().set("model", "\"models/lost\"");
+    let _ = train(&lost).refused(&["two ways", "hf:models/lost"]);
     // The cache may be emptied meanwhile: the commit is fetched again, where the hub still has it.
     server.change(|repos| {
         *repos = hub_repos_at_commit(repos);
@@ -141,6 +151,9 @@ fn what_cannot_be_had_is_told_with_a_remedy() {
     let _ = check("./models/lost", &[]).refused(&["there is no model at ./models/lost"]);
     let _ = check("hf:org/gguf", &[]).refused(&["hf:org/gguf:q4.gguf  (2.0 kB)", "hf:org/gguf:q8.gguf"]);
     let _ = check("org/tiny", &[("HF_HUB_OFFLINE", "1")]).refused(&["HF_HUB_OFFLINE is set", "Unset"]);
+    server.forget();
+    let _ = check("org/other", &[]).refused(&["mamba", "nothing of its weights was fetched"]);
+    assert!(server.requests().iter().all(|request| !request.path.ends_with("model.safetensors")));
     let secret = "hf_neverseenanywhere";
     server.fail_api([Fault::Status(403, "X-Error-Code: GatedRepo\r\n")]);
     let gated = check("org/tiny", &[("HF_TOKEN", secret)]).refused(&["org/tiny is given only", "Accept the terms on"]);

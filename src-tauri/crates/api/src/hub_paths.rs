@@ -2,8 +2,10 @@
 //! there is the path. Whatever has a path of its own is left alone.
 
 use crate::context::Context;
-use crate::error::Result;
-use hub::repository::{DatasetName, FetchedModel, Hub, HubError, ModelName, Moment, Watch};
+use crate::error::{Error, Result};
+use hub::repository::{DatasetName, Facts, FetchedModel, Hub, HubError, ModelName, Moment, Needs, Watch};
+use model::bytes::size;
+use model::config::{Architecture, Config};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use train::config::Resume;
@@ -23,9 +25,67 @@ pub(crate) fn model(named: &Path, context: &mut Context) -> Result<Option<PathBu
 
 fn fetch_model(name: &ModelName, context: &mut Context) -> Result<FetchedModel> {
     let hub = Hub::from_environment()?;
+    if !hub.is_offline() && hub.model_here(name).is_none() {
+        check_before_fetching(&hub, name, context)?;
+    }
     let found = watched("download model", context, |watch| hub.model(name, watch))?;
     found.notes.iter().for_each(|note| context.note(note));
     Ok(found)
+}
+
+/// Tells what is about to be fetched, and refuses a model that could not be used once it were here.
+fn check_before_fetching(hub: &Hub, name: &ModelName, context: &mut Context) -> Result<()> {
+    let (facts, room, kind) = watched("download model", context, |watch| {
+        let (facts, needs) = hub.model_facts(name, watch)?;
+        let kind = Kind::of(hub, name, &facts, &needs, watch)?;
+        let room = hub.room_for(name, &facts, &needs)?;
+        Ok((facts, room, kind))
+    })?;
+    if let Kind::Refused(why) = kind {
+        return Err(Error::new("model", why, "Take a model of another family; nothing of its weights was fetched."));
+    }
+    let licence = facts.licence.as_deref().unwrap_or("none is named");
+    context.note(format!("{} to download for {name}; licence: {licence}", size(room.needed)));
+    Ok(())
+}
+
+/// Whether a model can be computed, as far as that is known before its weights are here.
+pub(crate) enum Kind {
+    /// It is of this family.
+    Known(&'static str),
+    /// It cannot, for this reason.
+    Refused(String),
+    /// That is not known, for this reason.
+    Unknown(String),
+}
+
+impl Kind {
+    /// Of safetensors the configuration is fetched, a few kilobytes; of GGUF files the hub tells the family.
+    pub(crate) fn of(
+        hub: &Hub,
+        name: &ModelName,
+        facts: &Facts,
+        needs: &Needs,
+        watch: &mut Watch<'_>,
+    ) -> std::result::Result<Self, HubError> {
+        if needs.is_gguf {
+            return Ok(match facts.gguf_architecture.as_deref().map(Architecture::from_gguf_name) {
+                Some(Ok(family)) => Self::Known(family.gguf_name()),
+                Some(Err(error)) => Self::Refused(error.to_string()),
+                None => Self::Unknown("The hub does not say of what family this file is; its own header does.".into()),
+            });
+        }
+        let config = match hub.model_config(name, facts, watch) {
+            Ok(config) => config.unwrap_or_default(),
+            // What its page shows can be seen by everybody, its files cannot.
+            Err(error @ HubError::Gated { .. }) => return Ok(Self::Unknown(format!("{error}. {}", error.hint()))),
+            Err(error) => return Err(error),
+        };
+        Ok(match Config::from_json(&config, &Path::new(name.repo.name()).join("config.json")) {
+            Ok(config) => Self::Known(config.architecture.model_type()),
+            Err(error) => Self::Refused(error.to_string()),
+        })
+    }
 }
 
 /// The model with the commit that its name stands for now, so that it is the same whenever it is named so again; what is no
@@ -70,7 +130,7 @@ fn fetch_data(name: &DatasetName, context: &mut Context) -> Result<PathBuf> {
 /// # Errors
 /// As [`model`] and [`data`].
 pub(crate) fn run(file: &Path, mut config: RunConfig, context: &mut Context) -> Result<RunConfig> {
-    config.model = as_written(file, config.model);
+    config.model = as_written(file, config.model)?;
     let resumes = config.resume_from_checkpoint != Resume::No && config.output_dir.join(folder::CONFIG).is_file();
     let begun = resumes.then(|| RunConfig::of_run(&config.output_dir)).transpose()?;
     let begun = begun.as_ref();
@@ -98,15 +158,19 @@ fn data_of_run(named: &Path, begun: Option<&Path>, context: &mut Context) -> Res
 }
 
 /// A model's name as a settings file has it: relative paths are taken from the file's folder, and names with them.
-fn as_written(file: &Path, model: PathBuf) -> PathBuf {
-    if model.exists() {
-        return model;
+///
+/// # Errors
+/// When the name can be read as a path in that folder as well.
+fn as_written(file: &Path, model: PathBuf) -> Result<PathBuf> {
+    let folder = std::path::absolute(file.parent().unwrap_or(Path::new(""))).map_err(Error::file(file))?;
+    let written = match model.strip_prefix(&folder).ok().and_then(Path::to_str) {
+        Some(written) if !model.exists() => written,
+        _ => return Ok(model),
+    };
+    if hub::find(written).is_ok() {
+        return Ok(written.into());
     }
-    let folder = std::path::absolute(file.parent().unwrap_or(Path::new("")));
-    match folder.ok().and_then(|folder| model.strip_prefix(folder).ok().map(Path::to_path_buf)) {
-        Some(written) if written.components().count() <= 2 => written,
-        _ => model,
-    }
+    Ok(ModelName::read(written, &folder)?.map_or(model, |name| name.to_string().into()))
 }
 
 /// The name that stands where a path could; nothing where it is none of the hub's.

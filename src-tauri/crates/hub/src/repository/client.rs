@@ -88,6 +88,11 @@ impl Hub {
         &self.settings.cache
     }
 
+    /// Whether only the cache is used.
+    pub fn is_offline(&self) -> bool {
+        self.settings.offline
+    }
+
     /// The page of a repository.
     pub(crate) fn page(&self, repo: &RepoId) -> String {
         format!("{}/{repo}", self.settings.endpoint)
@@ -329,6 +334,21 @@ mod tests {
         assert!(place("https://a.b/x") == place("https://A.b:443/y"));
         assert!(place("https://a.b/x") != place("http://a.b/x"));
         assert!(place("http://a.b:1/") != place("http://a.b:2/"));
+    }
+
+    #[test]
+    fn redirects_lead_somewhere_and_never_from_https_to_http() {
+        let to = |from: &str, location: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("location", location.parse().unwrap());
+            Hub::redirected(&from.parse().unwrap(), &headers).map(|uri| uri.to_string())
+        };
+        assert_eq!(to("https://a.b/x?y=1", "/z?w=2").unwrap(), "https://a.b/z?w=2");
+        assert_eq!(to("https://a.b/x", "https://c.d/z").unwrap(), "https://c.d/z");
+        assert_eq!(to("http://127.0.0.1:1/x", "http://127.0.0.1:2/z").unwrap(), "http://127.0.0.1:2/z");
+        let error = to("https://a.b/x", "http://c.d/z?Signature=secret").unwrap_err();
+        assert!(error.to_string().contains("from https to what is not") && !error.to_string().contains("secret"));
+        assert!(Hub::redirected(&"https://a.b/x".parse().unwrap(), &HeaderMap::new()).is_err());
     }
 
     #[test]
