@@ -3,6 +3,7 @@
 //! hf-hub knows the addresses and the cache's layout. Its own client follows redirects and resumes, but neither checks a
 //! hash nor tells a gated repository from a missing one, and it keeps no `Retry-After`; so requests are made here.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, Uri, header};
@@ -303,7 +304,8 @@ pub(crate) fn escaped(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'/') {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            // Writing into a string cannot fail.
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text

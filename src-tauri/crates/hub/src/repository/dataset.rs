@@ -1,5 +1,6 @@
 //! A data set by name: its configurations and splits as the hub has converted them to Parquet, and their files.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use super::HubError;
@@ -208,10 +209,11 @@ fn not_converted(name: &DatasetName, why: &str, facts: &Facts) -> HubError {
         Some(first) => {
             why.push_str("; its authors' own data files are:");
             for file in files.iter().take(SHOWN) {
-                why.push_str(&format!("\n  {}  ({})", file.path, size(file.bytes)));
+                // Writing into a string cannot fail.
+                let _ = write!(why, "\n  {}  ({})", file.path, size(file.bytes));
             }
             if files.len() > SHOWN {
-                why.push_str(&format!("\n  and {} more", files.len() - SHOWN));
+                let _ = write!(why, "\n  and {} more", files.len() - SHOWN);
             }
             let revision = name.revision.as_ref().map(|revision| format!("@{revision}")).unwrap_or_default();
             format!(

@@ -173,5 +173,5 @@ fn told(wait: Option<Duration>) -> String {
 }
 
 fn lines(choices: &[String]) -> String {
-    choices.iter().map(|choice| format!("\n  {choice}")).collect()
+    choices.iter().flat_map(|choice| ["\n  ", choice]).collect()
 }

@@ -200,7 +200,7 @@ impl FromStr for ModelName {
         let repo = RepoId::new(repo, false).map_err(wrong)?;
         if let Some(file) = file {
             check_path(file).map_err(wrong)?;
-            if !file.ends_with(".gguf") {
+            if !is_gguf(file) {
                 return Err(wrong(format!(
                     "`{file}` is no GGUF file; a model of safetensors is named by its repository alone"
                 )));
@@ -297,6 +297,11 @@ pub(crate) fn is_commit(revision: &str) -> bool {
 /// Whether the text is a hash of that many digits.
 pub(crate) fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether the path ends as a GGUF file's does.
+pub(crate) fn is_gguf(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|ending| ending == "gguf")
 }
 
 /// Whether the path ends as a data file does.

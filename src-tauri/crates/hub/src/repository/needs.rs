@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::HubError;
-use super::name::{ModelName, check_path};
+use super::name::{ModelName, check_path, is_gguf};
 use super::watch::size;
 
 const CONFIG: &str = "config.json";
@@ -88,7 +88,7 @@ impl Needs {
                 "Take another revision, or a repository that has it.",
             ));
         }
-        let first = |path: &&String| path.ends_with(".gguf") && part(path, ".gguf").is_none_or(|(_, at, _)| at == 1);
+        let first = |path: &&String| is_gguf(path) && part(path, ".gguf").is_none_or(|(_, at, _)| at == 1);
         // Projectors of images are no model of their own.
         let models: Vec<&String> =
             files.iter().map(|(path, _)| path).filter(first).filter(|path| !path.contains("mmproj")).collect();
