@@ -28,7 +28,8 @@ export function workers(folder) {
 
 /** A machine of its own: a folder with projects, data, cache, and a tiny model among the projects. */
 export class Machine {
-  constructor() {
+  constructor(env = {}) {
+    this.env = env;
     this.folder = mkdtempSync(join(tmpdir(), "tiebreak-page-"));
     this.projects = join(this.folder, "projects");
     this.model = join(this.projects, "tiny-model");
@@ -38,7 +39,8 @@ export class Machine {
 
   /** Starts the server and waits for its address; with a limit, it and its runs may map only so many kilobytes. */
   async start(limit = null) {
-    const env = { ...process.env, TIEBREAK_CACHE: join(this.folder, "cache"), TIEBREAK_DATA: join(this.folder, "data") };
+    const own = { TIEBREAK_CACHE: join(this.folder, "cache"), TIEBREAK_DATA: join(this.folder, "data"), HF_HOME: join(this.folder, "hf") };
+    const env = { ...process.env, ...own, ...this.env };
     const command = [program, "serve", "--port", "0", "--projects", this.projects, "--json"];
     if (limit !== null) command.unshift("sh", "-c", 'ulimit -v "$0" && exec "$@"', String(limit));
     this.process = spawn(command[0], command.slice(1), { env, stdio: ["ignore", "pipe", "pipe"] });

@@ -27,7 +27,7 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
   await page.getByLabel("Name").fill("Plain answers");
   await page.getByRole("button", { name: "Make project" }).click();
   await page.getByRole("heading", { name: "Plain answers" }).waitFor();
-  await page.getByLabel("Or a model on this machine").fill(machine.model);
+  await page.getByLabel("Or a model by its path, or its name on the Hugging Face hub").fill(machine.model);
   await page.getByRole("button", { name: "Use this model" }).click();
   await page.getByText("A model of yours").waitFor();
 

@@ -47,7 +47,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("minijinja", &["chat"]),
     ("minijinja-contrib", &["chat"]),
     ("hf-hub", &["hub"]),
-    ("ureq", &["eval"]),
+    ("ureq", &["eval", "hub"]),
     ("plotters", &["plot"]),
     // Libraries have errors with names.
     ("anyhow", &["tiebreak-desktop"]),

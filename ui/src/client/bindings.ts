@@ -460,7 +460,7 @@ export type FDivergenceType = "reverse_kl" | "forward_kl" | "js_divergence" | "a
 
 /** A model to be brought here. */
 export type FetchModel = {
-  /** A name of the catalogue. */
+  /** A name of the catalogue or the hub. */
   model: string, };
 
 /** A figure of a run. */
@@ -596,6 +596,41 @@ export type Home = {
   may_choose_folders: boolean,
   /** Models that can be had by name. */
   models: Array<CatalogueModel>, };
+
+/** A model of the Hugging Face hub, before it is fetched. */
+export type HubModel = {
+  /** The name by which it is the same for ever: with its commit. */
+  name: string,
+  /** Owner and name. */
+  title: string,
+  /** The commit that its revision stands for now. */
+  commit: string,
+  /** The GGUF file of it. */
+  file: string | null,
+  /** Its licence as its authors name it. */
+  licence: string | null,
+  /** Number of weights, where the hub has counted them. */
+  parameters: number | null,
+  /** The family, where it is one that can be trained. */
+  family: string | null,
+  /** Why it cannot be trained. */
+  refused: string | null,
+  /** Why it is not known whether it can. */
+  unknown: string | null,
+  /** Whether its authors give it only to some, or only after terms are accepted. */
+  gated: boolean,
+  /** Whether only some may see it. */
+  private: boolean,
+  /** Size of its weights, which they take at least in memory. */
+  weights: number,
+  /** Size of all that it needs. */
+  bytes: number,
+  /** Bytes that are not on this machine yet. */
+  to_fetch: number,
+  /** Bytes that are free where they would go. */
+  free: number,
+  /** Whether it is on this machine whole. */
+  here: boolean, };
 
 /** A file to be brought in. */
 export type Import = {
@@ -821,6 +856,11 @@ export type LeftOut = "accept";
 
 /** How much a remark weighs. */
 export type Level = "refuse" | "warn";
+
+/** A model of the hub to be told about. */
+export type LookUpModel = {
+  /** Its name. */
+  model: string, };
 
 /** The settings of a `LoRA` adapter. A linear with an adapter computes `W x + s · B A x` with `s = lora_alpha / r`. */
 export type LoraConfig = {
@@ -1347,7 +1387,7 @@ export type SecondPass = {
 export type SetModel = {
   /** The project's folder. */
   project: string,
-  /** A name of the catalogue or a path. */
+  /** A name of the catalogue or the hub, or a path. */
   model: string, };
 
 /** How a run learns: all its settings but its paths and its device. */
@@ -1544,6 +1584,7 @@ export interface Operations {
   open_demo: [Nothing, ProjectView];
   forget_project: [InFolder, Home];
   set_model: [SetModel, ProjectView];
+  look_up_model: [LookUpModel, HubModel];
   fetch_model: [FetchModel, Job];
   preview_import: [PreviewImport, ImportPreview];
   check_import: [CheckImport, DataChecks];

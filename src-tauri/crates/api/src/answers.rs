@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::hub_paths;
 use crate::open::{ModelChoice, Opened, open};
 use crate::reading::prompts_of;
 use generate::{Completion, Finish, Flow, Request, Sampling};
@@ -53,7 +54,8 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
     let opened = open(&request.choice, context)?;
     let mut all = Vec::new();
     if let Some(path) = &request.prompts {
-        all.extend(prompts_of(path, Some(&request.choices), &opened.tokenizer, context)?);
+        let path = hub_paths::data(path, context)?;
+        all.extend(prompts_of(&path, Some(&request.choices), &opened.tokenizer, context)?);
     }
     for text in &request.texts {
         let prompt = if opened.tokenizer.has_template() {

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::hub_paths;
 use crate::open::{find_model, notes_of};
 use crate::reading::{PairFile, pairs_of, tell_plain_text, tell_refused};
 use crate::token_checks::{self, LengthBin, TokenChecks};
@@ -148,6 +149,11 @@ pub struct LeftOutBy {
 /// When a file or the model's tokenizer cannot be read, or what is to be left out is not of single pairs, leaves nothing, or
 /// the file for the others is there already.
 pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply> {
+    let request = &CheckRequest {
+        pairs: hub_paths::data(&request.pairs, context)?,
+        eval: request.eval.as_deref().map(|eval| hub_paths::data(eval, context)).transpose()?,
+        ..request.clone()
+    };
     if let Some((codes, output)) = &request.leave_out {
         can_be_left_out(codes, request)?;
         is_new(output)?;

@@ -68,6 +68,15 @@ impl From<runs::Error> for Error {
     }
 }
 
+impl From<hub::repository::HubError> for Error {
+    fn from(error: hub::repository::HubError) -> Self {
+        if matches!(error, hub::repository::HubError::Cancelled) {
+            return Self::cancelled();
+        }
+        Self::new(error.code(), error.to_string(), error.hint())
+    }
+}
+
 /// Errors whose message already says what to do.
 macro_rules! complete {
     ($($error:ty => $code:literal),* $(,)?) => {

@@ -3,6 +3,7 @@
 use crate::answers::{BATCH, answer, text};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::hub_paths;
 use crate::open::{ModelChoice, Opened, open, sha256};
 use crate::reading::prompts_of;
 use crate::{provenance, score};
@@ -91,10 +92,14 @@ impl EvalReply {
 /// # Errors
 /// When the model, the adapter, the prompts or the judge cannot be used.
 pub fn evaluate(request: &EvalRequest, context: &mut Context) -> Result<EvalReply> {
+    let mut request = request.clone();
+    request.prompts = hub_paths::data(&request.prompts, context)?;
+    request.pairs = request.pairs.map(|pairs| hub_paths::data(&pairs, context)).transpose()?;
     let prompts = (request.prompts.as_path(), request.choices.as_ref());
     try_out(&request.judge, prompts, &request.output_dir, context)?;
+    request.choice.model = hub_paths::pinned(&request.choice.model, context)?;
     let opened = open(&request.choice, context)?;
-    evaluate_opened(request, &opened, &mut |_, _, _| {}, context)
+    evaluate_opened(&request, &opened, &mut |_, _, _| {}, context)
 }
 
 /// Asks a judge once whether it can work, where an evaluation has anything left for it.

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::hub_paths;
 use crate::open::find_model;
 use crate::window::rendered;
 use crate::window::types::Rendered;
@@ -85,6 +86,8 @@ pub struct ShownRow {
 /// # Errors
 /// When a file cannot be read, no row of one can be taken, or the project cannot be written.
 pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<ImportReply>> {
+    let files = request.files.iter().map(|file| hub_paths::data(file, context)).collect::<Result<_>>()?;
+    let request = &ImportRequest { files, ..request.clone() };
     // All are opened before the first is brought in: one that cannot be read leaves the project as it was.
     let mut files = Vec::new();
     for file in &request.files {

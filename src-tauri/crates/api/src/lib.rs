@@ -11,6 +11,7 @@ mod demo;
 mod error;
 mod evaluate;
 mod export;
+mod hub_paths;
 mod import;
 mod open;
 mod provenance;

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::hub_paths;
 use crate::provenance;
 use chat::Tokenizer;
 use model::{BaseDtype, ComputeDevice, Decoder, DeviceChoice, Lora, Products};
@@ -14,7 +15,7 @@ use train::base::{Base, Stamps};
 /// A model, an adapter for it, and where to compute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelChoice {
-    /// A folder with safetensors, a GGUF file, or a name from the catalogue.
+    /// A folder with safetensors, a GGUF file, or a name of the catalogue or the Hugging Face hub.
     pub model: PathBuf,
     /// A PEFT adapter's folder.
     pub adapter: Option<PathBuf>,
@@ -134,20 +135,23 @@ pub(crate) fn notes_of(path: &Path, tokenizer: &Tokenizer, dtype: BaseDtype) -> 
     Ok(tokenizer.notes().iter().cloned().chain(source.notes()).collect())
 }
 
-/// The path itself where there is something, else the catalogue's model of that name, fetched where it is not here yet.
+/// The path itself where there is something, else the catalogue's model of that name, or the hub's, fetched where it is not
+/// here yet.
 pub(crate) fn find_model(named: &Path, context: &mut Context) -> Result<PathBuf> {
     if named.exists() {
         return Ok(named.to_path_buf());
     }
-    // A settings file's relative paths are taken from its own folder, a catalogue name with them.
-    let name = named.file_name().unwrap_or_default().to_string_lossy();
-    let Ok(entry) = hub::find(&name) else {
+    let Ok(entry) = hub::find(&named.to_string_lossy()) else {
+        if let Some(path) = hub_paths::model(named, context)? {
+            return Ok(path);
+        }
         let known: Vec<_> = hub::catalogue()?.into_iter().map(|e| e.id).collect();
         return Err(Error::new(
             "no_model",
             format!("there is no model at {}", named.display()),
             format!(
-                "Give a folder with safetensors, a .gguf file, or a name from the catalogue: {}.",
+                "Give a folder with safetensors, a .gguf file, a name of the Hugging Face hub (owner/name), or one from the \
+                 catalogue: {}.",
                 known.join(", ")
             ),
         ));

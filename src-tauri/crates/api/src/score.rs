@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::hub_paths;
 use crate::open::{ModelChoice, Opened, open};
 use crate::reading::{pairs_of, tell_plain_text, tell_refused};
 use chat::Limits;
@@ -69,6 +70,7 @@ pub struct ScoreReply {
 /// # Errors
 /// When the model, the adapter or the pairs cannot be read, or a result is not finite.
 pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply> {
+    let request = &ScoreRequest { pairs: hub_paths::data(&request.pairs, context)?, ..request.clone() };
     let read = pairs_of(&request.pairs, Some(&request.choices), context)?;
     tell_refused(&request.pairs, &read.refused, context);
     let opened = open(&request.choice, context)?;

@@ -2,6 +2,7 @@
 
 use crate::context::{Context, Update};
 use crate::error::{Error, Result};
+use crate::hub_paths;
 use crate::open::find_model;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub struct TrainReply {
 /// # Errors
 /// When a setting, the model or the data cannot be used, or training fails; checkpoints written before are whole.
 pub fn train(config: &Path, allow_changed_base: bool, context: &mut Context) -> Result<TrainReply> {
-    let mut config = RunConfig::read(config)?;
+    let mut config = hub_paths::run(config, RunConfig::read(config)?, context)?;
     config.model = find_model(&config.model, context)?;
     run(&config, allow_changed_base, context, &AtomicBool::new(false))
 }
@@ -36,7 +37,11 @@ pub fn train(config: &Path, allow_changed_base: bool, context: &mut Context) -> 
 /// # Errors
 /// As [`train`], and when the folder holds no run.
 pub fn work(folder: &Path, allow_changed_base: bool, context: &mut Context) -> Result<TrainReply> {
-    let config = runs::prepared(folder)?;
+    let mut config = runs::prepared(folder)?;
+    // Of a model that is not there, the run's own events tell.
+    if let Ok(model) = find_model(&config.model, context) {
+        config.model = model;
+    }
     runs::while_listening(folder, context.stop, |stop, pause| {
         run(&config, allow_changed_base, &mut Context { observer: context.observer, stop }, pause)
     })

@@ -94,7 +94,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
-    /// Files, folders of shards or patterns in quotation marks: JSON, JSON Lines, CSV, TSV (also with .gz or .zst) or Parquet
+    /// Files, folders of shards or patterns in quotation marks: JSON, JSON Lines, CSV, TSV (also with .gz or .zst) or Parquet;
+    /// or a data set of the Hugging Face hub as `hf:datasets/owner/name`
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -395,7 +396,8 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 /// Model, adapter, and how they are computed.
 #[derive(Debug, Args)]
 pub(crate) struct Choice {
-    /// A folder with safetensors, a GGUF file, or a name from the catalogue
+    /// A folder with safetensors, a GGUF file, or a name: of the catalogue, or of the Hugging Face hub as `owner/name` or
+    /// `hf:owner/name@revision:file.gguf`
     #[arg(long)]
     model: PathBuf,
     /// A PEFT adapter's folder

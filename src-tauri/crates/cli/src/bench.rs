@@ -16,7 +16,7 @@ const MODEL: &str = "smollm2-135m-instruct";
 /// What is measured.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
-    /// A folder with safetensors, a GGUF file, or a name from the catalogue
+    /// A folder with safetensors, a GGUF file, or a name of the catalogue or the Hugging Face hub
     #[arg(long, default_value = MODEL)]
     model: PathBuf,
     /// Instead of a model from a file, one of this size with random weights

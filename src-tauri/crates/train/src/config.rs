@@ -93,7 +93,7 @@ pub enum Resume {
 }
 
 impl RunConfig {
-    /// Reads a settings file. Relative paths are taken from the file's folder.
+    /// Reads a settings file. Relative paths are taken from the file's folder; what begins with `hf:` stays as it is.
     ///
     /// # Errors
     /// When the file cannot be read, holds an unknown key, or a value without meaning.
@@ -132,7 +132,8 @@ impl RunConfig {
 
     fn resolve_paths(&mut self, folder: &Path) -> Result<()> {
         let resolve = |path: &mut PathBuf| {
-            if path.as_os_str().is_empty() {
+            // A name that begins so is one of the Hugging Face hub, and no path.
+            if path.as_os_str().is_empty() || path.to_str().is_some_and(|text| text.starts_with("hf:")) {
                 return Ok(());
             }
             *path = std::path::absolute(folder.join(&*path)).map_err(Error::read(folder))?;

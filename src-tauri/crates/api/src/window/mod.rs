@@ -20,6 +20,7 @@ mod evaluation;
 mod exports;
 mod figures;
 mod folders;
+mod hub_models;
 mod jobs;
 mod labelling;
 mod lengths;

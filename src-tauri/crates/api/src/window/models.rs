@@ -6,9 +6,11 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::{ModelChoice, Opened, find_model, open};
 use chat::Tokenizer;
+use hub::repository::Hub;
 use model::weights::gguf_files;
 use model::{BaseDtype, Products};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
@@ -67,23 +69,26 @@ fn is_here(entry: &hub::Entry, cache: &Path) -> bool {
     entry.path(cache).metadata().is_ok_and(|file| file.len() == entry.bytes)
 }
 
-/// Brings a model of the catalogue here.
+/// Brings a model of the catalogue or the hub here.
 pub(super) fn fetch_model(backend: &Backend, request: FetchModel) -> Result<Job> {
-    let entry = hub::find(&request.model)?;
-    let title = format!("Fetch {}", entry.title);
-    backend.start_job(JobKind::Model, "", &title, move |working| {
+    let (title, named) = match backend.hub_name(&request.model)? {
+        Some(name) => (name.repo.name().to_owned(), name.to_string()),
+        None => hub::find(&request.model).map(|entry| (entry.title, entry.id))?,
+    };
+    backend.start_job(JobKind::Model, "", &format!("Fetch {title}"), move |working| {
         let (sender, receiver) = channel();
-        // No source can be broken off half way, so the fetch goes on without us where the user stops the job; what it
-        // brings is kept.
+        // Where the user stops the job, the hub's fetch ends soon after. A source of the catalogue cannot be broken off half
+        // way: the fetch goes on without us. What came is kept either way.
+        let stop = Arc::new(AtomicBool::new(false));
+        let stops = Arc::clone(&stop);
         let fetching = std::thread::spawn(move || {
-            let stop = std::sync::atomic::AtomicBool::new(false);
             let mut observer = |update: &crate::Update| {
                 let _ = sender.send(update.clone());
             };
-            find_model(Path::new(&entry.id), &mut Context { observer: &mut observer, stop: &stop }).map(|_| ())
+            find_model(Path::new(&named), &mut Context { observer: &mut observer, stop: &stops }).map(|_| ())
         });
         loop {
-            working.check()?;
+            working.check().inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
             match receiver.recv_timeout(LOOK) {
                 Ok(crate::Update::Progress { stage, done, total, seconds_left, .. }) => {
                     working.progress(&stage, done, total, seconds_left);
@@ -98,7 +103,8 @@ pub(super) fn fetch_model(backend: &Backend, request: FetchModel) -> Result<Job>
 }
 
 impl Backend {
-    /// The model as it will be kept in settings: a name of the catalogue, or a path that may be used here.
+    /// The model as it will be kept in settings: a name of the catalogue or the hub, or a path that may be used here. A name of
+    /// the hub is kept with its commit where the model is here.
     ///
     /// # Errors
     /// When there is no such model, or it lies where this back end may not go.
@@ -108,6 +114,10 @@ impl Backend {
         }
         if hub::find(named).is_ok() {
             return Ok(named.to_owned());
+        }
+        if let Some(name) = self.hub_name(named)? {
+            let here = Hub::from_environment()?.model_here(&name);
+            return Ok(here.map_or(name, |here| here.name).to_string());
         }
         let named = Path::new(named);
         let mut path = self.allowed(named)?;
@@ -123,7 +133,7 @@ impl Backend {
             return Err(Error::new(
                 "no_model",
                 format!("there is no model at {}", path.display()),
-                "Give a folder with safetensors, a .gguf file, or a name of the list.",
+                "Give a folder with safetensors, a .gguf file, a name of the list, or one of the Hugging Face hub.",
             ));
         }
         Ok(path.display().to_string())
@@ -135,6 +145,9 @@ impl Backend {
     /// As [`Backend::model_named`].
     pub(crate) fn model_here(&self, named: &str) -> Result<Option<PathBuf>> {
         let named = self.model_named(named)?;
+        if let Some(name) = self.hub_name(&named)? {
+            return Ok(Hub::from_environment()?.model_here(&name).map(|here| here.path));
+        }
         let Ok(entry) = hub::find(&named) else { return Ok(Some(named.into())) };
         let cache = hub::cache_dir()?;
         Ok(is_here(&entry, &cache).then(|| entry.path(&cache)))

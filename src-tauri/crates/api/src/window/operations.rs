@@ -5,14 +5,15 @@
 use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, DataChecks, EditAnswer,
     EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel,
-    FigureView, Figures, FindingOf, FindingView, Generate, Home, Import, ImportPreview, ImportReply, InFolder,
-    InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, MeasureRun, Nothing, PairOf,
-    PairPage, PairView, PairsOf, PlanRun, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, RemovePair,
-    ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel, ShowEvaluation,
-    StartEvaluation, StartRun, StopRun, Undo,
+    FigureView, Figures, FindingOf, FindingView, Generate, Home, HubModel, Import, ImportPreview, ImportReply,
+    InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, LookUpModel, MeasureRun,
+    Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview,
+    RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel,
+    ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
 };
 use super::{
-    Backend, candidates, checks, data, evaluation, exports, jobs, labelling, merged, models, plan, projects, training,
+    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, merged, models, plan,
+    projects, training,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -51,6 +52,7 @@ operations! {
     open_demo: Nothing => ProjectView, projects::open_demo;
     forget_project: InFolder => Home, projects::forget_project;
     set_model: SetModel => ProjectView, projects::set_model;
+    look_up_model: LookUpModel => HubModel, hub_models::look_up_model;
     fetch_model: FetchModel => Job, models::fetch_model;
 
     // Data.

@@ -1,6 +1,7 @@
 //! Projects: a folder each, with the list of those that were open before.
 
 use super::about::About;
+use super::training::start::model_path;
 use super::types::{CreateProject, Home, InFolder, News, Nothing, ProjectView, RecentProject, SetModel};
 use super::{Backend, demo, locked, models, overview};
 use crate::error::{Error, Result};
@@ -117,6 +118,10 @@ pub(super) fn forget_project(backend: &Backend, request: InFolder) -> Result<Hom
 pub(super) fn set_model(backend: &Backend, request: SetModel) -> Result<ProjectView> {
     let project = backend.project(&request.project)?;
     let model = backend.model_named(&request.model)?;
+    // What the hub has is fetched before it is chosen: by then it is known what it is.
+    if backend.hub_name(&model)?.is_some() {
+        model_path(backend, &model)?;
+    }
     // One that is here is opened, so that a wrong choice is told now.
     backend.tokenizer(&model)?;
     project.change_about(|about| about.model = Some(model))?;

@@ -96,7 +96,11 @@ impl Architecture {
         Self::find(name, Self::model_type)
     }
 
-    pub(super) fn from_gguf_name(name: &str) -> Result<Self> {
+    /// The family of that name in a GGUF file.
+    ///
+    /// # Errors
+    /// When there is none; the error names those there are.
+    pub fn from_gguf_name(name: &str) -> Result<Self> {
         Self::find(name, Self::gguf_name)
     }
 

@@ -35,13 +35,15 @@ pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
 pub use jobs::{Job, JobKind, JobState};
 pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
-pub use projects::{CatalogueModel, Home, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
+pub use projects::{
+    CatalogueModel, Home, HubModel, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen,
+};
 pub use requests::{
     BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export,
     ExportGguf, ExportMerged, FetchModel, Figures, FindingOf, Generate, Import, InFolder, InProject, JudgeBlind,
-    KeptFinding, LabelStateOf, LeaveOut, MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreviewImport, RemovePair,
-    ResumeEvaluation, ResumeRun, RunOf, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun,
-    TokenLimits, Undo,
+    KeptFinding, LabelStateOf, LeaveOut, LookUpModel, MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreviewImport,
+    RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun,
+    StopRun, TokenLimits, Undo,
 };
 pub use training::{
     Finding, Remedy, RunNow, RunPlan, RunRequest, RunSummary, RunView, SampleAnswer, SampleSet, Severity,

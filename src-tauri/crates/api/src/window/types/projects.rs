@@ -51,6 +51,43 @@ pub struct CatalogueModel {
     pub here: bool,
 }
 
+/// A model of the Hugging Face hub, before it is fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct HubModel {
+    /// The name by which it is the same for ever: with its commit.
+    pub name: String,
+    /// Owner and name.
+    pub title: String,
+    /// The commit that its revision stands for now.
+    pub commit: String,
+    /// The GGUF file of it.
+    pub file: Option<String>,
+    /// Its licence as its authors name it.
+    pub licence: Option<String>,
+    /// Number of weights, where the hub has counted them.
+    pub parameters: Option<u64>,
+    /// The family, where it is one that can be trained.
+    pub family: Option<String>,
+    /// Why it cannot be trained.
+    pub refused: Option<String>,
+    /// Why it is not known whether it can.
+    pub unknown: Option<String>,
+    /// Whether its authors give it only to some, or only after terms are accepted.
+    pub gated: bool,
+    /// Whether only some may see it.
+    pub private: bool,
+    /// Size of its weights, which they take at least in memory.
+    pub weights: u64,
+    /// Size of all that it needs.
+    pub bytes: u64,
+    /// Bytes that are not on this machine yet.
+    pub to_fetch: u64,
+    /// Bytes that are free where they would go.
+    pub free: u64,
+    /// Whether it is on this machine whole.
+    pub here: bool,
+}
+
 /// An open project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct ProjectView {

@@ -47,13 +47,19 @@ requests! {
     SetModel {
         /// The project's folder.
         project: String,
-        /// A name of the catalogue or a path.
+        /// A name of the catalogue or the hub, or a path.
+        model: String,
+    }
+
+    /// A model of the hub to be told about.
+    LookUpModel {
+        /// Its name.
         model: String,
     }
 
     /// A model to be brought here.
     FetchModel {
-        /// A name of the catalogue.
+        /// A name of the catalogue or the hub.
         model: String,
     }
 

@@ -1,0 +1,28 @@
+//! Models and data sets of the Hugging Face hub, by name.
+//!
+//! [`ModelName`] and [`DatasetName`] say what is wanted, [`Hub`] finds it: what the repository holds ([`Facts`]) before
+//! anything is fetched, then its files in the hub's own cache, where other programs look too. What holds: a revision is
+//! resolved once, to a commit; a file has its final name only when all of it is there and its hash is the repository's;
+//! the token goes to the hub's own address and nowhere else.
+
+mod client;
+mod dataset;
+mod environment;
+mod error;
+mod facts;
+mod layout;
+mod model;
+mod name;
+mod needs;
+mod transfer;
+mod watch;
+
+pub use client::Hub;
+pub use dataset::{Config, DatasetFacts, FetchedData, Split};
+pub use environment::{Patience, Settings, Token};
+pub use error::HubError;
+pub use facts::{Content, Facts, RemoteFile};
+pub use model::{FetchedModel, Room};
+pub use name::{DatasetName, ModelName, PREFIX, Part, RepoId};
+pub use needs::Needs;
+pub use watch::{Moment, Watch};
