@@ -84,8 +84,7 @@ pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<Da
     let named = |row: usize| format!("line {}", lines[row]);
     checked.findings =
         checks::check(&pairs, None).findings.into_iter().map(|finding| told(finding, &found, &named)).collect();
-    let known: Vec<SourcedPair> = store.training_pairs()?;
-    let known: Vec<&Pair> = known.iter().map(|sourced| &sourced.pair).collect();
+    let known: Vec<Pair> = store.training_pairs()?.into_iter().map(|sourced| sourced.pair).collect();
     let mut opposed = Found::default();
     checks::contradicting(&pairs, &known).into_iter().for_each(|row| opposed.add(row));
     if opposed.count() > 0 {
