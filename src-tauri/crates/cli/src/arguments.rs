@@ -441,13 +441,13 @@ pub(crate) struct Limits {
     #[arg(long)]
     max_prompt_length: Option<usize>,
     /// What becomes of a pair that is too long
-    #[arg(long, value_enum, default_value_t = Keep::KeepStart)]
-    truncation: Keep,
+    #[arg(long, value_enum, default_value_t = IfTooLong::KeepStart)]
+    truncation: IfTooLong,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
-enum Keep {
+enum IfTooLong {
     /// The end of its answers is cut off, as TRL does
     KeepStart,
     /// The beginning of its prompt and then of its answers is cut off, as TRL does
@@ -466,11 +466,11 @@ impl From<Limits> for api::Limits {
             max_length: (limits.max_length > 0).then_some(limits.max_length),
             max_prompt_length: limits.max_prompt_length,
             truncation: match limits.truncation {
-                Keep::KeepStart => Truncation::KeepStart,
-                Keep::KeepEnd => Truncation::KeepEnd,
-                Keep::PromptLeft => Truncation::PromptLeft,
-                Keep::Drop => Truncation::Drop,
-                Keep::Refuse => Truncation::Refuse,
+                IfTooLong::KeepStart => Truncation::KeepStart,
+                IfTooLong::KeepEnd => Truncation::KeepEnd,
+                IfTooLong::PromptLeft => Truncation::PromptLeft,
+                IfTooLong::Drop => Truncation::Drop,
+                IfTooLong::Refuse => Truncation::Refuse,
             },
         }
     }
