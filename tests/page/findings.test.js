@@ -83,6 +83,20 @@ test("before a run: what stands out in the pairs that it would train on, one cli
   await finding("chosen and rejected are the same").waitFor({ state: "detached" });
 });
 
+test("what is held out is not what is trained on: findings follow the split", async () => {
+  const told = async (share) => {
+    const { findings, pairs, held_out } = await machine.call("check_pairs", { project: folder, held_out_share: share, seed: 42 });
+    return { codes: findings.map(({ code }) => code), pairs, held_out };
+  };
+  const all = await told(0);
+  assert.deepEqual([all.pairs, all.held_out], [22, 0]);
+  assert.ok(all.codes.includes("empty_chosen"));
+  const half = await told(0.5);
+  assert.deepEqual([half.pairs, half.held_out], [11, 11]);
+  assert.ok(!half.codes.includes("prompt_leak"), "a split by prompt leaks none");
+  assert.deepEqual(page.complaints, []);
+});
+
 /** How many pairs are trained on. */
 const trained = async () => {
   const { pairs } = await machine.call("check_pairs", { project: folder, held_out_share: 0, seed: 42 });
@@ -148,18 +162,4 @@ test("a finding of an earlier look says so", async () => {
   await page.locator(".finding").getByRole("button", { name: "Show all pairs" }).click();
   await page.getByRole("listbox", { name: "Pairs" }).waitFor();
   page.complaints.length = 0; // it was refused, as it should be
-});
-
-test("what is held out is not what is trained on: findings follow the split", async () => {
-  const told = async (share) => {
-    const { findings, pairs, held_out } = await machine.call("check_pairs", { project: folder, held_out_share: share, seed: 42 });
-    return { codes: findings.map(({ code }) => code), pairs, held_out };
-  };
-  const all = await told(0);
-  assert.deepEqual([all.pairs, all.held_out], [22, 0]);
-  assert.ok(all.codes.includes("empty_chosen"));
-  const half = await told(0.5);
-  assert.deepEqual([half.pairs, half.held_out], [11, 11]);
-  assert.ok(!half.codes.includes("prompt_leak"), "a split by prompt leaks none");
-  assert.deepEqual(page.complaints, []);
 });

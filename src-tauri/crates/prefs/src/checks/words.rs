@@ -191,7 +191,7 @@ pub(super) fn of_each(alone: Alone, add: &mut dyn FnMut(Finding)) {
             .filter_map(|kind| kinds.get(kind).map(|pairs| format!("{} in {pairs}", kind.name())))
             .collect();
         format!(
-            "{n} hold what looks like personal data ({}): the model can learn it by heart and repeat it.",
+            "In {n} a text holds what looks like personal data ({}): the model can learn it by heart and repeat it.",
             kinds.join(", ")
         )
     });
