@@ -4,7 +4,7 @@ use crate::answers::{BATCH, answer, text};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::hub_paths;
-use crate::open::{ModelChoice, Opened, open, sha256};
+use crate::open::{ModelChoice, Opened, open, sha256_of_data};
 use crate::reading::prompts_of;
 use crate::{provenance, score};
 use chat::{Limits, Tokenizer};
@@ -197,9 +197,9 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         reference_adapter_sha256: adapter_files.get("ref/adapter_model.safetensors").cloned(),
         adapter_files,
         run: request.run.as_ref().map(|run| run.display().to_string()),
-        pairs_sha256: pairs_file.as_deref().map(sha256).transpose()?,
+        pairs_sha256: pairs_file.as_deref().map(sha256_of_data).transpose()?,
         prompts: request.prompts.display().to_string(),
-        prompts_sha256: sha256(&request.prompts)?,
+        prompts_sha256: sha256_of_data(&request.prompts)?,
         prompts_without_template: if opened.tokenizer.has_template() { prompts::plain_text(&prompts) } else { 0 },
         trained_prompts,
         asked_otherwise,

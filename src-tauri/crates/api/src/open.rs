@@ -6,6 +6,7 @@ use crate::hub_paths;
 use crate::provenance;
 use chat::Tokenizer;
 use model::{BaseDtype, ComputeDevice, Decoder, DeviceChoice, Lora, Products};
+use prefs::table::files_of;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -174,6 +175,20 @@ pub(crate) fn find_model(named: &Path, context: &mut Context) -> Result<PathBuf>
         }
     })?;
     Ok(path)
+}
+
+/// SHA-256 of a data set, in hexadecimal: of its file, or of a list with the digest and the name of each of its files.
+pub(crate) fn sha256_of_data(path: &Path) -> Result<String> {
+    let files = files_of(path)?;
+    if let [file] = files.as_slice() {
+        return sha256(file);
+    }
+    let mut hasher = Sha256::new();
+    for file in &files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        hasher.update(format!("{}  {name}\n", sha256(file)?));
+    }
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 /// SHA-256 of a file, in hexadecimal.

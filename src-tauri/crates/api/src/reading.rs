@@ -45,22 +45,6 @@ pub(crate) fn pairs_of(path: &Path, choices: Option<&Choices>, context: &mut Con
     Ok(PairFile { lines, pairs: read.into_pairs(), refused })
 }
 
-/// As [`pairs_of`], with the line of each pair.
-///
-/// # Errors
-/// As [`pairs_of`].
-pub(crate) fn numbered_pairs_of(
-    path: &Path,
-    choices: &Choices,
-    context: &mut Context,
-) -> Result<(Vec<usize>, Vec<Pair>, Vec<Refused>)> {
-    let mut read = reader::read_pairs(path, choices)?;
-    tell(path, &read, context)?;
-    let refused = std::mem::take(&mut read.mapped.refused);
-    let lines = read.pairs().map(|(line, _)| line).collect();
-    Ok((lines, read.into_pairs(), refused))
-}
-
 /// As [`pairs_of`], for prompts; refused rows and prompts that pass by the chat template are told.
 ///
 /// # Errors

@@ -344,6 +344,14 @@ impl Table {
     }
 }
 
+/// The files that a path names: itself, the shards in a folder, or those of a pattern.
+///
+/// # Errors
+/// When there is none, or they do not belong together.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    shards::Shards::of(path).map(|shards| shards.files)
+}
+
 /// The path with `*` of a column that is one element of a list: `completions.*.response` of `completions.0.response`.
 pub(crate) fn starred(column: &str) -> Option<String> {
     let mut parts: Vec<&str> = column.split('.').collect();
