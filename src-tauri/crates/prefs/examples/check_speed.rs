@@ -1,6 +1,5 @@
 //! How long the checks take and what memory they need, by the number of pairs:
-//! `cargo test -p prefs --test large_checks -- --ignored --nocapture`.
-#![allow(clippy::unwrap_used, missing_docs)]
+//! `cargo run -p prefs --example check_speed`.
 
 use std::time::Instant;
 
@@ -51,9 +50,7 @@ fn pair(row: usize) -> Pair {
     }
 }
 
-#[test]
-#[ignore = "minutes; run by hand"]
-fn the_checks_of_ten_thousand_to_a_million_pairs() {
+fn main() {
     // No more than so many, where it is named.
     let most = std::env::var("TIEBREAK_MOST_PAIRS").ok().and_then(|most| most.parse().ok()).unwrap_or(1_000_000);
     for count in [10_000, 100_000, 300_000, 1_000_000].into_iter().filter(|count| *count <= most) {
