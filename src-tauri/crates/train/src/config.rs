@@ -69,7 +69,7 @@ struct Places {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// Pairs to train on: JSON Lines, a JSON array, CSV or TSV.
+    /// Pairs to train on: JSON, JSON Lines, CSV, TSV or Parquet.
     pub train: PathBuf,
     /// Held-out pairs to evaluate on.
     #[serde(skip_serializing_if = "Option::is_none")]
