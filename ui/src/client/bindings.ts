@@ -208,6 +208,25 @@ export type ColumnMapping = {
   category: string | null,
   /** Which of the two answers is better. */
   preference: string | null,
+  /**
+   * Several answers of a row, by a path with `*` for their number (`completions.*.response`), or the one answer of each row,
+   * where rows with the same prompt belong together.
+   */
+  answers: string | null,
+  /** The ratings or ranks of `answers`. */
+  ratings: string | null,
+  /** The rating of `answer_a`, or of `chosen`. */
+  rating_a: string | null,
+  /** The rating of `answer_b`, or of `rejected`. */
+  rating_b: string | null,
+  /** Which ratings are the better ones; what their name says where nothing is chosen. */
+  rating_order: RatingOrder | null,
+  /** Which pairs are made of more than two answers. */
+  pairing: Pairing | null,
+  /** The least distance of two ratings, as a number. Pairs nearer to each other are refused. */
+  least_margin: string | null,
+  /** Which rows come in: `lang=en`, or several such conditions joined by `&`. */
+  only: string | null,
   /** The tools that the assistant may call. */
   tools: string | null,
   /** Further arguments of the chat template. */
@@ -1003,6 +1022,9 @@ export type PairView = {
   /** Why the model's template or tokenizer refuses it, where it does: a run would stop at it. */
   unrendered: string | null, };
 
+/** Which pairs are made of more than two answers to a prompt. */
+export type Pairing = "best_and_worst" | "best_and_others" | "neighbours" | "all";
+
 /** Pairs to be listed. */
 export type PairsOf = {
   /** The project's folder. */
@@ -1137,6 +1159,9 @@ export type QuestionOption = {
   value: string, meaning: string,
   /** Rows, read this way. Of each option they are the same rows, chosen so that the options differ in them. */
   rows: Array<ReadRow>, };
+
+/** Which ratings are the better ones. */
+export type RatingOrder = "higher_is_better" | "lower_is_better";
 
 /** A row, read one way. */
 export type ReadRow = {
@@ -1540,8 +1565,6 @@ export type TextRow = { name: string,
 /** Light or dark. */
 export type Theme = "light" | "dark";
 
-/** What becomes of a pair that is too long. */
-export type Truncation = "keep_start" | "keep_end" | "prompt_left" | "drop" | "refuse";
 /** A model and how much of a pair it is trained on. */
 export type TokenLimits = {
   /** A name of the catalogue or a path. */
@@ -1553,6 +1576,8 @@ export type TokenLimits = {
   /** What `max_length` keeps. */
   truncation: Truncation, };
 
+/** What becomes of a pair that is too long. */
+export type Truncation = "keep_start" | "keep_end" | "prompt_left" | "drop" | "refuse";
 
 /** An annotator's last judgement to be taken back. */
 export type Undo = {
