@@ -270,7 +270,9 @@ fn leave_out(codes: &[Code], output: &Path, pairs: Vec<Pair>, findings: &[Findin
     for &code in codes {
         let found = findings.iter().find(|finding| finding.code == code);
         let rows: &[usize] = found.map_or(&[], |finding| &finding.rows);
-        rows.iter().for_each(|&row| out[row] = true);
+        for &row in rows {
+            out[row] = true;
+        }
         if by_finding.iter().all(|by| by.code != code) {
             by_finding.push(LeftOutBy { code, pairs: rows.len() });
         }

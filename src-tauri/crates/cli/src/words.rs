@@ -65,17 +65,14 @@ fn shown(words: &mut String, row: &ShownRow) {
             lines.join("\n")
         }
     };
-    match &row.rendered {
-        Some(seen) => {
-            part(&format!("prompt, {} tokens", seen.prompt_tokens), &seen.prompt);
-            part(&format!("chosen, {} tokens", seen.first_tokens), &seen.first);
-            part(&format!("rejected, {} tokens", seen.second_tokens), &seen.second);
-        }
-        None => {
-            part("prompt", &said(&row.prompt));
-            row.first.iter().for_each(|content| part("first", &said(content)));
-            row.second.iter().for_each(|content| part("second", &said(content)));
-        }
+    if let Some(seen) = &row.rendered {
+        part(&format!("prompt, {} tokens", seen.prompt_tokens), &seen.prompt);
+        part(&format!("chosen, {} tokens", seen.first_tokens), &seen.first);
+        part(&format!("rejected, {} tokens", seen.second_tokens), &seen.second);
+    } else {
+        part("prompt", &said(&row.prompt));
+        row.first.iter().for_each(|content| part("first", &said(content)));
+        row.second.iter().for_each(|content| part("second", &said(content)));
     }
     if let Some(reason) = &row.unrendered {
         let _ = write!(words, "\n  the model cannot read it: {reason}");

@@ -161,8 +161,7 @@ impl<R: BufRead> Bytes<R> {
                 }
             }
             value.extend_from_slice(&buffer[..used]);
-            let breaks = buffer[..used].iter().filter(|byte| **byte == b'\n').count();
-            self.line += breaks;
+            self.line += buffer[..used].split(|byte| *byte == b'\n').count() - 1;
             self.column = match buffer[..used].iter().rposition(|byte| *byte == b'\n') {
                 Some(at) => used - at - 1,
                 None => self.column + used,

@@ -106,7 +106,7 @@ pub struct Found {
 impl Found {
     /// Adds a row with nothing more to say.
     pub fn add(&mut self, row: usize) {
-        self.add_with(row, || Shown::default());
+        self.add_with(row, Shown::default);
     }
 
     /// Adds a row with a note.
@@ -291,7 +291,9 @@ impl Alone {
         if kinds.is_empty() {
             return;
         }
-        kinds.iter().for_each(|kind| *self.personal_kinds.entry(*kind).or_default() += 1);
+        for kind in &kinds {
+            *self.personal_kinds.entry(*kind).or_default() += 1;
+        }
         self.personal.note(row, || kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "));
     }
 
@@ -401,7 +403,9 @@ impl Beside {
             let key = fingerprint(prompt);
             if firsts.contains_key(&key) {
                 leaked.insert(key);
-                leaks.iter_mut().for_each(|leaks| leaks.same_eval.push(row));
+                if let Some(leaks) = &mut leaks {
+                    leaks.same_eval.push(row);
+                }
             } else {
                 fresh.push(row);
                 prompts.push(prompt);

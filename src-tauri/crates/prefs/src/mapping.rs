@@ -435,7 +435,9 @@ impl Giving<'_, '_> {
         let line = row.line;
         match content {
             Ok(Taken { content, notes, .. }) => {
-                notes.into_iter().for_each(|note| self.note(note.to_owned()));
+                for note in notes {
+                    self.note(note.to_owned());
+                }
                 self.hand(row.file, Ok(MappedRow { line, content }))
             }
             Err(reason) => {

@@ -111,6 +111,9 @@ pub struct Table {
     known: Mutex<Known>,
 }
 
+/// Takes a row, or one that cannot be read with the number of its file, until it has enough.
+pub(crate) type TakeRow<'a> = dyn FnMut(Result<&TableRow, (usize, Refused)>) -> ControlFlow<()> + 'a;
+
 /// What was found out by looking at all rows, so that they are read once for it.
 #[derive(Debug, Default)]
 struct Known {
@@ -198,7 +201,7 @@ impl Table {
     }
 
     /// As [`Table::each_row`], with the rows that cannot be read among them.
-    pub(crate) fn each(&self, take: &mut dyn FnMut(Result<&TableRow, (usize, Refused)>) -> ControlFlow<()>) {
+    pub(crate) fn each(&self, take: &mut TakeRow) {
         let Some(source) = &self.source else {
             let mut refused = self.refused_in.iter().copied().zip(self.refused.iter().cloned()).peekable();
             for row in &self.kept {

@@ -86,7 +86,9 @@ pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<Da
         checks::check(&pairs, None).findings.into_iter().map(|finding| told(finding, &found, &named)).collect();
     let known: Vec<Pair> = store.training_pairs()?.into_iter().map(|sourced| sourced.pair).collect();
     let mut opposed = Found::default();
-    checks::contradicting(&pairs, &known).into_iter().for_each(|row| opposed.add(row));
+    for row in checks::contradicting(&pairs, &known) {
+        opposed.add(row);
+    }
     if opposed.count() > 0 {
         let message = format!(
             "{} of these pairs prefer the other answer than a pair that the project has: what the one teaches the other takes \

@@ -495,7 +495,8 @@ fn what_is_held_out_is_held_out_by_prompt_everywhere() {
     use super::training::start::parts;
     let (place, project) = Place::with_model();
     let row = |i: usize| {
-        let prompt = if i % 2 == 0 { format!("Question {}?", i / 3) } else { format!(" question  {}? ", i / 3) };
+        let prompt =
+            if i.is_multiple_of(2) { format!("Question {}?", i / 3) } else { format!(" question  {}? ", i / 3) };
         json!({ "prompt": prompt, "chosen": format!("chosen {i}"), "rejected": format!("rejected {i}") }).to_string()
     };
     let rows: Vec<String> = (0..60).map(row).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::table::TableRow;
+use crate::table::{TableRow, shown};
 
 /// Conditions that all must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Only {
         let meets = |(column, value): &&(String, String)| match row.get(column) {
             None => value.is_empty(),
             Some(Value::String(text)) => text.trim() == value,
-            Some(other) => other.to_string() == *value,
+            Some(other) => shown(other) == *value,
         };
         let (column, value) = self.0.iter().find(|condition| !meets(condition))?;
         Some(format!("left out, as `{column}` is not `{value}`"))

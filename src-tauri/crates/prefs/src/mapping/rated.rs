@@ -198,12 +198,13 @@ pub(super) fn ratings_in(row: &TableRow, mapping: &ColumnMapping) -> Result<(Vec
     if rated.len() != said.len() {
         return Err(format!("`{answers}` holds {} answers, `{ratings}` {} ratings", said.len(), rated.len()));
     }
-    let rating = |(at, (answer, rating)): (usize, (&Option<&Value>, &Option<&Value>))| {
-        answer.as_ref()?;
-        Some(Rating { at, rating: number((*rating)?)? })
+    let rating = |(at, (answer, rating)): (usize, (Option<&Value>, Option<&Value>))| {
+        answer?;
+        Some(Rating { at, rating: number(rating?)? })
     };
-    let found = said.iter().zip(&rated).enumerate().filter_map(rating).collect();
-    Ok((found, said.len()))
+    let answers = said.len();
+    let found = said.into_iter().zip(rated).enumerate().filter_map(rating).collect();
+    Ok((found, answers))
 }
 
 /// Whether a row has more than two rated answers, so that there is a choice of pairs.
@@ -303,6 +304,9 @@ impl Reader<'_> {
 /// The largest text of answers that are held while rows with the same prompt are brought together.
 const MOST_HELD: usize = 1 << 30;
 
+/// Takes what a row became, until it has enough.
+type TakeMade<'a> = dyn FnMut(&TableRow, Result<Taken, String>) -> ControlFlow<()> + 'a;
+
 /// Under these names a row of a group holds the two answers.
 const BETTER: &str = "\u{2}better";
 const WORSE: &str = "\u{2}worse";
@@ -312,7 +316,7 @@ const ASKED: &str = "\u{2}asked";
 #[derive(Default)]
 pub(super) struct Groups {
     places: HashMap<[u8; 32], usize>,
-    groups: Vec<Vec<(TableRow, f64)>>,
+    in_order: Vec<Vec<(TableRow, f64)>>,
     held: usize,
 }
 
@@ -388,25 +392,21 @@ impl Groups {
                 MOST_HELD >> 20
             ));
         }
-        let next = self.groups.len();
+        let next = self.in_order.len();
         let at = *self.places.entry(key).or_insert(next);
         if at == next {
-            self.groups.push(Vec::new());
+            self.in_order.push(Vec::new());
         }
-        self.groups[at].push((row, rating));
+        self.in_order[at].push((row, rating));
         Ok(())
     }
 
     /// Hands the pairs of each group to `take`, in the order in which their prompts first came, with the better answer's row. A
     /// group without a pair is one refused row for each of its rows.
-    pub(super) fn each(
-        self,
-        reader: &Reader,
-        take: &mut dyn FnMut(&TableRow, Result<Taken, String>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub(super) fn each(self, reader: &Reader, take: &mut TakeMade) -> ControlFlow<()> {
         let asks = ColumnMapping { prompt: Some(ASKED.to_owned()), ..reader.mapping.clone() };
         let of_conversations = Reader { mapping: &asks, ..reader.clone() };
-        for group in self.groups {
+        for group in self.in_order {
             let rows = group.iter().enumerate();
             let ratings: Vec<Rating> = rows.map(|(at, (_, rating))| Rating { at, rating: *rating }).collect();
             let made = reader.pairs(&ratings, |reader, (better, worse)| {

@@ -39,16 +39,18 @@ impl Shards {
             let (mut files, mut others) = (Vec::new(), Vec::new());
             collect(path, 0, &mut files, &mut others)?;
             if files.is_empty() {
-                return Err(wrong(match others.iter().find(|name| name.ends_with(".arrow")) {
-                    Some(_) => "the folder holds Arrow files, which `datasets` keeps for itself; write it out by \
+                return Err(wrong(
+                    match others.iter().find(|name| Path::new(name).extension().is_some_and(|end| end == "arrow")) {
+                        Some(_) => "the folder holds Arrow files, which `datasets` keeps for itself; write it out by \
                                 `to_parquet` or `to_json`"
-                        .to_owned(),
-                    None => format!(
-                        "the folder holds no file of rows ({}, also with {})",
-                        ROWS.map(|end| format!(".{end}")).join(", "),
-                        COMPRESSED.map(|end| format!(".{end}")).join(", ")
-                    ),
-                }));
+                            .to_owned(),
+                        None => format!(
+                            "the folder holds no file of rows ({}, also with {})",
+                            ROWS.map(|end| format!(".{end}")).join(", "),
+                            COMPRESSED.map(|end| format!(".{end}")).join(", ")
+                        ),
+                    },
+                ));
             }
             check_one_split(path, &files).map_err(wrong)?;
             (files, others)

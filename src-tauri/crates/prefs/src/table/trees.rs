@@ -73,7 +73,9 @@ fn go_into(
         counts.with_one_answer += 1;
     }
     if before.len() < DEEPEST {
-        there.into_iter().for_each(|reply| go_into(reply, before, tree, questions, counts));
+        for reply in there {
+            go_into(reply, before, tree, questions, counts);
+        }
     }
     before.pop();
 }

@@ -146,7 +146,7 @@ fn helpsteer_3_preference() {
     assert_eq!((&rows[1].1, &rows[2].1), (&said("two"), &said("two")));
 }
 
-/// Mistral's and OpenAI's files for preference fine-tuning are of one form.
+/// Mistral's and `OpenAI`'s files for preference fine-tuning are of one form.
 #[test]
 fn openai_preference_fine_tuning() {
     let rows = [json!({
