@@ -96,6 +96,7 @@ fn removed_pairs_are_out_of_the_list_and_the_training_and_come_back() {
 
 #[test]
 fn many_pairs_go_out_at_once_and_only_those_come_back() {
+    use PairSource::{Imported, Removed};
     let folder = tempfile::tempdir().unwrap();
     let mut project = project(folder.path(), 6);
     project.remove_pair(2, "Ada", true).unwrap();
@@ -103,7 +104,6 @@ fn many_pairs_go_out_at_once_and_only_those_come_back() {
     let listed = |project: &Project, query: &PairQuery| -> Vec<(i64, PairSource)> {
         project.page_of(&[5, 2, 3, 6], query).unwrap().rows.iter().map(|row| (row.id, row.source)).collect()
     };
-    use PairSource::{Imported, Removed};
     assert_eq!(listed(&project, &everything()), [(5, Removed), (2, Removed), (3, Removed), (6, Imported)]);
     let first = PairQuery { limit: 1, offset: 3, ..PairQuery::default() };
     assert_eq!(

@@ -81,7 +81,9 @@ mod tests {
     #[test]
     fn a_mean_with_its_interval() {
         let mut sums = Sums::default();
-        [1.0, 2.0, 3.0, 4.0].into_iter().for_each(|value| sums.add(value));
+        for value in [1.0, 2.0, 3.0, 4.0] {
+            sums.add(value);
+        }
         let Mean { mean, interval: [low, high] } = sums.mean();
         assert!((mean - 2.5).abs() < 1e-12);
         assert!((low - (2.5 - Z * 0.645_497)).abs() < 1e-5 && (high - (2.5 + Z * 0.645_497)).abs() < 1e-5);

@@ -104,8 +104,11 @@ fn a_bomb_is_refused() {
     assert!(error.contains("200 times its size"), "{error}");
 }
 
+/// A prompt, turns by role and text, and a score.
+type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
 /// A Parquet file as the hub converts data sets to: texts, messages as a list of structs, a score.
-fn parquet(rows: &[(&str, &[(&str, &str)], f64)]) -> Vec<u8> {
+fn parquet(rows: &[Row]) -> Vec<u8> {
     let schema = "message rows {
         OPTIONAL BYTE_ARRAY prompt (UTF8);
         OPTIONAL GROUP chosen (LIST) { REPEATED GROUP list { OPTIONAL GROUP element {
@@ -122,7 +125,7 @@ fn parquet(rows: &[(&str, &[(&str, &str)], f64)]) -> Vec<u8> {
     let filled: Vec<i16> = rows.iter().map(|row| i16::from(!row.0.is_empty())).collect();
     column.typed::<ByteArrayType>().write_batch(&texts(&prompts), Some(&filled), None).unwrap();
     column.close().unwrap();
-    for of in [|message: &(&'static str, &'static str)| message.1, |message: &(&'static str, &'static str)| message.0] {
+    for is_role in [false, true] {
         let mut column = group.next_column().unwrap().unwrap();
         let (mut values, mut filled, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
         for (_, messages, _) in rows {
@@ -131,14 +134,12 @@ fn parquet(rows: &[(&str, &[(&str, &str)], f64)]) -> Vec<u8> {
                 repeated.push(0);
             }
             for (at, (role, content)) in messages.iter().enumerate() {
-                // The roles and contents of the test are written into its text.
-                let message: (&'static str, &'static str) = (leak(role), leak(content));
-                values.push(ByteArray::from(of(&message)));
+                values.push(if is_role { *role } else { *content });
                 filled.push(4);
                 repeated.push(i16::from(at > 0));
             }
         }
-        column.typed::<ByteArrayType>().write_batch(&values, Some(&filled), Some(&repeated)).unwrap();
+        column.typed::<ByteArrayType>().write_batch(&texts(&values), Some(&filled), Some(&repeated)).unwrap();
         column.close().unwrap();
     }
     let mut column = group.next_column().unwrap().unwrap();
@@ -147,10 +148,6 @@ fn parquet(rows: &[(&str, &[(&str, &str)], f64)]) -> Vec<u8> {
     column.close().unwrap();
     group.close().unwrap();
     writer.into_inner().unwrap()
-}
-
-fn leak(text: &str) -> &'static str {
-    Box::leak(text.to_owned().into_boxed_str())
 }
 
 #[test]
