@@ -176,7 +176,8 @@ impl ColumnMapping {
     /// that the file leaves [open](questions).
     pub fn incomplete(&self, table: &Table) -> Option<String> {
         let asked = || question::first_open(table, self);
-        self.makes_no_sense().or_else(|| self.lacks_column(table)).or_else(asked)
+        let idle = || self.rates_nothing();
+        self.makes_no_sense().or_else(idle).or_else(|| self.lacks_column(table)).or_else(asked)
     }
 
     /// A choice that was typed and cannot be read, as a sentence.
@@ -533,8 +534,10 @@ impl<'a> Reader<'a> {
             None if mapping.kind == ImportKind::Pairs => Preferred::First,
             None => Preferred::Neither,
         };
-        let preferred = self.by_ratings(row)?.unwrap_or(preferred);
-        let Parts { prompt, first, second, notes } = values::parts(row, self, first, second)?;
+        let mut by_ratings = Vec::new();
+        let preferred = self.by_ratings(row, &mut by_ratings)?.unwrap_or(preferred);
+        let Parts { prompt, first, second, mut notes } = values::parts(row, self, first, second)?;
+        notes.append(&mut by_ratings);
         if preferred == Preferred::Neither {
             if first == second {
                 return Err("both answers are the same: there is nothing to prefer".to_owned());

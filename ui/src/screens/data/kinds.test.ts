@@ -28,6 +28,9 @@ describe("column mappings", () => {
     expect(withShape(rated, "pairs")).toMatchObject({ answers: null, ratings: null });
     expect(withColumn(rated, "ratings", "completions.*.rank")).toMatchObject({ pairing: null, rating_order: null });
     expect(missing({ ...rated, answers: null }, "rated")).toEqual(["answers"]);
+    const apart: ColumnMapping = { ...pairs, rating_a: "score_chosen", rating_b: "score_rejected", least_margin: "1" };
+    expect(withColumn(apart, "rating_a", null).least_margin).toBeNull();
+    expect(withShape(apart, "candidates")).toMatchObject({ rating_a: null, least_margin: null });
   });
 
   it("say what they still lack", () => {

@@ -101,7 +101,9 @@ export function missing(mapping: ColumnMapping, shape: Shape): string[] {
 export function withColumn(mapping: ColumnMapping, field: MappedField, column: string | null): ColumnMapping {
   const scheme = ["answer_a", "answer_b", "preference"].includes(field) ? { preference_scheme: null } : {};
   const order = ["answers", "ratings", "rating_a", "rating_b"].includes(field) ? { rating_order: null, pairing: null } : {};
-  return { ...mapping, [field]: column, ...scheme, ...order };
+  // A distance of ratings that are not there would be refused.
+  const distance = ["rating_a", "rating_b"].includes(field) && column === null ? { least_margin: null } : {};
+  return { ...mapping, [field]: column, ...scheme, ...order, ...distance };
 }
 
 /**
@@ -109,7 +111,7 @@ export function withColumn(mapping: ColumnMapping, field: MappedField, column: s
  * is never taken from their order.
  */
 export function withShape(mapping: ColumnMapping, shape: Shape): ColumnMapping {
-  const none = { chosen: null, rejected: null, answer_a: null, answer_b: null, preference: null, preference_scheme: null, answers: null, ratings: null };
+  const none = { chosen: null, rejected: null, answer_a: null, answer_b: null, preference: null, preference_scheme: null, answers: null, ratings: null, rating_a: null, rating_b: null, rating_order: null, pairing: null, least_margin: null };
   const sideBySide = { answer_a: mapping.answer_a ?? mapping.chosen, answer_b: mapping.answer_b ?? mapping.rejected };
   switch (shape) {
     case "pairs":
@@ -117,7 +119,7 @@ export function withShape(mapping: ColumnMapping, shape: Shape): ColumnMapping {
     case "preferences":
       return { ...mapping, ...none, ...sideBySide, preference: mapping.preference, kind: "pairs" };
     case "rated":
-      return { ...mapping, ...none, rating_a: null, rating_b: null, answers: mapping.answers, ratings: mapping.ratings, kind: "pairs" };
+      return { ...mapping, ...none, answers: mapping.answers, ratings: mapping.ratings, kind: "pairs" };
     case "candidates":
       return { ...mapping, ...none, ...sideBySide, kind: "candidates" };
     case "prompts":

@@ -184,14 +184,15 @@ impl ColumnMapping {
     fn follow(&mut self, key: &str) {
         match key {
             "chosen" | "rejected" if self.chosen.is_some() && self.rejected.is_some() => {
-                self.answers = None;
+                self.forget_answers();
                 self.kind = ImportKind::Pairs;
             }
             "answer_a" | "answer_b" | "preference" => {
                 // How numbers are read was said of other columns.
                 self.preference_scheme = None;
                 if self.answer_a.is_some() && self.answer_b.is_some() {
-                    (self.chosen, self.rejected, self.answers) = (None, None, None);
+                    (self.chosen, self.rejected) = (None, None);
+                    self.forget_answers();
                     let is_said = self.preference.is_some();
                     self.kind = if is_said { ImportKind::Pairs } else { ImportKind::Candidates };
                 }
@@ -200,12 +201,18 @@ impl ColumnMapping {
                 (self.rating_order, self.pairing) = (None, None);
                 if self.answers.is_some() {
                     (self.chosen, self.rejected, self.answer_a, self.answer_b) = (None, None, None, None);
+                    (self.rating_a, self.rating_b) = (None, None);
                     self.kind = ImportKind::Pairs;
                 }
             }
             "rating_a" | "rating_b" => self.rating_order = None,
             _ => {}
         }
+    }
+
+    /// Takes back what was said of several rated answers.
+    fn forget_answers(&mut self) {
+        (self.answers, self.ratings, self.pairing) = (None, None, None);
     }
 
     /// The columns that were chosen, by key.

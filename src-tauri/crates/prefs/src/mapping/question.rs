@@ -224,7 +224,7 @@ fn which_ratings(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
 fn how_ratings_count(_: &Table, mapping: &ColumnMapping) -> Option<Open> {
     let is_needed = mapping.is_rated() || mapping.is_by_preference() && mapping.preference.is_none();
     let column = if mapping.is_rated() { mapping.ratings.as_deref() } else { mapping.rating_a.as_deref() };
-    let column = column.filter(|column| is_needed && rated::order_of(column).is_none())?;
+    let column = column.filter(|_| is_needed && mapping.named_order().is_none())?;
     let options =
         [("higher_is_better", "the highest is the best"), ("lower_is_better", "the lowest is the best, as of ranks")];
     Some(Open {

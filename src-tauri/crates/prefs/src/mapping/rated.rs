@@ -1,6 +1,6 @@
 //! Pairs of answers that are rated: several to a prompt in one row, or one to a row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
@@ -60,11 +60,11 @@ impl Pairing {
     ];
 }
 
-/// Words in the names of ratings of which the lowest is the best.
-const RANKS: [&str; 4] = ["rank", "ranks", "ranking", "position"];
-
-/// Words in the names of ratings of which the highest is the best, beside labels that say yes or no.
-const SCORES: [&str; 22] = [
+/// Words by which a column is called that rates answers.
+const RATES: [&str; 23] = [
+    "rank",
+    "ranks",
+    "position",
     "score",
     "scores",
     "rating",
@@ -72,35 +72,119 @@ const SCORES: [&str; 22] = [
     "reward",
     "rewards",
     "grade",
+    "label",
+    "labels",
+    "desirable",
+    "kto",
+    "likes",
+    "upvotes",
+    "votes",
+    "liked",
+    "helpfulness",
+    "correctness",
+    "quality",
+    "honesty",
+    "truthfulness",
+];
+
+/// Of these, and beside them, the words that say that the highest is the best.
+const BEST_HIGH: [&str; 30] = [
+    "score",
+    "scores",
+    "rating",
+    "ratings",
+    "reward",
+    "rewards",
+    "grade",
+    "label",
+    "labels",
+    "desirable",
+    "kto",
+    "tag",
+    "likes",
+    "upvotes",
+    "votes",
+    "liked",
     "helpfulness",
     "helpful",
     "quality",
     "correctness",
+    "correct",
     "honesty",
     "truthfulness",
-    "label",
-    "labels",
-    "desirable",
-    "kto_tag",
-    "likes",
-    "upvotes",
-    "votes",
-    "thumbs_up",
-    "liked",
+    "coherence",
+    "instruction",
+    "following",
+    "preference",
+    "accuracy",
+    "usefulness",
+    "up",
+];
+
+/// Words that say that the lowest is the best.
+const BEST_LOW: [&str; 3] = ["rank", "ranks", "position"];
+
+/// Words that say nothing of it.
+const NEUTRAL: [&str; 22] = [
+    "annotations",
+    "annotation",
+    "metadata",
+    "meta",
+    "info",
+    "extra",
+    "average",
+    "avg",
+    "mean",
+    "overall",
+    "fine",
+    "grained",
+    "total",
+    "final",
+    "human",
+    "user",
+    "model",
+    "response",
+    "answer",
+    "completion",
+    "value",
+    "thumbs",
 ];
 
 /// Left out of a row whose other answers make pairs.
 const UNRATED: &str = "an answer without a rating was left out";
 const ALIKE: &str = "answers that are rated alike make no pair with each other";
+const UNUSED: &str = "an answer is in none of the pairs that `pairing` chooses";
+const TOO_NEAR: &str = "answers whose ratings are nearer than `least_margin` make no pair with each other";
+const SAME_TEXT: &str = "two answers of the same text make no pair with each other";
+const TURNED: &str = "the chosen answer is rated worse than the rejected one";
 
-/// What the name of a column of ratings says about their order.
+/// The words of a column's name, of a path with `*` those behind it.
+fn words_of(column: &str) -> Vec<String> {
+    let own = match column.split_once(".*") {
+        Some((list, "")) => list.rsplit('.').next().unwrap_or(list),
+        Some((_, rest)) => rest,
+        None => column,
+    };
+    normal(own).split('_').map(str::to_owned).collect()
+}
+
+/// Whether a column is called like one that rates answers.
+pub(super) fn rates(column: &str) -> bool {
+    words_of(column).iter().any(|word| RATES.contains(&word.as_str()))
+}
+
+/// What the name of a column of ratings says about their order. A word that nobody knows may turn it round (`toxicity_score`):
+/// then it is asked.
 pub(super) fn order_of(column: &str) -> Option<RatingOrder> {
-    let name = normal(column);
-    let last: Vec<&str> = name.rsplit('_').take(2).collect();
-    let says = |words: &[&str]| words.iter().any(|word| last.contains(word) || name.ends_with(word));
-    if says(&RANKS) {
+    order_of_words(&words_of(column))
+}
+
+fn order_of_words(words: &[String]) -> Option<RatingOrder> {
+    let says: Vec<&str> = words.iter().map(String::as_str).filter(|word| !NEUTRAL.contains(word)).collect();
+    let all = |known: &[&str]| !says.is_empty() && says.iter().all(|word| known.contains(word));
+    if all(&BEST_LOW) {
         Some(RatingOrder::LowerIsBetter)
-    } else if says(&SCORES) {
+    } else if all(&BEST_HIGH) {
         Some(RatingOrder::HigherIsBetter)
     } else {
         None
@@ -133,10 +217,42 @@ impl ColumnMapping {
         self.is_rated() && !self.answers.as_ref().is_some_and(|column| column.contains(".*"))
     }
 
-    /// The order of ratings that was chosen, or that their name says.
+    /// The order of ratings that was chosen, or that their name says; of two columns what their names have in common.
     pub(super) fn order(&self) -> Option<RatingOrder> {
-        let column = self.ratings.as_ref().or(self.rating_a.as_ref());
-        self.rating_order.or_else(|| order_of(column?))
+        self.rating_order.or_else(|| self.named_order())
+    }
+
+    /// What the names of the ratings say about their order.
+    pub(super) fn named_order(&self) -> Option<RatingOrder> {
+        if self.is_rated() {
+            return order_of(self.ratings.as_ref()?);
+        }
+        let (of_a, of_b) = (words_of(self.rating_a.as_ref()?), words_of(self.rating_b.as_ref()?));
+        order_of_words(&of_a.into_iter().filter(|word| of_b.contains(word)).collect::<Vec<_>>())
+    }
+
+    /// A choice about ratings that has no effect, as a sentence.
+    pub(super) fn rates_nothing(&self) -> Option<String> {
+        let side_by_side = self.rating_a.is_some() && self.rating_b.is_some() && self.kind == ImportKind::Pairs;
+        let idle = |key: &str, needs: &str| {
+            Some(format!("`{key}` has no effect without {needs}: set these, or leave it out."))
+        };
+        if self.rating_a.is_some() != self.rating_b.is_some() {
+            return Some("`rating_a` and `rating_b` belong together: set both.".to_owned());
+        }
+        if self.ratings.is_some() && !self.is_rated() {
+            return idle("ratings", "`answers`");
+        }
+        if self.pairing.is_some() && !self.is_rated() {
+            return idle("pairing", "`answers` and `ratings`");
+        }
+        if self.rating_order.is_some() && !self.is_rated() && !side_by_side {
+            return idle("rating_order", "`answers` and `ratings`, or `rating_a` and `rating_b`");
+        }
+        if self.least_margin.is_some() && !self.is_rated() && !side_by_side {
+            return idle("least_margin", "`answers` and `ratings`, or `rating_a` and `rating_b`");
+        }
+        None
     }
 
     /// The least distance of two ratings; 0 where nothing is said.
@@ -215,7 +331,11 @@ pub(super) fn has_several(row: &TableRow, mapping: &ColumnMapping) -> bool {
 impl Reader<'_> {
     /// Which of two answers with a rating each is better: none is where they are rated alike. Of a chosen and a rejected answer
     /// the ratings only say how far they are apart.
-    pub(super) fn by_ratings(&self, row: &TableRow) -> Result<Option<Preferred>, String> {
+    pub(super) fn by_ratings(
+        &self,
+        row: &TableRow,
+        notes: &mut Vec<&'static str>,
+    ) -> Result<Option<Preferred>, String> {
         let mapping = self.mapping;
         let (Some(a), Some(b)) = (&mapping.rating_a, &mapping.rating_b) else { return Ok(None) };
         let rating = |column: &String| {
@@ -229,6 +349,12 @@ impl Reader<'_> {
             return Err(format!("its ratings {of_a} and {of_b} differ by less than {margin}"));
         }
         if !mapping.is_by_preference() || mapping.preference.is_some() {
+            let is_turned = match mapping.order() {
+                Some(RatingOrder::HigherIsBetter) => of_a < of_b,
+                Some(RatingOrder::LowerIsBetter) => of_a > of_b,
+                None => false,
+            };
+            notes.extend((is_turned && !mapping.is_by_preference()).then_some(TURNED));
             return Ok(None);
         }
         let order =
@@ -276,18 +402,29 @@ impl Reader<'_> {
         if ratings.len() < 2 {
             return Err(format!("fewer than two of its answers have a number in `{column}`"));
         }
-        let pairs = pairs_of(ratings, order, pairing, mapping.margin());
+        let margin = mapping.margin();
+        let pairs = pairs_of(ratings, order, pairing, margin);
         if pairs.is_empty() {
-            return Err(match mapping.margin() {
-                0.0 => "its answers are all rated alike".to_owned(),
-                margin => format!("no two of its answers differ by {margin} or more"),
+            return Err(match pairs_of(ratings, order, pairing, 0.0).is_empty() {
+                true => "its answers are all rated alike".to_owned(),
+                false => format!("no two of its answers differ by {margin} or more"),
             });
         }
-        let mut taken = pairs.into_iter().map(|pair| make(self, pair)).collect::<Result<Vec<_>, _>>()?;
+        let mut notes = Vec::new();
+        let too_near = pairs.len() < pairs_of(ratings, order, pairing, 0.0).len();
+        notes.extend(too_near.then_some(TOO_NEAR));
+        let is_used = |at: usize| pairs.iter().any(|(better, worse)| [*better, *worse].contains(&at));
+        notes.extend(ratings.iter().any(|rating| !is_used(rating.at)).then_some(UNUSED));
         let mut known: Vec<f64> = ratings.iter().map(|rating| rating.rating).collect();
         known.sort_by(f64::total_cmp);
-        if known.windows(2).any(|two| two[0].total_cmp(&two[1]).is_eq()) {
-            taken.iter_mut().take(1).for_each(|taken| taken.notes.push(ALIKE));
+        notes.extend(known.windows(2).any(|two| two[0].total_cmp(&two[1]).is_eq()).then_some(ALIKE));
+        let mut taken = pairs.into_iter().map(|pair| make(self, pair)).collect::<Result<Vec<_>, _>>()?;
+        let made = taken.len();
+        taken.retain(|taken| taken.content.first() != taken.content.second());
+        notes.extend((taken.len() < made).then_some(SAME_TEXT));
+        match taken.first_mut() {
+            Some(first) => first.notes.extend(notes),
+            None => return Err("its answers are all of the same text".to_owned()),
         }
         Ok(taken)
     }
@@ -328,7 +465,8 @@ fn key_of(row: &TableRow, mapping: &ColumnMapping) -> Option<[u8; 32]> {
         (None, Some(turns)) => hasher.update(Value::from(turns[..turns.len() - 1].to_vec()).to_string()),
         (None, None) => return None,
     }
-    for column in [&mapping.context, &mapping.system, &mapping.history].into_iter().flatten() {
+    let beside = [&mapping.context, &mapping.system, &mapping.history, &mapping.tools, &mapping.chat_template_kwargs];
+    for column in beside.into_iter().flatten() {
         hasher.update([0]);
         hasher.update(row.get(column).map(ToString::to_string).unwrap_or_default());
     }
@@ -375,7 +513,12 @@ impl Groups {
         let value = row.get(column).filter(|value| !is_missing(value)).ok_or_else(|| format!("`{column}` is empty"))?;
         let rating = number(value).ok_or_else(|| format!("`{column}` holds no number"))?;
         let key = key_of(row, mapping).ok_or("what was asked is not there")?;
-        let mut row = row.clone();
+        // Columns that are not used are not held.
+        let used: HashSet<&str> = mapping.named().map(|column| column.split('.').next().unwrap_or(column)).collect();
+        let is_used = |key: &str| used.contains(key.split('.').next().unwrap_or(key));
+        let values = row.values.iter().filter(|(key, _)| is_used(key));
+        let values = values.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut row = TableRow { file: row.file, line: row.line, values };
         if let Some(turns) = conversation(&row, mapping).cloned() {
             let (answer, asked) = turns.split_last().ok_or("the conversation is empty")?;
             row.values.insert(BETTER.to_owned(), Value::Array(vec![answer.clone()]));
@@ -462,11 +605,47 @@ mod tests {
     }
 
     #[test]
-    fn names_say_which_ratings_are_better() {
-        assert_eq!(order_of("answers.*.rank"), Some(RatingOrder::LowerIsBetter));
-        assert_eq!(order_of("completions.*.overall_score"), Some(RatingOrder::HigherIsBetter));
-        assert_eq!(order_of("completions.*.annotations.helpfulness.Rating"), Some(RatingOrder::HigherIsBetter));
-        assert_eq!(order_of("label"), Some(RatingOrder::HigherIsBetter));
-        assert_eq!(order_of("toxicity"), None);
+    fn names_say_which_ratings_are_better_or_it_is_asked() {
+        let high = [
+            "completions.*.overall_score",
+            "completions.*.annotations.helpfulness.Rating",
+            "label",
+            "scores.*",
+            "avg_rating",
+            "completions.*.fine-grained_score",
+            "metadata.score",
+        ];
+        for name in high {
+            assert_eq!(order_of(name), Some(RatingOrder::HigherIsBetter), "{name}");
+        }
+        for name in ["answers.*.rank", "ranks.*"] {
+            assert_eq!(order_of(name), Some(RatingOrder::LowerIsBetter), "{name}");
+        }
+        let open = [
+            "unhelpful",
+            "not_helpful",
+            "toxicity_score",
+            "harmfulness_rating",
+            "loss_score",
+            "spam_label",
+            "rejected_votes",
+            "answers.*.annotations.toxicity.Rating",
+            "rank_score",
+            "refusal_score",
+            "cost_rating",
+            "bad_votes",
+            "downvotes",
+        ];
+        for name in open {
+            assert_eq!(order_of(name), None, "{name}");
+        }
+        let two = ColumnMapping {
+            chosen: Some("c".to_owned()),
+            rejected: Some("r".to_owned()),
+            rating_a: Some("score_chosen".to_owned()),
+            rating_b: Some("score_rejected".to_owned()),
+            ..ColumnMapping::new(ImportKind::Pairs)
+        };
+        assert_eq!(two.order(), Some(RatingOrder::HigherIsBetter));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::guess::{ColumnSample, LOOKED_AT};
 use super::preference::{differing, normal};
-use super::rated::{count_groups, number, order_of};
+use super::rated::{count_groups, number, rates};
 use super::{ColumnMapping, ImportKind};
 use crate::table::Table;
 
@@ -35,9 +35,9 @@ pub(super) fn ratings(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
 
 fn ratings_of(table: &Table, answers: &str) -> Vec<String> {
     let own = answers.split(".*").next().unwrap_or_default();
-    let rates = |path: &&String| {
+    let fits = |path: &&String| {
         let Some((list, _)) = path.split_once(".*") else { return false };
-        if *path == answers || order_of(path).is_none() {
+        if *path == answers || !rates(path) {
             return false;
         }
         let (mut numbers, mut others) = (0, 0);
@@ -57,7 +57,7 @@ fn ratings_of(table: &Table, answers: &str) -> Vec<String> {
         }
         numbers > others * 2
     };
-    table.columns.iter().filter(rates).cloned().collect()
+    table.columns.iter().filter(fits).cloned().collect()
 }
 
 pub(super) fn choose_ratings(table: &Table, mapping: &mut ColumnMapping) {
@@ -85,12 +85,8 @@ pub(super) fn two_ratings(table: &Table, mapping: &ColumnMapping) -> Option<(Str
         numbers > 0 && numbers >= others * 9
     };
     let named = |word: &str| {
-        let rates = |name: &&String| {
-            let normal = normal(name);
-            let without: Vec<&str> = normal.split('_').filter(|part| *part != word).collect();
-            normal.split('_').any(|part| part == word) && order_of(&without.join("_")).is_some() && is_number(name)
-        };
-        let mut found = table.columns.iter().filter(rates);
+        let fits = |name: &&String| normal(name).split('_').any(|part| part == word) && rates(name) && is_number(name);
+        let mut found = table.columns.iter().filter(fits);
         let first = found.next().cloned()?;
         found.next().is_none().then_some(first)
     };
@@ -99,9 +95,8 @@ pub(super) fn two_ratings(table: &Table, mapping: &ColumnMapping) -> Option<(Str
 
 /// Columns of numbers, or of yes and no, that rate the one answer of each row.
 fn single_ratings(table: &Table, answers: &str) -> Vec<String> {
-    let rates = |path: &&String| {
-        let last = path.rsplit('.').next().unwrap_or(path);
-        if *path == answers || path.contains(".*") || order_of(last).is_none() {
+    let fits = |path: &&String| {
+        if *path == answers || path.contains(".*") || !rates(path) {
             return false;
         }
         let values = table.first_rows().iter().take(LOOKED_AT).filter_map(|row| row.get(path));
@@ -109,7 +104,7 @@ fn single_ratings(table: &Table, answers: &str) -> Vec<String> {
         values.for_each(|value| if number(value).is_some() { numbers += 1 } else { others += 1 });
         numbers > 0 && numbers >= others * 9
     };
-    table.columns.iter().filter(rates).cloned().collect()
+    table.columns.iter().filter(fits).cloned().collect()
 }
 
 /// Names of the one answer of each row.

@@ -52,7 +52,8 @@ pub struct Counts {
     pub labelled: usize,
 }
 
-/// What the rows of a table became in a project, or would become. `rows = added + duplicates + refused`.
+/// What the rows of a table became in a project, or would become. Where a row becomes one thing at most,
+/// `rows = added + duplicates + refused`; what is left out by choice is in `notes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brought {
     /// What was asked for.
@@ -83,6 +84,8 @@ const TOLD: usize = 1_000;
 /// The account of a table's rows.
 struct Account {
     kind: ImportKind,
+    /// Rows of the files that are not blank.
+    rows: usize,
     files: Vec<FileAccount>,
     to_label: usize,
     refused: Vec<Refused>,
@@ -98,7 +101,7 @@ struct FileAccount {
 impl Account {
     fn new(kind: ImportKind, table: &Table) -> Self {
         let files = vec![FileAccount::default(); table.files.len().max(1)];
-        Self { kind, files, to_label: 0, refused: Vec::new() }
+        Self { kind, rows: table.row_count + table.refused_count, files, to_label: 0, refused: Vec::new() }
     }
 
     fn add(&mut self, file: usize, row: Result<MappedRow, Refused>, added: usize) {
@@ -137,7 +140,7 @@ impl Account {
         let (taken, added, refused_count) = (sum(|it| it.taken), sum(|it| it.added), sum(|it| it.refused));
         Brought {
             kind: self.kind,
-            rows: taken + refused_count,
+            rows: self.rows,
             added,
             duplicates: taken - added,
             to_label: self.to_label,

@@ -51,6 +51,16 @@ pub(super) fn scan(input: impl BufRead, how: Delimited, take: &mut Take) -> std:
         let blank = place.skip_blank_lines();
         let line = place.line;
         let (bytes, is_last) = place.take(end);
+        if kept.borrow().is_cut {
+            let after = count_lines(reader.into_inner().input)?;
+            let reason = match (Fields { bytes: &bytes, delimiter, quotes, is_last: true, after }).misquoted() {
+                Some(reason) => reason,
+                None => {
+                    format!("the record is longer than {} MiB; the rest of the file is not read", MAX_LINE_BYTES >> 20)
+                }
+            };
+            return Ok(take(Item::Refused(line, reason)));
+        }
         let mut hand = |item: Item| take(item).is_break();
         if blank > 0 && hand(Item::Blank(blank)) {
             return Ok(ControlFlow::Break(()));
@@ -62,7 +72,7 @@ pub(super) fn scan(input: impl BufRead, how: Delimited, take: &mut Take) -> std:
         let item = if record.iter().all(<[u8]>::is_empty) {
             Item::Blank(1)
         } else {
-            let fields = Fields { bytes: &bytes, delimiter, quotes, is_last };
+            let fields = Fields { bytes: &bytes, delimiter, quotes, is_last, after: 0 };
             match row(&record, names, &fields) {
                 Ok(values) => Item::Row(line, values),
                 Err(reason) => Item::Refused(line, reason),
@@ -90,8 +100,10 @@ struct Kept {
     bytes: Vec<u8>,
     /// Place of the first of them in the file.
     from: u64,
-    /// The file, or what is read of it, has ended.
+    /// The file has ended, or no more of it is read.
     ended: bool,
+    /// A record was too long: no more is read.
+    is_cut: bool,
 }
 
 /// Keeps what is read until the record that it belongs to was looked at.
@@ -104,7 +116,8 @@ impl<R: BufRead> Read for Keeping<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let mut kept = self.kept.borrow_mut();
         // A quotation mark that is never closed must not bring the whole file into memory.
-        let read = if kept.bytes.len() > MAX_LINE_BYTES { 0 } else { self.input.read(buffer)? };
+        kept.is_cut |= kept.bytes.len() > MAX_LINE_BYTES;
+        let read = if kept.is_cut { 0 } else { self.input.read(buffer)? };
         kept.ended |= read == 0;
         kept.bytes.extend_from_slice(&buffer[..read]);
         Ok(read)
@@ -117,6 +130,8 @@ struct Fields<'a> {
     delimiter: u8,
     quotes: Quotes,
     is_last: bool,
+    /// Lines of the file behind it that are not read.
+    after: usize,
 }
 
 /// What quotation marks at the beginning of a cell are.
@@ -175,8 +190,17 @@ impl Fields<'_> {
             }
         }
         let opened = at == At::Quoted && self.is_last;
-        opened
-            .then(|| "a quotation mark is opened here and never closed; the rest of the file cannot be read".to_owned())
+        let lost = match self.after {
+            0 => count(self.bytes.trim_ascii_end(), b'\n'),
+            // The last line of the bytes goes on behind them.
+            after => count(self.bytes, b'\n').saturating_sub(1) + after,
+        };
+        opened.then(|| {
+            format!(
+                "a quotation mark is opened here and never closed; {lost} lines after this one, the rest of the file, cannot be \
+                 read"
+            )
+        })
     }
 }
 
@@ -273,6 +297,19 @@ impl Kept {
     fn pass(&mut self, bytes: usize) {
         self.bytes.drain(..bytes);
         self.from += bytes as u64;
+    }
+}
+
+/// How many lines are left of an input.
+fn count_lines(mut input: impl BufRead) -> std::io::Result<usize> {
+    let (mut breaks, mut last) = (0, b'\n');
+    loop {
+        let buffer = input.fill_buf()?;
+        let Some(&end) = buffer.last() else { return Ok(breaks + usize::from(last != b'\n')) };
+        last = end;
+        breaks += count(buffer, b'\n');
+        let length = buffer.len();
+        input.consume(length);
     }
 }
 

@@ -61,6 +61,7 @@ impl Shards {
             if files.is_empty() {
                 return Err(wrong("the pattern names no file".to_owned()));
             }
+            check_one_split(Path::new(""), &files).map_err(wrong)?;
             (files, Vec::new())
         } else {
             return Ok(Self { files: vec![path.to_path_buf()], left_out: None });
@@ -119,7 +120,10 @@ fn form(path: &Path) -> Option<String> {
 fn check_one_split(folder: &Path, files: &[PathBuf]) -> Result<(), String> {
     let mut splits: BTreeMap<&str, usize> = BTreeMap::new();
     for file in files {
-        let inside = file.strip_prefix(folder).unwrap_or(file).to_string_lossy().to_lowercase();
+        // Of the files that a pattern names, the names alone: their folders have names of their own.
+        let inside = file.strip_prefix(folder).ok().filter(|_| folder.components().next().is_some());
+        let inside = inside.unwrap_or_else(|| Path::new(file.file_name().unwrap_or_default()));
+        let inside = inside.to_string_lossy().to_lowercase();
         let words: Vec<&str> = inside.split(|c: char| !c.is_ascii_alphabetic()).collect();
         let named = SPLITS.iter().find(|split| words.iter().any(|word| word == *split)).copied();
         *splits.entry(named.unwrap_or("no split in their names")).or_default() += 1;
@@ -129,7 +133,7 @@ fn check_one_split(folder: &Path, files: &[PathBuf]) -> Result<(), String> {
     }
     let counted: Vec<String> = splits.iter().map(|(split, files)| format!("{split} ({files})")).collect();
     Err(format!(
-        "the folder holds files of several splits: {}. Name one of them by a pattern, such as {}",
+        "the files are of several splits: {}. Name one of them by a pattern, such as {}",
         counted.join(", "),
         folder.join("train*").display()
     ))
@@ -250,6 +254,8 @@ mod tests {
         let folder = folder(&["train-1.jsonl", "train-2.jsonl", "test-1.jsonl"]);
         let shards = Shards::of(&folder.path().join("train-*.jsonl")).unwrap();
         assert_eq!(shards.files.len(), 2);
+        let mixed = Shards::of(&folder.path().join("*.jsonl")).unwrap_err().to_string();
+        assert!(mixed.contains("test (1), train (2)"), "{mixed}");
         assert!(Shards::of(&folder.path().join("nothing-*")).unwrap_err().to_string().contains("names no file"));
         // A file that is not there says so when it is opened.
         assert_eq!(Shards::of(&folder.path().join("absent.jsonl")).unwrap().files.len(), 1);

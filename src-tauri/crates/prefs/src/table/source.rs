@@ -76,6 +76,12 @@ impl Source {
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
         let Shards { files, left_out } = Shards::of(path)?;
         let shards = files.into_iter().map(|path| {
+            let metadata = std::fs::metadata(&path).map_err(Error::io("open", &path))?;
+            // A pipe can be read once, and a device need not end.
+            if !metadata.is_file() {
+                let reason = "this is no regular file; save what it gives to one".to_owned();
+                return Err(Error::Choice { path, reason });
+            }
             let form = form_of(&path)?;
             let stamp = std::fs::metadata(&path).ok().map(|metadata| stamp(&metadata));
             Ok(Shard { path, form, stamp })
@@ -223,6 +229,8 @@ fn form_of_text<'a>(open: &mut dyn FnMut() -> std::io::Result<Box<dyn BufRead + 
     let start = beginning(&mut open()?)?;
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&start);
     let is_json = match start.trim_ascii_start().first() {
+        // A shard that holds nothing names no columns.
+        None => return Ok(Form::JsonLines),
         Some(b'[') => return Ok(Form::JsonArray),
         Some(b'{') => true,
         Some(b'"') => json::first_lines_are_json(start),

@@ -209,3 +209,58 @@ fn what_has_no_rating_is_counted() {
     assert_eq!(reasons[0], "its answers are all rated alike");
     assert!(reasons[1].contains("3 answers") && reasons[1].contains("1 ratings"), "{reasons:?}");
 }
+
+/// What the name does not say for sure is asked: a word in front may turn it round.
+#[test]
+fn a_rating_that_may_be_better_low_is_asked_about() {
+    let row = |one: f64, two: f64| json!({"prompt": "p?", "answers": ["one", "two"], "toxicity_score": [one, two]});
+    let rows = [row(1.0, 2.0), row(0.5, 0.1)];
+    let (key, options) = asks(&rows);
+    assert_eq!((key.as_str(), options.len()), ("rating_order", 2));
+    let (_, pairs, _) = read(&rows, &[("rating_order", "lower_is_better")]);
+    assert_eq!(pairs, [three("p?", "one", "two"), three("p?", "two", "one")]);
+}
+
+#[test]
+fn a_choice_that_has_no_effect_is_refused() {
+    let rows = [json!({"prompt": "p", "chosen": "c", "rejected": "r", "score_chosen": 1, "score_rejected": 3})];
+    let table = table(&rows);
+    let refused = |key: &str, value: &str| {
+        let mut mapping = guess(&table);
+        mapping.set(key, value).expect("the choice is known");
+        mapping.incomplete(&table).unwrap_or_default()
+    };
+    assert!(refused("least_margin", "2").contains("`least_margin` has no effect"));
+    assert!(refused("rating_order", "lower_is_better").contains("no effect"));
+    assert!(refused("pairing", "all").contains("no effect"));
+    assert!(refused("ratings", "score_chosen").contains("no effect"));
+    assert!(refused("rating_a", "score_chosen").contains("set both"));
+    // A chosen answer that is rated worse is said, and stays.
+    let choices = [("rating_a", "score_chosen"), ("rating_b", "score_rejected")];
+    let (_, pairs, mapped) = read(&rows, &choices);
+    assert_eq!(pairs.len(), 1);
+    assert_eq!(mapped.notes.get("the chosen answer is rated worse than the rejected one"), Some(&1));
+}
+
+#[test]
+fn what_the_choice_of_pairs_leaves_aside_is_counted() {
+    let row = json!({"prompt": "p", "responses": ["a", "b", "c", "d", "d"], "scores": [1, 2, 3, 9, 4]});
+    let (_, pairs, mapped) = read(&[row.clone()], &[("pairing", "best_and_worst")]);
+    assert_eq!(pairs, [three("p", "d", "a")]);
+    assert_eq!(mapped.notes.get("an answer is in none of the pairs that `pairing` chooses"), Some(&1));
+    let (_, pairs, mapped) = read(&[row.clone()], &[("pairing", "all"), ("least_margin", "2")]);
+    assert!(pairs.iter().all(|(_, better, worse)| better != worse), "{pairs:?}");
+    assert_eq!(mapped.notes.get("two answers of the same text make no pair with each other"), Some(&1));
+    let near = "answers whose ratings are nearer than `least_margin` make no pair with each other";
+    assert_eq!(mapped.notes.get(near), Some(&1));
+}
+
+/// Rows that were asked with different tools are not brought together.
+#[test]
+fn tools_are_part_of_what_was_asked() {
+    let row = |tool: &str, answer: &str, label: bool| json!({"prompt": [{"role": "user", "content": "q"}], "completion": answer, "label": label, "tools": [{"name": tool}]});
+    let rows = [row("f", "good", true), row("g", "other", false), row("f", "bad", false)];
+    let (_, pairs, mapped) = read(&rows, &[]);
+    assert_eq!(pairs, [three("q", "good", "bad")]);
+    assert_eq!(mapped.refused[0].line, 2);
+}

@@ -219,3 +219,48 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_mark_that_is_never_closed_says_how_many_lines_it_takes_with_it() {
+    let table = table("prompt,chosen\na,b\nc,\"d\ne,f\ng,h\ni,j\n");
+    assert!(table.refused[0].reason.contains("3 lines after this one"), "{:?}", table.refused);
+    // In a file that is larger than what a record may take, nothing behind it is taken for a row.
+    let rows = "x,yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\n".repeat(900_000);
+    let (_folder, path) = written("x.csv", ["prompt,chosen\na,b\nc,\"d\n", &rows].concat().as_bytes());
+    let table = Table::read(&path).unwrap();
+    assert_eq!((table.row_count, table.refused_count), (1, 1));
+    assert!(table.refused[0].reason.contains("900000 lines after this one"), "{:?}", table.refused);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_and_what_is_empty() {
+    let error = Table::read(Path::new("/dev/null")).unwrap_err().to_string();
+    assert!(error.contains("no regular file"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jsonl"), LINES).unwrap();
+    std::fs::write(folder.path().join("b.jsonl"), "\n").unwrap();
+    let table = Table::read(folder.path()).unwrap();
+    assert_eq!((table.format, table.row_count), (Format::JsonLines, 2));
+    assert_eq!(table.columns, ["prompt", "chosen"]);
+}
+
+#[test]
+fn what_a_tree_leaves_out_is_counted() {
+    let reply = |role: &str, deleted: bool, replies: Value| json!({"text": "t", "role": role, "rank": 0, "deleted": deleted, "replies": replies});
+    let under = json!([reply("prompter", false, json!([]))]);
+    let tree = json!({"prompt": {"text": "q", "role": "prompter", "replies": [
+        reply("assistant", false, json!([])), reply("assistant", false, json!([])), reply("assistant", true, under),
+        reply("prompter", false, json!([])), "no object",
+    ]}});
+    let gone = json!({"prompt": {"text": "q", "role": "prompter", "deleted": true, "replies": null}});
+    let bare = json!({"prompt": {"text": "q", "role": "prompter", "replies": null}});
+    let table = table(&[tree, gone, bare].map(|row| row.to_string()).join("\n"));
+    assert_eq!(table.row_count, 1);
+    let said = &table.notices[0];
+    for part in
+        ["3 trees", "1 of their questions", "1 without any", "3 messages that are deleted", "2 replies that are no"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
