@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 fn lines(rows: &[Value]) -> String {
-    rows.iter().map(|row| format!("{row}\n")).collect()
+    let text: Vec<String> = rows.iter().map(|row| format!("{row}\n")).collect();
+    text.concat()
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {

@@ -77,6 +77,15 @@ impl From<hub::repository::HubError> for Error {
     }
 }
 
+impl From<prefs::Error> for Error {
+    fn from(error: prefs::Error) -> Self {
+        match error {
+            prefs::Error::Cancelled => Self::cancelled(),
+            other => Self::new("pairs", other.to_string(), ""),
+        }
+    }
+}
+
 /// Errors whose message already says what to do.
 macro_rules! complete {
     ($($error:ty => $code:literal),* $(,)?) => {
@@ -95,5 +104,4 @@ complete! {
     hub::Error => "model_fetch",
     model::Error => "model",
     plot::Error => "figure",
-    prefs::Error => "pairs",
 }

@@ -13,6 +13,7 @@ use prefs::store::{Brought, DATABASE, Project};
 use prefs::{Content, Refused};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows that are shown of what an import would bring.
 const SHOWN: usize = 3;
@@ -92,7 +93,7 @@ pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<Impo
     let mut files = Vec::new();
     for file in &request.files {
         context.check()?;
-        files.push((file, reader::open(file, &request.choices)?));
+        files.push((file, reader::open(file, &request.choices, &|| !context.stop.load(Ordering::Relaxed))?));
     }
     let tokenizer = match &request.model {
         Some(model) => Some(Tokenizer::open(&find_model(model, context)?)?),
@@ -104,15 +105,17 @@ pub fn import(request: &ImportRequest, context: &mut Context) -> Result<Vec<Impo
         replies.push(if request.dry_run {
             would_import(request, file, opened, tokenizer.as_ref())?
         } else {
-            import_one(request, file, opened)?
+            import_one(request, file, opened, context.stop)?
         });
     }
     Ok(replies)
 }
 
-fn import_one(request: &ImportRequest, file: &Path, opened: Opened) -> Result<ImportReply> {
+fn import_one(request: &ImportRequest, file: &Path, opened: Opened, stop: &AtomicBool) -> Result<ImportReply> {
     let mut project = Project::open_or_create(&request.project)?;
-    let brought = project.import_table(&opened.table, &opened.mapping, &file.display().to_string())?;
+    let is_wanted = || !stop.load(Ordering::Relaxed);
+    let source = file.display().to_string();
+    let brought = project.import_wanted(&opened.table, &opened.mapping, &source, &is_wanted)?;
     Ok(ImportReply { total: Some(project.count()?), ..reply(file, opened, brought) })
 }
 

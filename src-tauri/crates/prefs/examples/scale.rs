@@ -60,7 +60,7 @@ fn run(folder: &Path, step: &str, rows: usize) -> Result<(), Box<dyn Error>> {
     match step {
         "write" => write(&file, rows)?,
         "preview" => {
-            let opened = reader::open(&file, &reader::Choices::new())?;
+            let opened = reader::open(&file, &reader::Choices::new(), &|| true)?;
             let would =
                 Project::open_or_create(&folder.join("empty"))?.preview_table(&opened.table, &opened.mapping, 20)?;
             assert_eq!(would.added, rows);

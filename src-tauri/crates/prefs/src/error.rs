@@ -34,6 +34,9 @@ pub enum Error {
         /// What is to be decided, as sentences.
         question: String,
     },
+    /// Whoever asked for it wants it no more. Nothing was written.
+    #[error("cancelled")]
+    Cancelled,
     /// Every row of a file was refused.
     #[error(
         "{source_name}: no row could be taken, {refused} were refused; line {line}: {reason}. Correct the file, or say which \

@@ -43,9 +43,10 @@ pub struct Opened {
 /// `kind` they say that too.
 ///
 /// # Errors
-/// When a file cannot be read, a choice has no meaning, or a question about the data is open.
-pub fn open(path: &Path, choices: &Choices) -> Result<Opened, Error> {
-    let table = Table::read(path)?;
+/// When a file cannot be read, a choice has no meaning, or a question about the data is open; and [`Error::Cancelled`] where
+/// it is wanted no more.
+pub fn open(path: &Path, choices: &Choices, is_wanted: &dyn Fn() -> bool) -> Result<Opened, Error> {
+    let table = Table::read_wanted(path, is_wanted)?;
     let mapping = chosen(path, &table, choices)?;
     decided(path, &table, &mapping)?;
     let how = how(&table, &mapping);

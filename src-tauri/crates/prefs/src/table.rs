@@ -153,7 +153,7 @@ impl Table {
     /// When a file cannot be read, is UTF-16 or of an unknown binary kind, or the files do not belong together. Bad rows are in
     /// [`Table::refused`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Self::read_keeping(path, KEPT)
+        Self::read_while(path, KEPT, &|| true)
     }
 
     /// As [`Table::read`], keeping all rows only where they take no more than so many bytes.
@@ -161,9 +161,26 @@ impl Table {
     /// # Errors
     /// As [`Table::read`].
     pub fn read_keeping(path: &Path, most_bytes: usize) -> Result<Self, Error> {
+        Self::read_while(path, most_bytes, &|| true)
+    }
+
+    /// As [`Table::read`], as long as it is wanted.
+    ///
+    /// # Errors
+    /// As [`Table::read`], and [`Error::Cancelled`].
+    pub fn read_wanted(path: &Path, is_wanted: &dyn Fn() -> bool) -> Result<Self, Error> {
+        Self::read_while(path, KEPT, is_wanted)
+    }
+
+    fn read_while(path: &Path, most_bytes: usize, is_wanted: &dyn Fn() -> bool) -> Result<Self, Error> {
         let source = source::Source::of(path)?;
         let mut reading = reading::Reading::new(source.files(), most_bytes);
-        let format = source.scan(&mut |file, item| reading.add(file, item))?;
+        let format = source.scan(&mut |file, item| {
+            if is_wanted() { reading.add(file, item) } else { ControlFlow::Break(()) }
+        })?;
+        if !is_wanted() {
+            return Err(Error::Cancelled);
+        }
         let header = source.header()?;
         let left_out = source.left_out.clone();
         let mut table = reading.table(format.unwrap_or(Format::JsonLines), header, Some(source));

@@ -115,3 +115,25 @@ fn many_pairs_go_out_at_once_and_only_those_come_back() {
     assert!(matches!(project.remove_pairs(&[1, 7], "Ada", true), Err(Error::NoPair { id: 7 })));
     assert_eq!(project.training_pairs().unwrap().len(), 5, "all of them or none");
 }
+
+/// An import that is wanted no more leaves the project as it was, however far it came.
+#[test]
+fn an_import_that_is_broken_off_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pairs.jsonl");
+    let row = |number: usize| format!("{{\"prompt\": \"p{number}\", \"chosen\": \"c\", \"rejected\": \"r\"}}\n");
+    std::fs::write(&file, (0..50).map(row).collect::<Vec<_>>().concat()).unwrap();
+    let left = std::cell::Cell::new(0_usize);
+    let is_wanted = || left.replace(left.get().saturating_sub(1)) > 0;
+    assert!(matches!(prefs::table::Table::read_wanted(&file, &is_wanted), Err(prefs::Error::Cancelled)));
+    let table = prefs::table::Table::read(&file).unwrap();
+    let mapping = prefs::mapping::guess(&table);
+    let mut project = Project::open_or_create(&folder.path().join("project")).unwrap();
+    for rows in [0, 1, 30] {
+        left.set(rows);
+        let broken = project.import_wanted(&table, &mapping, "pairs.jsonl", &is_wanted);
+        assert!(matches!(broken, Err(prefs::Error::Cancelled)), "{rows}");
+        assert_eq!((project.count().unwrap(), project.imports().unwrap().len()), (0, 0));
+    }
+    assert_eq!(project.import_table(&table, &mapping, "pairs.jsonl").unwrap().added, 50);
+}

@@ -405,9 +405,11 @@ impl Reader<'_> {
         let margin = mapping.margin();
         let pairs = pairs_of(ratings, order, pairing, margin);
         if pairs.is_empty() {
-            return Err(match pairs_of(ratings, order, pairing, 0.0).is_empty() {
-                true => "its answers are all rated alike".to_owned(),
-                false => format!("no two of its answers differ by {margin} or more"),
+            let are_alike = pairs_of(ratings, order, pairing, 0.0).is_empty();
+            return Err(if are_alike {
+                "its answers are all rated alike".to_owned()
+            } else {
+                format!("no two of its answers differ by {margin} or more")
             });
         }
         let mut notes = Vec::new();

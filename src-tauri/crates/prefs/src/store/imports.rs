@@ -201,6 +201,20 @@ impl Project {
     /// # Errors
     /// As [`Project::add_import`], and when the files cannot be read to their end.
     pub fn import_table(&mut self, table: &Table, mapping: &ColumnMapping, source: &str) -> Result<Brought, Error> {
+        self.import_wanted(table, mapping, source, &|| true)
+    }
+
+    /// As [`Project::import_table`], as long as it is wanted.
+    ///
+    /// # Errors
+    /// As [`Project::import_table`], and [`Error::Cancelled`]; nothing of the import is there then.
+    pub fn import_wanted(
+        &mut self,
+        table: &Table,
+        mapping: &ColumnMapping,
+        source: &str,
+        is_wanted: &dyn Fn() -> bool,
+    ) -> Result<Brought, Error> {
         let ignored_keys = mapping::ignored(table, mapping);
         self.write(|transaction| {
             let mut account = Account::new(mapping.kind, table);
@@ -209,22 +223,26 @@ impl Project {
             // The rows of imports are written last, as they hold the counts and are never changed.
             transaction.execute_batch("PRAGMA defer_foreign_keys = ON")?;
             let mut failed = None;
-            let notes = mapping::each(table, mapping, &mut |file, row| match add_row(
-                transaction,
-                first + file as i64,
-                row.as_ref(),
-            ) {
-                Ok(added) => {
-                    account.add(file, row, added);
-                    ControlFlow::Continue(())
+            let notes = mapping::each(table, mapping, &mut |file, row| {
+                if !is_wanted() {
+                    return ControlFlow::Break(());
                 }
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
+                match add_row(transaction, first + file as i64, row.as_ref()) {
+                    Ok(added) => {
+                        account.add(file, row, added);
+                        ControlFlow::Continue(())
+                    }
+                    Err(error) => {
+                        failed = Some(error);
+                        ControlFlow::Break(())
+                    }
                 }
             });
             if let Some(error) = failed {
                 return Err(error.into());
+            }
+            if !is_wanted() {
+                return Err(Error::Cancelled.into());
             }
             table.failure()?;
             account.refuse_nothing(source)?;

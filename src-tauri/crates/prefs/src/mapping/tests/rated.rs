@@ -245,10 +245,10 @@ fn a_choice_that_has_no_effect_is_refused() {
 #[test]
 fn what_the_choice_of_pairs_leaves_aside_is_counted() {
     let row = json!({"prompt": "p", "responses": ["a", "b", "c", "d", "d"], "scores": [1, 2, 3, 9, 4]});
-    let (_, pairs, mapped) = read(&[row.clone()], &[("pairing", "best_and_worst")]);
+    let (_, pairs, mapped) = read(std::slice::from_ref(&row), &[("pairing", "best_and_worst")]);
     assert_eq!(pairs, [three("p", "d", "a")]);
     assert_eq!(mapped.notes.get("an answer is in none of the pairs that `pairing` chooses"), Some(&1));
-    let (_, pairs, mapped) = read(&[row.clone()], &[("pairing", "all"), ("least_margin", "2")]);
+    let (_, pairs, mapped) = read(std::slice::from_ref(&row), &[("pairing", "all"), ("least_margin", "2")]);
     assert!(pairs.iter().all(|(_, better, worse)| better != worse), "{pairs:?}");
     assert_eq!(mapped.notes.get("two answers of the same text make no pair with each other"), Some(&1));
     let near = "answers whose ratings are nearer than `least_margin` make no pair with each other";
