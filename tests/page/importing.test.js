@@ -129,3 +129,35 @@ test("two answers and a winner come in as pairs, ties to be labelled", async () 
   assert.equal((await whole(row.id)).chosen[0].content, "The elm 1.");
   assert.deepEqual(page.complaints, []);
 });
+
+test("rated answers ask which pairs are made of them, and the least distance and the condition are kept", async () => {
+  await goTo(page, "d");
+  const completion = (text, score) => ({ response: text, overall_score: score, "fine-grained_score": score / 2 });
+  const row = (number, lang) => ({
+    instruction: `Rated ${number}?`,
+    lang,
+    completions: [completion(`fair ${number}`, 3), completion(`good ${number}`, 5), completion(`bad ${number}`, 1)],
+  });
+  await choose("rated.jsonl", [row(1, "en"), row(2, "de")]);
+  const which = page.getByRole("group", { name: /Which column rates the answers/ });
+  await which.getByRole("radio", { name: /What completions\.\*\.overall_score says/i }).check();
+  const pairing = page.getByRole("group", { name: /2 prompts have more than two rated answers/ });
+  await pairing.getByRole("radio", { name: /the best answer against each of the others/i }).check();
+  await page.getByRole("button", { name: "Import 4 rows" }).waitFor();
+  await page.getByLabel("least distance (optional)").fill("3");
+  await page.getByLabel("least distance (optional)").blur();
+  await page.getByRole("button", { name: "Import 2 rows" }).waitFor();
+  await page.getByText(/answers whose ratings are nearer than/).waitFor();
+  await page.getByLabel("only rows where (optional)").fill("lang=en");
+  await page.getByLabel("only rows where (optional)").blur();
+  await page.getByRole("button", { name: "Import 1 row" }).waitFor();
+  await page.getByText(/left out, as lang is not en/).waitFor();
+  if (process.env.TIEBREAK_PICTURES) await page.screenshot({ path: `${process.env.TIEBREAK_PICTURES}/rated.png`, fullPage: true });
+  await importing().click();
+  await page.getByText(/1 row imported from rated.jsonl/).first().waitFor();
+  const [kept] = await pairs("Rated 1");
+  const { chosen, rejected } = await whole(kept.id);
+  const said = (content) => (typeof content === "string" ? content : content[0].content);
+  assert.deepEqual([said(chosen), said(rejected)], ["good 1", "bad 1"]);
+  assert.equal((await pairs("Rated 2")).length, 0);
+});

@@ -1,6 +1,7 @@
 //! From a table of foreign form to pairs, items to label or prompts: which column is which, guessed and then applied.
 
 mod choices;
+mod groups;
 mod guess;
 mod notices;
 mod only;
@@ -8,6 +9,7 @@ mod preference;
 mod question;
 mod rated;
 mod rated_columns;
+mod rating_names;
 mod repeats;
 pub(crate) mod transcript;
 mod turns;
@@ -21,9 +23,9 @@ use sha2::{Digest, Sha256};
 
 use crate::table::{Table, TableRow, in_file, starred};
 use crate::{Content, Pair, Refused};
+use groups::Groups;
 use only::Only;
 use preference::{Preferred, Scheme};
-use rated::Groups;
 use repeats::Repeats;
 use values::Parts;
 

@@ -6,7 +6,8 @@ use super::choices::Named;
 use super::preference::{PreferenceScheme, Scheme, readings};
 use super::repeats::Counted;
 use super::{
-    ColumnMapping, ImportKind, MappedContent, Pairing, PlainText, Reader, guess, notices, rated, rated_columns, values,
+    ColumnMapping, ImportKind, MappedContent, Pairing, PlainText, Reader, groups, guess, notices, rated, rated_columns,
+    values,
 };
 use crate::Content;
 use crate::table::{Table, TableRow, shown};
@@ -243,7 +244,7 @@ fn which_pairs(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
     let key =
         format!("several: {:?} {:?} {:?} {:?}", mapping.prompt, mapping.answers, mapping.ratings, mapping.context);
     let several = if mapping.is_grouped() {
-        rated::count_groups(table, mapping, &key)[1]
+        groups::count_groups(table, mapping, &key)[1]
     } else {
         table.counted(&key, |row, [several]| *several += usize::from(rated::has_several(row, mapping)))[0]
     };

@@ -1,17 +1,14 @@
 //! Pairs of answers that are rated: several to a prompt in one row, or one to a row.
 
-use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::choices::Named;
-use super::preference::{Preferred, normal};
+use super::preference::Preferred;
+use super::rating_names::{order_of, order_of_words, words_of};
 use super::{ColumnMapping, ImportKind, MappedContent, Pair, Parts, Reader, Taken, values};
 use crate::rows::is_missing;
-use crate::table::{Table, TableRow, is_conversation};
+use crate::table::TableRow;
 
 /// Which ratings are the better ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
@@ -60,96 +57,6 @@ impl Pairing {
     ];
 }
 
-/// Words by which a column is called that rates answers.
-const RATES: [&str; 23] = [
-    "rank",
-    "ranks",
-    "position",
-    "score",
-    "scores",
-    "rating",
-    "ratings",
-    "reward",
-    "rewards",
-    "grade",
-    "label",
-    "labels",
-    "desirable",
-    "kto",
-    "likes",
-    "upvotes",
-    "votes",
-    "liked",
-    "helpfulness",
-    "correctness",
-    "quality",
-    "honesty",
-    "truthfulness",
-];
-
-/// Of these, and beside them, the words that say that the highest is the best.
-const BEST_HIGH: [&str; 30] = [
-    "score",
-    "scores",
-    "rating",
-    "ratings",
-    "reward",
-    "rewards",
-    "grade",
-    "label",
-    "labels",
-    "desirable",
-    "kto",
-    "tag",
-    "likes",
-    "upvotes",
-    "votes",
-    "liked",
-    "helpfulness",
-    "helpful",
-    "quality",
-    "correctness",
-    "correct",
-    "honesty",
-    "truthfulness",
-    "coherence",
-    "instruction",
-    "following",
-    "preference",
-    "accuracy",
-    "usefulness",
-    "up",
-];
-
-/// Words that say that the lowest is the best.
-const BEST_LOW: [&str; 3] = ["rank", "ranks", "position"];
-
-/// Words that say nothing of it.
-const NEUTRAL: [&str; 22] = [
-    "annotations",
-    "annotation",
-    "metadata",
-    "meta",
-    "info",
-    "extra",
-    "average",
-    "avg",
-    "mean",
-    "overall",
-    "fine",
-    "grained",
-    "total",
-    "final",
-    "human",
-    "user",
-    "model",
-    "response",
-    "answer",
-    "completion",
-    "value",
-    "thumbs",
-];
-
 /// Left out of a row whose other answers make pairs.
 const UNRATED: &str = "an answer without a rating was left out";
 const ALIKE: &str = "answers that are rated alike make no pair with each other";
@@ -157,39 +64,6 @@ const UNUSED: &str = "an answer is in none of the pairs that `pairing` chooses";
 const TOO_NEAR: &str = "answers whose ratings are nearer than `least_margin` make no pair with each other";
 const SAME_TEXT: &str = "two answers of the same text make no pair with each other";
 const TURNED: &str = "the chosen answer is rated worse than the rejected one";
-
-/// The words of a column's name, of a path with `*` those behind it.
-fn words_of(column: &str) -> Vec<String> {
-    let own = match column.split_once(".*") {
-        Some((list, "")) => list.rsplit('.').next().unwrap_or(list),
-        Some((_, rest)) => rest,
-        None => column,
-    };
-    normal(own).split('_').map(str::to_owned).collect()
-}
-
-/// Whether a column is called like one that rates answers.
-pub(super) fn rates(column: &str) -> bool {
-    words_of(column).iter().any(|word| RATES.contains(&word.as_str()))
-}
-
-/// What the name of a column of ratings says about their order. A word that nobody knows may turn it round (`toxicity_score`):
-/// then it is asked.
-pub(super) fn order_of(column: &str) -> Option<RatingOrder> {
-    order_of_words(&words_of(column))
-}
-
-fn order_of_words(words: &[String]) -> Option<RatingOrder> {
-    let says: Vec<&str> = words.iter().map(String::as_str).filter(|word| !NEUTRAL.contains(word)).collect();
-    let all = |known: &[&str]| !says.is_empty() && says.iter().all(|word| known.contains(word));
-    if all(&BEST_LOW) {
-        Some(RatingOrder::LowerIsBetter)
-    } else if all(&BEST_HIGH) {
-        Some(RatingOrder::HigherIsBetter)
-    } else {
-        None
-    }
-}
 
 /// The number that a rating is; true and false are 1 and 0.
 pub(super) fn number(value: &Value) -> Option<f64> {
@@ -384,7 +258,7 @@ impl Reader<'_> {
         Ok(taken)
     }
 
-    fn pairs(
+    pub(super) fn pairs(
         &self,
         ratings: &[Rating],
         make: impl Fn(&Self, (usize, usize)) -> Result<Taken, String>,
@@ -440,148 +314,6 @@ impl Reader<'_> {
     }
 }
 
-/// The largest text of answers that are held while rows with the same prompt are brought together.
-const MOST_HELD: usize = 1 << 30;
-
-/// Takes what a row became, until it has enough.
-type TakeMade<'a> = dyn FnMut(&TableRow, Result<Taken, String>) -> ControlFlow<()> + 'a;
-
-/// Under these names a row of a group holds the two answers.
-const BETTER: &str = "\u{2}better";
-const WORSE: &str = "\u{2}worse";
-const ASKED: &str = "\u{2}asked";
-
-/// Rows with one rated answer each, brought together by what was asked.
-#[derive(Default)]
-pub(super) struct Groups {
-    places: HashMap<[u8; 32], usize>,
-    in_order: Vec<Vec<(TableRow, f64)>>,
-    held: usize,
-}
-
-/// What a row of one answer asks, as a key.
-fn key_of(row: &TableRow, mapping: &ColumnMapping) -> Option<[u8; 32]> {
-    let mut hasher = Sha256::new();
-    match (&mapping.prompt, conversation(row, mapping)) {
-        (Some(prompt), _) => hasher.update(row.get(prompt)?.to_string()),
-        (None, Some(turns)) => hasher.update(Value::from(turns[..turns.len() - 1].to_vec()).to_string()),
-        (None, None) => return None,
-    }
-    let beside = [&mapping.context, &mapping.system, &mapping.history, &mapping.tools, &mapping.chat_template_kwargs];
-    for column in beside.into_iter().flatten() {
-        hasher.update([0]);
-        hasher.update(row.get(column).map(ToString::to_string).unwrap_or_default());
-    }
-    Some(hasher.finalize().into())
-}
-
-/// The turns of a conversation that stands in the column of the answers, the last of them being the answer.
-fn conversation<'a>(row: &'a TableRow, mapping: &ColumnMapping) -> Option<&'a Vec<Value>> {
-    let value = row.get(mapping.answers.as_deref()?).filter(|value| is_conversation(value))?;
-    value.as_array().filter(|turns| turns.len() > 1)
-}
-
-/// How many prompts have answers that are rated differently, how many more than two answers, and how many rows have one of the
-/// former prompts, counted once for a `key`.
-pub(super) fn count_groups(table: &Table, mapping: &ColumnMapping, key: &str) -> [usize; 3] {
-    struct Group {
-        rows: usize,
-        first: f64,
-        differ: bool,
-    }
-    table.found(key, || {
-        let mut groups: HashMap<[u8; 32], Group> = HashMap::new();
-        table.each_row(|row| {
-            let rating = mapping.ratings.as_deref().and_then(|column| number(row.get(column)?));
-            if let (Some(key), Some(rating)) = (key_of(row, mapping), rating) {
-                let group = groups.entry(key).or_insert(Group { rows: 0, first: rating, differ: false });
-                group.rows += 1;
-                group.differ |= group.first.total_cmp(&rating).is_ne();
-            }
-            ControlFlow::Continue(())
-        });
-        let differing: Vec<usize> = groups.values().filter(|group| group.differ).map(|group| group.rows).collect();
-        [differing.len(), groups.values().filter(|group| group.rows > 2).count(), differing.iter().sum()]
-    })
-}
-
-impl Groups {
-    /// Takes a row in.
-    ///
-    /// # Errors
-    /// Why the row cannot be one of a group.
-    pub(super) fn add(&mut self, row: &TableRow, mapping: &ColumnMapping) -> Result<(), String> {
-        let column = mapping.ratings.as_deref().unwrap_or_default();
-        let value = row.get(column).filter(|value| !is_missing(value)).ok_or_else(|| format!("`{column}` is empty"))?;
-        let rating = number(value).ok_or_else(|| format!("`{column}` holds no number"))?;
-        let key = key_of(row, mapping).ok_or("what was asked is not there")?;
-        // Columns that are not used are not held.
-        let used: HashSet<&str> = mapping.named().map(|column| column.split('.').next().unwrap_or(column)).collect();
-        let is_used = |key: &str| used.contains(key.split('.').next().unwrap_or(key));
-        let values = row.values.iter().filter(|(key, _)| is_used(key));
-        let values = values.map(|(key, value)| (key.clone(), value.clone())).collect();
-        let mut row = TableRow { file: row.file, line: row.line, values };
-        if let Some(turns) = conversation(&row, mapping).cloned() {
-            let (answer, asked) = turns.split_last().ok_or("the conversation is empty")?;
-            row.values.insert(BETTER.to_owned(), Value::Array(vec![answer.clone()]));
-            row.values.insert(ASKED.to_owned(), Value::Array(asked.to_vec()));
-        } else {
-            let column = mapping.answers.as_deref().unwrap_or_default();
-            let answer = row.get(column).ok_or_else(|| format!("`{column}` is empty"))?.clone();
-            row.values.insert(BETTER.to_owned(), answer);
-        }
-        self.held += row.values.values().map(|value| value.to_string().len()).sum::<usize>();
-        if self.held > MOST_HELD {
-            return Err(format!(
-                "more than {} MiB of answers to be brought together by their prompts: split the file by prompts",
-                MOST_HELD >> 20
-            ));
-        }
-        let next = self.in_order.len();
-        let at = *self.places.entry(key).or_insert(next);
-        if at == next {
-            self.in_order.push(Vec::new());
-        }
-        self.in_order[at].push((row, rating));
-        Ok(())
-    }
-
-    /// Hands the pairs of each group to `take`, in the order in which their prompts first came, with the better answer's row. A
-    /// group without a pair is one refused row for each of its rows.
-    pub(super) fn each(self, reader: &Reader, take: &mut TakeMade) -> ControlFlow<()> {
-        let asks = ColumnMapping { prompt: Some(ASKED.to_owned()), ..reader.mapping.clone() };
-        let of_conversations = Reader { mapping: &asks, ..reader.clone() };
-        for group in self.in_order {
-            let rows = group.iter().enumerate();
-            let ratings: Vec<Rating> = rows.map(|(at, (_, rating))| Rating { at, rating: *rating }).collect();
-            let made = reader.pairs(&ratings, |reader, (better, worse)| {
-                let mut row = group[better].0.clone();
-                let other = group[worse].0.values.get(BETTER).cloned().unwrap_or_default();
-                row.values.insert(WORSE.to_owned(), other);
-                let reader = if row.values.contains_key(ASKED) { &of_conversations } else { reader };
-                reader.pair(&row, BETTER, WORSE).map(|taken| Taken { from: Some(better), ..taken })
-            });
-            match made {
-                Ok(pairs) => {
-                    for taken in pairs {
-                        let row = &group[taken.from.unwrap_or_default()].0;
-                        take(row, Ok(taken))?;
-                    }
-                }
-                Err(reason) => {
-                    let reason = if group.len() < 2 { ALONE.to_owned() } else { reason };
-                    for (row, _) in &group {
-                        take(row, Err(reason.clone()))?;
-                    }
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-const ALONE: &str = "it is the only answer to its prompt: a single label makes no pair";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -607,40 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn names_say_which_ratings_are_better_or_it_is_asked() {
-        let high = [
-            "completions.*.overall_score",
-            "completions.*.annotations.helpfulness.Rating",
-            "label",
-            "scores.*",
-            "avg_rating",
-            "completions.*.fine-grained_score",
-            "metadata.score",
-        ];
-        for name in high {
-            assert_eq!(order_of(name), Some(RatingOrder::HigherIsBetter), "{name}");
-        }
-        for name in ["answers.*.rank", "ranks.*"] {
-            assert_eq!(order_of(name), Some(RatingOrder::LowerIsBetter), "{name}");
-        }
-        let open = [
-            "unhelpful",
-            "not_helpful",
-            "toxicity_score",
-            "harmfulness_rating",
-            "loss_score",
-            "spam_label",
-            "rejected_votes",
-            "answers.*.annotations.toxicity.Rating",
-            "rank_score",
-            "refusal_score",
-            "cost_rating",
-            "bad_votes",
-            "downvotes",
-        ];
-        for name in open {
-            assert_eq!(order_of(name), None, "{name}");
-        }
+    fn two_ratings_are_called_by_what_their_names_have_in_common() {
         let two = ColumnMapping {
             chosen: Some("c".to_owned()),
             rejected: Some("r".to_owned()),

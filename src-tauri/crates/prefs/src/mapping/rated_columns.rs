@@ -1,8 +1,10 @@
 //! Guessing which columns hold rated answers, and which their ratings.
 
+use super::groups::count_groups;
 use super::guess::{ColumnSample, LOOKED_AT};
 use super::preference::{differing, normal};
-use super::rated::{count_groups, number, rates};
+use super::rated::number;
+use super::rating_names::rates;
 use super::{ColumnMapping, ImportKind};
 use crate::table::Table;
 
