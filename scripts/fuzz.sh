@@ -19,4 +19,8 @@ for target in "${targets[@]}"; do
 		RAYON_NUM_THREADS=1 "$program" --exact "$target" --nocapture --test-threads=1 ||
 		{ echo "$target: see $folder" >&2; exit 1; }
 done
+# Data: every form of file, so long each.
+ulimit -v unlimited 2>/dev/null || true
+TIEBREAK_FUZZ_SECONDS=$seconds TIEBREAK_FUZZ_SEED=${TIEBREAK_FUZZ_SEED:-$RANDOM$RANDOM} \
+	cargo test --locked --workspace --test fuzz_data_files -- --nocapture
 rm -r "$folder"

@@ -102,8 +102,8 @@ pub struct Table {
     pub as_text: BTreeMap<String, usize>,
     /// What is to be said of the files themselves, as sentences.
     pub notices: Vec<String>,
-    /// The files of `refused`, in which order it is.
-    refused_in: Vec<usize>,
+    /// Of each of `refused` the number of its file, and how many rows come before it.
+    refused_in: Vec<(usize, usize)>,
     /// The first rows, or all.
     kept: Vec<TableRow>,
     /// Where all rows can be read, if not all are kept.
@@ -220,11 +220,10 @@ impl Table {
     /// As [`Table::each_row`], with the rows that cannot be read among them.
     pub(crate) fn each(&self, take: &mut TakeRow) {
         let Some(source) = &self.source else {
-            let mut refused = self.refused_in.iter().copied().zip(self.refused.iter().cloned()).peekable();
-            for row in &self.kept {
-                let before = |(file, bad): &(usize, Refused)| (*file, bad.line) < (row.file, row.line);
-                while let Some(bad) = refused.next_if(before) {
-                    if take(Err(bad)).is_break() {
+            let mut refused = self.refused_in.iter().zip(&self.refused).peekable();
+            for (at, row) in self.kept.iter().enumerate() {
+                while let Some(((file, _), bad)) = refused.next_if(|((_, before), _)| *before <= at) {
+                    if take(Err((*file, bad.clone()))).is_break() {
                         return;
                     }
                 }
@@ -232,7 +231,7 @@ impl Table {
                     return;
                 }
             }
-            let _ = refused.try_for_each(|bad| take(Err(bad)));
+            let _ = refused.try_for_each(|((file, _), bad)| take(Err((*file, bad.clone()))));
             return;
         };
         let (mut rows, mut ended) = (0, false);

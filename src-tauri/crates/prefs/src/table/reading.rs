@@ -29,7 +29,7 @@ pub(super) struct Reading {
     is_cut: bool,
     rows: usize,
     refused: Vec<Refused>,
-    refused_in: Vec<usize>,
+    refused_in: Vec<(usize, usize)>,
     refused_count: usize,
     blank: usize,
     as_text: BTreeMap<String, usize>,
@@ -63,7 +63,7 @@ impl Reading {
                 if !self.is_cut || self.refused.len() < REFUSED {
                     self.bytes += reason.len() + size_of::<Refused>();
                     self.refused.push(Refused { line, reason: in_file(&self.files, file, reason) });
-                    self.refused_in.push(file);
+                    self.refused_in.push((file, self.rows));
                     self.cut();
                 }
             }

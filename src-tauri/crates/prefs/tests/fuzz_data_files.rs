@@ -1,0 +1,136 @@
+//! The readers of data, fed with damaged files: whatever they hold, every row is a pair, an item, a prompt or refused, or the
+//! file is refused whole; soon, and without a panic.
+//!
+//! Runs for two seconds a form from a fixed seed; `scripts/fuzz.sh` runs it for long. `TIEBREAK_FUZZ_SECONDS` says how long,
+//! `TIEBREAK_FUZZ_SEED` from where. A file that breaks a reader is kept under the name that is printed.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use prefs::mapping::{apply, guess, notices, questions};
+use prefs::store::{PairSource, SourcedPair};
+use prefs::table::Table;
+use prefs::{Message, Pair, parquet_file};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+
+/// No damaged file of a few kilobytes may take longer.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// A small file of every form.
+fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let turns = |text: &str| json!([{"role": "user", "content": "q"}, {"role": "assistant", "content": text}]);
+    let rows: Vec<Value> = (0..6)
+        .map(|at| {
+            json!({
+                "prompt": format!("Question {at}?"), "chosen": turns("good"), "rejected": turns("bad"), "score": at,
+                "completions": [{"response": "x", "score": at}, {"response": "y\n\"z\"", "score": 2}],
+                "messages": "[{'role': 'user', 'content': 'q'}]", "label": at % 2 == 0, "winner": "model_a",
+            })
+        })
+        .collect();
+    let tree = json!({"prompt": {"text": "q", "role": "prompter", "replies": [
+        {"text": "a", "role": "assistant", "rank": 0, "replies": []}, {"text": "b", "role": "assistant", "rank": 1},
+    ]}});
+    let lines: Vec<String> = rows.iter().chain([&tree]).map(|row| format!("{row}\n")).collect();
+    let lines = lines.concat();
+    let csv = "prompt,response_a,response_b,winner\n\"two\nlines\",\"say \"\"a\"\"\",b,a\np,one,two,tie\n;,;,x,b\n";
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(lines.as_bytes()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let parquet = |name: &str, of: &dyn Fn(usize) -> Pair| {
+        let path = folder.path().join(name);
+        let pairs: Vec<SourcedPair> =
+            (0..20).map(|at| SourcedPair { id: at as i64, source: PairSource::Imported, pair: of(at) }).collect();
+        parquet_file::write_pairs(&path, &pairs).unwrap();
+        std::fs::read(path).unwrap()
+    };
+    let text = |at: usize| Pair {
+        prompt: format!("p{at}").as_str().into(),
+        chosen: "c".into(),
+        rejected: "r".into(),
+        category: Some("x".to_owned()),
+    };
+    let said = |at: usize| Pair {
+        prompt: vec![Message::new("user", format!("p{at}"))].into(),
+        chosen: vec![Message::new("assistant", "c")].into(),
+        rejected: vec![Message::new("assistant", "r")].into(),
+        category: None,
+    };
+    vec![
+        ("lines.jsonl", lines.clone().into_bytes()),
+        ("array.json", serde_json::to_vec_pretty(&rows).unwrap()),
+        ("object.json", json!({"version": 1, "data": rows}).to_string().into_bytes()),
+        ("cells.csv", csv.as_bytes().to_vec()),
+        ("cells.tsv", csv.replace(',', "\t").into_bytes()),
+        ("lines.jsonl.gz", gzip.finish().unwrap()),
+        ("lines.jsonl.zst", zstd::encode_all(lines.as_bytes(), 3).unwrap()),
+        ("texts.parquet", parquet("texts", &text)),
+        ("conversations.parquet", parquet("conversations", &said)),
+    ]
+}
+
+fn damage(bytes: &mut Vec<u8>, random: &mut StdRng) {
+    for _ in 0..random.random_range(1..6) {
+        let at = random.random_range(0..bytes.len().max(1)).min(bytes.len());
+        match random.random_range(0..6) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << random.random_range(0..8),
+            1 if at < bytes.len() => bytes[at] = random.random(),
+            2 => bytes.truncate(at),
+            3 => {
+                let end = (at + random.random_range(0..64)).min(bytes.len());
+                let piece = bytes[at..end].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            4 => drop(bytes.drain(at..(at + random.random_range(0..32)).min(bytes.len()))),
+            _ => {
+                let words: [&[u8]; 12] =
+                    [b"\"", b"[", b"]", b"{", b"}", b"\n", b"\0", b",", b"NaN", b"\xFF", b"\t", b"1e999"];
+                bytes.splice(at..at, words[random.random_range(0..words.len())].iter().copied());
+            }
+        }
+    }
+}
+
+/// Reads a file as a shell does, kept in memory or not, and compares the two.
+fn read(path: &Path) {
+    let Ok(table) = Table::read(path) else { return };
+    let mapping = guess(&table);
+    let _ = (questions(&table, &mapping), notices(&table, &mapping), table.describe());
+    let mapped = apply(&table, &mapping);
+    let one_a_row = mapping.answers.is_none() && !mapping.chosen.as_ref().is_some_and(|path| path.contains(".*"));
+    assert!(!one_a_row || mapped.rows.len() + mapped.refused.len() == table.row_count + table.refused_count);
+    let large = Table::read_keeping(path, 0).unwrap();
+    assert_eq!(guess(&large), mapping);
+    assert_eq!(apply(&large, &mapping), mapped);
+}
+
+#[test]
+fn whatever_a_file_holds() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seconds = number("TIEBREAK_FUZZ_SECONDS").unwrap_or(2);
+    let seed = number("TIEBREAK_FUZZ_SEED").unwrap_or(1);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in seeds() {
+        let path = folder.path().join(name);
+        let (begun, mut cases) = (Instant::now(), 0_u64);
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            let mut random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(cases));
+            let mut damaged = bytes.clone();
+            damage(&mut damaged, &mut random);
+            std::fs::write(&path, damaged).unwrap();
+            let case = Instant::now();
+            let survived = catch_unwind(AssertUnwindSafe(|| read(&path)));
+            if survived.is_err() || case.elapsed() > SLOW {
+                let kept = folder.keep();
+                panic!("{name}: case {cases} took {:?}: {}", case.elapsed(), kept.display());
+            }
+            cases += 1;
+        }
+        println!("{name}: {cases} cases in {seconds} s");
+    }
+}
