@@ -56,7 +56,7 @@ test("with an adapter to begin from, the settings of a new one are greyed, and t
     await group.locator("summary").getByText(`not used: the adapter in ${key} brings its own`).waitFor();
     assert.deepEqual(await greyed(), own);
     assert.equal(await page.getByLabel("beta", { exact: true }).isDisabled(), false);
-    await line("Pairs").getByText("43 to train on").waitFor();
+    await line("Pairs").getByText("40 to train on").waitFor();
   }
   await set(page, "init_adapter", "");
   await group.getByText("The adapter in ref_adapter brings its own rank").waitFor();
@@ -77,7 +77,7 @@ test("what the model's files hold and is not computed with is said before a run 
 });
 
 test("the histogram shows lengths against the limits, and one click shows which pairs are cut", async () => {
-  await line("Pairs").getByText("43 to train on, 0 held out").waitFor();
+  await line("Pairs").getByText("40 to train on, 0 held out").waitFor();
   await line("Too long").getByText("0 prompts and 0 answers cut, 3 pairs left out").waitFor();
   await line("Too long").getByText(/Of 3 pairs the chosen answer alone is too long for max_length = 1024 \(pairs \d+, \d+, \d+\)\./).waitFor();
   const histogram = panel().getByRole("img");
