@@ -115,15 +115,8 @@ pub fn read_prompts(path: &Path, choices: &Choices) -> Result<Read, Error> {
     let table = Table::read(path)?;
     let mut mapping = chosen(path, &table, choices)?;
     if mapping.prompt.is_some() || mapping.kind == ImportKind::Prompts {
-        mapping = ColumnMapping {
-            chosen: None,
-            rejected: None,
-            answer_a: None,
-            answer_b: None,
-            preference: None,
-            kind: ImportKind::Prompts,
-            ..mapping
-        };
+        mapping.forget_pairs();
+        mapping.kind = ImportKind::Prompts;
     }
     let mut read = finish(path, &table, mapping)?;
     for row in &mut read.mapped.rows {

@@ -141,7 +141,14 @@ impl ColumnMapping {
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let chosen = Some(value).filter(|value| !value.is_empty() && *value != "none");
         match key {
-            "kind" => self.kind = ImportKind::named(key, value)?,
+            "kind" => {
+                self.kind = ImportKind::named(key, value)?;
+                match self.kind {
+                    ImportKind::Pairs => {}
+                    ImportKind::Candidates => self.forget_ratings(),
+                    ImportKind::Prompts => self.forget_pairs(),
+                }
+            }
             "preference_scheme" => {
                 self.preference_scheme = chosen.map(|name| PreferenceScheme::named(key, name)).transpose()?;
             }
@@ -208,6 +215,19 @@ impl ColumnMapping {
             "rating_a" | "rating_b" => self.rating_order = None,
             _ => {}
         }
+    }
+
+    /// Takes back what was said of answers and of which is better.
+    pub(crate) fn forget_pairs(&mut self) {
+        (self.chosen, self.rejected, self.answer_a, self.answer_b) = (None, None, None, None);
+        (self.preference, self.preference_scheme) = (None, None);
+        self.forget_ratings();
+    }
+
+    /// Takes back what was said of ratings.
+    fn forget_ratings(&mut self) {
+        self.forget_answers();
+        (self.rating_a, self.rating_b, self.rating_order, self.least_margin) = (None, None, None, None);
     }
 
     /// Takes back what was said of several rated answers.

@@ -264,3 +264,17 @@ fn tools_are_part_of_what_was_asked() {
     assert_eq!(pairs, [three("q", "good", "bad")]);
     assert_eq!(mapped.refused[0].line, 2);
 }
+
+/// Of rated answers the prompts alone can be had, too.
+#[test]
+fn prompts_of_rated_answers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("rated.jsonl");
+    let row = |prompt: &str| json!({"prompt": prompt, "responses": ["a", "b", "c"], "scores": [1, 2, 3]});
+    std::fs::write(&path, format!("{}\n{}\n", row("p"), row("q"))).expect("there is room");
+    let read = crate::reader::read_prompts(&path, &crate::reader::Choices::new()).expect("its prompts can be had");
+    assert_eq!(read.into_prompts().len(), 2);
+    let choices = [("kind".to_owned(), "prompts".to_owned())].into();
+    let opened = crate::reader::open(&path, &choices, &|| true).expect("its prompts can be had");
+    assert_eq!(opened.mapping.kind, ImportKind::Prompts);
+}
