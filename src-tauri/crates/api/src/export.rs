@@ -200,7 +200,7 @@ pub(crate) struct WrittenPairs {
 /// When the folder cannot be written.
 pub(crate) fn write_pairs(pairs: &[SourcedPair], folder: &Path) -> Result<WrittenPairs> {
     let (lines, parquet) = (folder.join("pairs.jsonl"), folder.join("pairs.parquet"));
-    let alone: Vec<_> = pairs.iter().map(|sourced| sourced.pair.clone()).collect();
+    let alone: Vec<&prefs::Pair> = pairs.iter().map(|sourced| &sourced.pair).collect();
     jsonl::write_pairs(&lines, &alone)?;
     let parquet = match parquet_file::write_pairs(&parquet, pairs) {
         Ok(()) => Ok(parquet),

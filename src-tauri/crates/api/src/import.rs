@@ -5,12 +5,12 @@ use crate::error::{Error, Result};
 use crate::hub_paths;
 use crate::open::find_model;
 use crate::window::rendered;
-use crate::window::types::Rendered;
+use crate::window::types::PreviewRow;
 use chat::Tokenizer;
-use prefs::mapping::{ImportKind, MappedRow};
+use prefs::Refused;
+use prefs::mapping::ImportKind;
 use prefs::reader::{self, Choices, Opened};
 use prefs::store::{Brought, DATABASE, Project};
-use prefs::{Content, Refused};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,25 +61,7 @@ pub struct ImportReply {
     /// Pairs in the project now; none where nothing was brought in.
     pub total: Option<usize>,
     /// The first rows, where nothing was brought in.
-    pub first: Vec<ShownRow>,
-}
-
-/// A row as it would come in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
-pub struct ShownRow {
-    /// Line of the file, from 1.
-    pub line: usize,
-    pub prompt: Content,
-    /// The chosen answer, or the first of two to be labelled.
-    pub first: Option<Content>,
-    /// The rejected or second answer.
-    pub second: Option<Content>,
-    pub category: Option<String>,
-    /// As the model sees it, where one was named.
-    pub rendered: Option<Rendered>,
-    /// Why the model cannot.
-    pub unrendered: Option<String>,
+    pub first: Vec<PreviewRow>,
 }
 
 /// Imports data sets, each wholly or not at all.
@@ -130,7 +112,7 @@ fn would_import(
     let is_there = request.project.join(DATABASE).is_file();
     let project = if is_there { Project::open(&request.project)? } else { Project::open_or_create(folder.path())? };
     let mut would = project.preview_table(&opened.table, &opened.mapping, SHOWN)?;
-    let first = would.first.drain(..).map(|row| shown(row, tokenizer)).collect();
+    let first = std::mem::take(&mut would.first).iter().map(|row| rendered::row(row, tokenizer)).collect();
     Ok(ImportReply { dry_run: true, first, ..reply(file, opened, would) })
 }
 
@@ -152,19 +134,4 @@ fn reply(file: &Path, opened: Opened, brought: Brought) -> ImportReply {
         total: None,
         first: Vec::new(),
     }
-}
-
-fn shown(row: MappedRow, tokenizer: Option<&Tokenizer>) -> ShownRow {
-    let MappedRow { line, content } = row;
-    let (prompt, first, second) = (content.prompt().clone(), content.first().cloned(), content.second().cloned());
-    let seen = match (tokenizer, &first, &second) {
-        (Some(tokenizer), Some(first), Some(second)) => Some(rendered::pair(tokenizer, &prompt, first, second)),
-        _ => None,
-    };
-    let (rendered, unrendered) = match seen {
-        None => (None, None),
-        Some(Ok(rendered)) => (Some(rendered), None),
-        Some(Err(error)) => (None, Some(error.to_string())),
-    };
-    ShownRow { line, prompt, first, second, category: content.category().map(str::to_owned), rendered, unrendered }
 }

@@ -1,8 +1,8 @@
 //! Replies in words, as they are printed without `--json`.
 
 use api::{
-    CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, ScoreReply, Severity,
-    ShownRow, TrainReply,
+    CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, PreviewRow, ScoreReply,
+    Severity, TrainReply,
 };
 use std::fmt::Write;
 
@@ -50,7 +50,7 @@ pub(crate) fn imported(file: &ImportReply) -> String {
 }
 
 /// A row as it would come in: as the model sees it, or its parts.
-fn shown(words: &mut String, row: &ShownRow) {
+fn shown(words: &mut String, row: &PreviewRow) {
     let category = row.category.as_ref().map_or_else(String::new, |category| format!(" (category {category})"));
     let _ = write!(words, "\n\nline {}{category}", row.line);
     let mut part = |name: &str, text: &str| {

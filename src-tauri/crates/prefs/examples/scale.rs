@@ -3,17 +3,18 @@
 //! of its own, so that its memory is its own.
 #![allow(missing_docs)]
 
+#[path = "../tests/many_rows/mod.rs"]
+mod many_rows;
+
 use std::error::Error;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use many_rows::write_rows;
 use prefs::checks::check;
 use prefs::store::{Judging, PairQuery, Project, Verdict};
 use prefs::{jsonl, mapping, reader, split};
-use serde_json::json;
 
 const STEPS: [(&str, &str); 9] = [
     ("write", "write the file"),
@@ -58,7 +59,7 @@ fn run(folder: &Path, step: &str, rows: usize) -> Result<(), Box<dyn Error>> {
     let (file, project) = (folder.join("pairs.jsonl"), folder.join("project"));
     let begun = Instant::now();
     match step {
-        "write" => write(&file, rows)?,
+        "write" => write_rows(&file, rows, ["chosen", "rejected"])?,
         "preview" => {
             let opened = reader::open(&file, &reader::Choices::new(), &|| true)?;
             let would =
@@ -118,47 +119,6 @@ fn run(folder: &Path, step: &str, rows: usize) -> Result<(), Box<dyn Error>> {
 
 fn query(text: &str) -> PairQuery {
     PairQuery { text: text.to_owned(), limit: 50, ..PairQuery::default() }
-}
-
-/// Pairs of about 1.3 kB, no two alike.
-fn write(path: &Path, rows: usize) -> std::io::Result<()> {
-    const WORDS: [&str; 16] = [
-        "preference",
-        "answer",
-        "the",
-        "model",
-        "a",
-        "gradient",
-        "of",
-        "and",
-        "is",
-        "in",
-        "reward",
-        "margin",
-        "token",
-        "Ähre",
-        "to",
-        "policy",
-    ];
-    let text = |seed: usize, words: usize| {
-        let mut state = seed as u64 + 1;
-        let mut text = format!("Number {seed}: ");
-        for _ in 0..words {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            text.push_str(WORDS[(state >> 60) as usize]);
-            text.push(' ');
-        }
-        text
-    };
-    let mut file = BufWriter::new(File::create(path)?);
-    for row in 0..rows {
-        let pair = json!({
-            "prompt": text(row * 3, 20), "chosen": text(row * 3 + 1, 100), "rejected": text(row * 3 + 2, 100),
-            "category": format!("category {}", row % 7),
-        });
-        writeln!(file, "{pair}")?;
-    }
-    file.flush()
 }
 
 /// The most memory that this process has had, in MB, where the system tells.

@@ -5,6 +5,7 @@
 //! one assistant message), and a text prompt with answers of messages (it becomes one user message, and answers that
 //! repeat it lose it).
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -69,9 +70,9 @@ pub fn read_pairs_from(input: impl BufRead) -> std::io::Result<Reading> {
 ///
 /// # Errors
 /// When a pair does not [validate](Pair::validate) (nothing is written then), or writing fails.
-pub fn write_pairs(path: &Path, pairs: &[Pair]) -> Result<(), Error> {
+pub fn write_pairs<P: Borrow<Pair>>(path: &Path, pairs: &[P]) -> Result<(), Error> {
     let mut text = Vec::new();
-    for (index, pair) in pairs.iter().enumerate() {
+    for (index, pair) in pairs.iter().map(Borrow::borrow).enumerate() {
         pair.validate().map_err(|reason| Error::InvalidPair { index, reason })?;
         serde_json::to_writer(&mut text, pair)
             .map_err(|error| Error::InvalidPair { index, reason: error.to_string() })?;

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::table::{Table, TableRow, in_file, starred};
-use crate::{Content, Pair, Refused};
+use crate::{Content, Error, Pair, Refused};
 use groups::Groups;
 use only::Only;
 use preference::{Preferred, Scheme};
@@ -423,6 +423,22 @@ pub(crate) fn each(
         let _ = groups.each(reader, &mut |row, content| giving.give(row, content));
     }
     giving.notes
+}
+
+/// As [`each`], until `take` fails or the files do.
+pub(crate) fn try_each<E: From<Error>>(
+    table: &Table,
+    mapping: &ColumnMapping,
+    mut take: impl FnMut(usize, Result<MappedRow, Refused>) -> Result<(), E>,
+) -> Result<BTreeMap<String, usize>, E> {
+    let mut taken = Ok(());
+    let notes = each(table, mapping, &mut |file, row| {
+        taken = take(file, row);
+        if taken.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    taken?;
+    table.failure()?;
+    Ok(notes)
 }
 
 /// Hands on what rows became, and counts what was done to them.

@@ -14,7 +14,7 @@ use parquet::schema::parser::parse_message_type;
 
 use crate::jsonl::write_whole_by;
 use crate::store::{PairSource, SourcedPair};
-use crate::{Content, Error, Message};
+use crate::{Content, Error, Message, Pair};
 
 /// Rows of a group: as many as `datasets` takes.
 const GROUP: usize = 1000;
@@ -32,12 +32,8 @@ pub fn write_pairs(path: &Path, pairs: &[SourcedPair]) -> Result<(), Error> {
 
 /// Whether all pairs are texts and not all conversations.
 fn are_texts(pairs: &[SourcedPair]) -> Result<bool, String> {
-    let parts = |sourced: &SourcedPair| {
-        let pair = &sourced.pair;
-        [pair.prompt.clone(), pair.chosen.clone(), pair.rejected.clone()]
-    };
     let is_text = |content: &Content| matches!(content, Content::Text(_));
-    let texts = pairs.iter().filter(|sourced| parts(sourced).iter().all(is_text)).count();
+    let texts = pairs.iter().filter(|sourced| parts_of(sourced).into_iter().all(is_text)).count();
     if texts > 0 && texts < pairs.len() {
         return Err(format!(
             "{texts} of the {} pairs are plain text and the others conversations: a Parquet column has one type. Take the \
@@ -51,7 +47,7 @@ fn are_texts(pairs: &[SourcedPair]) -> Result<bool, String> {
             said.tools.is_empty() && said.chat_template_kwargs.is_empty() && said.messages.iter().all(Message::is_plain)
         }
     };
-    let others = pairs.iter().filter(|sourced| !parts(sourced).iter().all(is_plain)).count();
+    let others = pairs.iter().filter(|sourced| !parts_of(sourced).into_iter().all(is_plain)).count();
     if others > 0 {
         return Err(format!(
             "{others} of the {} pairs hold more than roles and texts, such as tools or calls of them: a Parquet column has one \
@@ -60,6 +56,11 @@ fn are_texts(pairs: &[SourcedPair]) -> Result<bool, String> {
         ));
     }
     Ok(texts > 0)
+}
+
+fn parts_of(sourced: &SourcedPair) -> [&Content; 3] {
+    let Pair { prompt, chosen, rejected, .. } = &sourced.pair;
+    [prompt, chosen, rejected]
 }
 
 fn write(file: &mut File, pairs: &[SourcedPair], are_texts: bool) -> Result<(), ParquetError> {
@@ -151,7 +152,6 @@ fn write_texts<W: std::io::Write + Send, T: Into<String>>(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::Pair;
     use crate::reader::{self, Choices};
     use proptest::prelude::*;
 

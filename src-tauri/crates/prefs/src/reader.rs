@@ -50,8 +50,7 @@ pub fn open(path: &Path, choices: &Choices, is_wanted: &dyn Fn() -> bool) -> Res
     let mapping = chosen(path, &table, choices)?;
     decided(path, &table, &mapping)?;
     let how = how(&table, &mapping);
-    let mut notices = table.notices.clone();
-    notices.extend(mapping::notices(&table, &mapping));
+    let notices = mapping::notices(&table, &mapping);
     table.failure()?;
     Ok(Opened { table, mapping, how, notices })
 }
@@ -185,8 +184,7 @@ fn decided(path: &Path, table: &Table, mapping: &ColumnMapping) -> Result<(), Er
 fn finish(path: &Path, table: &Table, mapping: ColumnMapping) -> Result<Read, Error> {
     decided(path, table, &mapping)?;
     let mapped = mapping::apply(table, &mapping);
-    let mut notices = table.notices.clone();
-    notices.extend(mapping::notices(table, &mapping));
+    let mut notices = mapping::notices(table, &mapping);
     notices.extend(sentences(&mapped.notes, &mapped.ignored_keys));
     table.failure()?;
     Ok(Read { how: how(table, &mapping), notices, mapping, mapped })

@@ -89,10 +89,10 @@ pub(crate) fn each(
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            b' ' | b'\t' | b'\r' => {}
             b'[' => {
                 return array::elements(input, line + 1, &mut |line, value| take(line, Next::Value(value)));
             }
+            byte if byte.is_ascii_whitespace() => {}
             _ => break,
         }
         input.consume(1);

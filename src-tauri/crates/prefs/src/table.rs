@@ -235,17 +235,13 @@ impl Table {
             return;
         };
         let (mut rows, mut ended) = (0, false);
-        let mut as_text = BTreeMap::new();
+        let mut opened = reading::Opened::default();
         let scanned = source.scan(&mut |file, item| {
             let flow = match item {
-                source::Item::Row(line, values) => {
-                    let opened = trees::open(&values, &mut trees::Counts::default());
-                    opened.unwrap_or_else(|| vec![values]).into_iter().try_for_each(|mut values| {
-                        cells::open(&mut values, &mut as_text);
-                        rows += 1;
-                        take(Ok(&TableRow { file, line, values }))
-                    })
-                }
+                source::Item::Row(line, values) => opened.rows(values).into_iter().try_for_each(|values| {
+                    rows += 1;
+                    take(Ok(&TableRow { file, line, values }))
+                }),
                 source::Item::Refused(line, reason) => {
                     take(Err((file, Refused { line, reason: in_file(&self.files, file, reason) })))
                 }

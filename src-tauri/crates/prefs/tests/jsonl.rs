@@ -273,10 +273,10 @@ fn writing_replaces_the_file_or_leaves_it() {
     let mixed = Pair { chosen: messages(&[("assistant", "a")]), ..text("p", "", "b") };
     assert!(matches!(write_pairs(&path, &[text("q", "a", "b"), mixed]), Err(Error::InvalidPair { index: 1, .. })));
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    write_pairs(&path, &[]).unwrap();
+    write_pairs::<Pair>(&path, &[]).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
-    assert!(matches!(write_pairs(&folder.path().join("no/such/folder"), &[]), Err(Error::Io { .. })));
+    assert!(matches!(write_pairs::<Pair>(&folder.path().join("no/such/folder"), &[]), Err(Error::Io { .. })));
 }
 
 fn any_pair() -> impl Strategy<Value = Pair> {

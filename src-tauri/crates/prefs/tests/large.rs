@@ -2,64 +2,16 @@
 //! measured, so that a busy machine passes; what was measured is printed.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
+mod many_rows;
+
 use std::time::{Duration, Instant};
 
+use many_rows::write_rows;
 use prefs::mapping::guess;
 use prefs::store::{Judging, PairQuery, PairSource, Project, Verdict};
 use prefs::table::Table;
-use serde_json::json;
 
 const ROWS: usize = 100_000;
-
-const WORDS: [&str; 16] = [
-    "preference",
-    "answer",
-    "the",
-    "model",
-    "a",
-    "gradient",
-    "of",
-    "and",
-    "is",
-    "in",
-    "reward",
-    "margin",
-    "token",
-    "Ähre",
-    "to",
-    "policy",
-];
-
-/// Some text of about `words` words, another for every `number`.
-fn text(number: usize, words: usize) -> String {
-    let mut state = number as u64 + 1;
-    let mut text = format!("Number {number}: ");
-    for _ in 0..words {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        text.push_str(WORDS[(state >> 60) as usize]);
-        text.push(' ');
-    }
-    text
-}
-
-/// A file of rows, with two answers to label or with a chosen and a rejected one.
-fn write_rows(path: &Path, answers: [&str; 2]) {
-    let mut file = BufWriter::new(File::create(path).unwrap());
-    for number in 0..ROWS {
-        let part = |part: usize, words: usize| text(number * 3 + part, words);
-        let row = json!({
-            "prompt": part(0, 20),
-            answers[0]: part(1, 100),
-            answers[1]: part(2, 100),
-            "category": format!("category {}", number % 7),
-        });
-        writeln!(file, "{row}").unwrap();
-    }
-    file.flush().unwrap();
-}
 
 fn timed<T>(what: &str, most: Duration, work: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
@@ -77,7 +29,7 @@ const MINUTES: Duration = Duration::from_secs(300);
 fn a_large_project_answers_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.jsonl");
-    write_rows(&path, ["chosen", "rejected"]);
+    write_rows(&path, ROWS, ["chosen", "rejected"]).unwrap();
     let pairs = Table::read(&path).unwrap();
     let mut project = Project::open_or_create(folder.path()).unwrap();
     let import =
@@ -116,7 +68,7 @@ fn a_large_project_answers_at_once() {
         project.edit_pair(77, "Ada", pair.prompt, "better".into(), pair.rejected).unwrap()
     });
 
-    write_rows(&path, ["response_a", "response_b"]);
+    write_rows(&path, ROWS, ["response_a", "response_b"]).unwrap();
     let items = Table::read(&path).unwrap();
     timed("import of 100,000 items", MINUTES, || project.import_table(&items, &guess(&items), "items").unwrap());
     let state = timed("first items to label", SOON, || project.label_state("Ada", 5).unwrap());
@@ -152,7 +104,7 @@ fn a_large_project_answers_at_once() {
 fn a_large_file_is_looked_at_in_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pairs.jsonl");
-    write_rows(&path, ["chosen", "rejected"]);
+    write_rows(&path, ROWS, ["chosen", "rejected"]).unwrap();
     let project = Project::open_or_create(folder.path()).unwrap();
     let seconds = Duration::from_secs(30);
     let table = timed("reading a file of 100,000 rows", seconds, || Table::read(&path).unwrap());

@@ -2,13 +2,12 @@
 
 use super::types::{
     ColumnMapping, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf,
-    PreviewImport, PreviewRow, Question, RefusedRow, RemovePair, Rendered,
+    PreviewImport, Question, RefusedRow, RemovePair,
 };
 use super::{Backend, OpenProject, checks, locked, rendered, uploads};
 use crate::error::{Error, Result};
 use crate::reading::preset;
 use chat::Tokenizer;
-use prefs::Content;
 use prefs::mapping::{self, MappedContent, MappedRow};
 use prefs::reader;
 use prefs::store::Brought;
@@ -43,7 +42,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     if let Some(tokenizer) = &tokenizer {
         notices.extend(odd(&would.first, tokenizer));
     }
-    let first = would.first.iter().take(SHOWN).map(|row| preview(row, tokenizer.as_deref()));
+    let first = would.first.iter().take(SHOWN).map(|row| rendered::row(row, tokenizer.as_deref()));
     Ok(ImportPreview {
         upload: request.upload,
         format: table.format.to_string(),
@@ -119,8 +118,7 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
 
 /// What is left out or done otherwise, and what was done to how many rows.
 fn notices(table: &Table, mapping: &ColumnMapping, brought: &Brought) -> Vec<String> {
-    let mut notices = table.notices.clone();
-    notices.extend(mapping::notices(table, mapping));
+    let mut notices = mapping::notices(table, mapping);
     // Which columns are not used stands in a list of its own.
     notices.extend(reader::sentences(&brought.notes, &BTreeMap::new()));
     notices
@@ -224,42 +222,11 @@ fn tokenizer_of(backend: &Backend, project: &OpenProject) -> Result<(Option<Stri
     Ok((model, tokenizer))
 }
 
-fn preview(row: &MappedRow, tokenizer: Option<&Tokenizer>) -> PreviewRow {
-    let MappedRow { line, content } = row;
-    let (first, second) = (content.first(), content.second());
-    let (rendered, unrendered) = match (tokenizer, first, second) {
-        (Some(tokenizer), Some(first), Some(second)) => as_seen(tokenizer, content.prompt(), first, second),
-        _ => (None, None),
-    };
-    PreviewRow {
-        line: *line,
-        prompt: content.prompt().clone(),
-        first: first.cloned(),
-        second: second.cloned(),
-        category: content.category().map(str::to_owned),
-        rendered,
-        unrendered,
-    }
-}
-
-/// As the model sees it, or why it cannot.
-fn as_seen(
-    tokenizer: &Tokenizer,
-    prompt: &Content,
-    first: &Content,
-    second: &Content,
-) -> (Option<Rendered>, Option<String>) {
-    match rendered::pair(tokenizer, prompt, first, second) {
-        Ok(rendered) => (Some(rendered), None),
-        Err(error) => (None, Some(error.message)),
-    }
-}
-
 fn shown(backend: &Backend, project: &OpenProject, pair: prefs::store::PairView) -> Result<PairView> {
     let (_, tokenizer) = tokenizer_of(backend, project)?;
     let prefs::store::PairView { id, prompt, chosen, rejected, category, source, history } = pair;
     let (rendered, unrendered) = match tokenizer {
-        Some(tokenizer) => as_seen(&tokenizer, &prompt, &chosen, &rejected),
+        Some(tokenizer) => rendered::as_seen(&tokenizer, &prompt, &chosen, &rejected),
         None => (None, None),
     };
     Ok(PairView { id, prompt, chosen, rejected, category, source, history, rendered, unrendered })

@@ -1,12 +1,13 @@
 //! A pair as the model sees it.
 
-use super::types::Rendered;
+use super::types::{PreviewRow, Rendered};
 use crate::error::Result;
 use chat::{Boundary, EncodedPair, Tokenizer, encode_pair};
+use prefs::mapping::MappedRow;
 use prefs::{Content, Pair};
 
 /// Through chat template and tokenizer and back to text, so that what is shown is what is trained on.
-pub(crate) fn pair(tokenizer: &Tokenizer, prompt: &Content, first: &Content, second: &Content) -> Result<Rendered> {
+pub(super) fn pair(tokenizer: &Tokenizer, prompt: &Content, first: &Content, second: &Content) -> Result<Rendered> {
     let pair = Pair { prompt: prompt.clone(), chosen: first.clone(), rejected: second.clone(), category: None };
     let through_template = pair.is_conversational();
     let EncodedPair { prompt, chosen, rejected, boundary, .. } = encode_pair(tokenizer, &pair)?;
@@ -23,4 +24,36 @@ pub(crate) fn pair(tokenizer: &Tokenizer, prompt: &Content, first: &Content, sec
             Boundary::Broken { dropped_text } => Some(dropped_text),
         },
     })
+}
+
+/// As the model sees it, or why it cannot.
+pub(super) fn as_seen(
+    tokenizer: &Tokenizer,
+    prompt: &Content,
+    first: &Content,
+    second: &Content,
+) -> (Option<Rendered>, Option<String>) {
+    match pair(tokenizer, prompt, first, second) {
+        Ok(rendered) => (Some(rendered), None),
+        Err(error) => (None, Some(error.message)),
+    }
+}
+
+/// A row as it would be taken over, as the model sees it where there is one.
+pub(crate) fn row(row: &MappedRow, tokenizer: Option<&Tokenizer>) -> PreviewRow {
+    let MappedRow { line, content } = row;
+    let (first, second) = (content.first(), content.second());
+    let (rendered, unrendered) = match (tokenizer, first, second) {
+        (Some(tokenizer), Some(first), Some(second)) => as_seen(tokenizer, content.prompt(), first, second),
+        _ => (None, None),
+    };
+    PreviewRow {
+        line: *line,
+        prompt: content.prompt().clone(),
+        first: first.cloned(),
+        second: second.cloned(),
+        category: content.category().map(str::to_owned),
+        rendered,
+        unrendered,
+    }
 }

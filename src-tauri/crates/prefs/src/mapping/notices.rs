@@ -105,10 +105,10 @@ pub(super) fn listed(columns: &[(&str, usize)]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-/// Sentences about what the mapping leaves out of the file though it bears on preferences, and what was read otherwise than
+/// Sentences about the files themselves, about what the mapping leaves out of them though it bears on preferences, and what was read otherwise than
 /// it stands there.
 pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
-    let mut notices = Vec::new();
+    let mut notices = table.notices.clone();
     let used: Vec<&str> = mapping.named().collect();
     let unused = unused(table, mapping);
     let last = |name: &str| normal(name.rsplit('.').find(|part| part.parse::<usize>().is_err()).unwrap_or(name));

@@ -276,19 +276,17 @@ impl Reader<'_> {
         if ratings.len() < 2 {
             return Err(format!("fewer than two of its answers have a number in `{column}`"));
         }
+        let all = pairs_of(ratings, order, pairing, 0.0).len();
+        if all == 0 {
+            return Err("its answers are all rated alike".to_owned());
+        }
         let margin = mapping.margin();
         let pairs = pairs_of(ratings, order, pairing, margin);
         if pairs.is_empty() {
-            let are_alike = pairs_of(ratings, order, pairing, 0.0).is_empty();
-            return Err(if are_alike {
-                "its answers are all rated alike".to_owned()
-            } else {
-                format!("no two of its answers differ by {margin} or more")
-            });
+            return Err(format!("no two of its answers differ by {margin} or more"));
         }
         let mut notes = Vec::new();
-        let too_near = pairs.len() < pairs_of(ratings, order, pairing, 0.0).len();
-        notes.extend(too_near.then_some(TOO_NEAR));
+        notes.extend((pairs.len() < all).then_some(TOO_NEAR));
         let is_used = |at: usize| pairs.iter().any(|(better, worse)| [*better, *worse].contains(&at));
         notes.extend(ratings.iter().any(|rating| !is_used(rating.at)).then_some(UNUSED));
         let mut known: Vec<f64> = ratings.iter().map(|rating| rating.rating).collect();

@@ -7,6 +7,7 @@ use super::rated::number;
 use super::rating_names::rates;
 use super::{ColumnMapping, ImportKind};
 use crate::table::Table;
+use serde_json::Value;
 
 /// Names of lists of answers, and of the answer inside of an element.
 const LISTS: [&str; 9] =
@@ -80,14 +81,10 @@ pub(super) fn two_ratings(table: &Table, mapping: &ColumnMapping) -> Option<(Str
     if a.is_empty() || b.is_empty() {
         return None;
     }
-    let is_number = |name: &String| {
-        let values = table.first_rows().iter().take(LOOKED_AT).filter_map(|row| row.get(name));
-        let (mut numbers, mut others) = (0, 0);
-        values.for_each(|value| if number(value).is_some() { numbers += 1 } else { others += 1 });
-        numbers > 0 && numbers >= others * 9
-    };
     let named = |word: &str| {
-        let fits = |name: &&String| normal(name).split('_').any(|part| part == word) && rates(name) && is_number(name);
+        let fits = |name: &&String| {
+            normal(name).split('_').any(|part| part == word) && rates(name) && holds_numbers(table, name)
+        };
         let mut found = table.columns.iter().filter(fits);
         let first = found.next().cloned()?;
         found.next().is_none().then_some(first)
@@ -97,16 +94,15 @@ pub(super) fn two_ratings(table: &Table, mapping: &ColumnMapping) -> Option<(Str
 
 /// Columns of numbers, or of yes and no, that rate the one answer of each row.
 fn single_ratings(table: &Table, answers: &str) -> Vec<String> {
-    let fits = |path: &&String| {
-        if *path == answers || path.contains(".*") || !rates(path) {
-            return false;
-        }
-        let values = table.first_rows().iter().take(LOOKED_AT).filter_map(|row| row.get(path));
-        let (mut numbers, mut others) = (0, 0);
-        values.for_each(|value| if number(value).is_some() { numbers += 1 } else { others += 1 });
-        numbers > 0 && numbers >= others * 9
-    };
+    let fits = |path: &&String| *path != answers && !path.contains(".*") && rates(path) && holds_numbers(table, path);
     table.columns.iter().filter(fits).cloned().collect()
+}
+
+/// Whether nearly all that a column holds is a number, or yes and no.
+fn holds_numbers(table: &Table, column: &str) -> bool {
+    let values = table.first_rows().iter().take(LOOKED_AT).filter_map(|row| row.get(column));
+    let (numbers, others): (Vec<&Value>, Vec<&Value>) = values.partition(|value| number(value).is_some());
+    !numbers.is_empty() && numbers.len() >= others.len() * 9
 }
 
 /// Names of the one answer of each row.

@@ -3,11 +3,8 @@
 use super::RatingOrder;
 use super::preference::normal;
 
-/// Words by which a column is called that rates answers.
-const RATES: [&str; 23] = [
-    "rank",
-    "ranks",
-    "position",
+/// Words by which a column is called that rates answers, the highest being the best.
+const SCORES: [&str; 20] = [
     "score",
     "scores",
     "rating",
@@ -30,31 +27,11 @@ const RATES: [&str; 23] = [
     "truthfulness",
 ];
 
-/// Of these, and beside them, the words that say that the highest is the best.
-const BEST_HIGH: [&str; 30] = [
-    "score",
-    "scores",
-    "rating",
-    "ratings",
-    "reward",
-    "rewards",
-    "grade",
-    "label",
-    "labels",
-    "desirable",
-    "kto",
+/// Words beside these that do not turn them round.
+const BESIDE_SCORES: [&str; 10] = [
     "tag",
-    "likes",
-    "upvotes",
-    "votes",
-    "liked",
-    "helpfulness",
     "helpful",
-    "quality",
-    "correctness",
     "correct",
-    "honesty",
-    "truthfulness",
     "coherence",
     "instruction",
     "following",
@@ -64,8 +41,8 @@ const BEST_HIGH: [&str; 30] = [
     "up",
 ];
 
-/// Words that say that the lowest is the best.
-const BEST_LOW: [&str; 3] = ["rank", "ranks", "position"];
+/// Words by which a column is called that rates answers, the lowest being the best.
+const RANKS: [&str; 3] = ["rank", "ranks", "position"];
 
 /// Words that say nothing of it.
 const NEUTRAL: [&str; 22] = [
@@ -105,7 +82,7 @@ pub(super) fn words_of(column: &str) -> Vec<String> {
 
 /// Whether a column is called like one that rates answers.
 pub(super) fn rates(column: &str) -> bool {
-    words_of(column).iter().any(|word| RATES.contains(&word.as_str()))
+    words_of(column).iter().any(|word| SCORES.contains(&word.as_str()) || RANKS.contains(&word.as_str()))
 }
 
 /// What the name of a column of ratings says about their order. A word that nobody knows may turn it round (`toxicity_score`):
@@ -116,10 +93,10 @@ pub(super) fn order_of(column: &str) -> Option<RatingOrder> {
 
 pub(super) fn order_of_words(words: &[String]) -> Option<RatingOrder> {
     let says: Vec<&str> = words.iter().map(String::as_str).filter(|word| !NEUTRAL.contains(word)).collect();
-    let all = |known: &[&str]| !says.is_empty() && says.iter().all(|word| known.contains(word));
-    if all(&BEST_LOW) {
+    let all = |known: &[&[&str]]| !says.is_empty() && says.iter().all(|word| known.concat().contains(word));
+    if all(&[&RANKS]) {
         Some(RatingOrder::LowerIsBetter)
-    } else if all(&BEST_HIGH) {
+    } else if all(&[&SCORES, &BESIDE_SCORES]) {
         Some(RatingOrder::HigherIsBetter)
     } else {
         None

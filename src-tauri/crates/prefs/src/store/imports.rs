@@ -1,16 +1,15 @@
 //! Bringing files in: all of a file in one transaction, with the account of every row.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::ControlFlow;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Project;
 use super::derived;
 use super::pairs::{PairSource, count};
 use super::sql::{damaged, from_json, json, now};
+use super::{Failed, Project};
 use crate::jsonl::Reading;
 use crate::mapping::{self, ColumnMapping, ImportKind, MappedContent, MappedRow};
 use crate::table::Table;
@@ -168,10 +167,7 @@ impl Project {
     /// When the database cannot be written (disk full, no permission, busy); nothing of the import is there then.
     pub fn add_import(&mut self, reading: &Reading, source: &str) -> Result<Import, Error> {
         self.write(|transaction| {
-            let id: i64 =
-                transaction.query_row("SELECT coalesce(max(id), 0) + 1 FROM imports", [], |row| row.get(0))?;
-            // The import's own row is written last, as it holds the counts and is never changed.
-            transaction.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+            let id = begin_import(transaction)?;
             let mut added = 0;
             for numbered in &reading.pairs {
                 added += insert_pair(transaction, &numbered.pair, id, numbered.line)?;
@@ -218,33 +214,15 @@ impl Project {
         let ignored_keys = mapping::ignored(table, mapping);
         self.write(|transaction| {
             let mut account = Account::new(mapping.kind, table);
-            let first: i64 =
-                transaction.query_row("SELECT coalesce(max(id), 0) + 1 FROM imports", [], |row| row.get(0))?;
-            // The rows of imports are written last, as they hold the counts and are never changed.
-            transaction.execute_batch("PRAGMA defer_foreign_keys = ON")?;
-            let mut failed = None;
-            let notes = mapping::each(table, mapping, &mut |file, row| {
+            let first = begin_import(transaction)?;
+            let notes = mapping::try_each(table, mapping, |file, row| {
                 if !is_wanted() {
-                    return ControlFlow::Break(());
+                    return Err(Failed::from(Error::Cancelled));
                 }
-                match add_row(transaction, first + file as i64, row.as_ref()) {
-                    Ok(added) => {
-                        account.add(file, row, added);
-                        ControlFlow::Continue(())
-                    }
-                    Err(error) => {
-                        failed = Some(error);
-                        ControlFlow::Break(())
-                    }
-                }
-            });
-            if let Some(error) = failed {
-                return Err(error.into());
-            }
-            if !is_wanted() {
-                return Err(Error::Cancelled.into());
-            }
-            table.failure()?;
+                let added = add_row(transaction, first + file as i64, row.as_ref())?;
+                account.add(file, row, added);
+                Ok(())
+            })?;
             account.refuse_nothing(source)?;
             for (file, counts) in account.files.iter().enumerate() {
                 let import = Import {
@@ -274,32 +252,19 @@ impl Project {
         let mut account = Account::new(mapping.kind, table);
         let mut first = Vec::new();
         let mut seen = HashSet::new();
-        let mut failed = None;
-        let notes = mapping::each(table, mapping, &mut |file, row| {
-            let new = match &row {
-                Ok(row) => self.is_new(&row.content, &mut seen),
-                Err(_) => Ok(false),
+        let notes = mapping::try_each(table, mapping, |file, row| {
+            let is_new = match &row {
+                Ok(row) => self.is_new(&row.content, &mut seen)?,
+                Err(_) => false,
             };
-            match new {
-                Ok(new) => {
-                    if let Ok(row) = &row
-                        && first.len() < shown
-                    {
-                        first.push(row.clone());
-                    }
-                    account.add(file, row, usize::from(new));
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
+            if let Ok(row) = &row
+                && first.len() < shown
+            {
+                first.push(row.clone());
             }
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        table.failure()?;
+            account.add(file, row, usize::from(is_new));
+            Ok::<(), Error>(())
+        })?;
         Ok(Brought { first, ..account.brought(ignored_keys, notes) })
     }
 
@@ -323,21 +288,16 @@ impl Project {
     /// # Errors
     /// When the database, or a file, cannot be read.
     pub fn new_rows(&self, table: &Table, mapping: &ColumnMapping) -> Result<Vec<MappedRow>, Error> {
-        let (mut seen, mut new, mut failed) = (HashSet::new(), Vec::new(), None);
-        let _ = mapping::each(table, mapping, &mut |_, row| {
-            let Ok(row) = row else { return ControlFlow::Continue(()) };
-            match self.is_new(&row.content, &mut seen) {
-                Ok(true) => new.push(row),
-                Ok(false) => {}
-                Err(error) => {
-                    failed = Some(error);
-                    return ControlFlow::Break(());
-                }
+        let (mut seen, mut new) = (HashSet::new(), Vec::new());
+        let _ = mapping::try_each(table, mapping, |_, row| {
+            if let Ok(row) = row
+                && self.is_new(&row.content, &mut seen)?
+            {
+                new.push(row);
             }
-            ControlFlow::Continue(())
-        });
-        table.failure()?;
-        failed.map_or(Ok(new), Err)
+            Ok::<(), Error>(())
+        })?;
+        Ok(new)
     }
 
     /// All imports, oldest first.
@@ -383,6 +343,12 @@ impl Project {
             )
         })
     }
+}
+
+/// The number of the next import. Its own row is written last, as it holds the counts and is never changed.
+fn begin_import(db: &Connection) -> rusqlite::Result<i64> {
+    db.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+    db.query_row("SELECT coalesce(max(id), 0) + 1 FROM imports", [], |row| row.get(0))
 }
 
 fn insert_import(db: &Connection, import: &Import) -> rusqlite::Result<()> {

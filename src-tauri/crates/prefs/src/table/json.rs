@@ -29,28 +29,12 @@ const ROWS: [&str; 12] = [
     "eval",
 ];
 
-/// One value per line.
+/// One value per line, or one array.
 pub(super) fn lines(input: impl BufRead, take: &mut Take) -> std::io::Result<ControlFlow<()>> {
     rows::each(input, &mut |line, next| match next {
         Next::Blank => take(Item::Blank(1)),
         Next::Value(value) => take(item(line, value)),
     })
-}
-
-/// One array, which begins after white space.
-pub(super) fn array(mut input: impl BufRead, take: &mut Take) -> std::io::Result<ControlFlow<()>> {
-    let mut line = 1;
-    while let Some(byte) = input.fill_buf()?.first().filter(|byte| byte.is_ascii_whitespace()) {
-        let is_break = *byte == b'\n';
-        input.consume(1);
-        if is_break {
-            line += 1;
-            if take(Item::Blank(1)).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-    }
-    array::elements(input, line, &mut |line, value| take(item(line, value)))
 }
 
 fn item(line: usize, value: Result<Value, String>) -> Item {

@@ -32,8 +32,25 @@ pub(super) struct Reading {
     refused_in: Vec<(usize, usize)>,
     refused_count: usize,
     blank: usize,
+    opened: Opened,
+}
+
+/// What files hold in another form than rows of columns, opened, with the account of it.
+#[derive(Default)]
+pub(super) struct Opened {
     as_text: BTreeMap<String, usize>,
     trees: trees::Counts,
+}
+
+impl Opened {
+    /// The rows that one row of a file is: of a tree one for each question, with the conversations in their cells opened.
+    pub(super) fn rows(&mut self, values: Map<String, Value>) -> Vec<Map<String, Value>> {
+        let mut rows = trees::open(&values, &mut self.trees).unwrap_or_else(|| vec![values]);
+        for row in &mut rows {
+            cells::open(row, &mut self.as_text);
+        }
+        rows
+    }
 }
 
 impl Reading {
@@ -50,8 +67,7 @@ impl Reading {
             refused_in: Vec::new(),
             refused_count: 0,
             blank: 0,
-            as_text: BTreeMap::new(),
-            trees: trees::Counts::default(),
+            opened: Opened::default(),
         }
     }
 
@@ -67,16 +83,16 @@ impl Reading {
                     self.cut();
                 }
             }
-            Item::Row(line, values) => match trees::open(&values, &mut self.trees) {
-                Some(questions) => questions.into_iter().for_each(|values| self.add_row(file, line, values)),
-                None => self.add_row(file, line, values),
-            },
+            Item::Row(line, values) => {
+                for values in self.opened.rows(values) {
+                    self.add_row(file, line, values);
+                }
+            }
         }
         ControlFlow::Continue(())
     }
 
-    fn add_row(&mut self, file: usize, line: usize, mut values: Map<String, Value>) {
-        cells::open(&mut values, &mut self.as_text);
+    fn add_row(&mut self, file: usize, line: usize, values: Map<String, Value>) {
         for (key, value) in &values {
             self.names.open(key, value, 1);
         }
@@ -117,8 +133,8 @@ impl Reading {
             refused_in: self.refused_in,
             refused_count: self.refused_count,
             blank: self.blank,
-            as_text: self.as_text,
-            notices: self.trees.sentence().into_iter().collect(),
+            as_text: self.opened.as_text,
+            notices: self.opened.trees.sentence().into_iter().collect(),
             kept: self.kept,
             source: source.filter(|_| self.is_cut),
             files: self.files,

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::compression::Compression;
 use super::delimited::{self, Delimited};
 use super::shards::Shards;
 use super::{Format, binary, compression, json, parquet};
@@ -50,7 +51,7 @@ enum Form {
 struct Shard {
     path: PathBuf,
     form: Form,
-    stamp: Option<Stamp>,
+    stamp: Stamp,
 }
 
 /// By which a file is known to be the one that was read before.
@@ -83,8 +84,7 @@ impl Source {
                 return Err(Error::Choice { path, reason });
             }
             let form = form_of(&path)?;
-            let stamp = std::fs::metadata(&path).ok().map(|metadata| stamp(&metadata));
-            Ok(Shard { path, form, stamp })
+            Ok(Shard { path, form, stamp: stamp(&metadata) })
         });
         Ok(Self { shards: shards.collect::<Result<_, Error>>()?, left_out })
     }
@@ -132,7 +132,7 @@ impl Shard {
     fn scan(&self, take: &mut Take) -> Result<(Format, ControlFlow<()>), Error> {
         let path = &self.path;
         let now = std::fs::metadata(path).map_err(Error::io("read", path))?;
-        if self.stamp != Some(stamp(&now)) {
+        if self.stamp != stamp(&now) {
             return Err(Error::Choice {
                 path: path.clone(),
                 reason: "the file was changed while it was read; try again when nothing writes to it".to_owned(),
@@ -158,7 +158,7 @@ impl Form {
         let input = without_mark(input)?;
         Ok(match self {
             Self::JsonLines => (Format::JsonLines, json::lines(input, take)?),
-            Self::JsonArray => (Format::JsonArray, json::array(input, take)?),
+            Self::JsonArray => (Format::JsonArray, json::lines(input, take)?),
             Self::JsonWhole => {
                 let mut text = Vec::new();
                 input.take(MOST_WHOLE + 1).read_to_end(&mut text)?;
@@ -192,16 +192,10 @@ pub(super) fn scan_bytes(bytes: &[u8], take: &mut Take) -> std::io::Result<(Form
 }
 
 fn form_of(path: &Path) -> Result<Form, Error> {
-    let (mut input, _) = compression::open(path).map_err(Error::io("open", path))?;
+    let (mut input, compression) = compression::open(path).map_err(Error::io("open", path))?;
     let start = beginning(&mut input).map_err(Error::io("read", path))?;
     if start.starts_with(b"PAR1") {
-        let is_compressed = !std::fs::File::open(path)
-            .and_then(|mut file| {
-                let mut magic = [0; 4];
-                file.read_exact(&mut magic).map(|()| magic == *b"PAR1")
-            })
-            .unwrap_or(false);
-        if is_compressed {
+        if compression != Compression::None {
             return Err(Error::Binary {
                 path: path.to_path_buf(),
                 what: "a Parquet file that was compressed once more",
