@@ -171,6 +171,16 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.locator("#main").evaluate((main) => main.scrollBy(0, 500));
       await quiet(page);
     }],
+    ["train-suspects-unscored", at(`#/train/${first}/pairs`)],
+    ["train-suspects", async (page) => {
+      const { job } = await machine.call("score_pairs", { ...run(first), folds: null, allow_changed_base: false });
+      await until(async () => (await machine.call("jobs", {})).some((other) => other.job === job && other.state === "done"), "the pairs to be scored");
+      await at(`#/train/${first}/pairs`)(page);
+    }],
+    ["train-suspects-open", async (page) => {
+      await page.getByRole("listbox", { name: "Suspected mislabels" }).getByRole("option").first().click();
+      await quiet(page);
+    }],
     ["train-findings", at(`#/train/${hurried}`)],
     ["train-findings-open", async (page) => {
       await page.getByText("Show it:").first().click();

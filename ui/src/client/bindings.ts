@@ -767,7 +767,7 @@ export type Job = {
 exported: Exported | null, };
 
 /** What a job does. */
-export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge" | "gguf";
+export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge" | "gguf" | "suspects";
 
 /** Where a job stands. */
 export type JobState = "running" | "done" | "failed" | "cancelled";
@@ -1396,6 +1396,11 @@ export type SampleSet = {
 /** `lr_scheduler_type`. */
 export type SchedulerType = "constant" | "linear" | "cosine";
 
+/** Asks for the pairs of a run to be scored. */
+export type ScorePairs = { project: string, run: string,
+  /** Each by a model that was trained without it, in so many parts; by the run's own where absent. */
+  folds: number | null, allow_changed_base: boolean, };
+
 /** A screen of the window. */
 export type Screen = "project" | "data" | "label" | "train" | "evaluate" | "export";
 
@@ -1552,6 +1557,43 @@ export type StopRun = {
   /** Whether it is to be resumed later: it then counts as paused. */
   pause: boolean, };
 
+/** What became of a pair since the run. */
+export type SuspectNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
+
+/** By what suspects are ordered. */
+export type SuspectOrder = "margin" | "loss" | "uncertainty";
+
+/** A pair of the queue. */
+export type SuspectRow = {
+  /** The pair of the project that it is, where there is one. */
+  id: number | null,
+  /** What became of it since the run. */
+  now: SuspectNow,
+  /** The beginnings of its texts as they are now. */
+  prompt: string, chosen: string, rejected: string,
+  /** Whether the run held it out. */
+  held_out: boolean,
+  /** Below 0 the model prefers the rejected answer, as labelled when it was scored. */
+  margin: number,
+  /** How likely the chosen answer is the better one, by the model. */
+  probability: number, chosen_reward: number, rejected_reward: number, loss: number, chosen_tokens: number, rejected_tokens: number, };
+
+/** Asks for a part of the queue. */
+export type SuspectsOf = { project: string, run: string, folds: number | null, order: SuspectOrder,
+  /** Rows to pass over. */
+  offset: number,
+  /** Rows to return, at most 200. */
+  limit: number, };
+
+/** A part of the queue. */
+export type SuspectsView = {
+  /** Whether there are scores of the pairs, the adapter and the model as they are now. */
+  known: boolean,
+  /** Pairs scored. */
+  total: number,
+  /** How many there are and what the model thinks of them, as a sentence. */
+  words: string | null, rows: Array<SuspectRow>, };
+
 /** The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT. */
 export type TargetModules = string | string[];
 
@@ -1638,6 +1680,8 @@ export interface Operations {
   runs: [InProject, Array<RunSummary>];
   run: [RunOf, RunView];
   run_figures: [Figures, Array<FigureView>];
+  score_pairs: [ScorePairs, Job];
+  suspects: [SuspectsOf, SuspectsView];
   preview_prompts: [PreviewPrompts, PromptsPreview];
   start_evaluation: [StartEvaluation, Job];
   resume_evaluation: [ResumeEvaluation, Job];

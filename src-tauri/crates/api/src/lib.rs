@@ -18,6 +18,7 @@ mod provenance;
 mod reading;
 mod report;
 mod score;
+mod suspects;
 mod token_checks;
 mod training;
 pub mod window;
@@ -37,6 +38,7 @@ pub use import::{ImportReply, ImportRequest, import};
 pub use open::ModelChoice;
 pub use report::{ReportReply, ReportRequest, report};
 pub use score::{PairScore, ScoreReply, ScoreRequest, score};
+pub use suspects::{ScoredPair, Suspect, SuspectOrder, SuspectsReply, SuspectsRequest, suspects};
 pub use token_checks::LengthBin;
 pub use training::{TrainReply, train, work};
 

@@ -3,7 +3,8 @@
 use crate::bench::BenchArguments;
 use api::{
     BaseDtype, CheckRequest, Choices, Code, DeviceChoice, EvalRequest, ExportRequest, FloatType, GenerateRequest,
-    GgufType, ImportRequest, ModelChoice, Products, Sampling, ScoreRequest, Truncation, Weights,
+    GgufType, ImportRequest, ModelChoice, Products, Sampling, ScoreRequest, SuspectOrder, SuspectsRequest, Truncation,
+    Weights,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -36,6 +37,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         allow: Allow,
     },
+    /// Pairs of a run that its model thinks are labelled the wrong way round, the most suspicious first
+    Suspects(SuspectsArguments),
     /// Answer prompts
     Generate(GenerateArguments),
     /// Compare base and tuned model on held-out prompts
@@ -189,6 +192,47 @@ impl ScoreArguments {
     pub(crate) fn request(self) -> ScoreRequest {
         let Self { choice, pairs, reading, limits } = self;
         ScoreRequest { choice: choice.into(), pairs, choices: reading.choices(), limits: limits.into() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuspectsArguments {
+    /// The run's folder
+    #[arg(long)]
+    run: PathBuf,
+    /// Score each pair by a model that was trained without it: divide the pairs by prompt into so many parts, 2 to 20, and train
+    /// as often. Without it, the run's own model scores the pairs it was trained on
+    #[arg(long)]
+    folds: Option<usize>,
+    /// What comes first: the lowest margin of the rewards, the highest loss, or the margin nearest to 0
+    #[arg(long, value_enum, default_value_t = Order::Margin)]
+    order: Order,
+    /// How many pairs are printed
+    #[arg(long, default_value_t = 20)]
+    pub(crate) first: usize,
+    /// A file for all pairs in this order, as JSON Lines with their scores
+    #[arg(long)]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    allow: Allow,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Order {
+    Margin,
+    Loss,
+    Uncertainty,
+}
+
+impl SuspectsArguments {
+    pub(crate) fn request(self) -> SuspectsRequest {
+        let Self { run, folds, order, output, allow, first: _ } = self;
+        let order = match order {
+            Order::Margin => SuspectOrder::Margin,
+            Order::Loss => SuspectOrder::Loss,
+            Order::Uncertainty => SuspectOrder::Uncertainty,
+        };
+        SuspectsRequest { run, folds, order, output, allow_changed_base: allow.allow_changed_base }
     }
 }
 

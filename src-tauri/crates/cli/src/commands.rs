@@ -39,6 +39,14 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let reply = api::work(&run, allow.allow_changed_base, &mut context)?;
             print("train", &reply, words::trained(&reply));
         }
+        Command::Suspects(arguments) => {
+            let first = arguments.first;
+            let reply = api::suspects(&arguments.request(), &mut context)?;
+            for suspect in reply.suspects.iter().take(first) {
+                print("suspect", suspect, words::suspect(suspect));
+            }
+            print("suspects", &reply, words::suspects(&reply));
+        }
         Command::Generate(arguments) => {
             for answer in api::generate(&arguments.request(), &mut context)? {
                 print("answer", &answer, format!("{}\n", answer.text));

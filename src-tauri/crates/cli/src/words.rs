@@ -2,7 +2,7 @@
 
 use api::{
     CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, PreviewRow, ScoreReply,
-    Severity, TrainReply,
+    Severity, Suspect, SuspectsReply, TrainReply,
 };
 use std::fmt::Write;
 
@@ -187,6 +187,40 @@ pub(crate) fn scored(score: &PairScore) -> String {
 
 pub(crate) fn scored_all(reply: &ScoreReply) -> String {
     format!("{} pairs scored, {} rows refused, {} left out as too long", reply.pairs, reply.refused, reply.dropped)
+}
+
+/// Characters of each text that are printed.
+const SHOWN: usize = 100;
+
+pub(crate) fn suspect(suspect: &Suspect) -> String {
+    let Suspect { place, margin, probability, scored, pair } = suspect;
+    let score = &scored.score;
+    let beginning = |content: &Content| {
+        let text = content.last_text();
+        let short: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect();
+        if short.is_empty() { "(empty)".to_owned() } else { short }
+    };
+    format!(
+        "{place}. {}, line {}: margin {margin:+.3} (chosen {:+.3}, rejected {:+.3}), loss {:.3}, chosen is better with {:.0} \
+         %\n   prompt   {}\n   chosen   {}\n   rejected {}",
+        scored.file(),
+        scored.line,
+        score.chosen_reward,
+        score.rejected_reward,
+        score.loss,
+        100.0 * probability,
+        beginning(&pair.prompt),
+        beginning(&pair.chosen),
+        beginning(&pair.rejected),
+    )
+}
+
+pub(crate) fn suspects(reply: &SuspectsReply) -> String {
+    let mut words = reply.words();
+    if let Some(output) = &reply.output {
+        let _ = write!(words, "\nall pairs in this order: {}", output.display());
+    }
+    words
 }
 
 pub(crate) fn trained(reply: &TrainReply) -> String {

@@ -27,14 +27,7 @@ pub fn split(pairs: &[Pair], held_out_share: f64, seed: u64) -> (Vec<Pair>, Vec<
 
 /// Which of the pairs [`split`] holds out.
 pub fn held_out<P: Borrow<Pair>>(pairs: &[P], held_out_share: f64, seed: u64) -> Vec<bool> {
-    let mut prompts: HashMap<String, Vec<usize>> = HashMap::new();
-    for (row, pair) in pairs.iter().enumerate() {
-        prompts.entry(prompt_key(&pair.borrow().prompt)).or_default().push(row);
-    }
-    let mut ranked: Vec<([u8; 32], Vec<usize>)> =
-        prompts.into_iter().map(|(prompt, rows)| (rank(&prompt, seed), rows)).collect();
-    ranked.sort_unstable();
-
+    let ranked = ranked_prompts(pairs, seed);
     let target = target(pairs.len(), ranked.len(), held_out_share);
     let mut held_out = vec![false; pairs.len()];
     let hold_out = |rows: &[usize], held_out: &mut [bool]| {
@@ -72,6 +65,40 @@ fn target(pairs: usize, prompts: usize, share: f64) -> usize {
     } else {
         wanted.clamp(1, pairs - 1)
     }
+}
+
+/// Divides pairs into `folds` parts of about the same size, for cross-validation: the part of each pair, from 0. All pairs of
+/// a prompt are in one part. Which depends on `seed` and the prompts alone, not on their order, as in [`split`].
+///
+/// # Errors
+/// How many different prompts there are, where those are fewer than `folds`.
+pub fn folds<P: Borrow<Pair>>(pairs: &[P], folds: usize, seed: u64) -> Result<Vec<usize>, usize> {
+    let prompts = ranked_prompts(pairs, seed);
+    if prompts.len() < folds {
+        return Err(prompts.len());
+    }
+    let mut sizes = vec![0; folds.max(1)];
+    let mut fold_of = vec![0; pairs.len()];
+    for (_, rows) in prompts {
+        // The smallest part, of several the first.
+        let fold = (0..sizes.len()).min_by_key(|&fold| sizes[fold]).unwrap_or_default();
+        sizes[fold] += rows.len();
+        for row in rows {
+            fold_of[row] = fold;
+        }
+    }
+    Ok(fold_of)
+}
+
+/// The rows of each prompt, in the order of the prompts' hashes.
+fn ranked_prompts<P: Borrow<Pair>>(pairs: &[P], seed: u64) -> Vec<([u8; 32], Vec<usize>)> {
+    let mut prompts: HashMap<String, Vec<usize>> = HashMap::new();
+    for (row, pair) in pairs.iter().enumerate() {
+        prompts.entry(prompt_key(&pair.borrow().prompt)).or_default().push(row);
+    }
+    let mut ranked: Vec<_> = prompts.into_iter().map(|(prompt, rows)| (rank(&prompt, seed), rows)).collect();
+    ranked.sort_unstable();
+    ranked
 }
 
 fn rank(prompt: &str, seed: u64) -> [u8; 32] {
@@ -112,6 +139,39 @@ mod tests {
             if different > 1 && share > 0.0 && share < 1.0 {
                 prop_assert!(!train.is_empty() && !eval.is_empty());
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn folds_keep_prompts_together_and_are_about_equal(
+            prompts in prop::collection::vec(0_usize..40, 1..120), folds in 1_usize..7, seed: u64,
+        ) {
+            let all = pairs(&prompts);
+            let different = prompts.iter().collect::<HashSet<_>>().len();
+            let fold_of = match super::folds(&all, folds, seed) {
+                Ok(fold_of) => fold_of,
+                Err(found) => {
+                    prop_assert!(found == different && different < folds);
+                    return Ok(());
+                }
+            };
+            prop_assert_eq!(fold_of.len(), all.len());
+            let mut of_prompt = std::collections::HashMap::new();
+            let mut sizes = vec![0_usize; folds];
+            for (&prompt, &fold) in prompts.iter().zip(&fold_of) {
+                prop_assert_eq!(*of_prompt.entry(prompt).or_insert(fold), fold);
+                sizes[fold] += 1;
+            }
+            let largest = (0..40).map(|prompt| prompts.iter().filter(|&&p| p == prompt).count()).max().unwrap_or(0);
+            // A part is only added to while it is the smallest.
+            prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= largest);
+            // The order of the pairs does not matter.
+            let mut turned = all.clone();
+            turned.reverse();
+            let mut again = super::folds(&turned, folds, seed).unwrap();
+            again.reverse();
+            prop_assert_eq!(again, fold_of);
         }
     }
 

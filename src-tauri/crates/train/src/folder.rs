@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::events::{self, Event, EventWriter};
 use crate::files::{create_folder, sha256_of_file, write_whole};
 use crate::origin::{self, AdapterOf, Origin, RowsOf};
+use crate::settings::Settings;
 use chat::{Tokenizer, Truncation};
 use prefs::{Pair, Refused, jsonl, reader};
 use std::fs::{self, File, TryLockError};
@@ -58,6 +59,12 @@ pub fn copy_adapter(from: &Path, to: &Path) -> Result<()> {
         write_whole(&to.join(name), &fs::read(&path).map_err(Error::read(&path))?)?;
     }
     Ok(())
+}
+
+/// The adapters that a run begins with, `init_adapter` and `ref_adapter`, as its own copies.
+pub fn copies_of_adapters(run: &Path, settings: &Settings) -> (Option<PathBuf>, Option<PathBuf>) {
+    let copy = |adapter: &Option<PathBuf>, name| adapter.is_some().then(|| run.join(name));
+    (copy(&settings.init_adapter, INIT_ADAPTER), copy(&settings.ref_adapter, REF_ADAPTER))
 }
 
 /// Whether a process trains in the run's folder now. The system lets go of a lock however its process ends.
@@ -127,7 +134,10 @@ pub struct KeptAdapter {
 
 impl KeptAdapter {
     /// Of weights and settings, each in half: enough to tell adapters apart.
-    pub(crate) fn digest(&self) -> Result<String> {
+    ///
+    /// # Errors
+    /// When the settings cannot be read.
+    pub fn digest(&self) -> Result<String> {
         let settings = origin::settings_digest(&self.path.join(ADAPTER_FILES[0]))?;
         let half = |digest: &str| digest.get(..32).unwrap_or(digest).to_owned();
         Ok(format!("{}-{}", half(&self.from.sha256), half(&settings)))
@@ -174,14 +184,11 @@ impl RunFolder {
         let init_adapter = kept(INIT_ADAPTER, origin.init_adapter.clone());
         let ref_adapter = kept(REF_ADAPTER, origin.ref_adapter.clone());
         let init_adapter = init_adapter.or_else(|| ref_adapter.clone());
-        let identical = if origin.leaves_out_identical { Identical::LeaveOut } else { Identical::Keep };
-        let train = Rows::read(path.join(PAIRS), origin.refused, identical)?;
-        let eval = config.data.eval.is_some();
-        let eval = eval.then(|| Rows::read(path.join(EVAL_PAIRS), origin.eval_refused, identical)).transpose()?;
-        let begun = UNIX_EPOCH + Duration::from_secs(origin.begun);
+        let begun = origin.begun();
+        let notices = origin.notices.clone();
+        let (train, eval) = Rows::of(&path, origin, config.data.eval.is_some())?;
         let events = EventWriter::open(&path.join(events::FILE))?;
         let finished = resuming && path.join(ADAPTER).is_dir() && ends_finished(&path)?;
-        let notices = origin.notices;
         Ok(Self {
             path,
             begun,
@@ -198,7 +205,42 @@ impl RunFolder {
     }
 }
 
+/// A run as it began, without its folder being taken.
+pub struct Begun {
+    /// What a chat template that writes the date is told.
+    pub at: SystemTime,
+    /// The training pairs.
+    pub train: Rows,
+    /// The held-out pairs.
+    pub eval: Option<Rows>,
+    /// The adapter of the reference; the base model where there is none.
+    pub ref_adapter: Option<KeptAdapter>,
+}
+
+impl Begun {
+    /// The run in a folder.
+    ///
+    /// # Errors
+    /// When its record or its rows cannot be read.
+    pub fn read(run: &Path) -> Result<Self> {
+        let origin = Origin::read(run)?;
+        let at = origin.begun();
+        let ref_adapter = origin.ref_adapter.clone();
+        let ref_adapter = ref_adapter.map(|from| KeptAdapter { path: run.join(REF_ADAPTER), from });
+        let (train, eval) = Rows::of(run, origin, run.join(EVAL_PAIRS).is_file())?;
+        Ok(Self { at, train, eval, ref_adapter })
+    }
+}
+
 impl Rows {
+    /// Those of the run in `folder`: the ones to train on, and the held-out ones where it has such.
+    fn of(folder: &Path, origin: Origin, has_eval: bool) -> Result<(Self, Option<Self>)> {
+        let identical = if origin.leaves_out_identical { Identical::LeaveOut } else { Identical::Keep };
+        let train = Self::read(folder.join(PAIRS), origin.refused, identical)?;
+        let eval = has_eval.then(|| Self::read(folder.join(EVAL_PAIRS), origin.eval_refused, identical)).transpose()?;
+        Ok((train, eval))
+    }
+
     fn read(path: PathBuf, refused: Vec<Refused>, identical: Identical) -> Result<Self> {
         let reading = jsonl::read_pairs(&path)?;
         Ok(Self { path, pairs: reading.into_pairs(), refused, identical })

@@ -256,6 +256,22 @@ impl Logps<'_> {
         self.chosen_logps.is_empty()
     }
 
+    /// One pair alone.
+    pub fn of_pair(&self, pair: usize) -> Self {
+        let only = pair..=pair;
+        Self {
+            chosen_logps: &self.chosen_logps[only.clone()],
+            rejected_logps: &self.rejected_logps[only.clone()],
+            chosen_whole_logps: &self.chosen_whole_logps[only.clone()],
+            reference_chosen_logps: &self.reference_chosen_logps[only.clone()],
+            reference_rejected_logps: &self.reference_rejected_logps[only.clone()],
+            chosen_tokens: &self.chosen_tokens[only.clone()],
+            rejected_tokens: &self.rejected_tokens[only.clone()],
+            chosen_predicted_tokens: &self.chosen_predicted_tokens[only.clone()],
+            pair_weights: self.pair_weights.map(|weights| &weights[only]),
+        }
+    }
+
     /// The log-ratios of one pair.
     pub fn ratios(&self, pair: usize) -> PairRatios {
         PairRatios {

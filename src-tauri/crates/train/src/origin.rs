@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The file in a run's folder.
 const ORIGIN: &str = "origin.json";
@@ -165,6 +166,11 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) fn read(run: &Path) -> Result<Self> {
         read_json(&run.join(ORIGIN))
+    }
+
+    /// When the run began.
+    pub(crate) fn begun(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.begun)
     }
 
     /// None where there is none.

@@ -97,6 +97,11 @@ impl<'a> Cache<'a> {
         Ok(Self { reference, path, known, torn })
     }
 
+    /// The reference's frozen weights.
+    pub(crate) fn decoder(&self) -> &'a Decoder {
+        self.reference.decoder
+    }
+
     /// Log-probabilities of all `examples`, in order. What is not known is computed, `batch_size` pairs at a time, and
     /// kept. `progress` is told the number of pairs done after each batch and says whether to go on; stopped, the answer
     /// is none.

@@ -1,5 +1,8 @@
-import type { Content, PairRow, PairSource, PairView } from "../../client/bindings";
+import type { Content, PairQuery, PairRow, PairSource, PairView } from "../../client/bindings";
 import { messagesOf, textOf } from "../../parts/content";
+import type { Part } from "../../parts/pages.svelte";
+
+export type PairFilter = Omit<PairQuery, keyof Part>;
 
 export const SOURCES: Record<PairSource, { title: string; tone: "neutral" | "accent" | "good" | "warn" }> = {
   imported: { title: "Imported", tone: "neutral" },

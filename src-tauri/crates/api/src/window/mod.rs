@@ -32,6 +32,7 @@ mod overview;
 mod plan;
 mod projects;
 pub(crate) mod rendered;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod training;
@@ -93,6 +94,7 @@ struct Inner {
     evaluations: evaluation::Evaluations,
     last_table: data::LastTable,
     checked: checks::Checked,
+    last_queue: suspects::LastQueue,
 }
 
 /// A device that was there when the back end began. It is not kept open: a process of a run opens its own.
@@ -130,6 +132,7 @@ impl Backend {
             evaluations: evaluation::Evaluations::default(),
             last_table: data::LastTable::default(),
             checked: checks::Checked::default(),
+            last_queue: suspects::LastQueue::default(),
         });
         training::begin(&inner);
         Ok(Self(inner))

@@ -8,12 +8,12 @@ use super::types::{
     FigureView, Figures, FindingOf, FindingView, Generate, Home, HubModel, Import, ImportPreview, ImportReply,
     InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, LookUpModel, MeasureRun,
     Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview,
-    RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, SecondPass, SetModel,
-    ShowEvaluation, StartEvaluation, StartRun, StopRun, Undo,
+    RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, ScorePairs, SecondPass,
+    SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, SuspectsOf, SuspectsView, Undo,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, merged, models, plan,
-    projects, training,
+    projects, suspects, training,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -87,6 +87,8 @@ operations! {
     runs: InProject => Vec<RunSummary>, training::runs;
     run: RunOf => RunView, training::run;
     run_figures: Figures => Vec<FigureView>, training::run_figures;
+    score_pairs: ScorePairs => Job, suspects::score_pairs;
+    suspects: SuspectsOf => SuspectsView, suspects::suspects;
 
     // Evaluation.
     preview_prompts: PreviewPrompts => PromptsPreview, evaluation::preview_prompts;

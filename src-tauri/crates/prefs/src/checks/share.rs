@@ -19,7 +19,8 @@ pub struct Share {
 }
 
 impl Share {
-    pub(crate) fn new(count: usize, of: usize) -> Self {
+    /// `count` out of `of`.
+    pub fn new(count: usize, of: usize) -> Self {
         if of == 0 {
             return Self { count, of, share: 0.5, interval: [0.0, 1.0] };
         }

@@ -1,5 +1,6 @@
 //! What leaves a project: the pairs to train on, and every judgement ever given.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::Row;
@@ -96,6 +97,21 @@ impl Project {
             }
             Ok(pairs)
         })
+    }
+
+    /// The number of each pair by [`Pair::content_hash`] of its content: of what came in, as it came in and as it is now, and of
+    /// what annotators decided. A content that two pairs have is the one's that is trained on.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn ids_by_content(&self) -> Result<HashMap<String, i64>, Error> {
+        let mut ids = self.read(|db| {
+            let mut statement = db.prepare("SELECT hash, id FROM pairs")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<HashMap<_, _>>>()
+        })?;
+        let now = self.training_pairs()?.into_iter();
+        ids.extend(now.map(|SourcedPair { id, pair, .. }| (pair.content_hash(), id)));
+        Ok(ids)
     }
 
     /// Every judgement ever given, oldest first, those that were taken back among them.

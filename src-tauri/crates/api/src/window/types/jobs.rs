@@ -34,6 +34,8 @@ pub enum JobKind {
     Merge,
     /// Exporting a run's weights as a GGUF file.
     Gguf,
+    /// Scoring the pairs of a run by a trained model.
+    Suspects,
 }
 
 /// A job.

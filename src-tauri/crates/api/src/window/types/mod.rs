@@ -17,6 +17,7 @@ mod labelling;
 mod news;
 mod projects;
 mod requests;
+mod suspects;
 mod training;
 
 pub use prefs::{Content, Message};
@@ -45,6 +46,7 @@ pub use requests::{
     RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SetModel, ShowEvaluation, StartEvaluation, StartRun,
     StopRun, TokenLimits, Undo,
 };
+pub use suspects::{ScorePairs, SuspectNow, SuspectOrder, SuspectRow, SuspectsOf, SuspectsView};
 pub use training::{
     Finding, Remedy, RunNow, RunPlan, RunRequest, RunSummary, RunView, SampleAnswer, SampleSet, Severity,
 };

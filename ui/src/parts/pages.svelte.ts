@@ -1,6 +1,5 @@
 import { SvelteMap } from "svelte/reactivity";
-import type { PairPage, PairQuery, PairRow } from "../../client/bindings";
-import { ApiError } from "../../client/error";
+import { ApiError } from "../client/error";
 
 /** Rows fetched at once. */
 export const PAGE = 100;
@@ -8,23 +7,32 @@ export const PAGE = 100;
 /** Pages kept: what is far from view is asked for again. */
 const KEPT = 40;
 
-export type Filter = Omit<PairQuery, "offset" | "limit">;
-export type FetchPage = (query: PairQuery, signal: AbortSignal) => Promise<PairPage>;
+export type Part = { offset: number; limit: number };
+export type FetchPage<Filter, Reply> = (query: Filter & Part, signal: AbortSignal) => Promise<Reply>;
 
-/** The pairs of a search, fetched page by page as they come into view. */
-export class PairPages {
-  total = $state<number | null>(null);
-  categories = $state.raw<string[]>([]);
+/** The rows of a search, fetched page by page as they come into view. */
+export class Pages<Filter extends object, Row, Reply extends { total: number; rows: Row[] }> {
+  /** The newest reply, for what stands beside its rows. */
+  reply = $state.raw<Reply | null>(null);
   error = $state.raw<ApiError | null>(null);
-  readonly #rows = new SvelteMap<number, PairRow[]>();
+  readonly #rows = new SvelteMap<number, Row[]>();
   readonly #asked = new Map<number, AbortController>();
-  #filter: Filter = { text: "", source: null, category: null };
+  #filter: Filter;
   #wanted: [number, number] = [0, 0];
 
-  constructor(private readonly fetchPage: FetchPage) {}
+  constructor(
+    filter: Filter,
+    private readonly fetchPage: FetchPage<Filter, Reply>,
+  ) {
+    this.#filter = filter;
+  }
+
+  get total(): number | null {
+    return this.reply?.total ?? null;
+  }
 
   /** The row at a place of the list; null while it is on its way. */
-  row(index: number): PairRow | null {
+  row(index: number): Row | null {
     return this.#rows.get(Math.floor(index / PAGE))?.[index % PAGE] ?? null;
   }
 
@@ -66,9 +74,9 @@ export class PairPages {
   }
 
   /** A row as it is now, after it was changed here. */
-  replace(row: PairRow): void {
+  replace(row: Row, is: (old: Row) => boolean): void {
     for (const [page, rows] of this.#rows) {
-      if (rows.some(({ id }) => id === row.id)) this.#rows.set(page, rows.map((old) => (old.id === row.id ? row : old)));
+      if (rows.some(is)) this.#rows.set(page, rows.map((old) => (is(old) ? row : old)));
     }
   }
 
@@ -79,8 +87,7 @@ export class PairPages {
       const reply = await this.fetchPage({ ...this.#filter, offset: page * PAGE, limit: PAGE }, stop.signal);
       if (stop.signal.aborted) return;
       if (anew) this.#rows.clear();
-      this.total = reply.total;
-      this.categories = reply.categories;
+      this.reply = reply;
       this.#rows.set(page, reply.rows);
       this.#forget(page);
     } catch (thrown) {

@@ -1,18 +1,21 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { PairPage, PairQuery, PairRow } from "../../client/bindings";
-import { PairPages } from "./pages.svelte";
+import type { PairPage, PairQuery, PairRow } from "../client/bindings";
+import { Pages, type Part } from "./pages.svelte";
 
 const TOTAL = 100_000;
 const row = (id: number): PairRow => ({ id, prompt: `p${id}`, chosen: "c", rejected: "r", category: null, source: "imported" });
 
 let asked: { query: PairQuery; signal: AbortSignal; answer: (total?: number) => void; fail: () => void }[];
-let pages: PairPages;
+type Filter = Omit<PairQuery, keyof Part>;
+const ALL: Filter = { text: "", source: null, category: null };
+let pages: Pages<Filter, PairRow, PairPage>;
 
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 
 beforeEach(() => {
   asked = [];
-  pages = new PairPages(
+  pages = new Pages(
+    ALL,
     (query, signal) =>
       new Promise<PairPage>((resolve, reject) => {
         const rows = Array.from({ length: query.limit }, (_, at) => row(query.offset + at));
@@ -22,12 +25,12 @@ beforeEach(() => {
 });
 
 async function loaded() {
-  const searched = pages.search({ text: "", source: null, category: null });
+  const searched = pages.search(ALL);
   asked[0]!.answer();
   await searched;
 }
 
-describe("PairPages", () => {
+describe("Pages", () => {
   it("fetches only the pages in view, each once", async () => {
     await loaded();
     pages.want(80, 120);
@@ -104,7 +107,7 @@ describe("PairPages", () => {
 
   it("shows a changed row in its place", async () => {
     await loaded();
-    pages.replace({ ...row(4), source: "removed" });
+    pages.replace({ ...row(4), source: "removed" }, ({ id }) => id === 4);
     expect(pages.row(4)?.source).toBe("removed");
   });
 });
