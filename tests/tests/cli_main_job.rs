@@ -51,6 +51,42 @@ fn pairs_are_imported_once_and_handed_out_again() {
 }
 
 #[test]
+fn pairs_of_a_run_become_a_queue_by_how_much_speaks_against_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = trained(folder.path());
+    let queue = folder.path().join("queue.jsonl");
+    let suspects = |more: &[&str]| {
+        let mut suspects = told_as_json(folder.path(), "suspects");
+        Finished::run(suspects.arg("--run").arg(settings.output_dir()).arg("--output").arg(&queue).args(more))
+    };
+    let finished = suspects(&["--first", "3"]).well();
+    let lines = finished.json();
+    let shown: Vec<&Value> = lines.iter().filter(|line| line["type"] == "suspect").collect();
+    assert_eq!(shown.len(), 3);
+    assert!(shown[0]["margin"].as_f64() <= shown[1]["margin"].as_f64());
+    // Forty to train on, and the same forty held out; one of them is too long.
+    let reply = last(&finished);
+    assert_eq!((&reply["against"]["of"], &reply["too_long"]), (&Value::from(78), &Value::from(2)), "{reply}");
+    assert_eq!(reply["known"], false);
+    assert_eq!(std::fs::read_to_string(&queue).expect("the queue is written").lines().count(), 78);
+    assert_eq!(last(&suspects(&["--order", "loss"]).well())["known"], true);
+
+    // Divided by prompt: a pair and the same one held out are in one part.
+    let folded = last(&suspects(&["--folds", "2"]).well());
+    assert_eq!((&folded["against"]["of"], &folded["folds"]), (&Value::from(78), &Value::from(2)), "{folded}");
+    let text = std::fs::read_to_string(&queue).expect("the queue is written");
+    let mut parts = std::collections::BTreeMap::new();
+    for line in text.lines() {
+        let row: Value = serde_json::from_str(line).expect("JSON");
+        let part = parts.entry(row["prompt"].to_string()).or_insert_with(|| row["fold"].clone());
+        assert_eq!(*part, row["fold"], "one prompt, one part");
+    }
+    let mut refused = told_as_json(folder.path(), "suspects");
+    let refused = refused.args(["--folds", "1", "--run"]).arg(settings.output_dir());
+    let _ = Finished::run(refused).refused(&["the number of parts is 1", "from 2 to 20"]);
+}
+
+#[test]
 fn what_is_odd_about_pairs_is_found() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let row = |prompt: &str, chosen: &str, rejected: &str| {

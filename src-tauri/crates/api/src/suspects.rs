@@ -167,19 +167,20 @@ pub(crate) struct Scored {
 pub fn suspects(request: &SuspectsRequest, context: &mut Context) -> Result<SuspectsReply> {
     let SuspectsRequest { run, folds, order, output, allow_changed_base } = request;
     let config = config_of(run, context)?;
-    let (scored, known) = match known(run, &config, *folds, context)? {
-        Some(scored) => (scored, true),
-        None => {
-            let choice = ModelChoice {
-                model: config.model.clone(),
-                adapter: adapter_of(run),
-                device: config.device,
-                dtype: config.settings.dtype,
-                products: config.settings.products,
-                allow_changed_base: *allow_changed_base,
-            };
-            (score(run, &config, *folds, &open(&choice, context)?, *allow_changed_base, context)?, false)
-        }
+    let before = known(run, &config, *folds, context)?;
+    let known = before.is_some();
+    let scored = if let Some(before) = before {
+        before
+    } else {
+        let choice = ModelChoice {
+            model: config.model.clone(),
+            adapter: adapter_of(run),
+            device: config.device,
+            dtype: config.settings.dtype,
+            products: config.settings.products,
+            allow_changed_base: *allow_changed_base,
+        };
+        score(run, &config, *folds, &open(&choice, context)?, *allow_changed_base, context)?
     };
     let begun = Begun::read(run)?;
     let mut pairs = scored.pairs;
@@ -314,11 +315,8 @@ fn of_run(run: &Path, config: &RunConfig, model: &Model<'_>, context: &mut Conte
     for (held_out, rows) in std::iter::once((false, &begun.train)).chain(begun.eval.iter().map(|rows| (true, rows))) {
         let stage = if held_out { "score held-out pairs" } else { "score pairs" };
         let set = Set { path: &rows.path, pairs: &rows.pairs, begun: &begun, stage };
-        let (scores, identical, too_long) = set.score(config, model, policy, context)?;
-        all.identical += identical;
-        all.too_long += too_long;
-        let placed = |(row, score)| ScoredPair { held_out, line: row + 1, fold: None, score };
-        all.pairs.extend(scores.into_iter().map(placed));
+        let placed = |row, score| ScoredPair { held_out, line: row + 1, fold: None, score };
+        set.score_into(&mut all, &placed, (config, model, policy), context)?;
     }
     Ok(all)
 }
@@ -333,14 +331,14 @@ struct Set<'a> {
 }
 
 impl Set<'_> {
-    /// The place of each pair in use with its score, and how many are identical and too long.
-    fn score(
+    /// Scores the pairs in use and adds them to `all`, each as `placed` says of its place here.
+    fn score_into(
         &self,
-        config: &RunConfig,
-        model: &Model<'_>,
-        policy: &model::Lora,
+        all: &mut Scored,
+        placed: &dyn Fn(usize, PairScore) -> ScoredPair,
+        (config, model, policy): (&RunConfig, &Model<'_>, &model::Lora),
         context: &mut Context,
-    ) -> Result<(Vec<(usize, PairScore)>, usize, usize)> {
+    ) -> Result<()> {
         let Model { opened, base, .. } = model;
         // Its clock is the run's, so that a template that writes the date gives the run's own tokens.
         let mut tokenizer = chat::Tokenizer::open(&opened.path)?;
@@ -368,8 +366,10 @@ impl Set<'_> {
             Ok(!context.stopped())
         })?;
         let scores = scores.ok_or_else(Error::cancelled)?;
-        let scores = set.examples.iter().map(|example| example.row).zip(scores).collect();
-        Ok((scores, set.counts.identical, set.counts.dropped))
+        all.pairs.extend(set.examples.iter().zip(scores).map(|(example, score)| placed(example.row, score)));
+        all.identical += set.counts.identical;
+        all.too_long += set.counts.dropped;
+        Ok(())
     }
 }
 

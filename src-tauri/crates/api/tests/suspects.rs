@@ -198,10 +198,11 @@ fn parts_that_were_broken_off_go_on_to_the_same_scores() {
     for stage in ["train without part 2 of 3", "score the pairs of part 2 of 3", "train without part 3 of 3"] {
         let stop = AtomicBool::new(false);
         let mut observer = |update: &api::Update| {
-            if let api::Update::Progress { stage: now, done, .. } = update {
-                if now == stage && *done >= 2 {
-                    stop.store(true, Ordering::Relaxed);
-                }
+            if let api::Update::Progress { stage: now, done, .. } = update
+                && now == stage
+                && *done >= 2
+            {
+                stop.store(true, Ordering::Relaxed);
             }
         };
         let ended = api::suspects(

@@ -257,6 +257,7 @@ impl Logps<'_> {
     }
 
     /// One pair alone.
+    #[must_use]
     pub fn of_pair(&self, pair: usize) -> Self {
         let only = pair..=pair;
         Self {

@@ -42,15 +42,13 @@ pub(super) fn score(
         // Each part's run has a clock of its own.
         let begun = Begun::read(&part.folder)?;
         let set = Set { path: &begun.train.path, pairs: &own, begun: &begun, stage: &stage };
-        let (scores, identical, too_long) = set.score(config, model, &policy, context)?;
-        all.identical += identical;
-        all.too_long += too_long;
-        all.pairs.extend(scores.into_iter().map(|(place, score)| {
+        let placed = |place: usize, score| {
             let row = inside[place];
             let held_out = row >= trained;
             let line = if held_out { row - trained + 1 } else { row + 1 };
             ScoredPair { held_out, line, fold: Some(part.number), score }
-        }));
+        };
+        set.score_into(&mut all, &placed, (config, model, &policy), context)?;
     }
     all.pairs.sort_by_key(|pair| (pair.held_out, pair.line));
     Ok(all)
@@ -66,7 +64,7 @@ pub(super) fn remove_left_overs(run: &Path, folds: Option<usize>) -> Result<()> 
 /// The part of each pair.
 fn divided(pairs: &[&Pair], folds: usize, seed: u64) -> Result<Vec<usize>> {
     if !(2..=MOST).contains(&folds) {
-        let message = format!("pairs cannot be scored in {folds} parts");
+        let message = format!("the number of parts is {folds}");
         return Err(Error::new("folds", message, format!("Give a number from 2 to {MOST}.")));
     }
     split::folds(pairs, folds, seed).map_err(|prompts| {
