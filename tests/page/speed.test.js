@@ -1,4 +1,5 @@
-// The interaction budget, measured and printed: 100,000 pairs, keys, a figure of 10,000 steps.
+// The interaction budget, measured and printed: 100,000 pairs, keys, a figure of 10,000 steps. TIEBREAK_PAIRS asks for another
+// number of pairs; docs/scale.md has what a million gave.
 
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,6 +19,8 @@ after(async () => {
   await machine?.end();
 });
 
+const PAIRS = Number(process.env.TIEBREAK_PAIRS ?? 100_000);
+
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const timed = async (work) => {
   const start = performance.now();
@@ -30,8 +33,8 @@ function within(what, milliseconds, budget, t) {
   assert.ok(milliseconds < budget, `${what} took ${milliseconds.toFixed(0)} ms, more than ${budget}`);
 }
 
-test("100,000 pairs open, are searched and labelled without a wait", async (t) => {
-  const folder = await machine.project("Large", "pairs.jsonl", pairs(100_000), "pairs");
+test(`${PAIRS.toLocaleString("en")} pairs open, are searched and labelled without a wait`, async (t) => {
+  const folder = await machine.project("Large", "pairs.jsonl", pairs(PAIRS), "pairs");
   const { upload } = await machine.send("survey.csv", candidates(60));
   const { mapping } = await machine.call("preview_import", { project: folder, upload, mapping: null });
   await machine.call("import", { project: folder, upload, mapping });
@@ -43,7 +46,7 @@ test("100,000 pairs open, are searched and labelled without a wait", async (t) =
   await page.getByRole("heading", { name: "Large" }).waitFor();
   await goTo(page, "d");
   await page.getByRole("listbox", { name: "Pairs" }).getByRole("option").nth(5).waitFor();
-  const query = (text) => ({ text, source: null, category: null, offset: 50_000, limit: 100 });
+  const query = (text) => ({ text, source: null, category: null, offset: PAIRS / 2, limit: 100 });
   within("a page in the middle of the table", await timed(() => machine.call("pairs", { project: folder, query: query("") })), 200, t);
   within("a search", await timed(() => machine.call("pairs", { project: folder, query: query("lantern number 9") })), 1000, t);
 

@@ -8,7 +8,7 @@
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,14 +71,18 @@ pub fn read_pairs_from(input: impl BufRead) -> std::io::Result<Reading> {
 /// # Errors
 /// When a pair does not [validate](Pair::validate) (nothing is written then), or writing fails.
 pub fn write_pairs<P: Borrow<Pair>>(path: &Path, pairs: &[P]) -> Result<(), Error> {
-    let mut text = Vec::new();
     for (index, pair) in pairs.iter().map(Borrow::borrow).enumerate() {
         pair.validate().map_err(|reason| Error::InvalidPair { index, reason })?;
-        serde_json::to_writer(&mut text, pair)
-            .map_err(|error| Error::InvalidPair { index, reason: error.to_string() })?;
-        text.push(b'\n');
     }
-    write_whole(path, &text).map_err(Error::io("write", path))
+    let write = |file: &mut File| {
+        let mut file = BufWriter::new(file);
+        for pair in pairs.iter().map(Borrow::borrow) {
+            serde_json::to_writer(&mut file, pair)?;
+            file.write_all(b"\n")?;
+        }
+        file.flush()
+    };
+    write_whole_by(path, write).map_err(Error::io("write", path))
 }
 
 /// A temporary file in the same folder, synced and renamed: a crash leaves the old file or the new one.
