@@ -60,7 +60,9 @@ impl Opened {
             return held.map(|()| Vec::new());
         }
         let mut rows = trees::open(&values, &mut self.trees).unwrap_or_else(|| vec![values]);
-        rows.iter_mut().for_each(|row| cells::open(row, &mut self.as_text));
+        for row in &mut rows {
+            cells::open(row, &mut self.as_text);
+        }
         Ok(rows)
     }
 
