@@ -173,7 +173,10 @@ fn chosen(path: &Path, table: &Table, choices: &Choices) -> Result<ColumnMapping
 /// Refuses data that holds nothing or leaves a question open.
 fn decided(path: &Path, table: &Table, mapping: &ColumnMapping) -> Result<(), Error> {
     if table.is_empty() && table.refused_count == 0 {
-        return Err(Error::Choice { path: path.to_path_buf(), reason: "it holds no rows".to_owned() });
+        // What there was instead, such as trees whose questions have one answer each.
+        let found: Vec<&str> =
+            std::iter::once("it holds no rows").chain(table.notices.iter().map(String::as_str)).collect();
+        return Err(Error::Choice { path: path.to_path_buf(), reason: found.join(". ") });
     }
     match mapping.incomplete(table).filter(|_| !table.is_empty()) {
         Some(question) => Err(Error::Undecided { path: path.to_path_buf(), question }),

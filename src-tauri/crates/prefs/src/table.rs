@@ -2,7 +2,8 @@
 //!
 //! Kinds of file are told apart by what is in them: JSON Lines and other JSON, CSV, TSV and Parquet, each of the texts also
 //! compressed by gzip or zstd. A folder of shards, or a pattern, is one table. Files larger than what is kept in memory are read
-//! from their beginning for every look at all rows. A conversation that stands as text in a cell, or as a dict of lists, becomes
+//! from their beginning for every look at all rows. A tree of messages, whole or with one message to a row, becomes a row for each
+//! question with several answers. A conversation that stands as text in a cell, or as a dict of lists, becomes
 //! a list of messages. Other objects inside a row are
 //! offered as columns with dotted names (`chosen.content`, `answers.0.text`), except those that are a message or a list of
 //! messages: these are content as they stand. [`crate::mapping`] makes pairs of a table.
@@ -12,6 +13,7 @@ mod compression;
 mod delimited;
 mod json;
 mod literal;
+mod messages;
 mod names;
 mod parquet;
 mod reading;
@@ -236,20 +238,26 @@ impl Table {
         };
         let (mut rows, mut ended) = (0, false);
         let mut opened = reading::Opened::default();
+        let mut give = |file: usize, line: usize, row: Result<Map<String, Value>, String>| match row {
+            Ok(values) => {
+                rows += 1;
+                take(Ok(&TableRow { file, line, values }))
+            }
+            Err(reason) => take(Err((file, Refused { line, reason: in_file(&self.files, file, reason) }))),
+        };
         let scanned = source.scan(&mut |file, item| {
             let flow = match item {
-                source::Item::Row(line, values) => opened.rows(values).into_iter().try_for_each(|values| {
-                    rows += 1;
-                    take(Ok(&TableRow { file, line, values }))
-                }),
-                source::Item::Refused(line, reason) => {
-                    take(Err((file, Refused { line, reason: in_file(&self.files, file, reason) })))
-                }
+                source::Item::Row(line, values) => match opened.rows(file, line, values) {
+                    Ok(values) => values.into_iter().try_for_each(|values| give(file, line, Ok(values))),
+                    Err(reason) => give(file, line, Err(reason)),
+                },
+                source::Item::Refused(line, reason) => give(file, line, Err(reason)),
                 source::Item::Blank(_) => ControlFlow::Continue(()),
             };
             ended |= flow.is_break();
             flow
         });
+        ended |= !ended && scanned.is_ok() && opened.rest(&mut give).is_break();
         let mut known = self.known();
         match scanned {
             Err(error) => known.failed = Some(error),

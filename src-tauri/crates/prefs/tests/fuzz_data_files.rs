@@ -36,6 +36,16 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let tree = json!({"prompt": {"text": "q", "role": "prompter", "replies": [
         {"text": "a", "role": "assistant", "rank": 0, "replies": []}, {"text": "b", "role": "assistant", "rank": 1},
     ]}});
+    let message = |id: &str, parent: Option<&str>, role: &str, rank: usize| {
+        format!("{}\n", json!({"message_id": id, "parent_id": parent, "role": role, "text": id, "rank": rank}))
+    };
+    let messages = [
+        message("b", Some("q"), "assistant", 1),
+        message("q", None, "prompter", 0),
+        message("a", Some("q"), "assistant", 0),
+        message("c", Some("a"), "prompter", 0),
+        message("d", Some("none"), "assistant", 0),
+    ];
     let lines: Vec<String> = rows.iter().chain([&tree]).map(|row| format!("{row}\n")).collect();
     let lines = lines.concat();
     let csv = "prompt,response_a,response_b,winner\n\"two\nlines\",\"say \"\"a\"\"\",b,a\np,one,two,tie\n;,;,x,b\n";
@@ -63,6 +73,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     };
     vec![
         ("lines.jsonl", lines.clone().into_bytes()),
+        ("messages.jsonl", messages.concat().into_bytes()),
         ("array.json", serde_json::to_vec_pretty(&rows).unwrap()),
         ("object.json", json!({"version": 1, "data": rows}).to_string().into_bytes()),
         ("cells.csv", csv.as_bytes().to_vec()),

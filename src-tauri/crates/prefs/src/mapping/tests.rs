@@ -4,6 +4,7 @@ use super::*;
 use crate::Message;
 
 mod forms;
+mod messages;
 mod preferences;
 mod published;
 mod rated;

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
+use super::messages::{Messages, TakeJoined};
 use super::names::Names;
 use super::source::{Item, Source};
 use super::{Format, HEAD_ROWS, Table, TableRow, cells, in_file, trees};
@@ -40,16 +41,43 @@ pub(super) struct Reading {
 pub(super) struct Opened {
     as_text: BTreeMap<String, usize>,
     trees: trees::Counts,
+    messages: Messages,
 }
 
 impl Opened {
-    /// The rows that one row of a file is: of a tree one for each question, with the conversations in their cells opened.
-    pub(super) fn rows(&mut self, values: Map<String, Value>) -> Vec<Map<String, Value>> {
+    /// The rows that one row of a file is: of a tree one for each question, with the conversations in their cells opened. One
+    /// message of a tree is held until all were read.
+    ///
+    /// # Errors
+    /// Why the row cannot be read.
+    pub(super) fn rows(
+        &mut self,
+        file: usize,
+        line: usize,
+        values: Map<String, Value>,
+    ) -> Result<Vec<Map<String, Value>>, String> {
+        if let Some(held) = self.messages.add(file, line, &values) {
+            return held.map(|()| Vec::new());
+        }
         let mut rows = trees::open(&values, &mut self.trees).unwrap_or_else(|| vec![values]);
         for row in &mut rows {
             cells::open(row, &mut self.as_text);
         }
-        rows
+        Ok(rows)
+    }
+
+    /// Hands on the rows that the messages are that were held, each with its file and line.
+    pub(super) fn rest(&mut self, take: &mut TakeJoined) -> ControlFlow<()> {
+        let messages = std::mem::take(&mut self.messages);
+        self.trees.messages = messages.count();
+        let Self { as_text, trees, .. } = self;
+        messages.join(trees, &mut |file, line, row| {
+            let row = row.map(|mut row| {
+                cells::open(&mut row, as_text);
+                row
+            });
+            take(file, line, row)
+        })
     }
 }
 
@@ -74,22 +102,23 @@ impl Reading {
     pub(super) fn add(&mut self, file: usize, item: Item) -> ControlFlow<()> {
         match item {
             Item::Blank(lines) => self.blank += lines,
-            Item::Refused(line, reason) => {
-                self.refused_count += 1;
-                if !self.is_cut || self.refused.len() < REFUSED {
-                    self.bytes += reason.len() + size_of::<Refused>();
-                    self.refused.push(Refused { line, reason: in_file(&self.files, file, reason) });
-                    self.refused_in.push((file, self.rows));
-                    self.cut();
-                }
-            }
-            Item::Row(line, values) => {
-                for values in self.opened.rows(values) {
-                    self.add_row(file, line, values);
-                }
-            }
+            Item::Refused(line, reason) => self.refuse(file, line, reason),
+            Item::Row(line, values) => match self.opened.rows(file, line, values) {
+                Ok(rows) => rows.into_iter().for_each(|values| self.add_row(file, line, values)),
+                Err(reason) => self.refuse(file, line, reason),
+            },
         }
         ControlFlow::Continue(())
+    }
+
+    fn refuse(&mut self, file: usize, line: usize, reason: String) {
+        self.refused_count += 1;
+        if !self.is_cut || self.refused.len() < REFUSED {
+            self.bytes += reason.len() + size_of::<Refused>();
+            self.refused.push(Refused { line, reason: in_file(&self.files, file, reason) });
+            self.refused_in.push((file, self.rows));
+            self.cut();
+        }
     }
 
     fn add_row(&mut self, file: usize, line: usize, values: Map<String, Value>) {
@@ -124,7 +153,17 @@ impl Reading {
         self.kept.shrink_to_fit();
     }
 
-    pub(super) fn table(self, format: Format, header: Option<Vec<String>>, source: Option<Source>) -> Table {
+    pub(super) fn table(mut self, format: Format, header: Option<Vec<String>>, source: Option<Source>) -> Table {
+        let mut opened = std::mem::take(&mut self.opened);
+        let _ = opened.rest(&mut |file, line, row| {
+            match row {
+                Ok(values) => self.add_row(file, line, values),
+                Err(reason) => self.refuse(file, line, reason),
+            }
+            ControlFlow::Continue(())
+        });
+        // The columns of messages are not those of the questions that they are joined into.
+        let header = header.filter(|_| opened.trees.messages == 0);
         Table {
             format,
             columns: header.unwrap_or(self.names.ordered),
@@ -133,8 +172,8 @@ impl Reading {
             refused_in: self.refused_in,
             refused_count: self.refused_count,
             blank: self.blank,
-            as_text: self.opened.as_text,
-            notices: self.opened.trees.sentence().into_iter().collect(),
+            as_text: opened.as_text,
+            notices: opened.trees.sentence().into_iter().collect(),
             kept: self.kept,
             source: source.filter(|_| self.is_cut),
             files: self.files,
@@ -144,7 +183,7 @@ impl Reading {
 }
 
 /// About how many bytes a value takes in memory.
-fn bytes_of(value: &Value) -> usize {
+pub(super) fn bytes_of(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
             Value::String(text) => text.capacity(),

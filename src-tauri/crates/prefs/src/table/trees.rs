@@ -4,11 +4,13 @@
 use serde_json::{Map, Value, json};
 
 /// How deep trees are gone into.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// What trees held.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    /// Rows that were one message each.
+    pub(super) messages: usize,
     trees: usize,
     questions: usize,
     with_one_answer: usize,
@@ -20,14 +22,18 @@ pub(super) struct Counts {
 impl Counts {
     /// What is to be said of them.
     pub(super) fn sentence(&self) -> Option<String> {
-        let Self { trees, questions, with_one_answer, without_answers, deleted, odd } = self;
+        let Self { messages, trees, questions, with_one_answer, without_answers, deleted, odd } = self;
         let odd = match odd {
             0 => String::new(),
             odd => format!(" {odd} replies that are no answers of an assistant are left out."),
         };
-        (*trees > 0).then(|| {
+        let found = match messages {
+            0 => format!("The rows are {trees} trees of messages"),
+            messages => format!("{messages} rows with one message each are joined into {trees} trees"),
+        };
+        (*trees + *messages > 0).then(|| {
             format!(
-                "The rows are {trees} trees of messages: {questions} of their questions have several answers and are rows \
+                "{found}: {questions} of their questions have several answers and are rows \
                  here. Left out are {with_one_answer} questions with one answer, {without_answers} without any, and {deleted} \
                  messages that are deleted or come after one.{odd} `only` chooses among the rows, such as lang=en&depth=1."
             )
