@@ -1,16 +1,18 @@
 //! Real data sets, where they are at hand: `TIEBREAK_SHARED` names the folder that holds them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use prefs::Pair;
 use prefs::checks::{Code, check};
 use prefs::jsonl::{Reading, read_pairs};
-use prefs::mapping::{ImportKind, MappedContent, apply, guess};
+use prefs::mapping::{ImportKind, MappedContent, MappedRow, apply, guess};
 use prefs::prompts::read_prompts;
 use prefs::split::split;
 use prefs::store::Project;
 use prefs::table::Table;
+use serde_json::{Value, json};
 
 fn data(test: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("TIEBREAK_SHARED").map(|shared| PathBuf::from(shared).join("data"));
@@ -21,7 +23,7 @@ fn data(test: &str) -> Option<PathBuf> {
     folder
 }
 
-fn read(data: &std::path::Path, file: &str) -> Reading {
+fn read(data: &Path, file: &str) -> Reading {
     let path = data.join(file);
     let reading = read_pairs(&path).unwrap();
     // What is written is what was read.
@@ -156,4 +158,45 @@ fn the_mapping_agrees_with_the_reader_of_pairs() {
         let read = read_pairs(&data.join(file)).unwrap().into_pairs();
         assert_eq!(found, read.into_iter().map(|pair| Pair { category: None, ..pair }).collect::<Vec<_>>(), "{file}");
     }
+}
+
+/// Open Assistant's trees one message to a row, as its Parquet files have them, give the pairs of its files of trees.
+#[test]
+fn messages_of_trees_give_the_pairs_of_the_trees() {
+    let Some(data) = data("messages_of_trees_give_the_pairs_of_the_trees") else { return };
+    let trees = data.join("open-assistant/en_100_tree.jsonl");
+    let folder = tempfile::tempdir().unwrap();
+    let flat = folder.path().join("flat.jsonl");
+    let mut text = String::new();
+    for line in std::fs::read_to_string(&trees).unwrap().lines() {
+        let tree: Value = serde_json::from_str(line).unwrap();
+        let mut open = vec![(Value::Null, tree["prompt"].clone())];
+        while let Some((parent, message)) = open.pop() {
+            let field = |name: &str| message[name].clone();
+            let row = json!({
+                "message_id": field("message_id"), "parent_id": parent, "text": field("text"), "role": field("role"),
+                "lang": field("lang"), "rank": field("rank"), "message_tree_id": tree["message_tree_id"],
+            });
+            writeln!(text, "{row}").unwrap();
+            for reply in message["replies"].as_array().into_iter().flatten() {
+                open.push((field("message_id"), reply.clone()));
+            }
+        }
+    }
+    std::fs::write(&flat, text).unwrap();
+    let pairs = |path: &Path| {
+        let table = Table::read(path).unwrap();
+        let mut mapping = guess(&table);
+        mapping.set("pairing", "all").unwrap();
+        let texts = |row: MappedRow| match row.content {
+            MappedContent::Pair(pair) => pair.content_hash(),
+            other => panic!("{other:?}"),
+        };
+        let mut pairs: Vec<String> = apply(&table, &mapping).rows.into_iter().map(texts).collect();
+        pairs.sort();
+        pairs
+    };
+    let of_trees = pairs(&trees);
+    assert!(of_trees.len() > 100, "{}", of_trees.len());
+    assert_eq!(pairs(&flat), of_trees);
 }
