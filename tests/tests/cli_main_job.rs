@@ -47,7 +47,16 @@ fn pairs_are_imported_once_and_handed_out_again() {
         let text = std::fs::read_to_string(path).expect("a file of pairs");
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     };
-    assert_eq!(rows(&out.join("pairs.jsonl")), rows(&golden_pairs()));
+    let exported = rows(&out.join("pairs.jsonl"));
+    for (number, (row, golden)) in exported.iter().zip(rows(&golden_pairs())).enumerate() {
+        for column in ["prompt", "chosen", "rejected"] {
+            assert_eq!(row[column], golden[column]);
+        }
+        let from = (&row["origin"], &row["import_file"], &row["import_line"]);
+        assert_eq!(from, (&"imported".into(), &"pairs.jsonl".into(), &(number + 1).into()), "{row}");
+        assert_eq!((&row["votes_chosen"], &row["judgements"]), (&0.into(), &"[]".into()), "{row}");
+    }
+    assert_eq!(exported.len(), 40);
 }
 
 #[test]

@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::evaluate::write_json;
 use crate::provenance::{self, Provenance};
 use model::{FloatType, GgufType};
-use prefs::store::{Project, SourcedPair};
-use prefs::{jsonl, parquet_file};
+use prefs::export::{parquet, write_jsonl};
+use prefs::store::{ExportedPairs, Project};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use train::folder::{ADAPTER, ADAPTER_ORIGIN, REFERENCE, reference_of};
@@ -32,8 +32,10 @@ pub struct ExportRequest {
     pub run: Option<PathBuf>,
     /// What of the run.
     pub weights: Weights,
-    /// A project: its pairs as they are trained on, as JSONL.
+    /// A project: its pairs as they are trained on, with what belongs to them, as JSONL and Parquet.
     pub project: Option<PathBuf>,
+    /// Whether annotators are named beside the pairs. Else they are numbered.
+    pub annotator_names: bool,
     /// Where it goes.
     pub output_dir: PathBuf,
     /// Go on although the model is not the one that the run was trained on; what is exported says so.
@@ -102,7 +104,8 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     }
     context.check()?;
     if let Some(project) = &request.project {
-        exported.extend(pairs(&Project::open(project)?, &request.output_dir, context)?);
+        let pairs_of = Project::open(project)?.exported_pairs(request.annotator_names)?;
+        exported.extend(pairs(&pairs_of, request, context)?);
     }
     Ok(ExportReply { exported })
 }
@@ -163,8 +166,8 @@ fn adapter_of(run: &Path) -> Result<PathBuf> {
 }
 
 /// A project's pairs as they are trained on, as JSONL and, where its columns can hold them, as Parquet.
-fn pairs(project: &Project, output_dir: &Path, context: &mut Context) -> Result<Vec<Exported>> {
-    let WrittenPairs { lines, parquet, .. } = write_pairs(&project.training_pairs()?, output_dir)?;
+fn pairs(pairs: &ExportedPairs, request: &ExportRequest, context: &mut Context) -> Result<Vec<Exported>> {
+    let WrittenPairs { lines, parquet, notes } = write_pairs(pairs, request.annotator_names, &request.output_dir)?;
     let exported = |what: &str, kind: &str, path: PathBuf| Exported {
         what: what.into(),
         load: format!(
@@ -177,37 +180,54 @@ fn pairs(project: &Project, output_dir: &Path, context: &mut Context) -> Result<
         other_base: None,
     };
     let mut all = vec![exported("pairs", "json", lines)];
-    match parquet {
-        Ok(path) => all.push(exported("pairs", "parquet", path)),
-        Err(reason) => context.note(reason),
-    }
+    all.extend(parquet.map(|path| exported("pairs", "parquet", path)));
+    notes.into_iter().for_each(|note| context.note(note));
     Ok(all)
 }
 
 /// Pairs that were written.
 pub(crate) struct WrittenPairs {
-    /// How many.
-    pub(crate) count: usize,
     /// The JSON Lines.
     pub(crate) lines: PathBuf,
-    /// The Parquet file, or why there is none.
-    pub(crate) parquet: std::result::Result<PathBuf, String>,
+    /// The Parquet file, where there is one.
+    pub(crate) parquet: Option<PathBuf>,
+    /// What is not in them, as sentences.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Writes pairs as JSONL and, where its columns can hold them, as Parquet.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub(crate) fn write_pairs(pairs: &[SourcedPair], folder: &Path) -> Result<WrittenPairs> {
-    let (lines, parquet) = (folder.join("pairs.jsonl"), folder.join("pairs.parquet"));
-    let alone: Vec<&prefs::Pair> = pairs.iter().map(|sourced| &sourced.pair).collect();
-    jsonl::write_pairs(&lines, &alone)?;
-    let parquet = match parquet_file::write_pairs(&parquet, pairs) {
-        Ok(()) => Ok(parquet),
-        Err(prefs::Error::Choice { reason, .. }) => Err(format!("no Parquet file was written: {reason}")),
+pub(crate) fn write_pairs(pairs: &ExportedPairs, annotator_names: bool, folder: &Path) -> Result<WrittenPairs> {
+    let (lines, parquet_file) = (folder.join("pairs.jsonl"), folder.join("pairs.parquet"));
+    write_jsonl(&lines, &pairs.pairs)?;
+    let mut notes = Vec::new();
+    let parquet = match parquet::write_pairs(&parquet_file, &pairs.pairs) {
+        Ok(()) => Some(parquet_file),
+        Err(prefs::Error::Choice { reason, .. }) => {
+            notes.push(format!("no Parquet file was written: {reason}"));
+            None
+        }
         Err(error) => return Err(error.into()),
     };
-    Ok(WrittenPairs { count: pairs.len(), lines, parquet })
+    if pairs.pairs.iter().any(|pair| !pair.judgements.is_empty()) {
+        notes.push(if annotator_names {
+            "the judgements beside the pairs name their annotators and have their notes".to_owned()
+        } else {
+            "the annotators of the judgements beside the pairs are numbered, not named; their notes are there as they were \
+             written (`--annotator-names` of `tiebreak export` writes the names)"
+                .to_owned()
+        });
+    }
+    if pairs.judgements_left_out > 0 {
+        notes.push(format!(
+            "{} judgements stand beside no pair: their items give none, or their texts were changed since. The window's \
+             export of labelled data has every judgement",
+            pairs.judgements_left_out
+        ));
+    }
+    Ok(WrittenPairs { lines, parquet, notes })
 }
 
 /// Copies a file, which then is there whole or not at all.

@@ -338,9 +338,12 @@ pub(crate) struct ExportArguments {
     lora_gguf: bool,
     #[command(flatten)]
     allow: Allow,
-    /// A project
+    /// A project: its pairs as JSONL and Parquet, each with where it came from and what annotators said of it
     #[arg(long)]
     project: Option<PathBuf>,
+    /// Name the annotators of the project's pairs; without this they are numbered
+    #[arg(long, requires = "project")]
+    annotator_names: bool,
     /// Where it goes
     #[arg(long)]
     output_dir: PathBuf,
@@ -355,7 +358,14 @@ impl ExportArguments {
             None => Weights::Adapter,
         };
         let allow_changed_base = self.allow.allow_changed_base;
-        ExportRequest { run: self.run, weights, project: self.project, output_dir: self.output_dir, allow_changed_base }
+        ExportRequest {
+            run: self.run,
+            weights,
+            project: self.project,
+            annotator_names: self.annotator_names,
+            output_dir: self.output_dir,
+            allow_changed_base,
+        }
     }
 }
 

@@ -216,6 +216,8 @@ pub(crate) fn messages(items: Vec<Value>, key: &str) -> Result<Vec<Message>, Str
 pub(crate) fn category(row: &mut Map<String, Value>) -> Result<Option<String>, String> {
     match row.shift_remove("category") {
         None | Some(Value::Null) => Ok(None),
+        // A file with one type for every column has it so where there is none.
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(Value::Number(number)) => Ok(Some(number.to_string())),
         Some(other) => Err(format!("`category`: expected text, found {}", kind(&other))),

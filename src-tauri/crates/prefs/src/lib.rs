@@ -3,8 +3,8 @@
 //!
 //! A [`Pair`] is one prompt with a `chosen` and a `rejected` answer, each as text or as messages, always with an explicit
 //! prompt once read. [`jsonl`] reads and writes pairs, [`prompts`] reads held-out prompts, [`checks`] says what is odd
-//! about a set, [`parquet_file`] writes pairs as Parquet, [`split`] holds prompts out, and [`store`] is the project folder with its pairs, the items to label and
-//! every judgement. [`table`] and [`mapping`] bring files of foreign form in, and [`agreement`] says how far annotators agree.
+//! about a set, [`export`] writes pairs with what belongs to them, [`split`] holds prompts out, and [`store`] is the project
+//! folder with its pairs, the items to label and every judgement. [`table`] and [`mapping`] bring files of foreign form in, and [`agreement`] says how far annotators agree.
 //!
 //! What holds here: every row of a file that is read is either kept or refused by line number with a reason, and
 //! written files appear whole or not at all.
@@ -16,9 +16,9 @@ mod rows;
 
 pub mod agreement;
 pub mod checks;
+pub mod export;
 pub mod jsonl;
 pub mod mapping;
-pub mod parquet_file;
 pub mod prompts;
 pub mod reader;
 pub mod split;

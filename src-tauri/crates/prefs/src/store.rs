@@ -8,6 +8,7 @@
 //! at any time and exist so that a screen need not read the whole project.
 
 mod derived;
+mod exported;
 mod imports;
 mod items;
 mod labels;
@@ -28,6 +29,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::Error;
 
+pub use exported::{ExportedPair, ExportedPairs, PairAnswer, PairJudgement, PairVerdict, PairVotes};
 pub use imports::{Brought, Counts, Import};
 pub use items::OpenItem;
 pub use labels::Judging;

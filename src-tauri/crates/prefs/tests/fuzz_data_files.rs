@@ -10,10 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use prefs::export::parquet;
 use prefs::mapping::{apply, guess, notices, questions};
-use prefs::store::{PairSource, SourcedPair};
+use prefs::store::{ExportedPair, PairSource, SourcedPair};
 use prefs::table::Table;
-use prefs::{Message, Pair, parquet_file};
+use prefs::{Message, Pair};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -52,11 +53,11 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(lines.as_bytes()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let parquet = |name: &str, of: &dyn Fn(usize) -> Pair| {
+    let as_parquet = |name: &str, of: &dyn Fn(usize) -> Pair| {
         let path = folder.path().join(name);
-        let pairs: Vec<SourcedPair> =
-            (0..20).map(|at| SourcedPair { id: at as i64, source: PairSource::Imported, pair: of(at) }).collect();
-        parquet_file::write_pairs(&path, &pairs).unwrap();
+        let sourced = |at| SourcedPair { id: at as i64, source: PairSource::Imported, pair: of(at) };
+        let pairs: Vec<ExportedPair> = (0..20).map(|at| sourced(at).into()).collect();
+        parquet::write_pairs(&path, &pairs).unwrap();
         std::fs::read(path).unwrap()
     };
     let text = |at: usize| Pair {
@@ -80,8 +81,8 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("cells.tsv", csv.replace(',', "\t").into_bytes()),
         ("lines.jsonl.gz", gzip.finish().unwrap()),
         ("lines.jsonl.zst", zstd::encode_all(lines.as_bytes(), 3).unwrap()),
-        ("texts.parquet", parquet("texts", &text)),
-        ("conversations.parquet", parquet("conversations", &said)),
+        ("texts.parquet", as_parquet("texts", &text)),
+        ("conversations.parquet", as_parquet("conversations", &said)),
     ]
 }
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use prefs::mapping::guess;
-use prefs::store::{ItemAnswer, Judging, LabelItem, Meaning, PairQuery, PairSource, Project, Side, Verdict};
+use prefs::store::{
+    ExportedPair, ItemAnswer, Judging, LabelItem, Meaning, PairJudgement, PairQuery, PairSource, PairVerdict,
+    PairVotes, Project, Side, Verdict,
+};
 use prefs::table::Table;
 use prefs::{Content, Error};
 
@@ -414,4 +417,47 @@ fn every_judgement_is_exported() {
     assert!(rows[0]["undone"].is_null() && rows[1]["undone"].is_i64());
     assert_eq!(rows[0]["first"], "first 0");
     assert!(rows[0]["left"] == "first" || rows[0]["left"] == "second");
+}
+
+/// What leaves a project with a pair: who said what of it, and which of that is a vote.
+#[test]
+fn pairs_leave_with_what_was_said_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = project(folder.path(), 3);
+    let (first, second) = (Some(ItemAnswer::First), Some(ItemAnswer::Second));
+    // p0: the second answer, two votes to one; p1: a tie; p2: one vote that is taken back, then another.
+    for (annotator, of_p0, of_p1) in [("Ada", second, None), ("Grace", first, None), ("Joan", second, None)] {
+        prefer(&mut project, annotator, of_p0);
+        prefer(&mut project, annotator, of_p1);
+    }
+    prefer(&mut project, "Ada", first);
+    project.undo("Ada").unwrap();
+    prefer(&mut project, "Ada", second);
+
+    let exported = project.exported_pairs(false).unwrap();
+    let sourced: Vec<_> = exported.pairs.iter().map(|pair| pair.sourced.clone()).collect();
+    assert_eq!(sourced, project.training_pairs().unwrap());
+    // Those of the tie, which gives no pair.
+    assert_eq!(exported.judgements_left_out, 3);
+    let [p0, p2] = exported.pairs.as_slice() else { panic!("{exported:?}") };
+    assert_eq!((p0.import_file.as_deref(), p0.import_line), (Some("items.csv"), Some(2)));
+    assert_eq!(p0.votes(), PairVotes { chosen: 2, rejected: 1, tie: 0 });
+    let said = |pair: &ExportedPair| -> Vec<(String, PairVerdict, bool, bool)> {
+        let said = |said: &PairJudgement| (said.annotator.clone(), said.verdict, said.undone, said.counts);
+        pair.judgements.iter().map(said).collect()
+    };
+    let by = |number: usize, verdict, undone: bool| (format!("annotator {number}"), verdict, undone, !undone);
+    assert_eq!(
+        said(p0),
+        [by(1, PairVerdict::Chosen, false), by(2, PairVerdict::Rejected, false), by(3, PairVerdict::Chosen, false)]
+    );
+    assert_eq!(said(p2), [by(1, PairVerdict::Rejected, true), by(1, PairVerdict::Chosen, false)]);
+    assert_eq!(p2.votes(), PairVotes { chosen: 1, rejected: 0, tie: 0 });
+    assert_eq!(project.exported_pairs(true).unwrap().pairs[0].judgements[1].annotator, "Grace");
+
+    // A pair whose texts are changed keeps no word on the old ones.
+    let p0 = p0.sourced.clone();
+    project.edit_pair(p0.id, "me", p0.pair.prompt, p0.pair.chosen, "changed".into()).unwrap();
+    let exported = project.exported_pairs(false).unwrap();
+    assert_eq!((exported.pairs.len(), exported.judgements_left_out), (1, 6));
 }

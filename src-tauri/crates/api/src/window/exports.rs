@@ -35,12 +35,10 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
             ExportWhat::Adapter => adapter(run.as_ref(), &folder, request.allow_changed_base),
             ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &folder),
             ExportWhat::Pairs => {
-                let pairs = project.another_store()?.training_pairs()?;
-                let WrittenPairs { count, lines, parquet } = write_pairs(&pairs, &folder)?;
-                let (beside, notes) = match parquet {
-                    Ok(_) => (", the same as Parquet beside it", Vec::new()),
-                    Err(reason) => ("", vec![reason]),
-                };
+                let pairs = project.another_store()?.exported_pairs(false)?;
+                let WrittenPairs { lines, parquet, notes } = write_pairs(&pairs, false, &folder)?;
+                let count = pairs.pairs.len();
+                let beside = if parquet.is_some() { ", the same as Parquet beside it" } else { "" };
                 let path = lines.display().to_string();
                 Ok(Exported {
                     what: "pairs".into(),
@@ -90,6 +88,7 @@ fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Re
         run: Some(run.clone()),
         weights: Weights::Adapter,
         project: None,
+        annotator_names: false,
         output_dir: folder.to_path_buf(),
         allow_changed_base,
     };

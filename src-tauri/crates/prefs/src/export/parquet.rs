@@ -12,26 +12,28 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
+use super::{Columns, json_text, name_of, tools_text, validate};
 use crate::jsonl::write_whole_by;
-use crate::store::{PairSource, SourcedPair};
+use crate::store::ExportedPair;
 use crate::{Content, Error, Message, Pair};
 
 /// Rows of a group: as many as `datasets` takes.
 const GROUP: usize = 1000;
 
-/// Writes pairs with where each has its content from (`id`, `origin`); the file appears whole or not at all.
+/// Writes pairs with what belongs to each; the file appears whole or not at all.
 ///
 /// # Errors
 /// When some pairs are texts and others conversations, or a message holds more than a role and a text, which a table with one
 /// type for every column cannot hold; and when writing fails.
-pub fn write_pairs(path: &Path, pairs: &[SourcedPair]) -> Result<(), Error> {
+pub fn write_pairs(path: &Path, pairs: &[ExportedPair]) -> Result<(), Error> {
+    validate(pairs)?;
     let are_texts = are_texts(pairs).map_err(|reason| Error::Choice { path: path.to_path_buf(), reason })?;
     let write = |file: &mut File| write(file, pairs, are_texts).map_err(std::io::Error::other);
     write_whole_by(path, write).map_err(Error::io("write", path))
 }
 
 /// Whether all pairs are texts and not all conversations.
-fn are_texts(pairs: &[SourcedPair]) -> Result<bool, String> {
+fn are_texts(pairs: &[ExportedPair]) -> Result<bool, String> {
     let is_text = |content: &Content| matches!(content, Content::Text(_));
     let texts = pairs.iter().filter(|sourced| parts_of(sourced).into_iter().all(is_text)).count();
     if texts > 0 && texts < pairs.len() {
@@ -43,27 +45,25 @@ fn are_texts(pairs: &[SourcedPair]) -> Result<bool, String> {
     }
     let is_plain = |content: &Content| match content {
         Content::Text(_) => true,
-        Content::Messages(said) => {
-            said.tools.is_empty() && said.chat_template_kwargs.is_empty() && said.messages.iter().all(Message::is_plain)
-        }
+        Content::Messages(said) => said.chat_template_kwargs.is_empty() && said.messages.iter().all(Message::is_plain),
     };
     let others = pairs.iter().filter(|sourced| !parts_of(sourced).into_iter().all(is_plain)).count();
     if others > 0 {
         return Err(format!(
-            "{others} of the {} pairs hold more than roles and texts, such as tools or calls of them: a Parquet column has one \
-             type. Take the JSON Lines",
+            "{others} of the {} pairs hold more than roles and texts, such as calls of tools: a Parquet column has one type. \
+             Take the JSON Lines",
             pairs.len()
         ));
     }
     Ok(texts > 0)
 }
 
-fn parts_of(sourced: &SourcedPair) -> [&Content; 3] {
-    let Pair { prompt, chosen, rejected, .. } = &sourced.pair;
+fn parts_of(exported: &ExportedPair) -> [&Content; 3] {
+    let Pair { prompt, chosen, rejected, .. } = &exported.sourced.pair;
     [prompt, chosen, rejected]
 }
 
-fn write(file: &mut File, pairs: &[SourcedPair], are_texts: bool) -> Result<(), ParquetError> {
+fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(), ParquetError> {
     let content = |name: &str| {
         if are_texts {
             format!("OPTIONAL BYTE_ARRAY {name} (UTF8);")
@@ -74,8 +74,13 @@ fn write(file: &mut File, pairs: &[SourcedPair], are_texts: bool) -> Result<(), 
             )
         }
     };
+    let columns = Columns::of(pairs);
+    let tools = if columns.tools { "REQUIRED BYTE_ARRAY tools (UTF8);" } else { "" };
     let schema = format!(
-        "message pairs {{ {} {} {} OPTIONAL BYTE_ARRAY category (UTF8); REQUIRED INT64 id; REQUIRED BYTE_ARRAY origin (UTF8); }}",
+        "message pairs {{ {} {} {} {tools} OPTIONAL BYTE_ARRAY category (UTF8); REQUIRED INT64 id;
+         REQUIRED BYTE_ARRAY origin (UTF8); OPTIONAL BYTE_ARRAY import_file (UTF8); OPTIONAL INT64 import_line;
+         REQUIRED INT64 votes_chosen; REQUIRED INT64 votes_rejected; REQUIRED INT64 votes_tie;
+         REQUIRED BYTE_ARRAY judgements (UTF8); }}",
         content("prompt"),
         content("chosen"),
         content("rejected")
@@ -86,22 +91,32 @@ fn write(file: &mut File, pairs: &[SourcedPair], are_texts: bool) -> Result<(), 
     for rows in pairs.chunks(GROUP) {
         let mut group = writer.next_row_group()?;
         let contents = [
-            rows.iter().map(|row| &row.pair.prompt).collect::<Vec<_>>(),
-            rows.iter().map(|row| &row.pair.chosen).collect(),
-            rows.iter().map(|row| &row.pair.rejected).collect(),
+            rows.iter().map(|row| &row.sourced.pair.prompt).collect::<Vec<_>>(),
+            rows.iter().map(|row| &row.sourced.pair.chosen).collect(),
+            rows.iter().map(|row| &row.sourced.pair.rejected).collect(),
         ];
         for contents in contents {
             write_contents(&mut group, &contents, are_texts)?;
         }
-        let categories: Vec<Option<&str>> = rows.iter().map(|row| row.pair.category.as_deref()).collect();
-        let filled: Vec<i16> = categories.iter().map(|category| i16::from(category.is_some())).collect();
-        write_texts(&mut group, categories.into_iter().flatten(), Some(&filled), None)?;
-        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        if let Some(mut column) = group.next_column()? {
-            column.typed::<Int64Type>().write_batch(&ids, None, None)?;
-            column.close()?;
+        if columns.tools {
+            let tools = rows.iter().map(|row| tools_text(&row.sourced.pair)).collect::<Result<Vec<_>, _>>();
+            write_texts(&mut group, tools.map_err(external)?.into_iter(), None, None)?;
         }
-        write_texts(&mut group, rows.iter().map(|row| name_of(row.source)), None, None)?;
+        let of_some = |texts: Vec<Option<&str>>, group: &mut SerializedRowGroupWriter<&mut File>| {
+            let filled: Vec<i16> = texts.iter().map(|text| i16::from(text.is_some())).collect();
+            write_texts(group, texts.into_iter().flatten(), Some(&filled), None)
+        };
+        of_some(rows.iter().map(|row| row.sourced.pair.category.as_deref()).collect(), &mut group)?;
+        write_numbers(&mut group, rows.iter().map(|row| Some(row.sourced.id)), false)?;
+        write_texts(&mut group, rows.iter().map(|row| name_of(row.sourced.source)), None, None)?;
+        of_some(rows.iter().map(|row| row.import_file.as_deref()).collect(), &mut group)?;
+        write_numbers(&mut group, rows.iter().map(|row| row.import_line), true)?;
+        let votes: Vec<_> = rows.iter().map(ExportedPair::votes).collect();
+        write_numbers(&mut group, votes.iter().map(|votes| Some(votes.chosen)), false)?;
+        write_numbers(&mut group, votes.iter().map(|votes| Some(votes.rejected)), false)?;
+        write_numbers(&mut group, votes.iter().map(|votes| Some(votes.tie)), false)?;
+        let judgements = rows.iter().map(|row| json_text(&row.judgements)).collect::<Result<Vec<_>, _>>();
+        write_texts(&mut group, judgements.map_err(external)?.into_iter(), None, None)?;
         group.close()?;
     }
     writer.close()?;
@@ -127,9 +142,21 @@ fn write_contents<W: std::io::Write + Send>(
     write_texts(group, said.map(|message| message.text().into_owned()), Some(&defined), Some(&repeated))
 }
 
-/// A source as JSON has it: `imported`, `edited`, `labelled`.
-fn name_of(source: PairSource) -> String {
-    serde_json::to_value(source).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+fn write_numbers<W: std::io::Write + Send>(
+    group: &mut SerializedRowGroupWriter<W>,
+    numbers: impl Iterator<Item = Option<i64>>,
+    is_optional: bool,
+) -> Result<(), ParquetError> {
+    let Some(mut column) = group.next_column()? else { return Ok(()) };
+    let numbers: Vec<Option<i64>> = numbers.collect();
+    let filled: Vec<i16> = numbers.iter().map(|number| i16::from(number.is_some())).collect();
+    let numbers: Vec<i64> = numbers.into_iter().flatten().collect();
+    column.typed::<Int64Type>().write_batch(&numbers, is_optional.then_some(&filled[..]), None)?;
+    column.close()
+}
+
+fn external(error: impl std::error::Error + Send + Sync + 'static) -> ParquetError {
+    ParquetError::External(Box::new(error))
 }
 
 fn in_list(length: usize) -> Vec<(i16, i16)> {
@@ -153,10 +180,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::reader::{self, Choices};
-    use proptest::prelude::*;
+    use crate::store::{PairSource, SourcedPair};
 
-    fn sourced(pairs: Vec<Pair>) -> Vec<SourcedPair> {
-        let sourced = |(at, pair)| SourcedPair { id: at as i64 + 1, source: PairSource::Imported, pair };
+    fn sourced(pairs: Vec<Pair>) -> Vec<ExportedPair> {
+        let sourced = |(at, pair)| SourcedPair { id: at as i64 + 1, source: PairSource::Imported, pair }.into();
         pairs.into_iter().enumerate().map(sourced).collect()
     }
 
@@ -191,32 +218,5 @@ mod tests {
         assert!(message.contains("1 of the 1 pairs hold more than roles and texts"), "{message}");
         assert!(!path.exists());
         assert_eq!(there_and_back(std::slice::from_ref(&spoken)), [spoken]);
-    }
-
-    proptest! {
-        #[test]
-        fn texts_come_back(texts in prop::collection::vec(("\\PC{1,20}", "[^\0]{1,12}", "[^\0]{1,12}", prop::option::of("[a-z]{1,5}")), 1..6)) {
-            let make = |(at, (p, c, r, category)): (usize, (String, String, String, Option<String>))| {
-                Pair { category, ..pair(format!("{p} {at}?").as_str(), format!("a{c}").as_str(), format!("b{r}").as_str()) }
-            };
-            let pairs: Vec<Pair> = texts.into_iter().enumerate().map(make).collect();
-            prop_assert_eq!(there_and_back(&pairs), pairs);
-        }
-
-        #[test]
-        fn conversations_come_back(turns in prop::collection::vec(("[^\0]{1,12}", "[^\0]{1,12}"), 1..5), rows in 1_usize..4) {
-            let asked = |number: usize| {
-                let mut said = vec![Message::new("system", format!("row {number}"))];
-                for (question, answer) in &turns {
-                    said.push(Message::new("user", format!("q{question}")));
-                    said.push(Message::new("assistant", format!("a{answer}")));
-                }
-                said.push(Message::new("user", "and?"));
-                said
-            };
-            let answer = |text: &str| vec![Message::new("assistant", text)];
-            let pairs: Vec<Pair> = (0..rows).map(|row| pair(asked(row), answer("yes"), answer("no"))).collect();
-            prop_assert_eq!(there_and_back(&pairs), pairs);
-        }
     }
 }

@@ -1,0 +1,125 @@
+//! Pairs as they leave a project, each with what belongs to it: where it came from, and what annotators said of it.
+//!
+//! JSON Lines and Parquet have TRL's columns and, beside them, `id`, `origin` (`imported`, `labelled` or `edited`),
+//! `import_file`, `import_line`, `votes_chosen`, `votes_rejected`, `votes_tie` and `judgements`. `datasets` takes the type of a
+//! column from the first rows and fails on a later one of another type. Tools and judgements are therefore JSON in a text,
+//! which TRL reads for tools, and a column that one row has stands in every row.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::jsonl::write_whole_by;
+use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
+use crate::store::{ExportedPair, PairSource, PairVotes};
+use crate::{Content, Conversation, Error, Pair};
+
+pub mod parquet;
+
+/// Writes pairs as JSON Lines; the file appears whole or not at all.
+///
+/// # Errors
+/// When a pair does not [validate](Pair::validate) (nothing is written then), or writing fails.
+pub fn write_jsonl(path: &Path, pairs: &[ExportedPair]) -> Result<(), Error> {
+    validate(pairs)?;
+    let columns = Columns::of(pairs);
+    let write = |file: &mut File| {
+        let mut file = BufWriter::new(file);
+        for exported in pairs {
+            serde_json::to_writer(&mut file, &row(exported, &columns)?)?;
+            file.write_all(b"\n")?;
+        }
+        file.flush()
+    };
+    write_whole_by(path, write).map_err(Error::io("write", path))
+}
+
+fn validate(pairs: &[ExportedPair]) -> Result<(), Error> {
+    for (index, exported) in pairs.iter().enumerate() {
+        exported.sourced.pair.validate().map_err(|reason| Error::InvalidPair { index, reason })?;
+    }
+    Ok(())
+}
+
+/// The columns that only some sets of pairs have.
+struct Columns {
+    category: bool,
+    tools: bool,
+}
+
+impl Columns {
+    fn of(pairs: &[ExportedPair]) -> Self {
+        let mut columns = Self { category: false, tools: false };
+        for ExportedPair { sourced, .. } in pairs {
+            columns.category |= sourced.pair.category.is_some();
+            columns.tools |= tools_of(&sourced.pair).is_some();
+        }
+        columns
+    }
+}
+
+fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<String, Value>> {
+    let ExportedPair { sourced, import_file, import_line, judgements } = exported;
+    let Pair { prompt, chosen, rejected, category } = &sourced.pair;
+    let mut row = Map::new();
+    let mut add = |name: &str, value: Value| row.insert(name.to_owned(), value);
+    for (name, content) in [("prompt", prompt), ("chosen", chosen), ("rejected", rejected)] {
+        add(name, said(content)?);
+    }
+    if columns.tools {
+        add(TOOLS, tools_text(&sourced.pair)?.into());
+    }
+    if let Content::Messages(Conversation { chat_template_kwargs, .. }) = prompt
+        && !chat_template_kwargs.is_empty()
+    {
+        add(CHAT_TEMPLATE_KWARGS, chat_template_kwargs.clone().into());
+    }
+    if columns.category {
+        add("category", category.as_deref().unwrap_or_default().into());
+    }
+    add("id", sourced.id.into());
+    add("origin", name_of(sourced.source).into());
+    add("import_file", serde_json::to_value(import_file)?);
+    add("import_line", serde_json::to_value(import_line)?);
+    let PairVotes { chosen, rejected, tie } = exported.votes();
+    add("votes_chosen", chosen.into());
+    add("votes_rejected", rejected.into());
+    add("votes_tie", tie.into());
+    add("judgements", serde_json::to_string(judgements)?.into());
+    Ok(row)
+}
+
+/// A text, or the list of messages without what stands beside a prompt.
+fn said(content: &Content) -> serde_json::Result<Value> {
+    match content {
+        Content::Text(text) => Ok(text.as_str().into()),
+        Content::Messages(said) => serde_json::to_value(&said.messages),
+    }
+}
+
+fn tools_of(pair: &Pair) -> Option<&[Value]> {
+    match &pair.prompt {
+        Content::Messages(said) if !said.tools.is_empty() => Some(&said.tools),
+        _ => None,
+    }
+}
+
+/// The tools as JSON. `null` where there are none, because templates tell no tools from an empty list.
+fn tools_text(pair: &Pair) -> serde_json::Result<String> {
+    serde_json::to_string(&tools_of(pair))
+}
+
+/// A source as JSON has it: `imported`, `edited`, `labelled`.
+fn name_of(source: PairSource) -> &'static str {
+    source.name()
+}
+
+fn json_text(value: &impl Serialize) -> std::io::Result<String> {
+    serde_json::to_string(value).map_err(std::io::Error::other)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! Pairs with all that belongs to them, as they leave a project: the file they came from, and what annotators said of them.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::Project;
+use super::training::{JudgementRow, SourcedPair};
+use super::verdict::{ItemAnswer, Meaning};
+use crate::{Content, Error};
+
+/// A pair to train on, with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedPair {
+    /// The pair, its number and where it has its content from.
+    pub sourced: SourcedPair,
+    /// What was imported, usually the name of a file.
+    pub import_file: Option<String>,
+    /// Its line there, from 1.
+    pub import_line: Option<i64>,
+    /// What annotators said of these texts, in the order of coming in.
+    pub judgements: Vec<PairJudgement>,
+}
+
+/// What an annotator said of a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PairJudgement {
+    /// The name, or `annotator 1` where names are left out.
+    pub annotator: String,
+    /// What was said.
+    pub verdict: PairVerdict,
+    /// The answer that stood left.
+    pub left: PairAnswer,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// What the annotator had to say.
+    pub note: Option<String>,
+    /// When, in milliseconds since 1970 (UTC).
+    pub at: i64,
+    /// Whether the annotator judged this before.
+    pub second_pass: bool,
+    /// Whether it was taken back.
+    pub undone: bool,
+    /// Whether it is a vote: the last word of the annotator's first pass, and no skip.
+    pub counts: bool,
+}
+
+/// What was said of a pair's two answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum PairVerdict {
+    ChosenMuch,
+    Chosen,
+    Rejected,
+    RejectedMuch,
+    TieGood,
+    TieBad,
+    Skip,
+}
+
+/// One of a pair's two answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum PairAnswer {
+    Chosen,
+    Rejected,
+}
+
+/// Votes for each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub struct PairVotes {
+    pub chosen: i64,
+    pub rejected: i64,
+    pub tie: i64,
+}
+
+/// The pairs of a project with what belongs to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedPairs {
+    /// In the order of [`Project::training_pairs`].
+    pub pairs: Vec<ExportedPair>,
+    /// Judgements that stand with none of them: of texts that were changed since, or of items that give no pair.
+    pub judgements_left_out: usize,
+}
+
+impl From<SourcedPair> for ExportedPair {
+    fn from(sourced: SourcedPair) -> Self {
+        Self { sourced, import_file: None, import_line: None, judgements: Vec::new() }
+    }
+}
+
+impl ExportedPair {
+    /// The votes, one for each annotator.
+    pub fn votes(&self) -> PairVotes {
+        let mut votes = PairVotes::default();
+        for judgement in self.judgements.iter().filter(|judgement| judgement.counts) {
+            match judgement.verdict {
+                PairVerdict::ChosenMuch | PairVerdict::Chosen => votes.chosen += 1,
+                PairVerdict::RejectedMuch | PairVerdict::Rejected => votes.rejected += 1,
+                PairVerdict::TieGood | PairVerdict::TieBad => votes.tie += 1,
+                PairVerdict::Skip => {}
+            }
+        }
+        votes
+    }
+}
+
+impl Project {
+    /// [`Project::training_pairs`] with what belongs to each. Without `annotator_names` annotators are numbered in the order
+    /// in which they first judged.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn exported_pairs(&self, annotator_names: bool) -> Result<ExportedPairs, Error> {
+        let origins = self.origins()?;
+        let (mut of_item, mut items_of) = (HashMap::<i64, Vec<JudgementRow>>::new(), HashMap::<i64, Vec<i64>>::new());
+        let mut names: Vec<String> = Vec::new();
+        let mut all = 0;
+        for mut judgement in self.judgements()? {
+            all += 1;
+            if !annotator_names {
+                let number = names.iter().position(|name| *name == judgement.annotator).unwrap_or_else(|| {
+                    names.push(judgement.annotator.clone());
+                    names.len() - 1
+                });
+                judgement.annotator = format!("annotator {}", number + 1);
+            }
+            let item = judgement.item;
+            let of_this = of_item.entry(item).or_default();
+            if of_this.is_empty() {
+                items_of.entry(judgement.pair.unwrap_or(-item)).or_default().push(item);
+            }
+            of_this.push(judgement);
+        }
+        let withdrawn = self.withdrawn_items()?;
+        let mut given = 0;
+        let belonging = |sourced: SourcedPair| {
+            let items = items_of.get(&sourced.id).map(Vec::as_slice).unwrap_or_default();
+            let judged = items.iter().flat_map(|item| {
+                let is_withdrawn = withdrawn.contains(item);
+                said_of(&sourced, of_item.get(item).map(Vec::as_slice).unwrap_or_default(), is_withdrawn)
+            });
+            let mut judgements: Vec<PairJudgement> = judged.collect();
+            // Of what was put up several times, the judgements of one moment stay in their order.
+            judgements.sort_by_key(|judgement| judgement.at);
+            given += judgements.len();
+            let (import_file, import_line) = origins.get(&sourced.id).cloned().unzip();
+            ExportedPair { sourced, import_file, import_line, judgements }
+        };
+        let pairs = self.training_pairs()?.into_iter().map(belonging).collect();
+        Ok(ExportedPairs { pairs, judgements_left_out: all - given })
+    }
+
+    /// The file and line of every pair and item, by its number among the pairs.
+    fn origins(&self) -> Result<HashMap<i64, (String, i64)>, Error> {
+        self.read(|db| {
+            let mut statement = db.prepare(
+                "SELECT pairs.id, source, line FROM pairs JOIN imports ON imports.id = import
+                 UNION ALL SELECT -items.id, source, line FROM items JOIN imports ON imports.id = import",
+            )?;
+            statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?.collect()
+        })
+    }
+
+    /// Items that are not labelled any more, so that their judgements are no votes.
+    fn withdrawn_items(&self) -> Result<HashSet<i64>, Error> {
+        self.read(|db| {
+            let mut statement = db.prepare("SELECT item FROM item_states WHERE removed")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+}
+
+/// What the judgements of one item say of a pair: those that were given on its texts.
+fn said_of<'a>(
+    sourced: &'a SourcedPair,
+    rows: &'a [JudgementRow],
+    is_withdrawn: bool,
+) -> impl Iterator<Item = PairJudgement> + 'a {
+    let stands =
+        move |row: &JudgementRow| !(is_withdrawn || row.text_changed || row.second_pass || row.undone.is_some());
+    // A later word of the same annotator takes the place of an earlier one, also where it is a skip.
+    let last: HashMap<&str, i64> =
+        rows.iter().filter(|row| stands(row)).map(|row| (row.annotator.as_str(), row.judgement)).collect();
+    rows.iter().filter_map(move |row| {
+        let chosen = chosen_among(sourced, &row.prompt, &row.first, &row.second)?;
+        let answer = |of: ItemAnswer| if of == chosen { PairAnswer::Chosen } else { PairAnswer::Rejected };
+        let is_last = stands(row) && last.get(row.annotator.as_str()) == Some(&row.judgement);
+        Some(PairJudgement {
+            annotator: row.annotator.clone(),
+            verdict: verdict(row.meaning, answer),
+            left: answer(row.left),
+            milliseconds: row.milliseconds,
+            note: row.note.clone(),
+            at: row.at,
+            second_pass: row.second_pass,
+            undone: row.undone.is_some(),
+            counts: is_last && row.meaning != Meaning::Skip,
+        })
+    })
+}
+
+/// Which of two answers is the chosen one, where these are the texts of the pair.
+fn chosen_among(sourced: &SourcedPair, prompt: &Content, first: &Content, second: &Content) -> Option<ItemAnswer> {
+    let pair = &sourced.pair;
+    if *prompt != pair.prompt {
+        None
+    } else if *first == pair.chosen && *second == pair.rejected {
+        Some(ItemAnswer::First)
+    } else {
+        (*first == pair.rejected && *second == pair.chosen).then_some(ItemAnswer::Second)
+    }
+}
+
+fn verdict(meaning: Meaning, answer: impl Fn(ItemAnswer) -> PairAnswer) -> PairVerdict {
+    let of = |better: ItemAnswer, much: bool| match (answer(better), much) {
+        (PairAnswer::Chosen, true) => PairVerdict::ChosenMuch,
+        (PairAnswer::Chosen, false) => PairVerdict::Chosen,
+        (PairAnswer::Rejected, true) => PairVerdict::RejectedMuch,
+        (PairAnswer::Rejected, false) => PairVerdict::Rejected,
+    };
+    match meaning {
+        Meaning::FirstMuch => of(ItemAnswer::First, true),
+        Meaning::First => of(ItemAnswer::First, false),
+        Meaning::Second => of(ItemAnswer::Second, false),
+        Meaning::SecondMuch => of(ItemAnswer::Second, true),
+        Meaning::TieGood => PairVerdict::TieGood,
+        Meaning::TieBad => PairVerdict::TieBad,
+        Meaning::Skip => PairVerdict::Skip,
+    }
+}
