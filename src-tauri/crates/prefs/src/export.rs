@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::jsonl::write_whole_by;
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
-use crate::store::{ExportedPair, PairSource, PairVotes};
+use crate::store::{ExportedPair, PairVotes};
 use crate::{Content, Conversation, Error, Pair};
 
 pub mod parquet;
@@ -81,7 +81,7 @@ fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<Str
         add("category", category.as_deref().unwrap_or_default().into());
     }
     add("id", sourced.id.into());
-    add("origin", name_of(sourced.source).into());
+    add("origin", sourced.source.name().into());
     add("import_file", serde_json::to_value(import_file)?);
     add("import_line", serde_json::to_value(import_line)?);
     let PairVotes { chosen, rejected, tie } = exported.votes();
@@ -110,11 +110,6 @@ fn tools_of(pair: &Pair) -> Option<&[Value]> {
 /// The tools as JSON. `null` where there are none, because templates tell no tools from an empty list.
 fn tools_text(pair: &Pair) -> serde_json::Result<String> {
     serde_json::to_string(&tools_of(pair))
-}
-
-/// A source as JSON has it: `imported`, `edited`, `labelled`.
-fn name_of(source: PairSource) -> &'static str {
-    source.name()
 }
 
 fn json_text(value: &impl Serialize) -> std::io::Result<String> {

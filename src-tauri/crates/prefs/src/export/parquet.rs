@@ -12,7 +12,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-use super::{Columns, json_text, name_of, tools_text, validate};
+use super::{Columns, json_text, tools_text, validate};
 use crate::jsonl::write_whole_by;
 use crate::store::ExportedPair;
 use crate::{Content, Error, Message, Pair};
@@ -108,7 +108,7 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
         };
         of_some(rows.iter().map(|row| row.sourced.pair.category.as_deref()).collect(), &mut group)?;
         write_numbers(&mut group, rows.iter().map(|row| Some(row.sourced.id)), false)?;
-        write_texts(&mut group, rows.iter().map(|row| name_of(row.sourced.source)), None, None)?;
+        write_texts(&mut group, rows.iter().map(|row| row.sourced.source.name()), None, None)?;
         of_some(rows.iter().map(|row| row.import_file.as_deref()).collect(), &mut group)?;
         write_numbers(&mut group, rows.iter().map(|row| row.import_line), true)?;
         let votes: Vec<_> = rows.iter().map(ExportedPair::votes).collect();

@@ -5,7 +5,7 @@ use super::*;
 use crate::Message;
 use crate::jsonl::read_pairs as read_our_own;
 use crate::reader::{self, Choices};
-use crate::store::{PairAnswer, PairJudgement, PairVerdict, SourcedPair};
+use crate::store::{PairAnswer, PairJudgement, PairSource, PairVerdict, SourcedPair};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ fn full(at: usize, pair: Pair) -> ExportedPair {
     };
     let source = [PairSource::Imported, PairSource::Labelled, PairSource::Edited][at % 3];
     ExportedPair {
-        sourced: SourcedPair { id: if at % 2 == 0 { at as i64 + 1 } else { -(at as i64) }, source, pair },
+        sourced: SourcedPair { id: if at.is_multiple_of(2) { at as i64 + 1 } else { -(at as i64) }, source, pair },
         import_file: Some("a prompt, chosen.jsonl".to_owned()),
         import_line: Some(at as i64 + 1),
         judgements,
