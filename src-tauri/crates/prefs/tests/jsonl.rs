@@ -193,6 +193,8 @@ fn lines_keep_their_numbers_whatever_the_file_looks_like() {
     assert_eq!(reading.refused.iter().map(|refused| refused.line).collect::<Vec<_>>(), [5]);
     assert_eq!(reading.blank, 3);
     assert_eq!(reading.pairs[0].pair, Pair { category: Some("x".to_owned()), ..text("p", "a", "b") });
+    let empty = read(br#"{"prompt": "p", "chosen": "a", "rejected": "b", "category": ""}"#);
+    assert_eq!(empty.pairs[0].pair, text("p", "a", "b"));
     assert_eq!(reading.ignored_keys.into_iter().collect::<Vec<_>>(), [("score".to_owned(), 3)]);
     assert_eq!(read(""), Reading::default());
 }
@@ -295,7 +297,8 @@ fn any_pair() -> impl Strategy<Value = Pair> {
     };
     let as_text = ("(?s).{1,20}", said(), said())
         .prop_map(|(prompt, chosen, rejected)| (Content::Text(prompt), Content::Text(chosen), Content::Text(rejected)));
-    let category = prop::option::of(any::<String>());
+    // An empty one is none, as files with a column for it say that.
+    let category = prop::option::of(any::<String>().prop_filter("empty", |category| !category.is_empty()));
     (prop_oneof![as_text, (turns(), turns(), turns())], category)
         .prop_map(|((prompt, chosen, rejected), category)| Pair { prompt, chosen, rejected, category })
 }
