@@ -181,7 +181,9 @@ fn pairs(pairs: &ExportedPairs, request: &ExportRequest, context: &mut Context) 
     };
     let mut all = vec![exported("pairs", "json", lines)];
     all.extend(parquet.map(|path| exported("pairs", "parquet", path)));
-    notes.into_iter().for_each(|note| context.note(note));
+    for note in notes {
+        context.note(note);
+    }
     Ok(all)
 }
 

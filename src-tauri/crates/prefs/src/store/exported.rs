@@ -14,7 +14,7 @@ use crate::{Content, Error};
 pub struct ExportedPair {
     /// The pair, its number and where it has its content from.
     pub sourced: SourcedPair,
-    /// What was imported, usually the name of a file.
+    /// The name of what was imported, usually of a file, without its folders: those are nobody else's business.
     pub import_file: Option<String>,
     /// Its line there, from 1.
     pub import_line: Option<i64>,
@@ -161,7 +161,9 @@ impl Project {
                 "SELECT pairs.id, source, line FROM pairs JOIN imports ON imports.id = import
                  UNION ALL SELECT -items.id, source, line FROM items JOIN imports ON imports.id = import",
             )?;
-            statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?.collect()
+            let name =
+                |source: String| source.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("").to_owned();
+            statement.query_map([], |row| Ok((row.get(0)?, (name(row.get(1)?), row.get(2)?))))?.collect()
         })
     }
 
