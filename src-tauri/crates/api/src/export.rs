@@ -105,7 +105,7 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     context.check()?;
     if let Some(project) = &request.project {
         let pairs_of = Project::open(project)?.exported_pairs(request.annotator_names)?;
-        exported.extend(pairs(&pairs_of, request, context)?);
+        exported.extend(pairs(&pairs_of, &request.output_dir, context)?);
     }
     Ok(ExportReply { exported })
 }
@@ -166,8 +166,8 @@ fn adapter_of(run: &Path) -> Result<PathBuf> {
 }
 
 /// A project's pairs as they are trained on, as JSONL and, where its columns can hold them, as Parquet.
-fn pairs(pairs: &ExportedPairs, request: &ExportRequest, context: &mut Context) -> Result<Vec<Exported>> {
-    let WrittenPairs { lines, parquet, notes } = write_pairs(pairs, request.annotator_names, &request.output_dir)?;
+fn pairs(pairs: &ExportedPairs, folder: &Path, context: &mut Context) -> Result<Vec<Exported>> {
+    let WrittenPairs { lines, parquet, notes } = write_pairs(pairs, folder)?;
     let exported = |what: &str, kind: &str, path: PathBuf| Exported {
         what: what.into(),
         load: format!(
@@ -201,7 +201,7 @@ pub(crate) struct WrittenPairs {
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub(crate) fn write_pairs(pairs: &ExportedPairs, annotator_names: bool, folder: &Path) -> Result<WrittenPairs> {
+pub(crate) fn write_pairs(pairs: &ExportedPairs, folder: &Path) -> Result<WrittenPairs> {
     let (lines, parquet_file) = (folder.join("pairs.jsonl"), folder.join("pairs.parquet"));
     write_jsonl(&lines, &pairs.pairs)?;
     let mut notes = Vec::new();
@@ -214,7 +214,7 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, annotator_names: bool, folder: 
         Err(error) => return Err(error.into()),
     };
     if pairs.pairs.iter().any(|pair| !pair.judgements.is_empty()) {
-        notes.push(if annotator_names {
+        notes.push(if pairs.has_annotator_names {
             "the judgements beside the pairs name their annotators and have their notes".to_owned()
         } else {
             "the annotators of the judgements beside the pairs are numbered, not named; their notes are there as they were \

@@ -108,7 +108,7 @@ pub struct SuspectsReply {
     pub order: SuspectOrder,
     /// Pairs of which the model prefers the rejected answer.
     pub against: Share,
-    /// Pairs left out, as two answers of the same tokens and as too long.
+    /// Pairs left out, as their two answers are the same tokens.
     pub identical: usize,
     /// Pairs left out as too long.
     pub too_long: usize,

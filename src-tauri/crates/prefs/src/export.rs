@@ -5,14 +5,12 @@
 //! column from the first rows and fails on a later one of another type. Tools and judgements are therefore JSON in a text,
 //! which TRL reads for tools, and a column that one row has stands in every row.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::jsonl::write_whole_by;
+use crate::jsonl::write_lines;
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
 use crate::store::{ExportedPair, PairVotes};
 use crate::{Content, Conversation, Error, Pair};
@@ -26,15 +24,7 @@ pub mod parquet;
 pub fn write_jsonl(path: &Path, pairs: &[ExportedPair]) -> Result<(), Error> {
     validate(pairs)?;
     let columns = Columns::of(pairs);
-    let write = |file: &mut File| {
-        let mut file = BufWriter::new(file);
-        for exported in pairs {
-            serde_json::to_writer(&mut file, &row(exported, &columns)?)?;
-            file.write_all(b"\n")?;
-        }
-        file.flush()
-    };
-    write_whole_by(path, write).map_err(Error::io("write", path))
+    write_lines(path, pairs.iter().map(|exported| row(exported, &columns)))
 }
 
 fn validate(pairs: &[ExportedPair]) -> Result<(), Error> {

@@ -12,6 +12,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::mapping::transcript::answered;
@@ -74,10 +75,18 @@ pub fn write_pairs<P: Borrow<Pair>>(path: &Path, pairs: &[P]) -> Result<(), Erro
     for (index, pair) in pairs.iter().map(Borrow::borrow).enumerate() {
         pair.validate().map_err(|reason| Error::InvalidPair { index, reason })?;
     }
+    write_lines(path, pairs.iter().map(|pair| Ok(pair.borrow())))
+}
+
+/// Writes rows as they come, one line each; the file appears whole or not at all.
+pub(crate) fn write_lines<T: Serialize>(
+    path: &Path,
+    rows: impl Iterator<Item = serde_json::Result<T>>,
+) -> Result<(), Error> {
     let write = |file: &mut File| {
         let mut file = BufWriter::new(file);
-        for pair in pairs.iter().map(Borrow::borrow) {
-            serde_json::to_writer(&mut file, pair)?;
+        for row in rows {
+            serde_json::to_writer(&mut file, &row?)?;
             file.write_all(b"\n")?;
         }
         file.flush()
@@ -86,11 +95,6 @@ pub fn write_pairs<P: Borrow<Pair>>(path: &Path, pairs: &[P]) -> Result<(), Erro
 }
 
 /// A temporary file in the same folder, synced and renamed: a crash leaves the old file or the new one.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    write_whole_by(path, |file| file.write_all(bytes))
-}
-
-/// As [`write_whole`], written piece by piece.
 pub(crate) fn write_whole_by(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
     /// Two writers of one file, in this process or in two, must not share the temporary one.
     static WRITES: AtomicU64 = AtomicU64::new(0);

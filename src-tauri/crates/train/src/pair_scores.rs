@@ -8,11 +8,10 @@ use crate::losses::sigmoid;
 use crate::reference::Cache;
 use model::Lora;
 use serde::{Deserialize, Serialize};
-use ts_rs::TS;
 
 /// A pair under a trained policy and its reference. Log-probabilities are in nats, summed over the tokens of an answer as
 /// the run counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct PairScore {
     pub chosen_logps: f64,

@@ -36,7 +36,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
             ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &folder),
             ExportWhat::Pairs => {
                 let pairs = project.another_store()?.exported_pairs(false)?;
-                let WrittenPairs { lines, parquet, notes } = write_pairs(&pairs, false, &folder)?;
+                let WrittenPairs { lines, parquet, notes } = write_pairs(&pairs, &folder)?;
                 let count = pairs.pairs.len();
                 let beside = if parquet.is_some() { ", the same as Parquet beside it" } else { "" };
                 let path = lines.display().to_string();

@@ -84,6 +84,8 @@ pub struct ExportedPairs {
     pub pairs: Vec<ExportedPair>,
     /// Judgements that stand with none of them: of texts that were changed since, or of items that give no pair.
     pub judgements_left_out: usize,
+    /// Whether annotators are named, not numbered.
+    pub has_annotator_names: bool,
 }
 
 impl From<SourcedPair> for ExportedPair {
@@ -151,7 +153,7 @@ impl Project {
             ExportedPair { sourced, import_file, import_line, judgements }
         };
         let pairs = self.training_pairs()?.into_iter().map(belonging).collect();
-        Ok(ExportedPairs { pairs, judgements_left_out: all - given })
+        Ok(ExportedPairs { pairs, judgements_left_out: all - given, has_annotator_names: annotator_names })
     }
 
     /// The file and line of every pair and item, by its number among the pairs.

@@ -12,7 +12,7 @@ use super::pairs::{PairSource, listed};
 use super::sql::{content, damaged, pair};
 use super::verdict::{ItemAnswer, Meaning, Side, Verdict};
 use crate::agreement::Vote;
-use crate::jsonl::write_whole;
+use crate::jsonl::write_lines;
 use crate::{Content, Error, Pair};
 
 /// A pair to train on, and where it has its content from.
@@ -151,13 +151,7 @@ impl Project {
     /// When the database cannot be read or the file not be written.
     pub fn export_judgements(&self, path: &Path) -> Result<usize, Error> {
         let judgements = self.judgements()?;
-        let mut text = Vec::new();
-        for judgement in &judgements {
-            serde_json::to_writer(&mut text, judgement)
-                .map_err(|error| Error::io("write", path)(std::io::Error::other(error)))?;
-            text.push(b'\n');
-        }
-        write_whole(path, &text).map_err(Error::io("write", path))?;
+        write_lines(path, judgements.iter().map(Ok))?;
         Ok(judgements.len())
     }
 

@@ -224,8 +224,8 @@ impl Message {
     }
 
     fn is_of_another_tree_than(&self, other: &Self) -> bool {
-        let tree = |message: &Self| message.fields.get("message_tree_id").cloned();
-        matches!((tree(self), tree(other)), (Some(own), Some(other)) if own != other)
+        let trees = [self, other].map(|message| message.fields.get("message_tree_id"));
+        matches!(trees, [Some(own), Some(other)] if own != other)
     }
 }
 
