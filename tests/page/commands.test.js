@@ -151,7 +151,12 @@ test("training", async () => {
     await badge("running");
   };
   await all({ "Duplicate this run with changes": duplicated, "Pause this run": paused, "Stop this run and keep it": () => badge("stopped") });
-  await all({ "Duplicate this run with changes": duplicated, "Resume this run": () => badge("running") });
+  const suspected = async () => {
+    await heading("Suspected mislabels");
+    await page.goBack();
+    await heading("long");
+  };
+  await all({ "Duplicate this run with changes": duplicated, "Suspected mislabels of this run": suspected, "Resume this run": () => badge("running") });
   await command("Stop this run and keep it");
   await badge("stopped");
 });
