@@ -115,6 +115,18 @@ fn what_the_documents_point_to_exists() {
     }
 }
 
+/// A merge that was never decided. Rust, Svelte and JSON do not compile with it; texts do.
+#[test]
+fn no_merge_is_left_undecided() {
+    for document in ["README.md", "ARCHITECTURE.md", "tests/README.md", "docs/scale.md", "docs/engine-speed.md"] {
+        let text = std::fs::read_to_string(root().join(document)).unwrap_or_else(|error| panic!("{document}: {error}"));
+        for (at, line) in text.lines().enumerate() {
+            let is_marker = ["<<<<<<< ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark));
+            assert!(!is_marker, "{document}:{}: {line}", at + 1);
+        }
+    }
+}
+
 #[test]
 fn every_crate_has_its_paragraph_in_the_architecture() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md can be read");
