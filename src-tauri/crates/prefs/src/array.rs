@@ -1,4 +1,4 @@
-//! The elements of a JSON array, one after the other, without holding the array.
+//! The elements of a JSON array, one after the other, without holding the array or the object that it stands in.
 
 use std::io::BufRead;
 use std::ops::ControlFlow;
@@ -6,6 +6,10 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 
 use crate::rows::{MAX_LINE_BYTES, Parsed, parse};
+use crate::table::is_message;
+
+/// Takes an element with the line that it begins on, until it has enough.
+pub(crate) type TakeElement<'a> = dyn FnMut(usize, Result<Value, String>) -> ControlFlow<()> + 'a;
 
 /// What is said of a row after which nothing can be read.
 const REST: &str = "the rest of the file cannot be read";
@@ -13,65 +17,77 @@ const REST: &str = "the rest of the file cannot be read";
 /// Hands every element of an array to `take`, with the line that it begins on. Where the array breaks off or makes no sense,
 /// the place is handed over as a refused row, and nothing after it: where the next element begins is not known any more.
 /// `input` stands at the opening bracket, on `line`.
-pub(crate) fn elements(
-    input: impl BufRead,
-    line: usize,
-    take: &mut dyn FnMut(usize, Result<Value, String>) -> ControlFlow<()>,
-) -> std::io::Result<ControlFlow<()>> {
-    let mut bytes = Bytes { input, line, column: 0 };
-    let mut element = Vec::new();
-    let mut before = Before::Bracket;
-    loop {
-        let next = bytes.next_filled()?;
-        let (line, column) = (bytes.line, bytes.column);
-        let broken = |what: String| (line, Err(format!("{what}; {REST}")));
-        let unexpected = |expected: &str| broken(format!("not valid JSON: {expected} at column {column}"));
-        let Some(byte) = next else {
-            let (line, reason) = broken(format!("the line breaks off before its JSON ends (after column {column})"));
-            return Ok(take(line, reason));
-        };
-        match (before, byte) {
-            (Before::Bracket, b'[') => before = Before::First,
-            (Before::First | Before::Comma, b']') => break,
-            (Before::Comma, b',') => before = Before::Element,
-            (Before::Element, b']') => {
-                let (line, reason) = unexpected("trailing comma");
-                return Ok(take(line, reason));
-            }
-            (Before::First | Before::Element, b',' | b':' | b'}') => {
-                let (line, reason) = unexpected("expected value");
-                return Ok(take(line, reason));
-            }
-            (Before::Bracket | Before::Comma, _) => {
-                let (line, reason) = unexpected("expected `,` or `]`");
-                return Ok(take(line, reason));
-            }
-            (Before::First | Before::Element, byte) => {
-                element.clear();
-                if !bytes.read_value(byte, &mut element)? {
-                    let limit = MAX_LINE_BYTES >> 20;
-                    let (line, reason) = broken(format!("the row is longer than {limit} MiB"));
-                    return Ok(take(line, reason));
-                }
-                let broken_at = |what: &str| Err(format!("{what}; {REST}"));
-                let (value, ends) = match parse(&element) {
-                    Ok(value) => (Ok(value), false),
-                    Err(Parsed::Refused(reason)) => (Err(reason), false),
-                    Err(Parsed::NoText(_)) => (broken_at("not UTF-8 text"), true),
-                    Err(Parsed::NoJson(reason)) => (broken_at(&reason), true),
-                };
-                if take(line, value).is_break() || ends {
-                    return Ok(ControlFlow::Break(()));
-                }
-                before = Before::Comma;
-            }
-        }
+pub(crate) fn elements(input: impl BufRead, line: usize, take: &mut TakeElement) -> std::io::Result<ControlFlow<()>> {
+    let mut bytes = Bytes::new(input, line);
+    if bytes.elements(Before::Bracket, take)?.is_break() {
+        return Ok(ControlFlow::Break(()));
     }
     if bytes.next_filled()?.is_some() {
         let reason = format!("not valid JSON: trailing characters at column {}; {REST}", bytes.column);
         return Ok(take(bytes.line, Err(reason)));
     }
     Ok(ControlFlow::Continue(()))
+}
+
+/// As [`elements`], of the array that stands under `key` in the one object of `input`. What the object holds after the array is
+/// not looked at.
+pub(crate) fn elements_under(
+    input: impl BufRead,
+    key: &str,
+    take: &mut TakeElement,
+) -> std::io::Result<ControlFlow<()>> {
+    let mut bytes = Bytes::new(input, 1);
+    let mut member = bytes.first_member()?;
+    while let Some((name, first)) = member {
+        if name == key && first == b'[' {
+            return bytes.elements(Before::First, take);
+        }
+        bytes.pass_value(first, |_| true)?;
+        member = bytes.next_member()?;
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Those of `keys` under which the one object of `input` has an array of objects that are no conversation, in the order of the
+/// file. None where `input` is not one object, as far as that can be seen without holding it.
+pub(crate) fn keys_of_objects(input: impl BufRead, keys: &[&str]) -> std::io::Result<Option<Vec<String>>> {
+    let mut bytes = Bytes::new(input, 1);
+    let mut found = Vec::new();
+    let mut member = bytes.first_member()?;
+    if member.is_none() {
+        return Ok(None);
+    }
+    while let Some((name, first)) = member {
+        if first == b'[' && keys.contains(&name.as_str()) {
+            let (mut all, mut messages, mut objects, mut is_broken) = (0_usize, 0, 0, false);
+            let ended = bytes.elements(Before::First, &mut |_, value| {
+                all += 1;
+                match value {
+                    Ok(value) => {
+                        objects += usize::from(value.is_object());
+                        messages += usize::from(is_message(&value));
+                    }
+                    // One that is refused for what it says is a row all the same.
+                    Err(reason) => {
+                        is_broken = reason.ends_with(REST);
+                        objects += 1;
+                    }
+                }
+                ControlFlow::Continue(())
+            })?;
+            if all > usize::from(is_broken) && objects == all && messages < all {
+                found.push(name);
+            }
+            if is_broken || ended.is_break() {
+                // What comes after it cannot be seen.
+                return Ok(Some(found));
+            }
+        } else {
+            bytes.pass_value(first, |_| true)?;
+        }
+        member = bytes.next_member()?;
+    }
+    Ok((bytes.has_closed && bytes.next_filled()?.is_none()).then_some(found))
 }
 
 /// What comes next.
@@ -89,9 +105,91 @@ struct Bytes<R> {
     input: R,
     line: usize,
     column: usize,
+    /// Whether the end of the object was seen whose members were gone through.
+    has_closed: bool,
 }
 
 impl<R: BufRead> Bytes<R> {
+    fn new(input: R, line: usize) -> Self {
+        Self { input, line, column: 0, has_closed: false }
+    }
+
+    /// Hands the elements of an array to `take`. Breaks where that has enough, or where nothing further can be read.
+    fn elements(&mut self, mut before: Before, take: &mut TakeElement) -> std::io::Result<ControlFlow<()>> {
+        let mut element = Vec::new();
+        loop {
+            let next = self.next_filled()?;
+            let (line, column) = (self.line, self.column);
+            let mut broken = |line: usize, what: String| {
+                let _ = take(line, Err(format!("{what}; {REST}")));
+                Ok(ControlFlow::Break(()))
+            };
+            let unexpected = |expected: &str| format!("not valid JSON: {expected} at column {column}");
+            let Some(byte) = next else {
+                return broken(line, format!("the line breaks off before its JSON ends (after column {column})"));
+            };
+            match (before, byte) {
+                (Before::Bracket, b'[') => before = Before::First,
+                (Before::First | Before::Comma, b']') => return Ok(ControlFlow::Continue(())),
+                (Before::Comma, b',') => before = Before::Element,
+                (Before::Element, b']') => return broken(line, unexpected("trailing comma")),
+                (Before::First | Before::Element, b',' | b':' | b'}') => {
+                    return broken(line, unexpected("expected value"));
+                }
+                (Before::Bracket | Before::Comma, _) => return broken(line, unexpected("expected `,` or `]`")),
+                (Before::First | Before::Element, byte) => {
+                    element.clear();
+                    if !self.read_value(byte, &mut element)? {
+                        return broken(line, format!("the row is longer than {} MiB", MAX_LINE_BYTES >> 20));
+                    }
+                    let value = match parse(&element) {
+                        Ok(value) => Ok(value),
+                        Err(Parsed::Refused(reason)) => Err(reason),
+                        Err(Parsed::NoText(_)) => return broken(line, "not UTF-8 text".to_owned()),
+                        Err(Parsed::NoJson(reason)) => return broken(line, reason),
+                    };
+                    if take(line, value).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    before = Before::Comma;
+                }
+            }
+        }
+    }
+
+    /// The name of an object's first member and the first byte of its value; none where there is no such member.
+    fn first_member(&mut self) -> std::io::Result<Option<(String, u8)>> {
+        if self.next_filled()? != Some(b'{') {
+            return Ok(None);
+        }
+        match self.next_filled()? {
+            Some(b'"') => self.member(),
+            _ => Ok(None),
+        }
+    }
+
+    /// The next member, after the value of one was passed.
+    fn next_member(&mut self) -> std::io::Result<Option<(String, u8)>> {
+        match self.next_filled()? {
+            Some(b',') if self.next_filled()? == Some(b'"') => self.member(),
+            end => {
+                self.has_closed = end == Some(b'}');
+                Ok(None)
+            }
+        }
+    }
+
+    /// A member whose opening quotation mark was read.
+    fn member(&mut self) -> std::io::Result<Option<(String, u8)>> {
+        let mut name = Vec::new();
+        let is_whole = self.read_value(b'"', &mut name)?;
+        let Ok(name) = serde_json::from_slice(&name) else { return Ok(None) };
+        if !is_whole || self.next_filled()? != Some(b':') {
+            return Ok(None);
+        }
+        Ok(self.next_filled()?.map(|first| (name, first)))
+    }
+
     fn next(&mut self) -> std::io::Result<Option<u8>> {
         let Some(&byte) = self.input.fill_buf()?.first() else { return Ok(None) };
         self.input.consume(1);
@@ -120,6 +218,14 @@ impl<R: BufRead> Bytes<R> {
     /// Reads the value that begins with `first` up to its end, or to that of the text. `false`: it is too long.
     fn read_value(&mut self, first: u8, value: &mut Vec<u8>) -> std::io::Result<bool> {
         value.push(first);
+        self.pass_value(first, |part| {
+            value.extend_from_slice(part);
+            value.len() <= MAX_LINE_BYTES
+        })
+    }
+
+    /// Hands the rest of the value that begins with `first` to `keep`, part by part, as long as that says so. `false`: it did not.
+    fn pass_value(&mut self, first: u8, mut keep: impl FnMut(&[u8]) -> bool) -> std::io::Result<bool> {
         let (mut depth, mut in_text, mut escaped) = (usize::from(matches!(first, b'[' | b'{')), first == b'"', false);
         let is_bare = depth == 0 && !in_text;
         loop {
@@ -160,7 +266,7 @@ impl<R: BufRead> Bytes<R> {
                     break;
                 }
             }
-            value.extend_from_slice(&buffer[..used]);
+            let goes_on = keep(&buffer[..used]);
             self.line += buffer[..used].split(|byte| *byte == b'\n').count() - 1;
             self.column = match buffer[..used].iter().rposition(|byte| *byte == b'\n') {
                 Some(at) => used - at - 1,
@@ -170,7 +276,7 @@ impl<R: BufRead> Bytes<R> {
             if ends {
                 return Ok(true);
             }
-            if value.len() > MAX_LINE_BYTES {
+            if !goes_on {
                 return Ok(false);
             }
         }
@@ -225,7 +331,63 @@ mod tests {
         assert!(rows[0].1.is_err() && rows[1].1 == Ok(3.into()));
     }
 
+    fn keys(text: &[u8], piece: usize) -> Option<Vec<String>> {
+        keys_of_objects(std::io::BufReader::with_capacity(piece, text), &["data", "rows"]).unwrap()
+    }
+
+    fn under(text: &[u8], piece: usize) -> Vec<(usize, Result<Value, String>)> {
+        let mut rows = Vec::new();
+        let input = std::io::BufReader::with_capacity(piece, text);
+        let _ = elements_under(input, "data", &mut |line, value| {
+            rows.push((line, value));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        rows
+    }
+
+    #[test]
+    fn the_rows_of_an_object_are_found_without_holding_it() {
+        let text = b"{\"v\": {\"data\": [1, \"}\"]},\n \"d\\u0061ta\" : [\n{\"a\": \"]}\"},\n {}], \"rows\": [1]}\n";
+        for piece in 1..60 {
+            assert_eq!(keys(text, piece), Some(vec!["data".to_owned()]), "{piece}");
+            let lines: Vec<usize> =
+                under(text, piece).into_iter().map(|(line, row)| row.map(|_| line).unwrap()).collect();
+            assert_eq!(lines, [3, 4], "{piece}");
+        }
+        let found = |text: &str| keys(text.as_bytes(), 7);
+        let none = Some(vec![]);
+        assert_eq!(found(r#"{"data": [{"a": 1}], "rows": [{"a": 1}]}"#).unwrap(), ["data", "rows"]);
+        assert_eq!(found(r#"{"data": [], "rows": [{"a": 1}, 2]}"#), none, "what holds no objects alone");
+        assert_eq!(found(r#"{"data": [{"role": "user", "content": "q"}]}"#), none, "a conversation");
+        assert_eq!(found(r#"{"rows": {"data": [{}]}}"#), none, "not at the top");
+        for no_object in ["", "[]", "{", "{}x", r#"{"a": 1} {"data": [{}]}"#, r#"{"a" 1}"#, r#"{"data": [{}], }"#] {
+            assert!(found(no_object).is_none_or(|keys| keys.is_empty()), "{no_object}");
+        }
+        // What breaks off is refused by its place; the rows before it are there.
+        let broken = b"{\"data\": [{\"a\": 1},\n {\"a\": tru}, {}]}";
+        assert_eq!(keys(broken, 5), Some(vec!["data".to_owned()]));
+        let rows = under(broken, 5);
+        assert!(rows.len() == 2 && rows[0].1.is_ok() && rows[1].0 == 2, "{rows:?}");
+    }
+
     proptest! {
+        /// Rows between other members, of any texts.
+        #[test]
+        fn rows_of_an_object_are_those_that_serde_reads(
+            texts in prop::collection::vec("[ -~\n\"\\\\é{}]{0,12}", 1..6),
+            other in "[ -~\"{}\\[\\]]{0,12}",
+            piece in 1_usize..20,
+        ) {
+            let rows: Vec<Value> = texts.iter().map(|text| serde_json::json!({ text.as_str(): text })).collect();
+            let object = serde_json::json!({"before": [other.as_str()], "data": rows, "after": {other: 1}});
+            for text in [serde_json::to_vec(&object).unwrap(), serde_json::to_vec_pretty(&object).unwrap()] {
+                prop_assert_eq!(keys(&text, piece), Some(vec!["data".to_owned()]));
+                let found: Vec<Value> = under(&text, piece).into_iter().map(|(_, row)| row.unwrap()).collect();
+                prop_assert_eq!(&found, &rows);
+            }
+        }
+
         /// Whatever the bytes are: what is read of an array that `serde_json` reads whole is the same, and a broken one ends with
         /// one refusal.
         #[test]

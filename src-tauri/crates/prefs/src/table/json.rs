@@ -1,7 +1,7 @@
 //! JSON in its forms: one value per line, one array, objects one after the other over several lines, and one object that
 //! holds the rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use crate::array;
 use crate::rows::{self, Next, kind};
 
 /// Keys under which an object keeps the rows of a file.
-const ROWS: [&str; 12] = [
+pub(super) const ROWS: [&str; 12] = [
     "data",
     "rows",
     "examples",
@@ -86,6 +86,11 @@ pub(super) fn are_lines(mut input: impl BufRead) -> std::io::Result<bool> {
     Ok(is_value(&first) || second.trim_ascii().first() == Some(&b'{') && is_value(&second))
 }
 
+/// One object that holds the rows under a key.
+pub(super) fn rows_under(input: impl BufRead, key: &str, take: &mut Take) -> std::io::Result<ControlFlow<()>> {
+    array::elements_under(input, key, &mut |line, value| take(item(line, value)))
+}
+
 /// A file that is not one value per line: objects over several lines, or one object that holds all rows.
 pub(super) fn whole(text: &[u8], take: &mut Take) -> (Format, ControlFlow<()>) {
     let found = std::str::from_utf8(text).ok().and_then(of_objects);
@@ -109,7 +114,7 @@ fn of_objects(text: &str) -> Option<Objects> {
     let is_one_line = text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_none();
     let values = rows::one_after_another(text)?;
     if let [(line, Ok(Value::Object(object)))] = values.as_slice() {
-        return of_one(text, *line, object, is_one_line);
+        return of_one(*line, object, is_one_line);
     }
     if is_one_line && values.len() == 1 {
         return None;
@@ -118,7 +123,7 @@ fn of_objects(text: &str) -> Option<Objects> {
 }
 
 /// A file that is one object: its rows under a key, `pandas`' columns, or one row over several lines.
-fn of_one(text: &str, line: usize, object: &Map<String, Value>, is_one_line: bool) -> Option<Objects> {
+fn of_one(line: usize, object: &Map<String, Value>, is_one_line: bool) -> Option<Objects> {
     let holds_rows = |value: &Value| {
         value.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(Value::is_object))
             && !is_conversation(value)
@@ -127,21 +132,8 @@ fn of_one(text: &str, line: usize, object: &Map<String, Value>, is_one_line: boo
     let refused = |reason: String| Some((Format::JsonObject, vec![Item::Refused(line, reason)]));
     match keys.as_slice() {
         [] => {}
-        [key] => {
-            let marked = rows::without_nan(text);
-            let raw: BTreeMap<String, &RawValue> = serde_json::from_str(&marked).ok()?;
-            let array = raw.get(*key)?.get();
-            let before = array.as_ptr() as usize - marked.as_ptr() as usize;
-            let line = 1 + marked[..before].matches('\n').count();
-            let mut items = Vec::new();
-            let mut add = |line, value| {
-                items.push(item(line, value));
-                ControlFlow::Continue(())
-            };
-            // Reading from memory cannot fail.
-            let _ = array::elements(array.as_bytes(), line, &mut add);
-            return Some((Format::JsonObject, items));
-        }
+        // Such a file is read row by row (`rows_under`), unless something beside its rows is damaged.
+        [_] => return None,
         several => {
             let named: Vec<String> = several.iter().map(|key| format!("`{key}`")).collect();
             return refused(format!(

@@ -13,6 +13,7 @@ use super::delimited::{self, Delimited};
 use super::shards::Shards;
 use super::{Format, binary, compression, json, parquet};
 use crate::Error;
+use crate::array;
 use crate::jsonl::encoding;
 use crate::rows::without_mark;
 
@@ -40,7 +41,9 @@ pub(super) type Take<'a> = dyn FnMut(Item) -> ControlFlow<()> + 'a;
 enum Form {
     JsonLines,
     JsonArray,
-    /// Objects over several lines, or one that holds the rows.
+    /// One object that holds the rows under a key, by its place among [`json::ROWS`].
+    JsonRows(usize),
+    /// Objects over several lines, or one that holds the rows in another way.
     JsonWhole,
     Delimited(Delimited),
     Parquet,
@@ -159,6 +162,7 @@ impl Form {
         Ok(match self {
             Self::JsonLines => (Format::JsonLines, json::lines(input, take)?),
             Self::JsonArray => (Format::JsonArray, json::lines(input, take)?),
+            Self::JsonRows(key) => (Format::JsonObject, json::rows_under(input, json::ROWS[key], take)?),
             Self::JsonWhole => {
                 let mut text = Vec::new();
                 input.take(MOST_WHOLE + 1).read_to_end(&mut text)?;
@@ -232,7 +236,16 @@ fn form_of_text<'a>(open: &mut dyn FnMut() -> std::io::Result<Box<dyn BufRead + 
     };
     let mut open = || without_mark(open()?);
     if is_json {
-        return Ok(if json::are_lines(open()?)? { Form::JsonLines } else { Form::JsonWhole });
+        if json::are_lines(open()?)? {
+            return Ok(Form::JsonLines);
+        }
+        let keys = array::keys_of_objects(open()?, &json::ROWS)?.unwrap_or_default();
+        // Which of several is meant is not known.
+        let key = match keys.as_slice() {
+            [key] => json::ROWS.iter().position(|name| name == key),
+            _ => None,
+        };
+        return Ok(key.map_or(Form::JsonWhole, Form::JsonRows));
     }
     Ok(Form::Delimited(Delimited::of(start, &mut open)?))
 }
