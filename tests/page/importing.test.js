@@ -1,6 +1,7 @@
 // Importing what could be read in two ways: the page asks, shows rows each way, and brings in what was chosen.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { goTo, launch, open } from "./browser.js";
 import { Machine } from "./program.js";
@@ -160,4 +161,52 @@ test("rated answers ask which pairs are made of them, and the least distance and
   const said = (content) => (typeof content === "string" ? content : content[0].content);
   assert.deepEqual([said(chosen), said(rejected)], ["good 1", "bad 1"]);
   assert.equal((await pairs("Rated 2")).length, 0);
+});
+
+test("labelled answers that make no pair are kept as single labels, listed and exported", async () => {
+  await goTo(page, "d");
+  const row = (prompt, completion, label) => ({ prompt, completion, label });
+  await choose("kto.jsonl", [row("Single 1?", "good 1", true), row("Single 2?", "bad 2", false), row("Both?", "good 3", true), row("Both?", "bad 3", false)]);
+  await page.getByText("By `label`, 2 answers are good ones and 2 bad ones.".replaceAll("`", "")).waitFor();
+  await page.getByText(/In 2 rows: kept as a single label/).waitFor();
+  // The prompts are plain text, of rows that are brought together too.
+  await page.getByRole("group", { name: /The prompts are plain text/ }).getByRole("radio", { name: /stands as it is/ }).check();
+  assert.match(await page.locator(".sums").innerText(), /2\s*of them single labels/);
+  await page.getByText(/In 2 rows: kept as a single label/).waitFor();
+  await importing().click();
+  await page.getByText("3 rows imported from kto.jsonl, 2 single labels kept.").first().waitFor();
+  assert.deepEqual((await pairs("Both?")).map(({ chosen, rejected }) => [chosen, rejected]), [["good 3", "bad 3"]]);
+
+  await page.getByRole("link", { name: "2 single labels" }).click();
+  const list = page.getByRole("listbox", { name: "Single labels" });
+  await list.getByText("bad 2").waitFor();
+  await list.focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  const side = page.getByRole("region", { name: /^Answer \d+$/ });
+  await side.getByText("kto.jsonl, line 2").waitFor();
+  await side.getByText("Bad", { exact: true }).waitFor();
+  if (process.env.TIEBREAK_PICTURES) await page.screenshot({ path: `${process.env.TIEBREAK_PICTURES}/singles.png` });
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: /^\d+ pairs?$/ }).click();
+  await page.getByRole("listbox", { name: "Pairs" }).waitFor();
+
+  const exported = await machine.call("export", { project: folder, run: null, evaluation: null, what: ["pairs"], allow_changed_base: false });
+  const labels = exported.find(({ what }) => what === "single labels");
+  const lines = readFileSync(labels.path, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(lines, [row("Single 1?", "good 1", true), row("Single 2?", "bad 2", false)]);
+});
+
+test("demonstrations come in by their answer, which is guessed", async () => {
+  await goTo(page, "d");
+  await choose("alpaca.jsonl", [{ instruction: "Add.", input: "2 and 3", output: "5" }, { instruction: "Name a bird.", input: "", output: "A wren." }]);
+  await page.getByText(/comes in as a demonstration/).waitFor();
+  await page.getByLabel("The file holds").selectOption("Demonstrations");
+  await page.getByRole("button", { name: "Import 2 rows" }).waitFor();
+  assert.equal(await page.getByLabel("answer", { exact: true }).inputValue(), "output");
+  await page.getByText("answer", { exact: true }).first().waitFor();
+  await importing().click();
+  await page.getByRole("link", { name: "2 demonstrations" }).click();
+  await page.getByRole("listbox", { name: "Demonstrations" }).getByText("A wren.").waitFor();
 });

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const demo = fileURLToPath(new URL("../../assets/demo", import.meta.url));
-const rows = readFileSync(join(demo, "pairs.jsonl"), "utf8").trim().split("\n");
+/** The demo's pairs, one line each. */
+export const rows = readFileSync(join(demo, "pairs.jsonl"), "utf8").trim().split("\n");
 const questions = readFileSync(join(demo, "prompts.jsonl"), "utf8").trim().split("\n");
 
 const PAIRS = 120;

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { goTo } from "./browser.js";
-import { promptsOnly, stateOf, survey, until } from "./lived.js";
+import { promptsOnly, rows, stateOf, survey, until } from "./lived.js";
 
 export { lived, trained, until } from "./lived.js";
 
@@ -121,6 +121,14 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await quiet(page);
     }],
 
+    ["single-labels", async (page) => {
+      const labelled = rows.slice(0, 30).map((line, number) => ({ prompt: `${JSON.parse(line).prompt[0].content} (${number})`, completion: JSON.parse(line).chosen[0].content, label: number % 3 > 0 }));
+      const { upload } = await machine.send("kto.jsonl", labelled.map((row) => JSON.stringify(row)).join("\n"));
+      const { mapping } = await machine.call("preview_import", { project: folder, upload, mapping: null });
+      await machine.call("import", { project: folder, upload, mapping });
+      await at("#/data/labels")(page);
+    }],
+    ["single-label", at("#/data/labels/3")],
     ["label", at("#/label")],
     ["label-differences", at("#/label", key("d"))],
     ["label-edit", at("#/label", key("e", "ArrowLeft"))],

@@ -162,3 +162,44 @@ fn pairs_that_are_the_same_after_cutting_are_left_out_and_counted() {
     let said = Finished::run(&mut check).well();
     assert!(said.stdout.contains("2 pairs have two answers of the same tokens"), "{}", said.stdout);
 }
+
+#[test]
+fn single_labels_and_demonstrations_are_kept_and_come_out_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let row = |prompt: &str, completion: &str, label: bool| json!({ "prompt": prompt, "completion": completion, "label": label });
+    let alone = [row("One?", "yes", true), row("Two?", "no", false)];
+    let rows = [alone[0].clone(), row("Both?", "good", true), alone[1].clone(), row("Both?", "bad", false)];
+    let labels = file(folder.path(), "kto.jsonl", &rows);
+    let (said, pairs) = imported(folder.path(), &labels, &[]);
+    assert_eq!(
+        (&said["added"], &said["single_labels"], &said["refused_count"]),
+        (&json!(3), &json!(2), &json!(0)),
+        "{said}"
+    );
+    assert!(said["notices"].to_string().contains("By `label`, 2 answers are good ones and 2 bad ones."), "{said}");
+    assert_eq!((pairs.len(), &pairs[0]["chosen"], &pairs[0]["rejected"]), (1, &json!("good"), &json!("bad")));
+    let exported = |name: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(folder.path().join("out").join(name)).expect("it was exported");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    assert_eq!(exported("single_labels.jsonl"), alone);
+    // What was exported comes back as what it was.
+    let again = folder.path().join("out/single_labels.jsonl");
+    let (said, pairs) = imported(folder.path(), &again, &[]);
+    assert_eq!((&said["added"], &said["single_labels"], pairs.len()), (&json!(2), &json!(2), 0), "{said}");
+    // A run has no use for them, and says so.
+    let mut check = told_as_json(folder.path(), "check");
+    let refused = Finished::run(check.arg("--pairs").arg(&again));
+    assert!(refused.stdout.contains("has no answer that is labelled the other way"), "{}", refused.stdout);
+
+    let turns = json!([{ "role": "user", "content": "q" }, { "role": "assistant", "content": "a" }]);
+    let chats = file(folder.path(), "chats.jsonl", &[json!({ "messages": turns })]);
+    let mut dry = told_as_json(folder.path(), "import");
+    let dry =
+        dry.arg(&chats).args(["--kind", "demonstrations", "--dry-run"]).arg("--project").arg(folder.path().join("p"));
+    let said = Finished::run(dry).well().json().pop().expect("a reply");
+    assert_eq!((&said["kind"], &said["first"][0]["first"]), (&json!("demonstrations"), &json!([turns[1]])), "{said}");
+    let (said, _) = imported(folder.path(), &chats, &["--kind", "demonstrations"]);
+    assert_eq!(said["added"], json!(1), "{said}");
+    assert_eq!(exported("demonstrations.jsonl"), [json!({ "prompt": [turns[0]], "completion": [turns[1]] })]);
+}

@@ -661,7 +661,7 @@ export type Import = {
   mapping: ColumnMapping, };
 
 /** What an import brings. */
-export type ImportKind = "pairs" | "candidates" | "prompts";
+export type ImportKind = "pairs" | "candidates" | "prompts" | "demonstrations";
 
 /** What an import would do. */
 export type ImportPreview = {
@@ -684,6 +684,8 @@ export type ImportPreview = {
   unused: Array<CountedRows>,
   /** Rows that would be new. */
   good: number,
+  /** Rows with a labelled answer that make no pair and are kept as single labels. */
+  single_labels: number,
   /** Rows that the project, or an earlier row, has already. */
   duplicates: number,
   /** Rows that would be refused; the first of them. */
@@ -705,6 +707,8 @@ export type ImportReply = {
   rows: number,
   /** New ones. */
   added: number,
+  /** Those that are kept as single labels. */
+  single_labels: number,
   /** Those that were there already. */
   duplicates: number,
   /** Those that were refused; the first of them. */
@@ -1073,8 +1077,10 @@ export type PreviewRow = {
   /** The chosen or first answer. */
   first: Content | null,
   /** The rejected or second answer. */
-  second: Content | null, category: string | null,
-  /** What the model will see; none without a model or answers. */
+  second: Content | null,
+  /** What the file says of an answer that makes no pair: good, or bad. */
+  label: boolean | null, category: string | null,
+  /** What the model will see; none without a model or answers. Of one answer both are the same. */
   rendered: Rendered | null,
   /** Why the model's template or tokenizer refuses it, where it does: a run would stop at it. */
   unrendered: string | null, };
@@ -1095,6 +1101,10 @@ export type ProjectCounts = {
   items_without_answers: number,
   /** Of them, those that somebody has judged. */
   labelled: number,
+  /** Labelled answers that make no pair. */
+  single_labels: number,
+  /** Answers to be imitated. */
+  demonstrations: number,
   /** Training runs. */
   runs: number,
   /** Of them, those that have an adapter. */
@@ -1538,6 +1548,43 @@ export type ShowEvaluation = {
 /** A side of the screen. */
 export type Side = "left" | "right";
 
+/** Which single answers. */
+export type SingleKind = "labels" | "demonstrations";
+
+/** A single answer. */
+export type SingleOf = {
+  /** The project's folder. */
+  project: string, id: number, };
+
+/** A part of the single answers of one kind, in the order in which they came. */
+export type SinglePage = {
+  /** How many there are. */
+  total: number,
+  /** Those asked for. */
+  rows: Array<SingleRow>, };
+
+/** A single answer in a list: the beginning of each text, as in a [`PairRow`](super::PairRow). */
+export type SingleRow = {
+  /** Its number. */
+  id: number,
+  /** What was asked. */
+  prompt: string,
+  /** What was answered. */
+  answer: string,
+  /** Whether the answer is a good one; absent of a demonstration. */
+  label: boolean | null,
+  /** A label of the user's own. */
+  category: string | null, };
+
+/** Single answers of a project: a part of those of one kind. */
+export type SinglesOf = {
+  /** The project's folder. */
+  project: string, kind: SingleKind,
+  /** How many come before the first that is wanted. */
+  offset: number,
+  /** How many are wanted at most. */
+  limit: number, };
+
 /** An evaluation to be made. */
 export type StartEvaluation = {
   /** The evaluation. */
@@ -1556,6 +1603,23 @@ export type StopRun = {
   project: string, run: string,
   /** Whether it is to be resumed later: it then counts as paused. */
   pause: boolean, };
+
+/** A single answer, whole. */
+export type StoredSingle = {
+  /** Its number. */
+  id: number,
+  /** What was asked. */
+  prompt: Content,
+  /** What was answered. */
+  answer: Content,
+  /** Whether the answer is a good one; absent of a demonstration. */
+  label: boolean | null,
+  /** A label of the user's own. */
+  category: string | null,
+  /** What was imported. */
+  source: string,
+  /** Its line there, from 1. */
+  line: number, };
 
 /** What became of a pair since the run. */
 export type SuspectNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
@@ -1657,6 +1721,8 @@ export interface Operations {
   check_import: [CheckImport, DataChecks];
   import: [Import, ImportReply];
   pairs: [PairsOf, PairPage];
+  singles: [SinglesOf, SinglePage];
+  single: [SingleOf, StoredSingle];
   pair: [PairOf, PairView];
   edit_pair: [EditPair, PairView];
   remove_pair: [RemovePair, PairView];

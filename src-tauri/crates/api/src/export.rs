@@ -4,6 +4,7 @@ mod check;
 mod form;
 mod merged;
 mod modelfile;
+mod singles;
 mod sliding_window;
 mod whole_folder;
 
@@ -11,6 +12,7 @@ pub use check::MergedCheck;
 pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
+pub(crate) use singles::write_singles;
 pub(crate) use whole_folder::WholeFolder;
 
 use crate::context::Context;
@@ -59,7 +61,7 @@ pub enum Weights {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct Exported {
-    /// `adapter`, `merged`, `gguf`, `lora-gguf` or `pairs`.
+    /// `adapter`, `merged`, `gguf`, `lora-gguf`, `pairs`, `single labels` or `demonstrations`.
     pub what: String,
     pub path: PathBuf,
     pub load: String,
@@ -104,8 +106,10 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     }
     context.check()?;
     if let Some(project) = &request.project {
-        let pairs_of = Project::open(project)?.exported_pairs(request.annotator_names)?;
+        let project = Project::open(project)?;
+        let pairs_of = project.exported_pairs(request.annotator_names)?;
         exported.extend(pairs(&pairs_of, &request.output_dir, context)?);
+        exported.extend(write_singles(&project, &request.output_dir)?.into_iter().map(Exported::from));
     }
     Ok(ExportReply { exported })
 }

@@ -21,7 +21,8 @@ const SHOWN: usize = 3;
 /// Data to bring in.
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
-    /// Files, folders of shards or patterns, of pairs, of answers to label or of prompts, in any form that is known.
+    /// Files, folders of shards or patterns, of pairs, of answers to label, of demonstrations or of prompts, in any form that is
+    /// known.
     pub files: Vec<PathBuf>,
     /// What is said about how they are read.
     pub choices: Choices,
@@ -48,10 +49,12 @@ pub struct ImportReply {
     pub notices: Vec<String>,
     /// Rows that are not blank.
     pub rows: usize,
-    /// Pairs or items to label that are new to the project.
+    /// Pairs, items to label or single answers that are new to the project.
     pub added: usize,
     /// Rows of pairs that say that neither answer is better: they are items to label.
     pub to_label: usize,
+    /// Rows with a labelled answer whose prompt has none of the other label: they are kept as single labels.
+    pub single_labels: usize,
     /// Pairs that the project, or an earlier row, had already.
     pub duplicates: usize,
     /// The first rows that were not taken, by line and reason.
@@ -128,6 +131,7 @@ fn reply(file: &Path, opened: Opened, brought: Brought) -> ImportReply {
         rows: brought.rows,
         added: brought.added,
         to_label: brought.to_label,
+        single_labels: brought.single_labels,
         duplicates: brought.duplicates,
         refused: brought.refused,
         refused_count: brought.refused_count,

@@ -125,6 +125,8 @@ enum Kind {
     Candidates,
     /// Prompts alone
     Prompts,
+    /// A prompt and an answer to be imitated
+    Demonstrations,
 }
 
 impl ImportArguments {

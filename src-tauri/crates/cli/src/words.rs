@@ -14,6 +14,7 @@ pub(crate) fn imported(file: &ImportReply) -> String {
         ImportKind::Pairs => "pairs",
         ImportKind::Candidates => "items to label",
         ImportKind::Prompts => "prompts",
+        ImportKind::Demonstrations => "demonstrations",
     };
     let mut words = format!(
         "{}: read as {}\n  {} rows, {} {kind} {}, {} known already, {} refused; {}",
@@ -36,6 +37,13 @@ pub(crate) fn imported(file: &ImportReply) -> String {
             file.to_label
         );
     }
+    if file.single_labels > 0 {
+        let _ = write!(
+            words,
+            "\n  {} of the rows are single labels: they are kept, and part of no pair",
+            file.single_labels
+        );
+    }
     for notice in &file.notices {
         let _ = write!(words, "\n  {notice}");
     }
@@ -53,6 +61,11 @@ pub(crate) fn imported(file: &ImportReply) -> String {
 fn shown(words: &mut String, row: &PreviewRow) {
     let category = row.category.as_ref().map_or_else(String::new, |category| format!(" (category {category})"));
     let _ = write!(words, "\n\nline {}{category}", row.line);
+    let answer = match row.label {
+        None => "answer",
+        Some(true) => "answer, labelled good",
+        Some(false) => "answer, labelled bad",
+    };
     let mut part = |name: &str, text: &str| {
         let indented = text.replace('\n', "\n    ");
         let _ = write!(words, "\n  {name}:\n    {indented}");
@@ -67,11 +80,15 @@ fn shown(words: &mut String, row: &PreviewRow) {
     };
     if let Some(seen) = &row.rendered {
         part(&format!("prompt, {} tokens", seen.prompt_tokens), &seen.prompt);
-        part(&format!("chosen, {} tokens", seen.first_tokens), &seen.first);
-        part(&format!("rejected, {} tokens", seen.second_tokens), &seen.second);
+        let (first, second) = if row.second.is_some() { ("chosen", "rejected") } else { (answer, "") };
+        part(&format!("{first}, {} tokens", seen.first_tokens), &seen.first);
+        if row.second.is_some() {
+            part(&format!("{second}, {} tokens", seen.second_tokens), &seen.second);
+        }
     } else {
         part("prompt", &said(&row.prompt));
-        row.first.iter().for_each(|content| part("first", &said(content)));
+        let first = if row.second.is_some() { "first" } else { answer };
+        row.first.iter().for_each(|content| part(first, &said(content)));
         row.second.iter().for_each(|content| part("second", &said(content)));
     }
     if let Some(reason) = &row.unrendered {

@@ -16,14 +16,15 @@ use prefs::checks::check;
 use prefs::store::{Judging, PairQuery, Project, Verdict};
 use prefs::{jsonl, mapping, reader, split};
 
-const STEPS: [(&str, &str); 9] = [
+const STEPS: [(&str, &str); 10] = [
     ("write", "write the file"),
     ("preview", "preview of the import"),
     ("import", "import"),
     ("check", "checks"),
     ("split", "split by prompt"),
     ("open", "open, first page and counts"),
-    ("search", "read the texts and search"),
+    ("read", "read the texts to search in"),
+    ("search", "search, once they are read"),
     ("label", "first item to label, a verdict and the next item"),
     ("export", "export"),
 ];
@@ -57,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn run(folder: &Path, step: &str, rows: usize) -> Result<(), Box<dyn Error>> {
     let (file, project) = (folder.join("pairs.jsonl"), folder.join("project"));
-    let begun = Instant::now();
+    let mut begun = Instant::now();
     match step {
         "write" => write_rows(&file, rows, ["chosen", "rejected"])?,
         "preview" => {
@@ -85,9 +86,11 @@ fn run(folder: &Path, step: &str, rows: usize) -> Result<(), Box<dyn Error>> {
             assert_eq!(project.page(&query(""))?.total, rows);
             project.counts()?;
         }
+        "read" => Project::open(&project)?.prepare_search()?,
         "search" => {
             let project = Project::open(&project)?;
             project.prepare_search()?;
+            begun = Instant::now();
             assert!(project.page(&query("gradient margin"))?.total > 0);
         }
         "label" => {

@@ -93,6 +93,12 @@ pub enum Error {
         /// The number asked for.
         id: i64,
     },
+    /// A single answer was asked for that the project does not have.
+    #[error("the project has no single answer {id}: look at the list again")]
+    NoSingle {
+        /// The number asked for.
+        id: i64,
+    },
     /// An edited pair would not be one.
     #[error("the edited pair cannot be saved: {reason}")]
     InvalidEdit {

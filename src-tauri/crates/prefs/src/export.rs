@@ -16,6 +16,9 @@ use crate::store::{ExportedPair, PairVotes};
 use crate::{Content, Conversation, Error, Pair};
 
 pub mod parquet;
+mod singles;
+
+pub use singles::write_singles;
 
 /// Writes pairs as JSON Lines; the file appears whole or not at all.
 ///
@@ -45,7 +48,7 @@ impl Columns {
         let mut columns = Self { category: false, tools: false };
         for ExportedPair { sourced, .. } in pairs {
             columns.category |= sourced.pair.category.is_some();
-            columns.tools |= tools_of(&sourced.pair).is_some();
+            columns.tools |= tools_of(&sourced.pair.prompt).is_some();
         }
         columns
     }
@@ -60,7 +63,7 @@ fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<Str
         add(name, said(content)?);
     }
     if columns.tools {
-        add(TOOLS, tools_text(&sourced.pair)?.into());
+        add(TOOLS, tools_text(prompt)?.into());
     }
     if let Content::Messages(Conversation { chat_template_kwargs, .. }) = prompt
         && !chat_template_kwargs.is_empty()
@@ -90,16 +93,16 @@ fn said(content: &Content) -> serde_json::Result<Value> {
     }
 }
 
-fn tools_of(pair: &Pair) -> Option<&[Value]> {
-    match &pair.prompt {
+fn tools_of(prompt: &Content) -> Option<&[Value]> {
+    match prompt {
         Content::Messages(said) if !said.tools.is_empty() => Some(&said.tools),
         _ => None,
     }
 }
 
 /// The tools as JSON. `null` where there are none, because templates tell no tools from an empty list.
-fn tools_text(pair: &Pair) -> serde_json::Result<String> {
-    serde_json::to_string(&tools_of(pair))
+fn tools_text(prompt: &Content) -> serde_json::Result<String> {
+    serde_json::to_string(&tools_of(prompt))
 }
 
 fn json_text(value: &impl Serialize) -> std::io::Result<String> {

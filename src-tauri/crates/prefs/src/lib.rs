@@ -13,6 +13,7 @@ mod array;
 mod error;
 mod pair;
 mod rows;
+mod single;
 
 pub mod agreement;
 pub mod checks;
@@ -28,3 +29,4 @@ pub mod table;
 pub use error::Error;
 pub use pair::{Content, Conversation, Message, MessageContent, Pair, text_of_part};
 pub use rows::Refused;
+pub use single::SingleAnswer;

@@ -1,6 +1,7 @@
 //! From a table of foreign form to pairs, items to label or prompts: which column is which, guessed and then applied.
 
 mod choices;
+mod content;
 mod groups;
 mod guess;
 mod notices;
@@ -11,6 +12,7 @@ mod rated;
 mod rated_columns;
 mod rating_names;
 mod repeats;
+mod single;
 pub(crate) mod transcript;
 mod turns;
 mod values;
@@ -19,23 +21,24 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::table::{Table, TableRow, in_file, starred};
-use crate::{Content, Error, Pair, Refused};
-use groups::Groups;
+use crate::{Error, Pair, Refused};
+use groups::{Added, Groups};
 use only::Only;
 use preference::{Preferred, Scheme};
 use repeats::Repeats;
 use values::Parts;
 
 pub use choices::{CHOICE_KEYS, COLUMN_KEYS, LeftOut, PlainText, PromptFrom, RepeatedPrompt};
+pub use content::{Candidates, MappedContent};
 pub use guess::guess;
 pub use notices::notices;
 pub use preference::PreferenceScheme;
 pub(crate) use preference::meaning;
 pub use question::{Question, QuestionOption, ReadRow, first_prompts, questions};
 pub use rated::{Pairing, RatingOrder};
+pub use single::guess_answer;
 
 /// What an import brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
@@ -47,21 +50,8 @@ pub enum ImportKind {
     Candidates,
     /// Prompts alone; the answers are still to be generated.
     Prompts,
-}
-
-impl ImportKind {
-    /// The kind's name as it is stored.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pairs => "pairs",
-            Self::Candidates => "candidates",
-            Self::Prompts => "prompts",
-        }
-    }
-
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Pairs, Self::Candidates, Self::Prompts].into_iter().find(|kind| kind.name() == name)
-    }
+    /// A prompt and an answer to be imitated.
+    Demonstrations,
 }
 
 /// Which column is which, and how what stands there is read where it could be read in several ways. Pairs come either from
@@ -223,6 +213,7 @@ impl ColumnMapping {
             }
             ImportKind::Candidates => (!two_answers).then(|| "Choose the columns of the two answers.".to_owned()),
             ImportKind::Prompts => self.prompt.is_none().then(|| "Choose the column that holds the prompt.".to_owned()),
+            ImportKind::Demonstrations => self.lacks_answer(table),
         }
     }
 
@@ -236,7 +227,8 @@ impl ColumnMapping {
     fn named(&self) -> impl Iterator<Item = &str> {
         let (first, second) = self.two_answers();
         let preference = self.preference.as_ref().filter(|_| self.is_by_preference());
-        let rated = [&self.answers, &self.ratings].map(|column| column.as_ref().filter(|_| self.is_rated()));
+        let answers = self.answers.as_ref().filter(|_| self.is_rated() || self.kind == ImportKind::Demonstrations);
+        let rated = [answers, self.ratings.as_ref().filter(|_| self.is_rated())];
         let of_two = [&self.rating_a, &self.rating_b].map(|column| column.as_ref().filter(|_| first.is_some()));
         [&self.prompt, &self.system, &self.context, &self.category]
             .into_iter()
@@ -254,91 +246,9 @@ impl ColumnMapping {
     /// The columns of the two answers.
     fn two_answers(&self) -> (Option<&String>, Option<&String>) {
         match self.kind {
-            ImportKind::Prompts => (None, None),
+            ImportKind::Prompts | ImportKind::Demonstrations => (None, None),
             ImportKind::Pairs if !self.is_by_preference() => (self.chosen.as_ref(), self.rejected.as_ref()),
             _ => (self.answer_a.as_ref(), self.answer_b.as_ref()),
-        }
-    }
-}
-
-/// A prompt with two answers, between which nothing is said yet.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Candidates {
-    /// What was asked.
-    pub prompt: Content,
-    /// One answer.
-    pub first: Content,
-    /// The other answer.
-    pub second: Content,
-    /// A label of the user's own.
-    pub category: Option<String>,
-}
-
-/// What a row became.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum MappedContent {
-    Pair(Pair),
-    /// Two answers to be labelled.
-    Candidates(Candidates),
-    /// A prompt to be answered.
-    Prompt(crate::prompts::Prompt),
-}
-
-impl MappedContent {
-    /// What was asked.
-    pub fn prompt(&self) -> &Content {
-        match self {
-            Self::Pair(pair) => &pair.prompt,
-            Self::Candidates(candidates) => &candidates.prompt,
-            Self::Prompt(prompt) => &prompt.prompt,
-        }
-    }
-
-    /// The chosen or the first answer.
-    pub fn first(&self) -> Option<&Content> {
-        match self {
-            Self::Pair(pair) => Some(&pair.chosen),
-            Self::Candidates(candidates) => Some(&candidates.first),
-            Self::Prompt(_) => None,
-        }
-    }
-
-    /// The rejected or the second answer.
-    pub fn second(&self) -> Option<&Content> {
-        match self {
-            Self::Pair(pair) => Some(&pair.rejected),
-            Self::Candidates(candidates) => Some(&candidates.second),
-            Self::Prompt(_) => None,
-        }
-    }
-
-    /// The label of the user's own.
-    pub fn category(&self) -> Option<&str> {
-        match self {
-            Self::Pair(pair) => pair.category.as_deref(),
-            Self::Candidates(candidates) => candidates.category.as_deref(),
-            Self::Prompt(prompt) => prompt.category.as_deref(),
-        }
-    }
-
-    /// SHA-256 (hexadecimal) of the content. Of a pair it is [`Pair::content_hash`]; two answers to be labelled are the
-    /// same whichever stands first.
-    pub fn content_hash(&self) -> String {
-        match self {
-            Self::Pair(pair) => pair.content_hash(),
-            Self::Candidates(candidates) => {
-                let hash = |one: &Content, other: &Content| {
-                    let (prompt, chosen, rejected) = (candidates.prompt.clone(), one.clone(), other.clone());
-                    Pair { prompt, chosen, rejected, category: None }.content_hash()
-                };
-                let (one, other) = (&candidates.first, &candidates.second);
-                hash(one, other).min(hash(other, one))
-            }
-            Self::Prompt(prompt) => {
-                let said = serde_json::to_vec(&prompt.prompt).unwrap_or_default();
-                format!("{:x}", Sha256::new().chain_update(b"prompt").chain_update(said).finalize())
-            }
         }
     }
 }
@@ -399,8 +309,9 @@ pub(crate) fn each(
     let incomplete = mapping.incomplete(table).unwrap_or_default();
     let reader = incomplete.is_empty().then(|| Reader::of(table, mapping));
     let only = mapping.only.as_deref().and_then(|conditions| Only::of(conditions).ok());
-    let mut groups = mapping.is_grouped().then(Groups::default);
-    let mut giving = Giving { table, take, notes: BTreeMap::new(), ended: false };
+    let is_grouped = reader.is_some() && mapping.is_grouped();
+    let mut groups = is_grouped.then(|| Groups::of(table, mapping, only.as_ref()));
+    let mut giving = Giving { table, take, notes: BTreeMap::new() };
     table.each(&mut |row| {
         let row = match row {
             Ok(row) => row,
@@ -412,16 +323,15 @@ pub(crate) fn each(
             return ControlFlow::Continue(());
         }
         match &mut groups {
-            Some(groups) => match groups.add(row, mapping) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(reason) => giving.give(row, Err(reason)),
-            },
+            Some(groups) => {
+                let Added { refused, group } = groups.add(row, mapping);
+                refused.map_or(ControlFlow::Continue(()), |reason| giving.give(row, Err(reason)))?;
+                let Some(group) = group else { return ControlFlow::Continue(()) };
+                group.each(reader, &mut |row, content| giving.give(row, content))
+            }
             None => reader.contents(row).into_iter().try_for_each(|content| giving.give(row, content)),
         }
     });
-    if let (Some(groups), Some(reader), false) = (groups, &reader, giving.ended) {
-        let _ = groups.each(reader, &mut |row, content| giving.give(row, content));
-    }
     giving.notes
 }
 
@@ -446,7 +356,6 @@ struct Giving<'a, 'b> {
     table: &'a Table,
     take: &'a mut (dyn FnMut(usize, Result<MappedRow, Refused>) -> ControlFlow<()> + 'b),
     notes: BTreeMap<String, usize>,
-    ended: bool,
 }
 
 impl Giving<'_, '_> {
@@ -467,9 +376,7 @@ impl Giving<'_, '_> {
     }
 
     fn hand(&mut self, file: usize, row: Result<MappedRow, Refused>) -> ControlFlow<()> {
-        let flow = (self.take)(file, row);
-        self.ended |= flow.is_break();
-        flow
+        (self.take)(file, row)
     }
 
     fn note(&mut self, note: String) {
@@ -493,6 +400,8 @@ struct Reader<'a> {
     scheme: Option<Scheme>,
     repeats: Repeats,
     turn_lists: bool,
+    /// Whether the ratings say good or bad and nothing more.
+    has_labels: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -501,11 +410,16 @@ impl<'a> Reader<'a> {
         let scheme = if by_preference { Scheme::of(table, mapping) } else { None };
         let turn_lists = turns::are_lists(table, mapping);
         let repeats = Repeats::of(table, mapping);
-        Self { mapping, scheme, repeats, turn_lists }
+        let ratings = mapping.ratings.as_deref().filter(|_| mapping.is_grouped());
+        let has_labels = ratings.is_some_and(|column| single::are_labels(table, column));
+        Self { mapping, scheme, repeats, turn_lists, has_labels }
     }
 
     /// What a row becomes: one pair, or several of rated answers.
     fn contents(&self, row: &TableRow) -> Vec<Result<Taken, String>> {
+        if self.mapping.kind == ImportKind::Demonstrations {
+            return vec![self.demonstration(row)];
+        }
         let several = if self.mapping.is_rated() { self.rated(row) } else { self.of_lists(row) };
         match several {
             Ok(taken) => taken.into_iter().map(Ok).collect(),
@@ -513,9 +427,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What a row becomes, as far as that is one thing: of several the first.
+    /// What a row becomes, as far as that is one thing: of several the first. Where rows are brought together by their prompt, it
+    /// is the one answer that stands in it.
     fn content(&self, row: &TableRow) -> Result<Taken, String> {
-        self.contents(row).swap_remove(0)
+        if self.mapping.is_grouped() { self.demonstration(row) } else { self.contents(row).swap_remove(0) }
     }
 
     /// Each of several chosen answers against each of several rejected ones.

@@ -489,7 +489,7 @@ impl Pair {
     }
 }
 
-fn hash_content(hasher: &mut Sha256, content: &Content) {
+pub(crate) fn hash_content(hasher: &mut Sha256, content: &Content) {
     match content {
         Content::Text(text) => {
             hasher.update(b"t");

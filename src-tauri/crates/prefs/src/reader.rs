@@ -95,12 +95,15 @@ pub fn read_pairs(path: &Path, choices: &Choices) -> Result<Read, Error> {
     let mut read = finish(path, &table, mapping)?;
     let rows = std::mem::take(&mut read.mapped.rows);
     for row in rows {
-        if matches!(row.content, MappedContent::Pair(_)) {
-            read.mapped.rows.push(row);
-        } else {
-            let reason = "neither answer is said to be better".to_owned();
-            read.mapped.refused.push(Refused { line: row.line, reason });
-        }
+        let reason = match row.content {
+            MappedContent::Pair(_) => {
+                read.mapped.rows.push(row);
+                continue;
+            }
+            MappedContent::Single(_) => "its prompt has no answer that is labelled the other way: it makes no pair",
+            MappedContent::Candidates(_) | MappedContent::Prompt(_) => "neither answer is said to be better",
+        };
+        read.mapped.refused.push(Refused { line: row.line, reason: reason.to_owned() });
     }
     read.mapped.refused.sort_by_key(|refused| refused.line);
     Ok(read)
@@ -167,6 +170,7 @@ fn chosen(path: &Path, table: &Table, choices: &Choices) -> Result<ColumnMapping
     for (key, value) in columns.into_iter().chain(others) {
         mapping.set(key, value).map_err(wrong)?;
     }
+    mapping::guess_answer(table, &mut mapping);
     Ok(mapping)
 }
 

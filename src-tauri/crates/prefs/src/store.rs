@@ -17,6 +17,7 @@ mod queue;
 mod revisions;
 mod schema;
 mod search;
+mod singles;
 mod sql;
 mod training;
 mod verdict;
@@ -36,6 +37,7 @@ pub use labels::Judging;
 pub use pairs::{PairPage, PairQuery, PairRow, PairSource, Pairs, StoredPair};
 pub use queue::{LabelItem, LabelState};
 pub use revisions::{EditedText, PairChange, PairView};
+pub use singles::{SingleKind, SinglePage, SingleRow, StoredSingle};
 pub use training::{JudgementRow, SourcedPair};
 pub use verdict::{ItemAnswer, Majority, Meaning, Side, Verdict};
 
@@ -129,8 +131,6 @@ impl Project {
     /// Writes in one transaction: all of `what` is on disk when this returns, or nothing of it.
     fn write<T>(&mut self, what: impl FnOnce(&Transaction) -> Result<T, Failed>) -> Result<T, Error> {
         let path = self.folder.join(DATABASE);
-        // Our own writes change what is found; those of others are seen when searching.
-        self.texts.replace(None);
         let written = (|| {
             let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = what(&transaction)?;

@@ -215,7 +215,8 @@ fn a_project_of_an_earlier_version_gives_the_honest_result() {
     let db = rusqlite::Connection::open(folder.path().join(prefs::store::DATABASE)).unwrap();
     db.execute_batch(
         "UPDATE item_states SET outcome = 'first'; UPDATE tasks SET state = 'done' WHERE state = 'changed';
-         UPDATE listing SET source = 'labelled'; PRAGMA user_version = 2;",
+         UPDATE listing SET source = 'labelled'; DROP TABLE single_answers; DROP TABLE listing_changes;
+         DROP TRIGGER listing_written; DROP TRIGGER listing_changed; DROP TRIGGER listing_deleted; PRAGMA user_version = 2;",
     )
     .unwrap();
     drop(db);

@@ -72,8 +72,12 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         rejected: vec![Message::new("assistant", "r")].into(),
         category: None,
     };
+    let labelled =
+        |at: usize| json!({"prompt": format!("p{}", at / 2), "completion": turns("a"), "label": at.is_multiple_of(3)});
+    let labels: Vec<String> = (0..8).map(|at| format!("{}\n", labelled(at))).collect();
     vec![
         ("lines.jsonl", lines.clone().into_bytes()),
+        ("labels.jsonl", labels.concat().into_bytes()),
         ("messages.jsonl", messages.concat().into_bytes()),
         ("array.json", serde_json::to_vec_pretty(&rows).unwrap()),
         ("object.json", json!({"version": 1, "data": rows}).to_string().into_bytes()),

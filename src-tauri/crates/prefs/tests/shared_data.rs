@@ -108,7 +108,8 @@ fn foreign_files_are_guessed_and_every_row_is_accounted_for() {
         ),
         ("llama-factory/dpo_en_demo.json", ImportKind::Pairs, 299, ["conversations", "chosen", "rejected", ""]),
         ("llama-factory/dpo_zh_demo.json", ImportKind::Pairs, 300, ["conversations", "chosen", "rejected", ""]),
-        ("llama-factory/kto_en_demo.json", ImportKind::Prompts, 300, ["messages", "", "", ""]),
+        // Two of its 300 rows are one pair, the others single labels.
+        ("llama-factory/kto_en_demo.json", ImportKind::Pairs, 299, ["", "", "", ""]),
         ("llmbar/Natural/dataset.json", ImportKind::Pairs, 100, ["input", "output_1", "output_2", "label"]),
         ("llmbar/Adversarial/GPTInst/dataset.json", ImportKind::Pairs, 92, ["input", "output_1", "output_2", "label"]),
         ("mt-bench/questions/mt_bench/question.jsonl", ImportKind::Prompts, 80, ["turns.0", "", "", ""]),

@@ -33,6 +33,14 @@ describe("column mappings", () => {
     expect(withShape(apart, "candidates")).toMatchObject({ rating_a: null, least_margin: null });
   });
 
+  it("imitate the better answers, also of rated ones", () => {
+    expect(withShape(pairs, "demonstrations")).toMatchObject({ kind: "demonstrations", prompt: "q", answers: "good", chosen: null, rejected: null });
+    const rated: ColumnMapping = { ...pairs, chosen: null, rejected: null, answers: "completion", ratings: "label" };
+    const demonstrations = withShape(rated, "demonstrations");
+    expect(demonstrations).toMatchObject({ answers: "completion", ratings: null });
+    expect(shapeOf(demonstrations)).toBe("demonstrations");
+  });
+
   it("say what they still lack", () => {
     expect(missing(pairs, "pairs")).toEqual([]);
     expect(missing({ ...pairs, prompt: null, rejected: null }, "pairs")).toEqual(["rejected"]);

@@ -5,6 +5,7 @@ export const IMPORT_KINDS: Record<ImportKind, { title: string; sentence: string 
   pairs: { title: "Pairs", sentence: "Each row has a prompt, an answer that was chosen and one that was rejected." },
   candidates: { title: "Candidates", sentence: "Each row has a prompt and two answers; which is better is still to be labelled." },
   prompts: { title: "Prompts", sentence: "Each row has only a prompt; the project's model can write the answers to label." },
+  demonstrations: { title: "Demonstrations", sentence: "Each row has a prompt and one answer that is to be imitated. They are kept; preference training does not use them." },
 };
 
 /** What the columns of a file are: pairs come in three ways. */
@@ -13,9 +14,10 @@ export type Shape = ImportKind | "preferences" | "rated";
 export const SHAPES: Record<Shape, { title: string; sentence: string }> = {
   pairs: IMPORT_KINDS.pairs,
   preferences: { title: "Pairs, by a preference", sentence: "Each row has a prompt, two answers, and says which of them is better. Ties come in to be labelled." },
-  rated: { title: "Pairs, of rated answers", sentence: "Each row has a prompt and several rated answers, or one of the answers to a prompt with its rating. Pairs are made of them." },
+  rated: { title: "Pairs, of rated answers", sentence: "Each row has a prompt and several rated answers, or one of the answers to a prompt with its rating. Pairs are made of them. An answer that is labelled good or bad and makes no pair is kept as a single label." },
   candidates: IMPORT_KINDS.candidates,
   prompts: IMPORT_KINDS.prompts,
+  demonstrations: IMPORT_KINDS.demonstrations,
 };
 
 /** The fields of a mapping that name a column. */
@@ -83,6 +85,7 @@ export const FIELDS: Record<Shape, FieldOf[]> = {
   ],
   candidates: [asked(false), ...ANSWERS, ...BESIDE],
   prompts: [asked(true), ...BESIDE],
+  demonstrations: [asked(false), { field: "answers", title: "answer", help: "The answer. Of a conversation it is what the assistant says last.", needed: true }, ...BESIDE],
 };
 
 /** How a mapping brings its rows. */
@@ -124,5 +127,8 @@ export function withShape(mapping: ColumnMapping, shape: Shape): ColumnMapping {
       return { ...mapping, ...none, ...sideBySide, kind: "candidates" };
     case "prompts":
       return { ...mapping, ...none, kind: "prompts" };
+    case "demonstrations":
+      // The better answers are what one imitates. Without any the program looks for a column.
+      return { ...mapping, ...none, answers: mapping.answers ?? mapping.chosen, kind: "demonstrations" };
   }
 }

@@ -2,7 +2,7 @@
 
 use super::types::{
     ColumnMapping, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf,
-    PreviewImport, Question, RefusedRow, RemovePair,
+    PreviewImport, Question, RefusedRow, RemovePair, SingleOf, SinglePage, SinglesOf, StoredSingle,
 };
 use super::{Backend, OpenProject, checks, locked, rendered, uploads};
 use crate::error::{Error, Result};
@@ -15,6 +15,9 @@ use prefs::table::Table;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+/// From so many pairs on, reading their texts takes longer than a search may.
+const MANY: usize = 50_000;
 
 /// Rows that a preview shows.
 const SHOWN: usize = 20;
@@ -36,6 +39,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     let guessed = request.mapping.is_none();
     let (model, tokenizer) = tokenizer_of(backend, &project)?;
     let mut mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
+    mapping::guess_answer(&table, &mut mapping);
     let questions = asked(&table, &mut mapping, tokenizer.as_deref());
     let would = project.another_store()?.preview_table(&table, &mapping, LOOKED_AT)?;
     let mut notices = notices(&table, &mapping, &would);
@@ -53,6 +57,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
         notices,
         unused: unused(&would),
         good: would.added,
+        single_labels: would.single_labels,
         duplicates: would.duplicates,
         refused: told(&would),
         refused_total: would.refused_count,
@@ -108,6 +113,7 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
         kind: import.kind,
         rows: import.rows,
         added: import.added,
+        single_labels: import.single_labels,
         duplicates: import.duplicates,
         refused: told(&import),
         refused_total: import.refused_count,
@@ -156,9 +162,25 @@ fn unused(brought: &Brought) -> Vec<Counted> {
 pub(super) fn pairs(backend: &Backend, request: PairsOf) -> Result<PairPage> {
     let PairsOf { project, query, finding } = request;
     let project = backend.project(&project)?;
-    let Some(finding) = finding else { return Ok(project.store().page(&query)?) };
+    let Some(finding) = finding else {
+        let page = project.store().page(&query)?;
+        if page.total >= MANY {
+            project.prepare_search();
+        }
+        return Ok(page);
+    };
     let ids = checks::ids(backend, &project, finding.check, finding.code)?;
     Ok(project.store().page_of(&ids, &query)?)
+}
+
+/// A part of the single labels, or of the demonstrations.
+pub(super) fn singles(backend: &Backend, request: SinglesOf) -> Result<SinglePage> {
+    let project = backend.project(&request.project)?;
+    Ok(project.store().singles_page(request.kind, request.offset, request.limit)?)
+}
+
+pub(super) fn single(backend: &Backend, request: SingleOf) -> Result<StoredSingle> {
+    Ok(backend.project(&request.project)?.store().single(request.id)?)
 }
 
 pub(super) fn pair(backend: &Backend, request: PairOf) -> Result<PairView> {

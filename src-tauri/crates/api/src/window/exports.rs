@@ -6,7 +6,7 @@ use super::types::{Export, ExportWhat, Exported};
 use super::{Backend, evaluation};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::export::{WrittenPairs, write_pairs};
+use crate::export::{WrittenPairs, write_pairs, write_singles};
 use crate::{ExportRequest, ReportRequest, Weights};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -69,7 +69,13 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
             }
         };
         match done {
-            Ok(done) => exported.push(done),
+            Ok(done) => {
+                exported.push(done);
+                if *what == ExportWhat::Pairs {
+                    let singles = write_singles(&project.another_store()?, &folder)?;
+                    exported.extend(singles.into_iter().map(|written| of(written.into())));
+                }
+            }
             Err(error) => {
                 if exported.is_empty() {
                     // Nothing was written yet, or half of one thing: the first error is the one to report.

@@ -9,7 +9,8 @@ use super::types::{
     InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, LookUpModel, MeasureRun,
     Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview,
     RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, ScorePairs, SecondPass,
-    SetModel, ShowEvaluation, StartEvaluation, StartRun, StopRun, SuspectsOf, SuspectsView, Undo,
+    SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartEvaluation, StartRun, StopRun, StoredSingle,
+    SuspectsOf, SuspectsView, Undo,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, merged, models, plan,
@@ -60,6 +61,8 @@ operations! {
     check_import: CheckImport => DataChecks, checks::check_import;
     import: Import => ImportReply, data::import;
     pairs: PairsOf => PairPage, data::pairs;
+    singles: SinglesOf => SinglePage, data::singles;
+    single: SingleOf => StoredSingle, data::single;
     pair: PairOf => PairView, data::pair;
     edit_pair: EditPair => PairView, data::edit_pair;
     remove_pair: RemovePair => PairView, data::remove_pair;

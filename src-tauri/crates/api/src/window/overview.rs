@@ -30,6 +30,8 @@ pub(super) fn of(backend: &Backend, project: &OpenProject) -> Result<ProjectView
         pairs: counted.pairs,
         items: counted.items,
         items_without_answers: counted.items_without_answers,
+        single_labels: counted.single_labels,
+        demonstrations: counted.demonstrations,
         labelled: counted.labelled,
         runs: runs.len(),
         runs_with_adapter: runs.iter().filter(|run| training::has_adapter(backend, project, run)).count(),

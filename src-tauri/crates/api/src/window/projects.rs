@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -37,6 +38,8 @@ pub(crate) struct OpenProject {
     about: Mutex<()>,
     /// What others may change, as it was when it was looked at last.
     seen: Mutex<Seen>,
+    /// Whether somebody has begun to read the texts to search in.
+    reads_texts: AtomicBool,
 }
 
 /// Of a project, what other programs change too: the command line, or a person in its folder.
@@ -171,7 +174,7 @@ impl Backend {
         }
         let store = Mutex::new(Project::open(&folder)?);
         let (about, seen) = (Mutex::new(()), Mutex::default());
-        let project = Arc::new(OpenProject { folder: folder.clone(), store, about, seen });
+        let project = Arc::new(OpenProject { folder: folder.clone(), store, about, seen, reads_texts: false.into() });
         project.was_changed();
         open.insert(folder, Arc::clone(&project));
         drop(open);
@@ -222,6 +225,21 @@ impl OpenProject {
     /// When it cannot be opened.
     pub(crate) fn another_store(&self) -> Result<Project> {
         Ok(Project::open(&self.folder)?)
+    }
+
+    /// Reads the texts to search in, once and in the background: of a million pairs that takes seconds.
+    pub(super) fn prepare_search(self: &Arc<Self>) {
+        if self.reads_texts.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let project = Arc::clone(self);
+        std::thread::spawn(move || {
+            let Ok(other) = project.another_store() else { return };
+            // Where this fails, a search reads them itself and says why.
+            if other.prepare_search().is_ok() {
+                project.store().take_search_of(other);
+            }
+        });
     }
 
     /// What `project.toml` says. A project that was made by the command line has none, and the name of its folder.

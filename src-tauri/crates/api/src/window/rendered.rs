@@ -3,7 +3,7 @@
 use super::types::{PreviewRow, Rendered};
 use crate::error::Result;
 use chat::{Boundary, EncodedPair, Tokenizer, encode_pair};
-use prefs::mapping::MappedRow;
+use prefs::mapping::{MappedContent, MappedRow};
 use prefs::{Content, Pair};
 
 /// Through chat template and tokenizer and back to text, so that what is shown is what is trained on.
@@ -44,14 +44,19 @@ pub(crate) fn row(row: &MappedRow, tokenizer: Option<&Tokenizer>) -> PreviewRow 
     let MappedRow { line, content } = row;
     let (first, second) = (content.first(), content.second());
     let (rendered, unrendered) = match (tokenizer, first, second) {
-        (Some(tokenizer), Some(first), Some(second)) => as_seen(tokenizer, content.prompt(), first, second),
+        (Some(tokenizer), Some(first), second) => as_seen(tokenizer, content.prompt(), first, second.unwrap_or(first)),
         _ => (None, None),
+    };
+    let label = match content {
+        MappedContent::Single(single) => single.label,
+        _ => None,
     };
     PreviewRow {
         line: *line,
         prompt: content.prompt().clone(),
         first: first.cloned(),
         second: second.cloned(),
+        label,
         category: content.category().map(str::to_owned),
         rendered,
         unrendered,

@@ -99,7 +99,7 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
             write_contents(&mut group, &contents, are_texts)?;
         }
         if columns.tools {
-            let tools = rows.iter().map(|row| tools_text(&row.sourced.pair)).collect::<Result<Vec<_>, _>>();
+            let tools = rows.iter().map(|row| tools_text(&row.sourced.pair.prompt)).collect::<Result<Vec<_>, _>>();
             write_texts(&mut group, tools.map_err(external)?.into_iter(), None, None)?;
         }
         let of_some = |texts: Vec<Option<&str>>, group: &mut SerializedRowGroupWriter<&mut File>| {

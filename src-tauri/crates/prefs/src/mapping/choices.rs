@@ -65,9 +65,24 @@ pub(super) trait Named: Sized + Copy + PartialEq + 'static {
     }
 }
 
+impl ImportKind {
+    /// The kind's name, as it is stored and as [`ColumnMapping::set`] takes it.
+    pub fn name(self) -> &'static str {
+        Named::name(self)
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+}
+
 impl Named for ImportKind {
-    const ALL: &'static [(&'static str, Self)] =
-        &[("pairs", Self::Pairs), ("candidates", Self::Candidates), ("prompts", Self::Prompts)];
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("pairs", Self::Pairs),
+        ("candidates", Self::Candidates),
+        ("prompts", Self::Prompts),
+        ("demonstrations", Self::Demonstrations),
+    ];
 }
 
 impl Named for PlainText {
@@ -147,6 +162,12 @@ impl ColumnMapping {
                     ImportKind::Pairs => {}
                     ImportKind::Candidates => self.forget_ratings(),
                     ImportKind::Prompts => self.forget_pairs(),
+                    ImportKind::Demonstrations => {
+                        // The better answers are what one imitates.
+                        let answers = self.answers.take().or_else(|| self.chosen.take());
+                        self.forget_pairs();
+                        self.answers = answers;
+                    }
                 }
             }
             "preference_scheme" => {

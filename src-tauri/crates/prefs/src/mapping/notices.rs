@@ -4,7 +4,8 @@ use super::guess::HISTORY;
 use super::preference::{ANSWER_WORDS, differing, normal};
 use std::collections::HashSet;
 
-use super::{ColumnMapping, ImportKind, guess, is_used, rated_columns};
+use super::rating_names::rates;
+use super::{ColumnMapping, ImportKind, guess, is_used, rated_columns, single};
 use crate::rows::is_missing;
 use crate::table::{Table, is_filled};
 use serde_json::Value;
@@ -124,7 +125,8 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
             let judges = find(&|name| JUDGES.contains(&last(name).as_str()));
             if !answers.is_empty() {
                 notices.push(format!(
-                    "Only prompts come in. Answers are left out: {}. A pair needs two answers to one prompt in one row.",
+                    "Only prompts come in. Answers are left out: {}. A pair needs two answers to one prompt in one row; an answer \
+                     to be imitated comes in as a demonstration (`kind=demonstrations`).",
                     listed(&answers)
                 ));
             }
@@ -172,7 +174,21 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
                 ));
             }
         }
-        ImportKind::Pairs => {}
+        ImportKind::Demonstrations => {
+            let judges = find(&|name| JUDGES.contains(&last(name).as_str()) || rates(name));
+            if !judges.is_empty() {
+                notices.push(format!(
+                    "Every answer comes in as one to be imitated, whatever judges it: {} is left out.",
+                    listed(&judges)
+                ));
+            }
+            let not_kept = not_kept(table, mapping);
+            if !not_kept.is_empty() {
+                notices
+                    .push(format!("What a model reads depends on columns that are left out: {}.", listed(&not_kept)));
+            }
+        }
+        ImportKind::Pairs => notices.extend(single::labels_in_words(table, mapping)),
     }
     for name in &used {
         let twin = format!("{name} (2)");

@@ -289,8 +289,9 @@ fn where_the_prompt_is(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
 }
 
 fn what_is_left_out(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
-    // Of prompts alone it is told beside what else is left out.
-    let columns = if mapping.kind == ImportKind::Prompts { Vec::new() } else { notices::not_kept(table, mapping) };
+    // Of prompts and demonstrations it is told beside what else is left out.
+    let is_told = matches!(mapping.kind, ImportKind::Prompts | ImportKind::Demonstrations);
+    let columns = if is_told { Vec::new() } else { notices::not_kept(table, mapping) };
     if columns.is_empty() {
         return None;
     }

@@ -267,19 +267,19 @@ impl Reader<'_> {
         let column = mapping.ratings.as_deref().unwrap_or_default();
         let order =
             mapping.order().ok_or_else(|| format!("whether high or low is better in `{column}` is not chosen yet"))?;
+        if ratings.len() < 2 {
+            return Err(format!("fewer than two of its answers have a number in `{column}`"));
+        }
+        if ratings.iter().all(|rating| rating.rating.total_cmp(&ratings[0].rating).is_eq()) {
+            return Err("its answers are all rated alike".to_owned());
+        }
         // Of two answers there is one pair.
         let pairing = match mapping.pairing {
             Some(pairing) => pairing,
             None if ratings.len() < 3 => Pairing::All,
             None => return Err("which pairs are made of more than two answers is not chosen yet".to_owned()),
         };
-        if ratings.len() < 2 {
-            return Err(format!("fewer than two of its answers have a number in `{column}`"));
-        }
         let all = pairs_of(ratings, order, pairing, 0.0).len();
-        if all == 0 {
-            return Err("its answers are all rated alike".to_owned());
-        }
         let margin = mapping.margin();
         let pairs = pairs_of(ratings, order, pairing, margin);
         if pairs.is_empty() {

@@ -5,7 +5,7 @@ use super::guess::{ColumnSample, LOOKED_AT};
 use super::preference::{differing, normal};
 use super::rated::number;
 use super::rating_names::rates;
-use super::{ColumnMapping, ImportKind};
+use super::{ColumnMapping, ImportKind, single};
 use crate::table::Table;
 use serde_json::Value;
 
@@ -109,10 +109,12 @@ fn holds_numbers(table: &Table, column: &str) -> bool {
 const ANSWER: [&str; 9] =
     ["response", "completion", "answer", "output", "reply", "generation", "model_output", "summary", "assistant"];
 
-/// Pairs of rows with one rated answer each, where in most rows the prompt has another answer that is rated differently.
+/// Pairs of rows with one rated answer each, where in most rows the prompt has another answer that is rated differently, or where
+/// the rating is a label, which says something of an answer that stands alone.
 pub(super) fn one_answer_a_row(table: &Table, columns: &[ColumnSample], mapping: ColumnMapping) -> ColumnMapping {
     match single_answers(table, columns, &mapping) {
         Some((rated, counted)) if counted[2] * 2 >= table.row_count => rated,
+        Some((rated, _)) if rated.ratings.as_deref().is_some_and(|column| single::are_labels(table, column)) => rated,
         _ => mapping,
     }
 }
@@ -120,7 +122,8 @@ pub(super) fn one_answer_a_row(table: &Table, columns: &[ColumnSample], mapping:
 /// How prompts with several rated answers, one to a row, would become pairs, and how many such prompts there are.
 pub(super) fn few_pairs(table: &Table, mapping: &ColumnMapping) -> Option<(ColumnMapping, usize)> {
     let columns: Vec<ColumnSample> = table.columns.iter().map(|name| ColumnSample::at(table, name)).collect();
-    single_answers(table, &columns, mapping).map(|(rated, counted)| (rated, counted[0]))
+    let (rated, [prompts, ..]) = single_answers(table, &columns, mapping)?;
+    (prompts > 0).then_some((rated, prompts))
 }
 
 fn single_answers(
@@ -154,8 +157,7 @@ fn single_answers(
         let key = format!("groups: {:?} {:?} {column:?}", mapping.prompt, mapping.answers);
         count_groups(table, &mapping, &key)
     };
-    let most =
-        ratings(table, &rated).iter().map(counted).max_by_key(|counted| counted[2]).filter(|counted| counted[0] > 0)?;
+    let most = ratings(table, &rated).iter().map(counted).max_by_key(|counted| counted[2])?;
     choose_ratings(table, &mut rated);
     Some((rated, most))
 }

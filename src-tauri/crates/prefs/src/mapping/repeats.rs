@@ -33,7 +33,7 @@ pub(super) struct Counted {
 
 const TAKEN_OFF: &str = "the answers repeated the prompt, which was taken off";
 const LEFT: &str =
-    "both answers begin with the short prompt, which stays there; `repeated_prompt=take_off` takes it off";
+    "the answers begin with the short prompt, which stays there; `repeated_prompt=take_off` takes it off";
 
 /// What a file's answers do with their prompts.
 #[derive(Debug, Clone, Copy)]

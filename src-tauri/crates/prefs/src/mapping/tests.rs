@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Message;
+use crate::{Content, Message};
 
+mod demonstrations;
 mod forms;
 mod messages;
 mod preferences;
@@ -188,7 +189,7 @@ fn candidates_and_prompts() {
     assert_eq!(mapping.kind, ImportKind::Candidates);
     assert_eq!((rows[0].first(), rows[0].second()), (Some(&"an answer".into()), Some(&"another".into())));
     let (mapping, rows) = guessed(&[
-        json!({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "label": true}),
+        json!({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "source": "x"}),
     ]);
     assert_eq!(mapping.kind, ImportKind::Prompts);
     assert_eq!(rows[0].prompt(), &Content::from(vec![user("q")]), "what the assistant said is left out");

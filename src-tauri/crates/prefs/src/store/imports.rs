@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::derived;
 use super::pairs::{PairSource, count};
 use super::sql::{damaged, from_json, json, now};
-use super::{Failed, Project};
+use super::{Failed, Project, singles};
 use crate::jsonl::Reading;
 use crate::mapping::{self, ColumnMapping, ImportKind, MappedContent, MappedRow};
 use crate::table::Table;
@@ -26,7 +26,7 @@ pub struct Import {
     pub imported_at: i64,
     /// What it brought.
     pub kind: ImportKind,
-    /// Pairs or items that were new.
+    /// Pairs, items or single answers that were new.
     pub added: usize,
     /// Rows whose content the project already had, or that came twice in this import.
     pub duplicates: usize,
@@ -49,6 +49,10 @@ pub struct Counts {
     pub items_without_answers: usize,
     /// Those of them that somebody has judged.
     pub labelled: usize,
+    /// Answers with a label that make no pair.
+    pub single_labels: usize,
+    /// Answers to be imitated.
+    pub demonstrations: usize,
 }
 
 /// What the rows of a table became in a project, or would become. Where a row becomes one thing at most,
@@ -59,12 +63,14 @@ pub struct Brought {
     pub kind: ImportKind,
     /// Rows that are not blank.
     pub rows: usize,
-    /// Pairs or items that are new.
+    /// Pairs, items or single answers that are new.
     pub added: usize,
     /// What the project had, or that came twice.
     pub duplicates: usize,
     /// Rows of pairs that say that neither answer is better: they are items to label.
     pub to_label: usize,
+    /// Rows of labelled answers whose prompts have no answer of the other label: they are kept as single labels.
+    pub single_labels: usize,
     /// The first rows that were refused.
     pub refused: Vec<Refused>,
     /// How many were refused.
@@ -87,6 +93,7 @@ struct Account {
     rows: usize,
     files: Vec<FileAccount>,
     to_label: usize,
+    single_labels: usize,
     refused: Vec<Refused>,
 }
 
@@ -100,7 +107,8 @@ struct FileAccount {
 impl Account {
     fn new(kind: ImportKind, table: &Table) -> Self {
         let files = vec![FileAccount::default(); table.files.len().max(1)];
-        Self { kind, rows: table.row_count + table.refused_count, files, to_label: 0, refused: Vec::new() }
+        let rows = table.row_count + table.refused_count;
+        Self { kind, rows, files, to_label: 0, single_labels: 0, refused: Vec::new() }
     }
 
     fn add(&mut self, file: usize, row: Result<MappedRow, Refused>, added: usize) {
@@ -109,8 +117,10 @@ impl Account {
             Ok(row) => {
                 counts.taken += 1;
                 counts.added += added;
-                let is_item = matches!(row.content, MappedContent::Candidates(_));
-                self.to_label += usize::from(is_item && self.kind == ImportKind::Pairs);
+                if self.kind == ImportKind::Pairs {
+                    self.to_label += usize::from(matches!(row.content, MappedContent::Candidates(_)));
+                    self.single_labels += usize::from(matches!(row.content, MappedContent::Single(_)));
+                }
             }
             Err(refused) => {
                 counts.refused += 1;
@@ -143,6 +153,7 @@ impl Account {
             added,
             duplicates: taken - added,
             to_label: self.to_label,
+            single_labels: self.single_labels,
             refused: self.refused,
             refused_count,
             ignored_keys,
@@ -270,17 +281,17 @@ impl Project {
 
     /// Whether neither the project nor a row before has this; `seen` are the rows before.
     fn is_new(&self, content: &MappedContent, seen: &mut HashSet<[u8; 32]>) -> Result<bool, Error> {
-        let is_pair = matches!(content, MappedContent::Pair(_));
+        let query = match content {
+            MappedContent::Pair(_) => "SELECT 1 FROM pairs WHERE hash = ?",
+            MappedContent::Single(_) => "SELECT 1 FROM single_answers WHERE hash = ?",
+            MappedContent::Candidates(_) | MappedContent::Prompt(_) => "SELECT 1 FROM items WHERE hash = ?",
+        };
         let hash = content.content_hash();
-        let key = Sha256::new().chain_update([u8::from(is_pair)]).chain_update(hash.as_bytes()).finalize().into();
-        if !seen.insert(key) {
+        // A pair and an item may have the same hash and are not the same.
+        if !seen.insert(Sha256::new().chain_update(query).chain_update(hash.as_bytes()).finalize().into()) {
             return Ok(false);
         }
-        self.read(|db| {
-            let query =
-                if is_pair { "SELECT 1 FROM pairs WHERE hash = ?" } else { "SELECT 1 FROM items WHERE hash = ?" };
-            Ok(!db.prepare_cached(query)?.exists([&hash])?)
-        })
+        self.read(|db| Ok(!db.prepare_cached(query)?.exists([&hash])?))
     }
 
     /// The rows of a table that an import would add: those that are no duplicates, of what the project has or of each other.
@@ -333,12 +344,14 @@ impl Project {
     pub fn counts(&self) -> Result<Counts, Error> {
         self.read(|db| {
             let pairs = count(db, None, None)?;
+            let (single_labels, demonstrations) = singles::counts(db)?;
             db.query_row(
                 "SELECT count(*), count(*) - coalesce(sum(ready), 0), count(outcome) FROM item_states WHERE removed = 0",
                 [],
                 |row| {
                     let number = |column: usize| row.get::<_, i64>(column).map(|number| number as usize);
-                    Ok(Counts { pairs, items: number(0)?, items_without_answers: number(1)?, labelled: number(2)? })
+                    let (items, items_without_answers, labelled) = (number(0)?, number(1)?, number(2)?);
+                    Ok(Counts { pairs, items, items_without_answers, labelled, single_labels, demonstrations })
                 },
             )
         })
@@ -374,6 +387,7 @@ fn insert_import(db: &Connection, import: &Import) -> rusqlite::Result<()> {
 fn add_row(db: &Connection, import: i64, row: Result<&MappedRow, &Refused>) -> rusqlite::Result<usize> {
     match row {
         Ok(MappedRow { line, content: MappedContent::Pair(pair) }) => insert_pair(db, pair, import, *line),
+        Ok(MappedRow { line, content: MappedContent::Single(single) }) => singles::insert(db, single, import, *line),
         Ok(MappedRow { line, content }) => insert_item(db, content, import, *line),
         Err(refused) => insert_refused(db, import, refused).map(|()| 0),
     }

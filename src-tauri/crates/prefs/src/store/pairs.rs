@@ -17,7 +17,7 @@ use crate::{Content, Error, Pair};
 const PAGE: usize = 256;
 
 /// Rows of a page, at most.
-const MOST_ROWS: usize = 1000;
+pub(super) const MOST_ROWS: usize = 1000;
 
 /// Characters of each text in a [`PairRow`].
 const SHOWN: usize = 200;
@@ -138,14 +138,14 @@ impl Project {
 
     fn searched(&self, db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
         match self.current_texts(db)?.as_mut() {
-            Some(texts) => Ok(page(texts.matching(query), query)),
+            Some(texts) => Ok(page(texts.matching(query)?, query)),
             None => in_database(db, query).map(|ids| page(&ids, query)),
         }
     }
 
     fn searched_in(&self, db: &Connection, ids: &[i64], query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
         let found = match self.current_texts(db)?.as_ref() {
-            Some(texts) => texts.among(ids, query),
+            Some(texts) => texts.among(ids, query)?,
             None => among_in_database(db, ids, query)?,
         };
         Ok(page(&found, query))
@@ -154,7 +154,7 @@ impl Project {
     /// The texts as they are now, where they are few enough to be held.
     fn current_texts(&self, db: &Connection) -> rusqlite::Result<RefMut<'_, Option<Texts>>> {
         let mut texts = self.texts.borrow_mut();
-        if !texts.as_ref().map_or(Ok(false), |texts| texts.is_current(db))? {
+        if !texts.as_mut().map_or(Ok(false), |texts| texts.catch_up(db))? {
             *texts = Texts::read(db)?;
         }
         Ok(texts)
@@ -168,6 +168,13 @@ impl Project {
         let texts = self.read(Texts::read)?;
         self.texts.replace(texts);
         Ok(())
+    }
+
+    /// Takes over the texts that another connection to the same project has read, so that this one need not.
+    pub fn take_search_of(&mut self, other: Self) {
+        if self.texts.borrow().is_none() {
+            self.texts = other.texts;
+        }
     }
 
     /// Number of pairs that came in, removed ones included.
@@ -301,13 +308,17 @@ pub(super) fn listed(db: &Connection, id: i64) -> rusqlite::Result<Option<(Pair,
     Ok(better.and_then(|better| item.into_pair(better)).map(|pair| (pair, source)))
 }
 
+/// The first characters of a text, or of the last message of a conversation.
+pub(super) fn beginning(content: &Content) -> String {
+    content.last_text().chars().take(SHOWN).collect()
+}
+
 fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
-    let shown = |content: &Content| content.last_text().chars().take(SHOWN).collect();
     Ok(listed(db, id)?.map(|(pair, source)| PairRow {
         id,
-        prompt: shown(&pair.prompt),
-        chosen: shown(&pair.chosen),
-        rejected: shown(&pair.rejected),
+        prompt: beginning(&pair.prompt),
+        chosen: beginning(&pair.chosen),
+        rejected: beginning(&pair.rejected),
         category: pair.category,
         source,
     }))

@@ -185,6 +185,29 @@ CREATE INDEX tasks_by_state ON tasks (annotator, state, pass, side);
 ", "
 -- A judgement counts for the texts it was given on: what follows from judgements is made anew, and a task may also be
 -- `changed`: its texts are not those that were judged.
+", "
+-- A prompt with one answer: a demonstration, or an answer that was labelled good or bad and makes no pair.
+CREATE TABLE single_answers (
+    id INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,     -- SingleAnswer::content_hash
+    import INTEGER NOT NULL REFERENCES imports,
+    line INTEGER NOT NULL,
+    prompt TEXT NOT NULL,          -- JSON, as is the answer: a string or a list of messages
+    answer TEXT NOT NULL,
+    label INTEGER,                 -- 1: good, 0: bad, null: a demonstration
+    category TEXT
+) STRICT;
+CREATE INDEX single_answers_by_label ON single_answers (label IS NULL, id);
+-- Which lines of the listing were written or deleted, in that order: who holds texts reads these again.
+CREATE TABLE listing_changes (
+    change INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER listing_written AFTER INSERT ON listing BEGIN INSERT INTO listing_changes (id) VALUES (new.id); END;
+CREATE TRIGGER listing_changed AFTER UPDATE ON listing BEGIN INSERT INTO listing_changes (id) VALUES (new.id); END;
+CREATE TRIGGER listing_deleted AFTER DELETE ON listing BEGIN INSERT INTO listing_changes (id) VALUES (old.id); END;
+CREATE TRIGGER single_answers_stay BEFORE DELETE ON single_answers BEGIN SELECT RAISE(ABORT, 'single answers are never deleted'); END;
+CREATE TRIGGER single_answers_keep BEFORE UPDATE ON single_answers BEGIN SELECT RAISE(ABORT, 'single answers are never changed'); END;
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

@@ -7,7 +7,7 @@ use ts_rs::TS;
 pub use prefs::Refused as RefusedRow;
 pub use prefs::checks::{Code, Severity as DataSeverity};
 pub use prefs::mapping::{ColumnMapping, ImportKind, PlainText, Question};
-pub use prefs::store::{EditedText, PairChange, PairPage, PairQuery, PairSource};
+pub use prefs::store::{EditedText, PairChange, PairPage, PairQuery, PairSource, SingleKind, SinglePage, StoredSingle};
 pub use prefs::table::Column;
 
 /// A file that was sent.
@@ -31,8 +31,10 @@ pub struct PreviewRow {
     pub first: Option<Content>,
     /// The rejected or second answer.
     pub second: Option<Content>,
+    /// What the file says of an answer that makes no pair: good, or bad.
+    pub label: Option<bool>,
     pub category: Option<String>,
-    /// What the model will see; none without a model or answers.
+    /// What the model will see; none without a model or answers. Of one answer both are the same.
     pub rendered: Option<Rendered>,
     /// Why the model's template or tokenizer refuses it, where it does: a run would stop at it.
     pub unrendered: Option<String>,
@@ -79,6 +81,8 @@ pub struct ImportPreview {
     pub unused: Vec<Counted>,
     /// Rows that would be new.
     pub good: usize,
+    /// Rows with a labelled answer that make no pair and are kept as single labels.
+    pub single_labels: usize,
     /// Rows that the project, or an earlier row, has already.
     pub duplicates: usize,
     /// Rows that would be refused; the first of them.
@@ -172,6 +176,8 @@ pub struct ImportReply {
     pub rows: usize,
     /// New ones.
     pub added: usize,
+    /// Those that are kept as single labels.
+    pub single_labels: usize,
     /// Those that were there already.
     pub duplicates: usize,
     /// Those that were refused; the first of them.

@@ -117,6 +117,10 @@ pub struct ProjectCounts {
     pub items_without_answers: usize,
     /// Of them, those that somebody has judged.
     pub labelled: usize,
+    /// Labelled answers that make no pair.
+    pub single_labels: usize,
+    /// Answers to be imitated.
+    pub demonstrations: usize,
     /// Training runs.
     pub runs: usize,
     /// Of them, those that have an adapter.

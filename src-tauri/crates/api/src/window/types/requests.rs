@@ -1,8 +1,8 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side, Theme,
-    Verdict,
+    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side,
+    SingleKind, Theme, Verdict,
 };
 use chat::Truncation;
 use model::{FloatType, GgufType};
@@ -147,6 +147,24 @@ requests! {
         query: PairQuery,
         /// Those of this finding alone.
         finding: Option<KeptFinding>,
+    }
+
+    /// Single answers of a project: a part of those of one kind.
+    SinglesOf {
+        /// The project's folder.
+        project: String,
+        kind: SingleKind,
+        /// How many come before the first that is wanted.
+        offset: usize,
+        /// How many are wanted at most.
+        limit: usize,
+    }
+
+    /// A single answer.
+    SingleOf {
+        /// The project's folder.
+        project: String,
+        id: i64,
     }
 
     /// A finding by the check that found it.

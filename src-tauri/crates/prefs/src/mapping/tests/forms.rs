@@ -90,7 +90,7 @@ fn a_short_prompt_that_both_texts_repeat_stays_is_said_and_can_be_taken_off() {
     assert_eq!(question(&mapping).preset.as_deref(), Some("keep"));
     let mapped = apply(&asked, &mapping);
     let note = mapped.notes.keys().next().expect("it is said");
-    assert!(note.starts_with("both answers begin with the short prompt, which stays there"), "{note}");
+    assert!(note.starts_with("the answers begin with the short prompt, which stays there"), "{note}");
     assert_eq!(mapped.rows[0].content, pair("Name it: ", "Name it: a wren.", "Name it: a stone."));
     mapping.set("repeated_prompt", "take_off").expect("a choice");
     assert_eq!(apply(&asked, &mapping).rows[0].content, pair("Name it: ", "a wren.", "a stone."));
@@ -343,10 +343,7 @@ fn plain_text_becomes_a_user_s_message_where_that_is_chosen() {
 #[test]
 fn what_comes_in_without_its_labels_is_said() {
     for (row, left_out) in [
-        (
-            json!({"prompt": "p?", "completion": "an answer", "label": true}),
-            ["`completion` (1 rows)", "`label` (1 rows)"],
-        ),
+        (json!({"prompt": "p?", "completion": "an answer", "label": 3}), ["`completion` (1 rows)", "`label` (1 rows)"]),
         (
             json!({"text": "an answer of a tree", "role": "assistant", "rank": 0, "parent_id": "x", "prompt": "p"}),
             ["message of a tree", "`rank` (1 rows)"],

@@ -26,7 +26,7 @@ fn read(table: &Table, mapping: &ColumnMapping) -> String {
                 }
             }
             MappedContent::Candidates(_) => '-',
-            MappedContent::Prompt(_) => '?',
+            MappedContent::Single(_) | MappedContent::Prompt(_) => '?',
         };
         (row.line, what)
     }));

@@ -1,5 +1,6 @@
 //! Answers that are rated, in the forms of published data sets.
 
+use super::super::single::{CONTRADICTED, UNPAIRED};
 use super::*;
 
 /// The mapping with choices, and what becomes of the rows.
@@ -15,6 +16,7 @@ fn read(rows: &[Value], choices: &[(&str, &str)]) -> (ColumnMapping, Vec<(String
     let pairs = mapped
         .rows
         .iter()
+        .filter(|row| !matches!(row.content, MappedContent::Single(_)))
         .map(|row| (row.content.prompt().last_text(), said(row.content.first()), said(row.content.second())))
         .collect();
     (mapping, pairs, mapped)
@@ -112,7 +114,7 @@ fn trees_give_a_row_for_each_question_with_ranked_answers() {
     assert!(table.notices[0].contains("1 trees") && table.is_empty(), "{:?}", table.notices);
 }
 
-/// TRL's unpaired form: one answer a row, with a label. Prompts with both become pairs, single labels are named.
+/// TRL's unpaired form: one answer a row, with a label. Prompts with both become pairs, the others are kept as single labels.
 #[test]
 fn labels_of_single_answers_are_brought_together_by_prompt() {
     let row = |prompt: &str, completion: &str, label: bool| json!({"prompt": prompt, "completion": completion, "label": label});
@@ -129,17 +131,71 @@ fn labels_of_single_answers_are_brought_together_by_prompt() {
     assert_eq!((mapping.answers.as_deref(), mapping.ratings.as_deref()), (Some("completion"), Some("label")));
     assert_eq!(pairs, [three("p", "good", "bad"), three("s", "better", "worse")]);
     let refused: Vec<(usize, &str)> = mapped.refused.iter().map(|it| (it.line, it.reason.as_str())).collect();
-    assert!(refused[0].0 == 2 && refused[0].1.contains("a single label makes no pair"), "{refused:?}");
-    assert_eq!(refused.len(), 3);
-    assert!(refused[1].1.contains("rated alike"));
-    // Where few prompts have both, the prompts come in, and it is said how pairs would.
-    let mapping = guess(&table(&rows[..5]));
-    assert_eq!(mapping.kind, ImportKind::Prompts);
-    let said = notices(&table(&rows[..5]), &mapping).join(" ");
-    assert!(said.contains("1 prompts have answers that are rated differently"), "{said}");
-    assert!(said.contains("`answers=completion,ratings=label`"), "{said}");
-    let (mapping, ..) = read(&rows[..2], &[]);
-    assert_eq!(mapping.kind, ImportKind::Prompts);
+    assert_eq!(refused, []);
+    assert_eq!(singles(&mapped), [(2, "alone", Some(true)), (4, "x", Some(true)), (5, "y", Some(true))]);
+    assert_eq!(mapped.notes.get(UNPAIRED), Some(&3));
+    let said = notices(&table(&rows), &mapping).join(" ");
+    assert!(said.contains("By `label`, 5 answers are good ones and 2 bad ones."), "{said}");
+    // Also where no prompt has both.
+    let (mapping, pairs, mapped) = read(&rows[..2], &[]);
+    assert_eq!((mapping.kind, pairs.len()), (ImportKind::Pairs, 0));
+    assert_eq!(singles(&mapped), [(1, "good", Some(true)), (2, "alone", Some(true))]);
+    // Three good answers leave no choice of pairs.
+    let alike = [row("p", "a", true), row("p", "b", true), row("p", "c", true)];
+    assert_eq!(singles(&read(&alike, &[]).2).len(), 3);
+    // Labels of the other sense are turned round.
+    let (_, _, mapped) = read(&rows[..2], &[("rating_order", "lower_is_better")]);
+    assert_eq!(singles(&mapped)[0], (1, "good", Some(false)));
+}
+
+/// The answers that make no pair, with their lines and labels.
+fn singles(mapped: &Mapped) -> Vec<(usize, &str, Option<bool>)> {
+    let mut found = Vec::new();
+    for row in &mapped.rows {
+        if let MappedContent::Single(single) = &row.content {
+            found.push((row.line, single.answer.as_text().expect("a text"), single.label));
+        }
+    }
+    found
+}
+
+#[test]
+fn only_labels_say_something_of_an_answer_that_stands_alone() {
+    let row = |prompt: &str, column: &str, rating: Value| json!({"prompt": prompt, "response": "r", column: rating});
+    let kept = |column: &str, ratings: [Value; 2]| {
+        let [one, other] = ratings;
+        let choices = [("answers", "response"), ("ratings", column), ("rating_order", "higher_is_better")];
+        let (_, _, mapped) = read(&[row("p", column, one), row("q", column, other)], &choices);
+        let labels = singles(&mapped).into_iter().map(|(_, _, label)| label).collect::<Vec<_>>();
+        (labels, mapped.refused.len())
+    };
+    let good_and_bad = (vec![Some(true), Some(false)], 0);
+    assert_eq!(kept("vote", [json!(true), json!(false)]), good_and_bad);
+    assert_eq!(kept("vote", [json!("desirable"), json!("undesirable")]), good_and_bad);
+    assert_eq!(kept("label", [json!(1), json!(0)]), good_and_bad);
+    assert_eq!(kept("label", [json!(1.0), json!(-1)]), good_and_bad);
+    assert_eq!(kept("label", [json!("1"), json!("0")]), good_and_bad);
+    // Numbers that may be counts or marks are not labels.
+    assert_eq!(kept("score", [json!(1), json!(0)]), (vec![], 2));
+    assert_eq!(kept("label", [json!(1), json!(5)]), (vec![], 2));
+    assert_eq!(kept("label", [json!(true), Value::Null]), (vec![Some(true)], 1));
+}
+
+#[test]
+fn an_answer_that_is_labelled_both_ways_keeps_both_labels() {
+    let row = |label: bool| json!({"prompt": "p", "completion": "same", "label": label});
+    let (_, pairs, mapped) = read(&[row(true), row(false)], &[]);
+    assert!(pairs.is_empty());
+    assert_eq!(singles(&mapped), [(1, "same", Some(true)), (2, "same", Some(false))]);
+    assert_eq!(mapped.notes.get(CONTRADICTED), Some(&2));
+}
+
+/// Two bad answers, a good one and a least distance that no two have: an own choice of the user, and nothing is made of it.
+#[test]
+fn a_least_distance_that_no_two_have_refuses_labels_too() {
+    let row = |answer: &str, label: bool| json!({"prompt": "p", "completion": answer, "label": label});
+    let (_, _, mapped) = read(&[row("a", true), row("b", false)], &[("least_margin", "2")]);
+    assert_eq!((mapped.rows.len(), mapped.refused.len()), (0, 2));
 }
 
 /// LLaMA-Factory's KTO form: whole conversations with a label.
@@ -262,7 +318,9 @@ fn tools_are_part_of_what_was_asked() {
     let rows = [row("f", "good", true), row("g", "other", false), row("f", "bad", false)];
     let (_, pairs, mapped) = read(&rows, &[]);
     assert_eq!(pairs, [three("q", "good", "bad")]);
-    assert_eq!(mapped.refused[0].line, 2);
+    // It stands alone, and comes before the pair, whose last row comes later.
+    assert_eq!(mapped.rows[0].line, 2);
+    assert!(matches!(mapped.rows[0].content, MappedContent::Single(_)), "{:?}", mapped.rows[0]);
 }
 
 /// Of rated answers the prompts alone can be had, too.

@@ -1,0 +1,54 @@
+//! The single answers of a project as JSON Lines in TRL's forms.
+
+use super::Exported;
+use crate::error::Result;
+use prefs::export;
+use prefs::store::{Project, SingleKind};
+use std::path::{Path, PathBuf};
+
+/// Single answers that were written.
+pub(crate) struct WrittenSingles {
+    /// `single labels` or `demonstrations`.
+    pub(crate) what: &'static str,
+    pub(crate) count: usize,
+    pub(crate) path: PathBuf,
+}
+
+/// Writes single labels (`prompt`, `completion` and `label`) and demonstrations (`prompt` and `completion`), each into a file of its
+/// own where there are any.
+///
+/// # Errors
+/// When the project cannot be read or the folder cannot be written.
+pub(crate) fn write_singles(project: &Project, folder: &Path) -> Result<Vec<WrittenSingles>> {
+    let kinds = [
+        (SingleKind::Labels, "single labels", "single_labels.jsonl"),
+        (SingleKind::Demonstrations, "demonstrations", "demonstrations.jsonl"),
+    ];
+    let mut written = Vec::new();
+    for (kind, what, file) in kinds {
+        let singles = project.singles(kind)?;
+        if !singles.is_empty() {
+            let path = folder.join(file);
+            export::write_singles(&path, &singles)?;
+            written.push(WrittenSingles { what, count: singles.len(), path });
+        }
+    }
+    Ok(written)
+}
+
+impl From<WrittenSingles> for Exported {
+    fn from(written: WrittenSingles) -> Self {
+        let path = written.path.display().to_string();
+        let kind = if written.what == "demonstrations" { " --kind demonstrations" } else { "" };
+        Self {
+            what: written.what.into(),
+            load: format!(
+                "{} rows. Python: datasets.load_dataset(\"json\", data_files={path:?}); here: tiebreak import {path:?}{kind}",
+                written.count
+            ),
+            path: written.path,
+            check: None,
+            other_base: None,
+        }
+    }
+}
