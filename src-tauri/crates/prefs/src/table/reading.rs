@@ -11,7 +11,7 @@ use super::labelled::{self, Looked};
 use super::messages::{Messages, TakeJoined};
 use super::names::Names;
 use super::source::{Item, Source};
-use super::{Format, HEAD_ROWS, Table, TableRow, cells, in_file, trees};
+use super::{Format, HEAD_ROWS, Table, TableRow, cells, in_file, mt_bench, potato, trees};
 use crate::Refused;
 
 /// Bytes of the first rows that are kept of larger files.
@@ -44,6 +44,8 @@ pub(super) struct Opened {
     trees: trees::Counts,
     messages: Messages,
     labelled: labelled::Counts,
+    potato: potato::Counts,
+    mt_bench: mt_bench::Counts,
 }
 
 impl Opened {
@@ -64,24 +66,24 @@ impl Opened {
         let mut rows = match trees::open(&values, &mut self.trees) {
             Some(questions) => questions,
             None => match labelled::open(values, &mut self.labelled)? {
-                Looked::Foreign(row) => vec![row],
+                Looked::Foreign(row) => vec![potato::open(row, &mut self.potato)?],
                 Looked::Own(row) => return Ok(vec![row]),
             },
         };
         for row in &mut rows {
             cells::open(row, &mut self.as_text);
         }
-        Ok(rows)
+        rows.into_iter().map(|row| mt_bench::open(row, &mut self.mt_bench)).collect()
     }
 
     /// Whether rows have other columns than the file: the questions that messages are joined into, the texts of a labeller.
     fn has_other_columns(&self) -> bool {
-        self.trees.messages > 0 || self.labelled.any()
+        self.trees.messages > 0 || self.labelled.any() || self.potato.any()
     }
 
     /// What is to be said of all that was opened, as sentences.
     fn sentences(&self) -> Vec<String> {
-        let said = [self.trees.sentence(), self.labelled.sentence()];
+        let said = [self.trees.sentence(), self.labelled.sentence(), self.potato.sentence(), self.mt_bench.sentence()];
         said.into_iter().flatten().collect()
     }
 
