@@ -96,6 +96,34 @@ test("a GGUF file and an adapter as one are written, checked, and shown with how
   await page.context().close();
 });
 
+test("pairs are written in the forms that are chosen, and what was written for labellers comes back", async () => {
+  const page = await exportScreen();
+  const pairsCard = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Pairs", exact: true }) });
+  const form = (name) => pairsCard.getByRole("checkbox", { name, exact: true });
+  assert.deepEqual(await Promise.all(["JSON Lines", "Parquet", "Argilla", "Label Studio"].map((name) => form(name).isChecked())), [true, true, false, false]);
+  for (const name of ["JSON Lines", "Parquet"]) await form(name).uncheck();
+  await pairsCard.getByText("Choose at least one form.").waitFor();
+  assert.ok(await pairsCard.getByRole("button", { name: "Export pairs" }).isDisabled());
+  for (const name of ["Argilla", "Label Studio"]) await form(name).check();
+  await pairsCard.getByRole("button", { name: "Export pairs" }).click();
+  await pairsCard.locator("code").nth(1).waitFor();
+  const [argilla, tasks] = await pairsCard.locator("code").allInnerTexts();
+  assert.match(await pairsCard.locator("pre").first().innerText(), /argilla\.Dataset\.from_disk/);
+  await pairsCard.getByText(/40 of the 40 pairs have no vote/).waitFor();
+  assert.ok(existsSync(tasks.replace(/json$/, "xml")));
+  for (const [path, read] of [[join(argilla, "records.json"), (row) => row.fields.response_a], [tasks, (row) => row.data.answer1]]) {
+    const rows = JSON.parse(readFileSync(path));
+    assert.equal(rows.length, 40);
+    assert.equal(typeof read(rows[0]), "string");
+    const { upload } = await machine.send("rows.json", readFileSync(path, "utf8"));
+    const { mapping } = await machine.call("preview_import", { project: folder, upload, mapping: null });
+    const reply = await machine.call("import", { project: folder, upload, mapping });
+    assert.deepEqual([reply.added, reply.duplicates], [0, 40], JSON.stringify(reply));
+  }
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
 test("a merge waits for the model, shows that, and leaves nothing where it is cancelled", async () => {
   const before = handedOut();
   const page = await exportScreen();

@@ -82,3 +82,44 @@ fn shards_are_one_data_set_and_splits_are_not_mixed() {
     let _ = write(&set, "test-00000-of-00001.jsonl", &lines(&[row("held out")]));
     let _ = import(folder.path(), &set, &[]).refused(&["several splits", "test (1)", "train (2)"]);
 }
+
+#[test]
+fn pairs_go_to_labellers_and_come_back() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let spoken = |text: &str| json!([{ "role": "assistant", "content": text }]);
+    let rows = [
+        json!({ "prompt": "Why?\nSay it.", "chosen": "good", "rejected": "bad" }),
+        json!({ "prompt": [{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "How?" }], "chosen": spoken("so"), "rejected": spoken("no") }),
+    ];
+    let file = write(folder.path(), "pairs.jsonl", &lines(&rows));
+    let _ = import(folder.path(), &file, &[]).well();
+    let out = folder.path().join("out");
+    let export = |forms: &str| {
+        let mut export = told_as_json(folder.path(), "export");
+        let project = folder.path().join("project");
+        Finished::run(export.args(["--pairs-as", forms, "--project"]).arg(project).arg("--output-dir").arg(&out))
+    };
+    let done = export("argilla,label-studio").well();
+    let written: Vec<Value> = done.json();
+    let paths: Vec<&str> = written.iter().filter_map(|row| row["path"].as_str()).collect();
+    assert_eq!(
+        paths,
+        [out.join("argilla").to_str(), out.join("label-studio.json").to_str()].map(Option::unwrap_or_default)
+    );
+    assert!(!out.join("pairs.jsonl").exists() && out.join("label-studio.xml").exists());
+    for file in [out.join("argilla/records.json"), out.join("label-studio.json")] {
+        let said = import(folder.path(), &file, &[]).well().json().pop().expect("a reply");
+        // The project has these pairs: they came back as they are.
+        assert_eq!(
+            (&said["added"], &said["duplicates"], &said["refused_count"]),
+            (&json!(0), &json!(2), &json!(0)),
+            "{said}"
+        );
+    }
+    // Texts and conversations have no one type for a column.
+    let _ = export("parquet").refused(&["no Parquet file was written", "Take the JSON Lines"]);
+    let _ = export("parquet,argilla").well();
+    let mut wrong = told_as_json(folder.path(), "export");
+    let wrong = Finished::run(wrong.args(["--pairs-as", "excel", "--project", "p", "--output-dir"]).arg(&out));
+    assert_eq!(wrong.code, Some(2), "an unknown form is wrong usage");
+}

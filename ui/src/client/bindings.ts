@@ -441,6 +441,8 @@ export type Export = {
   project: string, run: string | null, evaluation: string | null,
   /** Which things. */
   what: Array<ExportWhat>,
+  /** In which forms pairs are written; JSONL and Parquet where none is named. */
+  pairs_as: Array<PairForm>,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
@@ -962,6 +964,9 @@ export type PairChange = {
   what: string,
   /** The texts that were edited, as they were and as they became. */
   texts: Array<EditedText>, };
+
+/** A form in which pairs leave a project. */
+export type PairForm = "jsonl" | "parquet" | "argilla" | "label-studio";
 
 export type PairOf = {
   /** The project's folder. */

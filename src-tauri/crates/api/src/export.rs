@@ -4,6 +4,7 @@ mod check;
 mod form;
 mod merged;
 mod modelfile;
+mod pairs;
 mod singles;
 mod sliding_window;
 mod whole_folder;
@@ -12,6 +13,7 @@ pub use check::MergedCheck;
 pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
+pub(crate) use pairs::{WrittenPairs, write_pairs};
 pub(crate) use singles::write_singles;
 pub(crate) use whole_folder::WholeFolder;
 
@@ -20,8 +22,8 @@ use crate::error::{Error, Result};
 use crate::evaluate::write_json;
 use crate::provenance::{self, Provenance};
 use model::{FloatType, GgufType};
-use prefs::export::{parquet, write_jsonl};
-use prefs::store::{ExportedPairs, Project};
+use prefs::export::PairForm;
+use prefs::store::Project;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use train::folder::{ADAPTER, ADAPTER_ORIGIN, REFERENCE, reference_of};
@@ -34,8 +36,10 @@ pub struct ExportRequest {
     pub run: Option<PathBuf>,
     /// What of the run.
     pub weights: Weights,
-    /// A project: its pairs as they are trained on, with what belongs to them, as JSONL and Parquet.
+    /// A project: its pairs as they are trained on, with what belongs to them.
     pub project: Option<PathBuf>,
+    /// In which forms the pairs are written.
+    pub pairs_as: Vec<PairForm>,
     /// Whether annotators are named beside the pairs. Else they are numbered.
     pub annotator_names: bool,
     /// Where it goes.
@@ -107,9 +111,11 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     context.check()?;
     if let Some(project) = &request.project {
         let project = Project::open(project)?;
-        let pairs_of = project.exported_pairs(request.annotator_names)?;
-        exported.extend(pairs(&pairs_of, &request.output_dir, context)?);
+        let pairs = project.exported_pairs(request.annotator_names)?;
+        let WrittenPairs { files, notes } = write_pairs(&pairs, &request.pairs_as, &request.output_dir)?;
+        exported.extend(files);
         exported.extend(write_singles(&project, &request.output_dir)?.into_iter().map(Exported::from));
+        notes.into_iter().for_each(|note| context.note(note));
     }
     Ok(ExportReply { exported })
 }
@@ -167,73 +173,6 @@ fn adapter_of(run: &Path) -> Result<PathBuf> {
         let message = format!("the run in {} has no adapter yet", run.display());
         Error::new("unfinished", message, "Let it finish: `tiebreak worker` with that folder resumes it.")
     })
-}
-
-/// A project's pairs as they are trained on, as JSONL and, where its columns can hold them, as Parquet.
-fn pairs(pairs: &ExportedPairs, folder: &Path, context: &mut Context) -> Result<Vec<Exported>> {
-    let WrittenPairs { lines, parquet, notes } = write_pairs(pairs, folder)?;
-    let exported = |what: &str, kind: &str, path: PathBuf| Exported {
-        what: what.into(),
-        load: format!(
-            "Python: datasets.load_dataset({kind:?}, data_files={:?}); here: data.train = {:?}",
-            path.display().to_string(),
-            path.display().to_string()
-        ),
-        path,
-        check: None,
-        other_base: None,
-    };
-    let mut all = vec![exported("pairs", "json", lines)];
-    all.extend(parquet.map(|path| exported("pairs", "parquet", path)));
-    for note in notes {
-        context.note(note);
-    }
-    Ok(all)
-}
-
-/// Pairs that were written.
-pub(crate) struct WrittenPairs {
-    /// The JSON Lines.
-    pub(crate) lines: PathBuf,
-    /// The Parquet file, where there is one.
-    pub(crate) parquet: Option<PathBuf>,
-    /// What is not in them, as sentences.
-    pub(crate) notes: Vec<String>,
-}
-
-/// Writes pairs as JSONL and, where its columns can hold them, as Parquet.
-///
-/// # Errors
-/// When the folder cannot be written.
-pub(crate) fn write_pairs(pairs: &ExportedPairs, folder: &Path) -> Result<WrittenPairs> {
-    let (lines, parquet_file) = (folder.join("pairs.jsonl"), folder.join("pairs.parquet"));
-    write_jsonl(&lines, &pairs.pairs)?;
-    let mut notes = Vec::new();
-    let parquet = match parquet::write_pairs(&parquet_file, &pairs.pairs) {
-        Ok(()) => Some(parquet_file),
-        Err(prefs::Error::Choice { reason, .. }) => {
-            notes.push(format!("no Parquet file was written: {reason}"));
-            None
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if pairs.pairs.iter().any(|pair| !pair.judgements.is_empty()) {
-        notes.push(if pairs.has_annotator_names {
-            "the judgements beside the pairs name their annotators and have their notes".to_owned()
-        } else {
-            "the annotators of the judgements beside the pairs are numbered, not named; their notes are there as they were \
-             written (`--annotator-names` of `tiebreak export` writes the names)"
-                .to_owned()
-        });
-    }
-    if pairs.judgements_left_out > 0 {
-        notes.push(format!(
-            "{} judgements stand beside no pair: their items give none, or their texts were changed since. The window's \
-             export of labelled data has every judgement",
-            pairs.judgements_left_out
-        ));
-    }
-    Ok(WrittenPairs { lines, parquet, notes })
 }
 
 /// Copies a file, which then is there whole or not at all.

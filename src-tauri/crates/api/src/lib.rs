@@ -48,6 +48,7 @@ pub use kernels::threads::compute_on_this_thread;
 pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products};
 pub use prefs::Content;
 pub use prefs::checks::{Code, Severity};
+pub use prefs::export::PairForm;
 pub use prefs::mapping::ImportKind;
 pub use prefs::reader::Choices;
 pub use runs::ALLOW_CHANGED_BASE;

@@ -110,6 +110,7 @@ fn export(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)
         run: Some(folder.join("run")),
         weights,
         project: None,
+        pairs_as: Vec::new(),
         annotator_names: false,
         output_dir: folder.join("out"),
         allow_changed_base: false,

@@ -3,8 +3,8 @@
 use crate::bench::BenchArguments;
 use api::{
     BaseDtype, CheckRequest, Choices, Code, DeviceChoice, EvalRequest, ExportRequest, FloatType, GenerateRequest,
-    GgufType, ImportRequest, ModelChoice, Products, Sampling, ScoreRequest, SuspectOrder, SuspectsRequest, Truncation,
-    Weights,
+    GgufType, ImportRequest, ModelChoice, PairForm, Products, Sampling, ScoreRequest, SuspectOrder, SuspectsRequest,
+    Truncation, Weights,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -340,15 +340,25 @@ pub(crate) struct ExportArguments {
     lora_gguf: bool,
     #[command(flatten)]
     allow: Allow,
-    /// A project: its pairs as JSONL and Parquet, each with where it came from and what annotators said of it
+    /// A project: its pairs, each with where it came from and what annotators said of it
     #[arg(long)]
     project: Option<PathBuf>,
+    /// What the pairs are written as: JSON Lines and Parquet for training, and files for labelling in Argilla 2 and in
+    /// Label Studio
+    #[arg(long, value_delimiter = ',', value_name = "FORMS", requires = "project", value_parser = forms())]
+    #[arg(default_value = "jsonl,parquet")]
+    pairs_as: Vec<PairForm>,
     /// Name the annotators of the project's pairs; without this they are numbered
     #[arg(long, requires = "project")]
     annotator_names: bool,
     /// Where it goes
     #[arg(long)]
     output_dir: PathBuf,
+}
+
+fn forms() -> impl TypedValueParser<Value = PairForm> {
+    let named = |name: String| PairForm::ALL.into_iter().find(|form| form.name() == name).ok_or("no form is called so");
+    PossibleValuesParser::new(PairForm::ALL.map(PairForm::name)).try_map(named)
 }
 
 impl ExportArguments {
@@ -364,6 +374,7 @@ impl ExportArguments {
             run: self.run,
             weights,
             project: self.project,
+            pairs_as: self.pairs_as,
             annotator_names: self.annotator_names,
             output_dir: self.output_dir,
             allow_changed_base,

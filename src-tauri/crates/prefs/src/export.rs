@@ -1,24 +1,60 @@
-//! Pairs as they leave a project, each with what belongs to it: where it came from, and what annotators said of it.
+//! Pairs as they leave a project, each with what belongs to it: where it came from, and what annotators said of it. For
+//! training as JSON Lines and Parquet, for further labelling as files of [`argilla`] and of [Label Studio](label_studio).
 //!
 //! JSON Lines and Parquet have TRL's columns and, beside them, `id`, `origin` (`imported`, `labelled` or `edited`),
 //! `import_file`, `import_line`, `votes_chosen`, `votes_rejected`, `votes_tie` and `judgements`. `datasets` takes the type of a
 //! column from the first rows and fails on a later one of another type. Tools and judgements are therefore JSON in a text,
 //! which TRL reads for tools, and a column that one row has stands in every row.
 
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::jsonl::write_lines;
+use crate::jsonl::{write_lines, write_whole_by};
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
 use crate::store::{ExportedPair, PairVotes};
 use crate::{Content, Conversation, Error, Pair};
 
+pub mod argilla;
+pub mod label_studio;
 pub mod parquet;
+pub(crate) mod side_by_side;
 mod singles;
 
 pub use singles::write_singles;
+
+/// A form in which pairs leave a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum PairForm {
+    Jsonl,
+    Parquet,
+    /// A data set of Argilla 2.
+    Argilla,
+    /// Tasks of Label Studio with their labeling configuration.
+    LabelStudio,
+}
+
+impl PairForm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Jsonl, Self::Parquet, Self::Argilla, Self::LabelStudio];
+
+    /// Those in which pairs are exported where nothing is said.
+    pub const USUAL: [Self; 2] = [Self::Jsonl, Self::Parquet];
+
+    /// By which it is chosen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+            Self::Argilla => "argilla",
+            Self::LabelStudio => "label-studio",
+        }
+    }
+}
 
 /// Writes pairs as JSON Lines; the file appears whole or not at all.
 ///
@@ -28,6 +64,22 @@ pub fn write_jsonl(path: &Path, pairs: &[ExportedPair]) -> Result<(), Error> {
     validate(pairs)?;
     let columns = Columns::of(pairs);
     write_lines(path, pairs.iter().map(|exported| row(exported, &columns)))
+}
+
+/// Writes rows as they come, as one JSON array; the file appears whole or not at all.
+fn write_array(path: &Path, rows: impl Iterator<Item = serde_json::Result<Value>>) -> Result<(), Error> {
+    let write = |file: &mut std::fs::File| {
+        let mut file = BufWriter::new(file);
+        let mut before: &[u8] = b"[\n";
+        for row in rows {
+            file.write_all(before)?;
+            serde_json::to_writer(&mut file, &row?)?;
+            before = b",\n";
+        }
+        file.write_all(if before == b"[\n" { b"[]\n" } else { b"\n]\n" })?;
+        file.flush()
+    };
+    write_whole_by(path, write).map_err(Error::io("write", path))
 }
 
 fn validate(pairs: &[ExportedPair]) -> Result<(), Error> {

@@ -30,7 +30,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::Error;
 
-pub use exported::{ExportedPair, ExportedPairs, PairAnswer, PairJudgement, PairVerdict, PairVotes};
+pub use exported::{ExportedAnnotator, ExportedPair, ExportedPairs, PairAnswer, PairJudgement, PairVerdict, PairVotes};
 pub use imports::{Brought, Counts, Import};
 pub use items::OpenItem;
 pub use labels::Judging;

@@ -3,19 +3,22 @@
 //! Kinds of file are told apart by what is in them: JSON Lines and other JSON, CSV, TSV and Parquet, each of the texts also
 //! compressed by gzip or zstd. A folder of shards, or a pattern, is one table. Files larger than what is kept in memory are read
 //! from their beginning for every look at all rows. A tree of messages, whole or with one message to a row, becomes a row for each
-//! question with several answers. A conversation that stands as text in a cell, or as a dict of lists, becomes
-//! a list of messages. Other objects inside a row are
-//! offered as columns with dotted names (`chosen.content`, `answers.0.text`), except those that are a message or a list of
-//! messages: these are content as they stand. [`crate::mapping`] makes pairs of a table.
+//! question with several answers; in a record of Argilla or Label Studio the majority of its annotators speaks. A conversation
+//! that stands as text in a cell, or as a dict of lists, becomes a list of messages. Other objects inside a row are offered as
+//! columns with dotted names (`chosen.content`, `answers.0.text`), except those that are a message or a list of messages: these
+//! are content as they stand. [`crate::mapping`] makes pairs of a table.
 
 pub(crate) mod cells;
 mod compression;
 mod delimited;
 mod json;
+mod labelled;
 mod literal;
 mod messages;
+mod mt_bench;
 mod names;
 mod parquet;
+mod potato;
 mod reading;
 mod shards;
 mod source;

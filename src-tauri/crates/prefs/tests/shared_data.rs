@@ -201,3 +201,43 @@ fn messages_of_trees_give_the_pairs_of_the_trees() {
     assert!(of_trees.len() > 100, "{}", of_trees.len());
     assert_eq!(pairs(&flat), of_trees);
 }
+
+/// MT-Bench: its questions, and a judge's verdicts between two models, whose texts are taken out of what the judge was asked.
+#[test]
+fn mt_bench_s_questions_and_verdicts() {
+    let Some(data) = data("mt_bench_s_questions_and_verdicts") else { return };
+    let lines = |file: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(data.join("mt-bench").join(file)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let table = Table::read(&data.join("mt-bench/questions/mt_bench/question.jsonl")).unwrap();
+    let mapping = guess(&table);
+    let prompts = apply(&table, &mapping);
+    assert_eq!((prompts.kind, prompts.rows.len(), prompts.refused.len()), (ImportKind::Prompts, 80, 0));
+    let said = prefs::mapping::notices(&table, &mapping).join("\n");
+    assert!(said.contains("What is asked after it is left out, 80 questions in 80 rows"), "{said}");
+
+    let table = Table::read(&data.join("mt-bench/phi3-vs-dpo/gpt-4_pair.jsonl")).unwrap();
+    let mapped = apply(&table, &guess(&table));
+    let is_pair = |row: &&MappedRow| matches!(row.content, MappedContent::Pair(_));
+    // 20 won, 18 lost; of the other 37 two are errors of the judge.
+    assert_eq!((mapped.rows.iter().filter(is_pair).count(), mapped.rows.len()), (38, 73), "{:?}", mapped.refused);
+    assert_eq!(table.refused.len(), 2);
+    let questions = lines("questions/mt_bench/question.jsonl");
+    let answers = ["phi-3", "phi-3-dpo"].map(|model| lines(&format!("phi3-vs-dpo/{model}.jsonl")));
+    let verdicts = lines("phi3-vs-dpo/gpt-4_pair.jsonl");
+    let of = |rows: &[Value], id: &Value| rows.iter().find(|row| row["question_id"] == *id).cloned().unwrap();
+    let mut won = 0;
+    for row in &mapped.rows {
+        let verdict = &verdicts[row.line - 1];
+        let id = &verdict["question_id"];
+        let [one, other] = answers.each_ref().map(|answers| of(answers, id)["choices"][0]["turns"][0].clone());
+        let is_second = verdict["g1_winner"] == "model_2" && verdict["g2_winner"] == "model_2";
+        won += usize::from(is_second);
+        let expected = if is_second { [other, one] } else { [one, other] };
+        let found = [row.content.first(), row.content.second()].map(|answer| json!(answer.unwrap().last_text()));
+        assert_eq!(found, expected, "question {id}");
+        assert_eq!(json!(row.content.prompt().last_text()), of(&questions, id)["turns"][0]);
+    }
+    assert_eq!(won, 20);
+}

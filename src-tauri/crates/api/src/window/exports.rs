@@ -8,6 +8,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::export::{WrittenPairs, write_pairs, write_singles};
 use crate::{ExportRequest, ReportRequest, Weights};
+use prefs::export::PairForm;
+use prefs::store::Project;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -32,30 +34,13 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
     let mut exported = Vec::new();
     for what in &request.what {
         let done = match what {
-            ExportWhat::Adapter => adapter(run.as_ref(), &folder, request.allow_changed_base),
-            ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &folder),
-            ExportWhat::Pairs => {
-                let pairs = project.another_store()?.exported_pairs(false)?;
-                let WrittenPairs { lines, parquet, notes } = write_pairs(&pairs, &folder)?;
-                let count = pairs.pairs.len();
-                let beside = if parquet.is_some() { ", the same as Parquet beside it" } else { "" };
-                let path = lines.display().to_string();
-                Ok(Exported {
-                    what: "pairs".into(),
-                    load: format!(
-                        "{count} pairs{beside}. Python: datasets.load_dataset(\"json\", data_files={path:?}); here: import \
-                         the file into another project"
-                    ),
-                    path,
-                    check: None,
-                    other_base: None,
-                    notes,
-                })
-            }
+            ExportWhat::Adapter => adapter(run.as_ref(), &folder, request.allow_changed_base).map(|done| vec![done]),
+            ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &folder).map(|done| vec![done]),
+            ExportWhat::Pairs => pairs(&project.another_store()?, &request.pairs_as, &folder),
             ExportWhat::Labels => {
                 let path = folder.join("labels.jsonl");
                 let count = project.another_store()?.export_judgements(&path)?;
-                Ok(Exported {
+                Ok(vec![Exported {
                     what: "labels".into(),
                     load: format!(
                         "{count} judgements, those taken back among them. Python: pandas.read_json({:?}, lines=True)",
@@ -65,17 +50,11 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                     check: None,
                     other_base: None,
                     notes: Vec::new(),
-                })
+                }])
             }
         };
         match done {
-            Ok(done) => {
-                exported.push(done);
-                if *what == ExportWhat::Pairs {
-                    let singles = write_singles(&project.another_store()?, &folder)?;
-                    exported.extend(singles.into_iter().map(|written| of(written.into())));
-                }
-            }
+            Ok(done) => exported.extend(done),
             Err(error) => {
                 if exported.is_empty() {
                     // Nothing was written yet, or half of one thing: the first error is the one to report.
@@ -88,12 +67,27 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
     Ok(exported)
 }
 
+/// The pairs in the forms that were chosen, the usual ones where none was, and single answers as JSONL. What there is to know of
+/// the pairs stands with the first.
+fn pairs(store: &Project, forms: &[PairForm], folder: &Path) -> Result<Vec<Exported>> {
+    let pairs = store.exported_pairs(false)?;
+    let forms = if forms.is_empty() { &PairForm::USUAL } else { forms };
+    let WrittenPairs { files, notes } = write_pairs(&pairs, forms, folder)?;
+    let mut files: Vec<Exported> = files.into_iter().map(of).collect();
+    if let Some(first) = files.first_mut() {
+        first.notes = notes;
+    }
+    files.extend(write_singles(store, folder)?.into_iter().map(|written| of(written.into())));
+    Ok(files)
+}
+
 fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Result<Exported> {
     let run = run.ok_or_else(|| Error::new("no_run", "no run was chosen", "Choose the run whose adapter it is."))?;
     let request = ExportRequest {
         run: Some(run.clone()),
         weights: Weights::Adapter,
         project: None,
+        pairs_as: Vec::new(),
         annotator_names: false,
         output_dir: folder.to_path_buf(),
         allow_changed_base,

@@ -106,6 +106,23 @@ pub(super) fn listed(columns: &[(&str, usize)]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
+/// Of MT-Bench's questions, and of any list whose first text is the prompt: what is asked after it.
+fn further_questions(table: &Table, mapping: &ColumnMapping) -> Option<String> {
+    let list = mapping.prompt.as_deref()?.strip_suffix(".0")?;
+    let path = format!("{list}.*");
+    let [rows, questions] = table.counted(&format!("further questions: {list}"), |row, [rows, questions]| {
+        let further = row.list(&path).into_iter().skip(1).flatten().filter(|value| is_filled(value)).count();
+        *rows += usize::from(further > 0);
+        *questions += further;
+    });
+    (rows > 0).then(|| {
+        format!(
+            "Of `{list}` the first text is the prompt. What is asked after it is left out, {questions} questions in {rows} rows: \
+             each belongs to an answer that is still to be given."
+        )
+    })
+}
+
 /// Sentences about the files themselves, about what the mapping leaves out of them though it bears on preferences, and what was read otherwise than
 /// it stands there.
 pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
@@ -148,6 +165,7 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
                      import pairs of rated answers (`answers={answers},ratings={ratings}`)."
                 ));
             }
+            notices.extend(further_questions(table, mapping));
             let not_kept = not_kept(table, mapping);
             if !not_kept.is_empty() {
                 notices

@@ -6,6 +6,8 @@ use crate::{Content, Message};
 mod demonstrations;
 mod forms;
 mod messages;
+mod mt_bench;
+mod potato;
 mod preferences;
 mod published;
 mod rated;

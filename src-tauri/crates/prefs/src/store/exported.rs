@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rusqlite::Row;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::Project;
 use super::training::{JudgementRow, SourcedPair};
@@ -84,8 +86,19 @@ pub struct ExportedPairs {
     pub pairs: Vec<ExportedPair>,
     /// Judgements that stand with none of them: of texts that were changed since, or of items that give no pair.
     pub judgements_left_out: usize,
+    /// Those who judged anything, in the order in which they first did.
+    pub annotators: Vec<ExportedAnnotator>,
     /// Whether annotators are named, not numbered.
     pub has_annotator_names: bool,
+}
+
+/// Somebody who judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedAnnotator {
+    /// The name, or `annotator 1` where names are left out.
+    pub name: String,
+    /// A UUID that is the annotator's own in every export of the project. The name does not follow from it.
+    pub uuid: String,
 }
 
 impl From<SourcedPair> for ExportedPair {
@@ -118,18 +131,22 @@ impl Project {
     /// When the database cannot be read.
     pub fn exported_pairs(&self, annotator_names: bool) -> Result<ExportedPairs, Error> {
         let origins = self.origins()?;
+        let uuids = self.annotator_uuids()?;
         let (mut of_item, mut items_of) = (HashMap::<i64, Vec<JudgementRow>>::new(), HashMap::<i64, Vec<i64>>::new());
-        let mut names: Vec<String> = Vec::new();
+        // By their names in the project, as they are called in the export.
+        let mut called: HashMap<String, String> = HashMap::new();
+        let mut annotators: Vec<ExportedAnnotator> = Vec::new();
         let mut all = 0;
         for mut judgement in self.judgements()? {
             all += 1;
-            if !annotator_names {
-                let number = names.iter().position(|name| *name == judgement.annotator).unwrap_or_else(|| {
-                    names.push(judgement.annotator.clone());
-                    names.len() - 1
-                });
-                judgement.annotator = format!("annotator {}", number + 1);
-            }
+            let name = called.entry(judgement.annotator.clone()).or_insert_with(|| {
+                let numbered = format!("annotator {}", annotators.len() + 1);
+                let name = if annotator_names { judgement.annotator.clone() } else { numbered };
+                let uuid = uuids.get(&judgement.annotator).cloned().unwrap_or_default();
+                annotators.push(ExportedAnnotator { name: name.clone(), uuid });
+                name
+            });
+            judgement.annotator.clone_from(name);
             let item = judgement.item;
             let of_this = of_item.entry(item).or_default();
             if of_this.is_empty() {
@@ -153,7 +170,17 @@ impl Project {
             ExportedPair { sourced, import_file, import_line, judgements }
         };
         let pairs = self.training_pairs()?.into_iter().map(belonging).collect();
-        Ok(ExportedPairs { pairs, judgements_left_out: all - given, has_annotator_names: annotator_names })
+        Ok(ExportedPairs { pairs, judgements_left_out: all - given, annotators, has_annotator_names: annotator_names })
+    }
+
+    /// The UUID of every annotator by name: a digest of when exactly the annotator came, which is nobody's secret and the same in
+    /// no two projects.
+    fn annotator_uuids(&self) -> Result<HashMap<String, String>, Error> {
+        self.read(|db| {
+            let mut statement = db.prepare("SELECT name, id, at FROM annotators")?;
+            let annotator = |row: &Row| Ok((row.get(0)?, uuid(row.get(1)?, row.get(2)?)));
+            statement.query_map([], annotator)?.collect()
+        })
     }
 
     /// The file and line of every pair and item, by its number among the pairs.
@@ -176,6 +203,13 @@ impl Project {
             statement.query_map([], |row| row.get(0))?.collect()
         })
     }
+}
+
+/// A UUID of version 8, whose bits are the maker's own.
+fn uuid(id: i64, at: i64) -> String {
+    let digest = Sha256::new().chain_update(b"annotator").chain_update(id.to_le_bytes()).chain_update(at.to_le_bytes());
+    let hex = format!("{:x}", digest.finalize());
+    format!("{}-{}-8{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 
 /// What the judgements of one item say of a pair: those that were given on its texts.

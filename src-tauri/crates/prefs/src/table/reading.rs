@@ -7,10 +7,11 @@ use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
+use super::labelled::{self, Looked};
 use super::messages::{Messages, TakeJoined};
 use super::names::Names;
 use super::source::{Item, Source};
-use super::{Format, HEAD_ROWS, Table, TableRow, cells, in_file, trees};
+use super::{Format, HEAD_ROWS, Table, TableRow, cells, in_file, mt_bench, potato, trees};
 use crate::Refused;
 
 /// Bytes of the first rows that are kept of larger files.
@@ -42,11 +43,14 @@ pub(super) struct Opened {
     as_text: BTreeMap<String, usize>,
     trees: trees::Counts,
     messages: Messages,
+    labelled: labelled::Counts,
+    potato: potato::Counts,
+    mt_bench: mt_bench::Counts,
 }
 
 impl Opened {
     /// The rows that one row of a file is: of a tree one for each question, with the conversations in their cells opened. One
-    /// message of a tree is held until all were read.
+    /// message of a tree is held until all were read. A record that this program wrote for a labeller is the pair itself.
     ///
     /// # Errors
     /// Why the row cannot be read.
@@ -59,11 +63,28 @@ impl Opened {
         if let Some(held) = self.messages.add(file, line, &values) {
             return held.map(|()| Vec::new());
         }
-        let mut rows = trees::open(&values, &mut self.trees).unwrap_or_else(|| vec![values]);
+        let mut rows = match trees::open(&values, &mut self.trees) {
+            Some(questions) => questions,
+            None => match labelled::open(values, &mut self.labelled)? {
+                Looked::Foreign(row) => vec![potato::open(row, &mut self.potato)?],
+                Looked::Own(row) => return Ok(vec![row]),
+            },
+        };
         for row in &mut rows {
             cells::open(row, &mut self.as_text);
         }
-        Ok(rows)
+        rows.into_iter().map(|row| mt_bench::open(row, &mut self.mt_bench)).collect()
+    }
+
+    /// Whether rows have other columns than the file: the questions that messages are joined into, the texts of a labeller.
+    fn has_other_columns(&self) -> bool {
+        self.trees.messages > 0 || self.labelled.any() || self.potato.any()
+    }
+
+    /// What is to be said of all that was opened, as sentences.
+    fn sentences(&self) -> Vec<String> {
+        let said = [self.trees.sentence(), self.labelled.sentence(), self.potato.sentence(), self.mt_bench.sentence()];
+        said.into_iter().flatten().collect()
     }
 
     /// Hands on the rows that the messages are that were held, each with its file and line.
@@ -162,8 +183,8 @@ impl Reading {
             }
             ControlFlow::Continue(())
         });
-        // The columns of messages are not those of the questions that they are joined into.
-        let header = header.filter(|_| opened.trees.messages == 0);
+        let notices = opened.sentences();
+        let header = header.filter(|_| !opened.has_other_columns());
         Table {
             format,
             columns: header.unwrap_or(self.names.ordered),
@@ -173,7 +194,7 @@ impl Reading {
             refused_count: self.refused_count,
             blank: self.blank,
             as_text: opened.as_text,
-            notices: opened.trees.sentence().into_iter().collect(),
+            notices,
             kept: self.kept,
             source: source.filter(|_| self.is_cut),
             files: self.files,

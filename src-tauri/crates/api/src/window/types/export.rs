@@ -1,5 +1,6 @@
 //! Exports.
 
+pub use prefs::export::PairForm;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -9,7 +10,7 @@ use ts_rs::TS;
 pub enum ExportWhat {
     /// A run's adapter, in PEFT's format.
     Adapter,
-    /// The project's pairs, as JSONL.
+    /// The project's pairs.
     Pairs,
     /// A page about a run and its evaluation.
     Report,

@@ -31,7 +31,7 @@ pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
     ItemFilter, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, Winner,
 };
-pub use export::{ExportWhat, Exported};
+pub use export::{ExportWhat, Exported, PairForm};
 pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
 pub use jobs::{Job, JobKind, JobState};
 pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};

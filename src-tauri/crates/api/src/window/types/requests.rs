@@ -1,8 +1,8 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairQuery, RunRequest, Side,
-    SingleKind, Theme, Verdict,
+    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairForm, PairQuery, RunRequest,
+    Side, SingleKind, Theme, Verdict,
 };
 use chat::Truncation;
 use model::{FloatType, GgufType};
@@ -407,6 +407,9 @@ requests! {
         evaluation: Option<String>,
         /// Which things.
         what: Vec<ExportWhat>,
+        /// In which forms pairs are written; JSONL and Parquet where none is named.
+        #[serde(default)]
+        pairs_as: Vec<PairForm>,
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,

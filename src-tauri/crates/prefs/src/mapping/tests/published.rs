@@ -146,13 +146,66 @@ fn helpsteer_3_preference() {
     assert_eq!((&rows[1].1, &rows[2].1), (&said("two"), &said("two")));
 }
 
-/// Mistral's and `OpenAI`'s files for preference fine-tuning are of one form.
+/// `OpenAI`'s files for preference fine-tuning, which Azure, Together and Fireworks take as well. Of Mistral no such form is
+/// published: its own fine-tuning is supervised.
 #[test]
 fn openai_preference_fine_tuning() {
-    let rows = [json!({
-        "input": {"messages": [{"role": "user", "content": "q"}], "tools": [], "parallel_tool_calls": true},
-        "preferred_output": [{"role": "assistant", "content": "good"}],
-        "non_preferred_output": [{"role": "assistant", "content": "bad"}],
-    })];
+    let said_by = |role: &str, text: &str| json!([{"role": role, "content": text}]);
+    let row = |input: Value, better: Value, worse: Value| json!({"input": input, "preferred_output": better, "non_preferred_output": worse});
+    let input = || json!({"messages": said_by("user", "q"), "tools": [], "parallel_tool_calls": true});
+    let rows = [row(input(), said_by("assistant", "good"), said_by("assistant", "bad"))];
     assert_eq!(taken(&rows), [(vec![user("q")].into(), said("good"), said("bad"))]);
+    // With a system message, a call of a tool and its result.
+    let weather = json!({"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}});
+    let asked = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Rain?"}]);
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]});
+    let better =
+        json!([call, {"role": "tool", "tool_call_id": "1", "content": "dry"}, {"role": "assistant", "content": "No."}]);
+    let with_tools = row(json!({"messages": asked, "tools": [weather]}), better, said_by("assistant", "Maybe."));
+    let (prompt, chosen, _) = taken(std::slice::from_ref(&with_tools)).remove(0);
+    let Content::Messages(prompt) = prompt else { panic!("a conversation") };
+    assert_eq!(
+        (prompt.messages.len(), prompt.tools, chosen.as_messages().map(<[Message]>::len)),
+        (2, vec![weather], Some(3))
+    );
+    // Rows with a hole, among good ones.
+    let good = |at: usize| {
+        row(
+            json!({"messages": said_by("user", &format!("q{at}"))}),
+            said_by("assistant", "good"),
+            said_by("assistant", "bad"),
+        )
+    };
+    let mut rows: Vec<Value> = (0..20).map(good).collect();
+    rows.extend([
+        json!({"input": input(), "preferred_output": said_by("assistant", "good")}),
+        row(input(), json!([]), said_by("assistant", "bad")),
+        row(json!({"messages": []}), said_by("assistant", "good"), said_by("assistant", "bad")),
+        json!({"preferred_output": said_by("assistant", "good"), "non_preferred_output": said_by("assistant", "bad")}),
+        row(input(), said_by("user", "good"), said_by("assistant", "bad")),
+        row(input(), json!([{"role": "assistant"}]), said_by("assistant", "bad")),
+        row(input(), json!([{"content": "good"}]), said_by("assistant", "bad")),
+        row(input(), json!("good"), json!("bad")),
+        row(
+            json!({"messages": said_by("user", "q"), "tools": "none"}),
+            said_by("assistant", "good"),
+            said_by("assistant", "bad"),
+        ),
+        row(
+            json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}),
+            said_by("assistant", "good"),
+            said_by("assistant", "bad"),
+        ),
+    ]);
+    let table = table(&rows);
+    let mapping = guess(&table);
+    assert_eq!(mapping.incomplete(&table), None);
+    let mapped = apply(&table, &mapping);
+    let reasons: Vec<(usize, &str)> =
+        mapped.refused.iter().map(|refused| (refused.line, refused.reason.as_str())).collect();
+    println!("{reasons:#?}");
+    // A text is read as what the assistant says.
+    assert_eq!(mapped.rows.len(), 21, "{reasons:?}");
+    let lines: Vec<usize> = reasons.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [21, 22, 23, 24, 25, 26, 27, 29, 30]);
 }

@@ -1,0 +1,162 @@
+//! A project's pairs for other programs.
+
+use super::Exported;
+use crate::error::{Error, Result};
+use prefs::export::argilla::{self, USERS};
+use prefs::export::{PairForm, label_studio, parquet, write_jsonl};
+use prefs::store::ExportedPairs;
+use std::path::{Path, PathBuf};
+
+/// Pairs that were written.
+pub(crate) struct WrittenPairs {
+    /// What was written, in the order of the forms.
+    pub(crate) files: Vec<Exported>,
+    /// What is not in it, and what is to be known of it, as sentences.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Writes pairs in each of the forms.
+///
+/// # Errors
+/// When the folder cannot be written, or nothing could be, because the only form was one whose columns cannot hold the pairs.
+pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Path) -> Result<WrittenPairs> {
+    let mut written = WrittenPairs { files: Vec::new(), notes: Vec::new() };
+    let mut refused = None;
+    for form in PairForm::ALL.into_iter().filter(|form| forms.contains(form)) {
+        match write(pairs, form, folder) {
+            Ok((path, load)) => {
+                written.files.push(Exported { what: "pairs".into(), path, load, check: None, other_base: None });
+            }
+            Err(prefs::Error::Choice { reason, .. }) if form == PairForm::Parquet => {
+                refused = Some(format!("no Parquet file was written: {reason}"));
+                written.notes.extend(refused.clone());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if written.files.is_empty() {
+        let reason = refused.unwrap_or_else(|| "no form was chosen for the pairs".to_owned());
+        let known = PairForm::ALL.map(PairForm::name).join(", ");
+        return Err(Error::new("nothing_written", reason, format!("Choose one or several of the forms {known}.")));
+    }
+    written.notes.extend(of_judgements(pairs));
+    if forms.contains(&PairForm::Argilla) || forms.contains(&PairForm::LabelStudio) {
+        written.notes.extend(of_tools(pairs, forms));
+    }
+    Ok(written)
+}
+
+/// Writes one form. Returns where it is, and how it is loaded.
+fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::Result<(PathBuf, String), prefs::Error> {
+    let data_set = |kind: &str, path: &Path| {
+        let path = path.display().to_string();
+        format!("Python: datasets.load_dataset({kind:?}, data_files={path:?}); here: data.train = {path:?}")
+    };
+    Ok(match form {
+        PairForm::Jsonl => {
+            let path = folder.join("pairs.jsonl");
+            write_jsonl(&path, &pairs.pairs)?;
+            let load = data_set("json", &path);
+            (path, load)
+        }
+        PairForm::Parquet => {
+            let path = folder.join("pairs.parquet");
+            parquet::write_pairs(&path, &pairs.pairs)?;
+            let load = data_set("parquet", &path);
+            (path, load)
+        }
+        PairForm::Argilla => {
+            let path = folder.join("argilla");
+            argilla::write(&path, pairs)?;
+            let users = path.join(USERS).display().to_string();
+            let make_users = if pairs.annotators.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    "; for user in json.load(open({users:?})): argilla.User(**user, password=PASSWORD, client=client).create()"
+                )
+            };
+            let load = format!(
+                "Python: client = argilla.Argilla(api_url=URL, api_key=KEY){make_users}; \
+                 argilla.Dataset.from_disk({:?}, name=NAME, workspace=WORKSPACE, client=client); here: import records.json",
+                path.display().to_string()
+            );
+            (path, load)
+        }
+        PairForm::LabelStudio => {
+            let (path, configuration) = (folder.join("label-studio.json"), folder.join("label-studio.xml"));
+            label_studio::write(&path, &configuration, &pairs.pairs)?;
+            let load = format!(
+                "Label Studio: paste {} as the labeling interface of a project (Settings, Labeling Interface, Code), then \
+                 import the tasks; here: import the file",
+                configuration.display()
+            );
+            (path, load)
+        }
+    })
+}
+
+/// What there is to know of the judgements beside the pairs.
+fn of_judgements(pairs: &ExportedPairs) -> Vec<String> {
+    let mut notes = Vec::new();
+    if pairs.pairs.iter().any(|pair| !pair.judgements.is_empty()) {
+        notes.push(if pairs.has_annotator_names {
+            "the judgements beside the pairs name their annotators and have their notes".to_owned()
+        } else {
+            "the annotators of the judgements beside the pairs are numbered, not named; their notes are there as they were \
+             written (`--annotator-names` of `tiebreak export` writes the names)"
+                .to_owned()
+        });
+    }
+    if pairs.judgements_left_out > 0 {
+        notes.push(format!(
+            "{} judgements stand beside no pair: their items give none, or their texts were changed since. The window's \
+             export of labelled data has every judgement",
+            pairs.judgements_left_out
+        ));
+    }
+    notes
+}
+
+/// What there is to know of files for labellers.
+fn of_tools(pairs: &ExportedPairs, forms: &[PairForm]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let count = |of: &dyn Fn(&prefs::store::ExportedPair) -> bool| pairs.pairs.iter().filter(|pair| of(pair)).count();
+    let without = count(&|pair| pair.judgements.iter().all(|judgement| !judgement.counts));
+    let spoken = count(&|pair| pair.sourced.pair.is_conversational());
+    if without > 0 {
+        notes.push(format!(
+            "for Argilla and Label Studio: {without} of the {} pairs have no vote. The label of every pair stands there as a \
+             suggestion or prediction, which annotators see unless it is switched off there",
+            pairs.pairs.len()
+        ));
+    }
+    if spoken > 0 {
+        notes.push(format!(
+            "for Argilla and Label Studio: {spoken} conversations stand there as text; the messages beside them are read when \
+             a file comes back into this program"
+        ));
+    }
+    let ties: i64 = pairs.pairs.iter().map(|pair| pair.votes().tie).sum();
+    if ties > 0 && forms.contains(&PairForm::LabelStudio) {
+        notes.push(format!(
+            "for Label Studio: {ties} votes are ties. Its tag for two answers has none, so they are the choice `undecided` \
+             beside it"
+        ));
+    }
+    if !pairs.annotators.is_empty() && forms.contains(&PairForm::Argilla) {
+        notes.push(format!(
+            "for Argilla: its server refuses responses of users that it does not have. Make the {} users in {USERS} first, \
+             with the ids that stand there",
+            pairs.annotators.len()
+        ));
+    }
+    if !pairs.annotators.is_empty() && forms.contains(&PairForm::LabelStudio) {
+        notes.push(
+            "for Label Studio: annotations belong to whoever imports them, because a file that names a user whom Label Studio \
+             does not have is refused; whose they were is in `created_username`, and in `meta` of each task"
+                .to_owned(),
+        );
+    }
+    notes
+}
