@@ -115,7 +115,9 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
         let WrittenPairs { files, notes } = write_pairs(&pairs, &request.pairs_as, &request.output_dir)?;
         exported.extend(files);
         exported.extend(write_singles(&project, &request.output_dir)?.into_iter().map(Exported::from));
-        notes.into_iter().for_each(|note| context.note(note));
+        for note in notes {
+            context.note(note);
+        }
     }
     Ok(ExportReply { exported })
 }

@@ -50,7 +50,9 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
 fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::Result<(PathBuf, String), prefs::Error> {
     let data_set = |kind: &str, path: &Path| {
         let path = path.display().to_string();
-        format!("Python: datasets.load_dataset({kind:?}, data_files={path:?}); here: data.train = {path:?}")
+        format!(
+            "Python: datasets.load_dataset({kind:?}, data_files={path:?}); here: data.train = {path:?}, or import the file"
+        )
     };
     Ok(match form {
         PairForm::Jsonl => {

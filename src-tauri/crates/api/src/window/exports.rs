@@ -68,14 +68,14 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
 }
 
 /// The pairs in the forms that were chosen, the usual ones where none was, and single answers as JSONL. What there is to know of
-/// the pairs stands with the first.
+/// the pairs stands with the last of their forms.
 fn pairs(store: &Project, forms: &[PairForm], folder: &Path) -> Result<Vec<Exported>> {
     let pairs = store.exported_pairs(false)?;
     let forms = if forms.is_empty() { &PairForm::USUAL } else { forms };
     let WrittenPairs { files, notes } = write_pairs(&pairs, forms, folder)?;
     let mut files: Vec<Exported> = files.into_iter().map(of).collect();
-    if let Some(first) = files.first_mut() {
-        first.notes = notes;
+    if let Some(last) = files.last_mut() {
+        last.notes = notes;
     }
     files.extend(write_singles(store, folder)?.into_iter().map(|written| of(written.into())));
     Ok(files)

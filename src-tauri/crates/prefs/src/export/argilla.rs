@@ -93,7 +93,10 @@ fn record(pair: &ExportedPair, exported: &ExportedPairs) -> serde_json::Result<V
 
 /// How Argilla shows the records and what it asks.
 fn settings() -> Value {
-    let field = |name: &str, title: &str| json!({"name": name, "title": title, "required": true, "settings": {"type": "text", "use_markdown": false}});
+    let field = |name: &str, title: &str| {
+        let text = json!({"type": "text", "use_markdown": false});
+        json!({"name": name, "title": title, "required": true, "settings": text})
+    };
     let terms = |name: &str| json!({"name": name, "settings": {"type": "terms"}});
     json!({
         "guidelines": "Which of the two responses is better?",

@@ -146,66 +146,79 @@ fn helpsteer_3_preference() {
     assert_eq!((&rows[1].1, &rows[2].1), (&said("two"), &said("two")));
 }
 
-/// `OpenAI`'s files for preference fine-tuning, which Azure, Together and Fireworks take as well. Of Mistral no such form is
-/// published: its own fine-tuning is supervised.
+/// A row of `OpenAI`'s files for preference fine-tuning, which Azure, Together and Fireworks take as well. Of Mistral no such
+/// form is published: its own fine-tuning is supervised.
+fn openai(messages: &Value, better: &Value, worse: &Value) -> Value {
+    let input = json!({"messages": messages, "tools": [], "parallel_tool_calls": true});
+    json!({"input": input, "preferred_output": better, "non_preferred_output": worse})
+}
+
+fn by(role: &str, text: &str) -> Value {
+    json!([{"role": role, "content": text}])
+}
+
 #[test]
 fn openai_preference_fine_tuning() {
-    let said_by = |role: &str, text: &str| json!([{"role": role, "content": text}]);
-    let row = |input: Value, better: Value, worse: Value| json!({"input": input, "preferred_output": better, "non_preferred_output": worse});
-    let input = || json!({"messages": said_by("user", "q"), "tools": [], "parallel_tool_calls": true});
-    let rows = [row(input(), said_by("assistant", "good"), said_by("assistant", "bad"))];
+    let (good, bad) = (by("assistant", "good"), by("assistant", "bad"));
+    let rows = [openai(&by("user", "q"), &good, &bad)];
     assert_eq!(taken(&rows), [(vec![user("q")].into(), said("good"), said("bad"))]);
     // With a system message, a call of a tool and its result.
-    let weather = json!({"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}});
+    let parameters = json!({"type": "object", "properties": {}});
+    let weather = json!({"type": "function", "function": {"name": "weather", "parameters": parameters}});
     let asked = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Rain?"}]);
-    let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]});
-    let better =
-        json!([call, {"role": "tool", "tool_call_id": "1", "content": "dry"}, {"role": "assistant", "content": "No."}]);
-    let with_tools = row(json!({"messages": asked, "tools": [weather]}), better, said_by("assistant", "Maybe."));
-    let (prompt, chosen, _) = taken(std::slice::from_ref(&with_tools)).remove(0);
+    let calls = json!([{"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]);
+    let better = json!([
+        {"role": "assistant", "content": null, "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "1", "content": "dry"},
+        {"role": "assistant", "content": "No."},
+    ]);
+    let mut row = openai(&asked, &better, &by("assistant", "Maybe."));
+    row["input"]["tools"] = json!([weather]);
+    let (prompt, chosen, _) = taken(&[row]).remove(0);
     let Content::Messages(prompt) = prompt else { panic!("a conversation") };
-    assert_eq!(
-        (prompt.messages.len(), prompt.tools, chosen.as_messages().map(<[Message]>::len)),
-        (2, vec![weather], Some(3))
-    );
-    // Rows with a hole, among good ones.
-    let good = |at: usize| {
-        row(
-            json!({"messages": said_by("user", &format!("q{at}"))}),
-            said_by("assistant", "good"),
-            said_by("assistant", "bad"),
-        )
-    };
-    let mut rows: Vec<Value> = (0..20).map(good).collect();
+    assert_eq!((prompt.messages.len(), prompt.tools), (2, vec![weather]));
+    assert_eq!(chosen.as_messages().map(<[Message]>::len), Some(3));
+}
+
+#[test]
+fn holes_in_openai_s_rows_are_refused_by_line() {
+    let (good, bad) = (by("assistant", "good"), by("assistant", "bad"));
+    let row = |messages: &Value, better: &Value| openai(messages, better, &bad);
+    let mut rows: Vec<Value> = (0..20).map(|at| row(&by("user", &format!("q{at}")), &good)).collect();
+    let mut without_tools = row(&by("user", "q"), &good);
+    without_tools["input"]["tools"] = json!("none");
+    let image = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]);
     rows.extend([
-        json!({"input": input(), "preferred_output": said_by("assistant", "good")}),
-        row(input(), json!([]), said_by("assistant", "bad")),
-        row(json!({"messages": []}), said_by("assistant", "good"), said_by("assistant", "bad")),
-        json!({"preferred_output": said_by("assistant", "good"), "non_preferred_output": said_by("assistant", "bad")}),
-        row(input(), said_by("user", "good"), said_by("assistant", "bad")),
-        row(input(), json!([{"role": "assistant"}]), said_by("assistant", "bad")),
-        row(input(), json!([{"content": "good"}]), said_by("assistant", "bad")),
-        row(input(), json!("good"), json!("bad")),
-        row(
-            json!({"messages": said_by("user", "q"), "tools": "none"}),
-            said_by("assistant", "good"),
-            said_by("assistant", "bad"),
-        ),
-        row(
-            json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}),
-            said_by("assistant", "good"),
-            said_by("assistant", "bad"),
-        ),
+        json!({"input": {"messages": by("user", "q")}, "preferred_output": good}),
+        row(&by("user", "q"), &json!([])),
+        row(&json!([]), &good),
+        json!({"preferred_output": good, "non_preferred_output": bad}),
+        row(&by("user", "q"), &by("user", "good")),
+        row(&by("user", "q"), &json!([{"role": "assistant"}])),
+        row(&by("user", "q"), &json!([{"content": "good"}])),
+        // A text is what the assistant says.
+        row(&by("user", "q"), &json!("good")),
+        without_tools,
+        row(&image, &good),
     ]);
     let table = table(&rows);
     let mapping = guess(&table);
     assert_eq!(mapping.incomplete(&table), None);
     let mapped = apply(&table, &mapping);
-    let reasons: Vec<(usize, &str)> =
-        mapped.refused.iter().map(|refused| (refused.line, refused.reason.as_str())).collect();
-    println!("{reasons:#?}");
-    // A text is read as what the assistant says.
-    assert_eq!(mapped.rows.len(), 21, "{reasons:?}");
-    let lines: Vec<usize> = reasons.iter().map(|(line, _)| *line).collect();
-    assert_eq!(lines, [21, 22, 23, 24, 25, 26, 27, 29, 30]);
+    assert_eq!((mapped.rows.len(), mapped.rows[20].line), (21, 28));
+    let expected = [
+        (21, "`non_preferred_output`"),
+        (22, "`preferred_output`"),
+        (23, "`input.messages`"),
+        (24, "prompt"),
+        (25, "begins with another question"),
+        (26, "says nothing"),
+        (27, "does not say who speaks"),
+        (29, "`tools`"),
+        (30, "`image_url`"),
+    ];
+    assert_eq!(mapped.refused.len(), expected.len(), "{:?}", mapped.refused);
+    for (refused, (line, words)) in mapped.refused.iter().zip(expected) {
+        assert!(refused.line == line && refused.reason.contains(words), "{line}: {refused:?}");
+    }
 }
