@@ -75,7 +75,20 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let labelled =
         |at: usize| json!({"prompt": format!("p{}", at / 2), "completion": turns("a"), "label": at.is_multiple_of(3)});
     let labels: Vec<String> = (0..8).map(|at| format!("{}\n", labelled(at))).collect();
+    let asked = "[User Question]\nq\n\n[The Start of Assistant A's Answer]\na\n[The End of Assistant A's Answer]\n\n[The Start of \
+                 Assistant B's Answer]\nb\n[The End of Assistant B's Answer]";
+    let verdict = json!({"question_id": 81, "model_1": "x", "model_2": "y", "g1_winner": "model_1", "g2_winner": "model_1",
+        "g1_user_prompt": asked, "turn": 1});
+    let shown = "<div name=\"instance_text\"> <legend> Prompt </legend> p <br/> </div><div name=\"instance_text\"> <legend> A \
+                 </legend> a <br/> </div><div name=\"instance_text\"> <legend> B </legend> b <br/> </div>";
+    let annotation = json!({"id": "1", "displayed_text": shown, "label_annotations": {"better": {"A": "1"}}, "span_annotations": {}});
+    let task = json!([{"id": 1, "data": {"prompt": "p", "answer1": "a", "answer2": "b"}, "predictions": [], "annotations": [
+        {"completed_by": 1, "result": [{"type": "pairwise", "from_name": "preference", "to_name": "answer1", "value": {"selected": "left"}}]},
+    ]}]);
     vec![
+        ("verdicts.jsonl", format!("{verdict}\n{verdict}\n").into_bytes()),
+        ("annotations.jsonl", format!("{annotation}\n{annotation}\n").into_bytes()),
+        ("tasks.json", task.to_string().into_bytes()),
         ("lines.jsonl", lines.clone().into_bytes()),
         ("labels.jsonl", labels.concat().into_bytes()),
         ("messages.jsonl", messages.concat().into_bytes()),
