@@ -350,7 +350,10 @@ fn several_annotators_of_foreign_records() {
     let task = |sides: &[&str]| {
         let annotation = |side: &&str| match *side {
             "skipped" => json!({"was_cancelled": true, "result": []}),
-            side => json!({"result": [{"type": "pairwise", "from_name": "pw", "value": {"selected": side}}]}),
+            side => json!({"result": [
+                {"type": "pairwise", "from_name": "pw", "value": {"selected": side}},
+                {"type": "textarea", "from_name": "why", "value": {"text": ["so"]}},
+            ]}),
         };
         let annotations: Vec<Value> = sides.iter().map(annotation).collect();
         json!({"id": 1, "data": {"prompt": "Name one.", "answer1": "The dog.", "answer2": "The cat."}, "annotations": annotations})
@@ -365,6 +368,7 @@ fn several_annotators_of_foreign_records() {
     assert!(rows[..2].iter().all(|row| *row == Labelled(expected.clone())), "{rows:?}");
     assert!(rows[2..].iter().all(|row| matches!(row, Candidates(_))), "{rows:?}");
     assert!(said.contains("3 rows are records of Label Studio"), "{said}");
+    assert!(said.contains("6 other results of annotations, such as comments, are left out"), "{said}");
     assert!(said.contains("1 answers that are drafts, were discarded or cancelled are left out"), "{said}");
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Counts {
     /// Of those that this program wrote.
     as_written: usize,
     not_submitted: usize,
+    /// Results of annotations that choose none of two, such as comments.
+    others: usize,
     /// Rows of a table that one of the tools made of what this program wrote.
     in_tables: usize,
 }
@@ -31,7 +33,7 @@ impl Counts {
 
     /// What is to be said of them.
     pub(super) fn sentence(&self) -> Option<String> {
-        let Self { records, by_several, without_majority, as_written, not_submitted, in_tables } = self;
+        let Self { records, by_several, without_majority, as_written, not_submitted, others, in_tables } = self;
         if records.is_empty() {
             return (*in_tables > 0).then(|| {
                 format!(
@@ -55,6 +57,7 @@ impl Counts {
             "were written by this program and have no majority for an answer: they keep the label that they had",
         );
         add(*not_submitted, "answers that are drafts, were discarded or cancelled are left out");
+        add(*others, "other results of annotations, such as comments, are left out");
         Some(sentence)
     }
 }
@@ -242,6 +245,8 @@ fn task_votes(row: &Map<String, Value>, counts: &mut Counts) -> Option<Votes> {
                 all.entry(tag.unwrap_or("pairwise").to_owned()).or_default().push(side.to_owned());
             } else if tag == Some(label_studio::UNDECIDED) {
                 all.entry(label_studio::BETTER.to_owned()).or_default().push("tie".to_owned());
+            } else {
+                counts.others += 1;
             }
         }
     }
