@@ -184,5 +184,6 @@ test("exporting", async () => {
     "Export report": written(/\.html$/),
     "Export labelled data": written(/labels\.jsonl$/),
     "Export pairs": written(/pairs\.jsonl$/),
+    "Push to the Hugging Face hub": () => until(() => page.getByLabel("Repository", { exact: true }).evaluate((field) => field === document.activeElement), "the field of the repository to be ready"),
   });
 });

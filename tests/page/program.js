@@ -39,7 +39,8 @@ export class Machine {
 
   /** Starts the server and waits for its address; with a limit, it and its runs may map only so many kilobytes. */
   async start(limit = null) {
-    const own = { TIEBREAK_CACHE: join(this.folder, "cache"), TIEBREAK_DATA: join(this.folder, "data"), HF_HOME: join(this.folder, "hf") };
+    // A bus that is not there: nobody's keyring is asked.
+    const own = { TIEBREAK_CACHE: join(this.folder, "cache"), TIEBREAK_DATA: join(this.folder, "data"), HF_HOME: join(this.folder, "hf"), DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(this.folder, "no-bus")}` };
     const env = { ...process.env, ...own, ...this.env };
     const command = [program, "serve", "--port", "0", "--projects", this.projects, "--json"];
     if (limit !== null) command.unshift("sh", "-c", 'ulimit -v "$0" && exec "$@"', String(limit));

@@ -47,6 +47,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("minijinja", &["chat"]),
     ("minijinja-contrib", &["chat"]),
     ("hf-hub", &["hub"]),
+    ("keyring", &["hub"]),
+    ("keyring-core", &["hub"]),
     ("ureq", &["eval", "hub"]),
     ("plotters", &["plot"]),
     // Libraries have errors with names.

@@ -653,6 +653,21 @@ export type HubModel = {
   /** Whether it is on this machine whole. */
   here: boolean, };
 
+/** Whether something can be pushed, and as whom. */
+export type HubToken = {
+  /** The hub's address. */
+  hub: string,
+  /** Whether there is an access token for it. */
+  has_token: boolean,
+  /** Whether nothing is to be sent at all. */
+  offline: boolean,
+  /** The account that it belongs to, where it was just asked for. */
+  account: string | null,
+  /** What it may do, where the hub says so. */
+  role: string | null,
+  /** Why the one in the system's keyring could not be had. */
+  trouble: string | null, };
+
 /** A file to be brought in. */
 export type Import = {
   /** The project's folder. */
@@ -770,10 +785,16 @@ export type Job = {
   /** The evaluation that it makes. */
   evaluation: string | null,
   /** What it has exported. */
-exported: Exported | null, };
+exported: Exported | null,
+  /** What would be pushed, of a job that prepares it. */
+  push_list: PushList | null,
+  /** What was pushed. */
+  pushed: PushReply | null,
+  /** What else there is to know of a push, as sentences. */
+  notes: Array<string>, };
 
 /** What a job does. */
-export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge" | "gguf" | "suspects";
+export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge" | "gguf" | "suspects" | "prepare_push" | "push";
 
 /** Where a job stands. */
 export type JobState = "running" | "done" | "failed" | "cancelled";
@@ -881,6 +902,11 @@ export type LeftOut = "accept";
 
 /** How much a remark weighs. */
 export type Level = "refuse" | "warn";
+
+/** A file that is to be pushed. */
+export type ListedFile = { path: string, bytes: number,
+  /** `new`, `same` (it is there already) or `replaces` (another one is there); none where the hub was not asked. */
+  change: string | null, };
 
 /** A model of the hub to be told about. */
 export type LookUpModel = {
@@ -1057,6 +1083,17 @@ export type PlanRun = {
  */
 export type PreferenceScheme = "named" | "counts_from_zero" | "counts_from_one" | "one_is_first" | "negative_is_first" | "positive_is_first" | "one_hot";
 
+/** Something that is to be pushed to the hub, to be shown first. */
+export type PreparePush = {
+  /** The project's folder. */
+  project: string, run: string | null, form: PushForm,
+  /** As `owner/name`. */
+  repo: string,
+  /** What the card names. */
+  licence: string | null,
+  /** Go on although the model is not the one that was computed on before; the record keeps it. */
+  allow_changed_base: boolean, };
+
 /** A file to be looked at. */
 export type PreviewImport = {
   /** The project's folder. */
@@ -1154,6 +1191,39 @@ export type PromptsPreview = {
   first: Array<Content>,
   /** Whether the run's model has a chat template; unknown where its tokenizer is not here. */
   has_template: boolean | null, };
+
+/** What is pushed, and in which form. */
+export type PushForm = "adapter" | "merged_f32" | "merged_bf16" | "merged_f16" | "gguf_as_base" | "gguf_f16" | "gguf_q8_0" | "gguf_q4_k" | "lora_gguf" | "pairs";
+
+/** What would be pushed, as it is shown before. */
+export type PushList = {
+  /** Its name, of a data set with `datasets/` before it. */
+  repo: string,
+  /** Its page. */
+  page: string,
+  /** Whether it is there already; none where the hub was not asked. */
+  there: boolean | null,
+  /** Whether only some may see it, where it is there. */
+  private: boolean | null,
+  /** What is pushed. */
+  files: Array<ListedFile>,
+  /** Files of the repository that stay as they are. */
+  stays: Array<string>,
+  /** The text of the card. */
+  card: string, };
+
+/** What was pushed. */
+export type PushReply = {
+  /** The repository's page. */
+  page: string,
+  /** The commit that holds it. */
+  commit: string,
+  /** Whether the repository was made for it. */
+  created: boolean,
+  /** Whether only some may see it. */
+  private: boolean,
+  /** Bytes that were sent. */
+  sent: number, };
 
 /** Something that a file leaves open. [`ColumnMapping::set`] takes the key and the value of an option. */
 export type Question = {
@@ -1427,6 +1497,17 @@ export type SecondPass = {
   annotator: string,
   /** Share of the judged items, 0 to 1. */
   share: number, };
+
+/** What was shown is to be sent. */
+export type SendPush = {
+  /** The project's folder. */
+  project: string,
+  /** The job that showed it. */
+  prepared: number,
+  /** Whether everybody may read it. */
+  public: boolean,
+  /** Whether files that are there may be replaced. */
+  replace: boolean, };
 
 /** The model of a project. */
 export type SetModel = {
@@ -1706,6 +1787,11 @@ export type Upload = {
   /** Its size. */
   bytes: number, };
 
+/** An access token for the hub. */
+export type UseHubToken = { token: string,
+  /** Whether it is also kept in the system's keyring. */
+  keep: boolean, };
+
 /** What was pressed, as the annotator saw the two answers. */
 export type Verdict = "left_much" | "left" | "right" | "right_much" | "tie_good" | "tie_bad" | "skip";
 
@@ -1765,6 +1851,10 @@ export interface Operations {
   export: [Export, Array<Exported>];
   export_merged: [ExportMerged, Job];
   export_gguf: [ExportGguf, Job];
+  hub_token: [Nothing, HubToken];
+  use_hub_token: [UseHubToken, HubToken];
+  prepare_push: [PreparePush, Job];
+  push: [SendPush, Job];
   jobs: [Nothing, Array<Job>];
   cancel_job: [CancelJob, Job];
 }

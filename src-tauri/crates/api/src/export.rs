@@ -14,7 +14,7 @@ pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
 pub(crate) use pairs::{WrittenPairs, write_pairs};
-pub(crate) use singles::write_singles;
+pub(crate) use singles::{WrittenSingles, write_singles};
 pub(crate) use whole_folder::WholeFolder;
 
 use crate::context::Context;

@@ -162,7 +162,9 @@ fn data_of_run(named: &Path, begun: Option<&Path>, context: &mut Context) -> Res
 /// # Errors
 /// When the name can be read as a path in that folder as well.
 fn as_written(file: &Path, model: PathBuf) -> Result<PathBuf> {
-    let folder = std::path::absolute(file.parent().unwrap_or(Path::new(""))).map_err(Error::file(file))?;
+    // A file that is named alone lies here; the empty path has no absolute form.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::path::absolute(folder).map_err(Error::file(file))?;
     let written = match model.strip_prefix(&folder).ok().and_then(Path::to_str) {
         Some(written) if !model.exists() => written,
         _ => return Ok(model),
@@ -187,7 +189,11 @@ fn data_name(named: &Path) -> Result<Option<DatasetName>> {
     Ok(text.map(DatasetName::read).transpose()?.flatten())
 }
 
-fn watched<T>(
+/// Does what the hub is asked for; how far it is, is told as the stage of that name.
+///
+/// # Errors
+/// As what is done.
+pub(crate) fn watched<T>(
     stage: &str,
     context: &mut Context,
     fetch: impl FnOnce(&mut Watch<'_>) -> std::result::Result<T, HubError>,
@@ -195,7 +201,9 @@ fn watched<T>(
     let stop = context.stop;
     let mut began = None;
     let mut report = |moment: Moment<'_>| match moment {
-        Moment::Fetching { done, total, .. } => {
+        Moment::Fetching { done, total, .. }
+        | Moment::Reading { done, total, .. }
+        | Moment::Sending { done, total, .. } => {
             // Not what it took to ask the hub: the time left follows from the pace of the bytes.
             context.progress(stage, *began.get_or_insert_with(Instant::now), done, total);
         }

@@ -65,21 +65,11 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
         of_run(run, &mut input)?;
     }
     if let Some(folder) = &request.eval {
-        let evaluation = Evaluation::read(folder)?.ok_or_else(|| {
-            let message = format!("{} holds no finished evaluation", folder.display());
-            Error::new("no_evaluation", message, "Run `tiebreak eval` with that --output-dir first.")
-        })?;
-        // People may have judged since it was finished.
-        let now = Contents::read(folder)?.map(|contents| contents.so_far(&evaluation.judge)).transpose()?;
-        let evaluation = now.unwrap_or(evaluation);
+        let (evaluation, accuracy) = finished(folder)?;
         if let Some(run) = &request.run {
             check_is_of(&evaluation, folder, run)?;
         }
-        input.evaluation = Some(evaluation);
-        let path = folder.join(ACCURACY);
-        if path.exists() {
-            input.accuracy = read_json(&path)?;
-        }
+        (input.evaluation, input.accuracy) = (Some(evaluation), accuracy);
     }
     let written = eval::report::write(&input, &request.output_dir)?;
     let beside = request.output_dir.join("evaluation.json");
@@ -90,8 +80,27 @@ pub(crate) fn write(request: &ReportRequest, title: &str, stage_seconds: Vec<(St
     Ok(ReportReply { html: written.html, figures: written.figures, evaluation })
 }
 
+/// A finished evaluation with what people have said since, and what held-out pairs say where it was asked.
+///
+/// # Errors
+/// When it is not finished, or cannot be read.
+pub(crate) fn finished(folder: &Path) -> Result<(Evaluation, Option<PreferenceAccuracy>)> {
+    let evaluation = Evaluation::read(folder)?.ok_or_else(|| {
+        let message = format!("{} holds no finished evaluation", folder.display());
+        Error::new("no_evaluation", message, "Run `tiebreak eval` with that --output-dir first.")
+    })?;
+    // People may have judged since it was finished.
+    let now = Contents::read(folder)?.map(|contents| contents.so_far(&evaluation.judge)).transpose()?;
+    let path = folder.join(ACCURACY);
+    let accuracy = if path.exists() { read_json(&path)? } else { None };
+    Ok((now.unwrap_or(evaluation), accuracy))
+}
+
 /// Makes sure that an evaluation is of the run's adapter as it is, so that the page does not show one beside another.
-fn check_is_of(evaluation: &Evaluation, folder: &Path, run: &Path) -> Result<()> {
+///
+/// # Errors
+/// When it is another's.
+pub(crate) fn check_is_of(evaluation: &Evaluation, folder: &Path, run: &Path) -> Result<()> {
     let Some(adapter) = train::folder::adapter_of(run) else { return Ok(()) };
     let own = train::origin::adapter_digests(&adapter)?.remove("adapter_model.safetensors");
     match (&evaluation.ancestry.adapter_sha256, own) {
@@ -155,7 +164,11 @@ fn held_out(eval: &EvalMetrics) -> StepMetrics {
     }
 }
 
-fn configuration(config: &train::RunConfig) -> Result<Vec<(String, String)>> {
+/// The settings of a run by their names, in their order.
+///
+/// # Errors
+/// When they cannot be written as a settings file.
+pub(crate) fn configuration(config: &train::RunConfig) -> Result<Vec<(String, String)>> {
     let table: toml::Table = config.to_toml()?.parse().map_err(|error: toml::de::Error| {
         Error::new("config", format!("the run's settings cannot be shown: {error}"), "Report this as a fault.")
     })?;
@@ -173,7 +186,8 @@ fn plain(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn counts(what: &str, counts: &Counts) -> Vec<(String, String)> {
+/// What became of the rows of a file, by name.
+pub(crate) fn counts(what: &str, counts: &Counts) -> Vec<(String, String)> {
     [
         ("rows read", counts.rows),
         ("rows refused (no pair)", counts.refused),

@@ -1,10 +1,13 @@
 //! The command line's words.
 
+mod exports;
+
+pub(crate) use exports::{ExportArguments, PushArguments};
+
 use crate::bench::BenchArguments;
 use api::{
-    BaseDtype, CheckRequest, Choices, Code, DeviceChoice, EvalRequest, ExportRequest, FloatType, GenerateRequest,
-    GgufType, ImportRequest, ModelChoice, PairForm, Products, Sampling, ScoreRequest, SuspectOrder, SuspectsRequest,
-    Truncation, Weights,
+    BaseDtype, CheckRequest, Choices, Code, DeviceChoice, EvalRequest, GenerateRequest, ImportRequest, ModelChoice,
+    Products, Sampling, ScoreRequest, SuspectOrder, SuspectsRequest, Truncation,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -57,6 +60,12 @@ pub(crate) enum Command {
     },
     /// Export a run's adapter or merged weights, or a project's pairs
     Export(ExportArguments),
+    /// Push a run's adapter or merged weights, or a project's pairs, to the Hugging Face hub
+    Push(PushArguments),
+    /// Keep an access token of the Hugging Face hub in the system's keyring; it is typed, or comes from standard input
+    Login,
+    /// Forget the access token in the system's keyring
+    Logout,
     /// The whole main job on the built-in demo project
     Demo {
         /// Where the demo works; one that was broken off is resumed
@@ -319,123 +328,12 @@ impl EvalArguments {
     }
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ExportArguments {
-    /// A finished run: its adapter, in PEFT's format
-    #[arg(long)]
-    run: Option<PathBuf>,
-    /// Instead of the adapter, the run's model with the adapter merged in: a folder in Hugging
-    /// Face's format, which transformers loads. It is read again, and compared with the run's model, before it appears
-    #[arg(long, requires = "run")]
-    merged: bool,
-    /// What merged weights are stored as [default: as in the base's config.json; bf16 where that is a GGUF file]
-    #[arg(long, value_enum, requires = "merged")]
-    dtype: Option<StoredType>,
-    /// Instead of the adapter, the run's model with the adapter merged in as one GGUF file, which llama.cpp and Ollama
-    /// load, with a Modelfile beside it. It is read again and compared like merged weights
-    #[arg(long, value_enum, value_name = "TYPE", requires = "run", conflicts_with = "merged")]
-    gguf: Option<BlockType>,
-    /// The adapter as a GGUF file: --lora of llama.cpp, ADAPTER of the Modelfile beside it
-    #[arg(long, requires = "run", conflicts_with_all = ["merged", "gguf"])]
-    lora_gguf: bool,
-    #[command(flatten)]
-    allow: Allow,
-    /// A project: its pairs, each with where it came from and what annotators said of it
-    #[arg(long)]
-    project: Option<PathBuf>,
-    /// What the pairs are written as: JSON Lines and Parquet for training, and files for labelling in Argilla 2 and in
-    /// Label Studio
-    #[arg(long, value_delimiter = ',', value_name = "FORMS", requires = "project", value_parser = forms())]
-    #[arg(default_value = "jsonl,parquet")]
-    pairs_as: Vec<PairForm>,
-    /// Name the annotators of the project's pairs; without this they are numbered
-    #[arg(long, requires = "project")]
-    annotator_names: bool,
-    /// Where it goes
-    #[arg(long)]
-    output_dir: PathBuf,
-}
-
-fn forms() -> impl TypedValueParser<Value = PairForm> {
-    let named = |name: String| PairForm::ALL.into_iter().find(|form| form.name() == name).ok_or("no form is called so");
-    PossibleValuesParser::new(PairForm::ALL.map(PairForm::name)).try_map(named)
-}
-
-impl ExportArguments {
-    pub(crate) fn request(self) -> ExportRequest {
-        let weights = match self.gguf {
-            Some(stored) => Weights::Gguf(stored.into()),
-            None if self.lora_gguf => Weights::LoraGguf,
-            None if self.merged => Weights::Merged(self.dtype.map(Into::into)),
-            None => Weights::Adapter,
-        };
-        let allow_changed_base = self.allow.allow_changed_base;
-        ExportRequest {
-            run: self.run,
-            weights,
-            project: self.project,
-            pairs_as: self.pairs_as,
-            annotator_names: self.annotator_names,
-            output_dir: self.output_dir,
-            allow_changed_base,
-        }
-    }
-}
-
 /// Whether another model than before may be used.
 #[derive(Debug, Args)]
 pub(crate) struct Allow {
     /// Go on although the model's files are not those that the run or the adapter was computed on; the record keeps it
     #[arg(long)]
     pub(crate) allow_changed_base: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-#[value(rename_all = "lower")]
-pub(crate) enum StoredType {
-    /// Without rounding
-    F32,
-    /// Half the size, as most models are published
-    Bf16,
-    /// Half the size, finer than bf16, with a smaller range
-    F16,
-}
-
-impl From<StoredType> for FloatType {
-    fn from(dtype: StoredType) -> Self {
-        match dtype {
-            StoredType::F32 => Self::F32,
-            StoredType::Bf16 => Self::Bf16,
-            StoredType::F16 => Self::F16,
-        }
-    }
-}
-
-/// What the tensors of a GGUF file are stored as.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum BlockType {
-    /// As they are in the base, which must be a GGUF file; what the adapter does not touch is copied as it lies
-    #[value(name = "as_base")]
-    AsBase,
-    /// 16-bit floats
-    F16,
-    /// Some 8.5 bits per weight
-    #[value(name = "q8_0")]
-    Q8_0,
-    /// Some 4.8 bits per weight, in llama.cpp's mixture `Q4_K_M`
-    #[value(name = "q4_k")]
-    Q4K,
-}
-
-impl From<BlockType> for GgufType {
-    fn from(stored: BlockType) -> Self {
-        match stored {
-            BlockType::AsBase => Self::AsBase,
-            BlockType::F16 => Self::F16,
-            BlockType::Q8_0 => Self::Q8_0,
-            BlockType::Q4K => Self::Q4K,
-        }
-    }
 }
 
 /// How a file is read where it does not say it itself.

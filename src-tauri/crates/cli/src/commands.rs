@@ -3,7 +3,7 @@
 use crate::arguments::Command;
 use crate::bench::{self, Asked};
 use crate::output::Output;
-use crate::{serve, words};
+use crate::{push, serve, words};
 use api::{Context, DemoRequest, ReportRequest, Result};
 use serde::Serialize;
 use std::cell::RefCell;
@@ -64,6 +64,23 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             for exported in api::export(&arguments.request(), &mut context)?.exported {
                 print("export", &exported, words::exported(&exported));
             }
+        }
+        Command::Push(arguments) => {
+            let (request, choices) = arguments.request();
+            let prepared = api::prepare_push(&request, &mut context)?;
+            print("push_list", prepared.list(), push::listed(prepared.list(), request.dry_run));
+            if !request.dry_run {
+                let reply = prepared.send(&choices, &mut context)?;
+                print("push", &reply, push::pushed(&reply));
+            }
+        }
+        Command::Login => {
+            let reply = push::login(&mut context)?;
+            print("login", &reply, push::logged_in(&reply));
+        }
+        Command::Logout => {
+            let reply = api::logout()?;
+            print("logout", &reply, push::logged_out(&reply));
         }
         Command::Serve { port, projects, open, device } => {
             serve::serve(&serve::Options { port, projects, open, device }, stop, |url, token| {

@@ -6,6 +6,7 @@ mod arguments;
 mod bench;
 mod commands;
 mod output;
+mod push;
 mod serve;
 mod words;
 

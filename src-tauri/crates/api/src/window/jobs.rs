@@ -4,6 +4,7 @@ use super::types::{CancelJob, Exported, Job, JobKind, JobState, News, Nothing};
 use super::{Backend, locked};
 use crate::context::{Context, Update};
 use crate::error::{Error, Result};
+use crate::push::{PushList, PushReply};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -78,6 +79,9 @@ impl Backend {
                 error: None,
                 evaluation: None,
                 exported: None,
+                push_list: None,
+                pushed: None,
+                notes: Vec::new(),
             };
             all.push(Entry { job: job.clone(), stop: Arc::clone(&stop), told: None });
             job
@@ -184,6 +188,23 @@ impl Working {
     /// Tells what the job has exported.
     pub(crate) fn exported(&self, exported: Exported) {
         self.backend.set_job(self.job, true, |job| job.exported = Some(Box::new(exported)));
+    }
+
+    /// Tells what a push would send.
+    pub(crate) fn prepared(&self, list: PushList) {
+        let notes = self.notes();
+        self.backend.set_job(self.job, true, |job| (job.push_list, job.notes) = (Some(Box::new(list)), notes));
+    }
+
+    /// Tells what a push has sent.
+    pub(crate) fn pushed(&self, reply: PushReply) {
+        let notes = self.notes();
+        self.backend.set_job(self.job, true, |job| (job.pushed, job.notes) = (Some(Box::new(reply)), notes));
+    }
+
+    /// The job's number.
+    pub(crate) fn number(&self) -> u64 {
+        self.job
     }
 
     /// Tells an answer as it grows.

@@ -31,6 +31,7 @@ mod operations;
 mod overview;
 mod plan;
 mod projects;
+mod pushes;
 pub(crate) mod rendered;
 mod suspects;
 #[cfg(test)]
@@ -43,7 +44,9 @@ pub use folders::BackendOptions;
 pub use news::{Heard, Subscription};
 pub use uploads::MOST_BYTES;
 
+pub(crate) use evaluation::finish_where_people_judge;
 pub(crate) use jobs::Working;
+pub(crate) use overview::{EVALS, EXPORTS, folders};
 pub(crate) use projects::{OpenProject, now};
 
 use crate::error::Result;
@@ -95,6 +98,7 @@ struct Inner {
     last_table: data::LastTable,
     checked: checks::Checked,
     last_queue: suspects::LastQueue,
+    last_push: pushes::LastPush,
 }
 
 /// A device that was there when the back end began. It is not kept open: a process of a run opens its own.
@@ -133,6 +137,7 @@ impl Backend {
             last_table: data::LastTable::default(),
             checked: checks::Checked::default(),
             last_queue: suspects::LastQueue::default(),
+            last_push: pushes::LastPush::default(),
         });
         training::begin(&inner);
         Ok(Self(inner))

@@ -5,16 +5,16 @@
 use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, DataChecks, EditAnswer,
     EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel,
-    FigureView, Figures, FindingOf, FindingView, Generate, Home, HubModel, Import, ImportPreview, ImportReply,
-    InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, LookUpModel, MeasureRun,
-    Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview,
-    RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary, RunView, ScorePairs, SecondPass,
-    SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartEvaluation, StartRun, StopRun, StoredSingle,
-    SuspectsOf, SuspectsView, Undo,
+    FigureView, Figures, FindingOf, FindingView, Generate, Home, HubModel, HubToken, Import, ImportPreview,
+    ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, LookUpModel,
+    MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts,
+    ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary,
+    RunView, ScorePairs, SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf,
+    StartEvaluation, StartRun, StopRun, StoredSingle, SuspectsOf, SuspectsView, Undo, UseHubToken,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, merged, models, plan,
-    projects, suspects, training,
+    projects, pushes, suspects, training,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -108,6 +108,10 @@ operations! {
     export: Export => Vec<Exported>, exports::export;
     export_merged: ExportMerged => Job, merged::export_merged;
     export_gguf: ExportGguf => Job, merged::export_gguf;
+    hub_token: Nothing => HubToken, pushes::hub_token;
+    use_hub_token: UseHubToken => HubToken, pushes::use_hub_token;
+    prepare_push: PreparePush => Job, pushes::prepare_push;
+    push: SendPush => Job, pushes::push;
 
     // Jobs.
     jobs: Nothing => Vec<Job>, jobs::jobs;

@@ -18,7 +18,7 @@ use super::watch::Watch;
 const REDIRECTS: usize = 10;
 
 /// The longest answer of the hub's API that is read.
-const LONGEST_ANSWER: u64 = 64 << 20;
+pub(crate) const LONGEST_ANSWER: u64 = 64 << 20;
 
 /// Time for a connection, and for the first byte of an answer.
 const CONNECT: Duration = Duration::from_secs(15);
@@ -28,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Hub {
     pub(crate) settings: Settings,
-    agent: Agent,
+    pub(crate) agent: Agent,
 }
 
 /// What is asked for, for the words of an error.
@@ -79,7 +79,8 @@ impl Hub {
             .user_agent(concat!("tiebreak/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(ANSWER))
-            .timeout_per_read(Some(settings.patience.silence));
+            .timeout_per_read(Some(settings.patience.silence))
+            .timeout_per_write(Some(settings.patience.silence));
         let agent = config.build().into();
         Self { settings, agent }
     }
@@ -95,7 +96,7 @@ impl Hub {
     }
 
     /// The page of a repository.
-    pub(crate) fn page(&self, repo: &RepoId) -> String {
+    pub fn page(&self, repo: &RepoId) -> String {
         format!("{}/{repo}", self.settings.endpoint)
     }
 
@@ -148,7 +149,7 @@ impl Hub {
         Err(answer_error(&uri, "it redirects in a circle").into())
     }
 
-    fn uri(&self, address: &str) -> Result<Uri, HubError> {
+    pub(crate) fn uri(&self, address: &str) -> Result<Uri, HubError> {
         let endpoint = || HubError::Endpoint { name: "HF_ENDPOINT", value: self.settings.endpoint.clone() };
         let uri: Uri = address.parse().map_err(|_| endpoint())?;
         if uri.host().is_none() { Err(endpoint()) } else { Ok(uri) }
@@ -261,10 +262,10 @@ impl Attempts {
 
 /// Scheme, host and port: who gets what is sent.
 #[derive(PartialEq)]
-struct Place(String, String, Option<u16>);
+pub(crate) struct Place(String, String, Option<u16>);
 
 impl Place {
-    fn of(uri: &Uri) -> Self {
+    pub(crate) fn of(uri: &Uri) -> Self {
         let scheme = uri.scheme_str().unwrap_or_default().to_owned();
         let port = uri.port_u16().or(match scheme.as_str() {
             "https" => Some(443),
@@ -275,7 +276,7 @@ impl Place {
     }
 }
 
-fn host(uri: &Uri) -> String {
+pub(crate) fn host(uri: &Uri) -> String {
     uri.host().unwrap_or_default().to_owned()
 }
 
@@ -288,7 +289,7 @@ pub(crate) fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str>
 }
 
 /// `Retry-After`: seconds, or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = text_of(headers, "retry-after")?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

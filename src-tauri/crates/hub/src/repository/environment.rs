@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use super::HubError;
+use super::{HubError, keyring};
 
 /// Where the hub is where nothing else is said.
-const ENDPOINT: &str = "https://huggingface.co";
+pub(crate) const ENDPOINT: &str = "https://huggingface.co";
 
 /// An access token. It is shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,6 +28,21 @@ impl Token {
         Ok((!text.is_empty()).then(|| Self(text.to_owned())))
     }
 
+    /// Whether a text holds it.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        text.contains(&self.0)
+    }
+
+    /// A text of a server that may be shown.
+    pub(crate) fn taken_out_of(&self, text: &str) -> String {
+        text.replace(&self.0, "(the token)")
+    }
+
+    /// The text itself, for the system's keyring alone.
+    pub(crate) fn to_keep(&self) -> &str {
+        &self.0
+    }
+
     /// The header that carries it.
     pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0)
@@ -38,6 +54,9 @@ impl fmt::Debug for Token {
         f.write_str("Token")
     }
 }
+
+/// What [`Settings::use_token`] was given.
+static USED: RwLock<Option<(String, Token)>> = RwLock::new(None);
 
 /// How long is waited for what may pass: a connection that is cut, a server that is busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +95,58 @@ pub struct Settings {
 
 impl Settings {
     /// As `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_TOKEN_PATH` and `HF_HUB_OFFLINE` say, and where
-    /// they say nothing, as the hub's own programs have it.
+    /// they say nothing, as the hub's own programs have it. The token is that of this process ([`Settings::use_token`]),
+    /// else of the variable, of the system's keyring, or of the file, the first that there is.
     ///
     /// # Errors
-    /// When no folder is named, the address is none, or a file with a token cannot be read.
+    /// When no folder is named, the address is none, or a keyring or a file with a token cannot be read.
     pub fn from_environment() -> Result<Self, HubError> {
-        Self::from_variables(|name| std::env::var_os(name))
+        let without = Self::without_token()?;
+        let used = USED.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match used.filter(|(endpoint, _)| *endpoint == without.endpoint) {
+            Some((_, token)) => Ok(without.with_token(token)),
+            None => Self::from_variables(|name| std::env::var_os(name), keyring::kept),
+        }
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, HubError> {
+    /// As [`Settings::from_environment`], but without any token: to log in, or out.
+    ///
+    /// # Errors
+    /// When no folder is named, or the address is none.
+    pub fn without_token() -> Result<Self, HubError> {
+        Ok(Self::places(|name| std::env::var_os(name))?.0)
+    }
+
+    /// From now on this process uses the token for the hub at this address. It is kept nowhere.
+    pub fn use_token(&self, token: Token) {
+        *USED.write().unwrap_or_else(PoisonError::into_inner) = Some((self.endpoint.clone(), token));
+    }
+
+    fn from_variables(
+        variable: impl Fn(&str) -> Option<OsString>,
+        keyring: impl Fn(&str) -> Result<Option<Token>, HubError>,
+    ) -> Result<Self, HubError> {
+        let (mut settings, file) = Self::places(&variable)?;
+        for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
+            if let (None, Some(value)) = (&settings.token, variable(name)) {
+                settings.token = Token::new(&value.to_string_lossy(), name)?;
+            }
+        }
+        if settings.token.is_none() && !settings.offline {
+            settings.token = keyring(&settings.endpoint)?;
+        }
+        if let (None, Some(file)) = (&settings.token, file) {
+            settings.token = match std::fs::read_to_string(&file) {
+                Ok(value) => Token::new(&value, &file.display().to_string())?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                Err(error) => return Err(HubError::io("read", &file)(error)),
+            };
+        }
+        Ok(settings)
+    }
+
+    /// All but the token, and the file that may hold one.
+    fn places(variable: impl Fn(&str) -> Option<OsString>) -> Result<(Self, Option<PathBuf>), HubError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let user = set("HOME").or_else(|| set("USERPROFILE")).map(PathBuf::from);
         let folder = |name: &str| {
@@ -107,24 +169,10 @@ impl Settings {
         if !["https://", "http://"].iter().any(|scheme| endpoint.len() > scheme.len() && endpoint.starts_with(scheme)) {
             return Err(HubError::Endpoint { name: "HF_ENDPOINT", value: endpoint });
         }
-
-        let mut token = None;
-        for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
-            if let (None, Some(value)) = (&token, text(name)) {
-                token = Token::new(&value, name)?;
-            }
-        }
         let file = folder("HF_TOKEN_PATH").or_else(|| home.map(|home| home.join("token")));
-        if let (None, Some(file)) = (&token, file) {
-            token = match std::fs::read_to_string(&file) {
-                Ok(value) => Token::new(&value, &file.display().to_string())?,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err(HubError::io("read", &file)(error)),
-            };
-        }
         let offline = text("HF_HUB_OFFLINE")
             .is_some_and(|value| ["1", "on", "yes", "true"].iter().any(|yes| value.eq_ignore_ascii_case(yes)));
-        Ok(Self { endpoint, cache, token, offline, patience: Patience::default() })
+        Ok((Self { endpoint, cache, token: None, offline, patience: Patience::default() }, file))
     }
 }
 
@@ -134,7 +182,16 @@ mod tests {
     use super::*;
 
     fn with(variables: &[(&str, &str)]) -> Result<Settings, HubError> {
-        Settings::from_variables(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+        with_keyring(variables, |_| Ok(None))
+    }
+
+    /// With something in place of the system's keyring.
+    fn with_keyring(
+        variables: &[(&str, &str)],
+        keyring: impl Fn(&str) -> Result<Option<Token>, HubError>,
+    ) -> Result<Settings, HubError> {
+        let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+        Settings::from_variables(variable, keyring)
     }
 
     #[test]
@@ -159,6 +216,22 @@ mod tests {
         std::fs::write(folder.path().join("other"), "hf_other").unwrap();
         let other = folder.path().join("other");
         assert_eq!(token(&[("HF_HOME", home), ("HF_TOKEN_PATH", other.to_str().unwrap())]).unwrap(), "Bearer hf_other");
+
+        // The keyring's comes before the file's and after the variable's, and is for one hub alone.
+        let kept = |endpoint: &str| Token::new(if endpoint == ENDPOINT { "hf_kept" } else { "" }, "the keyring");
+        let token =
+            |variables: &[(&str, &str)]| with_keyring(variables, kept).unwrap().token.map(|token| token.header());
+        assert_eq!(token(&[("HF_HOME", home)]).unwrap(), "Bearer hf_kept");
+        assert_eq!(token(&[("HF_HOME", home), ("HF_TOKEN", "hf_variable")]).unwrap(), "Bearer hf_variable");
+        let mirror = [("HF_HOME", home), ("HF_ENDPOINT", "https://mirror.example")];
+        assert_eq!(token(&mirror).unwrap(), "Bearer hf_file");
+        // Nobody is asked to unlock it for what needs no token.
+        let ask = |_: &str| -> Result<Option<Token>, HubError> { panic!("the keyring was asked") };
+        for variables in
+            [[("HF_HOME", home), ("HF_HUB_OFFLINE", "1")], [("HF_HOME", home), ("HF_TOKEN", "hf_variable")]]
+        {
+            assert!(with_keyring(&variables, ask).is_ok());
+        }
 
         let settings = with(&[("HF_HOME", home), ("HF_TOKEN", "hf_secret")]).unwrap();
         assert!(!format!("{settings:?}").contains("secret"));

@@ -1,11 +1,11 @@
-//! What can go wrong between a name of the hub and files on this machine.
+//! What can go wrong between a name of the hub and files on this machine, either way.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::watch::size;
 
-/// A model or a data set of the hub could not be had. No message holds the token or what an address says after its `?`.
+/// A model or a data set of the hub could not be had, or not be pushed. No message holds the token or what an address says after its `?`.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum HubError {
@@ -70,6 +70,32 @@ pub enum HubError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("HF_HUB_OFFLINE is set, so that nothing is sent to the hub")]
+    OfflinePush,
+    #[error("there is no access token for the hub")]
+    NoToken,
+    #[error("the hub does not let this token write to {repo}{}", said(says))]
+    MayNotWrite { repo: String, says: String },
+    #[error("{repo} was changed by somebody else since it was looked at; nothing of it was overwritten")]
+    Moved { repo: String },
+    #[error("the hub refuses what is sent to {repo} ({status}){}", said(says))]
+    Refused { repo: String, status: u16, says: String },
+    #[error("everybody can read {repo}, and nothing says that everybody may read what is pushed")]
+    IsPublic { repo: String },
+    #[error("{repo} has other files of these names, which would be replaced:{}", lines(files))]
+    WouldReplace { repo: String, files: Vec<String> },
+    #[error("the .gitignore of {repo} leaves out files that are to be pushed:{}", lines(files))]
+    Ignored { repo: String, files: Vec<String> },
+    #[error("{file} did not arrive in {repo} as it was sent: {what}")]
+    NotArrived { repo: String, file: String, what: String },
+    #[error("there is no keyring on this system{}", said(why))]
+    NoKeyring { why: String },
+    #[error("the system's keyring does not {action} the token: {why}")]
+    Keyring {
+        /// What was tried, as a verb.
+        action: &'static str,
+        why: String,
+    },
     #[error("there is no folder for the hub's cache")]
     NoFolder,
     #[error("{name} has the value {value:?}, which is no address")]
@@ -90,10 +116,17 @@ impl HubError {
             Self::Name { .. } | Self::TwoWays { .. } => "hub_name",
             Self::NoRepository { .. } | Self::NoRevision { .. } | Self::NoFile { .. } => "hub_not_found",
             Self::Gated { .. } => "hub_gated",
-            Self::Token | Self::OddToken { .. } | Self::Forbidden { .. } => "hub_access",
+            Self::Token | Self::OddToken { .. } | Self::Forbidden { .. } | Self::NoToken | Self::MayNotWrite { .. } => {
+                "hub_access"
+            }
+            Self::Moved { .. } => "hub_moved",
+            Self::Refused { .. } | Self::Ignored { .. } => "hub_refused",
+            Self::IsPublic { .. } => "hub_public",
+            Self::WouldReplace { .. } => "hub_would_replace",
+            Self::NoKeyring { .. } | Self::Keyring { .. } => "keyring",
             Self::TooMany { .. } | Self::Server { .. } | Self::Network { .. } | Self::Cut { .. } => "hub_network",
-            Self::Damaged { .. } | Self::Answer { .. } => "hub_damaged",
-            Self::Offline { .. } => "hub_offline",
+            Self::Damaged { .. } | Self::Answer { .. } | Self::NotArrived { .. } => "hub_damaged",
+            Self::Offline { .. } | Self::OfflinePush => "hub_offline",
             Self::DiskFull { .. } | Self::Io { .. } | Self::NoFolder => "hub_file",
             Self::Choice { .. } => "hub_choice",
             Self::Unusable { .. } => "hub_unusable",
@@ -111,8 +144,8 @@ impl HubError {
                 format!("Write `hf:{text}` for the hub, or correct the path; `./{text}` is always a path.")
             }
             Self::NoRepository { with_token: false, .. } => {
-                "Check the name. If the repository is private, set HF_TOKEN to an access token of an account that may read \
-                 it, or log in with `hf auth login`."
+                "Check the name. If the repository is private, log in with `tiebreak login`, or set HF_TOKEN to an access \
+                 token of an account that may read it."
                     .into()
             }
             Self::NoRepository { with_token: true, .. } => {
@@ -123,8 +156,8 @@ impl HubError {
             }
             Self::NoFile { .. } => "Look up the name on its page under Files; it is written with its folder.".into(),
             Self::Gated { page, with_token: false, .. } => format!(
-                "Accept the terms on {page}, then set HF_TOKEN to an access token of that account, or log in with `hf auth \
-                 login`."
+                "Accept the terms on {page}, then log in with `tiebreak login`, or set HF_TOKEN to an access token of that \
+                 account."
             ),
             Self::Gated { page, with_token: true, .. } => format!(
                 "Accept the terms on {page} with the account of your token, wait until access is given, and try again."
@@ -161,11 +194,51 @@ impl HubError {
                 "The disk is full. Free some space and try again; what has come is kept.".into()
             }
             Self::Io { .. } => "Check that you may read and write there, or set HF_HUB_CACHE to another folder.".into(),
+            Self::OfflinePush => "Unset HF_HUB_OFFLINE to push.".into(),
+            Self::NoToken => {
+                "Make one that may write on https://huggingface.co/settings/tokens, then keep it with `tiebreak login`, or set \
+                 HF_TOKEN to it."
+                    .into()
+            }
+            Self::MayNotWrite { .. } => {
+                "Check the owner's name, that the account of the token may write there, and on \
+                 https://huggingface.co/settings/tokens that the token itself may write."
+                    .into()
+            }
+            Self::Moved { .. } => {
+                "Look at what changed on its page, and push again: what was sent is there, and is not sent a second time."
+                    .into()
+            }
+            Self::Refused { .. } => "Look at what the hub says; the repository is as it was.".into(),
+            Self::IsPublic { .. } => {
+                "Push with --public if everybody may, make the repository private on its settings page, or choose another."
+                    .into()
+            }
+            Self::WouldReplace { .. } => {
+                "Push with --replace to replace them (the old ones stay in the repository's history), or choose another \
+                 repository."
+                    .into()
+            }
+            Self::Ignored { .. } => "Take these names out of the repository's .gitignore, or choose another one.".into(),
+            Self::NotArrived { .. } => {
+                "Push again. If it stays so, the mirror or a proxy on the way changes files: leave HF_ENDPOINT out.".into()
+            }
+            Self::NoKeyring { .. } => {
+                "Set HF_TOKEN to the token, or put it into the file that HF_TOKEN_PATH names (`token` in HF_HOME, else \
+                 ~/.cache/huggingface/token), where `hf auth login` puts it, too."
+                    .into()
+            }
+            Self::Keyring { .. } => "Unlock the keyring and try again, or set HF_TOKEN to the token.".into(),
             Self::NoFolder => "Set HF_HOME to a folder.".into(),
             Self::Endpoint { .. } => "Give an address that begins with https:// or http://, or unset it.".into(),
             Self::Cancelled => "Run it again to resume.".into(),
         }
     }
+}
+
+/// What a server or a system says, behind a sentence.
+fn said(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
 }
 
 fn told(wait: Option<Duration>) -> String {

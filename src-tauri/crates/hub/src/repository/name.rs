@@ -74,6 +74,50 @@ impl RepoId {
         Repo::with_revision(self.name.clone(), kind, revision.to_owned())
     }
 
+    /// A repository as it is named where something is pushed to: `owner/name`, also with `hf:` and `datasets/` before it.
+    ///
+    /// # Errors
+    /// When it is no such name.
+    pub fn to_push(text: &str, is_dataset: bool) -> Result<Self, HubError> {
+        let wrong = |why: String| HubError::Name { text: text.to_owned(), why, form: "owner/name" };
+        let rest = text.strip_prefix(PREFIX).unwrap_or(text);
+        let rest = match rest.strip_prefix("datasets/") {
+            Some(rest) if is_dataset => rest,
+            Some(_) => return Err(wrong("this names a data set, and a model is pushed".to_owned())),
+            None => rest,
+        };
+        let this = Self::new(rest, is_dataset).map_err(wrong)?;
+        this.owner_and_name().map(|_| ())?;
+        Ok(this)
+    }
+
+    /// Who owns it, and its name there.
+    ///
+    /// # Errors
+    /// When the name has no owner, as those of some old repositories.
+    pub(crate) fn owner_and_name(&self) -> Result<(&str, &str), HubError> {
+        self.name.split_once('/').ok_or_else(|| HubError::Name {
+            text: self.name.clone(),
+            why: "it does not say whose it is".to_owned(),
+            form: "owner/name",
+        })
+    }
+
+    /// Whether it holds data, not a model.
+    pub fn is_dataset(&self) -> bool {
+        self.is_dataset
+    }
+
+    /// Its name in addresses of the API.
+    pub(crate) fn api(&self) -> String {
+        format!("{}/{}", if self.is_dataset { "datasets" } else { "models" }, self.name)
+    }
+
+    /// The repository whose place in the hub's cache this path is or was, with its commit.
+    pub fn of_path(path: &Path) -> Option<(Self, String)> {
+        in_cache(path).map(|found| (found.repo, found.commit))
+    }
+
     /// The commit of this repository that a path in the hub's cache lies in.
     pub fn commit_in(&self, path: &Path) -> Option<String> {
         in_cache(path).filter(|found| found.repo == *self).map(|found| found.commit)

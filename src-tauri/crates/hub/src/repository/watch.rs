@@ -1,4 +1,4 @@
-//! How a fetch talks to whoever asked for it.
+//! How a fetch or a push talks to whoever asked for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use super::HubError;
 /// How often it is looked whether to stop while something is waited for.
 pub(crate) const LOOK: Duration = Duration::from_millis(100);
 
-/// Where a fetch stands.
+/// Where a fetch or a push stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment<'a> {
     /// Bytes that came in this fetch, of those that were not here when it began.
@@ -20,11 +20,29 @@ pub enum Moment<'a> {
         /// Bytes of all files.
         total: u64,
     },
+    /// Bytes of files here that were read, for their hashes, before a push.
+    Reading {
+        /// Path in the repository.
+        file: &'a str,
+        /// Bytes so far, of all files.
+        done: u64,
+        /// Bytes of all files.
+        total: u64,
+    },
+    /// Bytes that went out, of those that the hub does not have; fewer than before where a file is sent anew.
+    Sending {
+        /// Path in the repository.
+        file: &'a str,
+        /// Bytes so far, of all files.
+        done: u64,
+        /// Bytes of all files.
+        total: u64,
+    },
     /// A sentence why nothing comes just now, without a full stop. Told once for each time.
     Waiting(&'a str),
 }
 
-/// Who hears of a fetch, and may stop it.
+/// Who hears of a fetch or a push, and may stop it.
 pub struct Watch<'a> {
     /// Hears where it stands.
     pub report: &'a mut dyn FnMut(Moment<'_>),

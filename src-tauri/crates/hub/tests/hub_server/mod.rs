@@ -1,9 +1,13 @@
 //! A server on this machine that speaks the hub's protocol, with a second address that large files are redirected to, and
-//! that does wrong what it is told to.
+//! that does wrong what it is told to; what is sent to it is taken by [`push`].
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
-use std::collections::VecDeque;
+mod push;
+
+pub use push::{On, Rules, Wrong};
+
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -35,6 +39,7 @@ pub enum Fault {
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Request {
+    pub method: String,
     pub path: String,
     pub token: Option<String>,
     pub from: Option<usize>,
@@ -42,6 +47,10 @@ pub struct Request {
     pub elsewhere: bool,
     /// Bytes of a file that were sent for it.
     pub sent: usize,
+    /// All of its lines before the body.
+    pub head: String,
+    /// What came with it.
+    pub body: Vec<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +79,8 @@ struct State {
     faults: Mutex<VecDeque<Fault>>,
     requests: Mutex<Vec<Request>>,
     elsewhere: Mutex<String>,
+    home: Mutex<String>,
+    pushing: push::Pushing,
 }
 
 pub struct Server {
@@ -82,7 +93,31 @@ impl Server {
         let state = Arc::new(State { repos: Mutex::new(repos), ..State::default() });
         let elsewhere = listen(Arc::clone(&state), true);
         elsewhere.clone_into(&mut state.elsewhere.lock().unwrap());
-        Self { address: listen(Arc::clone(&state), false), state }
+        let address = listen(Arc::clone(&state), false);
+        address.clone_into(&mut state.home.lock().unwrap());
+        Self { address, state }
+    }
+
+    /// Sets how what is sent is taken.
+    pub fn rule(&self, change: impl FnOnce(&mut Rules)) {
+        change(&mut self.state.pushing.rules.lock().unwrap());
+    }
+
+    /// For the next requests of a kind that send something, one for each.
+    pub fn fail_on(&self, on: On, wrong: impl IntoIterator<Item = Wrong>) {
+        self.state.pushing.wrong.lock().unwrap().entry(on).or_default().extend(wrong);
+    }
+
+    /// Whether the storage has a file.
+    pub fn has_stored(&self, bytes: &[u8]) -> bool {
+        self.state.pushing.storage.lock().unwrap().contains_key(&sha256(bytes))
+    }
+
+    /// The files of a repository that somebody pushed to.
+    pub fn files(&self, at: &str) -> HashMap<String, Vec<u8>> {
+        let repos = self.state.repos.lock().unwrap();
+        let repo = repos.iter().find(|repo| repo.at == at).unwrap();
+        repo.files.iter().map(|file| (file.path.clone(), file.bytes.clone())).collect()
     }
 
     /// For the next requests of files, one for each.
@@ -136,9 +171,17 @@ fn listen(state: Arc<State>, elsewhere: bool) -> String {
 }
 
 fn answer(mut stream: TcpStream, state: &State, elsewhere: bool) {
-    let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let Some(path) = head.first().and_then(|line| line.split(' ').nth(1)) else { return };
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head: Vec<String> = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
+            break;
+        }
+        head.push(line.trim_end().to_owned());
+    }
+    let mut words = head.first().map(|line| line.split(' ')).into_iter().flatten();
+    let (Some(method), Some(path)) = (words.next(), words.next()) else { return };
     let header = |name: &str| {
         head.iter().find_map(|line| Some(line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name))?.1))
     };
@@ -146,9 +189,16 @@ fn answer(mut stream: TcpStream, state: &State, elsewhere: bool) {
     let token = header("authorization").map(str::to_owned);
     let at = {
         let mut requests = state.requests.lock().unwrap();
-        requests.push(Request { path: path.to_owned(), token, from, elsewhere, sent: 0 });
+        let (method, path, head) = (method.to_owned(), path.to_owned(), head.join("\n"));
+        requests.push(Request { method, path, token: token.clone(), from, elsewhere, sent: 0, head, body: Vec::new() });
         requests.len() - 1
     };
+    if method != "GET" || path == "/api/whoami-v2" {
+        let length = header("content-length").and_then(|length| length.parse().ok());
+        push::Call { state, stream: &mut stream, at, method, path, token: token.as_deref(), elsewhere }
+            .answer(&mut reader, length);
+        return;
+    }
     let (path, _) = path.split_once('?').unwrap_or((path, ""));
     if let Some(api) = path.strip_prefix("/api/") {
         facts(&mut stream, state, api);
@@ -186,9 +236,11 @@ fn facts(stream: &mut TcpStream, state: &State, api: &str) {
         return;
     }
     let repos = state.repos.lock().unwrap();
-    let Some(repo) =
-        repos.iter().find(|repo| repo.at.replace("convert/", "convert%2F").replace("refs/", "refs%2F") == api)
-    else {
+    let is_asked = |repo: &&Repo| {
+        let at = repo.at.replace("convert/", "convert%2F").replace("refs/", "refs%2F");
+        at == api || at.replace("revision/main", &format!("revision/{}", repo.commit)) == api
+    };
+    let Some(repo) = repos.iter().find(is_asked) else {
         let there = repos.iter().any(|repo| api.starts_with(repo.at.split("revision").next().unwrap()));
         let code = if there { "RevisionNotFound" } else { "RepoNotFound" };
         reply(stream, "404 Not Found", &format!("X-Error-Code: {code}\r\n"), b"");

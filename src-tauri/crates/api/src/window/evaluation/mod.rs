@@ -7,7 +7,8 @@ mod people;
 mod start;
 mod view;
 
-pub(super) use people::{blind_item, finish_where_people_judge, judge_blind, undo_blind};
+pub(crate) use people::finish_where_people_judge;
+pub(super) use people::{blind_item, judge_blind, undo_blind};
 pub(super) use start::{preview_prompts, resume_evaluation, start_evaluation};
 pub(super) use view::{eval_items, evaluation, evaluations};
 

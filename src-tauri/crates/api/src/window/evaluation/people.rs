@@ -110,7 +110,7 @@ impl Annotating {
 }
 
 /// Brings what people said up to now into `evaluation.json`, where they are the judges: for a report.
-pub(in crate::window) fn finish_where_people_judge(folder: &Path) -> Result<()> {
+pub(crate) fn finish_where_people_judge(folder: &Path) -> Result<()> {
     if About::read(folder)?.judge(folder)? == Judge::People {
         let setup = contents(folder)?.setup().clone();
         eval::evaluation::Folder::open(folder, setup)?.finish(&Judge::People)?;

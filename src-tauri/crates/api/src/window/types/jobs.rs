@@ -2,6 +2,7 @@
 
 use super::Exported;
 use crate::error::Error;
+use crate::push::{PushList, PushReply};
 use serde::Serialize;
 use ts_rs::TS;
 
@@ -36,6 +37,10 @@ pub enum JobKind {
     Gguf,
     /// Scoring the pairs of a run by a trained model.
     Suspects,
+    /// Exporting what is to be pushed to the hub, and looking at what is there.
+    PreparePush,
+    /// Sending it.
+    Push,
 }
 
 /// A job.
@@ -64,4 +69,10 @@ pub struct Job {
     pub evaluation: Option<String>,
     /// What it has exported.
     pub exported: Option<Box<Exported>>,
+    /// What would be pushed, of a job that prepares it.
+    pub push_list: Option<Box<PushList>>,
+    /// What was pushed.
+    pub pushed: Option<Box<PushReply>>,
+    /// What else there is to know of a push, as sentences.
+    pub notes: Vec<String>,
 }

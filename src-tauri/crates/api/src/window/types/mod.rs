@@ -16,6 +16,7 @@ mod jobs;
 mod labelling;
 mod news;
 mod projects;
+mod push;
 mod requests;
 mod suspects;
 mod training;
@@ -39,12 +40,13 @@ pub use news::News;
 pub use projects::{
     CatalogueModel, Home, HubModel, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen,
 };
+pub use push::{HubToken, PushForm};
 pub use requests::{
     BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export,
     ExportGguf, ExportMerged, FetchModel, Figures, FindingOf, Generate, Import, InFolder, InProject, JudgeBlind,
-    KeptFinding, LabelStateOf, LeaveOut, LookUpModel, MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreviewImport,
-    RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SetModel, ShowEvaluation, SingleOf, SinglesOf,
-    StartEvaluation, StartRun, StopRun, TokenLimits, Undo,
+    KeptFinding, LabelStateOf, LeaveOut, LookUpModel, MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreparePush,
+    PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SendPush, SetModel, ShowEvaluation,
+    SingleOf, SinglesOf, StartEvaluation, StartRun, StopRun, TokenLimits, Undo, UseHubToken,
 };
 pub use suspects::{ScorePairs, SuspectNow, SuspectOrder, SuspectRow, SuspectsOf, SuspectsView};
 pub use training::{

@@ -1,8 +1,8 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairForm, PairQuery, RunRequest,
-    Side, SingleKind, Theme, Verdict,
+    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairForm, PairQuery, PushForm,
+    RunRequest, Side, SingleKind, Theme, Verdict,
 };
 use chat::Truncation;
 use model::{FloatType, GgufType};
@@ -437,5 +437,39 @@ requests! {
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,
+    }
+
+    /// An access token for the hub.
+    UseHubToken {
+        token: String,
+        /// Whether it is also kept in the system's keyring.
+        keep: bool,
+    }
+
+    /// Something that is to be pushed to the hub, to be shown first.
+    PreparePush {
+        /// The project's folder.
+        project: String,
+        run: Option<String>,
+        form: PushForm,
+        /// As `owner/name`.
+        repo: String,
+        /// What the card names.
+        licence: Option<String>,
+        /// Go on although the model is not the one that was computed on before; the record keeps it.
+        #[serde(default)]
+        allow_changed_base: bool,
+    }
+
+    /// What was shown is to be sent.
+    SendPush {
+        /// The project's folder.
+        project: String,
+        /// The job that showed it.
+        prepared: u64,
+        /// Whether everybody may read it.
+        public: bool,
+        /// Whether files that are there may be replaced.
+        replace: bool,
     }
 }
