@@ -329,3 +329,14 @@ fn the_readme_lists_every_key_with_its_default() {
         }
     }
 }
+
+#[test]
+fn a_settings_file_of_this_folder_is_named_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = Settings::new(folder.path()).set("max_steps", "1").set("output_dir", "\"here\"");
+    let _ = settings.write();
+    let mut train = tiebreak();
+    train.env("TIEBREAK_CACHE", folder.path().join("cache")).current_dir(folder.path());
+    let _ = Finished::run(train.args(["train", "--config", "RUN.toml"])).well();
+    assert!(folder.path().join("here/adapter/adapter_model.safetensors").is_file());
+}
