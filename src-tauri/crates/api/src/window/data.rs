@@ -162,10 +162,13 @@ fn unused(brought: &Brought) -> Vec<Counted> {
 pub(super) fn pairs(backend: &Backend, request: PairsOf) -> Result<PairPage> {
     let PairsOf { project, query, finding } = request;
     let project = backend.project(&project)?;
+    if !query.text.is_empty() && project.store().count()? >= MANY {
+        project.prepare_search();
+    }
     let Some(finding) = finding else {
         let page = project.store().page(&query)?;
         if page.total >= MANY {
-            project.prepare_search();
+            project.prepare_search_soon();
         }
         return Ok(page);
     };

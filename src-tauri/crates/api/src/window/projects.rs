@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The file of the data folder that lists projects that were open before.
@@ -38,8 +37,8 @@ pub(crate) struct OpenProject {
     about: Mutex<()>,
     /// What others may change, as it was when it was looked at last.
     seen: Mutex<Seen>,
-    /// Whether somebody has begun to read the texts to search in.
-    reads_texts: AtomicBool,
+    /// Reading the texts to search in.
+    texts: Once,
 }
 
 /// Of a project, what other programs change too: the command line, or a person in its folder.
@@ -174,7 +173,7 @@ impl Backend {
         }
         let store = Mutex::new(Project::open(&folder)?);
         let (about, seen) = (Mutex::new(()), Mutex::default());
-        let project = Arc::new(OpenProject { folder: folder.clone(), store, about, seen, reads_texts: false.into() });
+        let project = Arc::new(OpenProject { folder: folder.clone(), store, about, seen, texts: Once::new() });
         project.was_changed();
         open.insert(folder, Arc::clone(&project));
         drop(open);
@@ -227,17 +226,22 @@ impl OpenProject {
         Ok(Project::open(&self.folder)?)
     }
 
-    /// Reads the texts to search in, once and in the background: of a million pairs that takes seconds.
-    pub(super) fn prepare_search(self: &Arc<Self>) {
-        if self.reads_texts.swap(true, Ordering::Relaxed) {
-            return;
+    /// As [`Self::prepare_search`], in the background.
+    pub(super) fn prepare_search_soon(self: &Arc<Self>) {
+        if !self.texts.is_completed() {
+            let project = Arc::clone(self);
+            std::thread::spawn(move || project.prepare_search());
         }
-        let project = Arc::clone(self);
-        std::thread::spawn(move || {
-            let Ok(other) = project.another_store() else { return };
+    }
+
+    /// Reads the texts to search in, once: of a million pairs that takes seconds. Who comes meanwhile waits for it, and others may
+    /// use the store.
+    pub(super) fn prepare_search(&self) {
+        self.texts.call_once_force(|_| {
+            let Ok(other) = self.another_store() else { return };
             // Where this fails, a search reads them itself and says why.
             if other.prepare_search().is_ok() {
-                project.store().take_search_of(other);
+                self.store().take_search_of(other);
             }
         });
     }
