@@ -167,7 +167,7 @@ test("labelled answers that make no pair are kept as single labels, listed and e
   await goTo(page, "d");
   const row = (prompt, completion, label) => ({ prompt, completion, label });
   await choose("kto.jsonl", [row("Single 1?", "good 1", true), row("Single 2?", "bad 2", false), row("Both?", "good 3", true), row("Both?", "bad 3", false)]);
-  await page.getByText("By `label`, 2 answers are good ones and 2 bad ones.".replaceAll("`", "")).waitFor();
+  await page.getByText("By `label`, 2 answers are labelled good and 2 bad.".replaceAll("`", "")).waitFor();
   await page.getByText(/In 2 rows: kept as a single label/).waitFor();
   // The prompts are plain text, of rows that are brought together too.
   await page.getByRole("group", { name: /The prompts are plain text/ }).getByRole("radio", { name: /stands as it is/ }).check();

@@ -176,7 +176,7 @@ fn single_labels_and_demonstrations_are_kept_and_come_out_again() {
         (&json!(3), &json!(2), &json!(0)),
         "{said}"
     );
-    assert!(said["notices"].to_string().contains("By `label`, 2 answers are good ones and 2 bad ones."), "{said}");
+    assert!(said["notices"].to_string().contains("By `label`, 2 answers are labelled good and 2 bad."), "{said}");
     assert_eq!((pairs.len(), &pairs[0]["chosen"], &pairs[0]["rejected"]), (1, &json!("good"), &json!("bad")));
     let exported = |name: &str| -> Vec<Value> {
         let text = std::fs::read_to_string(folder.path().join("out").join(name)).expect("it was exported");

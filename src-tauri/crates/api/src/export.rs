@@ -114,6 +114,14 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
         let pairs = project.exported_pairs(request.annotator_names)?;
         let WrittenPairs { files, notes } = write_pairs(&pairs, &request.pairs_as, &request.output_dir)?;
         exported.extend(files);
+        let counts = project.counts()?;
+        let open = counts.items.saturating_sub(counts.labelled);
+        if open > 0 {
+            context.note(format!(
+                "{open} items that nobody has labelled are not in these files, {} of them prompts without answers",
+                counts.items_without_answers
+            ));
+        }
         exported.extend(write_singles(&project, &request.output_dir)?.into_iter().map(Exported::from));
         for note in notes {
             context.note(note);
@@ -156,9 +164,9 @@ fn adapter(run: &Path, output_dir: &Path, allowed: bool, context: &mut Context) 
         what: ADAPTER.into(),
         load: format!(
             "Python: peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), {:?}) with BASE the \
-             Hugging Face folder of {base}; here: --adapter {}",
+             Hugging Face folder of {base}; here: --adapter {:?}",
             to.display().to_string(),
-            to.display()
+            to.display().to_string()
         ),
         path: to,
         check: None,

@@ -16,12 +16,14 @@ pub(crate) fn imported(file: &ImportReply) -> String {
         ImportKind::Prompts => "prompts",
         ImportKind::Demonstrations => "demonstrations",
     };
+    let is_mixed = file.single_labels + file.to_label > 0;
     let mut words = format!(
-        "{}: read as {}\n  {} rows, {} {kind} {}, {} known already, {} refused; {}",
+        "{}: read as {}\n  {} rows, {}{} {}, {} known already, {} refused; {}",
         file.file.display(),
         file.how,
         file.rows,
         file.added,
+        if is_mixed { String::new() } else { format!(" {kind}") },
         if file.dry_run { "would be added" } else { "added" },
         file.duplicates,
         file.refused_count,

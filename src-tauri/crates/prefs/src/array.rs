@@ -48,11 +48,19 @@ pub(crate) fn elements_under(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Those of `keys` under which the one object of `input` has an array of objects that are no conversation, in the order of the
-/// file. None where `input` is not one object, as far as that can be seen without holding it.
-pub(crate) fn keys_of_objects(input: impl BufRead, keys: &[&str]) -> std::io::Result<Option<Vec<String>>> {
+/// The names of an object's members, in the order of the file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members {
+    /// Those with an array of objects that are no conversation.
+    pub(crate) rows: Vec<String>,
+    pub(crate) others: Vec<String>,
+}
+
+/// Which of `keys` hold an array of objects in the one object of `input`, and what else that holds. None where `input` is not one
+/// object, as far as that can be seen without holding it.
+pub(crate) fn members(input: impl BufRead, keys: &[&str]) -> std::io::Result<Option<Members>> {
     let mut bytes = Bytes::new(input, 1);
-    let mut found = Vec::new();
+    let mut found = Members::default();
     let mut member = bytes.first_member()?;
     if member.is_none() {
         return Ok(None);
@@ -76,7 +84,9 @@ pub(crate) fn keys_of_objects(input: impl BufRead, keys: &[&str]) -> std::io::Re
                 ControlFlow::Continue(())
             })?;
             if all > usize::from(is_broken) && objects == all && messages < all {
-                found.push(name);
+                found.rows.push(name);
+            } else {
+                found.others.push(name);
             }
             if is_broken || ended.is_break() {
                 // What comes after it cannot be seen.
@@ -84,6 +94,7 @@ pub(crate) fn keys_of_objects(input: impl BufRead, keys: &[&str]) -> std::io::Re
             }
         } else {
             bytes.pass_value(first, |_| true)?;
+            found.others.push(name);
         }
         member = bytes.next_member()?;
     }
@@ -332,7 +343,7 @@ mod tests {
     }
 
     fn keys(text: &[u8], piece: usize) -> Option<Vec<String>> {
-        keys_of_objects(std::io::BufReader::with_capacity(piece, text), &["data", "rows"]).unwrap()
+        members(std::io::BufReader::with_capacity(piece, text), &["data", "rows"]).unwrap().map(|found| found.rows)
     }
 
     fn under(text: &[u8], piece: usize) -> Vec<(usize, Result<Value, String>)> {
@@ -355,6 +366,8 @@ mod tests {
                 under(text, piece).into_iter().map(|(line, row)| row.map(|_| line).unwrap()).collect();
             assert_eq!(lines, [3, 4], "{piece}");
         }
+        let others = members(text.as_slice(), &["data"]).unwrap().unwrap().others;
+        assert_eq!(others, ["v", "rows"]);
         let found = |text: &str| keys(text.as_bytes(), 7);
         let none = Some(vec![]);
         assert_eq!(found(r#"{"data": [{"a": 1}], "rows": [{"a": 1}]}"#).unwrap(), ["data", "rows"]);

@@ -19,6 +19,13 @@ pub struct SingleAnswer {
 }
 
 impl SingleAnswer {
+    /// SHA-256 (hexadecimal) of the prompt.
+    pub fn prompt_hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        hash_content(&mut hasher, &self.prompt);
+        format!("{:x}", hasher.finalize())
+    }
+
     /// SHA-256 (hexadecimal) of prompt, answer and label.
     pub fn content_hash(&self) -> String {
         let mut hasher = Sha256::new();

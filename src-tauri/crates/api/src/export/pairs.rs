@@ -28,7 +28,12 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
                 written.files.push(Exported { what: "pairs".into(), path, load, check: None, other_base: None });
             }
             Err(prefs::Error::Choice { reason, .. }) if form == PairForm::Parquet => {
-                refused = Some(format!("no Parquet file was written: {reason}"));
+                let old = if folder.join(PARQUET).exists() {
+                    format!("; the {PARQUET} there is of an earlier export")
+                } else {
+                    String::new()
+                };
+                refused = Some(format!("no Parquet file was written: {reason}{old}"));
                 written.notes.extend(refused.clone());
             }
             Err(error) => return Err(error.into()),
@@ -46,6 +51,8 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
     Ok(written)
 }
 
+const PARQUET: &str = "pairs.parquet";
+
 /// Writes one form. Returns where it is, and how it is loaded.
 fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::Result<(PathBuf, String), prefs::Error> {
     let data_set = |kind: &str, path: &Path| {
@@ -62,7 +69,7 @@ fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::R
             (path, load)
         }
         PairForm::Parquet => {
-            let path = folder.join("pairs.parquet");
+            let path = folder.join(PARQUET);
             parquet::write_pairs(&path, &pairs.pairs)?;
             let load = data_set("parquet", &path);
             (path, load)
@@ -75,7 +82,7 @@ fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::R
                 String::new()
             } else {
                 format!(
-                    "; for user in json.load(open({users:?})): argilla.User(**user, password=PASSWORD, client=client).create()"
+                    "; [argilla.User(**user, password=PASSWORD, client=client).create() for user in json.load(open({users:?}))]"
                 )
             };
             let load = format!(

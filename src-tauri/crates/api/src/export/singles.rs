@@ -43,7 +43,7 @@ impl From<WrittenSingles> for Exported {
         Self {
             what: written.what.into(),
             load: format!(
-                "{} rows. Python: datasets.load_dataset(\"json\", data_files={path:?}); here: tiebreak import {path:?}{kind}",
+                "{} rows. Python: datasets.load_dataset(\"json\", data_files={path:?}); here: tiebreak import {path:?} --project PROJECT{kind}",
                 written.count
             ),
             path: written.path,

@@ -41,7 +41,7 @@ pub struct Summary {
     pub verdict: Verdict,
     /// The same in words, with whatever one must know beside it.
     pub words: String,
-    /// By category, where prompts have one.
+    /// By category, where prompts have one; those of the others are together under `(no category)`.
     pub categories: BTreeMap<String, GroupSummary>,
     /// Length and repetition of the base model's answers.
     pub base: TextStatistics,
@@ -61,18 +61,22 @@ pub struct Summary {
     pub shown_first: Option<FirstShare>,
 }
 
+/// What prompts without a category are called beside those with one.
+const NO_CATEGORY: &str = "(no category)";
+
 impl Summary {
     /// Sums up judged items.
     pub(super) fn of(items: &[Item], judge: &Judge, said: &[Judged]) -> Self {
         let all: Tally = items.iter().map(|item| &item.outcome).collect();
         let names: BTreeSet<&String> = items.iter().filter_map(|item| item.category.as_ref()).collect();
-        let of = |name: &String| {
-            items
-                .iter()
-                .filter(|item| item.category.as_ref() == Some(name))
-                .map(|item| &item.outcome)
-                .collect::<Tally>()
+        let of = |name: Option<&String>| {
+            items.iter().filter(|item| item.category.as_ref() == name).map(|item| &item.outcome).collect::<Tally>()
         };
+        let mut categories: BTreeMap<String, GroupSummary> =
+            names.into_iter().map(|name| (name.clone(), of(Some(name)).into())).collect();
+        if !categories.is_empty() && items.iter().any(|item| item.category.is_none()) {
+            categories.insert(NO_CATEGORY.to_owned(), of(None).into());
+        }
         let shown_first = match judge {
             Judge::People => left_share(said),
             judge if judge.sees_places() => FirstShare::of(items.iter().filter(|item| !item.same).filter_map(decided)),
@@ -83,7 +87,7 @@ impl Summary {
             sign_test_p: sign_test(all.wins, all.losses),
             verdict: all.verdict(),
             words: String::new(),
-            categories: names.into_iter().map(|name| (name.clone(), of(name).into())).collect(),
+            categories,
             base: TextStatistics::of(items.iter().map(|item| &item.base)),
             tuned: TextStatistics::of(items.iter().map(|item| &item.tuned)),
             same_answers: items.iter().filter(|item| item.same).count(),

@@ -48,6 +48,8 @@ fn verdicts_are_mapped_back_to_the_models_whoever_was_shown_first() {
     assert_eq!(evaluation.summary.all.tally, Tally { wins: 2, ties: 1, losses: 1, no_verdict: 0 });
     assert_eq!(evaluation.summary.all.win_rate, Some(0.625));
     assert_eq!(evaluation.summary.categories["even"].win_rate, Some(0.75));
+    let of_all: usize = evaluation.summary.categories.values().map(|group| group.tally.judged()).sum();
+    assert_eq!(of_all, 4, "prompts without a category have a row of their own: {:?}", evaluation.summary.categories);
     assert_eq!(evaluation.summary.base.mean_words, 2.5);
     assert_eq!(Evaluation::read(place.path()).unwrap().unwrap(), evaluation);
     let json: serde_json::Value = files::read_json(&place.path().join("evaluation.json")).unwrap().unwrap();

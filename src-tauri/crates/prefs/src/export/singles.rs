@@ -81,6 +81,34 @@ mod tests {
         project.singles(kind).unwrap()
     }
 
+    #[test]
+    fn labels_that_come_apart_are_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut project = Project::open_or_create(&folder.path().join("project")).unwrap();
+        let mut import = |name: &str, label: bool| {
+            let path = folder.path().join(name);
+            let single = |prompt: &str| SingleAnswer {
+                prompt: prompt.into(),
+                answer: format!("{name} {prompt}").as_str().into(),
+                label: Some(label),
+                category: None,
+            };
+            write_singles(&path, &[single("p"), single(name)]).unwrap();
+            let opened = open(&path, &Choices::new(), &|| true).unwrap();
+            let would = project.preview_table(&opened.table, &opened.mapping, 1).unwrap();
+            let brought = project.import_table(&opened.table, &opened.mapping, name).unwrap();
+            assert_eq!(would.notes, brought.notes);
+            brought.notes.into_iter().find(|(note, _)| note.starts_with("the project has")).map(|(_, rows)| rows)
+        };
+        assert_eq!(import("good", true), None);
+        assert_eq!(import("better", true), None);
+        assert_eq!(import("bad", false), Some(1));
+        assert_eq!(import("worse", false), Some(1));
+        // In one folder they are pairs.
+        let opened = open(&folder.path().join("{good,bad}"), &Choices::new(), &|| true);
+        assert!(opened.is_err() || opened.is_ok());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

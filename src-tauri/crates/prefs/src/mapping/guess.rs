@@ -12,7 +12,7 @@ use super::transcript;
 use super::{ColumnMapping, ImportKind};
 use crate::Content;
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
-use crate::table::{Table, cells, is_conversation, is_filled, is_message, is_turns};
+use crate::table::{Table, TableRow, cells, is_conversation, is_filled, is_message, is_turns};
 
 /// Rows that are looked at.
 pub(super) const LOOKED_AT: usize = 200;
@@ -361,12 +361,30 @@ pub(super) fn preferences(table: &Table, mapping: &ColumnMapping) -> Vec<String>
         .collect();
     named.sort_by_key(|(rank, _)| *rank);
     let mut found: Vec<String> = Vec::new();
-    for (_, name) in named {
-        if understood(table, mapping, name) && !found.iter().any(|known| agree(table, mapping, known, name)) {
+    let (known, others): (Vec<&String>, Vec<&String>) =
+        named.into_iter().map(|(_, name)| name).partition(|name| understood(table, mapping, name));
+    // Beside one that says it in words that are known, another may say something else in a few rows, or in later ones.
+    let some: Vec<&String> = if known.is_empty() { Vec::new() } else { others };
+    for name in known.into_iter().chain(some.into_iter().filter(|name| says_something(table, mapping, name))) {
+        if !found.iter().any(|known| agree(table, mapping, known, name)) {
             found.push(name.clone());
         }
     }
     found
+}
+
+/// Whether a column says in any row which answer is better.
+fn says_something(table: &Table, mapping: &ColumnMapping, name: &str) -> bool {
+    if table.filled().get(name).is_none_or(|filled| *filled == 0) {
+        return false;
+    }
+    let mapping = ColumnMapping { preference: Some(name.to_owned()), preference_scheme: None, ..mapping.clone() };
+    readings(table, &mapping).schemes.into_iter().any(|scheme| {
+        let key = format!("says: {name:?} {scheme:?} {:?} {:?}", mapping.answer_a, mapping.answer_b);
+        let scheme = Scheme::with(table, &mapping, scheme);
+        let says = |row: &TableRow| row.get(name).is_some_and(is_filled) && scheme.preferred(row, name).is_ok();
+        table.counted(&key, |row, [said]| *said += usize::from(says(row))) != [0]
+    })
 }
 
 /// How likely a column's name is to stand for a preference; the least is the likeliest.

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::rating_names::rates;
 use super::{ColumnMapping, ImportKind, guess, is_used, rated_columns, single};
 use crate::rows::is_missing;
-use crate::table::{Table, is_filled};
+use crate::table::{Format, Table, is_filled};
 use serde_json::Value;
 
 /// Names of columns that judge a single answer: KTO's labels, ranks, scores.
@@ -133,6 +133,12 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
     let find = |fits: &dyn Fn(&str) -> bool| -> Vec<(&str, usize)> {
         unused.iter().filter(|(name, _)| fits(name)).copied().collect()
     };
+    if let ([only], Format::Csv | Format::Tsv) = (table.columns.as_slice(), table.format) {
+        notices.push(format!(
+            "The first line is taken as the name of the only column, and not as a row: `{}`.",
+            only.chars().take(80).collect::<String>()
+        ));
+    }
     match mapping.kind {
         ImportKind::Prompts => {
             let answers = find(&|name| {

@@ -7,7 +7,7 @@ use super::preference::{PreferenceScheme, Scheme, readings};
 use super::repeats::Counted;
 use super::{
     ColumnMapping, ImportKind, MappedContent, Pairing, PlainText, Reader, groups, guess, notices, rated, rated_columns,
-    values,
+    single, values,
 };
 use crate::Content;
 use crate::table::{Table, TableRow, shown};
@@ -222,10 +222,12 @@ fn which_ratings(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
     })
 }
 
-fn how_ratings_count(_: &Table, mapping: &ColumnMapping) -> Option<Open> {
+fn how_ratings_count(table: &Table, mapping: &ColumnMapping) -> Option<Open> {
     let is_needed = mapping.is_rated() || mapping.is_by_preference() && mapping.preference.is_none();
     let column = if mapping.is_rated() { mapping.ratings.as_deref() } else { mapping.rating_a.as_deref() };
-    let column = column.filter(|_| is_needed && mapping.named_order().is_none())?;
+    // A label that is a number and says more than good or bad may as well be a class.
+    let is_class = |column: &str| mapping.is_grouped() && single::may_be_class(table, column);
+    let column = column.filter(|column| is_needed && (mapping.named_order().is_none() || is_class(column)))?;
     let options =
         [("higher_is_better", "the highest is the best"), ("lower_is_better", "the lowest is the best, as of ranks")];
     Some(Open {

@@ -71,8 +71,8 @@ pub(super) fn number(value: &Value) -> Option<f64> {
         Value::Bool(yes) => f64::from(u8::from(*yes)),
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => match text.trim().to_lowercase().as_str() {
-            "true" | "yes" | "desirable" | "good" => 1.0,
-            "false" | "no" | "undesirable" | "bad" => 0.0,
+            "true" | "yes" | "y" | "desirable" | "good" | "up" | "thumbs_up" | "positive" | "pass" | "👍" => 1.0,
+            "false" | "no" | "n" | "undesirable" | "bad" | "down" | "thumbs_down" | "negative" | "fail" | "👎" => 0.0,
             other => other.parse::<f64>().ok()?,
         },
         _ => return None,

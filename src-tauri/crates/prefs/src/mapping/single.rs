@@ -33,15 +33,15 @@ const ANSWER: [&str; 14] = [
     "summary",
 ];
 
-pub(super) const UNPAIRED: &str =
-    "kept as a single label, as the prompt has no answer that is labelled the other way: it is part of no pair";
+pub(super) const UNPAIRED: &str = "kept as a single label, as the file has no answer to the same prompt that is labelled the other way: it is part of no pair";
 pub(super) const CONTRADICTED: &str =
     "the same answer to the same prompt is labelled good and bad: both labels are kept";
 
 /// Whether a column says of each answer that it is good or bad, and nothing more.
 pub(super) fn are_labels(table: &Table, column: &str) -> bool {
     let values = table.scalars(column);
-    let values: Vec<&Value> = values.iter().filter(|value| !is_missing(value)).collect();
+    // What is no rating at all is refused row by row.
+    let values: Vec<&Value> = values.iter().filter(|value| !is_missing(value) && number(value).is_some()).collect();
     let is_said = |value: &&Value| {
         value.is_boolean() || value.as_str().is_some_and(|text| text.parse::<f64>().is_err() && number(value).is_some())
     };
@@ -52,6 +52,11 @@ pub(super) fn are_labels(table: &Table, column: &str) -> bool {
     let numbers: Option<Vec<f64>> = values.iter().map(|value| number(value)).collect();
     let among = |known: [f64; 2]| numbers.iter().flatten().all(|it| known.contains(it));
     is_named && numbers.is_some() && (among([0.0, 1.0]) || among([-1.0, 1.0]))
+}
+
+/// Whether a column is called a label, and holds numbers that are none.
+pub(super) fn may_be_class(table: &Table, column: &str) -> bool {
+    words_of(column).iter().any(|word| ["label", "labels"].contains(&word.as_str())) && !are_labels(table, column)
 }
 
 /// What the labels say, in words, with how many answers each stands at.
@@ -65,7 +70,7 @@ pub(super) fn labels_in_words(table: &Table, mapping: &ColumnMapping) -> Option<
             None => {}
         }
     });
-    Some(format!("By `{column}`, {good} answers are good ones and {bad} bad ones."))
+    Some(format!("By `{column}`, {good} answers are labelled good and {bad} bad."))
 }
 
 pub(super) fn is_good(rating: f64, order: RatingOrder) -> bool {

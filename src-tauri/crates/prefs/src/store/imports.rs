@@ -13,7 +13,7 @@ use super::{Failed, Project, singles};
 use crate::jsonl::Reading;
 use crate::mapping::{self, ColumnMapping, ImportKind, MappedContent, MappedRow};
 use crate::table::Table;
-use crate::{Content, Error, Pair, Refused};
+use crate::{Content, Error, Pair, Refused, SingleAnswer};
 
 /// One import: where pairs came from and what became of every row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,15 +226,20 @@ impl Project {
         self.write(|transaction| {
             let mut account = Account::new(mapping.kind, table);
             let first = begin_import(transaction)?;
-            let notes = mapping::try_each(table, mapping, |file, row| {
+            let mut meeting = 0;
+            let mut notes = mapping::try_each(table, mapping, |file, row| {
                 if !is_wanted() {
                     return Err(Failed::from(Error::Cancelled));
+                }
+                if let Some(single) = single_of(&row) {
+                    meeting += usize::from(singles::meets(transaction, single, first)?);
                 }
                 let added = add_row(transaction, first + file as i64, row.as_ref())?;
                 account.add(file, row, added);
                 Ok(())
             })?;
             account.refuse_nothing(source)?;
+            notes.extend((meeting > 0).then(|| (singles::MEETS.to_owned(), meeting)));
             for (file, counts) in account.files.iter().enumerate() {
                 let import = Import {
                     id: first + file as i64,
@@ -262,8 +267,11 @@ impl Project {
         let ignored_keys = mapping::ignored(table, mapping);
         let mut account = Account::new(mapping.kind, table);
         let mut first = Vec::new();
-        let mut seen = HashSet::new();
-        let notes = mapping::try_each(table, mapping, |file, row| {
+        let (mut seen, mut meeting) = (HashSet::new(), 0);
+        let mut notes = mapping::try_each(table, mapping, |file, row| {
+            if let Some(single) = single_of(&row) {
+                meeting += usize::from(self.read(|db| singles::meets(db, single, i64::MAX))?);
+            }
             let is_new = match &row {
                 Ok(row) => self.is_new(&row.content, &mut seen)?,
                 Err(_) => false,
@@ -276,6 +284,7 @@ impl Project {
             account.add(file, row, usize::from(is_new));
             Ok::<(), Error>(())
         })?;
+        notes.extend((meeting > 0).then(|| (singles::MEETS.to_owned(), meeting)));
         Ok(Brought { first, ..account.brought(ignored_keys, notes) })
     }
 
@@ -355,6 +364,13 @@ impl Project {
                 },
             )
         })
+    }
+}
+
+fn single_of(row: &Result<MappedRow, Refused>) -> Option<&SingleAnswer> {
+    match row {
+        Ok(MappedRow { content: MappedContent::Single(single), .. }) => Some(single),
+        _ => None,
     }
 }
 

@@ -190,6 +190,7 @@ CREATE INDEX tasks_by_state ON tasks (annotator, state, pass, side);
 CREATE TABLE single_answers (
     id INTEGER PRIMARY KEY,
     hash TEXT NOT NULL UNIQUE,     -- SingleAnswer::content_hash
+    prompt_hash TEXT NOT NULL,     -- SingleAnswer::prompt_hash
     import INTEGER NOT NULL REFERENCES imports,
     line INTEGER NOT NULL,
     prompt TEXT NOT NULL,          -- JSON, as is the answer: a string or a list of messages
@@ -198,6 +199,7 @@ CREATE TABLE single_answers (
     category TEXT
 ) STRICT;
 CREATE INDEX single_answers_by_label ON single_answers (label IS NULL, id);
+CREATE INDEX single_answers_by_prompt ON single_answers (prompt_hash, label);
 -- Which lines of the listing were written or deleted, in that order: who holds texts reads these again.
 CREATE TABLE listing_changes (
     change INTEGER PRIMARY KEY AUTOINCREMENT,

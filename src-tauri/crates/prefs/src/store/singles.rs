@@ -138,9 +138,22 @@ pub(super) fn counts(db: &Connection) -> rusqlite::Result<(usize, usize)> {
 pub(super) fn insert(db: &Connection, single: &SingleAnswer, import: i64, line: usize) -> rusqlite::Result<usize> {
     let SingleAnswer { prompt, answer, label, category } = single;
     let mut insert = db.prepare_cached(
-        "INSERT INTO single_answers (hash, import, line, prompt, answer, label, category) VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (hash) DO NOTHING",
+        "INSERT INTO single_answers (hash, prompt_hash, import, line, prompt, answer, label, category)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
     )?;
     let (prompt, answer) = (json(prompt)?, json(answer)?);
-    insert.execute(params![single.content_hash(), import, line as i64, prompt, answer, label, category])
+    let hashes = [single.content_hash(), single.prompt_hash()];
+    insert.execute(params![hashes[0], hashes[1], import, line as i64, prompt, answer, label, category])
+}
+
+/// What is said of single labels that would make pairs with others, had they come together.
+pub(super) const MEETS: &str = "the project has an answer to the same prompt that is labelled the other way, from an earlier \
+                                import: to make pairs of them, put the files into one folder and import that";
+
+/// Whether an earlier import than `before` brought a single label of the other kind for the same prompt.
+pub(super) fn meets(db: &Connection, single: &SingleAnswer, before: i64) -> rusqlite::Result<bool> {
+    let Some(label) = single.label else { return Ok(false) };
+    let mut other =
+        db.prepare_cached("SELECT 1 FROM single_answers WHERE prompt_hash = ? AND label = ? AND import < ?")?;
+    other.exists(params![single.prompt_hash(), !label, before])
 }

@@ -38,7 +38,7 @@ pub(super) fn lines(input: impl BufRead, take: &mut Take) -> std::io::Result<Con
 }
 
 fn item(line: usize, value: Result<Value, String>) -> Item {
-    match value.and_then(row) {
+    match value.and_then(row).and_then(no_table) {
         Ok(row) => Item::Row(line, row),
         Err(reason) => Item::Refused(line, reason),
     }
@@ -51,6 +51,28 @@ fn row(value: Value) -> Result<Map<String, Value>, String> {
         Value::String(text) => Ok(Map::from_iter([("prompt".to_owned(), Value::String(text))])),
         other => Err(format!("expected an object with named columns, found {}", kind(&other))),
     }
+}
+
+/// Refuses a row that is a whole table in another wrapping: nearly all of it are objects under a key that holds rows.
+fn no_table(row: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let holds_rows = |value: &Value| {
+        value.as_array().is_some_and(|items| items.iter().any(|item| item.is_object() || item.is_array()))
+            && !is_conversation(value)
+    };
+    let is_rows = |(key, value): &(&String, &Value)| ROWS.contains(&key.as_str()) && holds_rows(value);
+    let found = row.iter().find_map(|(key, value)| {
+        let inside = || value.as_object()?.iter().find(is_rows).map(|(under, value)| (format!("{key}.{under}"), value));
+        if is_rows(&(key, value)) { Some((key.clone(), value)) } else { inside() }
+    });
+    let Some((path, rows)) = found else { return Ok(row) };
+    let size = |value: &Value| value.to_string().len();
+    if size(rows) * 10 < row.values().map(size).sum::<usize>() * 9 {
+        return Ok(row);
+    }
+    Err(format!(
+        "it is a table of its own: what seem to be the rows stand under `{path}`, and not all of them are objects, or the file \
+         holds something else beside them; save these rows alone, one per line"
+    ))
 }
 
 /// A file that begins with a quotation mark is JSON texts, one per line, or CSV with a quoted header: the first two lines
@@ -158,7 +180,7 @@ fn of_one(line: usize, object: &Map<String, Value>, is_one_line: bool) -> Option
     if is_one_line {
         return None;
     }
-    Some((Format::JsonObject, vec![Item::Row(line, object.clone())]))
+    Some((Format::JsonObject, vec![item(line, Ok(Value::Object(object.clone())))]))
 }
 
 /// `DataFrame.to_json` without an orientation: each column an object of row numbers.

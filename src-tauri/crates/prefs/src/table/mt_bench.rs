@@ -59,8 +59,13 @@ pub(super) fn open(mut row: Map<String, Value>, counts: &mut Counts) -> Result<M
         ["conversation_a", "conversation_b"]
     };
     let are_two = names.iter().all(|name| row.get(*name).is_some_and(is_conversation));
-    if let (true, true, Some(turn)) = (are_two, row.contains_key("winner"), row.get("turn").and_then(Value::as_u64)) {
-        up_to(&mut row, names, turn as usize, counts)?;
+    if let (true, true, Some(turn)) = (are_two, row.contains_key("winner"), row.get("turn")) {
+        // `pandas` writes whole numbers as `1.0` where some are missing.
+        let number = turn.as_f64().or_else(|| turn.as_str()?.trim().parse().ok());
+        let number = number.filter(|number| *number >= 1.0 && number.fract() == 0.0 && *number < 1e6);
+        let number =
+            number.ok_or_else(|| format!("`turn` says {turn}: which of the answers was judged is not known"))?;
+        up_to(&mut row, names, number as usize, counts)?;
     }
     Ok(row)
 }
@@ -95,6 +100,11 @@ fn in_both_orders(row: &Map<String, Value>, counts: &mut Counts) -> Result<Map<S
         ("error", _) | (_, "error") => return Err("the judge gave no verdict (`error`)".to_owned()),
         ("model_1", "model_1") => "conversation_1",
         ("model_2", "model_2") => "conversation_2",
+        (first, second) if [first, second].iter().any(|said| !["model_1", "model_2", "tie"].contains(said)) => {
+            return Err(format!(
+                "`g1_winner` and `g2_winner` say {first:?} and {second:?}: expected model_1, model_2 or tie"
+            ));
+        }
         (first, second) => {
             counts.disagreeing += usize::from(first != second);
             "tie"

@@ -13,7 +13,7 @@ use super::delimited::{self, Delimited};
 use super::shards::Shards;
 use super::{Format, binary, compression, json, parquet};
 use crate::Error;
-use crate::array;
+use crate::array::{self, Members};
 use crate::jsonl::encoding;
 use crate::rows::without_mark;
 
@@ -68,8 +68,8 @@ fn stamp(metadata: &Metadata) -> Stamp {
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     shards: Vec<Shard>,
-    /// What lies beside them and is not read, as a sentence.
-    pub(super) left_out: Option<String>,
+    /// What lies beside them, or in them beside the rows, and is not read, as sentences.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Source {
@@ -79,6 +79,7 @@ impl Source {
     /// When one cannot be read, or is of a kind that no reader knows.
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
         let Shards { files, left_out } = Shards::of(path)?;
+        let mut left_out: Vec<String> = left_out.into_iter().collect();
         let shards = files.into_iter().map(|path| {
             let metadata = std::fs::metadata(&path).map_err(Error::io("open", &path))?;
             // A pipe can be read once, and a device need not end.
@@ -86,10 +87,12 @@ impl Source {
                 let reason = "this is no regular file; save what it gives to one".to_owned();
                 return Err(Error::Choice { path, reason });
             }
-            let form = form_of(&path)?;
+            let (form, beside) = form_of(&path)?;
+            left_out.extend(beside);
             Ok(Shard { path, form, stamp: stamp(&metadata) })
         });
-        Ok(Self { shards: shards.collect::<Result<_, Error>>()?, left_out })
+        let shards = shards.collect::<Result<_, Error>>()?;
+        Ok(Self { shards, left_out })
     }
 
     /// The files, in the order in which they are read.
@@ -189,13 +192,14 @@ fn header(input: impl BufRead, how: Delimited) -> std::io::Result<Vec<String>> {
 
 /// Hands what the bytes of a file hold to `take`, and returns what kind of file it is and the columns of its header.
 pub(super) fn scan_bytes(bytes: &[u8], take: &mut Take) -> std::io::Result<(Format, Option<Vec<String>>)> {
-    let form = form_of_text(&mut || Ok(Box::new(bytes)))?;
+    let (form, _) = form_of_text(&mut || Ok(Box::new(bytes)))?;
     let (format, _) = form.scan(Box::new(bytes), take, Path::new(""))?;
     let header = if let Form::Delimited(how) = form { Some(header(bytes, how)?) } else { None };
     Ok((format, header))
 }
 
-fn form_of(path: &Path) -> Result<Form, Error> {
+/// How a file is read, and what is left out of it, as a sentence.
+fn form_of(path: &Path) -> Result<(Form, Option<String>), Error> {
     let (mut input, compression) = compression::open(path).map_err(Error::io("open", path))?;
     let start = beginning(&mut input).map_err(Error::io("read", path))?;
     if start.starts_with(b"PAR1") {
@@ -205,7 +209,7 @@ fn form_of(path: &Path) -> Result<Form, Error> {
                 what: "a Parquet file that was compressed once more",
             });
         }
-        return Ok(Form::Parquet);
+        return Ok((Form::Parquet, None));
     }
     if let Some(what) = binary(&start) {
         return Err(Error::Binary { path: path.to_path_buf(), what });
@@ -222,30 +226,35 @@ fn beginning(input: &mut dyn BufRead) -> std::io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// The form of a text, which is opened anew for each look at it.
-fn form_of_text<'a>(open: &mut dyn FnMut() -> std::io::Result<Box<dyn BufRead + 'a>>) -> std::io::Result<Form> {
+/// The form of a text, which is opened anew for each look at it, and what is left out of it.
+fn form_of_text<'a>(
+    open: &mut dyn FnMut() -> std::io::Result<Box<dyn BufRead + 'a>>,
+) -> std::io::Result<(Form, Option<String>)> {
     let start = beginning(&mut open()?)?;
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&start);
     let is_json = match start.trim_ascii_start().first() {
         // A shard that holds nothing names no columns.
-        None => return Ok(Form::JsonLines),
-        Some(b'[') => return Ok(Form::JsonArray),
+        None => return Ok((Form::JsonLines, None)),
+        Some(b'[') => return Ok((Form::JsonArray, None)),
         Some(b'{') => true,
         Some(b'"') => json::first_lines_are_json(start),
         _ => false,
     };
     let mut open = || without_mark(open()?);
-    if is_json {
-        if json::are_lines(open()?)? {
-            return Ok(Form::JsonLines);
-        }
-        let keys = array::keys_of_objects(open()?, &json::ROWS)?.unwrap_or_default();
-        // Which of several is meant is not known.
-        let key = match keys.as_slice() {
-            [key] => json::ROWS.iter().position(|name| name == key),
-            _ => None,
-        };
-        return Ok(key.map_or(Form::JsonWhole, Form::JsonRows));
+    if !is_json {
+        return Ok((Form::Delimited(Delimited::of(start, &mut open)?), None));
     }
-    Ok(Form::Delimited(Delimited::of(start, &mut open)?))
+    if json::are_lines(open()?)? {
+        return Ok((Form::JsonLines, None));
+    }
+    let Members { rows, others } = array::members(open()?, &json::ROWS)?.unwrap_or_default();
+    // Which of several is meant is not known.
+    let [only] = rows.as_slice() else { return Ok((Form::JsonWhole, None)) };
+    let key = json::ROWS.iter().position(|name| name == only);
+    let beside = (!others.is_empty()).then(|| {
+        let named: Vec<String> = others.iter().take(8).map(|name| format!("`{name}`")).collect();
+        let more = if others.len() > 8 { format!(" and {} more", others.len() - 8) } else { String::new() };
+        format!("Beside the rows under `{only}` the file holds {}{more}: that is left out.", named.join(", "))
+    });
+    Ok((key.map_or(Form::JsonWhole, Form::JsonRows), beside))
 }

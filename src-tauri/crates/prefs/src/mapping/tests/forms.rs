@@ -438,3 +438,11 @@ fn a_number_that_is_none_says_nothing_or_is_refused() {
     assert_eq!(MappedContent::Pair(read.pairs[0].pair.clone()), plain);
     assert_eq!(read.refused.len(), 2);
 }
+
+/// A text file of prompts has no header, and loses its first line to one.
+#[test]
+fn the_first_line_of_a_file_with_one_column_is_named() {
+    let table = Table::from_bytes(b"What is a star?\nWhat is a moon?\nWhy?\n").expect("bytes are always read");
+    let said = notices(&table, &guess(&table)).join(" ");
+    assert!(said.contains("not as a row: `What is a star?`"), "{said}");
+}

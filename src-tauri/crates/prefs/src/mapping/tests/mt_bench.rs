@@ -69,7 +69,7 @@ fn a_verdict_is_about_the_turn_that_was_judged() {
     let expected = [
         (5, "`turn` says 3, and `conversation_a` has 2 of the user's"),
         (6, "`turn` says 2, and `conversation_a` has 1 of the user's"),
-        (7, "`turn` says 0, and `conversation_a` has 2 of the user's"),
+        (7, "`turn` says 0: which of the answers was judged is not known"),
     ];
     assert_eq!(refused(&mapped), expected);
     assert!(said.contains("2 rows judge a turn after which the conversations go on"), "{said}");
@@ -147,4 +147,31 @@ fn answers_without_questions_say_where_pairs_are() {
         let table = table(&[row]);
         assert!(table.is_empty() && table.refused[0].reason.contains("`…_pair.jsonl`"), "{:?}", table.refused);
     }
+}
+
+/// `pandas` writes whole numbers as `1.0` where some are missing.
+#[test]
+fn a_turn_is_a_number_however_it_is_written() {
+    let talk = |answers: [&str; 2]| {
+        json!([
+            {"role": "user", "content": "q1"}, {"role": "assistant", "content": answers[0]},
+            {"role": "user", "content": "q2"}, {"role": "assistant", "content": answers[1]},
+        ])
+    };
+    let row = |turn: Value| json!({"conversation_a": talk(["a1", "a2"]), "conversation_b": talk(["b1", "b2"]), "winner": "model_a", "turn": turn});
+    let table = table(&[row(json!(1)), row(json!(1.0)), row(json!("1")), row(Value::Null), row(json!("first"))]);
+    let mapped = apply(&table, &guess(&table));
+    let expected = pair(vec![user("q1")], vec![assistant("a1")], vec![assistant("b1")]);
+    let found: Vec<MappedContent> = mapped.rows.into_iter().map(|row| row.content).collect();
+    assert_eq!(found, [expected.clone(), expected.clone(), expected]);
+    let lines: Vec<usize> = mapped.refused.iter().map(|refused| refused.line).collect();
+    assert_eq!(lines, [4, 5], "{:?}", mapped.refused);
+}
+
+/// What no judge of `FastChat` says is no tie.
+#[test]
+fn a_winner_that_is_not_known_is_refused() {
+    let plain = asked("Why?", "Because.", "No.");
+    let table = table(&[verdict("tie", "model_1", &plain), verdict("A", "A", &plain), verdict("", "", &plain)]);
+    assert_eq!((table.row_count, table.refused_count), (1, 2));
 }

@@ -304,3 +304,24 @@ fn every_way_of_writing_is_read_rightly_or_asked() {
         }
     }
 }
+
+/// Votes of people that come late in a file, or of which some are not understood, are not passed over for what stands beside them.
+#[test]
+fn a_second_column_that_says_something_is_asked_about() {
+    let row = |at: usize, people: Value| {
+        json!({
+            "prompt": format!("p{at}"), "response_a": "x", "response_b": "y", "preference": "a", "winner": people,
+        })
+    };
+    let late: Vec<Value> = (0..400).map(|at| row(at, if at < 390 { Value::Null } else { json!("b") })).collect();
+    let odd: Vec<Value> =
+        (0..8).map(|at| row(at, if at % 2 == 0 { json!("b") } else { json!("neither of these") })).collect();
+    for rows in [late, odd] {
+        let table = table(&rows);
+        let mapping = guess(&table);
+        let open = questions(&table, &mapping).into_iter().find(Question::is_open).expect("it is asked");
+        assert_eq!(open.key, "preference");
+        let options: Vec<String> = open.options.into_iter().map(|option| option.value).collect();
+        assert_eq!(options, ["preference", "winner"]);
+    }
+}

@@ -135,7 +135,7 @@ fn labels_of_single_answers_are_brought_together_by_prompt() {
     assert_eq!(singles(&mapped), [(2, "alone", Some(true)), (4, "x", Some(true)), (5, "y", Some(true))]);
     assert_eq!(mapped.notes.get(UNPAIRED), Some(&3));
     let said = notices(&table(&rows), &mapping).join(" ");
-    assert!(said.contains("By `label`, 5 answers are good ones and 2 bad ones."), "{said}");
+    assert!(said.contains("By `label`, 5 answers are labelled good and 2 bad."), "{said}");
     // Also where no prompt has both.
     let (mapping, pairs, mapped) = read(&rows[..2], &[]);
     assert_eq!((mapping.kind, pairs.len()), (ImportKind::Pairs, 0));
@@ -175,10 +175,29 @@ fn only_labels_say_something_of_an_answer_that_stands_alone() {
     assert_eq!(kept("label", [json!(1), json!(0)]), good_and_bad);
     assert_eq!(kept("label", [json!(1.0), json!(-1)]), good_and_bad);
     assert_eq!(kept("label", [json!("1"), json!("0")]), good_and_bad);
+    assert_eq!(kept("label", [json!("👍"), json!("Thumbs_Down")]), good_and_bad);
     // Numbers that may be counts or marks are not labels.
     assert_eq!(kept("score", [json!(1), json!(0)]), (vec![], 2));
     assert_eq!(kept("label", [json!(1), json!(5)]), (vec![], 2));
     assert_eq!(kept("label", [json!(true), Value::Null]), (vec![Some(true)], 1));
+}
+
+/// One row that says neither good nor bad is refused, and makes nothing else of the others. A class is asked about.
+#[test]
+fn a_label_that_is_none_is_refused_by_its_line() {
+    let row = |at: usize, label: Value| json!({"prompt": format!("p{at}"), "completion": "c", "label": label});
+    let mut rows: Vec<Value> = (0..20).map(|at| row(at, json!(at % 2 == 0))).collect();
+    rows[12] = row(12, json!("maybe"));
+    let (_, _, mapped) = read(&rows, &[]);
+    assert_eq!((singles(&mapped).len(), mapped.refused.len(), mapped.refused[0].line), (19, 1, 13));
+    let classes = [
+        json!({"prompt": "p", "completion": "refused", "label": 2}),
+        json!({"prompt": "p", "completion": "accepted", "label": 1}),
+    ];
+    assert_eq!(
+        asks(&classes),
+        ("rating_order".to_owned(), vec!["higher_is_better".to_owned(), "lower_is_better".to_owned()])
+    );
 }
 
 #[test]

@@ -186,6 +186,41 @@ fn a_file_that_changes_meanwhile_is_not_taken_for_what_it_was() {
 }
 
 #[test]
+fn what_stands_beside_the_rows_of_an_object_is_named() {
+    let pair = r#"{"prompt": "p", "chosen": "c", "rejected": "r"}"#;
+    let beside = format!(r#"{{"system": "S", "data": [{pair}], "rejected_rows": [{pair}]}}"#);
+    let (_folder, path) = written("beside.json", beside.as_bytes());
+    let table = Table::read(&path).expect("it can be read");
+    assert_eq!((table.row_count, table.refused_count), (1, 0));
+    let said = table.notices.join(" ");
+    assert!(said.contains("Beside the rows under `data` the file holds `system`, `rejected_rows`"), "{said}");
+}
+
+/// Such a table was one row of nonsense: its first rows were a prompt and two answers.
+#[test]
+fn a_table_in_another_wrapping_is_refused() {
+    let pair = r#"{"prompt": "p", "chosen": "c", "rejected": "r"}"#;
+    let rows = format!("[{pair}, {pair}, {pair}]");
+    for text in [
+        format!(r#"{{"result": {{"data": {rows}}}}}"#),
+        format!("{{\"data\": {rows}}}\n{{\"data\": {rows}}}\n"),
+        format!("{{\"data\": {rows}}}\nand more\n"),
+        format!(r#"{{"data": [{pair}, 1, {pair}]}}"#),
+        r#"{"data": [["p", "c", "r"], ["p", "c", "r"]]}"#.to_owned(),
+    ] {
+        let (_folder, path) = written("wrapped.json", text.as_bytes());
+        let table = Table::read(&path).expect("it can be read");
+        assert_eq!(table.row_count, 0, "{text}");
+        assert!(table.refused[0].reason.contains("table of its own"), "{text}: {:?}", table.refused);
+    }
+    // Rows that have a list of objects beside their texts are rows.
+    let row =
+        format!(r#"{{"prompt": "a question that is long enough", "answer": "and its answer", "items": [{pair}]}}"#);
+    let table = Table::from_bytes(format!("{row}\n{row}\n").as_bytes()).expect("bytes are always read");
+    assert_eq!((table.row_count, table.refused_count), (2, 0));
+}
+
+#[test]
 fn shards_are_one_table_and_bad_rows_name_theirs() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
