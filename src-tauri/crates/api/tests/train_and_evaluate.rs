@@ -275,7 +275,8 @@ fn evaluate_and_export(place: &Place, run: &str) {
     let what = json!(["adapter", "pairs", "report", "labels"]);
     let handed = place.call("export", &json!({"run": run, "evaluation": name, "what": what}));
     let handed = handed.as_array().unwrap();
-    assert_eq!(handed.len(), 4);
+    // Pairs go out as two files.
+    assert_eq!(handed.len(), 5);
     for one in handed {
         let path = Path::new(one["path"].as_str().unwrap());
         assert!(path.exists() && path.starts_with(&place.project), "{one}");
