@@ -10,7 +10,7 @@ pub(super) const NEARLY_SAME: f64 = 0.9;
 const FEWEST_WORDS: usize = 10;
 
 /// A shorter answer stands in a longer one by what it says: `4` in `It is 4.`.
-const FEWEST_CONTAINED: usize = 8;
+pub(super) const FEWEST_CONTAINED: usize = 8;
 
 /// Shorter prompts begin their answers by what they name: `Photosynthesis` and `Photosynthesis is how plants …`.
 const FEWEST_REPEATED: usize = 5;

@@ -212,7 +212,10 @@ pub(super) fn of_each(alone: Alone, add: &mut dyn FnMut(Finding)) {
         )
     });
     say(Code::Contained, alone.contained, &|n| {
-        format!("In {n} one answer stands whole in the other: only what was added, and the length, is learned.")
+        format!(
+            "In {n} one answer, of {} words or more, stands whole in the other: only what was added, and the length, is learned.",
+            answers::FEWEST_CONTAINED
+        )
     });
     say(Code::OtherLanguage, alone.other_language, &|n| {
         format!(
@@ -266,19 +269,19 @@ pub(super) fn of_several(beside: Beside, add: &mut dyn FnMut(Finding)) {
     });
     say(Code::Duplicate, beside.duplicate, &|n| {
         format!(
-            "{n} come again with the same content, but for case and white space, and so count more than once in training."
+            "In {n} all is as in an earlier one, but for case and white space: that counts more than once in training."
         )
     });
     say(Code::SamePrompt, beside.same_prompt, &|n| {
         format!(
-            "{n} have the prompt of an earlier pair, with other answers: such a prompt counts more than the rest. A split by \
-             prompt keeps them together."
+            "In {n} the prompt is that of an earlier one: such a prompt counts more than the rest. A split by prompt keeps them \
+             together."
         )
     });
     say(Code::NearPrompt, beside.near_prompt, &|n| {
         format!(
-            "{n} have nearly the prompt of an earlier pair (Jaccard's index of their runs of three words {NEAR} or more): it \
-             counts more than the rest, and a split by prompt does not know of it."
+            "In {n} the prompt is nearly that of an earlier one (Jaccard's index of their runs of three words {NEAR} or more): \
+             it counts more than the rest, and a split by prompt does not know of it."
         )
     });
 }
