@@ -80,11 +80,12 @@ pub(crate) fn each(
     mut input: impl BufRead,
     take: &mut dyn FnMut(usize, Next) -> ControlFlow<()>,
 ) -> std::io::Result<ControlFlow<()>> {
-    let mut line = 0;
+    // Whether something that is not seen stands on the line so far.
+    let (mut line, mut is_indented) = (0, false);
     while let Some(byte) = input.fill_buf()?.first().copied() {
         match byte {
             b'\n' => {
-                line += 1;
+                (line, is_indented) = (line + 1, false);
                 if take(line, Next::Blank).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -92,7 +93,7 @@ pub(crate) fn each(
             b'[' => {
                 return array::elements(input, line + 1, &mut |line, value| take(line, Next::Value(value)));
             }
-            byte if byte.is_ascii_whitespace() => {}
+            byte if byte.is_ascii_whitespace() => is_indented = true,
             _ => break,
         }
         input.consume(1);
@@ -101,9 +102,10 @@ pub(crate) fn each(
     loop {
         let whole = read_line(&mut input, &mut buffer)?;
         if buffer.is_empty() && whole {
-            return Ok(ControlFlow::Continue(()));
+            // A last line of white space alone, without an end.
+            return Ok(if is_indented { take(line + 1, Next::Blank) } else { ControlFlow::Continue(()) });
         }
-        line += 1;
+        (line, is_indented) = (line + 1, false);
         // Files that were joined have their byte order marks in the middle too.
         let text = buffer.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&buffer).trim_ascii();
         let next = if !whole {

@@ -327,6 +327,12 @@ proptest! {
         }
     }
 
+    #[test]
+    fn white_space_alone_is_counted_by_lines(text in "[ \t\r\n]{0,8}") {
+        let lines = text.split('\n').count() - usize::from(text.is_empty() || text.ends_with('\n'));
+        prop_assert_eq!(read(text.as_bytes()).blank, lines);
+    }
+
     /// Good files with a few bytes changed are nearer to what goes wrong than noise is.
     #[test]
     fn damaged_files_never_panic_and_lose_only_the_damaged_lines(
