@@ -62,7 +62,7 @@ impl PairForm {
 /// When a pair does not [validate](Pair::validate) (nothing is written then), or writing fails.
 pub fn write_jsonl(path: &Path, pairs: &[ExportedPair]) -> Result<(), Error> {
     validate(pairs)?;
-    let columns = Columns::of(pairs);
+    let columns = Columns::of_pairs(pairs);
     write_lines(path, pairs.iter().map(|exported| row(exported, &columns)))
 }
 
@@ -89,18 +89,25 @@ fn validate(pairs: &[ExportedPair]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The columns that only some sets of pairs have.
+/// The columns that only some sets have.
 struct Columns {
     category: bool,
     tools: bool,
 }
 
 impl Columns {
-    fn of(pairs: &[ExportedPair]) -> Self {
+    fn of_pairs(pairs: &[ExportedPair]) -> Self {
+        Self::of(
+            pairs.iter().map(|exported| (&exported.sourced.pair.prompt, exported.sourced.pair.category.as_deref())),
+        )
+    }
+
+    /// Of rows with these prompts and categories.
+    fn of<'a>(rows: impl Iterator<Item = (&'a Content, Option<&'a str>)>) -> Self {
         let mut columns = Self { category: false, tools: false };
-        for ExportedPair { sourced, .. } in pairs {
-            columns.category |= sourced.pair.category.is_some();
-            columns.tools |= tools_of(&sourced.pair.prompt).is_some();
+        for (prompt, category) in rows {
+            columns.category |= category.is_some();
+            columns.tools |= tools_of(prompt).is_some();
         }
         columns
     }
@@ -114,17 +121,8 @@ fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<Str
     for (name, content) in [("prompt", prompt), ("chosen", chosen), ("rejected", rejected)] {
         add(name, said(content)?);
     }
-    if columns.tools {
-        add(TOOLS, tools_text(prompt)?.into());
-    }
-    if let Content::Messages(Conversation { chat_template_kwargs, .. }) = prompt
-        && !chat_template_kwargs.is_empty()
-    {
-        add(CHAT_TEMPLATE_KWARGS, chat_template_kwargs.clone().into());
-    }
-    if columns.category {
-        add("category", category.as_deref().unwrap_or_default().into());
-    }
+    add_beside(&mut row, prompt, category.as_deref(), columns)?;
+    let mut add = |name: &str, value: Value| row.insert(name.to_owned(), value);
     add("id", sourced.id.into());
     add("origin", sourced.source.name().into());
     add("import_file", serde_json::to_value(import_file)?);
@@ -135,6 +133,27 @@ fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<Str
     add("votes_tie", tie.into());
     add("judgements", serde_json::to_string(judgements)?.into());
     Ok(row)
+}
+
+/// Adds what stands beside a prompt, and the category.
+fn add_beside(
+    row: &mut Map<String, Value>,
+    prompt: &Content,
+    category: Option<&str>,
+    columns: &Columns,
+) -> serde_json::Result<()> {
+    if columns.tools {
+        row.insert(TOOLS.to_owned(), tools_text(prompt)?.into());
+    }
+    if let Content::Messages(Conversation { chat_template_kwargs, .. }) = prompt
+        && !chat_template_kwargs.is_empty()
+    {
+        row.insert(CHAT_TEMPLATE_KWARGS.to_owned(), chat_template_kwargs.clone().into());
+    }
+    if columns.category {
+        row.insert("category".to_owned(), category.unwrap_or_default().into());
+    }
+    Ok(())
 }
 
 /// A text, or the list of messages without what stands beside a prompt.

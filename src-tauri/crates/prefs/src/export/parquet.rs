@@ -74,7 +74,7 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
             )
         }
     };
-    let columns = Columns::of(pairs);
+    let columns = Columns::of_pairs(pairs);
     let tools = if columns.tools { "REQUIRED BYTE_ARRAY tools (UTF8);" } else { "" };
     let schema = format!(
         "message pairs {{ {} {} {} {tools} OPTIONAL BYTE_ARRAY category (UTF8); REQUIRED INT64 id;

@@ -5,35 +5,23 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{said, tools_of, tools_text};
+use super::{Columns, add_beside, said};
 use crate::jsonl::write_lines;
-use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
-use crate::{Content, Error, SingleAnswer};
+use crate::{Error, SingleAnswer};
 
 /// Writes single labels or demonstrations as JSON Lines in TRL's forms; the file appears whole or not at all.
 ///
 /// # Errors
 /// When writing fails.
 pub fn write_singles(path: &Path, singles: &[SingleAnswer]) -> Result<(), Error> {
-    let has_tools = singles.iter().any(|single| tools_of(&single.prompt).is_some());
-    let has_category = singles.iter().any(|single| single.category.is_some());
+    let columns = Columns::of(singles.iter().map(|single| (&single.prompt, single.category.as_deref())));
     let row = |single: &SingleAnswer| {
         let SingleAnswer { prompt, answer, label, category } = single;
         let mut row = Map::new();
         row.insert("prompt".to_owned(), said(prompt)?);
         row.insert("completion".to_owned(), said(answer)?);
         row.extend(label.map(|label| ("label".to_owned(), label.into())));
-        if has_tools {
-            row.insert(TOOLS.to_owned(), tools_text(prompt)?.into());
-        }
-        if let Content::Messages(asked) = prompt
-            && !asked.chat_template_kwargs.is_empty()
-        {
-            row.insert(CHAT_TEMPLATE_KWARGS.to_owned(), asked.chat_template_kwargs.clone().into());
-        }
-        if has_category {
-            row.insert("category".to_owned(), category.as_deref().unwrap_or_default().into());
-        }
+        add_beside(&mut row, prompt, category.as_deref(), &columns)?;
         Ok::<_, serde_json::Error>(Value::Object(row))
     };
     write_lines(path, singles.iter().map(row))
@@ -48,7 +36,7 @@ mod tests {
     use crate::mapping::{ImportKind, MappedContent};
     use crate::reader::{Choices, open};
     use crate::store::{Project, SingleKind};
-    use crate::{Conversation, Message};
+    use crate::{Content, Conversation, Message};
 
     /// Into a project, out of it, and into another one.
     fn there_and_back(singles: &[SingleAnswer]) -> Vec<SingleAnswer> {
@@ -105,8 +93,15 @@ mod tests {
         assert_eq!(import("bad", false), Some(1));
         assert_eq!(import("worse", false), Some(1));
         // In one folder they are pairs.
-        let opened = open(&folder.path().join("{good,bad}"), &Choices::new(), &|| true);
-        assert!(opened.is_err() || opened.is_ok());
+        let both = folder.path().join("both");
+        std::fs::create_dir(&both).unwrap();
+        for (from, to) in [("good", "labels-1.jsonl"), ("bad", "labels-2.jsonl")] {
+            std::fs::copy(folder.path().join(from), both.join(to)).unwrap();
+        }
+        let opened = open(&both, &Choices::new(), &|| true).unwrap();
+        let brought = project.import_table(&opened.table, &opened.mapping, "both").unwrap();
+        assert_eq!((brought.added, brought.single_labels, brought.duplicates), (1, 2, 2));
+        assert_eq!(project.counts().unwrap().pairs, 1);
     }
 
     proptest! {

@@ -41,17 +41,15 @@ pub(super) const CONTRADICTED: &str =
 pub(super) fn are_labels(table: &Table, column: &str) -> bool {
     let values = table.scalars(column);
     // What is no rating at all is refused row by row.
-    let values: Vec<&Value> = values.iter().filter(|value| !is_missing(value) && number(value).is_some()).collect();
-    let is_said = |value: &&Value| {
-        value.is_boolean() || value.as_str().is_some_and(|text| text.parse::<f64>().is_err() && number(value).is_some())
-    };
-    if values.is_empty() || values.iter().all(is_said) {
-        return !values.is_empty();
+    let rated: Vec<(&Value, f64)> =
+        values.iter().filter(|value| !is_missing(value)).filter_map(|value| Some((value, number(value)?))).collect();
+    let is_said = |value: &Value| value.is_boolean() || value.as_str().is_some_and(|text| text.parse::<f64>().is_err());
+    if rated.iter().all(|(value, _)| is_said(value)) {
+        return !rated.is_empty();
     }
     let is_named = words_of(column).iter().any(|word| LABELS.contains(&word.as_str()));
-    let numbers: Option<Vec<f64>> = values.iter().map(|value| number(value)).collect();
-    let among = |known: [f64; 2]| numbers.iter().flatten().all(|it| known.contains(it));
-    is_named && numbers.is_some() && (among([0.0, 1.0]) || among([-1.0, 1.0]))
+    let among = |known: [f64; 2]| rated.iter().all(|(_, number)| known.contains(number));
+    is_named && (among([0.0, 1.0]) || among([-1.0, 1.0]))
 }
 
 /// Whether a column is called a label, and holds numbers that are none.

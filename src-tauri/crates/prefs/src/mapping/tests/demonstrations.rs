@@ -2,15 +2,21 @@
 
 use super::*;
 
-fn demonstrations(rows: &[Value], choices: &[(&str, &str)]) -> (ColumnMapping, Vec<(Content, Content)>, Mapped) {
-    let table = table(rows);
-    let mut mapping = guess(&table);
+/// The guess as demonstrations, with choices.
+fn mapped_as(table: &Table, choices: &[(&str, &str)]) -> ColumnMapping {
+    let mut mapping = guess(table);
     mapping.set("kind", "demonstrations").expect("it is a kind");
     for (key, value) in choices {
         mapping.set(key, value).expect("the choice is known");
     }
     mapping.kind = ImportKind::Demonstrations;
-    guess_answer(&table, &mut mapping);
+    guess_answer(table, &mut mapping);
+    mapping
+}
+
+fn demonstrations(rows: &[Value], choices: &[(&str, &str)]) -> (ColumnMapping, Vec<(Content, Content)>, Mapped) {
+    let table = table(rows);
+    let mapping = mapped_as(&table, choices);
     assert_eq!(mapping.incomplete(&table), None, "{mapping:?}");
     let mapped = apply(&table, &mapping);
     let two = |row: &MappedRow| {
@@ -101,13 +107,7 @@ fn what_is_no_demonstration_is_refused_by_its_line() {
 fn what_is_missing_is_asked_for() {
     let lacks = |rows: &[Value], choices: &[(&str, &str)]| {
         let table = table(rows);
-        let mut mapping = guess(&table);
-        mapping.set("kind", "demonstrations").expect("it is a kind");
-        for (key, value) in choices {
-            mapping.set(key, value).expect("the choice is known");
-        }
-        mapping.kind = ImportKind::Demonstrations;
-        guess_answer(&table, &mut mapping);
+        let mapping = mapped_as(&table, choices);
         mapping.incomplete(&table).expect("something is missing")
     };
     assert!(lacks(&[json!({"prompt": "p", "x": 3})], &[]).contains("the answer to be imitated"));
