@@ -3,7 +3,7 @@
 use super::card::{Card, MADE_WITH, counted, plain};
 use crate::export::WrittenSingles;
 use prefs::Content;
-use prefs::store::{ExportedPair, ExportedPairs, PairVotes};
+use prefs::store::{ExportedPair, ExportedPairs, PairVotes, SingleKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The text of the card.
@@ -25,7 +25,7 @@ pub(super) fn write(
     // Both files hold the same pairs: without this they would be read as twice as many.
     let file = if has_parquet { "pairs.parquet" } else { "pairs.jsonl" };
     let of_pairs = (!all.is_empty()).then_some(("default", file.to_owned()));
-    let of_singles = singles.iter().map(|written| (config_of(written), format!("{}.jsonl", config_of(written))));
+    let of_singles = singles.iter().map(|written| (written.name(), format!("{}.jsonl", written.name())));
     card.header("configs:\n");
     for (config, file) in of_pairs.into_iter().chain(of_singles) {
         card.header(&format!("- config_name: {config}\n  data_files:\n  - split: train\n    path: {file}\n"));
@@ -43,9 +43,9 @@ pub(super) fn write(
     for written in singles {
         card.paragraph(&format!(
             "{} in `{}.jsonl`, in TRL's columns: {}.",
-            counted(written.count, written.what.trim_end_matches('s'), written.what),
-            config_of(written),
-            if written.what == "demonstrations" {
+            counted(written.count, written.what().trim_end_matches('s'), written.what()),
+            written.name(),
+            if written.kind == SingleKind::Demonstrations {
                 "`prompt` and `completion`"
             } else {
                 "`prompt`, `completion` and `label` (whether the answer is good)"
@@ -59,7 +59,7 @@ pub(super) fn write(
     if !all.is_empty() {
         code.push(format!("pairs = load_dataset({}, split=\"train\")", text(repo)));
     }
-    for config in singles.iter().map(config_of) {
+    for config in singles.iter().map(WrittenSingles::name) {
         code.push(format!("{config} = load_dataset({}, {}, split=\"train\")", text(repo), text(config)));
     }
     card.code("python", &code.join("\n"));
@@ -76,11 +76,6 @@ pub(super) fn write(
     card.section("Licence");
     card.paragraph(&licence.map_or_else(|| "None is named.".to_owned(), |licence| format!("{}.", plain(licence))));
     card.finish()
-}
-
-/// The name under which `datasets` loads single answers: that of their file.
-fn config_of(written: &WrittenSingles) -> &'static str {
-    if written.what == "demonstrations" { "demonstrations" } else { "single_labels" }
 }
 
 fn counts(pairs: &ExportedPairs) -> Vec<String> {
