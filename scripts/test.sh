@@ -41,6 +41,9 @@ if [ -n "${TIEBREAK_SHARED:-}" ]; then
 fi
 
 log=$CARGO_TARGET_DIR/test.log
+# What the page's and the window's tests print, which is not counted below.
+export TIEBREAK_PAGE_LOG=$CARGO_TARGET_DIR/page-test.log
+: >"$TIEBREAK_PAGE_LOG"
 status=0
 # Tests that leave something out print a line that begins with "left out:"; --show-output lets it through.
 "$stage" "Tests" "about 8 minutes, the first time 6 more for compiling" \
@@ -57,12 +60,12 @@ status=0
 node_tests() {
     cd "$1"
     [ ! -e package-lock.json ] || npm ci --no-audit --no-fund --silent
-    npm test --silent
+    npm test --silent 2>&1 | tee -a "$TIEBREAK_PAGE_LOG"
 }
 export -f node_tests
-"$stage" "Page in a browser" "about 4 minutes" bash -c 'node_tests tests/page' || status=$?
+"$stage" "Page in a browser" "about 4 minutes" bash -o pipefail -c 'node_tests tests/page' || status=$?
 if [ "$(uname)" = Linux ]; then
-    "$stage" "The window" "about a minute" bash -c 'node_tests tests/window' || status=$?
+    "$stage" "The window" "about a minute" bash -o pipefail -c 'node_tests tests/window' || status=$?
 else
     left_out+=("the window's tests (they need WebKitGTK's driver)")
 fi
@@ -76,6 +79,12 @@ if [ ${#left_out[@]} -gt 0 ]; then
     printf '  - %s\n' "${left_out[@]}"
 else
     printf 'Nothing was left out.\n'
+fi
+# Of a long log often only the end is at hand: what failed stands there again, with why.
+if [ "$status" -ne 0 ]; then
+    printf 'Failed:\n'
+    grep -E '^test .* FAILED$' "$log" || true
+    awk '/^not ok /,/^ok |^# Subtest|^1\.\./ { if (!/^ok |^# Subtest|^1\.\./) print }' "$TIEBREAK_PAGE_LOG"
 fi
 awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
      END { printf "All together: %d passed, %d failed, %d ignored.\n", passed, failed, ignored }' "$log"

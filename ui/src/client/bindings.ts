@@ -244,6 +244,11 @@ export type ColumnMapping = {
   /** That rows come in without columns that change what a model reads and that cannot be kept, such as `images`. */
   left_out: LeftOut | null, };
 
+/** Asks what has changed from the pairs of the first run to those of each other, or to the project's own as they are now. */
+export type ComparePairs = { project: string, run: string,
+  /** Other runs. */
+  runs: Array<string>, };
+
 /** A prompt or an answer: plain text (taken as it is) or messages (rendered by the model's chat template). */
 export type Content = string | Conversation;
 
@@ -283,6 +288,19 @@ export type DataFinding = {
   count: number,
   /** The first of them. */
   pairs: Array<FoundPair>, };
+
+/** How many pairs of two sets differ, and how. A pair that stands in a set twice counts twice. */
+export type Difference = {
+  /** In both, with the same texts. */
+  same: number,
+  /** In both, with the chosen and the rejected answer the other way round. */
+  swapped: number,
+  /** The same prompt with another chosen or rejected answer. */
+  other_answers: number,
+  /** Only in the first set. */
+  removed: number,
+  /** Only in the second set. */
+  added: number, };
 
 /** An answer with a new text. */
 export type EditAnswer = {
@@ -994,11 +1012,28 @@ export type PairChange = {
 /** A form in which pairs leave a project. */
 export type PairForm = "jsonl" | "parquet" | "argilla" | "label-studio";
 
+/** What became of a pair since the run. */
+export type PairNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
+
+/** The numbers of a pair, as it was labelled for the run. */
+export type PairNumbers = {
+  /** Below 0 the model prefers the rejected answer. */
+  margin: number,
+  /** How likely the chosen answer is the better one, by the model. */
+  probability: number, chosen_reward: number, rejected_reward: number, chosen_logps: number, rejected_logps: number,
+  /** Of training's own numbers there is no loss and no count of tokens. */
+  loss: number | null, chosen_tokens: number | null, rejected_tokens: number | null,
+  /** How far the margin has moved since training first computed the pair, where that was kept. */
+  moved: number | null, };
+
 export type PairOf = {
   /** The project's folder. */
   project: string,
   /** Its number. */
   id: number, };
+
+/** By what the pairs of a run are ordered. */
+export type PairOrder = "margin" | "decided" | "loss" | "chosen_reward" | "rejected_reward" | "chosen_logps" | "rejected_logps" | "tokens" | "moved" | "line";
 
 /** One page of what was found. */
 export type PairPage = {
@@ -1008,6 +1043,9 @@ export type PairPage = {
   rows: Array<PairRow>,
   /** All categories of the project. */
   categories: Array<string>, };
+
+/** A point of the figure: the rewards of the rejected and of the chosen answer. */
+export type PairPoint = { held_out: boolean, line: number, x: number, y: number, };
 
 /** What to look for among the pairs. */
 export type PairQuery = {
@@ -1037,8 +1075,14 @@ export type PairRow = {
   /** Where it has its content from. */
   source: PairSource, };
 
+/** Whose numbers are shown. */
+export type PairScorer = "training" | "run" | { "folds": number };
+
 /** Where a pair has its content from. */
 export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed";
+
+/** Which pairs of a run. */
+export type PairSubset = "all" | "trained" | "held_out" | "against";
 
 /** A pair, whole. */
 export type PairView = {
@@ -1059,6 +1103,18 @@ export type PairView = {
 
 /** Which pairs are made of more than two answers to a prompt. */
 export type Pairing = "best_and_worst" | "best_and_others" | "neighbours" | "all";
+
+/** What has changed from one set of pairs to another. */
+export type PairsChange = { difference: Difference,
+  /** The same in words: a sentence without a full stop. */
+  words: string, };
+
+/** What has changed from the pairs of a run, those held out among them. */
+export type PairsCompared = {
+  /** To the project's pairs as they are now. */
+  project: PairsChange,
+  /** To each other run's. */
+  runs: Array<PairsChange>, };
 
 /** Pairs to be listed. */
 export type PairsOf = {
@@ -1351,6 +1407,62 @@ export type RunOf = {
   /** The project's folder. */
   project: string, run: string, };
 
+/** Asks for one pair of a run. */
+export type RunPairOf = { project: string, run: string, by: PairScorer, held_out: boolean, line: number, theme: Theme, width: number, height: number, };
+
+/** A pair of a run with its numbers. Log-probabilities are in nats, summed over the tokens of an answer. */
+export type RunPairRow = {
+  /** Whether the run held it out. */
+  held_out: boolean,
+  /** Its line in the run's own file, from 1. */
+  line: number,
+  /** The pair of the project that it is, where there is one. */
+  id: number | null,
+  /** What became of it since the run. */
+  now: PairNow,
+  /** The beginnings of its texts as they are now. */
+  prompt: string, chosen: string, rejected: string, numbers: PairNumbers, };
+
+/** A pair of a run, whole. */
+export type RunPairView = { id: number | null, now: PairNow,
+  /** Its texts as the run had them. */
+  prompt: Content, chosen: Content, rejected: Content, numbers: PairNumbers | null,
+  /** How often training computed it. */
+  computed: number,
+  /** Its rewards over training, where it was computed more than once. */
+  course: FigureView | null, };
+
+/** The rewards of the pairs: a drawing, and which pair each point is. */
+export type RunPairsFigure = { figure: FigureView, points: Array<PairPoint>,
+  /** Pairs of the query, of which at most some thousand are drawn. */
+  total: number, };
+
+/** Asks for the rewards of the pairs in one figure. */
+export type RunPairsFigureOf = { query: RunPairsQuery, theme: Theme, width: number, height: number, };
+
+/** Asks for a part of them. */
+export type RunPairsOf = { query: RunPairsQuery,
+  /** Rows to pass over. */
+  offset: number,
+  /** Rows to return, at most 200. */
+  limit: number, };
+
+/** The pairs of a run that are looked at, and their order. */
+export type RunPairsQuery = { project: string, run: string, by: PairScorer, order: PairOrder, descending: boolean, only: PairSubset,
+  /** Only those with this in one of their texts. */
+  text: string, };
+
+/** A part of them. */
+export type RunPairsView = {
+  /** Whether there are numbers of that kind: by a model, of the pairs, the adapter and the model as they are now. */
+  known: boolean,
+  /** Pairs that have numbers. */
+  all: number,
+  /** Pairs of the query. */
+  total: number,
+  /** What the model thinks of all of them, as a sentence. */
+  words: string | null, rows: Array<RunPairRow>, };
+
 /** What a run would do and take. */
 export type RunPlan = {
   /** Pairs to train on. */
@@ -1409,6 +1521,8 @@ export type RunRequest = {
   model: string,
   /** Share of the pairs that is kept for evaluation, 0 to 1. */
   held_out_share: number,
+  /** The run that it was made from, with changes. */
+  from: string | null,
   /** All else. */
   settings: Settings, };
 
@@ -1444,6 +1558,8 @@ export type RunSummary = {
 export type RunView = {
   /** As in the list. */
   summary: RunSummary, folder: string, settings: Settings,
+  /** The run that it was made from, with changes, where that is still there. */
+  from: string | null,
   /** What it is computed on: names, and digests of what they name. */
   computed_on: Array<[string, string]>,
   /** Which step its adapter is of, and why it ended early, where that is not simply the last one. */
@@ -1707,43 +1823,6 @@ export type StoredSingle = {
   /** Its line there, from 1. */
   line: number, };
 
-/** What became of a pair since the run. */
-export type SuspectNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
-
-/** By what suspects are ordered. */
-export type SuspectOrder = "margin" | "loss" | "uncertainty";
-
-/** A pair of the queue. */
-export type SuspectRow = {
-  /** The pair of the project that it is, where there is one. */
-  id: number | null,
-  /** What became of it since the run. */
-  now: SuspectNow,
-  /** The beginnings of its texts as they are now. */
-  prompt: string, chosen: string, rejected: string,
-  /** Whether the run held it out. */
-  held_out: boolean,
-  /** Below 0 the model prefers the rejected answer, as labelled when it was scored. */
-  margin: number,
-  /** How likely the chosen answer is the better one, by the model. */
-  probability: number, chosen_reward: number, rejected_reward: number, loss: number, chosen_tokens: number, rejected_tokens: number, };
-
-/** Asks for a part of the queue. */
-export type SuspectsOf = { project: string, run: string, folds: number | null, order: SuspectOrder,
-  /** Rows to pass over. */
-  offset: number,
-  /** Rows to return, at most 200. */
-  limit: number, };
-
-/** A part of the queue. */
-export type SuspectsView = {
-  /** Whether there are scores of the pairs, the adapter and the model as they are now. */
-  known: boolean,
-  /** Pairs scored. */
-  total: number,
-  /** How many there are and what the model thinks of them, as a sentence. */
-  words: string | null, rows: Array<SuspectRow>, };
-
 /** The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT. */
 export type TargetModules = string | string[];
 
@@ -1838,7 +1917,10 @@ export interface Operations {
   run: [RunOf, RunView];
   run_figures: [Figures, Array<FigureView>];
   score_pairs: [ScorePairs, Job];
-  suspects: [SuspectsOf, SuspectsView];
+  run_pairs: [RunPairsOf, RunPairsView];
+  run_pair: [RunPairOf, RunPairView];
+  run_pairs_figure: [RunPairsFigureOf, RunPairsFigure];
+  compare_pairs: [ComparePairs, PairsCompared];
   preview_prompts: [PreviewPrompts, PromptsPreview];
   start_evaluation: [StartEvaluation, Job];
   resume_evaluation: [ResumeEvaluation, Job];

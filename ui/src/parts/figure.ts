@@ -29,6 +29,18 @@ export function pixelOf(axes: Axes, x: number, y: number): { left: number; top: 
   return { left: axes.left + across * (axes.right - axes.left), top: axes.bottom - up * (axes.bottom - axes.top) };
 }
 
+/** The place of the point nearest to a place in the figure, of those within `reach` of it, all in the figure's pixels; null where none is. */
+export function nearestPoint(axes: Axes, points: { x: number; y: number }[], left: number, top: number, reach: number): number | null {
+  let found: number | null = null;
+  let best = reach;
+  points.forEach(({ x, y }, place) => {
+    const pixel = pixelOf(axes, x, y);
+    const far = pixel ? Math.hypot(pixel.left - left, pixel.top - top) : Infinity;
+    if (far <= best) [found, best] = [place, far];
+  });
+  return found;
+}
+
 /** The place of the entry nearest to `x` in a rising list; -1 for an empty one. */
 export function nearest(rising: number[], x: number): number {
   if (rising.length === 0) return -1;

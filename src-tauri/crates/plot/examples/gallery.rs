@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use plot::{Figure, Lines, Series, Theme, WinRate, WinRateRow};
+use plot::{Figure, Lines, Points, Scatter, Series, Theme, WinRate, WinRateRow};
 
 fn points(count: usize, value: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
     (1..=count).map(|step| (step as f64, value(step as f64))).collect()
@@ -51,6 +51,20 @@ fn main() {
         ("one", plot::loss(vec![(7.0, 0.69)], vec![]).into()),
         ("constant", Figure::from(blank("Constant", points(50, |_| 0.25)))),
         ("many", Figure::from(blank("Ten thousand", points(10_000, |x| x.sqrt() * noise(x) * 1e3)))),
+        (
+            "scatter",
+            Scatter {
+                title: "Rewards of 300 pairs".into(),
+                x_label: "reward of the rejected answer (nats × beta)".into(),
+                y_label: "reward of the chosen answer (nats × beta)".into(),
+                sets: vec![
+                    Points { name: "trained on".into(), points: points(240, |x| 2.0 * noise(x) + 1.0) },
+                    Points { name: "held out".into(), points: points(60, |x| 2.0 * noise(x)) },
+                ],
+                diagonal: Some("below: prefers the rejected answer".into()),
+            }
+            .into(),
+        ),
         (
             "win_rate",
             WinRate {

@@ -8,6 +8,7 @@ use crate::axis::AxisMapping;
 use crate::canvas::{Canvas, Medium};
 use crate::histogram::{self, Histogram};
 use crate::lines::{self, Lines};
+use crate::scatter::{self, Scatter};
 use crate::theme::Theme;
 use crate::win_rate::{self, WinRate};
 
@@ -49,6 +50,7 @@ pub enum Error {
 enum Content {
     Lines(Lines),
     Histogram(Histogram),
+    Scatter(Scatter),
     WinRate(WinRate),
 }
 
@@ -85,6 +87,13 @@ impl From<Histogram> for Figure {
     }
 }
 
+impl From<Scatter> for Figure {
+    /// A scatter figure of 640×360 in the light theme.
+    fn from(scatter: Scatter) -> Self {
+        Self { content: Content::Scatter(scatter), size: (640, 360), theme: Theme::Light }
+    }
+}
+
 impl From<WinRate> for Figure {
     /// A win-rate figure 640 wide and as tall as its rows need, in the light theme.
     fn from(win_rate: WinRate) -> Self {
@@ -118,6 +127,7 @@ impl Figure {
         match &self.content {
             Content::Lines(lines) => lines::description(lines),
             Content::Histogram(histogram) => histogram::description(histogram),
+            Content::Scatter(scatter) => scatter::description(scatter),
             Content::WinRate(win_rate) => win_rate::description(win_rate),
         }
     }
@@ -188,6 +198,7 @@ impl Figure {
         match &self.content {
             Content::Lines(lines) => lines::draw(lines, canvas, size),
             Content::Histogram(histogram) => histogram::draw(histogram, canvas, size),
+            Content::Scatter(scatter) => scatter::draw(scatter, canvas, size),
             Content::WinRate(win_rate) => win_rate::draw(win_rate, canvas, size),
         }
     }
@@ -253,6 +264,7 @@ fn write_png(path: &Path, size: (u32, u32), pixels: &[u8]) -> Result<(), Error> 
 mod tests {
     use super::*;
     use crate::histogram::Limit;
+    use crate::scatter::Points;
     use crate::win_rate::WinRateRow;
     use crate::{Series, loss, margins};
     use plotters::style::RGBColor;
@@ -270,6 +282,13 @@ mod tests {
         let limits = limits.iter().map(|&x| Limit { x: x as f64, name: "max_length".repeat(20) }).collect();
         let sets = [("prompt and longer answer", values), ("a name too long for any legend, by far", values)];
         Histogram::of("Lengths of the pairs", "tokens", "pairs", &sets, limits).into()
+    }
+
+    fn scattered(points: Vec<(f64, f64)>, diagonal: &str) -> Figure {
+        let set = |name: &str, points| Points { name: name.to_owned(), points };
+        let sets = vec![set("trained on", points.clone()), set("a name too long for any legend, by far", points)];
+        let (title, x_label) = ("Rewards".into(), "reward of the rejected answer (nats × beta)".into());
+        Scatter { title, x_label, y_label: "chosen".into(), sets, diagonal: Some(diagonal.into()) }.into()
     }
 
     fn awkward() -> Vec<(&'static str, Figure)> {
@@ -297,6 +316,11 @@ mod tests {
             ("one length", lengths(&[7], &[7])),
             ("lengths", lengths(&(0..900).map(|x| x * x % 777).collect::<Vec<_>>(), &[300, 512, 100_000])),
             ("huge lengths", lengths(&[1, 2, 1 << 40], &[1 << 20])),
+            ("no points", scattered(vec![], "same")),
+            ("a point", scattered(vec![(0.0, 0.0)], &long)),
+            ("points far from the diagonal", scattered(points(99, |x| x * 1e6), "same")),
+            ("points", scattered(points(200, |x| 40.0 * x.sin()), &long)),
+            ("points that are none", scattered(vec![(f64::NAN, 1.0), (1.0, f64::INFINITY), (2.0, 3.0)], "same")),
             ("no rows", WinRate { title: "Win rate".into(), rows: vec![] }.into()),
             ("rows", WinRate { title: long.clone(), rows: vec![row("All prompts"), row(&long)] }.into()),
             ("many rows", WinRate { title: "Win rate".into(), rows: vec![row("category"); 300] }.into()),

@@ -10,6 +10,7 @@
 //! written files appear whole or not at all.
 
 mod array;
+mod difference;
 mod error;
 mod pair;
 mod rows;
@@ -26,6 +27,7 @@ pub mod split;
 pub mod store;
 pub mod table;
 
+pub use difference::Difference;
 pub use error::Error;
 pub use pair::{Content, Conversation, Message, MessageContent, Pair, text_of_part};
 pub use rows::Refused;

@@ -455,6 +455,13 @@ impl Pair {
         format!("{:x}", hasher.finalize())
     }
 
+    /// The pair labelled the other way round.
+    #[must_use]
+    pub fn swapped(&self) -> Self {
+        let Self { prompt, chosen, rejected, category } = self.clone();
+        Self { prompt, chosen: rejected, rejected: chosen, category }
+    }
+
     /// Whether the pair is made of messages, and so goes through the chat template.
     pub fn is_conversational(&self) -> bool {
         matches!(self.prompt, Content::Messages(_))

@@ -3,10 +3,11 @@
 //! A `resumed` event takes back what came after the step it resumes from; [`effective`] leaves that out.
 
 use crate::error::{Error, Result};
+use crate::files::LineWriter;
 use crate::selection::Best;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -339,11 +340,7 @@ impl Event {
 
 /// Appends events to a file, each line whole or not at all.
 #[derive(Debug)]
-pub struct EventWriter {
-    file: File,
-    path: PathBuf,
-    length: u64,
-}
+pub struct EventWriter(LineWriter);
 
 impl EventWriter {
     /// Opens or creates the file. A last line that a crash left unfinished is cut off.
@@ -351,39 +348,21 @@ impl EventWriter {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).map_err(Error::write(path))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(Error::read(path))?;
-        let length = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
-        file.set_len(length).map_err(Error::write(path))?;
-        file.seek(SeekFrom::Start(length)).map_err(Error::write(path))?;
-        Ok(Self { file, path: path.to_path_buf(), length })
+        LineWriter::open(path).map(Self)
     }
 
     /// Bytes of whole lines.
     pub fn bytes(&self) -> u64 {
-        self.length
+        self.0.bytes()
     }
 
-    /// Appends one event. Where that fails half-way (a full disk), the half line is taken back.
+    /// Appends one event.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn append(&mut self, event: &Event) -> Result<()> {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        let line = Line { event: event.clone(), time };
-        let mut text = serde_json::to_vec(&line).map_err(std::io::Error::from).map_err(Error::write(&self.path))?;
-        text.push(b'\n');
-        if let Err(error) = self.file.write_all(&text) {
-            // If this fails too, the next `open` cuts the half line off.
-            let _ = self.file.set_len(self.length);
-            let _ = self.file.seek(SeekFrom::Start(self.length));
-            return Err(Error::write(&self.path)(error));
-        }
-        self.length += text.len() as u64;
-        Ok(())
+        self.0.append(&Line { event: event.clone(), time })
     }
 
     /// Waits until everything is on the disk.
@@ -391,7 +370,7 @@ impl EventWriter {
     /// # Errors
     /// When the disk is full or gone.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(Error::write(&self.path))
+        self.0.sync()
     }
 }
 

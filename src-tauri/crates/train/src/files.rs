@@ -1,10 +1,58 @@
 //! Writing so that a crash at any instant leaves the old or the new.
 
 use crate::error::{Error, Result};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Appends JSON objects to a file, each line whole or not at all.
+#[derive(Debug)]
+pub(crate) struct LineWriter {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl LineWriter {
+    /// Opens or creates the file. A last line that a crash left unfinished is cut off.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).map_err(Error::write(path))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(Error::read(path))?;
+        let length = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+        file.set_len(length).map_err(Error::write(path))?;
+        file.seek(SeekFrom::Start(length)).map_err(Error::write(path))?;
+        Ok(Self { file, path: path.to_path_buf(), length })
+    }
+
+    /// Bytes of whole lines.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends one line. Where that fails half-way (a full disk), the half line is taken back.
+    pub(crate) fn append(&mut self, line: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_vec(line).map_err(std::io::Error::from).map_err(Error::write(&self.path))?;
+        text.push(b'\n');
+        if let Err(error) = self.file.write_all(&text) {
+            // If this fails too, the next `open` cuts the half line off.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            return Err(Error::write(&self.path)(error));
+        }
+        self.length += text.len() as u64;
+        Ok(())
+    }
+
+    /// Waits until everything is on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(Error::write(&self.path))
+    }
+}
 
 /// Writes a file whole: a temporary one in the same folder, synced, renamed.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {

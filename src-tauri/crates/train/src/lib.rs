@@ -12,6 +12,7 @@ pub mod cuts;
 pub mod data;
 pub mod digests;
 pub mod dpo;
+pub mod dynamics;
 mod error;
 pub mod events;
 mod files;

@@ -6,6 +6,7 @@ use crate::config::{Resume, RunConfig};
 use crate::data::{self, Dataset, Identical, Input};
 use crate::digests::Digests;
 use crate::dpo::Dpo;
+use crate::dynamics::DynamicsWriter;
 use crate::error::{Error, Result};
 use crate::events::{Event, RunStarted, Stage};
 use crate::folder::{self, ADAPTER, KeptAdapter, Rows, RunFolder};
@@ -270,6 +271,7 @@ impl Run<'_> {
             train,
             eval,
             samples,
+            dynamics: DynamicsWriter::open(self.folder)?,
             reference,
             state,
         }))

@@ -5,9 +5,11 @@ use crate::checkpoint::{self, Contents, State};
 use crate::config::RunConfig;
 use crate::data::{Example, pack};
 use crate::dpo::Dpo;
+use crate::dynamics::{Computed, DynamicsWriter, PairLogps};
 use crate::error::{Error, Result};
 use crate::events::{EvalMetrics, Event, RewardMetrics, Stage, StepMetrics};
 use crate::folder::{self, ADAPTER, KeptAdapter, REFERENCE};
+use crate::losses::Logps;
 use crate::metrics;
 use crate::order::Order;
 use crate::origin::{AdapterOrigin, FileDigests, Origin, adapter_digests};
@@ -54,6 +56,8 @@ pub(crate) struct Training<'a> {
     pub(crate) train: Scored,
     pub(crate) eval: Option<Scored>,
     pub(crate) samples: Option<SamplePrompts<'a>>,
+    /// Told of each pair that is computed.
+    pub(crate) dynamics: DynamicsWriter,
     /// The adapter of a reference that follows the policy.
     pub(crate) reference: Option<Lora>,
     pub(crate) state: State,
@@ -113,6 +117,7 @@ impl Training<'_> {
         let mut gradients = Gradients::zeros(&self.policy.lora)?;
         let share = 1.0 / plan.microbatches.len() as f64;
         let mut mean_loss = 0.0;
+        let mut computed = Computed { step: self.state.step, held_out: false, pairs: Vec::new() };
         for pairs in &plan.microbatches {
             let examples = || pairs.iter().map(|&pair| &self.train.examples[pair]);
             let batch = pack(examples());
@@ -135,6 +140,7 @@ impl Training<'_> {
             })?;
             let rewards = metrics::rewards(&scores.logps(), self.config.settings.beta);
             window.add_microbatch(&rewards, scores.logps().len(), batch.tokens());
+            computed.pairs.extend(logps_of(examples(), &scores.logps()));
             if report.should_stop() {
                 return Ok(None);
             }
@@ -143,6 +149,7 @@ impl Training<'_> {
         let grad_norm = self.policy.update(&gradients, learning_rate, step)?;
         let seconds = began.elapsed().as_secs_f64();
         window.close_step(mean_loss, seconds);
+        self.dynamics.append(&computed)?;
         (self.state.step, self.state.generator, self.state.window) = (step, generator, window);
         if let Some(reference) = &mut self.reference
             && step.is_multiple_of(self.config.settings.ref_model_sync_steps)
@@ -207,6 +214,7 @@ impl Training<'_> {
         let Some(eval) = &self.eval else { return Ok(true) };
         let began = Instant::now();
         let (mut loss, mut rewards, mut correct, mut done) = (0.0, RewardMetrics::default(), 0, 0);
+        let mut computed = Computed { step: self.state.step, held_out: true, pairs: Vec::new() };
         let total = eval.examples.len();
         let mut progress = report.stage(Stage::Eval, total);
         let size = self.config.settings.per_device_train_batch_size;
@@ -222,6 +230,7 @@ impl Training<'_> {
             loss += share * evaluation.loss;
             metrics::accumulate(&mut rewards, &metrics::rewards(&scores.logps(), self.config.settings.beta), share);
             correct += (0..examples.len()).filter(|&i| metrics::is_correct(&scores.logps(), i)).count() as u64;
+            computed.pairs.extend(logps_of(examples.iter(), &scores.logps()));
             done += examples.len();
             if !progress.at(done)? {
                 return Ok(false);
@@ -250,6 +259,7 @@ impl Training<'_> {
         if let Some(selection) = &self.selection {
             metrics.best = selection.consider(&metrics, &mut self.state.standing);
         }
+        self.dynamics.append(&computed)?;
         report.tell(&Event::Eval(metrics))?;
         self.state.eval_due = false;
         Ok(true)
@@ -343,6 +353,11 @@ impl Training<'_> {
     fn base_model(&self) -> String {
         self.config.model.to_string_lossy().into_owned()
     }
+}
+
+/// Log-probabilities of the pairs of a microbatch, each by its line in the run's file.
+fn logps_of<'a>(examples: impl Iterator<Item = &'a Example>, logps: &Logps<'_>) -> impl Iterator<Item = PairLogps> {
+    examples.enumerate().map(|(pair, example)| PairLogps::of(example.row + 1, logps, pair))
 }
 
 /// What a step leaves beside its sums.

@@ -6,14 +6,14 @@ import { DEFAULTS } from "./defaults.fixture";
 const none = { loss: null, margin: null, accuracy: null, chosen: null, rejected: null, grad_norm: null, learning_rate: null, tokens_per_second: null, peak_memory_bytes: null };
 const view: RunView = {
   summary: { run: "r1", name: "first", state: "failed", has_adapter: false, step: 3, total_steps: 9, started_at: 0, seconds_left: null, loss: null, accuracy: null, held_out_accuracy: null, held_out_accuracy_interval: null, model: "m" },
-  folder: "f", computed_on: [], settings: { ...DEFAULTS, loss_type: ["sigmoid", "ipo"], loss_weights: [1, 0.5] }, selection: null, held_out_share: 0.2,
+  folder: "f", computed_on: [], settings: { ...DEFAULTS, loss_type: ["sigmoid", "ipo"], loss_weights: [1, 0.5] }, selection: null, from: null, held_out_share: 0.2,
   now: none, error: null, warnings: [], findings: [], samples: [], stage: "", stage_done: 0, stage_total: 0,
 };
 
 describe("a duplicate", () => {
   it("has the run's settings, a name of its own and the changes", () => {
     const request = duplicate("p", view, ["first"], { beta: 0.3 });
-    expect(request).toMatchObject({ project: "p", name: "first 2", model: "m", held_out_share: 0.2 });
+    expect(request).toMatchObject({ project: "p", name: "first 2", model: "m", held_out_share: 0.2, from: "r1" });
     expect(request.settings).toEqual({ ...view.settings, beta: 0.3 });
     expect(view.settings.beta).toBe(0.1);
   });

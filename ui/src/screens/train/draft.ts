@@ -10,6 +10,7 @@ export function duplicate(project: string, view: RunView, taken: string[], chang
     name: nextName(view.summary.name, taken),
     model: view.summary.model,
     held_out_share: view.held_out_share,
+    from: view.summary.run,
     settings: fitted({ ...view.settings, ...changed }),
   };
 }

@@ -2,7 +2,7 @@
 
 use super::types::{Axes, FigureSeries, FigureView, Theme};
 use crate::error::Result;
-use plot::{Figure, Histogram, Lines, WinRate};
+use plot::{Figure, Histogram, Lines, Scatter, WinRate};
 
 /// Points of a series that cross to the page.
 const MOST_POINTS: usize = 2_000;
@@ -33,6 +33,13 @@ pub(crate) fn histogram(name: &str, histogram: Histogram, how: Theme, size: (u32
     let series = histogram.sets.iter().map(|set| (set.name.clone(), histogram.points(set))).collect();
     let labels = (histogram.x_label.clone(), histogram.y_label.clone());
     view(name, Figure::from(histogram).with_size(width, height), how, labels, series)
+}
+
+/// Points that the page itself finds under the cursor.
+pub(crate) fn scatter(name: &str, scatter: Scatter, how: Theme, size: (u32, u32)) -> Result<FigureView> {
+    let (width, height) = sensible(size);
+    let labels = (scatter.x_label.clone(), scatter.y_label.clone());
+    view(name, Figure::from(scatter).with_size(width, height), how, labels, Vec::new())
 }
 
 /// A win rate, whose rows have no series to read off: each says its numbers itself.

@@ -33,7 +33,7 @@ mod plan;
 mod projects;
 mod pushes;
 pub(crate) mod rendered;
-mod suspects;
+mod run_pairs;
 #[cfg(test)]
 mod tests;
 mod training;
@@ -97,7 +97,7 @@ struct Inner {
     evaluations: evaluation::Evaluations,
     last_table: data::LastTable,
     checked: checks::Checked,
-    last_queue: suspects::LastQueue,
+    last_queue: run_pairs::LastQueue,
     last_push: pushes::LastPush,
 }
 
@@ -136,7 +136,7 @@ impl Backend {
             evaluations: evaluation::Evaluations::default(),
             last_table: data::LastTable::default(),
             checked: checks::Checked::default(),
-            last_queue: suspects::LastQueue::default(),
+            last_queue: run_pairs::LastQueue::default(),
             last_push: pushes::LastPush::default(),
         });
         training::begin(&inner);

@@ -3,18 +3,19 @@
 //! Both come from this one table: what [`super::Backend::call`] does, and the interface that the page is typed by.
 
 use super::types::{
-    Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, DataChecks, EditAnswer,
-    EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel,
-    FigureView, Figures, FindingOf, FindingView, Generate, Home, HubModel, HubToken, Import, ImportPreview,
-    ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, LookUpModel,
-    MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts,
-    ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary,
-    RunView, ScorePairs, SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf,
-    StartEvaluation, StartRun, StopRun, StoredSingle, SuspectsOf, SuspectsView, Undo, UseHubToken,
+    Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, ComparePairs, CreateProject,
+    DataChecks, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged,
+    Exported, FetchModel, FigureView, Figures, FindingOf, FindingView, Generate, Home, HubModel, HubToken, Import,
+    ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut,
+    LookUpModel, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsCompared, PairsOf, PlanRun, PreparePush,
+    PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf,
+    RunPairOf, RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest,
+    RunSummary, RunView, ScorePairs, SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf,
+    StartEvaluation, StartRun, StopRun, StoredSingle, Undo, UseHubToken,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, merged, models, plan,
-    projects, pushes, suspects, training,
+    projects, pushes, run_pairs, training,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -90,8 +91,11 @@ operations! {
     runs: InProject => Vec<RunSummary>, training::runs;
     run: RunOf => RunView, training::run;
     run_figures: Figures => Vec<FigureView>, training::run_figures;
-    score_pairs: ScorePairs => Job, suspects::score_pairs;
-    suspects: SuspectsOf => SuspectsView, suspects::suspects;
+    score_pairs: ScorePairs => Job, run_pairs::score_pairs;
+    run_pairs: RunPairsOf => RunPairsView, run_pairs::run_pairs;
+    run_pair: RunPairOf => RunPairView, run_pairs::run_pair;
+    run_pairs_figure: RunPairsFigureOf => RunPairsFigure, run_pairs::run_pairs_figure;
+    compare_pairs: ComparePairs => PairsCompared, run_pairs::compare_pairs;
 
     // Evaluation.
     preview_prompts: PreviewPrompts => PromptsPreview, evaluation::preview_prompts;

@@ -66,6 +66,9 @@ struct About {
     held_out_share: f64,
     /// The model as it was named: a name of the catalogue, or a path.
     model: String,
+    /// The run that it was made from, with changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
 }
 
 impl KnownRun {
@@ -79,7 +82,7 @@ impl KnownRun {
                 Error::new("run", message, "Remove this file: the run then has the name of its folder.")
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                About { name, held_out_share: 0.0, model: config.model.display().to_string() }
+                About { name, held_out_share: 0.0, model: config.model.display().to_string(), from: None }
             }
             Err(error) => return Err(Error::file(&folder.join(ABOUT))(error)),
         };

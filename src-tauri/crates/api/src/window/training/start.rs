@@ -47,6 +47,7 @@ pub(in crate::window) fn default_settings(backend: &Backend, request: InProject)
         name: format!("Run {}", folders(&project.folder().join(RUNS))?.len() + 1),
         model: about.model.unwrap_or_default(),
         held_out_share: HELD_OUT_SHARE,
+        from: None,
         settings: Settings { sample_prompts: SAMPLE_PROMPTS, truncation: Truncation::PromptLeft, ..settings },
     })
 }
@@ -139,6 +140,7 @@ pub(super) fn write_run(
         name: request.name.trim().to_owned(),
         held_out_share: request.held_out_share,
         model: request.model.clone(),
+        from: request.from.clone(),
     };
     write_json(&folder.join(ABOUT), &about)?;
     Ok(runs::prepare(&config)?)

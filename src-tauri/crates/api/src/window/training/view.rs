@@ -50,6 +50,7 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
         summary: summary(&run, state),
         folder: run.folder.display().to_string(),
         settings: run.config.settings.clone(),
+        from: run.about.from.clone().filter(|from| run_folder(project, from).is_ok()),
         computed_on: train::origin::shown(&run.folder),
         held_out_share: run.about.held_out_share,
         now: step.map(now).unwrap_or_default(),

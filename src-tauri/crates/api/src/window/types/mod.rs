@@ -18,7 +18,7 @@ mod news;
 mod projects;
 mod push;
 mod requests;
-mod suspects;
+mod run_pairs;
 mod training;
 
 pub use prefs::{Content, Message};
@@ -48,7 +48,11 @@ pub use requests::{
     PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SendPush, SetModel, ShowEvaluation,
     SingleOf, SinglesOf, StartEvaluation, StartRun, StopRun, TokenLimits, Undo, UseHubToken,
 };
-pub use suspects::{ScorePairs, SuspectNow, SuspectOrder, SuspectRow, SuspectsOf, SuspectsView};
+pub use run_pairs::{
+    ComparePairs, PairNow, PairNumbers, PairOrder, PairPoint, PairScorer, PairSubset, PairsChange, PairsCompared,
+    RunPairOf, RunPairRow, RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsQuery, RunPairsView,
+    ScorePairs,
+};
 pub use training::{
     Finding, Remedy, RunNow, RunPlan, RunRequest, RunSummary, RunView, SampleAnswer, SampleSet, Severity,
 };

@@ -18,6 +18,9 @@ pub struct RunRequest {
     pub model: String,
     /// Share of the pairs that is kept for evaluation, 0 to 1.
     pub held_out_share: f64,
+    /// The run that it was made from, with changes.
+    #[serde(default)]
+    pub from: Option<String>,
     /// All else.
     #[serde(deserialize_with = "train::settings::known_alone")]
     pub settings: Settings,
@@ -108,6 +111,8 @@ pub struct RunView {
     pub summary: RunSummary,
     pub folder: String,
     pub settings: Settings,
+    /// The run that it was made from, with changes, where that is still there.
+    pub from: Option<String>,
     /// What it is computed on: names, and digests of what they name.
     pub computed_on: Vec<(String, String)>,
     /// Which step its adapter is of, and why it ended early, where that is not simply the last one.

@@ -1,0 +1,67 @@
+//! Figures of the pairs of a run: all of them by their two rewards, and one of them over training.
+
+use super::super::types::{FigureView, PairPoint, RunPairsFigure, RunPairsFigureOf, Theme};
+use super::super::{Backend, figures};
+use super::queue::queue;
+use crate::error::{Error, Result};
+use plot::{Points, Scatter};
+use std::collections::BTreeMap;
+use train::dynamics::PairLogps;
+
+use super::super::training::run_identity;
+
+/// Points that are drawn: more cannot be told apart.
+const MOST_POINTS: usize = 3_000;
+
+/// The pairs that are asked for, by the rewards of their answers.
+pub(in crate::window) fn run_pairs_figure(backend: &Backend, request: RunPairsFigureOf) -> Result<RunPairsFigure> {
+    let RunPairsFigureOf { query, theme, width, height } = request;
+    let project = backend.project(&query.project)?;
+    let run = run_identity(backend, &project, &query.run)?;
+    let Some(queue) = queue(backend, &project, &run, query.by)? else {
+        return Err(Error::new("not_scored", "the pairs have not been scored", "Score them first."));
+    };
+    let places = queue.arranged(&run, &query)?;
+    let every = places.len().div_ceil(MOST_POINTS).max(1);
+    let points: Vec<PairPoint> = places
+        .iter()
+        .step_by(every)
+        .map(|&place| {
+            let pair = &queue.pairs[place];
+            let (x, y) = (pair.numbers.rejected_reward, pair.numbers.chosen_reward);
+            PairPoint { held_out: pair.held_out, line: pair.line, x, y }
+        })
+        .collect();
+    let of = |held_out: bool| {
+        let of = points.iter().filter(|point| point.held_out == held_out);
+        of.map(|point| (point.x, point.y)).collect::<Vec<_>>()
+    };
+    let sets = [("trained on", of(false)), ("held out", of(true))];
+    let scatter = Scatter {
+        title: if every == 1 {
+            format!("Rewards of {} pairs", places.len())
+        } else {
+            format!("Rewards of {} pairs, every {every}th drawn", places.len())
+        },
+        x_label: "reward of the rejected answer (nats × beta)".to_owned(),
+        y_label: "reward of the chosen answer (nats × beta)".to_owned(),
+        sets: sets.into_iter().map(|(name, points)| Points { name: name.to_owned(), points }).collect(),
+        diagonal: Some("below it: prefers the rejected answer".to_owned()),
+    };
+    let total = places.len();
+    Ok(RunPairsFigure { figure: figures::scatter("pairs", scatter, theme, (width, height))?, points, total })
+}
+
+/// Rewards of one pair by the steps at which training computed it.
+pub(super) fn course(
+    computed: &BTreeMap<u64, PairLogps>,
+    beta: f64,
+    theme: Theme,
+    size: (u32, u32),
+) -> Result<FigureView> {
+    let rewards = |answer: usize| {
+        computed.iter().map(|(step, logps)| (*step as f64, logps.rewards(beta)[answer])).collect::<Vec<_>>()
+    };
+    let title = "Rewards of this pair over training".to_owned();
+    figures::lines("pair", plot::Lines { title, ..plot::rewards(rewards(0), rewards(1)) }, theme, size)
+}

@@ -1,0 +1,135 @@
+//! The pairs of a run as its model sees them: their rewards and log-probabilities, over training and after it, with what
+//! became of each pair in the project since.
+
+mod change;
+mod figures;
+mod queue;
+
+pub(super) use change::compare_pairs;
+pub(super) use figures::run_pairs_figure;
+pub(super) use queue::LastQueue;
+
+use super::models::LoadOptions;
+use super::training::{RunIdentity, check_grounds, run_identity};
+use super::types::{Job, JobKind, PairNow, RunPairOf, RunPairRow, RunPairView, RunPairsOf, RunPairsView, ScorePairs};
+use super::{Backend, OpenProject, Working};
+use crate::error::{Error, Result};
+use crate::suspects::{self, refuse_unready};
+use prefs::store::PairSource;
+use prefs::{Content, Pair};
+use queue::{Place, Queued, queue};
+use train::folder::{ADAPTER, Begun};
+
+/// Rows that cross to the page at once.
+const MOST_ROWS: usize = 200;
+
+/// Characters of each text that do.
+const SHOWN: usize = 200;
+
+/// Starts the job that scores the pairs of a run; the one that is at work already, where there is one.
+pub(super) fn score_pairs(backend: &Backend, request: ScorePairs) -> Result<Job> {
+    let ScorePairs { project, run, folds, allow_changed_base } = request;
+    let project = backend.project(&project)?;
+    let named = project.name_of_folder();
+    if let Some(job) = backend.running_job(JobKind::Suspects, &named) {
+        return Ok(job);
+    }
+    let run = run_identity(backend, &project, &run)?;
+    refuse_unready(&run.folder)?;
+    check_grounds(backend, &run, allow_changed_base)?;
+    let title = format!("Score the pairs of {}", run.name);
+    backend.start_job(JobKind::Suspects, &named, &title, move |working| {
+        let result = score(&run, folds, allow_changed_base, working);
+        working.backend().changed(&project);
+        result
+    })
+}
+
+fn score(run: &RunIdentity, folds: Option<usize>, allow_changed_base: bool, working: &Working) -> Result<()> {
+    let adapter = run.folder.join(ADAPTER);
+    let settings = &run.config.settings;
+    let how = LoadOptions { dtype: settings.dtype, products: settings.products, allow_changed_base };
+    working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
+        working.with_context(|context| {
+            suspects::score(&run.folder, &run.config, folds, opened, allow_changed_base, context)
+        })?;
+        Ok(())
+    })
+}
+
+/// A part of the pairs, where they have numbers.
+pub(super) fn run_pairs(backend: &Backend, request: RunPairsOf) -> Result<RunPairsView> {
+    let RunPairsOf { query, offset, limit } = request;
+    let project = backend.project(&query.project)?;
+    let run = run_identity(backend, &project, &query.run)?;
+    let Some(queue) = queue(backend, &project, &run, query.by)? else {
+        return Ok(RunPairsView { known: false, all: 0, total: 0, words: None, rows: Vec::new() });
+    };
+    let places = queue.arranged(&run, &query)?;
+    let part = places.iter().skip(offset).take(limit.min(MOST_ROWS));
+    let rows = part.map(|&place| row(&project, &queue.pairs[place])).collect::<Result<_>>()?;
+    let words = Some(queue.words.clone());
+    Ok(RunPairsView { known: true, all: queue.pairs.len(), total: places.len(), words, rows })
+}
+
+/// One pair of a run, whether or not it has numbers.
+pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairView> {
+    let RunPairOf { project, run, by, held_out, line, theme, width, height } = request;
+    let project = backend.project(&project)?;
+    let run = run_identity(backend, &project, &run)?;
+    let begun = Begun::read(&run.folder)?;
+    let rows = if held_out { begun.eval.as_ref() } else { Some(&begun.train) };
+    let pair = line.checked_sub(1).and_then(|row| rows?.pairs.get(row)).cloned();
+    let Some(pair) = pair else {
+        let message = format!("this run has no {} pair {line}", if held_out { "held-out" } else { "training" });
+        return Err(Error::new("no_pair", message, "Go back to the list of its pairs."));
+    };
+    let known = queue(backend, &project, &run, by)?;
+    let numbers = known.as_ref().and_then(|queue| queue.pair(held_out, line)).map(|queued| queued.numbers);
+    let place = match known.as_ref().and_then(|queue| queue.pair(held_out, line)) {
+        Some(queued) => queued.place.clone(),
+        None => Place::of(&pair, &project.another_store()?.ids_by_content()?),
+    };
+    let (id, now, _) = place.now(&project, &pair.content_hash(), &pair.swapped().content_hash())?;
+    let dynamics = train::dynamics::read(&run.folder)?;
+    let computed = dynamics.get(&(held_out, line));
+    let course = computed.filter(|computed| computed.len() > 1);
+    let beta = run.config.settings.beta;
+    let course = course.map(|course| figures::course(course, beta, theme, (width, height))).transpose()?;
+    let Pair { prompt, chosen, rejected, .. } = pair;
+    let computed = computed.map_or(0, std::collections::BTreeMap::len);
+    Ok(RunPairView { id, now, prompt, chosen, rejected, numbers, computed, course })
+}
+
+fn row(project: &OpenProject, queued: &Queued) -> Result<RunPairRow> {
+    let (id, now, [prompt, chosen, rejected]) = queued.place.now(project, &queued.hash, &queued.swapped)?;
+    let Queued { held_out, line, numbers, .. } = *queued;
+    Ok(RunPairRow { held_out, line, id, now, prompt, chosen, rejected, numbers })
+}
+
+impl Place {
+    /// The project's pair, what became of it since the run, and the beginnings of its texts as they are now. `hash` and
+    /// `swapped` are those of the pair as the run had it, and of that the other way round.
+    fn now(&self, project: &OpenProject, hash: &str, swapped: &str) -> Result<(Option<i64>, PairNow, [String; 3])> {
+        let id = match self {
+            Self::Elsewhere(texts) => return Ok((None, PairNow::Elsewhere, texts.clone())),
+            Self::Here(id) => *id,
+        };
+        let view = project.store().pair(id)?;
+        let texts = [&view.prompt, &view.chosen, &view.rejected].map(beginning);
+        let is_removed = view.source == PairSource::Removed;
+        let pair = Pair { prompt: view.prompt, chosen: view.chosen, rejected: view.rejected, category: None };
+        let found = pair.content_hash();
+        let now = match () {
+            () if is_removed => PairNow::Removed,
+            () if found == *hash => PairNow::Same,
+            () if found == *swapped => PairNow::Swapped,
+            () => PairNow::Changed,
+        };
+        Ok((Some(id), now, texts))
+    }
+}
+
+fn beginning(content: &Content) -> String {
+    content.last_text().chars().take(SHOWN).collect()
+}

@@ -1,0 +1,296 @@
+//! The pairs of a run with their numbers, filtered and in some order; what was looked at last is kept.
+
+use super::super::exports::quietly;
+use super::super::training::RunIdentity;
+use super::super::types::{PairNumbers, PairOrder, PairScorer, PairSubset, RunPairsQuery};
+use super::super::{Backend, OpenProject, locked};
+use super::beginning;
+use crate::error::Result;
+use crate::suspects::{self, Scored, against, in_words};
+use prefs::checks::Share;
+use prefs::{Content, Pair};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::metadata;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+use train::dynamics::{self, Dynamics, PairLogps};
+use train::folder::Begun;
+use train::losses::sigmoid;
+
+/// The queue that was looked at last: it is paged through.
+#[derive(Default)]
+pub(in crate::window) struct LastQueue(Mutex<Option<(Key, Arc<Queue>)>>);
+
+/// What a queue is of: the run and whose numbers, and when the files were written that it is made from.
+#[derive(Debug, Clone, PartialEq)]
+struct Key {
+    run: PathBuf,
+    by: PairScorer,
+    written: Vec<Option<SystemTime>>,
+}
+
+/// The pairs of a run that have numbers of one kind.
+pub(super) struct Queue {
+    pub(super) words: String,
+    /// Those trained on in the order of their file, then those held out.
+    pub(super) pairs: Vec<Queued>,
+    /// The arrangement that was asked for last.
+    last: Mutex<Option<(Arrangement, Arc<Vec<usize>>)>>,
+}
+
+#[derive(Clone, PartialEq)]
+struct Arrangement {
+    order: PairOrder,
+    descending: bool,
+    only: PairSubset,
+    text: String,
+}
+
+pub(super) struct Queued {
+    pub(super) held_out: bool,
+    pub(super) line: usize,
+    pub(super) numbers: PairNumbers,
+    /// [`Pair::content_hash`] as the run had it, and with its answers the other way round.
+    pub(super) hash: String,
+    pub(super) swapped: String,
+    pub(super) place: Place,
+}
+
+#[derive(Clone)]
+pub(super) enum Place {
+    /// It is a pair of the project.
+    Here(i64),
+    /// It is not: these are the beginnings of its texts.
+    Elsewhere([String; 3]),
+}
+
+impl Place {
+    pub(super) fn of(pair: &Pair, ids: &HashMap<String, i64>) -> Self {
+        // Relabelled since, it may have been imported anew the other way round.
+        match ids.get(&pair.content_hash()).or_else(|| ids.get(&pair.swapped().content_hash())) {
+            Some(&id) => Self::Here(id),
+            None => Self::Elsewhere([&pair.prompt, &pair.chosen, &pair.rejected].map(beginning)),
+        }
+    }
+}
+
+/// The pairs of a run with their numbers; none where there are no numbers of that kind.
+pub(super) fn queue(
+    backend: &Backend,
+    project: &OpenProject,
+    run: &RunIdentity,
+    by: PairScorer,
+) -> Result<Option<Arc<Queue>>> {
+    let folds = match by {
+        PairScorer::Folds(folds) => Some(folds),
+        PairScorer::Training | PairScorer::Run => None,
+    };
+    let mut files = suspects::files(&run.folder, folds);
+    files.push(run.folder.join(dynamics::FILE));
+    let written = files.iter().map(|file| metadata(file).and_then(|found| found.modified()).ok()).collect();
+    let key = Key { run: run.folder.clone(), by, written };
+    if let Some((of, queue)) = &*locked(&backend.0.last_queue.0)
+        && *of == key
+    {
+        return Ok(Some(Arc::clone(queue)));
+    }
+    let dynamics = dynamics::read(&run.folder)?;
+    let queue = match by {
+        PairScorer::Training if dynamics.is_empty() => return Ok(None),
+        PairScorer::Training => {
+            train::origin::check_run(&run.folder)?;
+            Queue::of_training(project, run, &dynamics)?
+        }
+        PairScorer::Run | PairScorer::Folds(_) => {
+            let Some(model) = backend.model_here(&run.model)? else { return Ok(None) };
+            let config = train::RunConfig { model, ..run.config.clone() };
+            let Some(scored) = quietly(|context| suspects::known(&run.folder, &config, folds, context))? else {
+                return Ok(None);
+            };
+            Queue::of_scores(project, run, folds, &scored, &dynamics)?
+        }
+    };
+    let queue = Arc::new(queue);
+    *locked(&backend.0.last_queue.0) = Some((key, Arc::clone(&queue)));
+    Ok(Some(queue))
+}
+
+impl Queue {
+    /// By a model that scored all pairs.
+    fn of_scores(
+        project: &OpenProject,
+        run: &RunIdentity,
+        folds: Option<usize>,
+        scored: &Scored,
+        dynamics: &Dynamics,
+    ) -> Result<Self> {
+        let words = in_words(&against(scored.pairs.iter()), folds, scored.identical, scored.too_long);
+        let beta = run.config.settings.beta;
+        let numbers = scored.pairs.iter().map(|pair| {
+            let first = dynamics.get(&(pair.held_out, pair.line)).and_then(|computed| computed.values().next());
+            let score = &pair.score;
+            let numbers = PairNumbers {
+                margin: score.margin(),
+                probability: score.probability(),
+                chosen_reward: score.chosen_reward,
+                rejected_reward: score.rejected_reward,
+                chosen_logps: score.chosen_logps,
+                rejected_logps: score.rejected_logps,
+                loss: Some(score.loss),
+                chosen_tokens: Some(score.chosen_tokens),
+                rejected_tokens: Some(score.rejected_tokens),
+                moved: first.map(|first| score.margin() - margin(first, beta)),
+            };
+            (pair.held_out, pair.line, numbers)
+        });
+        Self::of(project, run, words, numbers)
+    }
+
+    /// By training itself.
+    fn of_training(project: &OpenProject, run: &RunIdentity, dynamics: &Dynamics) -> Result<Self> {
+        let beta = run.config.settings.beta;
+        let numbers: Vec<_> = dynamics
+            .iter()
+            .filter_map(|(&(held_out, line), computed)| {
+                let (first, last) = (computed.values().next()?, computed.values().next_back()?);
+                Some((held_out, line, of_logps(first, last, computed.len() > 1, beta)))
+            })
+            .collect();
+        let prefers = numbers.iter().filter(|(.., numbers)| numbers.margin < 0.0).count();
+        Self::of(project, run, training_words(&Share::new(prefers, numbers.len()), dynamics), numbers.into_iter())
+    }
+
+    fn of(
+        project: &OpenProject,
+        run: &RunIdentity,
+        words: String,
+        numbers: impl Iterator<Item = (bool, usize, PairNumbers)>,
+    ) -> Result<Self> {
+        let begun = Begun::read(&run.folder)?;
+        let ids = project.another_store()?.ids_by_content()?;
+        let mut pairs: Vec<Queued> = numbers
+            .filter_map(|(held_out, line, numbers)| {
+                let pair = text_of(&begun, held_out, line)?;
+                let (hash, swapped) = (pair.content_hash(), pair.swapped().content_hash());
+                Some(Queued { held_out, line, numbers, hash, swapped, place: Place::of(pair, &ids) })
+            })
+            .collect();
+        pairs.sort_by_key(|queued| (queued.held_out, queued.line));
+        Ok(Self { words, pairs, last: Mutex::default() })
+    }
+
+    pub(super) fn pair(&self, held_out: bool, line: usize) -> Option<&Queued> {
+        let place = self.pairs.binary_search_by_key(&(held_out, line), |queued| (queued.held_out, queued.line));
+        self.pairs.get(place.ok()?)
+    }
+
+    /// The places of the pairs that are asked for, in that order; equal ones in the order of their files.
+    pub(super) fn arranged(&self, run: &RunIdentity, query: &RunPairsQuery) -> Result<Arc<Vec<usize>>> {
+        let RunPairsQuery { order, descending, only, ref text, .. } = *query;
+        let text = text.trim().to_lowercase();
+        let arrangement = Arrangement { order, descending, only, text };
+        if let Some((of, places)) = &*locked(&self.last)
+            && *of == arrangement
+        {
+            return Ok(Arc::clone(places));
+        }
+        // Texts are not held: they are read again for a search.
+        let begun = if arrangement.text.is_empty() { None } else { Some(Begun::read(&run.folder)?) };
+        let is_wanted = |queued: &Queued| {
+            let here = match only {
+                PairSubset::All => true,
+                PairSubset::Trained => !queued.held_out,
+                PairSubset::HeldOut => queued.held_out,
+                PairSubset::Against => queued.numbers.margin < 0.0,
+            };
+            let says =
+                |begun| text_of(begun, queued.held_out, queued.line).is_some_and(|pair| holds(pair, &arrangement.text));
+            here && begun.as_ref().is_none_or(says)
+        };
+        let mut places: Vec<usize> = (0..self.pairs.len()).filter(|&place| is_wanted(&self.pairs[place])).collect();
+        let key = |&place: &usize| key(&self.pairs[place], place, order);
+        // What has no number stands last either way.
+        places.sort_by(|one, other| match (key(one), key(other)) {
+            (Some(one), Some(other)) if descending => other.total_cmp(&one),
+            (Some(one), Some(other)) => one.total_cmp(&other),
+            (one, other) => other.is_some().cmp(&one.is_some()),
+        });
+        let places = Arc::new(places);
+        *locked(&self.last) = Some((arrangement, Arc::clone(&places)));
+        Ok(places)
+    }
+}
+
+fn key(queued: &Queued, place: usize, order: PairOrder) -> Option<f64> {
+    let numbers = &queued.numbers;
+    match order {
+        PairOrder::Margin => Some(numbers.margin),
+        PairOrder::Decided => Some(numbers.margin.abs()),
+        PairOrder::Loss => numbers.loss,
+        PairOrder::ChosenReward => Some(numbers.chosen_reward),
+        PairOrder::RejectedReward => Some(numbers.rejected_reward),
+        PairOrder::ChosenLogps => Some(numbers.chosen_logps),
+        PairOrder::RejectedLogps => Some(numbers.rejected_logps),
+        PairOrder::Tokens => Some((numbers.chosen_tokens? + numbers.rejected_tokens?) as f64),
+        PairOrder::Moved => numbers.moved,
+        PairOrder::Line => Some(place as f64),
+    }
+}
+
+fn of_logps(first: &PairLogps, last: &PairLogps, more_than_once: bool, beta: f64) -> PairNumbers {
+    let [chosen_reward, rejected_reward] = last.rewards(beta);
+    let now = margin(last, beta);
+    PairNumbers {
+        margin: now,
+        probability: sigmoid(now),
+        chosen_reward,
+        rejected_reward,
+        chosen_logps: last.chosen.into(),
+        rejected_logps: last.rejected.into(),
+        loss: None,
+        chosen_tokens: None,
+        rejected_tokens: None,
+        moved: more_than_once.then(|| now - margin(first, beta)),
+    }
+}
+
+fn margin(logps: &PairLogps, beta: f64) -> f64 {
+    let [chosen, rejected] = logps.rewards(beta);
+    chosen - rejected
+}
+
+fn training_words(against: &Share, dynamics: &Dynamics) -> String {
+    let Share { count, of, share, interval: [low, high] } = against;
+    let steps = |held_out: bool| {
+        let of = dynamics.iter().filter(move |((held, _), _)| *held == held_out);
+        of.filter_map(|(_, computed): (_, &BTreeMap<u64, PairLogps>)| computed.keys().next_back()).copied()
+    };
+    let mut words = format!(
+        "{of} pairs as training last computed them: of {count} ({:.1} %, 95 % interval {:.1} to {:.1} %) the model \
+         preferred the rejected answer then",
+        100.0 * share,
+        100.0 * low,
+        100.0 * high
+    );
+    if let (Some(first), Some(last)) = (steps(false).min(), steps(false).max()) {
+        words += &format!("; those trained on after {first} to {last} steps, each before the step that it was in");
+    }
+    if let Some(last) = steps(true).max() {
+        words += &format!("; those held out after {last} steps");
+    }
+    words
+}
+
+fn text_of(begun: &Begun, held_out: bool, line: usize) -> Option<&Pair> {
+    let rows = if held_out { begun.eval.as_ref()? } else { &begun.train };
+    rows.pairs.get(line.checked_sub(1)?)
+}
+
+/// Whether one of its texts holds `text`, which is in lower case.
+fn holds(pair: &Pair, text: &str) -> bool {
+    [&pair.prompt, &pair.chosen, &pair.rejected].into_iter().any(|content| match content {
+        Content::Text(said) => said.to_lowercase().contains(text),
+        Content::Messages(said) => said.messages.iter().any(|message| message.text().to_lowercase().contains(text)),
+    })
+}

@@ -1,0 +1,231 @@
+//! The pairs of a run, each as its model sees it.
+
+use super::{FigureView, Theme};
+use prefs::{Content, Difference};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Asks for the pairs of a run to be scored.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct ScorePairs {
+    pub project: String,
+    pub run: String,
+    /// Each by a model that was trained without it, in so many parts; by the run's own where absent.
+    pub folds: Option<usize>,
+    pub allow_changed_base: bool,
+}
+
+/// Whose numbers are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PairScorer {
+    /// What training came to when it last computed each pair, before the step that the pair was in.
+    Training,
+    /// The run's own adapter.
+    Run,
+    /// For each pair a model that was trained without it, in so many parts.
+    Folds(usize),
+}
+
+/// By what the pairs of a run are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PairOrder {
+    Margin,
+    /// How far the margin is from 0: near it the model cannot decide.
+    Decided,
+    Loss,
+    ChosenReward,
+    RejectedReward,
+    ChosenLogps,
+    RejectedLogps,
+    /// Tokens of both answers.
+    Tokens,
+    /// How far the margin has moved over training.
+    Moved,
+    /// The run's own file.
+    Line,
+}
+
+/// Which pairs of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PairSubset {
+    All,
+    Trained,
+    HeldOut,
+    /// Those of which the model prefers the rejected answer.
+    Against,
+}
+
+/// The pairs of a run that are looked at, and their order.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct RunPairsQuery {
+    pub project: String,
+    pub run: String,
+    pub by: PairScorer,
+    pub order: PairOrder,
+    pub descending: bool,
+    pub only: PairSubset,
+    /// Only those with this in one of their texts.
+    pub text: String,
+}
+
+/// Asks for a part of them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct RunPairsOf {
+    pub query: RunPairsQuery,
+    /// Rows to pass over.
+    pub offset: usize,
+    /// Rows to return, at most 200.
+    pub limit: usize,
+}
+
+/// A part of them.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct RunPairsView {
+    /// Whether there are numbers of that kind: by a model, of the pairs, the adapter and the model as they are now.
+    pub known: bool,
+    /// Pairs that have numbers.
+    pub all: usize,
+    /// Pairs of the query.
+    pub total: usize,
+    /// What the model thinks of all of them, as a sentence.
+    pub words: Option<String>,
+    pub rows: Vec<RunPairRow>,
+}
+
+/// What became of a pair since the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PairNow {
+    /// It is as it was for the run.
+    Same,
+    /// Its answers have changed places.
+    Swapped,
+    /// It has other texts.
+    Changed,
+    /// It is not trained on any more.
+    Removed,
+    /// The project has no such pair.
+    Elsewhere,
+}
+
+/// A pair of a run with its numbers. Log-probabilities are in nats, summed over the tokens of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct RunPairRow {
+    /// Whether the run held it out.
+    pub held_out: bool,
+    /// Its line in the run's own file, from 1.
+    pub line: usize,
+    /// The pair of the project that it is, where there is one.
+    pub id: Option<i64>,
+    /// What became of it since the run.
+    pub now: PairNow,
+    /// The beginnings of its texts as they are now.
+    pub prompt: String,
+    pub chosen: String,
+    pub rejected: String,
+    pub numbers: PairNumbers,
+}
+
+/// The numbers of a pair, as it was labelled for the run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
+pub struct PairNumbers {
+    /// Below 0 the model prefers the rejected answer.
+    pub margin: f64,
+    /// How likely the chosen answer is the better one, by the model.
+    pub probability: f64,
+    pub chosen_reward: f64,
+    pub rejected_reward: f64,
+    pub chosen_logps: f64,
+    pub rejected_logps: f64,
+    /// Of training's own numbers there is no loss and no count of tokens.
+    pub loss: Option<f64>,
+    pub chosen_tokens: Option<usize>,
+    pub rejected_tokens: Option<usize>,
+    /// How far the margin has moved since training first computed the pair, where that was kept.
+    pub moved: Option<f64>,
+}
+
+/// Asks for one pair of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct RunPairOf {
+    pub project: String,
+    pub run: String,
+    pub by: PairScorer,
+    pub held_out: bool,
+    pub line: usize,
+    pub theme: Theme,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// A pair of a run, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct RunPairView {
+    pub id: Option<i64>,
+    pub now: PairNow,
+    /// Its texts as the run had them.
+    pub prompt: Content,
+    pub chosen: Content,
+    pub rejected: Content,
+    pub numbers: Option<PairNumbers>,
+    /// How often training computed it.
+    pub computed: usize,
+    /// Its rewards over training, where it was computed more than once.
+    pub course: Option<FigureView>,
+}
+
+/// Asks for the rewards of the pairs in one figure.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct RunPairsFigureOf {
+    pub query: RunPairsQuery,
+    pub theme: Theme,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// The rewards of the pairs: a drawing, and which pair each point is.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct RunPairsFigure {
+    pub figure: FigureView,
+    pub points: Vec<PairPoint>,
+    /// Pairs of the query, of which at most some thousand are drawn.
+    pub total: usize,
+}
+
+/// A point of the figure: the rewards of the rejected and of the chosen answer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, TS)]
+pub struct PairPoint {
+    pub held_out: bool,
+    pub line: usize,
+    pub x: f64,
+    pub y: f64,
+}
+
+/// Asks what has changed from the pairs of the first run to those of each other, or to the project's own as they are now.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct ComparePairs {
+    pub project: String,
+    pub run: String,
+    /// Other runs.
+    pub runs: Vec<String>,
+}
+
+/// What has changed from the pairs of a run, those held out among them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct PairsCompared {
+    /// To the project's pairs as they are now.
+    pub project: PairsChange,
+    /// To each other run's.
+    pub runs: Vec<PairsChange>,
+}
+
+/// What has changed from one set of pairs to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct PairsChange {
+    pub difference: Difference,
+    /// The same in words: a sentence without a full stop.
+    pub words: String,
+}

@@ -1,0 +1,216 @@
+// The pairs of a run as its model sees them: as training saw them and scored, listed and drawn, searched, opened, and labelled
+// the other way round or taken out, each of which can be undone; then trained again, with what changed named.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open } from "./browser.js";
+import { Machine } from "./program.js";
+import { pairs } from "./rows.js";
+import { until } from "./screens.js";
+
+const PAIRS = 40;
+const HELD_OUT = 8;
+
+let machine, browser, page, folder, run;
+before(async () => {
+  machine = await new Machine().start();
+  browser = await launch();
+  folder = await machine.project("Mislabelled", "pairs.jsonl", pairs(PAIRS), "pairs");
+  const request = await machine.call("default_settings", { project: folder });
+  Object.assign(request, { name: "first", held_out_share: HELD_OUT / PAIRS });
+  // Ten steps of four pairs: 32 are seen, eight of them twice.
+  Object.assign(request.settings, { sample_prompts: 0, max_steps: 10, per_device_train_batch_size: 4, learning_rate: 1e-2, eval_steps: 5 });
+  ({ summary: { run } } = await machine.call("start_run", { request, allow_changed_base: false }));
+  await ended(run);
+  page = await open(browser, machine);
+  await page.getByRole("heading", { name: "Mislabelled", exact: true }).waitFor();
+  await page.evaluate((run) => (window.location.hash = `#/train/${run}`), run);
+});
+after(async () => {
+  await browser?.close();
+  await machine?.end();
+});
+
+const ended = (run) => until(async () => (await machine.call("run", { project: folder, run })).summary.state === "finished", "the run to end");
+const list = () => page.getByRole("listbox", { name: "Pairs of this run" });
+const row = (at) => list().getByRole("option").nth(at);
+const query = async (by = "run", more = {}) =>
+  machine.call("run_pairs", { query: { project: folder, run, by, only: "all", text: "", order: "margin", descending: false, ...more }, offset: 0, limit: 200 });
+const one = async ({ held_out, line }, by = "run") => machine.call("run_pair", { project: folder, run, by, held_out, line, theme: "light", width: 480, height: 250 });
+const first = async (text) => until(async () => (await row(0).innerText()).includes(text), `${text} to come first`);
+const last = (content) => (typeof content === "string" ? content : content.at(-1).content);
+
+test("what training made of each pair is there without scoring", async () => {
+  await page.getByRole("button", { name: "Pairs", exact: true }).click();
+  await page.getByText(/^40 pairs as training last computed them.*held out after 10 steps/).waitFor();
+  assert.equal((await query()).known, false);
+  const { rows, all } = await query("training");
+  assert.equal(all, PAIRS);
+  assert.equal(rows.filter(({ held_out }) => held_out).length, HELD_OUT);
+  const twice = rows.filter(({ numbers }) => numbers.moved !== null);
+  assert.equal(twice.length, 8 + HELD_OUT, "eight were trained on twice, and all held-out ones scored at steps 5 and 10");
+  // The first microbatch is computed before any step: its rewards are 0.
+  const untouched = rows.filter(({ numbers }) => numbers.chosen_reward === 0 && numbers.rejected_reward === 0);
+  assert.ok(untouched.length <= 4);
+  const { computed, course } = await one(twice[0], "training");
+  assert.equal(computed, 2);
+  assert.ok(course.svg.startsWith("<svg") && course.description.includes("over training"));
+  await first(rows[0].prompt);
+});
+
+test("the run's model scores them on demand, and the lowest margin comes first", async () => {
+  await page.getByRole("button", { name: "Score the pairs" }).click();
+  await page.getByText(/^40 pairs scored by the run's own model/).waitFor();
+  assert.equal(await page.getByLabel("Whose numbers").inputValue(), "run");
+  const { rows, total } = await query();
+  assert.equal(total, PAIRS);
+  assert.deepEqual(rows.map(({ numbers }) => numbers.margin), rows.map(({ numbers }) => numbers.margin).toSorted((a, b) => a - b));
+  assert.equal(new Set(rows.map(({ id }) => id)).size, PAIRS, "each is a pair of the project");
+  assert.ok(rows.every(({ now }) => now === "same"));
+  await first(rows[0].prompt);
+  const text = await row(0).innerText();
+  assert.ok(text.includes(Math.abs(rows[0].numbers.margin).toFixed(2)), text);
+  // Both are of the same adapter: what the last evaluation computed is what scoring computes.
+  const seen = new Map((await query("training")).rows.filter(({ held_out }) => held_out).map(({ line, numbers }) => [line, numbers]));
+  for (const { line, numbers } of rows.filter(({ held_out }) => held_out)) {
+    assert.ok(Math.abs(numbers.margin - seen.get(line).margin) < 1e-4, `${line}: ${numbers.margin} ${seen.get(line).margin}`);
+  }
+});
+
+test("they are ordered, chosen and searched", async () => {
+  const hard = (await query("run", { order: "decided" })).rows;
+  await page.getByLabel("Order").selectOption({ label: "Hard pairs: least decided first" });
+  await first(hard[0].prompt);
+  assert.ok(Math.abs(hard[0].numbers.margin) <= Math.abs(hard[1].numbers.margin));
+  for (const [order, descending, number] of [["loss", true, "loss"], ["chosen_reward", false, "chosen_reward"], ["rejected_reward", true, "rejected_reward"], ["chosen_logps", false, "chosen_logps"], ["moved", false, "moved"]]) {
+    const values = (await query("run", { order, descending })).rows.map(({ numbers }) => numbers[number]).filter((value) => value !== null);
+    assert.deepEqual(values, values.toSorted((a, b) => (descending ? b - a : a - b)), order);
+  }
+  const against = (await query("run", { only: "against" })).rows;
+  assert.ok(against.every(({ numbers }) => numbers.margin < 0));
+  assert.equal((await query("run", { only: "trained" })).total + (await query("run", { only: "held_out" })).total, PAIRS);
+  await page.getByLabel("Which pairs").selectOption({ label: "Held out" });
+  await until(async () => (await list().getByRole("option").count()) === HELD_OUT, "the held-out pairs alone");
+  await page.getByLabel("Which pairs").selectOption({ label: "All pairs" });
+  const [{ prompt }] = hard;
+  await page.getByRole("searchbox").fill(prompt.toUpperCase());
+  const found = (await query("run", { text: prompt })).total;
+  assert.ok(found >= 1 && found < PAIRS);
+  await until(async () => (await list().getByRole("option").count()) === found, "what is searched for");
+  await page.getByRole("searchbox").fill("kettle of nothing");
+  await page.getByRole("button", { name: "Show all pairs" }).click();
+  await page.getByLabel("Order").selectOption({ label: "Suspected mislabels: lowest margin first" });
+});
+
+test("by keyboard a pair is opened with its numbers, labelled the other way round, and back", async () => {
+  const [lowest] = (await query()).rows;
+  await first(lowest.prompt);
+  await list().focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: `Pair ${lowest.id}` }).waitFor();
+  const panel = page.getByRole("region", { name: `Pair ${lowest.id}` });
+  await panel.getByRole("heading", { name: "What the model makes of it" }).waitFor();
+  assert.ok((await panel.getByRole("row", { name: /^tokens/ }).innerText()).includes(String(lowest.numbers.chosen_tokens)));
+  await panel.getByRole("button", { name: "Swap answers" }).press("Enter");
+  await row(0).getByText("Swapped").waitFor();
+  await page.getByText("Since this run: 1 with the answers the other way round, 39 the same.").waitFor();
+  const swapped = await machine.call("pair", { project: folder, id: lowest.id });
+  assert.ok(last(swapped.chosen).startsWith(lowest.rejected.slice(0, 20)) && last(swapped.rejected).startsWith(lowest.chosen.slice(0, 20)));
+  // The run's own numbers are of the pair as it was.
+  assert.equal((await query()).rows[0].numbers.margin, lowest.numbers.margin);
+  await page.getByRole("button", { name: "Undo" }).first().click();
+  await until(async () => (await query()).rows[0].now === "same", "the pair to be as it was");
+});
+
+test("a pair that is removed stays in the list as removed, and comes back", async () => {
+  const [, second] = (await query()).rows;
+  await row(1).click();
+  await page.getByRole("heading", { name: `Pair ${second.id}` }).waitFor();
+  await page.getByRole("button", { name: "Remove" }).click();
+  await row(1).getByText("Removed").waitFor();
+  assert.equal((await machine.call("open_project", { folder })).counts.pairs, PAIRS - 1);
+  await page.getByRole("button", { name: "Put back" }).click();
+  await until(async () => (await query()).rows[1].now === "same", "the pair to be back");
+  await page.keyboard.press("Escape");
+  await page.getByRole("heading", { name: `Pair ${second.id}` }).waitFor({ state: "detached" });
+});
+
+test("in the figure a point opens its pair, by mouse and by keyboard", async () => {
+  await page.getByRole("button", { name: "Show the figure" }).click();
+  const figure = page.getByRole("slider", { name: "Pairs in the figure" });
+  const { rows } = await query();
+  await figure.focus();
+  for (let at = 0; at < 3; at++) await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: `Pair ${rows[2].id}` }).waitFor();
+  await page.keyboard.press("Escape");
+  const box = await figure.boundingBox();
+  const { figure: drawn, points } = await machine.call("run_pairs_figure", { query: { project: folder, run, by: "run", only: "all", text: "", order: "margin", descending: false }, theme: "light", width: Math.floor(box.width / 20) * 20, height: 400 });
+  assert.equal(points.length, PAIRS);
+  assert.ok(drawn.description.includes("Rewards of 40 pairs"));
+  // The highest reward of a rejected answer: no other point lies as far to the right.
+  const far = points.toSorted((a, b) => b.x - a.x)[0];
+  const shown = await page.locator(".drawing > img").first().evaluate((image) => decodeURIComponent(image.src));
+  assert.ok(shown.includes("Rewards of 40 pairs"));
+  for (let y = 0.95; y > 0.05; y -= 0.02) {
+    await page.mouse.move(box.x + box.width * 0.985, box.y + box.height * y);
+    if (await page.getByText(`rejected ${far.x < 0 ? "−" : "+"}${Math.abs(far.x).toFixed(2)}`).count()) break;
+  }
+  await page.mouse.down();
+  await page.mouse.up();
+  const { id } = (await query()).rows.find(({ held_out, line }) => held_out === far.held_out && line === far.line);
+  await page.getByRole("heading", { name: `Pair ${id}` }).waitFor();
+  await page.getByRole("button", { name: "Close pair" }).click();
+  await page.getByRole("button", { name: "Show the list" }).click();
+});
+
+test("a pair that the project does not have is shown as the run had it", async () => {
+  const [{ id }] = (await query()).rows;
+  const { prompt, chosen } = await machine.call("pair", { project: folder, id });
+  const other = await machine.project("Other", "other.jsonl", pairs(3).replaceAll("a", "e"), "pairs");
+  assert.ok(other !== folder);
+  const held = (await query("run", { only: "held_out" })).rows[0];
+  await page.evaluate(([run, line]) => (window.location.hash = `#/train/${run}/pairs/h${line}`), [run, held.line]);
+  await page.getByRole("heading", { name: `Pair ${held.id}` }).waitFor();
+  const whole = await one((await query()).rows[0]);
+  assert.deepEqual([whole.prompt, whole.chosen], [prompt, chosen]);
+  for (const line of [0, 1000]) await assert.rejects(one({ held_out: true, line }), /no held-out pair/);
+  await page.keyboard.press("Escape");
+});
+
+test("training again names what has changed since, and so does the comparison of both runs", async () => {
+  const { rows } = await query();
+  const [one, two, three] = rows.filter(({ held_out }) => !held_out);
+  const edit = async ({ id }, change) => {
+    const { prompt, chosen, rejected } = await machine.call("pair", { project: folder, id });
+    await machine.call("edit_pair", { project: folder, id, who: "Ada", ...{ prompt, chosen, rejected }, ...change({ prompt, chosen, rejected }) });
+  };
+  await edit(one, ({ chosen, rejected }) => ({ chosen: rejected, rejected: chosen }));
+  await edit(two, () => ({ rejected: "Nobody would say so." }));
+  await machine.call("remove_pair", { project: folder, id: three.id, who: "Ada", removed: true });
+  const words = "1 with the answers the other way round, 1 with another answer to the same prompt, 1 not there any more, 37 the same";
+  await page.getByText(`Since this run: ${words}.`).waitFor();
+  assert.deepEqual((await query()).rows.filter(({ now }) => now !== "same").map(({ now }) => now).toSorted(), ["changed", "removed", "swapped"]);
+  await page.getByRole("button", { name: "Train again" }).click();
+  await page.getByText("Since first", { exact: true }).waitFor();
+  await page.getByText(words, { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Start training" }).click();
+  await page.getByRole("heading", { name: "first 2" }).waitFor();
+  await ended("first-2");
+  await page.getByRole("button", { name: "Compare both" }).click();
+  await page.getByRole("heading", { name: "Runs compared" }).waitFor();
+  await page.getByRole("cell", { name: words }).waitFor();
+});
+
+test("models that were trained without a pair score it", async () => {
+  await page.evaluate((run) => (window.location.hash = `#/train/${run}/pairs`), run);
+  await page.getByLabel("Whose numbers").selectOption({ label: "By 2 models, each on half of the pairs" });
+  await page.getByText("The pairs have not been scored by models that were trained without them").waitFor();
+  await page.getByRole("button", { name: "Score the pairs" }).click();
+  await page.getByText(/^40 pairs scored each by a model that was trained without its prompt, in 2 parts/).waitFor();
+  const { rows } = await query({ folds: 2 });
+  assert.equal(rows.length, PAIRS);
+  const alone = new Map((await query()).rows.map(({ held_out, line, numbers }) => [`${held_out}${line}`, numbers.margin]));
+  assert.ok(rows.some(({ held_out, line, numbers }) => Math.abs(numbers.margin - alone.get(`${held_out}${line}`)) > 1e-6), "they are other scores");
+});
