@@ -41,6 +41,7 @@ fn settings(folder: &Path, data: &str) -> BackendOptions {
         projects_folder: folder.join("projects"),
         may_choose_folders: true,
         allowed_roots: Vec::new(),
+        model_folders: Vec::new(),
         program: folder.join("program"),
         device: testkit::device_name().parse().unwrap(),
     }

@@ -88,6 +88,9 @@ pub(crate) enum Command {
         /// Where projects lie; no other folder can be opened [default: Tiebreak in the documents folder]
         #[arg(long)]
         projects: Option<PathBuf>,
+        /// A folder with models and adapters that may be used although they lie elsewhere; can be given several times
+        #[arg(long, value_name = "DIR")]
+        models: Vec<PathBuf>,
         /// A project to show first; it may lie elsewhere
         #[arg(long)]
         open: Option<PathBuf>,

@@ -82,8 +82,8 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let reply = api::logout()?;
             print("logout", &reply, push::logged_out(&reply));
         }
-        Command::Serve { port, projects, open, device } => {
-            serve::serve(&serve::Options { port, projects, open, device }, stop, |url, token| {
+        Command::Serve { port, projects, models, open, device } => {
+            serve::serve(&serve::Options { port, projects, models, open, device }, stop, |url, token| {
                 let words = format!("Open this address in a browser (Ctrl-C ends the server, not the runs):\n{url}");
                 print("serve", &serde_json::json!({ "url": url, "token": token }), words);
             })?;

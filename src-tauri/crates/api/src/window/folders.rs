@@ -16,6 +16,8 @@ pub struct BackendOptions {
     pub may_choose_folders: bool,
     /// Other folders that may be opened all the same.
     pub allowed_roots: Vec<PathBuf>,
+    /// Folders with models, and adapters, which may be read wherever they lie. Those of the hub's cache may be in any case.
+    pub model_folders: Vec<PathBuf>,
     /// The program to start for a training run: `PROGRAM worker FOLDER`.
     pub program: PathBuf,
     /// Where models compute.
@@ -29,7 +31,7 @@ impl BackendOptions {
             std::fs::create_dir_all(&*folder).map_err(Error::file(folder))?;
             *folder = std::fs::canonicalize(&*folder).map_err(Error::file(folder))?;
         }
-        for root in &mut self.allowed_roots {
+        for root in self.allowed_roots.iter_mut().chain(&mut self.model_folders) {
             *root = std::fs::canonicalize(&*root).map_err(Error::file(root))?;
         }
         Ok(self)
@@ -56,6 +58,31 @@ impl Backend {
             "folder_not_allowed",
             format!("{} lies outside the projects folder {}", path.display(), options.projects_folder.display()),
             "Choose a folder in there, or start `tiebreak serve` with another --projects.",
+        ))
+    }
+}
+
+impl Backend {
+    /// As [`Backend::allowed`], of a model or an adapter that is only read: those in folders for models may be, too.
+    ///
+    /// # Errors
+    /// When the path is not one that this back end may read models from.
+    pub(crate) fn allowed_model(&self, path: &Path) -> Result<PathBuf> {
+        let refused = match self.allowed(path) {
+            Err(error) if error.code == "folder_not_allowed" => error,
+            decided => return decided,
+        };
+        let options = &self.0.options;
+        let real = real(&options.projects_folder.join(path))?;
+        let cache = hub::repository::Hub::from_environment().ok().map(|hub| hub.cache().to_path_buf());
+        let cache = cache.and_then(|cache| std::fs::canonicalize(cache).ok());
+        if options.model_folders.iter().chain(&cache).any(|root| real.starts_with(root)) {
+            return Ok(real);
+        }
+        Err(Error::new(
+            "folder_not_allowed",
+            refused.message,
+            "Choose a model of the list, or start `tiebreak serve` with --models and the folder that it lies in.",
         ))
     }
 }

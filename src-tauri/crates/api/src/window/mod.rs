@@ -24,6 +24,7 @@ mod hub_models;
 mod jobs;
 mod labelling;
 mod lengths;
+mod local_models;
 mod merged;
 mod models;
 mod news;
@@ -69,6 +70,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///     projects_folder: folder.path().join("projects"),
 ///     may_choose_folders: false,
 ///     allowed_roots: Vec::new(),
+///     model_folders: Vec::new(),
 ///     program: std::env::current_exe()?,
 ///     device: DeviceChoice::Cpu,
 /// })?;

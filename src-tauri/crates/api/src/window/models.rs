@@ -120,13 +120,13 @@ impl Backend {
             return Ok(here.map_or(name, |here| here.name).to_string());
         }
         let named = Path::new(named);
-        let mut path = self.allowed(named)?;
+        let mut path = self.allowed_model(named)?;
         let parts = gguf_files(named);
         if parts.len() > 1 {
             // The parts of a model that was split find one another by their names, which links may not lead to.
-            parts.iter().try_for_each(|part| self.allowed(part).map(|_| ()))?;
+            parts.iter().try_for_each(|part| self.allowed_model(part).map(|_| ()))?;
             if let (Some(folder), Some(name)) = (named.parent(), named.file_name()) {
-                path = self.allowed(folder)?.join(name);
+                path = self.allowed_model(folder)?.join(name);
             }
         }
         if !path.exists() {
@@ -136,6 +136,7 @@ impl Backend {
                 "Give a folder with safetensors, a .gguf file, a name of the list, or one of the Hugging Face hub.",
             ));
         }
+        model::weights::refuse_adapter(&path)?;
         Ok(path.display().to_string())
     }
 
@@ -271,6 +272,7 @@ mod tests {
             projects_folder: projects.clone(),
             may_choose_folders: false,
             allowed_roots: Vec::new(),
+            model_folders: Vec::new(),
             program: PathBuf::from("no-program"),
             device: model::DeviceChoice::Auto,
         };

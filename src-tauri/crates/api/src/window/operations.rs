@@ -14,7 +14,7 @@ use super::types::{
     StartEvaluation, StartRun, StopRun, StoredSingle, Undo, UseHubToken,
 };
 use super::{
-    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, merged, models, plan,
+    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, local_models, merged, models, plan,
     projects, pushes, run_pairs, training,
 };
 use crate::error::{Error, Result};
@@ -54,6 +54,7 @@ operations! {
     open_demo: Nothing => ProjectView, projects::open_demo;
     forget_project: InFolder => Home, projects::forget_project;
     set_model: SetModel => ProjectView, projects::set_model;
+    local_models: Nothing => LocalModels, local_models::local_models;
     look_up_model: LookUpModel => HubModel, hub_models::look_up_model;
     fetch_model: FetchModel => Job, models::fetch_model;
 

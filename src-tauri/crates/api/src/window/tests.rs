@@ -22,6 +22,7 @@ fn settings(folder: &Path) -> BackendOptions {
         projects_folder: folder.join("projects"),
         may_choose_folders: false,
         allowed_roots: Vec::new(),
+        model_folders: Vec::new(),
         program: PathBuf::from("no-program"),
         device: model::DeviceChoice::Auto,
     }

@@ -124,6 +124,7 @@ mod tests {
             projects_folder: folder.path().to_owned(),
             may_choose_folders: false,
             allowed_roots: Vec::new(),
+            model_folders: Vec::new(),
             program: PathBuf::new(),
             device: model::DeviceChoice::Cpu,
         };

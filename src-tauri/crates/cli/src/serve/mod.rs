@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) port: u16,
     /// Where projects lie.
     pub(crate) projects: Option<PathBuf>,
+    /// Folders with models that may lie elsewhere.
+    pub(crate) models: Vec<PathBuf>,
     /// A project to show first.
     pub(crate) open: Option<PathBuf>,
     /// Where models compute.
@@ -153,12 +155,16 @@ fn settings(options: &Options, open: Option<&PathBuf>) -> Result<BackendOptions>
     };
     let data_folder = named("TIEBREAK_DATA").or_else(|| Some(dirs::data_local_dir()?.join("tiebreak")));
     let projects_folder = options.projects.clone().or_else(|| named("TIEBREAK_PROJECTS"));
+    // As PATH: several, with the system's own mark between them.
+    let listed = || named("TIEBREAK_MODELS").map(|list| std::env::split_paths(&list).collect());
+    let models = if options.models.is_empty() { listed().unwrap_or_default() } else { options.models.clone() };
     let documents = || Some(dirs::document_dir().or_else(dirs::home_dir)?.join("Tiebreak"));
     Ok(BackendOptions {
         data_folder: data_folder.ok_or_else(|| none("the data of programs", "TIEBREAK_DATA"))?,
         projects_folder: projects_folder.or_else(documents).ok_or_else(|| none("documents", "--projects"))?,
         may_choose_folders: false,
         allowed_roots: open.cloned().into_iter().collect(),
+        model_folders: models,
         program: std::env::current_exe().map_err(|error| failed(&error))?,
         device: options.device,
     })

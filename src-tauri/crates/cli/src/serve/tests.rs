@@ -28,6 +28,7 @@ impl Serving {
             projects_folder: folder.path().join("projects"),
             may_choose_folders: false,
             allowed_roots: Vec::new(),
+            model_folders: Vec::new(),
             program: "no-program".into(),
             device: api::DeviceChoice::Auto,
         };

@@ -20,6 +20,20 @@ use super::facts::RemoteFile;
 use super::name::{RepoId, is_commit};
 use super::watch::{LOOK, Watch};
 
+/// The repositories of models that a cache has, by name.
+pub(crate) fn models_in(cache: &Path) -> Vec<RepoId> {
+    let names = names_in(cache);
+    let named = |folder: &String| RepoId::new(&folder.strip_prefix("models--")?.replace("--", "/"), false).ok();
+    let mut repos: Vec<RepoId> = names.iter().filter_map(named).collect();
+    repos.sort_by(|one, other| one.name().cmp(other.name()));
+    repos
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}
+
 /// A repository's place in the cache.
 pub(crate) struct Layout {
     repo: CacheRepo,
@@ -65,6 +79,12 @@ impl Layout {
         }
         let commit = fs::read_to_string(self.folder.join("refs").join(revision)).ok()?;
         Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
+    }
+
+    /// The commits of which there is a snapshot.
+    pub(crate) fn commits(&self) -> Vec<String> {
+        let names = names_in(&self.folder.join("snapshots"));
+        names.into_iter().filter(|commit| is_commit(commit)).collect()
     }
 
     /// Notes the commit of a revision.

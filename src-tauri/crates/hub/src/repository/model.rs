@@ -138,6 +138,34 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// All models that are in the cache whole, by repository and file; of a commit each, the one that `main` stood for last
+    /// first. A repository with several GGUF files gives one for each.
+    pub fn models_here(&self) -> Vec<FetchedModel> {
+        let mut found = Vec::new();
+        for repo in super::layout::models_in(self.cache()) {
+            let layout = Layout::new(self.cache(), &repo);
+            let current = layout.commit("main");
+            let mut commits = layout.commits();
+            commits.sort_by_key(|commit| (Some(commit) != current.as_ref(), commit.clone()));
+            for commit in commits {
+                let named = |file| ModelName { repo: repo.clone(), revision: Some(commit.clone()), file };
+                if let Some(model) = self.model_here(&named(None)) {
+                    found.push(model);
+                    continue;
+                }
+                let files = layout.files(&commit).into_iter().map(|(path, _)| path);
+                let gguf = files.filter(|path| path.ends_with(".gguf"));
+                found.extend(gguf.filter_map(|path| self.model_here(&named(Some(path)))));
+            }
+        }
+        // Each part of a split file leads to the same model.
+        let mut names = std::collections::HashSet::new();
+        found.retain(|model| names.insert(model.name.clone()));
+        found
+    }
+}
+
 fn cached_offline(layout: &Layout, name: &ModelName) -> Result<FetchedModel, HubError> {
     let Cached { mut model, unknown } = cached(layout, name).map_err(|missing| match missing {
         Missing::Named(missing) => offline(name, &missing),

@@ -169,7 +169,26 @@ struct Opened {
     backend: Backend,
 }
 
+/// Refuses a folder that holds an adapter and no model, by what it was trained on.
+///
+/// # Errors
+/// When it is such a folder.
+pub fn refuse_adapter(folder: &Path) -> Result<()> {
+    let (adapter, config) = (folder.join("adapter_config.json"), folder.join("config.json"));
+    if !adapter.is_file() || config.is_file() {
+        return Ok(());
+    }
+    let base = crate::lora::peft::base_of(folder);
+    let of = base.map_or(String::new(), |base| format!(" of {base}"));
+    Err(Error::config(
+        &adapter,
+        format!("this folder holds an adapter{of}, not a model"),
+        "Name the model that it was trained on, and the adapter beside it: --adapter, or init_adapter to train it further",
+    ))
+}
+
 fn open_folder(folder: &Path) -> Result<Opened> {
+    refuse_adapter(folder)?;
     let mut config = Config::from_folder(folder)?;
     let paths = weight_files(folder)?;
     let files = paths.iter().map(|path| SafetensorsFile::open(path)).collect::<Result<Vec<_>>>()?;

@@ -92,7 +92,7 @@ pub(crate) fn with_adapters(backend: &Backend, request: &RunRequest) -> Result<R
     let mut request = request.clone();
     let Settings { ref_adapter, init_adapter, .. } = &mut request.settings;
     for adapter in [ref_adapter, init_adapter].into_iter().flatten() {
-        *adapter = backend.allowed(adapter)?;
+        *adapter = backend.allowed_model(adapter)?;
     }
     Ok(request)
 }

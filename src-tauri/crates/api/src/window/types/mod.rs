@@ -37,9 +37,7 @@ pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
 pub use jobs::{Job, JobKind, JobState};
 pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
-pub use projects::{
-    CatalogueModel, Home, HubModel, ImportView, NextStep, ProjectCounts, ProjectView, RecentProject, Screen,
-};
+pub use projects::{CatalogueModel, Home, HubModel, ImportView, LocalModel, LocalModels, ModelPlace, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
 pub use push::{HubToken, PushForm};
 pub use requests::{
     BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export,

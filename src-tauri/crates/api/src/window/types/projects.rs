@@ -51,6 +51,47 @@ pub struct CatalogueModel {
     pub here: bool,
 }
 
+/// Where a model lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelPlace {
+    /// In a folder of this machine.
+    Folder,
+    /// In the cache of the Hugging Face hub.
+    HubCache,
+}
+
+/// A model, or an adapter, that is on this machine beside the catalogue's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct LocalModel {
+    /// By which it is chosen: a path, or a name of the hub with its commit.
+    pub name: String,
+    /// The last part of its path, or owner and name.
+    pub title: String,
+    pub place: ModelPlace,
+    /// The folder that it lies in.
+    pub folder: String,
+    /// Of a model that can be trained, its family.
+    pub family: Option<String>,
+    pub parameters: Option<u64>,
+    /// What its weights take of memory as they are.
+    pub weights: Option<u64>,
+    /// Why it cannot be trained.
+    pub refused: Option<String>,
+    /// That it is an adapter, and what it says it was trained on: an empty text where it does not say.
+    pub adapter_of: Option<String>,
+}
+
+/// The models that were found on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct LocalModels {
+    pub models: Vec<LocalModel>,
+    /// The folders that were looked through.
+    pub folders: Vec<String>,
+    /// Whether there were too many folders to look through all of them.
+    pub cut_off: bool,
+}
+
 /// A model of the Hugging Face hub, before it is fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct HubModel {

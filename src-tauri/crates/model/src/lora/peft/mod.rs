@@ -196,6 +196,13 @@ fn key(linear: &str, part: &str) -> String {
     format!("{PREFIX}{linear}.{part}")
 }
 
+/// The model that an adapter says it was trained on, by the name or path that it gives; nothing where it gives none.
+pub fn base_of(adapter: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(adapter.join(CONFIG)).ok()?;
+    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
+    config.get("base_model_name_or_path")?.as_str().filter(|base| !base.is_empty()).map(str::to_owned)
+}
+
 /// What `adapter_config.json` says, as far as it matters.
 struct Settings {
     config: LoraConfig,
