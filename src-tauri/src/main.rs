@@ -99,7 +99,9 @@ fn settings(app: &App, program: PathBuf) -> anyhow::Result<BackendOptions> {
         projects_folder,
         may_choose_folders: true,
         allowed_roots: Vec::new(),
-        model_folders: std::env::var_os("TIEBREAK_MODELS").map(|list| std::env::split_paths(&list).collect()).unwrap_or_default(),
+        model_folders: std::env::var_os("TIEBREAK_MODELS")
+            .map(|list| std::env::split_paths(&list).collect())
+            .unwrap_or_default(),
         program,
         device,
     })

@@ -4,13 +4,14 @@ use tauri::menu::{Menu, MenuBuilder, MenuEvent, MenuItemBuilder, SubmenuBuilder}
 use tauri::{AppHandle, Emitter, Runtime};
 
 /// Screens in the order of the page's rail, under the names that the page knows them by.
-const SCREENS: [(&str, &str); 6] = [
+const SCREENS: [(&str, &str); 7] = [
     ("project", "Project"),
     ("data", "Data"),
     ("label", "Label"),
     ("train", "Train"),
     ("evaluate", "Evaluate"),
     ("export", "Export"),
+    ("playground", "Playground"),
 ];
 
 pub(crate) fn build<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<Menu<R>> {

@@ -66,7 +66,7 @@ const close = (name) => async () => {
 };
 
 test("screens and themes", async () => {
-  for (const [screen, title] of [["Data", "Data"], ["Label", "Label"], ["Train", "Train"], ["Evaluate", "Evaluate"], ["Export", "Export"], ["Project", "Commanded"]]) {
+  for (const [screen, title] of [["Data", "Data"], ["Label", "Label"], ["Train", "Train"], ["Evaluate", "Evaluate"], ["Export", "Export"], ["Playground", "Playground"], ["Project", "Commanded"]]) {
     await command(`Go to ${screen}`);
     await heading(title);
   }
@@ -150,13 +150,13 @@ test("training", async () => {
     await command("Resume this run");
     await badge("running");
   };
-  await all({ "Duplicate this run with changes": duplicated, "Pause this run": paused, "Stop this run and keep it": () => badge("stopped") });
-  const suspected = async () => {
-    await heading("Suspected mislabels");
+  const pairs = async () => {
+    await heading("Pairs of this run");
     await page.goBack();
     await heading("long");
   };
-  await all({ "Duplicate this run with changes": duplicated, "Suspected mislabels of this run": suspected, "Resume this run": () => badge("running") });
+  await all({ "Duplicate this run with changes": duplicated, "Pairs of this run as its model sees them": pairs, "Pause this run": paused, "Stop this run and keep it": () => badge("stopped") });
+  await all({ "Duplicate this run with changes": duplicated, "Pairs of this run as its model sees them": pairs, "Resume this run": () => badge("running") });
   await command("Stop this run and keep it");
   await badge("stopped");
 });

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { remove } from "../folder.mjs";
 
-const repository = join(dirname(fileURLToPath(import.meta.url)), "../..");
+export const repository = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const target = process.env.CARGO_TARGET_DIR ?? join(homedir(), ".cache/tiebreak-target");
 export const program = process.env.TIEBREAK_PROGRAM ?? join(target, "debug/tiebreak");
 
@@ -28,8 +28,9 @@ export function workers(folder) {
 
 /** A machine of its own: a folder with projects, data, cache, and a tiny model among the projects. */
 export class Machine {
-  constructor(env = {}) {
+  constructor(env = {}, options = []) {
     this.env = env;
+    this.options = options;
     this.folder = mkdtempSync(join(tmpdir(), "tiebreak-page-"));
     this.projects = join(this.folder, "projects");
     this.model = join(this.projects, "tiny-model");
@@ -42,7 +43,7 @@ export class Machine {
     // A bus that is not there: nobody's keyring is asked.
     const own = { TIEBREAK_CACHE: join(this.folder, "cache"), TIEBREAK_DATA: join(this.folder, "data"), HF_HOME: join(this.folder, "hf"), DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(this.folder, "no-bus")}` };
     const env = { ...process.env, ...own, ...this.env };
-    const command = [program, "serve", "--port", "0", "--projects", this.projects, "--json"];
+    const command = [program, "serve", "--port", "0", "--projects", this.projects, "--json", ...this.options];
     if (limit !== null) command.unshift("sh", "-c", 'ulimit -v "$0" && exec "$@"', String(limit));
     this.process = spawn(command[0], command.slice(1), { env, stdio: ["ignore", "pipe", "pipe"] });
     this.said = "";

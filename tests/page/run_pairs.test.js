@@ -34,8 +34,8 @@ after(async () => {
 const ended = (run) => until(async () => (await machine.call("run", { project: folder, run })).summary.state === "finished", "the run to end");
 const list = () => page.getByRole("listbox", { name: "Pairs of this run" });
 const row = (at) => list().getByRole("option").nth(at);
-const query = async (by = "run", more = {}) =>
-  machine.call("run_pairs", { query: { project: folder, run, by, only: "all", text: "", order: "margin", descending: false, ...more }, offset: 0, limit: 200 });
+const asked = (by = "run", more = {}) => ({ project: folder, run, by, only: "all", text: "", order: "margin", descending: false, ...more });
+const query = async (by, more) => machine.call("run_pairs", { query: asked(by, more), offset: 0, limit: 200 });
 const one = async ({ held_out, line }, by = "run") => machine.call("run_pair", { project: folder, run, by, held_out, line, theme: "light", width: 480, height: 250 });
 const first = async (text) => until(async () => (await row(0).innerText()).includes(text), `${text} to come first`);
 const last = (content) => (typeof content === "string" ? content : content.at(-1).content);
@@ -145,21 +145,18 @@ test("in the figure a point opens its pair, by mouse and by keyboard", async () 
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: `Pair ${rows[2].id}` }).waitFor();
   await page.keyboard.press("Escape");
-  const box = await figure.boundingBox();
-  const { figure: drawn, points } = await machine.call("run_pairs_figure", { query: { project: folder, run, by: "run", only: "all", text: "", order: "margin", descending: false }, theme: "light", width: Math.floor(box.width / 20) * 20, height: 400 });
-  assert.equal(points.length, PAIRS);
-  assert.ok(drawn.description.includes("Rewards of 40 pairs"));
+  // A point is where the drawing's own axes put it.
+  const shown = await page.locator(".drawing img").evaluate((image) => ({ width: image.naturalWidth, height: image.naturalHeight }));
+  const { figure: { axes, description }, points } = await machine.call("run_pairs_figure", { query: asked(), theme: "light", ...shown });
+  assert.deepEqual([axes.width, axes.height, points.length], [shown.width, shown.height, PAIRS]);
+  assert.ok(description.includes("Rewards of 40 pairs"), description);
   // The highest reward of a rejected answer: no other point lies as far to the right.
   const far = points.toSorted((a, b) => b.x - a.x)[0];
-  const shown = await page.locator(".drawing > img").first().evaluate((image) => decodeURIComponent(image.src));
-  assert.ok(shown.includes("Rewards of 40 pairs"));
-  for (let y = 0.95; y > 0.05; y -= 0.02) {
-    await page.mouse.move(box.x + box.width * 0.985, box.y + box.height * y);
-    if (await page.getByText(`rejected ${far.x < 0 ? "−" : "+"}${Math.abs(far.x).toFixed(2)}`).count()) break;
-  }
-  await page.mouse.down();
-  await page.mouse.up();
-  const { id } = (await query()).rows.find(({ held_out, line }) => held_out === far.held_out && line === far.line);
+  const box = await figure.boundingBox();
+  const across = axes.left + ((far.x - axes.x_min) / (axes.x_max - axes.x_min)) * (axes.right - axes.left);
+  const down = axes.bottom - ((far.y - axes.y_min) / (axes.y_max - axes.y_min)) * (axes.bottom - axes.top);
+  await page.mouse.click(box.x + (across / axes.width) * box.width, box.y + (down / axes.height) * box.height);
+  const { id } = rows.find(({ held_out, line }) => held_out === far.held_out && line === far.line);
   await page.getByRole("heading", { name: `Pair ${id}` }).waitFor();
   await page.getByRole("button", { name: "Close pair" }).click();
   await page.getByRole("button", { name: "Show the list" }).click();
@@ -168,8 +165,6 @@ test("in the figure a point opens its pair, by mouse and by keyboard", async () 
 test("a pair that the project does not have is shown as the run had it", async () => {
   const [{ id }] = (await query()).rows;
   const { prompt, chosen } = await machine.call("pair", { project: folder, id });
-  const other = await machine.project("Other", "other.jsonl", pairs(3).replaceAll("a", "e"), "pairs");
-  assert.ok(other !== folder);
   const held = (await query("run", { only: "held_out" })).rows[0];
   await page.evaluate(([run, line]) => (window.location.hash = `#/train/${run}/pairs/h${line}`), [run, held.line]);
   await page.getByRole("heading", { name: `Pair ${held.id}` }).waitFor();
@@ -187,7 +182,7 @@ test("training again names what has changed since, and so does the comparison of
     await machine.call("edit_pair", { project: folder, id, who: "Ada", ...{ prompt, chosen, rejected }, ...change({ prompt, chosen, rejected }) });
   };
   await edit(one, ({ chosen, rejected }) => ({ chosen: rejected, rejected: chosen }));
-  await edit(two, () => ({ rejected: "Nobody would say so." }));
+  await edit(two, () => ({ rejected: [{ role: "assistant", content: "Nobody would say so." }] }));
   await machine.call("remove_pair", { project: folder, id: three.id, who: "Ada", removed: true });
   const words = "1 with the answers the other way round, 1 with another answer to the same prompt, 1 not there any more, 37 the same";
   await page.getByText(`Since this run: ${words}.`).waitFor();

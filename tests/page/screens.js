@@ -179,15 +179,28 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.locator("#main").evaluate((main) => main.scrollBy(0, 500));
       await quiet(page);
     }],
-    ["train-suspects-unscored", at(`#/train/${first}/pairs`)],
-    ["train-suspects", async (page) => {
+    ["train-pairs-of-training", at(`#/train/${first}/pairs`)],
+    ["train-pairs", async (page) => {
       const { job } = await machine.call("score_pairs", { ...run(first), folds: null, allow_changed_base: false });
       await until(async () => (await machine.call("jobs", {})).some((other) => other.job === job && other.state === "done"), "the pairs to be scored");
       await at(`#/train/${first}/pairs`)(page);
     }],
-    ["train-suspects-open", async (page) => {
-      await page.getByRole("listbox", { name: "Suspected mislabels" }).getByRole("option").first().click();
+    ["train-pairs-open", async (page) => {
+      await page.getByRole("listbox", { name: "Pairs of this run" }).getByRole("option").first().click();
       await quiet(page);
+    }],
+    ["train-pairs-figure", async (page) => {
+      await button("Show the figure")(page);
+      await quiet(page);
+    }],
+    ["playground", at("#/playground")],
+    ["playground-answers", async (page) => {
+      await page.getByRole("button", { name: "Add a model" }).click();
+      await page.getByText("System prompt and sampling").click();
+      await page.getByLabel("max_new_tokens").fill("40");
+      await page.getByLabel("Message", { exact: true }).fill("What is a good use for a kettle?");
+      await page.getByLabel("Message", { exact: true }).press("Enter");
+      await until(async () => (await page.getByText(/^\d+ tokens? in/).count()) === 2, "both answers");
     }],
     ["train-findings", at(`#/train/${hurried}`)],
     ["train-findings-open", async (page) => {

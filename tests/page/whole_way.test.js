@@ -29,7 +29,7 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
   await page.getByRole("heading", { name: "Plain answers" }).waitFor();
   await page.getByLabel("Or a model by its path, or its name on the Hugging Face hub").fill(machine.model);
   await page.getByRole("button", { name: "Use this model" }).click();
-  await page.getByText("A model of yours").waitFor();
+  await page.getByRole("list", { name: "Models on this machine" }).getByText("Chosen").waitFor();
 
   await goTo(page, "d");
   const file = { name: "survey.csv", mimeType: "text/csv", buffer: Buffer.from(candidates(24)) };

@@ -2,7 +2,7 @@ import type { Screen } from "./client/bindings";
 // The client takes the token out of the address, which is read below.
 import "./client/client";
 
-export const SCREENS: readonly Screen[] = ["project", "data", "label", "train", "evaluate", "export"];
+export const SCREENS: readonly Screen[] = ["project", "data", "label", "train", "evaluate", "export", "playground"];
 
 /** A place in the page: a screen, and what is open on it (`#/train/run-3` is `{ screen: "train", rest: ["run-3"] }`). */
 export type Route = { screen: Screen; rest: string[] };

@@ -144,6 +144,39 @@ export type CatalogueModel = {
   /** Whether it is on this machine. */
   here: boolean, };
 
+/** What one model is asked. */
+export type Chat = {
+  /** The run whose adapter answers; the project's model without one where absent. */
+  run: string | null,
+  /** The conversation so far; the last message is the user's. */
+  messages: Array<Message>, };
+
+/** An answer. */
+export type ChatAnswer = { text: string, tokens: number, seconds: number,
+  /** Whether it was cut at `max_new_tokens`. */
+  is_cut: boolean,
+  /** Whether it was broken off. */
+  is_stopped: boolean,
+  /** Whether the model has no chat template: it continued the message as plain text. */
+  is_plain_text: boolean,
+  /** Its tokens with how likely each was, where that was asked for. */
+  probabilities: Array<TokenProbability> | null, };
+
+/** What the models of a job have answered. */
+export type ChatAnswers = {
+  /** In the order of the models; none where one has not answered yet. */
+  answers: Array<ChatAnswer | null>, };
+
+/** Asks for the answers of a job. */
+export type ChatOf = { job: number, };
+
+/** Asks how likely the tokens of an answer were. */
+export type ChatTokens = {
+  /** The job that made it. */
+  job: number,
+  /** Its place there, from 0. */
+  chat: number, };
+
 /** A file whose pairs are to be checked. */
 export type CheckImport = {
   /** The project's folder. */
@@ -812,7 +845,7 @@ exported: Exported | null,
   notes: Array<string>, };
 
 /** What a job does. */
-export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge" | "gguf" | "suspects" | "prepare_push" | "push";
+export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge" | "gguf" | "suspects" | "prepare_push" | "push" | "chat";
 
 /** Where a job stands. */
 export type JobState = "running" | "done" | "failed" | "cancelled";
@@ -855,6 +888,29 @@ export type JudgeRequest = {
   milliseconds: number,
   /** A remark. */
   note: string | null, };
+
+/** Keeps what one sees as a labelled pair. */
+export type KeepPair = { project: string, annotator: string,
+  /** The conversation that both answered. */
+  messages: Array<Message>, chosen: string, rejected: string,
+  /** Whether prompt and answers are plain text. */
+  is_plain_text: boolean,
+  /** Whether the chosen answer stood on the left. */
+  chosen_left: boolean,
+  /** Since both answers were there. */
+  milliseconds: number,
+  /** Whose answers they are, in words. */
+  note: string, };
+
+/** Keeps what was asked as a prompt to label. */
+export type KeepPrompt = { project: string, messages: Array<Message>, };
+
+/** What became of it. */
+export type Kept = {
+  /** The number of the pair among the project's; none of a prompt, and where others have judged the answers otherwise. */
+  pair: number | null,
+  /** Whether the project had it already. */
+  was_there: boolean, };
 
 /** A finding by the check that found it. */
 export type KeptFinding = { check: number, code: "no_pairs" | "same_answers" | "contradiction" | "prompt_leak" | "near_prompt_leak" | "empty_chosen" | "empty_rejected" | "placeholder" | "unknown_role" | "prefilled_prompt" | "duplicate" | "repeats_prompt" | "not_assistant" | "mixed_forms" | "template_leftovers" | "doubled_token" | "special_tokens" | "refusal_preferred" | "personal_data" | "other_language" | "cut_one_side" | "broken_boundary" | "nearly_same_answers" | "contained" | "one_word" | "same_prompt" | "near_prompt" | "language_mix" | "refusals" | "plain_text" | "length_bias", };
@@ -926,6 +982,30 @@ export type ListedFile = { path: string, bytes: number,
   /** `new`, `same` (it is there already) or `replaces` (another one is there); none where the hub was not asked. */
   change: string | null, };
 
+/** A model, or an adapter, that is on this machine beside the catalogue's. */
+export type LocalModel = {
+  /** By which it is chosen: a path, or a name of the hub with its commit. */
+  name: string,
+  /** The last part of its path, or owner and name. */
+  title: string, place: ModelPlace,
+  /** The folder that it lies in. */
+  folder: string,
+  /** Of a model that can be trained, its family. */
+  family: string | null, parameters: number | null,
+  /** What its weights take of memory as they are. */
+  weights: number | null,
+  /** Why it cannot be trained. */
+  refused: string | null,
+  /** That it is an adapter, and what it says it was trained on: an empty text where it does not say. */
+  adapter_of: string | null, };
+
+/** The models that were found on this machine. */
+export type LocalModels = { models: Array<LocalModel>,
+  /** The folders that were looked through. */
+  folders: Array<string>,
+  /** Whether there were too many folders to look through all of them. */
+  cut_off: boolean, };
+
 /** A model of the hub to be told about. */
 export type LookUpModel = {
   /** Its name. */
@@ -970,6 +1050,9 @@ export type Message = {
 
 /** What a message says. */
 export type MessageContent = string | unknown[] | null;
+
+/** Where a model lies. */
+export type ModelPlace = "folder" | "hub_cache";
 
 /** Something that happened. */
 export type News = { "type": "listening" } | { "type": "projects" } | { "type": "run",
@@ -1603,7 +1686,7 @@ export type ScorePairs = { project: string, run: string,
   folds: number | null, allow_changed_base: boolean, };
 
 /** A screen of the window. */
-export type Screen = "project" | "data" | "label" | "train" | "evaluate" | "export";
+export type Screen = "project" | "data" | "label" | "train" | "evaluate" | "export" | "playground";
 
 /** Items to be judged again. */
 export type SecondPass = {
@@ -1787,6 +1870,17 @@ export type SinglesOf = {
   /** How many are wanted at most. */
   limit: number, };
 
+/** Asks models for an answer each. */
+export type StartChat = { project: string,
+  /** One to four. */
+  chats: Array<Chat>,
+  /** 0 takes the most likely token each time. */
+  temperature: number,
+  /** Only the most likely tokens whose probabilities add up to this. */
+  top_p: number, max_new_tokens: number,
+  /** Of the random choice: the same gives the same answer. */
+  seed: number, allow_changed_base: boolean, };
+
 /** An evaluation to be made. */
 export type StartEvaluation = {
   /** The evaluation. */
@@ -1847,6 +1941,9 @@ export type TokenLimits = {
   /** What `max_length` keeps. */
   truncation: Truncation, };
 
+/** A token of an answer, and how likely the model found it after what stands before it, whatever the temperature. */
+export type TokenProbability = { text: string, probability: number, };
+
 /** What becomes of a pair that is too long. */
 export type Truncation = "keep_start" | "keep_end" | "prompt_left" | "drop" | "refuse";
 
@@ -1885,6 +1982,7 @@ export interface Operations {
   open_demo: [Nothing, ProjectView];
   forget_project: [InFolder, Home];
   set_model: [SetModel, ProjectView];
+  local_models: [Nothing, LocalModels];
   look_up_model: [LookUpModel, HubModel];
   fetch_model: [FetchModel, Job];
   preview_import: [PreviewImport, ImportPreview];
@@ -1930,6 +2028,11 @@ export interface Operations {
   blind_item: [BlindOf, BlindItem | null];
   judge_blind: [JudgeBlind, BlindItem | null];
   undo_blind: [BlindOf, BlindItem | null];
+  start_chat: [StartChat, Job];
+  chat_answers: [ChatOf, ChatAnswers];
+  chat_tokens: [ChatTokens, Job];
+  keep_pair: [KeepPair, Kept];
+  keep_prompt: [KeepPrompt, Kept];
   export: [Export, Array<Exported>];
   export_merged: [ExportMerged, Job];
   export_gguf: [ExportGguf, Job];

@@ -7,10 +7,11 @@ export const SCREEN_TITLES: Record<Screen, string> = {
   train: "Train",
   evaluate: "Evaluate",
   export: "Export",
+  playground: "Playground",
 };
 
-/** After `g`, the letter that goes to a screen. Export is `x`, as `e` is Evaluate. */
-const LETTERS: Record<string, Screen> = { p: "project", d: "data", l: "label", t: "train", e: "evaluate", x: "export" };
+/** After `g`, the letter that goes to a screen. Export is `x`, as `e` is Evaluate, and the playground is `y`, as `p` is Project. */
+const LETTERS: Record<string, Screen> = { p: "project", d: "data", l: "label", t: "train", e: "evaluate", x: "export", y: "playground" };
 
 export const LETTER_OF = Object.fromEntries(Object.entries(LETTERS).map(([letter, screen]) => [screen, letter])) as Record<Screen, string>;
 
@@ -29,7 +30,7 @@ export class GoTo {
     if (press.ctrlKey || press.metaKey || press.shiftKey) return null;
     if (press.altKey) {
       // By the place of the key: with Alt, many keyboards write another sign.
-      const digit = /^Digit([1-6])$/.exec(press.code)?.[1];
+      const digit = /^Digit([1-7])$/.exec(press.code)?.[1];
       const screens = Object.keys(SCREEN_TITLES) as Screen[];
       return digit ? (screens[Number(digit) - 1] ?? null) : null;
     }

@@ -381,6 +381,29 @@ fn shards_are_those_that_the_index_names() {
 }
 
 #[test]
+fn the_models_in_the_cache_are_listed_each_file_once_and_whole_ones_alone() {
+    let part = |at| large(&format!("b-0000{at}-of-00002.gguf"), vec![at; 5000]);
+    let files = || vec![large("a.gguf", weights()), part(1), part(2)];
+    let scene = Scene::new(vec![model(), repo("models/org/parts/revision/main", files())]);
+    assert!(scene.hub().models_here().is_empty());
+    scene.model("hf:org/tiny").unwrap();
+    scene.model("hf:org/parts:b-00001-of-00002.gguf").unwrap();
+    let names = || -> Vec<String> { scene.hub().models_here().iter().map(|model| model.name.to_string()).collect() };
+    let [parts, tiny] = <[String; 2]>::try_from(names()).unwrap();
+    assert!(parts.starts_with("hf:org/parts@") && parts.ends_with(":b-00001-of-00002.gguf"), "{parts}");
+    assert!(tiny.starts_with("hf:org/tiny@"), "{tiny}");
+    scene.model("hf:org/parts:a.gguf").unwrap();
+    assert_eq!(names().len(), 3);
+    // A part that is gone, and a folder of something else.
+    let second =
+        scene.model("hf:org/parts:b-00001-of-00002.gguf").unwrap().path.with_file_name("b-00002-of-00002.gguf");
+    std::fs::remove_file(second).unwrap();
+    std::fs::create_dir_all(scene.hub().cache().join("models--org--none/snapshots/nothing")).unwrap();
+    std::fs::create_dir_all(scene.hub().cache().join("models----")).unwrap();
+    assert_eq!(names().len(), 2);
+}
+
+#[test]
 fn a_disk_without_room_is_told_before_anything_comes() {
     let huge = json!({ "siblings": [{ "rfilename": "a.gguf", "size": 0,
         "lfs": { "sha256": "a".repeat(64), "size": 1_u64 << 60 } }] });

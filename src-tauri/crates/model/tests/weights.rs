@@ -444,3 +444,15 @@ fn rotary_divisors_that_are_no_list_are_refused() {
     let error = refused(&path).to_string();
     assert!(error.contains("rope_freqs.weight") && error.contains("[3, 0]"), "{error}");
 }
+
+#[test]
+fn a_folder_that_holds_an_adapter_is_refused_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = r#"{"peft_type": "LORA", "base_model_name_or_path": "org/base"}"#;
+    std::fs::write(dir.path().join("adapter_config.json"), base).unwrap();
+    let message = open(dir.path()).err().unwrap().to_string();
+    assert!(message.contains("this folder holds an adapter of org/base, not a model"), "{message}");
+    std::fs::write(dir.path().join("adapter_config.json"), "{").unwrap();
+    let message = open(dir.path()).err().unwrap().to_string();
+    assert!(message.contains("this folder holds an adapter, not a model"), "{message}");
+}

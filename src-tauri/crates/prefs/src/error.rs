@@ -105,6 +105,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Two answers that are to be kept would be no pair.
+    #[error("these answers make no pair: {reason}")]
+    NotAPair {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A prompt that is to be kept says nothing.
+    #[error("the prompt is empty; write something")]
+    EmptyPrompt,
     /// An item was named that the project does not have, or that has no answers.
     #[error("the project has no item {item} with answers to label; load the screen again")]
     NoItem {

@@ -7,6 +7,7 @@
 //! Three tables are not what happened but what follows from it (`listing`, `item_states`, `tasks`); they can be made anew
 //! at any time and exist so that a screen need not read the whole project.
 
+mod compared;
 mod derived;
 mod exported;
 mod imports;
@@ -30,6 +31,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::Error;
 
+pub use compared::Compared;
 pub use exported::{ExportedAnnotator, ExportedPair, ExportedPairs, PairAnswer, PairJudgement, PairVerdict, PairVotes};
 pub use imports::{Brought, Counts, Import};
 pub use items::OpenItem;

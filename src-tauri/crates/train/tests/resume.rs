@@ -4,13 +4,20 @@
 mod common;
 
 use common::{Place, adapter, copy_folder, go_on, read_events, steps};
+use std::collections::BTreeSet;
 use std::fs;
 use train::config::Resume;
+use train::dynamics;
 use train::events::Event;
 use train::{Error, Outcome, RunConfig};
 
 fn resuming(config: &RunConfig) -> RunConfig {
     RunConfig { resume_from_checkpoint: Resume::Latest, ..config.clone() }
+}
+
+/// A run that was finished before it was resumed is left alone, with what a kill left in it.
+fn is_finished(config: &RunConfig) -> bool {
+    config.output_dir.join("checkpoints/.step-9.1.tmp").exists()
 }
 
 #[test]
@@ -62,6 +69,15 @@ fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         })
         .unwrap();
     let (expected, expected_steps) = (adapter(&whole.output_dir), steps(&whole.output_dir));
+    let expected_dynamics = dynamics::read(&whole.output_dir).unwrap();
+    // Seven steps, each of whose pairs was computed; and all held-out pairs at steps 2, 4, 6 and 7.
+    let steps_of =
+        |held_out| expected_dynamics.iter().filter(move |((held, _), _)| *held == held_out).map(|(_, of)| of);
+    assert_eq!(
+        steps_of(false).flat_map(|of| of.keys()).collect::<BTreeSet<_>>(),
+        BTreeSet::from_iter(&[0, 1, 2, 3, 4, 5, 6])
+    );
+    assert!(steps_of(true).count() > 0 && steps_of(true).all(|of| of.keys().eq(&[2, 4, 6, 7])));
     assert!(snapshots.len() > 12, "{}", snapshots.len());
     let mut resumed_from = Vec::new();
     for (i, snapshot) in snapshots.into_iter().enumerate() {
@@ -69,6 +85,10 @@ fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         let path = snapshot.join("events.jsonl");
         let text = fs::read(&path).unwrap();
         fs::write(&path, &text[..text.len() - i % 3]).unwrap();
+        let path = snapshot.join(dynamics::FILE);
+        if let Ok(text) = fs::read(&path) {
+            fs::write(&path, &text[..text.len().saturating_sub(i % 5)]).unwrap();
+        }
         let leftover = snapshot.join("checkpoints/.step-9.1.tmp");
         fs::create_dir_all(&leftover).unwrap();
         fs::write(leftover.join("adapter_model.safetensors"), b"half").unwrap();
@@ -76,11 +96,14 @@ fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         place.run(&config, go_on).unwrap();
         assert!(adapter(&config.output_dir) == expected, "killed at event {i}");
         assert_eq!(steps(&config.output_dir), expected_steps, "killed at event {i}");
+        if !is_finished(&config) {
+            assert!(dynamics::read(&config.output_dir).unwrap() == expected_dynamics, "killed at event {i}");
+        }
         resumed_from.extend(read_events(&config.output_dir).into_iter().find_map(|event| match event {
             Event::Resumed { from_step } => Some(from_step),
             _ => None,
         }));
-        if config.output_dir.join("checkpoints/.step-9.1.tmp").exists() {
+        if is_finished(&config) {
             // A finished run is left alone.
             assert!(matches!(read_events(&config.output_dir).last(), Some(Event::Finished { .. })));
         }

@@ -5,7 +5,7 @@ import { bytes } from "../../format";
 export const couldBeHubName = (text: string): boolean => /^hf:/.test(text) || /^\w[\w.-]*\/[\w.-]+(@[\w./+-]+)?$/.test(text);
 
 /** Number of weights, as models are spoken of. */
-export const parameters = (count: number): string => (count >= 1e9 ? `${(count / 1e9).toFixed(1)} B` : `${Math.round(count / 1e6)} M`);
+export const parameters = (count: number): string => (count >= 1e9 ? `${(count / 1e9).toFixed(1)} B` : count >= 1e6 ? `${Math.round(count / 1e6)} M` : `${Math.round(count / 1e3)} k`);
 
 /** A model of the hub by the name that is shown: without `hf:`, its commit cut short. */
 export const shownName = (name: string): string => name.replace(/^hf:/, "").replace(/@([0-9a-f]{40})/, (_, commit: string) => `@${commit.slice(0, 7)}`);

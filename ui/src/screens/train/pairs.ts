@@ -68,3 +68,6 @@ export function signed(value: number | null, digits = 2): string {
   const size = Math.abs(value).toFixed(digits);
   return Number(size) === 0 ? size : `${value < 0 ? "−" : "+"}${size}`;
 }
+
+/** A log-probability, or another number that is below 0 as a rule. */
+export const logps = (value: number): string => value.toFixed(1).replace("-", "−");

@@ -17,23 +17,26 @@ const DEPTH: usize = 4;
 const MOST_FOLDERS: usize = 2_000;
 
 /// All models and adapters that are found. Of each only the headers are read.
+///
+/// # Errors
+/// When the hub's settings in the environment cannot be read.
 pub(super) fn local_models(backend: &Backend, _: Nothing) -> Result<LocalModels> {
     let options = backend.options();
     let mut folders = vec![options.projects_folder.clone()];
-    folders.extend(options.model_folders.iter().filter(|folder| !folder.starts_with(&options.projects_folder)).cloned());
+    folders
+        .extend(options.model_folders.iter().filter(|folder| !folder.starts_with(&options.projects_folder)).cloned());
     let mut search = Search::default();
     for folder in &folders {
         search.look(folder, DEPTH);
     }
-    let mut models: Vec<LocalModel> = search.found.iter().map(|found| found.shown()).collect();
-    if let Ok(hub) = Hub::from_environment() {
-        models.extend(hub.models_here().into_iter().map(|here| {
-            let title = here.name.repo.name().to_owned();
-            let title = here.name.file.as_ref().map_or(title.clone(), |file| format!("{title} · {file}"));
-            described(&here.path, here.name.to_string(), title, ModelPlace::HubCache)
-        }));
-        folders.push(hub.cache().to_path_buf());
-    }
+    let mut models: Vec<LocalModel> = search.found.iter().map(Found::shown).collect();
+    let hub = Hub::from_environment()?;
+    models.extend(hub.models_here().into_iter().map(|here| {
+        let repo = here.name.repo.name();
+        let title = here.name.file.as_ref().map_or(repo.to_owned(), |file| format!("{repo} · {file}"));
+        described(&here.path, here.name.to_string(), title, ModelPlace::HubCache)
+    }));
+    folders.push(hub.cache().to_path_buf());
     models.sort_by(|one, other| (&one.title, &one.name).cmp(&(&other.title, &other.name)));
     let folders = folders.iter().map(|folder| folder.display().to_string()).collect();
     Ok(LocalModels { models, folders, cut_off: search.left_out })
@@ -82,7 +85,9 @@ impl Search {
                 if depth > 0 && !entry.is_symlink() {
                     self.look(&entry, depth - 1);
                 }
-            } else if name.ends_with(".gguf") && gguf_files(&entry).first().is_none_or(|first| *first == entry) {
+            } else if entry.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
+                && gguf_files(&entry).first().is_none_or(|first| *first == entry)
+            {
                 self.found.push(Found::Model(entry));
             }
         }

@@ -31,6 +31,7 @@ mod news;
 mod operations;
 mod overview;
 mod plan;
+mod playground;
 mod projects;
 mod pushes;
 pub(crate) mod rendered;
@@ -100,6 +101,7 @@ struct Inner {
     last_table: data::LastTable,
     checked: checks::Checked,
     last_queue: run_pairs::LastQueue,
+    chats: playground::Chats,
     last_push: pushes::LastPush,
 }
 
@@ -139,6 +141,7 @@ impl Backend {
             last_table: data::LastTable::default(),
             checked: checks::Checked::default(),
             last_queue: run_pairs::LastQueue::default(),
+            chats: playground::Chats::default(),
             last_push: pushes::LastPush::default(),
         });
         training::begin(&inner);

@@ -3,19 +3,20 @@
 //! Both come from this one table: what [`super::Backend::call`] does, and the interface that the page is typed by.
 
 use super::types::{
-    Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, ComparePairs, CreateProject,
-    DataChecks, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged,
-    Exported, FetchModel, FigureView, Figures, FindingOf, FindingView, Generate, Home, HubModel, HubToken, Import,
-    ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut,
-    LookUpModel, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsCompared, PairsOf, PlanRun, PreparePush,
-    PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf,
-    RunPairOf, RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest,
-    RunSummary, RunView, ScorePairs, SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf,
-    StartEvaluation, StartRun, StopRun, StoredSingle, Undo, UseHubToken,
+    Agreement, BlindItem, BlindOf, CancelJob, ChatAnswers, ChatOf, ChatTokens, CheckImport, CheckPairs, CheckRun,
+    ComparePairs, CreateProject, DataChecks, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView,
+    Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView, Figures, FindingOf, FindingView, Generate,
+    Home, HubModel, HubToken, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest,
+    KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LeaveOut, LocalModels, LookUpModel, MeasureRun, Nothing,
+    PairOf, PairPage, PairView, PairsCompared, PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts,
+    ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPairOf, RunPairView,
+    RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView, ScorePairs,
+    SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartChat, StartEvaluation,
+    StartRun, StopRun, StoredSingle, Undo, UseHubToken,
 };
 use super::{
-    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, local_models, merged, models, plan,
-    projects, pushes, run_pairs, training,
+    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, local_models, merged, models,
+    plan, playground, projects, pushes, run_pairs, training,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -108,6 +109,13 @@ operations! {
     blind_item: BlindOf => Option<BlindItem>, evaluation::blind_item;
     judge_blind: JudgeBlind => Option<BlindItem>, evaluation::judge_blind;
     undo_blind: BlindOf => Option<BlindItem>, evaluation::undo_blind;
+
+    // Playground.
+    start_chat: StartChat => Job, playground::start_chat;
+    chat_answers: ChatOf => ChatAnswers, playground::chat_answers;
+    chat_tokens: ChatTokens => Job, playground::chat_tokens;
+    keep_pair: KeepPair => Kept, playground::keep_pair;
+    keep_prompt: KeepPrompt => Kept, playground::keep_prompt;
 
     // Export.
     export: Export => Vec<Exported>, exports::export;

@@ -6,7 +6,7 @@ use super::HubError;
 use super::client::Hub;
 use super::facts::{Facts, RemoteFile};
 use super::layout::Layout;
-use super::name::{ModelName, is_commit};
+use super::name::{ModelName, is_commit, is_gguf};
 use super::needs::{Needs, named_by};
 use super::transfer::{Fetch, free_at};
 use super::watch::Watch;
@@ -155,7 +155,7 @@ impl Hub {
                     continue;
                 }
                 let files = layout.files(&commit).into_iter().map(|(path, _)| path);
-                let gguf = files.filter(|path| path.ends_with(".gguf"));
+                let gguf = files.filter(|path| is_gguf(path));
                 found.extend(gguf.filter_map(|path| self.model_here(&named(Some(path)))));
             }
         }

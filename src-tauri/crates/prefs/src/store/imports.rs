@@ -404,7 +404,7 @@ fn add_row(db: &Connection, import: i64, row: Result<&MappedRow, &Refused>) -> r
     match row {
         Ok(MappedRow { line, content: MappedContent::Pair(pair) }) => insert_pair(db, pair, import, *line),
         Ok(MappedRow { line, content: MappedContent::Single(single) }) => singles::insert(db, single, import, *line),
-        Ok(MappedRow { line, content }) => insert_item(db, content, import, *line),
+        Ok(MappedRow { line, content }) => insert_item(db, content, Some(import), Some(*line)),
         Err(refused) => insert_refused(db, import, refused).map(|()| 0),
     }
 }
@@ -436,8 +436,13 @@ fn insert_pair(db: &Connection, pair: &Pair, import: i64, line: usize) -> rusqli
     Ok(added)
 }
 
-/// 1 where the item is new.
-fn insert_item(db: &Connection, item: &MappedContent, import: i64, line: usize) -> rusqlite::Result<usize> {
+/// 1 where the item is new. What comes from no file has no import and no line.
+pub(super) fn insert_item(
+    db: &Connection,
+    item: &MappedContent,
+    import: Option<i64>,
+    line: Option<usize>,
+) -> rusqlite::Result<usize> {
     let mut insert = db.prepare_cached(
         "INSERT INTO items (hash, at, import, line, prompt, first, second, category) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (hash) DO NOTHING",
@@ -447,7 +452,7 @@ fn insert_item(db: &Connection, item: &MappedContent, import: i64, line: usize) 
         item.content_hash(),
         now(),
         import,
-        line as i64,
+        line.map(|line| line as i64),
         json(item.prompt())?,
         text(item.first())?,
         text(item.second())?,

@@ -10,6 +10,7 @@ use crate::suspects::{self, Scored, against, in_words};
 use prefs::checks::Share;
 use prefs::{Content, Pair};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::fs::metadata;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -274,10 +275,10 @@ fn training_words(against: &Share, dynamics: &Dynamics) -> String {
         100.0 * high
     );
     if let (Some(first), Some(last)) = (steps(false).min(), steps(false).max()) {
-        words += &format!("; those trained on after {first} to {last} steps, each before the step that it was in");
+        let _ = write!(words, "; those trained on after {first} to {last} steps, each before the step that it was in");
     }
     if let Some(last) = steps(true).max() {
-        words += &format!("; those held out after {last} steps");
+        let _ = write!(words, "; those held out after {last} steps");
     }
     words
 }

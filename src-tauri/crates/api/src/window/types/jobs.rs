@@ -41,6 +41,8 @@ pub enum JobKind {
     PreparePush,
     /// Sending it.
     Push,
+    /// Answers in the playground.
+    Chat,
 }
 
 /// A job.

@@ -15,6 +15,7 @@ mod figures;
 mod jobs;
 mod labelling;
 mod news;
+mod playground;
 mod projects;
 mod push;
 mod requests;
@@ -37,7 +38,13 @@ pub use figures::{Axes, FigureName, FigureSeries, FigureView, Theme};
 pub use jobs::{Job, JobKind, JobState};
 pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
-pub use projects::{CatalogueModel, Home, HubModel, ImportView, LocalModel, LocalModels, ModelPlace, NextStep, ProjectCounts, ProjectView, RecentProject, Screen};
+pub use playground::{
+    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, KeepPair, KeepPrompt, Kept, StartChat, TokenProbability,
+};
+pub use projects::{
+    CatalogueModel, Home, HubModel, ImportView, LocalModel, LocalModels, ModelPlace, NextStep, ProjectCounts,
+    ProjectView, RecentProject, Screen,
+};
 pub use push::{HubToken, PushForm};
 pub use requests::{
     BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export,

@@ -192,6 +192,8 @@ pub enum Screen {
     /// Base against tuned.
     Evaluate,
     Export,
+    /// Models that answer what one writes.
+    Playground,
 }
 
 /// One import.

@@ -1,0 +1,309 @@
+//! The playground: models answer side by side, and what one sees becomes a labelled pair or a prompt.
+
+use super::models::LoadOptions;
+use super::training::{check_grounds, run_identity};
+use super::types::{
+    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, Job, JobKind, KeepPair, KeepPrompt, Kept, StartChat,
+    TokenProbability,
+};
+use super::{Backend, OpenProject, Working, locked};
+use crate::error::{Error, Result};
+use crate::open::Opened;
+use chat::Tokenizer;
+use generate::{Event, Finish, Flow, Request, Sampling};
+use model::{BaseDtype, Batch, Products};
+use prefs::store::Compared;
+use prefs::{Content, Message};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use train::folder::ADAPTER;
+
+/// Models side by side: beyond that, answers cannot be read.
+const MOST_MODELS: usize = 4;
+
+/// Jobs whose answers are kept.
+const REMEMBERED: usize = 30;
+
+/// How often a growing answer is told.
+const PACE: Duration = Duration::from_millis(80);
+
+/// Under which an answer is told as it grows.
+const SIDE: &str = "chat";
+
+/// The answers of the last jobs, the oldest first.
+#[derive(Default)]
+pub(super) struct Chats(Mutex<VecDeque<(u64, Vec<Asked>)>>);
+
+/// A model that was asked.
+struct Asked {
+    speaker: Speaker,
+    /// What the tokens of the answer are given by; empty until it is there.
+    prompt_ids: Vec<u32>,
+    ids: Vec<u32>,
+    answer: Option<ChatAnswer>,
+}
+
+/// A model by the run that it is of, or the project's own.
+#[derive(Clone)]
+struct Speaker {
+    model: String,
+    adapter: Option<PathBuf>,
+    how: LoadOptions,
+}
+
+/// Starts the job in which each model answers, one after the other.
+pub(super) fn start_chat(backend: &Backend, request: StartChat) -> Result<Job> {
+    let StartChat { project, chats, temperature, top_p, max_new_tokens, seed, allow_changed_base } = request;
+    let project = backend.project(&project)?;
+    let folder = project.name_of_folder();
+    if let Some(job) = backend.running_job(JobKind::Chat, &folder) {
+        let message = format!("the models are still answering (job {})", job.job);
+        return Err(Error::new("busy", message, "Wait for their answers, or stop them."));
+    }
+    if chats.is_empty() || chats.len() > MOST_MODELS {
+        let message = format!("{} models cannot answer side by side", chats.len());
+        return Err(Error::new("models", message, format!("Choose one to {MOST_MODELS}.")));
+    }
+    let sampling = Sampling { temperature, top_p, max_new_tokens, seed, ..Sampling::default() };
+    sampling.validate().map_err(|what| Error::new("sampling", what, "Change it and try again."))?;
+    let speakers =
+        chats.iter().map(|chat| speaker(backend, &project, chat, allow_changed_base)).collect::<Result<Vec<_>>>()?;
+    let title = match chats.len() {
+        1 => "Answer in the playground".to_owned(),
+        many => format!("Answers of {many} models in the playground"),
+    };
+    backend.start_job(JobKind::Chat, &folder, &title, move |working| {
+        let asked = |speaker: &Speaker| Asked {
+            speaker: speaker.clone(),
+            prompt_ids: Vec::new(),
+            ids: Vec::new(),
+            answer: None,
+        };
+        working.backend().0.chats.begin(working.number(), speakers.iter().map(asked).collect());
+        for (place, (chat, speaker)) in chats.iter().zip(&speakers).enumerate() {
+            let Speaker { model, adapter, how } = speaker;
+            working.backend().with_model(model, *how, adapter.as_deref(), working, |opened| {
+                answer(opened, chat, place, &sampling, working)
+            })?;
+        }
+        working.check()
+    })
+}
+
+fn speaker(backend: &Backend, project: &OpenProject, chat: &Chat, allow_changed_base: bool) -> Result<Speaker> {
+    let Some(last) = chat.messages.last() else {
+        return Err(Error::new("no_prompt", "there is nothing to answer", "Write a message."));
+    };
+    if last.role == "assistant" {
+        let message = "the conversation ends with an answer";
+        return Err(Error::new("no_prompt", message, "Write what the model is to answer."));
+    }
+    let Some(run) = &chat.run else {
+        let how = LoadOptions { dtype: BaseDtype::Auto, products: Products::Auto, allow_changed_base };
+        return Ok(Speaker { model: project.model()?, adapter: None, how });
+    };
+    let run = run_identity(backend, project, run)?;
+    crate::suspects::refuse_unready(&run.folder)?;
+    check_grounds(backend, &run, allow_changed_base)?;
+    let settings = &run.config.settings;
+    let how = LoadOptions { dtype: settings.dtype, products: settings.products, allow_changed_base };
+    Ok(Speaker { model: run.model, adapter: Some(run.folder.join(ADAPTER)), how })
+}
+
+fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, working: &Working) -> Result<()> {
+    let prompt = prompt_of(&chat.messages, opened.tokenizer.has_template())?;
+    let is_plain_text = matches!(prompt, Content::Text(_));
+    let prompts = [chat::encode_prompt(&opened.tokenizer, &prompt)?];
+    if prompts[0].is_empty() {
+        return Err(Error::new("no_prompt", "the message has no tokens", "Write something."));
+    }
+    let request = Request { prompts: &prompts, sampling, stop: opened.tokenizer.stop_ids(), batch: 1 };
+    let (began, mut told) = (Instant::now(), Instant::now());
+    let mut ids = Vec::new();
+    let mut finish = None;
+    let (budget, start) = (sampling.max_new_tokens as u64, Instant::now());
+    working.progress("answer", 0, budget, None);
+    generate::generate_each(&opened.decoder, opened.lora.as_ref(), request, |event| {
+        match event {
+            Event::Token { token, .. } => {
+                ids.push(token);
+                if told.elapsed() >= PACE {
+                    told = Instant::now();
+                    let left = super::models::seconds_left(start, ids.len() as u64, budget);
+                    working.progress("answer", ids.len() as u64, budget, left);
+                    // A text that cannot be read yet may end within a character.
+                    if let Ok(text) = opened.tokenizer.decode(&ids, true) {
+                        working.answer(place, SIDE, text.trim().to_owned());
+                    }
+                }
+            }
+            Event::Completion { completion, .. } => finish = Some(completion.finish),
+        }
+        if working.stop().load(Ordering::Relaxed) { Flow::Break } else { Flow::Continue }
+    })?;
+    let text = opened.tokenizer.decode(&ids, true)?.trim().to_owned();
+    working.answer(place, SIDE, text.clone());
+    let answer = ChatAnswer {
+        text,
+        tokens: ids.len(),
+        seconds: began.elapsed().as_secs_f64(),
+        is_cut: finish == Some(Finish::Length),
+        is_stopped: finish.is_none(),
+        is_plain_text,
+        probabilities: None,
+    };
+    let [prompt_ids] = prompts;
+    working.backend().0.chats.change(working.number(), place, |asked| {
+        (asked.prompt_ids, asked.ids, asked.answer) = (prompt_ids, ids, Some(answer));
+    });
+    Ok(())
+}
+
+/// What a model is given: messages where it has a chat template, else the only message as text to be continued.
+fn prompt_of(messages: &[Message], has_template: bool) -> Result<Content> {
+    if has_template {
+        return Ok(messages.to_vec().into());
+    }
+    match messages {
+        [only] => Ok(Content::Text(only.text().into_owned())),
+        _ => Err(Error::new(
+            "no_template",
+            "this model has no chat template, so it knows no turns and no system prompt: it continues one text",
+            "Take the system prompt out, and begin anew for each text.",
+        )),
+    }
+}
+
+/// The answers of a job.
+pub(super) fn chat_answers(backend: &Backend, request: ChatOf) -> Result<ChatAnswers> {
+    let all = locked(&backend.0.chats.0);
+    let asked = all.iter().find(|(job, _)| *job == request.job).map(|(_, asked)| asked).ok_or_else(gone)?;
+    Ok(ChatAnswers { answers: asked.iter().map(|asked| asked.answer.clone()).collect() })
+}
+
+fn gone() -> Error {
+    Error::new("no_answers", "these answers are not kept any more", "Ask again.")
+}
+
+/// Starts the job that finds how likely each token of an answer was: a pass over prompt and answer by the model that gave it.
+pub(super) fn chat_tokens(backend: &Backend, request: ChatTokens) -> Result<Job> {
+    let ChatTokens { job, chat } = request;
+    let (speaker, prompt_ids, ids) = {
+        let all = locked(&backend.0.chats.0);
+        let asked = all.iter().find(|(number, _)| *number == job).and_then(|(_, asked)| asked.get(chat));
+        let asked = asked.filter(|asked| !asked.ids.is_empty()).ok_or_else(gone)?;
+        (asked.speaker.clone(), asked.prompt_ids.clone(), asked.ids.clone())
+    };
+    backend.start_job(JobKind::Chat, "", "How likely each token was", move |working| {
+        let Speaker { model, adapter, how } = &speaker;
+        working.backend().with_model(model, *how, adapter.as_deref(), working, |opened| {
+            let mut batch = Batch::new();
+            batch.push_sequence(&prompt_ids, &ids);
+            let logps = opened.decoder.token_logps(opened.lora.as_ref(), &batch)?;
+            let texts = texts_of(&opened.tokenizer, &ids)?;
+            let probabilities = texts.into_iter().zip(logps);
+            let probabilities = probabilities
+                .map(|(text, logp)| TokenProbability { text, probability: logp.exp().clamp(0.0, 1.0) })
+                .collect();
+            working.backend().0.chats.change(job, chat, |asked| {
+                if let Some(answer) = &mut asked.answer {
+                    answer.probabilities = Some(probabilities);
+                }
+            });
+            Ok(())
+        })
+    })
+}
+
+/// The text that each token adds to those before it. Of a character that several tokens make, the last has it.
+fn texts_of(tokenizer: &Tokenizer, ids: &[u32]) -> Result<Vec<String>> {
+    let mut before = String::new();
+    let mut texts = Vec::with_capacity(ids.len());
+    for end in 1..=ids.len() {
+        let text = tokenizer.decode(&ids[..end], true)?;
+        let is_whole = !text.ends_with('\u{fffd}') || end == ids.len();
+        match text.strip_prefix(before.as_str()) {
+            Some(added) if is_whole => {
+                texts.push(added.to_owned());
+                before = text;
+            }
+            _ => texts.push(String::new()),
+        }
+    }
+    Ok(texts)
+}
+
+/// Keeps two answers as an item that the annotator has judged.
+pub(super) fn keep_pair(backend: &Backend, request: KeepPair) -> Result<Kept> {
+    let KeepPair { project, annotator, messages, chosen, rejected, is_plain_text, chosen_left, milliseconds, note } =
+        request;
+    let project = backend.project(&project)?;
+    let prompt = prompt_of(&messages, !is_plain_text)?;
+    let answer = |text: String| match &prompt {
+        Content::Text(_) => Content::Text(text),
+        Content::Messages(_) => vec![Message::new("assistant", text)].into(),
+    };
+    let (chosen, rejected) = (answer(chosen), answer(rejected));
+    let (left, right) = if chosen_left { (chosen, rejected) } else { (rejected, chosen) };
+    let compared = Compared { prompt, left, right, left_is_better: chosen_left, annotator, milliseconds, note };
+    let (pair, was_there) = project.store().add_compared(&compared)?;
+    backend.changed(&project);
+    Ok(Kept { pair, was_there })
+}
+
+/// Keeps what was asked as a prompt whose answers are still to be generated.
+pub(super) fn keep_prompt(backend: &Backend, request: KeepPrompt) -> Result<Kept> {
+    let KeepPrompt { project, messages } = request;
+    let project = backend.project(&project)?;
+    let was_there = !project.store().add_prompt(&messages.into())?;
+    backend.changed(&project);
+    Ok(Kept { pair: None, was_there })
+}
+
+impl Chats {
+    fn begin(&self, job: u64, asked: Vec<Asked>) {
+        let mut all = locked(&self.0);
+        all.push_back((job, asked));
+        while all.len() > REMEMBERED {
+            all.pop_front();
+        }
+    }
+
+    fn change(&self, job: u64, place: usize, change: impl FnOnce(&mut Asked)) {
+        let mut all = locked(&self.0);
+        let asked = all.iter_mut().find(|(number, _)| *number == job).and_then(|(_, asked)| asked.get_mut(place));
+        if let Some(asked) = asked {
+            change(asked);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_tokens_together_are_the_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        testkit::TinyLlama::default().write_folder(folder.path()).unwrap();
+        let tokenizer = Tokenizer::open(folder.path()).unwrap();
+        for text in ["Said plainly.", "grün — 猫 \u{1f980}!", ""] {
+            let ids = tokenizer.encode(text).unwrap();
+            let texts = texts_of(&tokenizer, &ids).unwrap();
+            assert_eq!((texts.len(), texts.concat()), (ids.len(), tokenizer.decode(&ids, true).unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_model_without_a_template_continues_one_text() {
+        let one = [Message::new("user", "Once upon")];
+        assert_eq!(prompt_of(&one, false).unwrap(), Content::from("Once upon"));
+        let two = [Message::new("system", "Be brief."), Message::new("user", "Once upon")];
+        assert_eq!(prompt_of(&two, false).unwrap_err().code, "no_template");
+        assert_eq!(prompt_of(&two, true).unwrap().as_messages().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,20 @@
+import { describe, expect, it } from "vitest";
+import { messagesFor, type Turn } from "./conversation.svelte";
+
+const turn = (user: string, text: string | null): Turn => ({
+  user,
+  growing: "",
+  answer: text === null ? null : { text, tokens: 1, seconds: 1, is_cut: false, is_stopped: false, is_plain_text: false, probabilities: null },
+});
+
+describe("a conversation", () => {
+  it("is the system prompt, what was said, and the newest question", () => {
+    expect(messagesFor(" Be brief. ", [turn("a", "b"), turn("c", null)])).toEqual([
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "a" },
+      { role: "assistant", content: "b" },
+      { role: "user", content: "c" },
+    ]);
+    expect(messagesFor(" ", [turn("a", null)])).toEqual([{ role: "user", content: "a" }]);
+  });
+});
