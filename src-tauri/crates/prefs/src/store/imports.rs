@@ -289,7 +289,7 @@ impl Project {
     }
 
     /// Whether neither the project nor a row before has this; `seen` are the rows before.
-    fn is_new(&self, content: &MappedContent, seen: &mut HashSet<[u8; 32]>) -> Result<bool, Error> {
+    fn is_new(&self, content: &MappedContent, seen: &mut HashSet<[u8; 16]>) -> Result<bool, Error> {
         let query = match content {
             MappedContent::Pair(_) => "SELECT 1 FROM pairs WHERE hash = ?",
             MappedContent::Single(_) => "SELECT 1 FROM single_answers WHERE hash = ?",
@@ -297,7 +297,8 @@ impl Project {
         };
         let hash = content.content_hash();
         // A pair and an item may have the same hash and are not the same.
-        if !seen.insert(Sha256::new().chain_update(query).chain_update(hash.as_bytes()).finalize().into()) {
+        let key = Sha256::new().chain_update(query).chain_update(hash.as_bytes()).finalize();
+        if key.first_chunk().is_some_and(|half| !seen.insert(*half)) {
             return Ok(false);
         }
         self.read(|db| Ok(!db.prepare_cached(query)?.exists([&hash])?))

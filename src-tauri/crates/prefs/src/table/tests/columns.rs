@@ -1,7 +1,5 @@
 //! One JSON object of columns, read without holding it.
 
-use std::fs::File;
-
 use super::files::all;
 use super::*;
 
@@ -130,45 +128,4 @@ fn more_columns_than_can_be_read_at_once_are_refused_with_the_remedy() {
         reason.contains("300 columns, of which 256 can be read") && reason.contains("orient=\"records\""),
         "{reason}"
     );
-}
-
-/// Peak memory of this process so far, in MiB.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells it");
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("it has a peak");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") >> 10
-}
-
-/// To be run alone, in release: `cargo test --release -p prefs --lib -- --ignored --nocapture large_file_of_columns`.
-#[test]
-#[ignore = "it writes some hundred MB and is about memory, which other tests take too"]
-fn a_large_file_of_columns_is_read_in_little_memory() {
-    use std::io::{BufWriter, Write};
-    let (_folder, path) = files::written("data.json", b"");
-    let mut file = BufWriter::new(File::create(&path).expect("there is room"));
-    let write = |file: &mut BufWriter<File>| {
-        for (at, name) in ["prompt", "chosen", "rejected"].into_iter().enumerate() {
-            write!(file, "{}\"{name}\":{{", if at == 0 { "{" } else { "}," })?;
-            for row in 0..400_000 {
-                let comma = if row == 0 { "" } else { "," };
-                write!(file, "{comma}\"{row}\":\"{name} {row} {}\"", "some words of it ".repeat(15))?;
-            }
-        }
-        write!(file, "}}}}")?;
-        file.flush()
-    };
-    write(&mut file).expect("there is room");
-    let size = std::fs::metadata(&path).expect("it is there").len() >> 20;
-    let begun = std::time::Instant::now();
-    let table = Table::read(&path).expect("it can be read");
-    println!("{size} MiB read in {:.1?}, peak {} MiB", begun.elapsed(), peak());
-    let begun = std::time::Instant::now();
-    let mapped = std::cell::Cell::new(0_usize);
-    table.each_row(|_| {
-        mapped.set(mapped.get() + 1);
-        ControlFlow::Continue(())
-    });
-    println!("gone through once more in {:.1?}, peak {} MiB", begun.elapsed(), peak());
-    assert_eq!((table.row_count, mapped.get()), (400_000, 400_000));
-    assert!(peak() < 500, "{} MiB", peak());
 }
