@@ -210,3 +210,26 @@ test("demonstrations come in by their answer, which is guessed", async () => {
   await page.getByRole("link", { name: "2 demonstrations" }).click();
   await page.getByRole("listbox", { name: "Demonstrations" }).getByText("A wren.").waitFor();
 });
+
+test("rows of an array on one line are told by their numbers, and what is no data by what it is", async () => {
+  await goTo(page, "d");
+  const input = page.locator('input[type="file"]');
+  const rows = [1, 2, 3, 4].map((number) => ({ prompt: `Numbered ${number}?`, chosen: number % 2 ? "" + number : 0.5, rejected: "no" }));
+  await input.setInputFiles({ name: "records.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(rows)) });
+  await page.getByText(/records.json.* · JSON array/).waitFor();
+  await page.getByText("2 rows are refused").click();
+  const refused = page.getByRole("listitem").filter({ hasText: /^row/ });
+  assert.deepEqual((await refused.allInnerTexts()).map((text) => text.split("\n")[0]), ["row 2 (line 1)", "row 4 (line 1)"]);
+  await page.getByText("1 of 2 · row 1").waitFor();
+  await page.getByRole("button", { name: "Next", exact: true }).click();
+  await page.getByText("2 of 2 · row 3 (line 1)").waitFor();
+  await importing().click();
+  await page.getByText("2 rows imported from records.json, 2 refused.").first().waitFor();
+  const [third] = await pairs("Numbered 3");
+  assert.match((await whole(third.id)).history.at(-1).what, /^Imported from records\.json, row 3 \(line 1\)\.$/);
+
+  const png = Buffer.from([0x89, ...Buffer.from("PNG\r\n"), 0x1a, 0x0a, ...Array.from({ length: 3000 }, (_, at) => at % 256)]);
+  await input.setInputFiles({ name: "picture.png", mimeType: "image/png", buffer: png });
+  await page.getByText(/picture\.png is a PNG image/).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+});

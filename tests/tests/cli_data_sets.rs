@@ -123,3 +123,84 @@ fn pairs_go_to_labellers_and_come_back() {
     let wrong = Finished::run(wrong.args(["--pairs-as", "excel", "--project", "p", "--output-dir"]).arg(&out));
     assert_eq!(wrong.code, Some(2), "an unknown form is wrong usage");
 }
+
+/// Argilla's own records stand on one line.
+#[test]
+fn rows_on_one_line_are_told_by_their_numbers() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let row = |number: usize| json!({ "prompt": format!("Question {number}?"), "chosen": "yes", "rejected": "no" });
+    let mut rows: Vec<Value> = (0..6).map(row).collect();
+    rows[3] = json!({ "prompt": "Which?", "chosen": 0.5, "rejected": "no" });
+    rows[4] = json!({ "prompt": "Question 0?", "chosen": "no", "rejected": "yes" });
+    let file = write(folder.path(), "records.json", &Value::from(rows).to_string());
+    let said = import(folder.path(), &file, &[]).well().json().pop().expect("a reply");
+    assert_eq!((&said["added"], &said["refused"][0]["line"]), (&json!(5), &json!(1)), "{said}");
+    assert_eq!(said["refused"][0]["row"], json!(4), "{said}");
+    let (pairs, parquet) = exported(folder.path());
+    let places: Vec<(&Value, &Value)> = pairs.iter().map(|pair| (&pair["import_line"], &pair["import_row"])).collect();
+    assert_eq!(
+        places,
+        [1, 2, 3, 5, 6].map(|row| (json!(1), json!(row))).iter().map(|(l, r)| (l, r)).collect::<Vec<_>>()
+    );
+    let mut check = end_to_end::tiebreak();
+    let said = Finished::run(check.arg("check").arg("--pairs").arg(&file)).well().stdout;
+    assert!(said.contains("row 4 (line 1): "), "{said}");
+    assert!(said.contains("row 1, with row 5 (line 1)"), "{said}");
+    let mut check = told_as_json(folder.path(), "check");
+    let said = Finished::run(check.arg("--pairs").arg(&file)).well().json().pop().expect("a reply");
+    let found = said["checks"]["findings"].as_array().expect("findings");
+    let opposed = found.iter().find(|finding| finding["code"] == "contradiction").expect("two contradict each other");
+    assert_eq!((&opposed["lines"], &opposed["rows"]), (&json!([1, 1]), &json!([1, 5])), "{opposed}");
+    // Of Parquet there are no lines to speak of.
+    let mut dry = end_to_end::tiebreak();
+    dry.arg("import").arg(&parquet).arg("--dry-run").arg("--project").arg(folder.path().join("other"));
+    let said = Finished::run(&mut dry).well().stdout;
+    assert!(said.contains("\nrow 1\n") && !said.contains("\nline"), "{said}");
+}
+
+#[test]
+fn what_lies_beside_an_export_from_an_earlier_one_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let row = |prompt: &str, completion: &str, label: bool| json!({ "prompt": prompt, "completion": completion, "label": label });
+    let rows = [row("Both?", "good", true), row("Both?", "bad", false), row("One?", "yes", true)];
+    let file = write(folder.path(), "kto.jsonl", &lines(&rows));
+    let _ = import(folder.path(), &file, &[]).well();
+    let export = |project: &str| {
+        let mut export = end_to_end::tiebreak();
+        export.arg("export").arg("--project").arg(folder.path().join(project));
+        let finished = Finished::run(export.arg("--output-dir").arg(folder.path().join("out"))).well();
+        finished.stdout + &finished.stderr
+    };
+    assert!(!export("project").contains("did not write"));
+    let pairs =
+        write(folder.path(), "pairs.jsonl", &lines(&[json!({ "prompt": "p", "chosen": "c", "rejected": "r" })]));
+    let mut import = told_as_json(folder.path(), "import");
+    let _ = Finished::run(import.arg(&pairs).arg("--project").arg(folder.path().join("second"))).well();
+    let said = export("second");
+    assert!(said.contains("did not write, probably of an earlier one: `single_labels.jsonl`; remove them"), "{said}");
+}
+
+#[test]
+fn what_is_no_data_is_refused_by_what_it_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let png: Vec<u8> = b"\x89PNG\r\n\x1A\n".iter().copied().chain((0..=255).cycle().take(4_000)).collect();
+    for (name, bytes, what) in [
+        ("image.png", png.as_slice(), "is a PNG image"),
+        ("empty.csv", b"".as_slice(), "it holds no rows"),
+        (
+            "header.csv",
+            b"prompt,chosen,rejected\n".as_slice(),
+            "it holds a header (`prompt`, `chosen`, `rejected`) and no rows",
+        ),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("the temporary folder can be written");
+        let _ = import(folder.path(), &path, &[]).refused(&[what]);
+    }
+    // What breaks off says so before its rows.
+    let broken =
+        write(folder.path(), "broken.json", r#"[{"prompt": "p", "chosen": "c", "rejected": "r"}, {"prompt": "q", "#);
+    let said = import(folder.path(), &broken, &["--dry-run"]).well().json().pop().expect("a reply");
+    let notices = said["notices"].to_string();
+    assert!(notices.contains("What comes after row 2 (line 1) cannot be read"), "{said}");
+}

@@ -203,3 +203,13 @@ fn single_labels_and_demonstrations_are_kept_and_come_out_again() {
     assert_eq!(said["added"], json!(1), "{said}");
     assert_eq!(exported("demonstrations.jsonl"), [json!({ "prompt": [turns[0]], "completion": [turns[1]] })]);
 }
+
+#[test]
+fn prompts_that_are_asked_more_than_once_are_told_of() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let prompts = file(folder.path(), "prompts.jsonl", &[json!("Why?"), json!("Who?"), json!("Why?")]);
+    let mut generate = tiebreak();
+    generate.arg("generate").arg("--model").arg(golden("llama")).arg("--prompts").arg(&prompts);
+    let said = Finished::run(generate.args(["--max-new-tokens", "1"])).well().stderr;
+    assert!(said.contains("Of 3 prompts 2 are different (line 3 asks what line 1 asks)"), "{said}");
+}

@@ -1,5 +1,7 @@
 /** Numbers and times as text. One place, so that the same thing looks the same on every screen. */
 
+import type { Place } from "./client/bindings";
+
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 /** `12,345` */
@@ -10,6 +12,12 @@ export function count(value: number): string {
 /** `1 pair`, `12,345 pairs` */
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** Where a row stands in its file: `line 5`, or `row 17 (line 1)` where several rows may stand on one line. */
+export function placed({ line, row }: Place): string {
+  if (row === undefined) return `line ${count(line)}`;
+  return row === line ? `row ${count(row)}` : `row ${count(row)} (line ${count(line)})`;
 }
 
 /** With a capital letter at the start. */

@@ -605,8 +605,8 @@ export type FloatType = "f32" | "bf16" | "f16";
 export type FoundPair = {
   /** Its number in the project, where it is there already. */
   id: number | null,
-  /** Its line in the file, where it would be brought in. */
-  line: number | null,
+  /** Where it stands in the file, where it would be brought in. */
+  place: Place | null,
   /** What was found in it, where there is more to say, in words. */
   note: string | null,
   /** What was asked. */
@@ -1206,6 +1206,13 @@ export type PairsOf = {
   /** Those of this finding alone. */
   finding: KeptFinding | null, };
 
+/** Where a row begins in its file. */
+export type Place = {
+  /** Its line, from 1; of Parquet, which has no lines, the number of the row. */
+  line: number,
+  /** Its number, from 1, where several rows may stand on one line: in a JSON array or object, and in Parquet. */
+  row?: number, };
+
 /** How plain text is given to a model that has a chat template. */
 export type PlainText = "as_user_message" | "as_is";
 
@@ -1252,9 +1259,7 @@ export type PreviewPrompts = {
   upload: string, };
 
 /** A row as it would be taken over. */
-export type PreviewRow = {
-  /** Its line, from 1. */
-  line: number, prompt: Content,
+export type PreviewRow = { prompt: Content,
   /** The chosen or first answer. */
   first: Content | null,
   /** The rejected or second answer. */
@@ -1264,7 +1269,11 @@ export type PreviewRow = {
   /** What the model will see; none without a model or answers. Of one answer both are the same. */
   rendered: Rendered | null,
   /** Why the model's template or tokenizer refuses it, where it does: a run would stop at it. */
-  unrendered: string | null, };
+  unrendered: string | null,
+  /** Its line, from 1; of Parquet, which has no lines, the number of the row. */
+  line: number,
+  /** Its number, from 1, where several rows may stand on one line: in a JSON array or object, and in Parquet. */
+  row?: number, };
 
 /**
  * The type that both sides of a product with a frozen weight are in, on the CPU. Sums are f32, and so is all else: the
@@ -1389,8 +1398,6 @@ export type RatingOrder = "higher_is_better" | "lower_is_better";
 
 /** A row, read one way. */
 export type ReadRow = {
-  /** Its line, from 1. */
-  line: number,
   /** What the column in question says there. */
   says: string | null, prompt: Content | null,
   /** The chosen answer, or the first of two between which nothing is said. */
@@ -1400,7 +1407,11 @@ export type ReadRow = {
   /** Whether the first is said to be better. */
   is_pair: boolean,
   /** Why the row would be refused. */
-  refused: string | null, };
+  refused: string | null,
+  /** Its line, from 1; of Parquet, which has no lines, the number of the row. */
+  line: number,
+  /** Its number, from 1, where several rows may stand on one line: in a JSON array or object, and in Parquet. */
+  row?: number, };
 
 /** A project that was open before. */
 export type RecentProject = { folder: string, name: string,
@@ -1411,10 +1422,12 @@ export type RecentProject = { folder: string, name: string,
 
 /** A row that was not taken, and why. */
 export type RefusedRow = {
-  /** Line of the file, from 1. */
-  line: number,
   /** What was expected and what was found, in plain words. */
-  reason: string, };
+  reason: string,
+  /** Its line, from 1; of Parquet, which has no lines, the number of the row. */
+  line: number,
+  /** Its number, from 1, where several rows may stand on one line: in a JSON array or object, and in Parquet. */
+  row?: number, };
 
 /** What is to be said of one setting. */
 export type Remark = {
@@ -1914,8 +1927,10 @@ export type StoredSingle = {
   category: string | null,
   /** What was imported. */
   source: string,
-  /** Its line there, from 1. */
-  line: number, };
+  /** Its line, from 1; of Parquet, which has no lines, the number of the row. */
+  line: number,
+  /** Its number, from 1, where several rows may stand on one line: in a JSON array or object, and in Parquet. */
+  row?: number, };
 
 /** The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT. */
 export type TargetModules = string | string[];

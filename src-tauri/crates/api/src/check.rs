@@ -10,7 +10,7 @@ use chat::{Limits, Tokenizer, Truncation};
 use model::BaseDtype;
 use prefs::checks::{self, Code, Finding, Mean, Severity, Share};
 use prefs::reader::Choices;
-use prefs::{Pair, Refused, jsonl};
+use prefs::{Pair, Place, Refused, jsonl};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use train::cuts::Cuts;
@@ -99,21 +99,31 @@ pub struct CheckedFinding {
     pub count: usize,
     /// Their lines in the file, from 1: the first 10,000.
     pub lines: Vec<usize>,
+    /// Their numbers in the file, from 1, where its lines do not tell rows apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<usize>,
     /// Lines of the held-out file that have to do with it: the first 10,000.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub eval_lines: Vec<usize>,
+    /// The same by their numbers, as `rows`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub eval_rows: Vec<usize>,
     /// What was found in the first of them.
     pub shown: Vec<ShownLine>,
 }
 
-/// What was found in a line.
+/// What was found in a row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShownLine {
-    /// The line.
-    pub line: usize,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
     /// The line of a pair that it is like, or that it contradicts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_line: Option<usize>,
+    /// The number of that pair's row, where lines do not tell rows apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_row: Option<usize>,
     /// Jaccard's index of the two, or of its two answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jaccard: Option<f64>,
@@ -159,11 +169,11 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
         is_new(output)?;
     }
     let read = pairs_of(&request.pairs, Some(&request.choices), context)?;
-    let (mut eval_lines, mut eval) = (Vec::new(), None);
+    let (mut eval_places, mut eval) = (Vec::new(), None);
     if let Some(path) = &request.eval {
-        let PairFile { lines, pairs, refused } = pairs_of(path, Some(&request.choices), context)?;
+        let PairFile { places, pairs, refused } = pairs_of(path, Some(&request.choices), context)?;
         tell_refused(path, &refused, context);
-        (eval_lines, eval) = (lines, Some(pairs));
+        (eval_places, eval) = (places, Some(pairs));
     }
     let (mut tokens, mut cuts, mut limits_say) = (None, None, Vec::new());
     let (mut lengths, mut broken_boundary, mut odd) = (Vec::new(), None, Vec::new());
@@ -199,33 +209,41 @@ pub fn check(request: &CheckRequest, context: &mut Context) -> Result<CheckReply
     let mut found = checks::check(&read.pairs, eval.as_deref());
     found.findings.extend(of_tokens.findings());
     found.findings.sort_by_key(|finding| finding.severity);
-    let PairFile { lines, pairs, refused } = read;
+    let PairFile { places, pairs, refused } = read;
     let left_out = match &request.leave_out {
         Some((codes, output)) => Some(leave_out(codes, output, pairs, &found.findings)?),
         None => None,
     };
-    let findings = found.findings.into_iter().map(|finding| by_line(finding, &lines, &eval_lines)).collect();
+    let findings = found.findings.into_iter().map(|finding| by_place(finding, &places, &eval_places)).collect();
     let checks::Checks { pairs, prompts, conversational, chosen_longer, length_difference, .. } = found;
     let checks = CheckedPairs { pairs, prompts, conversational, chosen_longer, length_difference, findings };
     Ok(CheckReply { checks, refused, tokens, cuts, limits_say, lengths, broken_boundary, odd, left_out })
 }
 
-fn by_line(finding: Finding, lines: &[usize], eval_lines: &[usize]) -> CheckedFinding {
+fn by_place(finding: Finding, places: &[Place], eval_places: &[Place]) -> CheckedFinding {
     let Finding { code, severity, message, remedy, rows, eval_rows, shown } = finding;
-    let first = |rows: &[usize], lines: &[usize]| rows.iter().take(MOST_LINES).map(|&row| lines[row]).collect();
+    let lines = |found: &[usize], places: &[Place]| {
+        found.iter().take(MOST_LINES).map(|&at| places[at].line).collect::<Vec<_>>()
+    };
+    let numbers = |found: &[usize], places: &[Place]| {
+        found.iter().take(MOST_LINES).filter_map(|&at| places[at].row).collect::<Vec<_>>()
+    };
     CheckedFinding {
         code,
         severity,
         message,
         remedy,
         count: rows.len(),
-        lines: first(&rows, lines),
-        eval_lines: first(&eval_rows, eval_lines),
+        lines: lines(&rows, places),
+        rows: numbers(&rows, places),
+        eval_lines: lines(&eval_rows, eval_places),
+        eval_rows: numbers(&eval_rows, eval_places),
         shown: shown
             .into_iter()
             .map(|shown| ShownLine {
-                line: lines[shown.row],
-                other_line: shown.other.map(|row| lines[row]),
+                place: places[shown.row],
+                other_line: shown.other.map(|row| places[row].line),
+                other_row: shown.other.and_then(|row| places[row].row),
                 jaccard: shown.jaccard,
                 note: shown.note,
             })

@@ -284,11 +284,7 @@ pub(crate) fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
     let save = || -> std::io::Result<()> {
         use std::io::Write;
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        prefs::whole::write_by(path, |file| file.write_all(contents))
     };
     save().map_err(Error::file(path))
 }

@@ -13,6 +13,7 @@ pub use check::MergedCheck;
 pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
+use pairs::of_earlier_export;
 pub(crate) use pairs::{WrittenPairs, write_pairs};
 pub(crate) use singles::{WrittenSingles, write_singles};
 pub(crate) use whole_folder::WholeFolder;
@@ -123,7 +124,8 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
             ));
         }
         exported.extend(write_singles(&project, &request.output_dir)?.into_iter().map(Exported::from));
-        for note in notes {
+        let written: Vec<PathBuf> = exported.iter().map(|made: &Exported| made.path.clone()).collect();
+        for note in notes.into_iter().chain(of_earlier_export(&request.output_dir, &written)) {
             context.note(note);
         }
     }

@@ -6,14 +6,14 @@ use chat::{Rendered, Tokenizer};
 use prefs::mapping::PlainText;
 use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices, Read};
-use prefs::{Content, Pair, Refused, jsonl};
+use prefs::{Content, Pair, Place, Refused, jsonl};
 use std::path::Path;
 use train::data::Input;
 
 /// What a file of pairs holds.
 pub(crate) struct PairFile {
-    /// The line of each pair.
-    pub(crate) lines: Vec<usize>,
+    /// Where each pair stands.
+    pub(crate) places: Vec<Place>,
     pub(crate) pairs: Vec<Pair>,
     /// Rows that are no pair.
     pub(crate) refused: Vec<Refused>,
@@ -22,12 +22,12 @@ pub(crate) struct PairFile {
 impl PairFile {
     /// The pairs for encoding.
     pub(crate) fn input<'a>(&'a self, path: &'a Path) -> Input<'a> {
-        Input { path, pairs: &self.pairs, lines: Some(&self.lines), refused: self.refused.len() }
+        Input { path, pairs: &self.pairs, places: Some(&self.places), refused: self.refused.len() }
     }
 }
 
 /// Reads a file of pairs as its columns and the `choices` say, and tells how; without choices it is one that this program
-/// wrote, and is read as it stands. Refused rows are given back, not told. Each pair has its line.
+/// wrote, and is read as it stands. Refused rows are given back, not told. Each pair has its place.
 ///
 /// # Errors
 /// When the file cannot be read, or none of its rows can be taken.
@@ -35,14 +35,14 @@ pub(crate) fn pairs_of(path: &Path, choices: Option<&Choices>, context: &mut Con
     let Some(choices) = choices else {
         let mut reading = jsonl::read_pairs(path)?;
         let refused = std::mem::take(&mut reading.refused);
-        let lines = reading.pairs.iter().map(|pair| pair.line).collect();
-        return Ok(PairFile { lines, pairs: reading.into_pairs(), refused });
+        let places = reading.pairs.iter().map(|pair| pair.place).collect();
+        return Ok(PairFile { places, pairs: reading.into_pairs(), refused });
     };
     let mut read = reader::read_pairs(path, choices)?;
     tell(path, &read, context)?;
     let refused = std::mem::take(&mut read.mapped.refused);
-    let lines = read.pairs().map(|(line, _)| line).collect();
-    Ok(PairFile { lines, pairs: read.into_pairs(), refused })
+    let places = read.pairs().map(|(place, _)| place).collect();
+    Ok(PairFile { places, pairs: read.into_pairs(), refused })
 }
 
 /// As [`pairs_of`], for prompts; refused rows and prompts that pass by the chat template are told.
@@ -55,17 +55,24 @@ pub(crate) fn prompts_of(
     tokenizer: &Tokenizer,
     context: &mut Context,
 ) -> Result<Vec<Prompt>> {
-    let (prompts, refused) = if let Some(choices) = choices {
+    let (prompts, refused, repeated) = if let Some(choices) = choices {
         let mut read = reader::read_prompts(path, choices)?;
         tell(path, &read, context)?;
         let refused = std::mem::take(&mut read.mapped.refused);
-        (read.into_prompts(), refused)
+        let placed: Vec<_> = read.prompts().map(|(place, prompt)| (place, &prompt.prompt)).collect();
+        let repeated = prompts::repeated(&placed);
+        (read.into_prompts(), refused, repeated)
     } else {
         let mut reading = prompts::read_prompts(path)?;
         let refused = std::mem::take(&mut reading.refused);
-        (reading.into_prompts(), refused)
+        let placed: Vec<_> = reading.prompts.iter().map(|numbered| (numbered.place, &numbered.prompt.prompt)).collect();
+        let repeated = prompts::repeated(&placed);
+        (reading.into_prompts(), refused, repeated)
     };
     tell_refused(path, &refused, context);
+    if let Some(sentence) = repeated {
+        context.note(format!("{}: {sentence}", path.display()));
+    }
     let texts: Vec<&str> = prompts.iter().filter_map(|prompt| prompt.prompt.as_text()).collect();
     let rendered = Rendered::of(tokenizer, &texts);
     let twice = |text: &&&str| tokenizer.encode(text).is_ok_and(|ids| chat::begins_twice(tokenizer, &ids));
@@ -92,8 +99,8 @@ pub(crate) fn tell(path: &Path, read: &Read, context: &mut Context) -> Result<()
 
 /// Tells of each row that was refused.
 pub(crate) fn tell_refused(path: &Path, refused: &[Refused], context: &mut Context) {
-    for Refused { line, reason } in refused {
-        context.note(format!("{}, line {line}: {reason}", path.display()));
+    for Refused { place, reason } in refused {
+        context.note(format!("{}, {place}: {reason}", path.display()));
     }
 }
 
@@ -136,10 +143,10 @@ pub(crate) fn refuse_nothing(path: &Path, read: &Read) -> Result<()> {
         Some(first) => Err(Error::new(
             "nothing_read",
             format!(
-                "{}: no row could be taken, {} were refused; line {}: {}",
+                "{}: no row could be taken, {} were refused; {}: {}",
                 path.display(),
                 refused.len(),
-                first.line,
+                first.place,
                 first.reason
             ),
             "Correct the file, or say which column is what by --map KEY=COLUMN.",

@@ -7,6 +7,7 @@ use crate::open::{ModelChoice, Opened, open};
 use crate::reading::{pairs_of, tell_plain_text, tell_refused};
 use chat::Limits;
 use eval::accuracy::{Logps, PairLogps};
+use prefs::Place;
 use prefs::reader::Choices;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -35,8 +36,9 @@ pub struct ScoreRequest {
 pub struct PairScore {
     /// Place among the file's pairs, from 0.
     pub index: usize,
-    /// Line of the file.
-    pub line: usize,
+    /// Where the pair stands in the file.
+    #[serde(flatten)]
+    pub place: Place,
     /// Policy, chosen.
     pub chosen_logps: f64,
     /// Policy, rejected.
@@ -110,7 +112,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
         for ((example, policy), reference) in chunk.iter().zip(policy.chunks_exact(2)).zip(reference.chunks_exact(2)) {
             scores.push(PairScore {
                 index: example.row,
-                line: read.lines[example.row],
+                place: read.places[example.row],
                 chosen_logps: policy[0],
                 rejected_logps: policy[1],
                 reference_chosen_logps: reference[0],
@@ -125,7 +127,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     if let Some(bad) = scores.iter().find(|s| !(s.chosen_logps + s.rejected_logps).is_finite()) {
         return Err(Error::new(
             "not_finite",
-            format!("the log-probability of the pair in line {} is not a number", bad.line),
+            format!("the log-probability of the pair in {} is not a number", bad.place),
             "The model or the adapter is damaged: check it with another prompt.",
         ));
     }

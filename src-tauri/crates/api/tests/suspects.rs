@@ -88,7 +88,7 @@ fn scored_by_hand(run: &Path, model: &Path) -> HashMap<usize, api::PairScore> {
     let request =
         api::ScoreRequest { choice, pairs: run.join("pairs.jsonl"), choices: api::Choices::default(), limits };
     let reply = api::score(&request, &mut Context { observer: &mut |_| {}, stop: &AtomicBool::new(false) }).unwrap();
-    reply.scores.into_iter().map(|score| (score.line, score)).collect()
+    reply.scores.into_iter().map(|score| (score.place.line, score)).collect()
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Replies in words, as they are printed without `--json`.
 
 use api::{
-    CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, PreviewRow, ScoreReply,
-    Severity, Suspect, SuspectsReply, TrainReply,
+    CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, Place, PreviewRow,
+    ScoreReply, Severity, Suspect, SuspectsReply, TrainReply,
 };
 use std::fmt::Write;
 
@@ -50,7 +50,7 @@ pub(crate) fn imported(file: &ImportReply) -> String {
         let _ = write!(words, "\n  {notice}");
     }
     for refused in &file.refused {
-        let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
+        let _ = write!(words, "\n  {}: {}", refused.place, refused.reason);
     }
     if file.refused_count > file.refused.len() {
         let _ = write!(words, "\n  and {} more that were refused", file.refused_count - file.refused.len());
@@ -62,7 +62,7 @@ pub(crate) fn imported(file: &ImportReply) -> String {
 /// A row as it would come in: as the model sees it, or its parts.
 fn shown(words: &mut String, row: &PreviewRow) {
     let category = row.category.as_ref().map_or_else(String::new, |category| format!(" (category {category})"));
-    let _ = write!(words, "\n\nline {}{category}", row.line);
+    let _ = write!(words, "\n\n{}{category}", row.place);
     let answer = match row.label {
         None => "answer",
         Some(true) => "answer, labelled good",
@@ -101,7 +101,7 @@ fn shown(words: &mut String, row: &PreviewRow) {
 pub(crate) fn checked(reply: &CheckReply) -> String {
     let mut words = format!("{} pairs, {} rows refused", reply.checks.pairs, reply.refused.len());
     for refused in &reply.refused {
-        let _ = write!(words, "\n  line {}: {}", refused.line, refused.reason);
+        let _ = write!(words, "\n  {}: {}", refused.place, refused.reason);
     }
     for finding in &reply.checks.findings {
         let _ = write!(
@@ -113,10 +113,11 @@ pub(crate) fn checked(reply: &CheckReply) -> String {
             finding.remedy
         );
         for shown in finding.shown.iter().take(MOST_SHOWN) {
-            let _ = write!(words, "\n    line {}", shown.line);
-            let _ = match (shown.other_line, shown.jaccard) {
-                (Some(other), Some(jaccard)) => write!(words, ", like line {other}: {jaccard:.2}"),
-                (Some(other), None) => write!(words, ", with line {other}"),
+            let _ = write!(words, "\n    {}", shown.place);
+            let other = shown.other_line.map(|line| Place { line, row: shown.other_row });
+            let _ = match (other, shown.jaccard) {
+                (Some(other), Some(jaccard)) => write!(words, ", like {other}: {jaccard:.2}"),
+                (Some(other), None) => write!(words, ", with {other}"),
                 (None, Some(jaccard)) => write!(words, ": {jaccard:.2}"),
                 (None, None) => Ok(()),
             };
@@ -193,8 +194,8 @@ fn within_the_limits(reply: &CheckReply) -> String {
 
 pub(crate) fn scored(score: &PairScore) -> String {
     format!(
-        "line {}: chosen {:.4} (reference {:.4}, {} tokens), rejected {:.4} (reference {:.4}, {} tokens)",
-        score.line,
+        "{}: chosen {:.4} (reference {:.4}, {} tokens), rejected {:.4} (reference {:.4}, {} tokens)",
+        score.place,
         score.chosen_logps,
         score.reference_chosen_logps,
         score.chosen_tokens,

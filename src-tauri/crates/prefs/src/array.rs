@@ -5,26 +5,32 @@ use std::ops::ControlFlow;
 
 use serde_json::Value;
 
+use crate::Place;
 use crate::rows::{MAX_LINE_BYTES, Parsed, parse};
 use crate::table::is_message;
 
-/// Takes an element with the line that it begins on, until it has enough.
-pub(crate) type TakeElement<'a> = dyn FnMut(usize, Result<Value, String>) -> ControlFlow<()> + 'a;
+/// Takes an element with its place, until it has enough.
+pub(crate) type TakeElement<'a> = dyn FnMut(Place, Result<Value, String>) -> ControlFlow<()> + 'a;
 
 /// What is said of a row after which nothing can be read.
 const REST: &str = "the rest of the file cannot be read";
 
-/// Hands every element of an array to `take`, with the line that it begins on. Where the array breaks off or makes no sense,
-/// the place is handed over as a refused row, and nothing after it: where the next element begins is not known any more.
-/// `input` stands at the opening bracket, on `line`.
+/// Hands every element of an array to `take`, with its number and the line that it begins on. Where the array breaks off or
+/// makes no sense, the place is handed over as a refused row, and nothing after it: where the next element begins is not known
+/// any more. `input` stands at the opening bracket, on `line`.
 pub(crate) fn elements(input: impl BufRead, line: usize, take: &mut TakeElement) -> std::io::Result<ControlFlow<()>> {
     let mut bytes = Bytes::new(input, line);
-    if bytes.elements(Before::Bracket, take)?.is_break() {
+    let mut rows = 0;
+    let counted = &mut |place: Place, value| {
+        rows = place.row.unwrap_or(rows);
+        take(place, value)
+    };
+    if bytes.elements(Before::Bracket, counted)?.is_break() {
         return Ok(ControlFlow::Break(()));
     }
     if bytes.next_filled()?.is_some() {
         let reason = format!("not valid JSON: trailing characters at column {}; {REST}", bytes.column);
-        return Ok(take(bytes.line, Err(reason)));
+        return Ok(take(Place::row(rows + 1, bytes.line), Err(reason)));
     }
     Ok(ControlFlow::Continue(()))
 }
@@ -43,6 +49,50 @@ pub(crate) fn elements_under(
             return bytes.elements(Before::First, take);
         }
         bytes.pass_value(first, |_| true)?;
+        member = bytes.next_member()?;
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Hands the values of a text to `take`, one after the other, however many lines each takes. Where one makes no sense, its place
+/// is handed over as a refused row, and nothing after it.
+pub(crate) fn values(input: impl BufRead, take: &mut TakeElement) -> std::io::Result<ControlFlow<()>> {
+    let mut bytes = Bytes::new(input, 1);
+    let mut row = 1;
+    while let Some(first) = bytes.next_filled()? {
+        let place = Place::row(row, bytes.line);
+        let value = bytes.value(first)?;
+        let is_broken = value.is_err();
+        if take(place, value.unwrap_or_else(|what| Err(format!("{what}; {REST}")))).is_break() || is_broken {
+            return Ok(ControlFlow::Break(()));
+        }
+        row += 1;
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Whether a text begins with a value that makes sense.
+pub(crate) fn begins_with_value(input: impl BufRead) -> std::io::Result<bool> {
+    let mut bytes = Bytes::new(input, 1);
+    Ok(match bytes.next_filled()? {
+        Some(first) => bytes.value(first)?.is_ok(),
+        None => false,
+    })
+}
+
+/// As [`values`], of what stands under the names of the one object of a text.
+pub(crate) fn values_of_members(input: impl BufRead, take: &mut TakeElement) -> std::io::Result<ControlFlow<()>> {
+    let mut bytes = Bytes::new(input, 1);
+    let mut row = 1;
+    let mut member = bytes.first_member()?;
+    while let Some((_, first)) = member {
+        let place = Place::row(row, bytes.line);
+        let value = bytes.value(first)?;
+        let is_broken = value.is_err();
+        if take(place, value.unwrap_or_else(|what| Err(format!("{what}; {REST}")))).is_break() || is_broken {
+            return Ok(ControlFlow::Break(()));
+        }
+        row += 1;
         member = bytes.next_member()?;
     }
     Ok(ControlFlow::Continue(()))
@@ -112,56 +162,58 @@ enum Before {
 }
 
 /// The bytes of a text with their place.
-struct Bytes<R> {
+pub(crate) struct Bytes<R> {
     input: R,
-    line: usize,
+    /// How many were read.
+    pub(crate) at: u64,
+    pub(crate) line: usize,
     column: usize,
+    /// The last one ended a line by itself, as a carriage return does.
+    after_return: bool,
     /// Whether the end of the object was seen whose members were gone through.
-    has_closed: bool,
+    pub(crate) has_closed: bool,
 }
 
 impl<R: BufRead> Bytes<R> {
-    fn new(input: R, line: usize) -> Self {
-        Self { input, line, column: 0, has_closed: false }
+    pub(crate) fn new(input: R, line: usize) -> Self {
+        Self { input, at: 0, line, column: 0, after_return: false, has_closed: false }
     }
 
     /// Hands the elements of an array to `take`. Breaks where that has enough, or where nothing further can be read.
     fn elements(&mut self, mut before: Before, take: &mut TakeElement) -> std::io::Result<ControlFlow<()>> {
-        let mut element = Vec::new();
+        let mut row = 1;
         loop {
             let next = self.next_filled()?;
-            let (line, column) = (self.line, self.column);
-            let mut broken = |line: usize, what: String| {
-                let _ = take(line, Err(format!("{what}; {REST}")));
+            let (place, column) = (Place::row(row, self.line), self.column);
+            let mut broken = |what: String| {
+                let _ = take(place, Err(format!("{what}; {REST}")));
                 Ok(ControlFlow::Break(()))
             };
             let unexpected = |expected: &str| format!("not valid JSON: {expected} at column {column}");
             let Some(byte) = next else {
-                return broken(line, format!("the line breaks off before its JSON ends (after column {column})"));
+                return broken(format!(
+                    "the file breaks off before its JSON ends (line {}, after column {column})",
+                    place.line
+                ));
             };
             match (before, byte) {
                 (Before::Bracket, b'[') => before = Before::First,
                 (Before::First | Before::Comma, b']') => return Ok(ControlFlow::Continue(())),
                 (Before::Comma, b',') => before = Before::Element,
-                (Before::Element, b']') => return broken(line, unexpected("trailing comma")),
+                (Before::Element, b']') => return broken(unexpected("trailing comma")),
                 (Before::First | Before::Element, b',' | b':' | b'}') => {
-                    return broken(line, unexpected("expected value"));
+                    return broken(unexpected("expected value"));
                 }
-                (Before::Bracket | Before::Comma, _) => return broken(line, unexpected("expected `,` or `]`")),
+                (Before::Bracket | Before::Comma, _) => return broken(unexpected("expected `,` or `]`")),
                 (Before::First | Before::Element, byte) => {
-                    element.clear();
-                    if !self.read_value(byte, &mut element)? {
-                        return broken(line, format!("the row is longer than {} MiB", MAX_LINE_BYTES >> 20));
-                    }
-                    let value = match parse(&element) {
-                        Ok(value) => Ok(value),
-                        Err(Parsed::Refused(reason)) => Err(reason),
-                        Err(Parsed::NoText(_)) => return broken(line, "not UTF-8 text".to_owned()),
-                        Err(Parsed::NoJson(reason)) => return broken(line, reason),
+                    let value = match self.value(byte)? {
+                        Ok(value) => value,
+                        Err(what) => return broken(what),
                     };
-                    if take(line, value).is_break() {
+                    if take(place, value).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
+                    row += 1;
                     before = Before::Comma;
                 }
             }
@@ -169,7 +221,7 @@ impl<R: BufRead> Bytes<R> {
     }
 
     /// The name of an object's first member and the first byte of its value; none where there is no such member.
-    fn first_member(&mut self) -> std::io::Result<Option<(String, u8)>> {
+    pub(crate) fn first_member(&mut self) -> std::io::Result<Option<(String, u8)>> {
         if self.next_filled()? != Some(b'{') {
             return Ok(None);
         }
@@ -180,7 +232,7 @@ impl<R: BufRead> Bytes<R> {
     }
 
     /// The next member, after the value of one was passed.
-    fn next_member(&mut self) -> std::io::Result<Option<(String, u8)>> {
+    pub(crate) fn next_member(&mut self) -> std::io::Result<Option<(String, u8)>> {
         match self.next_filled()? {
             Some(b',') if self.next_filled()? == Some(b'"') => self.member(),
             end => {
@@ -191,7 +243,7 @@ impl<R: BufRead> Bytes<R> {
     }
 
     /// A member whose opening quotation mark was read.
-    fn member(&mut self) -> std::io::Result<Option<(String, u8)>> {
+    pub(crate) fn member(&mut self) -> std::io::Result<Option<(String, u8)>> {
         let mut name = Vec::new();
         let is_whole = self.read_value(b'"', &mut name)?;
         let Ok(name) = serde_json::from_slice(&name) else { return Ok(None) };
@@ -204,20 +256,38 @@ impl<R: BufRead> Bytes<R> {
     fn next(&mut self) -> std::io::Result<Option<u8>> {
         let Some(&byte) = self.input.fill_buf()?.first() else { return Ok(None) };
         self.input.consume(1);
-        self.pass(byte);
+        self.pass_break(byte);
         Ok(Some(byte))
     }
 
-    fn pass(&mut self, byte: u8) {
-        if byte == b'\n' {
-            (self.line, self.column) = (self.line + 1, 0);
-        } else {
-            self.column += 1;
+    /// Counts a byte, and the line that it ends. Old Macintosh files end lines with a carriage return alone.
+    fn pass_break(&mut self, byte: u8) {
+        self.at += 1;
+        match byte {
+            b'\n' if self.after_return => self.column = 0,
+            b'\n' | b'\r' => (self.line, self.column) = (self.line + 1, 0),
+            _ => self.column += 1,
+        }
+        self.after_return = byte == b'\r';
+    }
+
+    /// Counts bytes, and the lines that they end.
+    fn pass(line: &mut usize, column: &mut usize, after_return: &mut bool, bytes: &[u8]) {
+        let mut seen = 0;
+        for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+            let is_second = bytes[at] == b'\n' && if at == 0 { *after_return } else { bytes[at - 1] == b'\r' };
+            *line += usize::from(!is_second);
+            *column = 0;
+            seen = at + 1;
+        }
+        *column += bytes.len() - seen;
+        if let Some(last) = bytes.last() {
+            *after_return = *last == b'\r';
         }
     }
 
     /// The next byte that is no white space.
-    fn next_filled(&mut self) -> std::io::Result<Option<u8>> {
+    pub(crate) fn next_filled(&mut self) -> std::io::Result<Option<u8>> {
         loop {
             match self.next()? {
                 Some(b' ' | b'\t' | b'\r' | b'\n') => {}
@@ -226,8 +296,22 @@ impl<R: BufRead> Bytes<R> {
         }
     }
 
+    /// The value that begins with `first`, or why it is refused for what it says; or why nothing can be read after it.
+    fn value(&mut self, first: u8) -> std::io::Result<Result<Result<Value, String>, String>> {
+        let mut value = Vec::new();
+        if !self.read_value(first, &mut value)? {
+            return Ok(Err(format!("the row is longer than {} MiB", MAX_LINE_BYTES >> 20)));
+        }
+        Ok(match parse(&value) {
+            Ok(value) => Ok(Ok(value)),
+            Err(Parsed::Refused(reason)) => Ok(Err(reason)),
+            Err(Parsed::NoText(_)) => Err("not UTF-8 text".to_owned()),
+            Err(Parsed::NoJson(reason)) => Err(reason),
+        })
+    }
+
     /// Reads the value that begins with `first` up to its end, or to that of the text. `false`: it is too long.
-    fn read_value(&mut self, first: u8, value: &mut Vec<u8>) -> std::io::Result<bool> {
+    pub(crate) fn read_value(&mut self, first: u8, value: &mut Vec<u8>) -> std::io::Result<bool> {
         value.push(first);
         self.pass_value(first, |part| {
             value.extend_from_slice(part);
@@ -236,7 +320,7 @@ impl<R: BufRead> Bytes<R> {
     }
 
     /// Hands the rest of the value that begins with `first` to `keep`, part by part, as long as that says so. `false`: it did not.
-    fn pass_value(&mut self, first: u8, mut keep: impl FnMut(&[u8]) -> bool) -> std::io::Result<bool> {
+    pub(crate) fn pass_value(&mut self, first: u8, mut keep: impl FnMut(&[u8]) -> bool) -> std::io::Result<bool> {
         let (mut depth, mut in_text, mut escaped) = (usize::from(matches!(first, b'[' | b'{')), first == b'"', false);
         let is_bare = depth == 0 && !in_text;
         loop {
@@ -278,11 +362,8 @@ impl<R: BufRead> Bytes<R> {
                 }
             }
             let goes_on = keep(&buffer[..used]);
-            self.line += buffer[..used].split(|byte| *byte == b'\n').count() - 1;
-            self.column = match buffer[..used].iter().rposition(|byte| *byte == b'\n') {
-                Some(at) => used - at - 1,
-                None => self.column + used,
-            };
+            self.at += used as u64;
+            Self::pass(&mut self.line, &mut self.column, &mut self.after_return, &buffer[..used]);
             self.input.consume(used);
             if ends {
                 return Ok(true);
@@ -302,10 +383,11 @@ mod tests {
 
     /// Reads in pieces of `piece` bytes, so that every place is once the end of one.
     fn read(text: &[u8], piece: usize) -> Vec<(usize, Result<Value, String>)> {
-        let mut rows = Vec::new();
+        let mut rows: Vec<(usize, Result<Value, String>)> = Vec::new();
         let input = std::io::BufReader::with_capacity(piece, text);
-        let flow = elements(input, 1, &mut |line, value| {
-            rows.push((line, value));
+        let flow = elements(input, 1, &mut |place, value| {
+            assert_eq!(place.row, Some(rows.len() + 1));
+            rows.push((place.line, value));
             ControlFlow::Continue(())
         });
         let _ = flow.unwrap();
@@ -349,8 +431,8 @@ mod tests {
     fn under(text: &[u8], piece: usize) -> Vec<(usize, Result<Value, String>)> {
         let mut rows = Vec::new();
         let input = std::io::BufReader::with_capacity(piece, text);
-        let _ = elements_under(input, "data", &mut |line, value| {
-            rows.push((line, value));
+        let _ = elements_under(input, "data", &mut |place, value| {
+            rows.push((place.line, value));
             ControlFlow::Continue(())
         })
         .unwrap();

@@ -473,6 +473,8 @@ pub(crate) fn prompt_key(prompt: &Content) -> String {
         }
         key.push('\n');
     };
+    // How objects are written is no other prompt.
+    let prompt = &*prompt.canonical();
     match prompt {
         Content::Text(text) => add("user", text),
         Content::Messages(said) => said.messages.iter().for_each(|message| add(&message.role, &message.shown())),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::Place;
+
 /// A failure of a whole file or project.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -39,7 +41,7 @@ pub enum Error {
     Cancelled,
     /// Every row of a file was refused.
     #[error(
-        "{source_name}: no row could be taken, {refused} were refused; line {line}: {reason}. Correct the file, or say which \
+        "{source_name}: no row could be taken, {refused} were refused; {place}: {reason}. Correct the file, or say which \
          column is what"
     )]
     NothingTaken {
@@ -47,8 +49,8 @@ pub enum Error {
         source_name: String,
         /// How many rows were refused.
         refused: usize,
-        /// The line of the first.
-        line: usize,
+        /// Where the first stands.
+        place: Place,
         /// And why.
         reason: String,
     },

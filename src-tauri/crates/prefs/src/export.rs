@@ -2,7 +2,7 @@
 //! training as JSON Lines and Parquet, for further labelling as files of [`argilla`] and of [Label Studio](label_studio).
 //!
 //! JSON Lines and Parquet have TRL's columns and, beside them, `id`, `origin` (`imported`, `labelled` or `edited`),
-//! `import_file`, `import_line`, `votes_chosen`, `votes_rejected`, `votes_tie` and `judgements`. `datasets` takes the type of a
+//! `import_file`, `import_line`, `import_row`, `votes_chosen`, `votes_rejected`, `votes_tie` and `judgements`. `datasets` takes the type of a
 //! column from the first rows and fails on a later one of another type. Tools and judgements are therefore JSON in a text,
 //! which TRL reads for tools, and a column that one row has stands in every row.
 
@@ -12,10 +12,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::jsonl::{write_lines, write_whole_by};
+use crate::jsonl::write_lines;
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
 use crate::store::{ExportedPair, PairVotes};
-use crate::{Content, Conversation, Error, Pair};
+use crate::{Content, Conversation, Error, Pair, whole};
 
 pub mod argilla;
 pub mod label_studio;
@@ -79,7 +79,7 @@ fn write_array(path: &Path, rows: impl Iterator<Item = serde_json::Result<Value>
         file.write_all(if before == b"[\n" { b"[]\n" } else { b"\n]\n" })?;
         file.flush()
     };
-    write_whole_by(path, write).map_err(Error::io("write", path))
+    whole::write_by(path, write).map_err(Error::io("write", path))
 }
 
 fn validate(pairs: &[ExportedPair]) -> Result<(), Error> {
@@ -114,7 +114,7 @@ impl Columns {
 }
 
 fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<String, Value>> {
-    let ExportedPair { sourced, import_file, import_line, judgements } = exported;
+    let ExportedPair { sourced, import_file, import_line, import_row, judgements } = exported;
     let Pair { prompt, chosen, rejected, category } = &sourced.pair;
     let mut row = Map::new();
     let mut add = |name: &str, value: Value| row.insert(name.to_owned(), value);
@@ -127,6 +127,7 @@ fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<Str
     add("origin", sourced.source.name().into());
     add("import_file", serde_json::to_value(import_file)?);
     add("import_line", serde_json::to_value(import_line)?);
+    add("import_row", serde_json::to_value(import_row)?);
     let PairVotes { chosen, rejected, tie } = exported.votes();
     add("votes_chosen", chosen.into());
     add("votes_rejected", rejected.into());

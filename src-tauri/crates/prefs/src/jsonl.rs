@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,14 +17,13 @@ use serde_json::{Map, Value};
 use crate::mapping::transcript::answered;
 use crate::pair::BesidePrompt;
 use crate::rows::{self, Ignored, kind};
-use crate::{Content, Conversation, Error, Message, MessageContent, Pair, Refused};
+use crate::{Content, Conversation, Error, Message, MessageContent, Pair, Place, Refused, whole};
 
-/// A pair and the line of its file it began on, from 1.
+/// A pair and where it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Numbered {
-    /// Line of the file, from 1.
-    pub line: usize,
+    pub place: Place,
     pub pair: Pair,
 }
 
@@ -63,7 +61,7 @@ pub fn read_pairs(path: &Path) -> Result<Reading, Error> {
 /// When reading itself fails; bad rows are in [`Reading::refused`].
 pub fn read_pairs_from(input: impl BufRead) -> std::io::Result<Reading> {
     let rows = rows::read(input, pair_from_value)?;
-    let pairs = rows.taken.into_iter().map(|(line, pair)| Numbered { line, pair }).collect();
+    let pairs = rows.taken.into_iter().map(|(place, pair)| Numbered { place, pair }).collect();
     Ok(Reading { pairs, refused: rows.refused, blank: rows.blank, ignored_keys: rows.ignored_keys })
 }
 
@@ -91,25 +89,7 @@ pub(crate) fn write_lines<T: Serialize>(
         }
         file.flush()
     };
-    write_whole_by(path, write).map_err(Error::io("write", path))
-}
-
-/// A temporary file in the same folder, synced and renamed: a crash leaves the old file or the new one.
-pub(crate) fn write_whole_by(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
-    /// Two writers of one file, in this process or in two, must not share the temporary one.
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?;
-    let mut temporary = name.to_owned();
-    temporary.push(format!(".{}-{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
-    let temporary = path.with_file_name(temporary);
-    let written = File::create(&temporary)
-        .and_then(|mut file| write(&mut file).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error is the one to report; a temporary file that stays does no harm.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    whole::write_by(path, write).map_err(Error::io("write", path))
 }
 
 /// Opens a text file for reading, refusing UTF-16, whose every line would be refused for a reason that helps nobody.

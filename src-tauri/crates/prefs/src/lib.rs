@@ -13,8 +13,10 @@ mod array;
 mod difference;
 mod error;
 mod pair;
+mod place;
 mod rows;
 mod single;
+mod spill;
 
 pub mod agreement;
 pub mod checks;
@@ -26,9 +28,11 @@ pub mod reader;
 pub mod split;
 pub mod store;
 pub mod table;
+pub mod whole;
 
 pub use difference::Difference;
 pub use error::Error;
 pub use pair::{Content, Conversation, Message, MessageContent, Pair, text_of_part};
+pub use place::Place;
 pub use rows::Refused;
 pub use single::SingleAnswer;

@@ -23,7 +23,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::table::{Table, TableRow, in_file, starred};
-use crate::{Error, Pair, Refused};
+use crate::{Error, Pair, Place, Refused};
 use groups::{Added, Groups};
 use only::Only;
 use preference::{Preferred, Scheme};
@@ -253,11 +253,11 @@ impl ColumnMapping {
     }
 }
 
-/// A row that was taken, with its line.
+/// A row that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappedRow {
-    /// Line of the file, from 1.
-    pub line: usize,
+    /// Where it stands in its file.
+    pub place: Place,
     /// What it became.
     pub content: MappedContent,
 }
@@ -269,7 +269,7 @@ pub struct Mapped {
     pub kind: ImportKind,
     /// The rows that were taken, in file order.
     pub rows: Vec<MappedRow>,
-    /// Rows that were not taken, by line and reason, those that the table refused among them.
+    /// Rows that were not taken, by place and reason, those that the table refused among them.
     pub refused: Vec<Refused>,
     /// Lines with nothing in them.
     pub blank: usize,
@@ -300,7 +300,8 @@ pub fn apply(table: &Table, mapping: &ColumnMapping) -> Mapped {
 }
 
 /// Makes of every row what the mapping says, and hands it to `take` with the number of its file, one after the other, until
-/// that has enough. Returns what was done to rows on their way, as sentences, each with how many rows it was done to.
+/// that has enough. Returns what was done to rows on their way, as sentences, each with how many rows it was done to. Where it
+/// came to no end, [`Table::failure`] says so afterwards.
 pub(crate) fn each(
     table: &Table,
     mapping: &ColumnMapping,
@@ -312,6 +313,7 @@ pub(crate) fn each(
     let is_grouped = reader.is_some() && mapping.is_grouped();
     let mut groups = is_grouped.then(|| Groups::of(table, mapping, only.as_ref()));
     let mut giving = Giving { table, take, notes: BTreeMap::new() };
+    let mut failed = None;
     table.each(&mut |row| {
         let row = match row {
             Ok(row) => row,
@@ -324,7 +326,14 @@ pub(crate) fn each(
         }
         match &mut groups {
             Some(groups) => {
-                let Added { refused, group } = groups.add(row, mapping);
+                let added = match groups.add(row, mapping) {
+                    Ok(added) => added,
+                    Err(error) => {
+                        failed = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                };
+                let Added { refused, group } = added;
                 refused.map_or(ControlFlow::Continue(()), |reason| giving.give(row, Err(reason)))?;
                 let Some(group) = group else { return ControlFlow::Continue(()) };
                 group.each(reader, &mut |row, content| giving.give(row, content))
@@ -332,6 +341,9 @@ pub(crate) fn each(
             None => reader.contents(row).into_iter().try_for_each(|content| giving.give(row, content)),
         }
     });
+    if let Some(error) = failed {
+        table.fail(error);
+    }
     giving.notes
 }
 
@@ -360,17 +372,17 @@ struct Giving<'a, 'b> {
 
 impl Giving<'_, '_> {
     fn give(&mut self, row: &TableRow, content: Result<Taken, String>) -> ControlFlow<()> {
-        let line = row.line;
+        let place = row.place;
         match content {
             Ok(Taken { content, notes, .. }) => {
                 for note in notes {
                     self.note(note.to_owned());
                 }
-                self.hand(row.file, Ok(MappedRow { line, content }))
+                self.hand(row.file, Ok(MappedRow { place, content }))
             }
             Err(reason) => {
                 let reason = in_file(&self.table.files, row.file, reason);
-                self.hand(row.file, Err(Refused { line, reason }))
+                self.hand(row.file, Err(Refused { place, reason }))
             }
         }
     }
@@ -388,8 +400,8 @@ impl Giving<'_, '_> {
 struct Taken {
     content: MappedContent,
     notes: Vec<&'static str>,
-    /// Of rows that were brought together, which one holds the better answer.
-    from: Option<usize>,
+    /// Of rows that were brought together, which ones hold the better and the worse answer.
+    from: Option<(usize, usize)>,
 }
 
 /// A mapping with what it takes from the file as a whole.

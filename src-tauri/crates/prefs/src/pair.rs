@@ -496,6 +496,31 @@ impl Pair {
     }
 }
 
+impl Content {
+    /// The same with the fields of all objects in one order, so that what is said alike is written alike.
+    pub(crate) fn canonical(&self) -> Cow<'_, Self> {
+        let Self::Messages(said) = self else { return Cow::Borrowed(self) };
+        if said.is_plain() {
+            return Cow::Borrowed(self);
+        }
+        let mut said = said.clone();
+        for message in &mut said.messages {
+            sort(&mut message.fields);
+            if let Some(MessageContent::Parts(parts)) = &mut message.content {
+                parts.iter_mut().for_each(Value::sort_all_objects);
+            }
+        }
+        said.tools.iter_mut().for_each(Value::sort_all_objects);
+        sort(&mut said.chat_template_kwargs);
+        Cow::Owned(Self::Messages(said))
+    }
+}
+
+fn sort(fields: &mut Map<String, Value>) {
+    fields.sort_keys();
+    fields.values_mut().for_each(Value::sort_all_objects);
+}
+
 pub(crate) fn hash_content(hasher: &mut Sha256, content: &Content) {
     match content {
         Content::Text(text) => {

@@ -3,17 +3,19 @@
 //! A line may also be just a JSON string, and a row of a preference data set gives its prompt, implicit or not, in the
 //! same form that [`crate::jsonl`] gives it, so that the two can be compared.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::io::BufRead;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::jsonl::{category, open, optional, pair_from_value};
-use crate::pair::BesidePrompt;
+use crate::pair::{BesidePrompt, hash_content};
 use crate::rows::{self, Ignored, kind};
-use crate::{Content, Error, Refused};
+use crate::{Content, Error, Place, Refused};
 
 /// Something to be answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,12 +57,45 @@ pub fn plain_text(prompts: &[Prompt]) -> usize {
     prompts.iter().filter(|prompt| prompt.prompt.as_messages().is_none()).count()
 }
 
-/// A prompt and the line of its file it began on, from 1.
+/// Prompts that are named one by one.
+const NAMED: usize = 5;
+
+/// What is to be said of prompts that stand in a file more than once, as a sentence. How objects in them are written makes no
+/// other prompt.
+pub fn repeated(prompts: &[(Place, &Content)]) -> Option<String> {
+    let mut first: HashMap<[u8; 32], Place> = HashMap::new();
+    let (mut repeats, mut named) = (0, Vec::new());
+    for (place, prompt) in prompts {
+        let mut hasher = Sha256::new();
+        hash_content(&mut hasher, &prompt.canonical());
+        match first.entry(hasher.finalize().into()) {
+            Entry::Vacant(new) => {
+                new.insert(*place);
+            }
+            Entry::Occupied(known) => {
+                repeats += 1;
+                if named.len() < NAMED {
+                    named.push(format!("{place} asks what {} asks", known.get()));
+                }
+            }
+        }
+    }
+    let more = if repeats > named.len() { format!(", and {} more", repeats - named.len()) } else { String::new() };
+    (repeats > 0).then(|| {
+        format!(
+            "Of {} prompts {} are different ({}{more}): each is answered, and counted, as often as it stands there.",
+            prompts.len(),
+            first.len(),
+            named.join(", ")
+        )
+    })
+}
+
+/// A prompt and where it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Numbered {
-    /// Line of the file, from 1.
-    pub line: usize,
+    pub place: Place,
     pub prompt: Prompt,
 }
 
@@ -98,7 +133,7 @@ pub fn read_prompts(path: &Path) -> Result<Reading, Error> {
 /// When reading itself fails; bad rows are in [`Reading::refused`].
 pub fn read_prompts_from(input: impl BufRead) -> std::io::Result<Reading> {
     let rows = rows::read(input, prompt_from_value)?;
-    let prompts = rows.taken.into_iter().map(|(line, prompt)| Numbered { line, prompt }).collect();
+    let prompts = rows.taken.into_iter().map(|(place, prompt)| Numbered { place, prompt }).collect();
     Ok(Reading { prompts, refused: rows.refused, blank: rows.blank, ignored_keys: rows.ignored_keys })
 }
 
@@ -134,6 +169,25 @@ mod tests {
     use crate::Message;
 
     #[test]
+    fn prompts_that_repeat_are_counted_and_named() {
+        let said = |texts: &[&str]| {
+            let prompts: Vec<Content> = texts.iter().map(|text| Content::from(*text)).collect();
+            let placed: Vec<(Place, &Content)> =
+                prompts.iter().enumerate().map(|(at, prompt)| (Place::line(at + 1), prompt)).collect();
+            repeated(&placed)
+        };
+        assert_eq!(said(&["a", "b"]), None);
+        let few = said(&["a", "b", "a", "a"]).unwrap();
+        assert_eq!(
+            few,
+            "Of 4 prompts 2 are different (line 3 asks what line 1 asks, line 4 asks what line 1 asks): each is answered, and \
+             counted, as often as it stands there."
+        );
+        assert!(said(&["a"; 9]).unwrap().contains("Of 9 prompts 1 are different (line 2 asks"));
+        assert!(said(&["a"; 9]).unwrap().contains(", and 3 more)"));
+    }
+
+    #[test]
     fn every_form_of_prompt_is_read_and_the_rest_is_counted() {
         let text = concat!(
             "{\"prompt\": \"Why?\", \"category\": \"short\", \"id\": 7}\n",
@@ -149,7 +203,7 @@ mod tests {
         );
         let reading = read_prompts_from(text.as_bytes()).unwrap();
         let prompts: Vec<(usize, Content)> =
-            reading.prompts.iter().map(|numbered| (numbered.line, numbered.prompt.prompt.clone())).collect();
+            reading.prompts.iter().map(|numbered| (numbered.place.line, numbered.prompt.prompt.clone())).collect();
         let expected: Vec<(usize, Content)> = vec![
             (1, "Why?".into()),
             (2, "Who?".into()),
@@ -160,7 +214,7 @@ mod tests {
         assert_eq!(prompts, expected);
         assert_eq!(reading.prompts[0].prompt.category.as_deref(), Some("short"));
         assert_eq!(reading.blank, 1);
-        let lines: Vec<usize> = reading.refused.iter().map(|refused| refused.line).collect();
+        let lines: Vec<usize> = reading.refused.iter().map(|refused| refused.place.line).collect();
         assert_eq!(lines, [7, 8, 9, 10]);
         assert_eq!(reading.refused[0].reason, "`prompt` is missing; found `question`");
         assert_eq!(reading.ignored_keys.get("id"), Some(&1));

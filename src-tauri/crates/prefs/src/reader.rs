@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::mapping::{self, COLUMN_KEYS, ColumnMapping, ImportKind, Mapped, MappedContent};
 use crate::prompts::Prompt;
 use crate::table::Table;
-use crate::{Error, Pair, Refused};
+use crate::{Error, Pair, Place, Refused};
 
 /// Choices by name, as [`ColumnMapping::set`] takes them: `prompt` to a column, `plain_text` to `as_user_message`.
 pub type Choices = BTreeMap<String, String>;
@@ -103,9 +103,9 @@ pub fn read_pairs(path: &Path, choices: &Choices) -> Result<Read, Error> {
             MappedContent::Single(_) => "its prompt has no answer that is labelled the other way: it makes no pair",
             MappedContent::Candidates(_) | MappedContent::Prompt(_) => "neither answer is said to be better",
         };
-        read.mapped.refused.push(Refused { line: row.line, reason: reason.to_owned() });
+        read.mapped.refused.push(Refused { place: row.place, reason: reason.to_owned() });
     }
-    read.mapped.refused.sort_by_key(|refused| refused.line);
+    read.mapped.refused.sort_by_key(|refused| refused.place);
     Ok(read)
 }
 
@@ -134,10 +134,10 @@ impl Read {
         self.mapping.chosen_columns().all(|(key, column)| key == column)
     }
 
-    /// The pairs, each with its line.
-    pub fn pairs(&self) -> impl Iterator<Item = (usize, &Pair)> {
+    /// The pairs, each with its place.
+    pub fn pairs(&self) -> impl Iterator<Item = (Place, &Pair)> {
         self.mapped.rows.iter().filter_map(|row| match &row.content {
-            MappedContent::Pair(pair) => Some((row.line, pair)),
+            MappedContent::Pair(pair) => Some((row.place, pair)),
             _ => None,
         })
     }
@@ -149,6 +149,14 @@ impl Read {
             _ => None,
         };
         self.mapped.rows.into_iter().filter_map(|row| pair(row.content)).collect()
+    }
+
+    /// The prompts, each with its place.
+    pub fn prompts(&self) -> impl Iterator<Item = (Place, &Prompt)> {
+        self.mapped.rows.iter().filter_map(|row| match &row.content {
+            MappedContent::Prompt(prompt) => Some((row.place, prompt)),
+            _ => None,
+        })
     }
 
     /// The prompts alone.
@@ -178,8 +186,13 @@ fn chosen(path: &Path, table: &Table, choices: &Choices) -> Result<ColumnMapping
 fn decided(path: &Path, table: &Table, mapping: &ColumnMapping) -> Result<(), Error> {
     if table.is_empty() && table.refused_count == 0 {
         // What there was instead, such as trees whose questions have one answer each.
+        let header: Vec<String> = table.columns.iter().take(8).map(|name| format!("`{name}`")).collect();
+        let nothing = match header.as_slice() {
+            [] => "it holds no rows".to_owned(),
+            header => format!("it holds a header ({}) and no rows", header.join(", ")),
+        };
         let found: Vec<&str> =
-            std::iter::once("it holds no rows").chain(table.notices.iter().map(String::as_str)).collect();
+            std::iter::once(nothing.as_str()).chain(table.notices.iter().map(String::as_str)).collect();
         return Err(Error::Choice { path: path.to_path_buf(), reason: found.join(". ") });
     }
     match mapping.incomplete(table).filter(|_| !table.is_empty()) {

@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::Place;
 use crate::array;
 
 /// Longest line that is parsed. A file without line breaks must not fill the memory.
@@ -20,15 +20,16 @@ pub(crate) const MAX_LINE_BYTES: usize = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[ts(rename = "RefusedRow")]
 pub struct Refused {
-    /// Line of the file, from 1.
-    pub line: usize,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
     /// What was expected and what was found, in plain words.
     pub reason: String,
 }
 
 /// What a file held: `taken.len() + refused.len() + blank` is the number of its rows.
 pub(crate) struct Rows<T> {
-    pub(crate) taken: Vec<(usize, T)>,
+    pub(crate) taken: Vec<(Place, T)>,
     pub(crate) refused: Vec<Refused>,
     pub(crate) blank: usize,
     pub(crate) ignored_keys: BTreeMap<String, usize>,
@@ -53,12 +54,12 @@ pub(crate) fn read<T>(
 ) -> std::io::Result<Rows<T>> {
     let mut rows = Rows { taken: Vec::new(), refused: Vec::new(), blank: 0, ignored_keys: BTreeMap::new() };
     let mut ignored = Ignored::default();
-    let _ = each(without_mark(input)?, &mut |line, next| {
+    let _ = each(without_mark(input)?, &mut |place, next| {
         match next {
             Next::Blank => rows.blank += 1,
             Next::Value(value) => match value.and_then(|value| parse(value, &mut ignored)) {
-                Ok(row) => rows.taken.push((line, row)),
-                Err(reason) => rows.refused.push(Refused { line, reason }),
+                Ok(row) => rows.taken.push((place, row)),
+                Err(reason) => rows.refused.push(Refused { place, reason }),
             },
         }
         ControlFlow::Continue(())
@@ -78,7 +79,7 @@ pub(crate) enum Next {
 /// with one.
 pub(crate) fn each(
     mut input: impl BufRead,
-    take: &mut dyn FnMut(usize, Next) -> ControlFlow<()>,
+    take: &mut dyn FnMut(Place, Next) -> ControlFlow<()>,
 ) -> std::io::Result<ControlFlow<()>> {
     // Whether something that is not seen stands on the line so far.
     let (mut line, mut is_indented) = (0, false);
@@ -86,12 +87,12 @@ pub(crate) fn each(
         match byte {
             b'\n' => {
                 (line, is_indented) = (line + 1, false);
-                if take(line, Next::Blank).is_break() {
+                if take(Place::line(line), Next::Blank).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
             b'[' => {
-                return array::elements(input, line + 1, &mut |line, value| take(line, Next::Value(value)));
+                return array::elements(input, line + 1, &mut |place, value| take(place, Next::Value(value)));
             }
             byte if byte.is_ascii_whitespace() => is_indented = true,
             _ => break,
@@ -103,7 +104,7 @@ pub(crate) fn each(
         let whole = read_line(&mut input, &mut buffer)?;
         if buffer.is_empty() && whole {
             // A last line of white space alone, without an end.
-            return Ok(if is_indented { take(line + 1, Next::Blank) } else { ControlFlow::Continue(()) });
+            return Ok(if is_indented { take(Place::line(line + 1), Next::Blank) } else { ControlFlow::Continue(()) });
         }
         (line, is_indented) = (line + 1, false);
         // Files that were joined have their byte order marks in the middle too.
@@ -117,7 +118,7 @@ pub(crate) fn each(
         } else {
             Next::Value(parse_json(text))
         };
-        if take(line, next).is_break() {
+        if take(Place::line(line), next).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
@@ -249,7 +250,11 @@ pub(crate) fn without_nan(text: &str) -> Cow<'_, str> {
 }
 
 fn explain(error: &serde_json::Error) -> String {
-    let column = error.column();
+    // A row over several lines begins on the one that it is named by.
+    let column = match error.line() {
+        0 | 1 => error.column().to_string(),
+        line => format!("{} of its line {line}", error.column()),
+    };
     if error.is_eof() {
         return format!("the line breaks off before its JSON ends (after column {column})");
     }
@@ -324,35 +329,6 @@ impl<'de> Deserialize<'de> for Unique {
         }
         deserializer.deserialize_any(Any)
     }
-}
-
-/// The JSON values of a text one after the other, however many lines each takes, with the line that each begins on. `None`
-/// where the text does not begin with one.
-pub(crate) fn one_after_another(text: &str) -> Option<Vec<(usize, Result<Value, String>)>> {
-    let marked = without_nan(text);
-    // Old Macintosh files break lines with a carriage return alone.
-    let line_break = if marked.contains('\n') { '\n' } else { '\r' };
-    let mut values = Vec::new();
-    let (mut line, mut seen) = (1, 0);
-    let mut stream = serde_json::Deserializer::from_str(&marked).into_iter::<&RawValue>();
-    while let Some(value) = stream.next() {
-        match value {
-            Ok(raw) => {
-                let offset = raw.get().as_ptr() as usize - marked.as_ptr() as usize;
-                line += marked[seen..offset].matches(line_break).count();
-                seen = offset;
-                values.push((line, parse_json(raw.get().as_bytes())));
-            }
-            Err(_) if values.is_empty() => return None,
-            Err(error) => {
-                line += marked[seen..stream.byte_offset()].matches(line_break).count();
-                let reason = format!("{}; the rest of the file cannot be read", explain(&error));
-                values.push((line, Err(reason)));
-                break;
-            }
-        }
-    }
-    Some(values)
 }
 
 /// What a JSON value is, in plain words.

@@ -9,8 +9,10 @@
 //! are content as they stand. [`crate::mapping`] makes pairs of a table.
 
 pub(crate) mod cells;
+mod columns;
 mod compression;
 mod delimited;
+mod encoding;
 mod json;
 mod labelled;
 mod literal;
@@ -19,7 +21,7 @@ mod mt_bench;
 mod names;
 mod parquet;
 mod potato;
-mod reading;
+pub(crate) mod reading;
 mod shards;
 mod source;
 mod trees;
@@ -35,7 +37,7 @@ use serde_json::{Map, Value};
 
 use crate::pair::SAYING;
 use crate::rows::not_a_number;
-use crate::{Error, Refused};
+use crate::{Error, Place, Refused, jsonl};
 
 /// Bytes of rows, as they lie in memory, up to which all of them are kept.
 const KEPT: usize = 128 << 20;
@@ -134,8 +136,8 @@ struct Known {
 pub struct TableRow {
     /// Number of its file among the table's, from 0.
     pub file: usize,
-    /// Line of the file it begins on, from 1; of Parquet the number of the row.
-    pub line: usize,
+    /// Where it begins in it.
+    pub place: Place,
     /// The row as it stands in the file.
     pub values: Map<String, Value>,
 }
@@ -241,20 +243,20 @@ impl Table {
         };
         let (mut rows, mut ended) = (0, false);
         let mut opened = reading::Opened::default();
-        let mut give = |file: usize, line: usize, row: Result<Map<String, Value>, String>| match row {
+        let mut give = |file: usize, place: Place, row: Result<Map<String, Value>, String>| match row {
             Ok(values) => {
                 rows += 1;
-                take(Ok(&TableRow { file, line, values }))
+                take(Ok(&TableRow { file, place, values }))
             }
-            Err(reason) => take(Err((file, Refused { line, reason: in_file(&self.files, file, reason) }))),
+            Err(reason) => take(Err((file, Refused { place, reason: in_file(&self.files, file, reason) }))),
         };
         let scanned = source.scan(&mut |file, item| {
             let flow = match item {
-                source::Item::Row(line, values) => match opened.rows(file, line, values) {
-                    Ok(values) => values.into_iter().try_for_each(|values| give(file, line, Ok(values))),
-                    Err(reason) => give(file, line, Err(reason)),
+                source::Item::Row(place, values) => match opened.rows(file, place, values) {
+                    Ok(values) => values.into_iter().try_for_each(|values| give(file, place, Ok(values))),
+                    Err(reason) => give(file, place, Err(reason)),
                 },
-                source::Item::Refused(line, reason) => give(file, line, Err(reason)),
+                source::Item::Refused(place, reason) => give(file, place, Err(reason)),
                 source::Item::Blank(_) => ControlFlow::Continue(()),
             };
             ended |= flow.is_break();
@@ -271,6 +273,11 @@ impl Table {
             }
             Ok(_) => {}
         }
+    }
+
+    /// Says why a look at all rows came to no end, where it was not the files.
+    pub(crate) fn fail(&self, error: Error) {
+        self.known().failed = Some(error);
     }
 
     /// Why a look at all rows came to no end, if one did.
@@ -497,7 +504,7 @@ fn sample(value: &Value) -> String {
 
 /// Names a file that no reader of text can take, by how it begins.
 fn binary(bytes: &[u8]) -> Option<&'static str> {
-    let kinds: [(&[u8], &str); 10] = [
+    let kinds: [(&[u8], &str); 22] = [
         (b"ARROW1", "an Arrow file"),
         (b"PK\x03\x04", "a zip archive or an Excel sheet"),
         (b"\x1F\x8B", "compressed by gzip twice"),
@@ -508,8 +515,35 @@ fn binary(bytes: &[u8]) -> Option<&'static str> {
         (b"7z\xBC\xAF", "a 7-Zip archive"),
         (b"SQLite format 3", "an SQLite database"),
         (b"\xD0\xCF\x11\xE0", "an old Excel sheet or Word document"),
+        (b"\x89PNG", "a PNG image"),
+        (b"\xFF\xD8\xFF", "a JPEG image"),
+        (b"GIF8", "a GIF image"),
+        (b"RIFF", "an image, a sound or a film"),
+        (b"Rar!", "a RAR archive"),
+        (b"GGUF", "a model (GGUF)"),
+        (b"\x89HDF", "an HDF5 file"),
+        (b"\x93NUMPY", "an array of NumPy"),
+        (b"\x80\x04\x95", "a pickle of Python"),
+        (b"\x80\x05\x95", "a pickle of Python"),
+        (b"\x7FELF", "a program"),
+        (b"{\\rtf", "a text document (RTF)"),
     ];
-    kinds.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, what)| *what)
+    let known = kinds.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, what)| *what);
+    let is_html = || {
+        let start = bytes.trim_ascii_start();
+        start.get(..14).is_some_and(|start| start.eq_ignore_ascii_case(b"<!DOCTYPE html"))
+            || start.starts_with(b"<html")
+    };
+    // What no text holds, in any encoding of one byte and in UTF-8; UTF-16 is told apart before.
+    let is_no_text = || {
+        let start = &bytes[..bytes.len().min(4096)];
+        let control = start.iter().filter(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31)).count();
+        control * 20 > start.len() && jsonl::encoding(bytes).is_none()
+    };
+    known
+        .or_else(|| (bytes.get(257..262) == Some(b"ustar".as_slice())).then_some("a tar archive"))
+        .or_else(|| is_html().then_some("a web page (HTML)"))
+        .or_else(|| is_no_text().then_some("no text"))
 }
 
 #[cfg(test)]

@@ -216,7 +216,9 @@ fn a_project_of_an_earlier_version_gives_the_honest_result() {
     db.execute_batch(
         "UPDATE item_states SET outcome = 'first'; UPDATE tasks SET state = 'done' WHERE state = 'changed';
          UPDATE listing SET source = 'labelled'; DROP TABLE single_answers; DROP TABLE listing_changes;
-         DROP TRIGGER listing_written; DROP TRIGGER listing_changed; DROP TRIGGER listing_deleted; PRAGMA user_version = 2;",
+         DROP TRIGGER listing_written; DROP TRIGGER listing_changed; DROP TRIGGER listing_deleted;
+         ALTER TABLE refused DROP COLUMN row; ALTER TABLE pairs DROP COLUMN row; ALTER TABLE items DROP COLUMN row;
+         PRAGMA user_version = 2;",
     )
     .unwrap();
     drop(db);

@@ -61,6 +61,7 @@ fn exported(at: usize, pair: Pair) -> ExportedPair {
         sourced: SourcedPair { id: at as i64 + 1, source: PairSource::Imported, pair },
         import_file: Some(ODD.to_owned()),
         import_line: Some(at as i64 + 1),
+        import_row: None,
         // Later than the first ten megabytes, from which `datasets` takes the types.
         judgements: if at > 5000 { vec![judgement] } else { Vec::new() },
     }

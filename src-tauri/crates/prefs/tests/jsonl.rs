@@ -19,7 +19,7 @@ fn one(text: &str) -> Pair {
 fn reason(text: impl AsRef<[u8]>) -> String {
     let mut reading = read(text);
     assert_eq!((reading.pairs.len(), reading.refused.len()), (0, 1), "{:?}", reading.refused);
-    assert_eq!(reading.refused[0].line, 1);
+    assert_eq!(reading.refused[0].place.line, 1);
     reading.refused.remove(0).reason
 }
 
@@ -189,8 +189,8 @@ fn lines_keep_their_numbers_whatever_the_file_looks_like() {
     let mut file = b"\xEF\xBB\xBF".to_vec();
     file.extend(format!("{good}\r\n\r\n  \t\n{good}\nbroken\n\n{good}").bytes());
     let reading = read(&file);
-    assert_eq!(reading.pairs.iter().map(|numbered| numbered.line).collect::<Vec<_>>(), [1, 4, 7]);
-    assert_eq!(reading.refused.iter().map(|refused| refused.line).collect::<Vec<_>>(), [5]);
+    assert_eq!(reading.pairs.iter().map(|numbered| numbered.place.line).collect::<Vec<_>>(), [1, 4, 7]);
+    assert_eq!(reading.refused.iter().map(|refused| refused.place.line).collect::<Vec<_>>(), [5]);
     assert_eq!(reading.blank, 3);
     assert_eq!(reading.pairs[0].pair, Pair { category: Some("x".to_owned()), ..text("p", "a", "b") });
     let empty = read(br#"{"prompt": "p", "chosen": "a", "rejected": "b", "category": ""}"#);
@@ -232,7 +232,7 @@ fn long_lines_are_read_and_endless_ones_refused() {
     let mut endless = vec![b'x'; (64 << 20) + 10];
     endless.extend(b"\n{\"prompt\": \"p\", \"chosen\": \"a\", \"rejected\": \"b\"}\n");
     let reading = read(endless);
-    assert_eq!((reading.refused[0].line, reading.pairs[0].line), (1, 2));
+    assert_eq!((reading.refused[0].place.line, reading.pairs[0].place.line), (1, 2));
     assert!(reading.refused[0].reason.starts_with("the line is longer than 64 MiB"));
 }
 
@@ -240,19 +240,19 @@ fn long_lines_are_read_and_endless_ones_refused() {
 fn a_json_array_is_read_with_the_lines_its_rows_begin_on() {
     let good = r#"{"prompt": "p", "chosen": "a", "rejected": "b"}"#;
     let reading = read(format!("\n[\n  {good},\n  {{\n  \"prompt\": \"p\"\n  }},\n  {good}, {good}\n]\n\n"));
-    assert_eq!(reading.pairs.iter().map(|numbered| numbered.line).collect::<Vec<_>>(), [3, 7, 7]);
-    assert_eq!(reading.refused[0].line, 4);
+    assert_eq!(reading.pairs.iter().map(|numbered| numbered.place.line).collect::<Vec<_>>(), [3, 7, 7]);
+    assert_eq!(reading.refused[0].place.line, 4);
     assert_eq!(reading.blank, 1);
     // A file that breaks off, in three ways: what came before is kept, the place is named.
     let cut = read(format!("[\n{good},\n{{\"prompt\": \"p"));
-    assert_eq!((cut.pairs.len(), cut.refused.len(), cut.refused[0].line), (1, 1, 3));
+    assert_eq!((cut.pairs.len(), cut.refused.len(), cut.refused[0].place.line), (1, 1, 3));
     assert!(cut.refused[0].reason.ends_with("the rest of the file cannot be read"), "{:?}", cut.refused);
     let mut broken = format!("[\n{good},\n{{\"prompt\": \"").into_bytes();
     broken.extend(b"\xff\"}]");
     let broken = read(broken);
-    assert_eq!((broken.pairs.len(), broken.refused.len(), broken.refused[0].line), (1, 1, 3));
+    assert_eq!((broken.pairs.len(), broken.refused.len(), broken.refused[0].place.line), (1, 1, 3));
     let trailing = read(format!("[{good}]\n{good}"));
-    assert_eq!((trailing.pairs.len(), trailing.refused.len(), trailing.refused[0].line), (1, 1, 2));
+    assert_eq!((trailing.pairs.len(), trailing.refused.len(), trailing.refused[0].place.line), (1, 1, 2));
     assert_eq!(read("[]"), Reading::default());
 }
 

@@ -103,6 +103,7 @@ fn exported() -> ExportedPairs {
         sourced: SourcedPair { id: at as i64 - 10, source: PairSource::Edited, pair: pair(at) },
         import_file: (at > 3).then(|| ODD.to_owned()),
         import_line: (at > 3).then_some(7),
+        import_row: None,
         judgements: match at % 3 {
             0 => Vec::new(),
             _ => [Chosen, RejectedMuch, TieBad, Skip].into_iter().enumerate().map(judgement).collect(),

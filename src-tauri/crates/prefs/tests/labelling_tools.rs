@@ -36,6 +36,7 @@ fn exported(pairs: Vec<(Pair, Vec<PairVerdict>)>) -> ExportedPairs {
         sourced: SourcedPair { id: [1, -1][at % 2] * (at as i64 + 1), source: PairSource::Imported, pair },
         import_file: Some("rows, \"odd\".jsonl".to_owned()),
         import_line: Some(at as i64 + 1),
+        import_row: None,
         judgements: verdicts.into_iter().enumerate().map(|(who, verdict)| judgement(who, verdict)).collect(),
     };
     let annotator = |at: usize| ExportedAnnotator {
@@ -306,7 +307,7 @@ fn texts_that_were_changed_outside_are_refused_with_a_way_out() {
         all[0][field]["prompt"] = json!("another question");
         std::fs::write(path, json!(all).to_string()).unwrap();
         let refused = read(path).mapped.refused;
-        assert_eq!((refused.len(), refused[0].line), (1, 1), "{refused:?}");
+        assert_eq!((refused.len(), refused[0].place.line), (1, 1), "{refused:?}");
         assert!(refused[0].reason.contains("take `tiebreak` out of the record"), "{refused:?}");
         all[0][beside]["tiebreak"] = json!("nonsense");
         std::fs::write(path, json!(all).to_string()).unwrap();

@@ -46,7 +46,7 @@ fn every_row_of_the_preference_sets_is_accounted_for() {
         let reading = read(&data, file);
         assert_eq!(reading.refused, [], "{file}");
         assert_eq!((reading.pairs.len(), reading.blank), (rows, 0), "{file}");
-        assert!(reading.pairs.iter().enumerate().all(|(at, numbered)| numbered.line == at + 1));
+        assert!(reading.pairs.iter().enumerate().all(|(at, numbered)| numbered.place.line == at + 1));
         assert_eq!(read_prompts(&data.join(file)).unwrap().prompts.len(), rows, "{file}");
         let pairs = reading.into_pairs();
         let (train, eval) = split(&pairs, 0.1, 0);
@@ -74,7 +74,7 @@ fn rows_of_other_forms_are_refused_by_line() {
         let reading = read(&data, file);
         assert_eq!((reading.pairs.len(), reading.refused.len()), (0, rows), "{file}");
         assert!(reading.refused.iter().all(|refused| refused.reason.starts_with(reason)), "{:?}", reading.refused[0]);
-        assert!(reading.refused.is_sorted_by_key(|refused| refused.line), "{file}");
+        assert!(reading.refused.is_sorted_by_key(|refused| refused.place.line), "{file}");
     }
 }
 
@@ -89,7 +89,7 @@ fn a_real_set_goes_into_a_project_and_comes_back() {
     let stored: Vec<_> = project.pairs().map(|stored| stored.unwrap()).collect();
     assert_eq!(stored.len(), import.added);
     for stored in stored {
-        assert_eq!(reading.pairs[stored.line - 1].pair, stored.pair);
+        assert_eq!(reading.pairs[stored.place.line - 1].pair, stored.pair);
     }
 }
 
@@ -135,7 +135,7 @@ fn foreign_files_are_guessed_and_every_row_is_accounted_for() {
         assert!(mapped.refused.len() * 10 <= rows, "{file}");
         for row in &mapped.rows {
             if let MappedContent::Pair(pair) = &row.content {
-                assert_eq!(pair.validate(), Ok(()), "{file} line {}", row.line);
+                assert_eq!(pair.validate(), Ok(()), "{file} line {}", row.place.line);
             }
         }
     }
@@ -229,7 +229,7 @@ fn mt_bench_s_questions_and_verdicts() {
     let of = |rows: &[Value], id: &Value| rows.iter().find(|row| row["question_id"] == *id).cloned().unwrap();
     let mut won = 0;
     for row in &mapped.rows {
-        let verdict = &verdicts[row.line - 1];
+        let verdict = &verdicts[row.place.line - 1];
         let id = &verdict["question_id"];
         let [one, other] = answers.each_ref().map(|answers| of(answers, id)["choices"][0]["turns"][0].clone());
         let is_second = verdict["g1_winner"] == "model_2" && verdict["g2_winner"] == "model_2";

@@ -6,7 +6,7 @@ use crate::events::Counts;
 use crate::memory::Length;
 use chat::{Boundary, Limited, Limits, OddPairs, Oddities, PairIds, Tokenizer};
 use model::Batch;
-use prefs::Pair;
+use prefs::{Pair, Place};
 use std::path::Path;
 
 /// A pair ready for the model.
@@ -54,8 +54,8 @@ pub struct Input<'a> {
     pub path: &'a Path,
     /// The pairs.
     pub pairs: &'a [Pair],
-    /// The line of each in the file; where they are not known, pairs are told by their place among them, from 1.
-    pub lines: Option<&'a [usize]>,
+    /// The place of each in the file; where they are not known, pairs are told by their place among them, from 1.
+    pub places: Option<&'a [Place]>,
     /// Rows of the file that are no pair.
     pub refused: usize,
 }
@@ -63,17 +63,20 @@ pub struct Input<'a> {
 impl<'a> Input<'a> {
     /// Pairs of a file that holds nothing else, one a line.
     pub fn of(path: &'a Path, pairs: &'a [Pair]) -> Self {
-        Self { path, pairs, lines: None, refused: 0 }
+        Self { path, pairs, places: None, refused: 0 }
     }
 
     /// What [`Input::number`] counts.
     pub fn counted(&self) -> &'static str {
-        if self.lines.is_some() { "line" } else { "pair" }
+        match self.places {
+            Some(places) => places.first().map_or("line", |first| first.counted().0),
+            None => "pair",
+        }
     }
 
     /// By which a pair is found in its file.
     fn number(&self, row: usize) -> i64 {
-        self.lines.map_or(row + 1, |lines| lines[row]) as i64
+        self.places.map_or(row + 1, |places| places[row].counted().1) as i64
     }
 }
 

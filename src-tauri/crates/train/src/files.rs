@@ -56,16 +56,7 @@ impl LineWriter {
 
 /// Writes a file whole: a temporary one in the same folder, synced, renamed.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = Path::new(&temporary);
-    let written = File::create(temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(temporary, path));
-    if written.is_err() {
-        // The first error is the one to report; a temporary file that stays does no harm.
-        let _ = fs::remove_file(temporary);
-    }
+    let written = prefs::whole::write_by(path, |file| file.write_all(bytes));
     written.map_err(Error::write(path))?;
     sync_parent(path)
 }

@@ -11,7 +11,7 @@ use crate::files::{create_folder, sha256_of_file, write_whole};
 use crate::origin::{self, AdapterOf, Origin, RowsOf};
 use crate::settings::Settings;
 use chat::{Tokenizer, Truncation};
-use prefs::{Pair, Refused, jsonl, reader};
+use prefs::{Pair, Place, Refused, jsonl, reader};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -254,11 +254,11 @@ fn begin(config: &RunConfig) -> Result<()> {
     let mut notices = Vec::new();
     let mut copy = |from: &Path, to: &str| -> Result<(Vec<Refused>, RowsOf)> {
         let own = folder.join(to);
-        let (lines, pairs, refused): (Vec<usize>, _, _) = if *from == own {
+        let (places, pairs, refused): (Vec<Place>, _, _) = if *from == own {
             // What this program wrote is read as it stands: nothing in it is to be guessed.
             let mut reading = jsonl::read_pairs(from)?;
             let refused = std::mem::take(&mut reading.refused);
-            (reading.pairs.iter().map(|pair| pair.line).collect(), reading.into_pairs(), refused)
+            (reading.pairs.iter().map(|pair| pair.place).collect(), reading.into_pairs(), refused)
         } else {
             let mut read = reader::read_pairs(from, &config.data.map)?;
             let name = from.file_name().unwrap_or_default().to_string_lossy();
@@ -267,10 +267,10 @@ fn begin(config: &RunConfig) -> Result<()> {
             }
             notices.extend(read.notices.iter().map(|notice| format!("{name}: {notice}")));
             let refused = std::mem::take(&mut read.mapped.refused);
-            (read.pairs().map(|(line, _)| line).collect(), read.into_pairs(), refused)
+            (read.pairs().map(|(place, _)| place).collect(), read.into_pairs(), refused)
         };
         if config.settings.truncation == Truncation::Refuse {
-            let input = Input { path: from, pairs: &pairs, lines: Some(&lines), refused: refused.len() };
+            let input = Input { path: from, pairs: &pairs, places: Some(&places), refused: refused.len() };
             let tokenizer = Tokenizer::open(&config.model)?;
             data::encode(input, &tokenizer, &config.settings.limits(), Identical::Keep, &mut |_| Ok(true))?;
         }

@@ -460,8 +460,7 @@ impl Run<'_> {
         let counts = &dataset.counts;
         let name = if rows.path.ends_with(folder::EVAL_PAIRS) { "held-out pairs" } else { "training pairs" };
         if let Some(first) = rows.refused.first() {
-            let message =
-                format!("{refused} rows were no pairs and were left out; line {}: {}", first.line, first.reason);
+            let message = format!("{refused} rows were no pairs and were left out; {}: {}", first.place, first.reason);
             report.warn(format!("{name}: {message}"))?;
         }
         for sentence in dataset.cuts.sentences(&limits, input.counted()) {

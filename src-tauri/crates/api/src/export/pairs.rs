@@ -53,6 +53,38 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
 
 const PARQUET: &str = "pairs.parquet";
 
+/// Files of an earlier export of pairs that lie in a folder beside those that were written now, as a sentence: who takes the folder
+/// for one export would mix them.
+pub(crate) fn of_earlier_export(folder: &Path, written: &[PathBuf]) -> Option<String> {
+    const NAMES: [&str; 7] = [
+        "pairs.jsonl",
+        PARQUET,
+        "argilla",
+        "label-studio.json",
+        "label-studio.xml",
+        "single_labels.jsonl",
+        "demonstrations.jsonl",
+    ];
+    // The labeling interface is written with its tasks.
+    let is_new = |name: &str| {
+        let of = name.replace("label-studio.xml", "label-studio.json");
+        written.iter().any(|path| *path == folder.join(&of))
+    };
+    let old: Vec<String> = NAMES
+        .into_iter()
+        .filter(|name| !is_new(name) && folder.join(name).exists())
+        .map(|name| format!("`{name}`"))
+        .collect();
+    (!old.is_empty()).then(|| {
+        format!(
+            "in {} also lie files that this export did not write, probably of an earlier one: {}; remove them, or export into \
+             another folder",
+            folder.display(),
+            old.join(", ")
+        )
+    })
+}
+
 /// Writes one form. Returns where it is, and how it is loaded.
 fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::Result<(PathBuf, String), prefs::Error> {
     let data_set = |kind: &str, path: &Path| {

@@ -159,6 +159,7 @@ fn columns(pairs: &[ExportedPair]) -> Vec<Vec<String>> {
         ("origin", "`imported`, `labelled` or `edited`"),
         ("import_file", "the name of the file that it was imported from"),
         ("import_line", "its line there, from 1"),
+        ("import_row", "its number there, from 1, where several rows may stand on one line"),
         ("votes_chosen", "annotators who found the chosen answer better"),
         ("votes_rejected", "annotators who found the rejected answer better"),
         ("votes_tie", "annotators who found neither better"),

@@ -69,10 +69,10 @@ pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<Da
         return Ok(checked);
     }
     let table = data::table(backend, &backend.uploaded(&request.upload)?)?;
-    let (mut lines, mut pairs) = (Vec::new(), Vec::new());
+    let (mut places, mut pairs) = (Vec::new(), Vec::new());
     for row in store.new_rows(&table, &request.mapping)? {
         if let MappedContent::Pair(pair) = row.content {
-            lines.push(row.line);
+            places.push(row.place);
             pairs.push(pair);
         }
     }
@@ -80,8 +80,8 @@ pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<Da
     if pairs.is_empty() {
         return Ok(checked);
     }
-    let found = |row: usize| FoundPair { line: Some(lines[row]), ..shown(&pairs[row]) };
-    let named = |row: usize| format!("line {}", lines[row]);
+    let found = |row: usize| FoundPair { place: Some(places[row]), ..shown(&pairs[row]) };
+    let named = |row: usize| places[row].to_string();
     checked.findings =
         checks::check(&pairs, None).findings.into_iter().map(|finding| told(finding, &found, &named)).collect();
     let known: Vec<Pair> = store.training_pairs()?.into_iter().map(|sourced| sourced.pair).collect();
@@ -285,7 +285,7 @@ fn shown(pair: &Pair) -> FoundPair {
     let beginning = |content: &Content| content.last_text().chars().take(SHOWN).collect();
     FoundPair {
         id: None,
-        line: None,
+        place: None,
         note: None,
         prompt: beginning(&pair.prompt),
         chosen: beginning(&pair.chosen),

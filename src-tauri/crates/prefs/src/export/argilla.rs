@@ -11,9 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::side_by_side::{KEPT, SideBySide, last_words};
 use super::{validate, write_array};
-use crate::Error;
-use crate::jsonl::write_whole_by;
 use crate::store::{ExportedPair, ExportedPairs, PairVerdict};
+use crate::{Error, whole};
 
 /// The two answers, as fields and as what the question is answered by.
 pub(crate) const ANSWERS: [&str; 2] = ["response_a", "response_b"];
@@ -52,7 +51,7 @@ pub fn write(folder: &Path, exported: &ExportedPairs) -> Result<(), Error> {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    write_whole_by(path, |file| serde_json::to_writer_pretty(file, value).map_err(Into::into))
+    whole::write_by(path, |file| serde_json::to_writer_pretty(file, value).map_err(Into::into))
         .map_err(Error::io("write", path))
 }
 
@@ -76,6 +75,7 @@ fn record(pair: &ExportedPair, exported: &ExportedPairs) -> serde_json::Result<V
     let mut beside = |name: &str, value: Option<Value>| value.map(|value| metadata.insert(name.to_owned(), value));
     beside("import_file", pair.import_file.as_deref().map(Value::from));
     beside("import_line", pair.import_line.map(Value::from));
+    beside("import_row", pair.import_row.map(Value::from));
     beside("category", pair.sourced.pair.category.as_deref().map(Value::from));
     if !pair.judgements.is_empty() {
         beside("judgements", Some(serde_json::to_string(&pair.judgements)?.into()));
@@ -116,6 +116,7 @@ fn settings() -> Value {
         "metadata": [
             terms("origin"), terms("import_file"), terms("category"),
             {"name": "import_line", "settings": {"type": "integer"}},
+            {"name": "import_row", "settings": {"type": "integer"}},
         ],
         "vectors": [],
     })

@@ -10,9 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::side_by_side::{KEPT, SideBySide, last_words};
 use super::{validate, write_array};
-use crate::Error;
-use crate::jsonl::write_whole_by;
 use crate::store::{ExportedPair, PairJudgement, PairVerdict};
+use crate::{Error, whole};
 
 pub(crate) const ANSWERS: [&str; 2] = ["answer1", "answer2"];
 /// The tag in which one of the two is chosen, and the choice beside it.
@@ -42,7 +41,7 @@ const CONFIGURATION: &str = r#"<View>
 /// When a pair does not [validate](crate::Pair::validate) (nothing is written then), or writing fails.
 pub fn write(tasks: &Path, configuration: &Path, pairs: &[ExportedPair]) -> Result<(), Error> {
     validate(pairs)?;
-    write_whole_by(configuration, |file| std::io::Write::write_all(file, CONFIGURATION.as_bytes()))
+    whole::write_by(configuration, |file| std::io::Write::write_all(file, CONFIGURATION.as_bytes()))
         .map_err(Error::io("write", configuration))?;
     write_array(tasks, pairs.iter().map(task))
 }
@@ -66,6 +65,7 @@ fn task(pair: &ExportedPair) -> serde_json::Result<Value> {
             "origin": pair.sourced.source.name(),
             "import_file": pair.import_file,
             "import_line": pair.import_line,
+            "import_row": pair.import_row,
             "judgements": serde_json::to_string(&pair.judgements)?,
         },
         "annotations": annotations,

@@ -13,9 +13,8 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::{Columns, json_text, tools_text, validate};
-use crate::jsonl::write_whole_by;
 use crate::store::ExportedPair;
-use crate::{Content, Error, Message, Pair};
+use crate::{Content, Error, Message, Pair, whole};
 
 /// Rows of a group: as many as `datasets` takes.
 const GROUP: usize = 1000;
@@ -29,7 +28,7 @@ pub fn write_pairs(path: &Path, pairs: &[ExportedPair]) -> Result<(), Error> {
     validate(pairs)?;
     let are_texts = are_texts(pairs).map_err(|reason| Error::Choice { path: path.to_path_buf(), reason })?;
     let write = |file: &mut File| write(file, pairs, are_texts).map_err(std::io::Error::other);
-    write_whole_by(path, write).map_err(Error::io("write", path))
+    whole::write_by(path, write).map_err(Error::io("write", path))
 }
 
 /// Whether all pairs are texts and not all conversations.
@@ -79,6 +78,7 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
     let schema = format!(
         "message pairs {{ {} {} {} {tools} OPTIONAL BYTE_ARRAY category (UTF8); REQUIRED INT64 id;
          REQUIRED BYTE_ARRAY origin (UTF8); OPTIONAL BYTE_ARRAY import_file (UTF8); OPTIONAL INT64 import_line;
+         OPTIONAL INT64 import_row;
          REQUIRED INT64 votes_chosen; REQUIRED INT64 votes_rejected; REQUIRED INT64 votes_tie;
          REQUIRED BYTE_ARRAY judgements (UTF8); }}",
         content("prompt"),
@@ -111,6 +111,7 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
         write_texts(&mut group, rows.iter().map(|row| row.sourced.source.name()), None, None)?;
         of_some(rows.iter().map(|row| row.import_file.as_deref()).collect(), &mut group)?;
         write_numbers(&mut group, rows.iter().map(|row| row.import_line), true)?;
+        write_numbers(&mut group, rows.iter().map(|row| row.import_row), true)?;
         let votes: Vec<_> = rows.iter().map(ExportedPair::votes).collect();
         write_numbers(&mut group, votes.iter().map(|votes| Some(votes.chosen)), false)?;
         write_numbers(&mut group, votes.iter().map(|votes| Some(votes.rejected)), false)?;

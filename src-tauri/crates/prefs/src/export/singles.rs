@@ -65,7 +65,7 @@ mod tests {
         assert_eq!((counted, counts.single_labels + counts.demonstrations), (singles.len(), singles.len()));
         let page = project.singles_page(kind, 0, 1).unwrap();
         assert_eq!((page.total, page.rows.len()), (singles.len(), 1));
-        assert_eq!(project.single(page.rows[0].id).unwrap().line, 1);
+        assert_eq!(project.single(page.rows[0].id).unwrap().place.line, 1);
         project.singles(kind).unwrap()
     }
 

@@ -32,13 +32,23 @@ fn full(at: usize, pair: Pair) -> ExportedPair {
         sourced: SourcedPair { id: if at.is_multiple_of(2) { at as i64 + 1 } else { -(at as i64) }, source, pair },
         import_file: Some("a prompt, chosen.jsonl".to_owned()),
         import_line: Some(at as i64 + 1),
+        import_row: Some(at as i64 + 2),
         judgements,
     }
 }
 
 /// What stands beside a pair.
-const BESIDE: [&str; 8] =
-    ["id", "import_file", "import_line", "judgements", "origin", "votes_chosen", "votes_rejected", "votes_tie"];
+const BESIDE: [&str; 9] = [
+    "id",
+    "import_file",
+    "import_line",
+    "import_row",
+    "judgements",
+    "origin",
+    "votes_chosen",
+    "votes_rejected",
+    "votes_tie",
+];
 
 fn written(pairs: &[Pair]) -> (tempfile::TempDir, PathBuf, PathBuf) {
     let folder = tempfile::tempdir().unwrap();

@@ -246,9 +246,9 @@ impl ColumnSample {
         self.normal.split('_')
     }
 
-    /// Texts or messages, in nearly all rows that hold anything.
+    /// Texts or messages, in most rows that hold anything.
     pub(super) fn is_content(&self) -> bool {
-        self.filled > 0 && (self.texts + self.conversations) * 10 >= self.filled * 9
+        self.filled > 0 && are_most(self.texts + self.conversations, self.filled)
     }
 
     /// Whether this may be one of two answers.
@@ -267,6 +267,11 @@ impl ColumnSample {
     fn is_first_choice(&self) -> bool {
         ["prompt", "instruction", "question"].contains(&self.normal.as_str())
     }
+}
+
+/// Whether so many of all rows say what a column holds: others are refused one by one, and one of six must not turn the guess.
+pub(super) fn are_most(some: usize, all: usize) -> bool {
+    some * 5 >= all * 4
 }
 
 fn length(value: &Value) -> usize {
@@ -413,7 +418,7 @@ fn understood(table: &Table, mapping: &ColumnMapping, name: &str) -> bool {
     !rows.is_empty()
         && readings(table, &mapping).schemes.into_iter().any(|scheme| {
             let scheme = Scheme::with(table, &mapping, scheme);
-            rows.iter().filter(|row| scheme.preferred(row, name).is_ok()).count() * 10 >= rows.len() * 9
+            are_most(rows.iter().filter(|row| scheme.preferred(row, name).is_ok()).count(), rows.len())
         })
 }
 
@@ -438,7 +443,7 @@ fn beside_a_conversation(columns: &[ColumnSample]) -> Option<(String, String)> {
     let whole = columns.iter().find(|column| {
         ["messages", "conversations", "conversation"].contains(&column.normal.as_str())
             && column.filled > 0
-            && column.whole * 10 >= column.filled * 9
+            && are_most(column.whole, column.filled)
     })?;
     Some((whole.name.clone(), rejected.name.clone()))
 }
@@ -450,7 +455,7 @@ fn answers_hold_all(columns: &[ColumnSample], mapping: &ColumnMapping) -> bool {
     answers.peek().is_some()
         && answers.all(|name| {
             let column = columns.iter().find(|column| column.name == *name);
-            column.is_some_and(|column| column.filled > 0 && column.whole * 10 >= column.filled * 9)
+            column.is_some_and(|column| column.filled > 0 && are_most(column.whole, column.filled))
         })
 }
 

@@ -50,7 +50,11 @@ mod tests {
     #[test]
     fn rows_meet_all_conditions_or_the_first_that_fails_is_named() {
         let only = Only::of("lang = en & depth=1").expect("it can be read");
-        let row = |value: Value| TableRow { file: 0, line: 1, values: value.as_object().cloned().unwrap_or_default() };
+        let row = |value: Value| TableRow {
+            file: 0,
+            place: crate::Place::line(1),
+            values: value.as_object().cloned().unwrap_or_default(),
+        };
         assert_eq!(only.excludes(&row(json!({"lang": "en", "depth": 1}))), None);
         let left_out = only.excludes(&row(json!({"lang": "de", "depth": 2})));
         assert_eq!(left_out.as_deref(), Some("left out, as `lang` is not `en`"));

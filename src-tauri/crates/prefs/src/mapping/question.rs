@@ -9,8 +9,8 @@ use super::{
     ColumnMapping, ImportKind, MappedContent, Pairing, PlainText, Reader, groups, guess, notices, rated, rated_columns,
     single, values,
 };
-use crate::Content;
 use crate::table::{Table, TableRow, shown};
+use crate::{Content, Place};
 
 /// Rows that are read each way.
 const SHOWN: usize = 3;
@@ -52,8 +52,9 @@ pub struct QuestionOption {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[allow(missing_docs)]
 pub struct ReadRow {
-    /// Its line, from 1.
-    pub line: usize,
+    /// Where it stands in its file.
+    #[serde(flatten)]
+    pub place: Place,
     /// What the column in question says there.
     pub says: Option<String>,
     pub prompt: Option<Content>,
@@ -406,15 +407,15 @@ fn examples(table: &Table, mappings: &[ColumnMapping], says: Option<&str>) -> Ve
     }
     found.extend(spare);
     found.truncate(SHOWN);
-    found.sort_by_key(|(_, read)| read.first().map_or(0, |row| row.line));
+    found.sort_by_key(|(_, read)| read.first().map(|row| row.place));
     (0..mappings.len()).map(|at| found.iter().filter_map(|(_, read)| read.get(at).cloned()).collect()).collect()
 }
 
 fn read_row(row: &TableRow, reader: &Reader, says: Option<String>) -> ReadRow {
-    let (line, none) = (row.line, None);
+    let (place, none) = (row.place, None);
     match reader.content(row) {
         Ok(taken) => ReadRow {
-            line,
+            place,
             says,
             prompt: Some(taken.content.prompt().clone()),
             first: taken.content.first().cloned(),
@@ -423,7 +424,7 @@ fn read_row(row: &TableRow, reader: &Reader, says: Option<String>) -> ReadRow {
             refused: None,
         },
         Err(reason) => ReadRow {
-            line,
+            place,
             says,
             prompt: none.clone(),
             first: none.clone(),

@@ -143,8 +143,14 @@ pub(super) struct Rating {
 }
 
 /// The pairs of places, the better answer first, in the order of the answers. `margin` is the least distance of their ratings,
-/// which always differ.
-pub(super) fn pairs_of(ratings: &[Rating], order: RatingOrder, pairing: Pairing, margin: f64) -> Vec<(usize, usize)> {
+/// which always differ. Of answers that are rated alike those make the pair that are not of the same text, where there is a choice.
+pub(super) fn pairs_of(
+    ratings: &[Rating],
+    order: RatingOrder,
+    pairing: Pairing,
+    margin: f64,
+    is_same: &dyn Fn(usize, usize) -> bool,
+) -> Vec<(usize, usize)> {
     let mut sorted = ratings.to_vec();
     // Of answers that are rated alike the first in the file goes first.
     match order {
@@ -155,16 +161,26 @@ pub(super) fn pairs_of(ratings: &[Rating], order: RatingOrder, pairing: Pairing,
         let distance = (one.rating - other.rating).abs();
         distance > 0.0 && distance >= margin
     };
+    let alike: Vec<&[Rating]> = sorted.chunk_by(|one, other| one.rating.total_cmp(&other.rating).is_eq()).collect();
+    let differ = |one: &Rating, other: &Rating| !is_same(one.at, other.at);
+    // The first of each that differ, or the first of each.
+    let first_of = |better: &mut dyn Iterator<Item = &Rating>, worse: &[Rating]| {
+        let mut better = better.peekable();
+        let first = better.peek().map(|one| (**one, worse[0]));
+        better.find_map(|one| worse.iter().find(|other| differ(one, other)).map(|other| (*one, *other))).or(first)
+    };
     let mut pairs: Vec<(Rating, Rating)> = Vec::new();
-    match (pairing, sorted.as_slice()) {
-        (Pairing::BestAndWorst, [best, .., worst]) => {
-            // The first of those that are worst, as of those that are best.
-            let worst = sorted.iter().find(|one| one.rating.total_cmp(&worst.rating).is_eq()).unwrap_or(worst);
-            pairs.push((*best, *worst));
+    match (pairing, alike.as_slice()) {
+        (Pairing::BestAndWorst, [best, .., worst]) => pairs.extend(first_of(&mut best.iter(), worst)),
+        (Pairing::BestAndOthers, [best, ..]) => {
+            let others = &sorted[best.len()..];
+            let best = best.iter().find(|one| others.iter().any(|other| differ(one, other))).unwrap_or(&best[0]);
+            pairs.extend(others.iter().map(|other| (*best, *other)));
         }
-        (Pairing::BestAndOthers, [best, others @ ..]) => pairs.extend(others.iter().map(|other| (*best, *other))),
-        (Pairing::Neighbours, sorted) => pairs.extend(sorted.windows(2).map(|two| (two[0], two[1]))),
-        (Pairing::All, sorted) => {
+        (Pairing::Neighbours, alike) => {
+            pairs.extend(alike.windows(2).filter_map(|two| first_of(&mut two[0].iter().rev(), two[1])));
+        }
+        (Pairing::All, _) => {
             for (at, one) in sorted.iter().enumerate() {
                 pairs.extend(sorted[at + 1..].iter().map(|other| (*one, *other)));
             }
@@ -248,7 +264,8 @@ impl Reader<'_> {
         let (ratings, answers) = ratings_in(row, mapping)?;
         let column = mapping.answers.as_deref().unwrap_or_default();
         let place = |at: usize| column.replacen(".*", &format!(".{at}"), 1);
-        let mut taken = self.pairs(&ratings, |reader, (better, worse)| {
+        let is_same = |one: usize, other: usize| row.get(&place(one)) == row.get(&place(other));
+        let mut taken = self.pairs(&ratings, &is_same, |reader, (better, worse)| {
             let (better, worse) = (place(better), place(worse));
             reader.pair(row, &better, &worse)
         })?;
@@ -261,6 +278,7 @@ impl Reader<'_> {
     pub(super) fn pairs(
         &self,
         ratings: &[Rating],
+        is_same: &dyn Fn(usize, usize) -> bool,
         make: impl Fn(&Self, (usize, usize)) -> Result<Taken, String>,
     ) -> Result<Vec<Taken>, String> {
         let mapping = self.mapping;
@@ -279,16 +297,17 @@ impl Reader<'_> {
             None if ratings.len() < 3 => Pairing::All,
             None => return Err("which pairs are made of more than two answers is not chosen yet".to_owned()),
         };
-        let all = pairs_of(ratings, order, pairing, 0.0).len();
+        let all = pairs_of(ratings, order, pairing, 0.0, is_same).len();
         let margin = mapping.margin();
-        let pairs = pairs_of(ratings, order, pairing, margin);
+        let pairs = pairs_of(ratings, order, pairing, margin, is_same);
         if pairs.is_empty() {
             return Err(format!("no two of its answers differ by {margin} or more"));
         }
         let mut notes = Vec::new();
         notes.extend((pairs.len() < all).then_some(TOO_NEAR));
         let is_used = |at: usize| pairs.iter().any(|(better, worse)| [*better, *worse].contains(&at));
-        notes.extend(ratings.iter().any(|rating| !is_used(rating.at)).then_some(UNUSED));
+        // An answer with a label of its own is kept.
+        notes.extend((!self.has_labels && ratings.iter().any(|rating| !is_used(rating.at))).then_some(UNUSED));
         let mut known: Vec<f64> = ratings.iter().map(|rating| rating.rating).collect();
         known.sort_by(f64::total_cmp);
         notes.extend(known.windows(2).any(|two| two[0].total_cmp(&two[1]).is_eq()).then_some(ALIKE));
@@ -298,7 +317,7 @@ impl Reader<'_> {
         notes.extend((taken.len() < made).then_some(SAME_TEXT));
         match taken.first_mut() {
             Some(first) => first.notes.extend(notes),
-            None => return Err("its answers are all of the same text".to_owned()),
+            None => return Err("the two answers of each of its pairs are of the same text".to_owned()),
         }
         Ok(taken)
     }
@@ -319,7 +338,7 @@ mod tests {
     fn made(ratings: &[f64], pairing: Pairing, margin: f64) -> Vec<(usize, usize)> {
         let ratings: Vec<Rating> =
             ratings.iter().enumerate().map(|(at, rating)| Rating { at, rating: *rating }).collect();
-        pairs_of(&ratings, RatingOrder::HigherIsBetter, pairing, margin)
+        pairs_of(&ratings, RatingOrder::HigherIsBetter, pairing, margin, &|_, _| false)
     }
 
     #[test]
@@ -333,7 +352,22 @@ mod tests {
         assert_eq!(made(&ratings, Pairing::BestAndWorst, 4.5), []);
         assert_eq!(made(&[2.0, 2.0], Pairing::All, 0.0), []);
         let ranks = [Rating { at: 0, rating: 2.0 }, Rating { at: 1, rating: 1.0 }];
-        assert_eq!(pairs_of(&ranks, RatingOrder::LowerIsBetter, Pairing::All, 0.0), [(1, 0)]);
+        assert_eq!(pairs_of(&ranks, RatingOrder::LowerIsBetter, Pairing::All, 0.0, &|_, _| false), [(1, 0)]);
+    }
+
+    #[test]
+    fn of_answers_rated_alike_those_of_another_text_make_the_pair() {
+        let made = |texts: &str, ratings: &[f64], pairing| {
+            let rating = |(at, rating): (usize, &f64)| Rating { at, rating: *rating };
+            let ratings: Vec<Rating> = ratings.iter().enumerate().map(rating).collect();
+            let is_same = |one: usize, other: usize| texts.as_bytes()[one] == texts.as_bytes()[other];
+            pairs_of(&ratings, RatingOrder::HigherIsBetter, pairing, 0.0, &is_same)
+        };
+        assert_eq!(made("xxy", &[1.0, 0.0, 0.0], Pairing::BestAndWorst), [(0, 2)]);
+        assert_eq!(made("xyx", &[1.0, 1.0, 0.0], Pairing::BestAndWorst), [(1, 2)]);
+        assert_eq!(made("xyx", &[1.0, 1.0, 0.0], Pairing::BestAndOthers), [(1, 2)]);
+        assert_eq!(made("yxx", &[1.0, 1.0, 0.0], Pairing::Neighbours), [(0, 2)]);
+        assert_eq!(made("xx", &[1.0, 0.0], Pairing::BestAndWorst), [(0, 1)], "where there is no choice");
     }
 
     #[test]

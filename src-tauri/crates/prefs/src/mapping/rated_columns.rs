@@ -1,7 +1,7 @@
 //! Guessing which columns hold rated answers, and which their ratings.
 
 use super::groups::count_groups;
-use super::guess::{ColumnSample, LOOKED_AT};
+use super::guess::{ColumnSample, LOOKED_AT, are_most};
 use super::preference::{differing, normal};
 use super::rated::number;
 use super::rating_names::rates;
@@ -102,7 +102,7 @@ fn single_ratings(table: &Table, answers: &str) -> Vec<String> {
 fn holds_numbers(table: &Table, column: &str) -> bool {
     let values = table.first_rows().iter().take(LOOKED_AT).filter_map(|row| row.get(column));
     let (numbers, others): (Vec<&Value>, Vec<&Value>) = values.partition(|value| number(value).is_some());
-    !numbers.is_empty() && numbers.len() >= others.len() * 9
+    !numbers.is_empty() && are_most(numbers.len(), numbers.len() + others.len())
 }
 
 /// Names of the one answer of each row.
@@ -139,7 +139,7 @@ fn single_answers(
     let whole = columns.iter().find(|column| {
         ["messages", "conversations", "conversation"].contains(&column.last.as_str())
             && column.whole > 0
-            && column.whole * 10 >= column.filled * 9
+            && are_most(column.whole, column.filled)
     });
     let mut rated = ColumnMapping { kind: ImportKind::Pairs, ..mapping.clone() };
     match (named, whole) {

@@ -34,6 +34,7 @@ const ANSWER: [&str; 14] = [
 ];
 
 pub(super) const UNPAIRED: &str = "kept as a single label, as the file has no answer to the same prompt that is labelled the other way: it is part of no pair";
+pub(super) const NOT_PAIRED: &str = "kept as a single label, as `pairing` puts it in none of its prompt's pairs";
 pub(super) const CONTRADICTED: &str =
     "the same answer to the same prompt is labelled good and bad: both labels are kept";
 

@@ -7,6 +7,7 @@ mod demonstrations;
 mod forms;
 mod messages;
 mod mt_bench;
+mod odd_rows;
 mod potato;
 mod preferences;
 mod published;
@@ -150,7 +151,7 @@ fn a_preference_that_is_not_understood_is_refused_by_line() {
     rows.push(row("purple"));
     let table = table(&rows);
     let mapped = apply(&table, &guess(&table));
-    assert_eq!((mapped.rows.len(), mapped.refused.len(), mapped.refused[0].line), (20, 1, 21));
+    assert_eq!((mapped.rows.len(), mapped.refused.len(), mapped.refused[0].place.line), (20, 1, 21));
     assert!(mapped.refused[0].reason.contains("\"purple\""), "{}", mapped.refused[0].reason);
 }
 
@@ -226,7 +227,7 @@ fn nothing_is_dropped_without_being_counted() {
     };
     let mapped = apply(&table, &mapping);
     assert_eq!(mapped.rows.len(), 1);
-    let lines: Vec<usize> = mapped.refused.iter().map(|refused| refused.line).collect();
+    let lines: Vec<usize> = mapped.refused.iter().map(|refused| refused.place.line).collect();
     assert_eq!(lines, [2, 3, 4, 5, 6]);
     assert_eq!(mapped.refused[0].reason, "`rejected` is empty");
     assert!(mapped.refused[3].reason.contains("expected text or a list of parts"), "{}", mapped.refused[3].reason);

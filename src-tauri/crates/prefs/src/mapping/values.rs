@@ -20,12 +20,13 @@ pub(super) struct Parts {
 }
 
 const SHARED: &str = "turns that both answers begin with went over to the prompt";
+const TRANSCRIPT: &str = "the prompt is a text that begins with `Human:` and holds `Assistant:`: it is read as the messages of a conversation";
 const LAST_LEFT_OUT: &str = "what the assistant said last was left out of the prompt";
 
 /// The prompt and the answers in the columns `first` and `second`.
 pub(super) fn parts(row: &TableRow, reader: &Reader, first: &str, second: &str) -> Result<Parts, String> {
     let mapping = reader.mapping;
-    let mut notes = Vec::new();
+    let mut notes: Vec<&'static str> = asks_in_transcript(row, mapping).then_some(TRANSCRIPT).into_iter().collect();
     let (prompt, answers) = if reader.turn_lists {
         let turns::Lists { prompt, first, second } = turns::lists(row, mapping, first, second)?;
         (Some(prompt), [first, second])
@@ -71,9 +72,7 @@ fn together(
     first: &str,
     second: &str,
 ) -> Result<(Option<Content>, [Content; 2]), String> {
-    let written = mapping.prompt.as_deref().and_then(|column| row.get(column));
-    let asks_in_transcript =
-        matches!(written, Some(Value::String(text)) if transcript::turns(&text.as_str().into()).is_some());
+    let asks_in_transcript = asks_in_transcript(row, mapping);
     let prompt = prompt(row, mapping)?;
     let answers = [answer(row, first)?, answer(row, second)?];
     // A text that only looks like the beginning of a transcript must not tear the two answers apart.
@@ -88,6 +87,12 @@ fn together(
         other => other,
     };
     Ok((prompt, answers.map(trimmed)))
+}
+
+/// Whether the column of the prompt holds a transcript as text.
+fn asks_in_transcript(row: &TableRow, mapping: &ColumnMapping) -> bool {
+    let written = mapping.prompt.as_deref().and_then(|column| row.get(column));
+    matches!(written, Some(Value::String(text)) if transcript::turns(&text.as_str().into()).is_some())
 }
 
 /// Whether both answers are texts in which nothing says where a prompt ends.
@@ -166,12 +171,14 @@ fn shared_turns(one: &[Message], other: &[Message]) -> usize {
 /// The prompt of a row without answers. A conversation is asked up to its last question: what the assistant said to it is
 /// left out.
 pub(super) fn prompt_alone(row: &TableRow, mapping: &ColumnMapping) -> Result<(Content, Vec<&'static str>), String> {
+    let mut notes: Vec<&'static str> = asks_in_transcript(row, mapping).then_some(TRANSCRIPT).into_iter().collect();
     let mut prompt = prompt(row, mapping)?.ok_or("the prompt is empty")?;
-    let mut notes = Vec::new();
     if let Content::Messages(asked) = &mut prompt {
         while asked.messages.last().is_some_and(|last| last.role == "assistant") {
             asked.messages.pop();
-            notes = vec![LAST_LEFT_OUT];
+            if !notes.contains(&LAST_LEFT_OUT) {
+                notes.push(LAST_LEFT_OUT);
+            }
         }
     }
     let prompt = with_what_came_before(row, mapping, prompt)?;
@@ -179,6 +186,18 @@ pub(super) fn prompt_alone(row: &TableRow, mapping: &ColumnMapping) -> Result<(C
         return Err("the prompt is empty".to_owned());
     }
     Ok((beside(row, mapping)?.join(prompt)?, notes))
+}
+
+/// What is asked before an answer, in the columns of a row or in `turns` that stand before it.
+pub(super) fn asked(row: &TableRow, mapping: &ColumnMapping, turns: Option<&[Value]>) -> Result<Content, String> {
+    let said = match turns {
+        Some(turns) => {
+            let messages = turns.iter().enumerate().map(|(at, turn)| message(turn, at + 1, "turns"));
+            messages.collect::<Result<Vec<_>, _>>()?.into()
+        }
+        None => prompt(row, mapping)?.ok_or("the prompt is empty")?,
+    };
+    beside(row, mapping)?.join(with_what_came_before(row, mapping, said)?)
 }
 
 /// The prompt with earlier turns and the system message, plain text as the mapping says that models read it.

@@ -52,7 +52,7 @@ impl Project {
         let content = MappedContent::Candidates(Candidates { prompt: prompt.clone(), first, second, category: None });
         let (item, was_there) = self.write(|transaction| {
             let annotator = known_annotator(transaction, annotator)?;
-            let was_there = insert_item(transaction, &content, None, None)? == 0;
+            let was_there = insert_item(transaction, &content, None)? == 0;
             let item = transaction
                 .prepare_cached("SELECT id FROM items WHERE hash = ?")?
                 .query_row([content.content_hash()], |row| row.get::<_, i64>(0))?;
@@ -108,7 +108,7 @@ impl Project {
             return Err(Error::EmptyPrompt);
         }
         let content = MappedContent::Prompt(Prompt { prompt: prompt.clone(), category: None });
-        self.write(|transaction| Ok(insert_item(transaction, &content, None, None)? > 0))
+        self.write(|transaction| Ok(insert_item(transaction, &content, None)? > 0))
     }
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Project;
 use super::training::{JudgementRow, SourcedPair};
 use super::verdict::{ItemAnswer, Meaning};
-use crate::{Content, Error};
+use crate::{Content, Error, Place};
 
 /// A pair to train on, with what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct ExportedPair {
     pub import_file: Option<String>,
     /// Its line there, from 1.
     pub import_line: Option<i64>,
+    /// Its number there, from 1, where lines do not tell the rows apart.
+    pub import_row: Option<i64>,
     /// What annotators said of these texts, in the order of coming in.
     pub judgements: Vec<PairJudgement>,
 }
@@ -103,7 +105,7 @@ pub struct ExportedAnnotator {
 
 impl From<SourcedPair> for ExportedPair {
     fn from(sourced: SourcedPair) -> Self {
-        Self { sourced, import_file: None, import_line: None, judgements: Vec::new() }
+        Self { sourced, import_file: None, import_line: None, import_row: None, judgements: Vec::new() }
     }
 }
 
@@ -166,8 +168,10 @@ impl Project {
             // Of what was put up several times, the judgements of one moment stay in their order.
             judgements.sort_by_key(|judgement| judgement.at);
             given += judgements.len();
-            let (import_file, import_line) = origins.get(&sourced.id).cloned().unzip();
-            ExportedPair { sourced, import_file, import_line, judgements }
+            let (import_file, place) = origins.get(&sourced.id).cloned().unzip();
+            let (import_line, import_row) =
+                place.map(Place::columns).map_or((None, None), |(line, row)| (Some(line), row));
+            ExportedPair { sourced, import_file, import_line, import_row, judgements }
         };
         let pairs = self.training_pairs()?.into_iter().map(belonging).collect();
         Ok(ExportedPairs { pairs, judgements_left_out: all - given, annotators, has_annotator_names: annotator_names })
@@ -183,16 +187,18 @@ impl Project {
         })
     }
 
-    /// The file and line of every pair and item, by its number among the pairs.
-    fn origins(&self) -> Result<HashMap<i64, (String, i64)>, Error> {
+    /// The file and place of every pair and item, by its number among the pairs.
+    fn origins(&self) -> Result<HashMap<i64, (String, Place)>, Error> {
         self.read(|db| {
             let mut statement = db.prepare(
-                "SELECT pairs.id, source, line FROM pairs JOIN imports ON imports.id = import
-                 UNION ALL SELECT -items.id, source, line FROM items JOIN imports ON imports.id = import",
+                "SELECT pairs.id, source, line, row FROM pairs JOIN imports ON imports.id = import
+                 UNION ALL SELECT -items.id, source, line, row FROM items JOIN imports ON imports.id = import",
             )?;
             let name =
                 |source: String| source.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("").to_owned();
-            statement.query_map([], |row| Ok((row.get(0)?, (name(row.get(1)?), row.get(2)?))))?.collect()
+            statement
+                .query_map([], |row| Ok((row.get(0)?, (name(row.get(1)?), Place::from_columns(row, 2)?))))?
+                .collect()
         })
     }
 

@@ -13,7 +13,7 @@ use super::{Failed, Project, singles};
 use crate::jsonl::Reading;
 use crate::mapping::{self, ColumnMapping, ImportKind, MappedContent, MappedRow};
 use crate::table::Table;
-use crate::{Content, Error, Pair, Refused, SingleAnswer};
+use crate::{Content, Error, Pair, Place, Refused, SingleAnswer};
 
 /// One import: where pairs came from and what became of every row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,10 +135,10 @@ impl Account {
     fn refuse_nothing(&self, source: &str) -> Result<(), Error> {
         match self.refused.first().filter(|_| self.files.iter().all(|file| file.taken == 0)) {
             None => Ok(()),
-            Some(Refused { line, reason }) => Err(Error::NothingTaken {
+            Some(Refused { place, reason }) => Err(Error::NothingTaken {
                 source_name: source.to_owned(),
                 refused: self.files.iter().map(|file| file.refused).sum(),
-                line: *line,
+                place: *place,
                 reason: reason.clone(),
             }),
         }
@@ -181,7 +181,7 @@ impl Project {
             let id = begin_import(transaction)?;
             let mut added = 0;
             for numbered in &reading.pairs {
-                added += insert_pair(transaction, &numbered.pair, id, numbered.line)?;
+                added += insert_pair(transaction, &numbered.pair, id, numbered.place)?;
             }
             for refused in &reading.refused {
                 insert_refused(transaction, id, refused)?;
@@ -289,7 +289,7 @@ impl Project {
     }
 
     /// Whether neither the project nor a row before has this; `seen` are the rows before.
-    fn is_new(&self, content: &MappedContent, seen: &mut HashSet<[u8; 32]>) -> Result<bool, Error> {
+    fn is_new(&self, content: &MappedContent, seen: &mut HashSet<[u8; 16]>) -> Result<bool, Error> {
         let query = match content {
             MappedContent::Pair(_) => "SELECT 1 FROM pairs WHERE hash = ?",
             MappedContent::Single(_) => "SELECT 1 FROM single_answers WHERE hash = ?",
@@ -297,7 +297,8 @@ impl Project {
         };
         let hash = content.content_hash();
         // A pair and an item may have the same hash and are not the same.
-        if !seen.insert(Sha256::new().chain_update(query).chain_update(hash.as_bytes()).finalize().into()) {
+        let key = Sha256::new().chain_update(query).chain_update(hash.as_bytes()).finalize();
+        if key.first_chunk().is_some_and(|half| !seen.insert(*half)) {
             return Ok(false);
         }
         self.read(|db| Ok(!db.prepare_cached(query)?.exists([&hash])?))
@@ -340,8 +341,8 @@ impl Project {
     /// When the database cannot be read.
     pub fn refused(&self, import: i64) -> Result<Vec<Refused>, Error> {
         self.read(|db| {
-            let mut statement = db.prepare("SELECT line, reason FROM refused WHERE import = ? ORDER BY rowid")?;
-            let refused = |row: &Row| Ok(Refused { line: row.get::<_, i64>(0)? as usize, reason: row.get(1)? });
+            let mut statement = db.prepare("SELECT line, row, reason FROM refused WHERE import = ? ORDER BY rowid")?;
+            let refused = |row: &Row| Ok(Refused { place: Place::from_columns(row, 0)?, reason: row.get(2)? });
             statement.query_map([import], refused)?.collect()
         })
     }
@@ -402,29 +403,32 @@ fn insert_import(db: &Connection, import: &Import) -> rusqlite::Result<()> {
 /// 1 where the row is new.
 fn add_row(db: &Connection, import: i64, row: Result<&MappedRow, &Refused>) -> rusqlite::Result<usize> {
     match row {
-        Ok(MappedRow { line, content: MappedContent::Pair(pair) }) => insert_pair(db, pair, import, *line),
-        Ok(MappedRow { line, content: MappedContent::Single(single) }) => singles::insert(db, single, import, *line),
-        Ok(MappedRow { line, content }) => insert_item(db, content, Some(import), Some(*line)),
+        Ok(MappedRow { place, content: MappedContent::Pair(pair) }) => insert_pair(db, pair, import, *place),
+        Ok(MappedRow { place, content: MappedContent::Single(single) }) => singles::insert(db, single, import, *place),
+        Ok(MappedRow { place, content }) => insert_item(db, content, Some((import, *place))),
         Err(refused) => insert_refused(db, import, refused).map(|()| 0),
     }
 }
 
 fn insert_refused(db: &Connection, import: i64, refused: &Refused) -> rusqlite::Result<()> {
-    let mut insert = db.prepare_cached("INSERT INTO refused (import, line, reason) VALUES (?, ?, ?)")?;
-    insert.execute(params![import, refused.line as i64, refused.reason])?;
+    let mut insert = db.prepare_cached("INSERT INTO refused (import, line, row, reason) VALUES (?, ?, ?, ?)")?;
+    let (line, row) = refused.place.columns();
+    insert.execute(params![import, line, row, refused.reason])?;
     Ok(())
 }
 
 /// 1 where the pair is new.
-fn insert_pair(db: &Connection, pair: &Pair, import: i64, line: usize) -> rusqlite::Result<usize> {
+fn insert_pair(db: &Connection, pair: &Pair, import: i64, place: Place) -> rusqlite::Result<usize> {
     let mut insert = db.prepare_cached(
-        "INSERT INTO pairs (hash, import, line, prompt, chosen, rejected, category) VALUES (?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO pairs (hash, import, line, row, prompt, chosen, rejected, category) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (hash) DO NOTHING",
     )?;
+    let (line, row) = place.columns();
     let added = insert.execute(params![
         pair.content_hash(),
         import,
-        line as i64,
+        line,
+        row,
         json(&pair.prompt)?,
         json(&pair.chosen)?,
         json(&pair.rejected)?,
@@ -436,23 +440,26 @@ fn insert_pair(db: &Connection, pair: &Pair, import: i64, line: usize) -> rusqli
     Ok(added)
 }
 
-/// 1 where the item is new. What comes from no file has no import and no line.
+/// 1 where the item is new. What comes from no file has no import and no place in one.
 pub(super) fn insert_item(
     db: &Connection,
     item: &MappedContent,
-    import: Option<i64>,
-    line: Option<usize>,
+    from: Option<(i64, Place)>,
 ) -> rusqlite::Result<usize> {
     let mut insert = db.prepare_cached(
-        "INSERT INTO items (hash, at, import, line, prompt, first, second, category) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO items (hash, at, import, line, row, prompt, first, second, category)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (hash) DO NOTHING",
     )?;
+    let (import, place) = from.unzip();
+    let (line, row) = place.map(Place::columns).unzip();
     let text = |content: Option<&Content>| content.map(json).transpose();
     let added = insert.execute(params![
         item.content_hash(),
         now(),
         import,
-        line.map(|line| line as i64),
+        line,
+        row,
         json(item.prompt())?,
         text(item.first())?,
         text(item.second())?,
@@ -480,10 +487,12 @@ fn import_from_row(row: &Row) -> rusqlite::Result<Import> {
     })
 }
 
-/// Where an item or pair came from: the import's source and the line in it.
-pub(super) fn origin(db: &Connection, table: &str, id: i64) -> rusqlite::Result<Option<(String, i64, i64)>> {
+/// Where an item or pair came from: the import's source, the place in it, and when.
+pub(super) fn origin(db: &Connection, table: &str, id: i64) -> rusqlite::Result<Option<(String, Place, i64)>> {
     let query = format!(
-        "SELECT source, line, imported_at FROM {table} JOIN imports ON imports.id = {table}.import WHERE {table}.id = ?"
+        "SELECT source, line, row, imported_at FROM {table} JOIN imports ON imports.id = {table}.import WHERE {table}.id = ?"
     );
-    db.prepare_cached(&query)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+    db.prepare_cached(&query)?
+        .query_row([id], |row| Ok((row.get(0)?, Place::from_columns(row, 1)?, row.get(3)?)))
+        .optional()
 }

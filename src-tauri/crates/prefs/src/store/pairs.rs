@@ -11,7 +11,7 @@ use super::derived::{current_item, current_pair, said};
 use super::search::{Texts, among_in_database, in_database};
 use super::sql::pair;
 use super::verdict::{Majority, named};
-use crate::{Content, Error, Pair};
+use crate::{Content, Error, Pair, Place};
 
 /// Pairs fetched at a time by [`Pairs`].
 const PAGE: usize = 256;
@@ -103,8 +103,8 @@ pub struct StoredPair {
     pub hash: String,
     /// The import that brought it.
     pub import: i64,
-    /// Its line in what was imported, from 1.
-    pub line: usize,
+    /// Where it stands in what was imported.
+    pub place: Place,
     pub pair: Pair,
 }
 
@@ -194,7 +194,7 @@ impl Project {
 
     fn page_after(&self, last: i64) -> rusqlite::Result<VecDeque<StoredPair>> {
         let mut statement = self.db.prepare_cached(
-            "SELECT id, hash, import, line, prompt, chosen, rejected, category FROM pairs WHERE id > ? ORDER BY id LIMIT ?",
+            "SELECT id, hash, import, line, row, prompt, chosen, rejected, category FROM pairs WHERE id > ? ORDER BY id LIMIT ?",
         )?;
         statement.query_map(params![last, PAGE as i64], stored)?.collect()
     }
@@ -234,8 +234,8 @@ fn stored(row: &Row) -> rusqlite::Result<StoredPair> {
         id: row.get(0)?,
         hash: row.get(1)?,
         import: row.get(2)?,
-        line: row.get::<_, i64>(3)? as usize,
-        pair: pair(row, 4)?,
+        place: Place::from_columns(row, 3)?,
+        pair: pair(row, 5)?,
     })
 }
 

@@ -243,8 +243,8 @@ fn better_answer(db: &Connection, item: i64) -> rusqlite::Result<Option<ItemAnsw
 fn history(db: &Connection, id: i64) -> rusqlite::Result<Vec<PairChange>> {
     let (table, row) = if id > 0 { ("pairs", id) } else { ("items", -id) };
     let mut changes = Vec::new();
-    if let Some((source, line, at)) = origin(db, table, row)? {
-        changes.push(PairChange::new(at, "import", format!("Imported from {source}, line {line}.")));
+    if let Some((source, place, at)) = origin(db, table, row)? {
+        changes.push(PairChange::new(at, "import", format!("Imported from {source}, {place}.")));
     }
     if id > 0 {
         changes.extend(pair_revisions(db, id)?);

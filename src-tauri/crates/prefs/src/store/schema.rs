@@ -210,6 +210,12 @@ CREATE TRIGGER listing_changed AFTER UPDATE ON listing BEGIN INSERT INTO listing
 CREATE TRIGGER listing_deleted AFTER DELETE ON listing BEGIN INSERT INTO listing_changes (id) VALUES (old.id); END;
 CREATE TRIGGER single_answers_stay BEFORE DELETE ON single_answers BEGIN SELECT RAISE(ABORT, 'single answers are never deleted'); END;
 CREATE TRIGGER single_answers_keep BEFORE UPDATE ON single_answers BEGIN SELECT RAISE(ABORT, 'single answers are never changed'); END;
+", "
+-- The number of a row, from 1, in a file whose rows are not told apart by their lines; null: by its line.
+ALTER TABLE refused ADD COLUMN row INTEGER;
+ALTER TABLE pairs ADD COLUMN row INTEGER;
+ALTER TABLE items ADD COLUMN row INTEGER;
+ALTER TABLE single_answers ADD COLUMN row INTEGER;
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Project;
 use super::pairs::{MOST_ROWS, beginning};
 use super::sql::{from_json, json};
-use crate::{Content, Error, SingleAnswer};
+use crate::{Content, Error, Place, SingleAnswer};
 
 /// Which single answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
@@ -57,8 +57,9 @@ pub struct StoredSingle {
     pub category: Option<String>,
     /// What was imported.
     pub source: String,
-    /// Its line there, from 1.
-    pub line: i64,
+    /// Where it stands there.
+    #[serde(flatten)]
+    pub place: Place,
 }
 
 impl Project {
@@ -105,7 +106,7 @@ impl Project {
     }
 }
 
-const STORED: &str = "SELECT single_answers.id, prompt, answer, label, category, source, line
+const STORED: &str = "SELECT single_answers.id, prompt, answer, label, category, source, line, row
                       FROM single_answers JOIN imports ON imports.id = import";
 
 fn of_kind(db: &Connection, kind: SingleKind, offset: usize, limit: usize) -> rusqlite::Result<Vec<StoredSingle>> {
@@ -123,7 +124,7 @@ fn stored(row: &Row) -> rusqlite::Result<StoredSingle> {
         label: row.get(3)?,
         category: row.get(4)?,
         source: row.get(5)?,
-        line: row.get(6)?,
+        place: Place::from_columns(row, 6)?,
     })
 }
 
@@ -135,15 +136,16 @@ pub(super) fn counts(db: &Connection) -> rusqlite::Result<(usize, usize)> {
 }
 
 /// 1 where the answer is new.
-pub(super) fn insert(db: &Connection, single: &SingleAnswer, import: i64, line: usize) -> rusqlite::Result<usize> {
+pub(super) fn insert(db: &Connection, single: &SingleAnswer, import: i64, place: Place) -> rusqlite::Result<usize> {
     let SingleAnswer { prompt, answer, label, category } = single;
     let mut insert = db.prepare_cached(
-        "INSERT INTO single_answers (hash, prompt_hash, import, line, prompt, answer, label, category)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+        "INSERT INTO single_answers (hash, prompt_hash, import, line, row, prompt, answer, label, category)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
     )?;
     let (prompt, answer) = (json(prompt)?, json(answer)?);
     let hashes = [single.content_hash(), single.prompt_hash()];
-    insert.execute(params![hashes[0], hashes[1], import, line as i64, prompt, answer, label, category])
+    let (line, row) = place.columns();
+    insert.execute(params![hashes[0], hashes[1], import, line, row, prompt, answer, label, category])
 }
 
 /// What is said of single labels that would make pairs with others, had they come together.

@@ -39,8 +39,8 @@ fn an_import_is_kept_with_its_account() {
     let stored: Vec<StoredPair> = again.pairs().collect::<Result<_, _>>().unwrap();
     assert_eq!(again.count().unwrap(), 2);
     let expected: Vec<(usize, Pair)> =
-        reading.pairs[..2].iter().map(|numbered| (numbered.line, numbered.pair.clone())).collect();
-    assert_eq!(stored.iter().map(|stored| (stored.line, stored.pair.clone())).collect::<Vec<_>>(), expected);
+        reading.pairs[..2].iter().map(|numbered| (numbered.place.line, numbered.pair.clone())).collect();
+    assert_eq!(stored.iter().map(|stored| (stored.place.line, stored.pair.clone())).collect::<Vec<_>>(), expected);
     assert!(stored.iter().all(|stored| stored.hash == stored.pair.content_hash() && stored.import == 1));
 }
 
@@ -114,7 +114,7 @@ fn a_project_of_version_1_keeps_its_rows() {
     let import = project.imports().unwrap().remove(0);
     assert_eq!((import.kind, import.added, import.imported_at), (ImportKind::Pairs, 2, 1_700_000_000_000));
     assert_eq!(project.refused(1).unwrap().len(), 1);
-    assert_eq!(project.pairs().map(|stored| stored.unwrap().line).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(project.pairs().map(|stored| stored.unwrap().place.line).collect::<Vec<_>>(), [1, 2]);
     let query = |text: &str| PairQuery { text: text.to_owned(), limit: 10, ..PairQuery::default() };
     let page = project.page(&query("")).unwrap();
     assert_eq!((page.total, page.categories), (2, vec!["short".to_owned()]));

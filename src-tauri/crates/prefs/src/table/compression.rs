@@ -1,10 +1,12 @@
 //! Files compressed by gzip or zstd, told by how they begin, read as what is inside of them.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Error, Read};
+use std::io::{BufRead, BufReader, Error, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::encoding::{Encoding, decoded};
 
 /// What is inside of a compressed file may be this many times its size once it is larger than [`SMALL`]. Text comes to 20
 /// times; more is no data but an attack on the memory or the time of who opens it.
@@ -41,6 +43,26 @@ pub(super) fn open(path: &Path) -> std::io::Result<(Box<dyn BufRead>, Compressio
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(counted)?),
     };
     Ok((Box::new(BufReader::with_capacity(1 << 18, Bounded { inner, compressed: read, given: 0 })), compression))
+}
+
+/// The text of a file from a place in it on, in UTF-8, counted from behind a byte order mark. Where the file cannot be entered in
+/// the middle, because it is compressed or UTF-16, all before the place is read as well.
+pub(super) fn open_text(path: &Path, from: u64) -> std::io::Result<Box<dyn BufRead>> {
+    let (input, compression) = open(path)?;
+    let (mut input, encoding) = decoded(input)?;
+    if let (Compression::None, Encoding::Utf8(mark), 1..) = (compression, encoding, from) {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(mark + from))?;
+        return Ok(Box::new(BufReader::with_capacity(1 << 16, file)));
+    }
+    std::io::copy(&mut input.by_ref().take(from), &mut std::io::sink())?;
+    Ok(input)
+}
+
+/// Whether a file can be entered in the middle.
+pub(super) fn can_be_entered(path: &Path) -> std::io::Result<bool> {
+    let (input, compression) = open(path)?;
+    Ok(compression == Compression::None && matches!(decoded(input)?.1, Encoding::Utf8(_)))
 }
 
 /// Counts what is read of the compressed file.

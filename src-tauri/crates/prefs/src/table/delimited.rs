@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::Format;
 use super::source::{Item, Take};
+use crate::Place;
 use crate::rows::{MAX_LINE_BYTES, read_line};
 
 /// How a file of cells is read.
@@ -17,14 +18,18 @@ use crate::rows::{MAX_LINE_BYTES, read_line};
 pub(super) struct Delimited {
     delimiter: u8,
     quotes: Quotes,
+    /// The first line says what separates cells (`sep=;`), as for Excel, and is no header.
+    says_separator: bool,
 }
 
 impl Delimited {
     /// How a file that begins with `start` is read.
     pub(super) fn of<R: BufRead>(start: &[u8], open: &mut dyn FnMut() -> std::io::Result<R>) -> std::io::Result<Self> {
-        let delimiter = delimiter(start);
-        let quotes = if delimiter == b'\t' { quotes_between_tabs(open)? } else { Quotes::OfCells };
-        Ok(Self { delimiter, quotes })
+        let said = said_separator(start);
+        let delimiter = said.unwrap_or_else(|| delimiter(start));
+        let says_separator = said.is_some();
+        let quotes = if delimiter == b'\t' { quotes_between_tabs(open, says_separator)? } else { Quotes::OfCells };
+        Ok(Self { delimiter, quotes, says_separator })
     }
 
     pub(super) fn format(self) -> Format {
@@ -33,8 +38,11 @@ impl Delimited {
 }
 
 /// Hands every record under the header to `take`.
-pub(super) fn scan(input: impl BufRead, how: Delimited, take: &mut Take) -> std::io::Result<ControlFlow<()>> {
-    let Delimited { delimiter, quotes } = how;
+pub(super) fn scan(mut input: impl BufRead, how: Delimited, take: &mut Take) -> std::io::Result<ControlFlow<()>> {
+    let Delimited { delimiter, quotes, says_separator } = how;
+    if says_separator {
+        read_line(&mut input, &mut Vec::new())?;
+    }
     let kept = Rc::new(RefCell::new(Kept::default()));
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -42,7 +50,7 @@ pub(super) fn scan(input: impl BufRead, how: Delimited, take: &mut Take) -> std:
         .flexible(true)
         .has_headers(false)
         .from_reader(Keeping { input, kept: Rc::clone(&kept) });
-    let mut place = Place { kept: Rc::clone(&kept), line: 1, after_return: false };
+    let mut place = Position { kept: Rc::clone(&kept), line: 1 + usize::from(says_separator), after_return: false };
     let mut header: Option<Vec<String>> = None;
     let mut record = csv::ByteRecord::new();
     // A flexible reader of bytes takes any record.
@@ -59,7 +67,7 @@ pub(super) fn scan(input: impl BufRead, how: Delimited, take: &mut Take) -> std:
                     format!("the record is longer than {} MiB; the rest of the file is not read", MAX_LINE_BYTES >> 20)
                 }
             };
-            return Ok(take(Item::Refused(line, reason)));
+            return Ok(take(Item::Refused(Place::line(line), reason)));
         }
         let mut hand = |item: Item| take(item).is_break();
         if blank > 0 && hand(Item::Blank(blank)) {
@@ -74,8 +82,8 @@ pub(super) fn scan(input: impl BufRead, how: Delimited, take: &mut Take) -> std:
         } else {
             let fields = Fields { bytes: &bytes, delimiter, quotes, is_last, after: 0 };
             match row(&record, names, &fields) {
-                Ok(values) => Item::Row(line, values),
-                Err(reason) => Item::Refused(line, reason),
+                Ok(values) => Item::Row(Place::line(line), values),
+                Err(reason) => Item::Refused(Place::line(line), reason),
             }
         };
         if hand(item) {
@@ -88,6 +96,7 @@ pub(super) fn scan(input: impl BufRead, how: Delimited, take: &mut Take) -> std:
 
 /// The columns that a header names.
 pub(super) fn header(start: &[u8], how: Delimited) -> Vec<String> {
+    let start = if how.says_separator { after_first_line(start) } else { start };
     let mut reader =
         csv::ReaderBuilder::new().delimiter(how.delimiter).flexible(true).has_headers(false).from_reader(start);
     let mut record = csv::ByteRecord::new();
@@ -206,9 +215,15 @@ impl Fields<'_> {
 
 /// What the quotation marks of a tab-separated file are. Where every line has as many cells as the header, no cell goes over
 /// several lines; marks that no cell closes are then text, unless others are written twice as only quotes are.
-fn quotes_between_tabs<R: BufRead>(open: &mut dyn FnMut() -> std::io::Result<R>) -> std::io::Result<Quotes> {
+fn quotes_between_tabs<R: BufRead>(
+    open: &mut dyn FnMut() -> std::io::Result<R>,
+    says_separator: bool,
+) -> std::io::Result<Quotes> {
     let mut input = open()?;
     let mut line = Vec::new();
+    if says_separator {
+        read_line(&mut input, &mut line)?;
+    }
     let mut cells = None;
     let (mut lone, mut doubled) = (false, false);
     loop {
@@ -257,14 +272,14 @@ fn count_pairs(bytes: &[u8]) -> usize {
 }
 
 /// The place in the text that the reader has come to, with its line.
-struct Place {
+struct Position {
     kept: Rc<RefCell<Kept>>,
     line: usize,
     /// The reader stopped between the two bytes of a line's end.
     after_return: bool,
 }
 
-impl Place {
+impl Position {
     /// Passes lines with nothing in them, which the reader passes too, and counts them.
     fn skip_blank_lines(&mut self) -> usize {
         let mut kept = self.kept.borrow_mut();
@@ -315,6 +330,24 @@ fn count_lines(mut input: impl BufRead) -> std::io::Result<usize> {
 
 fn count(bytes: &[u8], which: u8) -> usize {
     bytes.split(|&byte| byte == which).count() - 1
+}
+
+/// The separator that the first line names and nothing else: `sep=;`.
+fn said_separator(text: &[u8]) -> Option<u8> {
+    let line = text.split(|&byte| byte == b'\n').next()?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    match line.get(..4)?.to_ascii_lowercase().as_slice() {
+        b"sep=" => match line.get(4..)? {
+            [separator @ (b',' | b';' | b'\t' | b'|')] => Some(*separator),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn after_first_line(text: &[u8]) -> &[u8] {
+    memchr::memchr(b'\n', text).map_or(&[], |at| &text[at + 1..])
 }
 
 /// The separator that comes most often in the header, outside quotation marks.

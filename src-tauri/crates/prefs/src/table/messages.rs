@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::reading::bytes_of;
 use super::trees;
+use crate::Place;
 use crate::rows::{is_missing, kind};
 
 /// The largest messages, as they lie in memory, that are held while they are joined.
@@ -16,8 +17,8 @@ const MOST_HELD: usize = 1 << 30;
 /// What is held of a message beside who says it in reply to what.
 const KEPT: [&str; 4] = ["text", "rank", "lang", "message_tree_id"];
 
-/// Takes a question of a tree, or a message that belongs to none, with the number of its file and its line.
-pub(super) type TakeJoined<'a> = dyn FnMut(usize, usize, Result<Map<String, Value>, String>) -> ControlFlow<()> + 'a;
+/// Takes a question of a tree, or a message that belongs to none, with the number of its file and its place in it.
+pub(super) type TakeJoined<'a> = dyn FnMut(usize, Place, Result<Map<String, Value>, String>) -> ControlFlow<()> + 'a;
 
 /// The messages that were read so far.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(super) struct Messages {
 #[derive(Debug)]
 struct Message {
     file: usize,
-    line: usize,
+    place: Place,
     id: String,
     parent: Option<String>,
     /// As a tree has it.
@@ -40,7 +41,7 @@ struct Message {
 
 /// How a message hangs together with the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Standing {
     /// So many messages deep in a tree, from 1.
     InTree(usize),
     Orphan,
@@ -77,18 +78,18 @@ impl Messages {
     ///
     /// # Errors
     /// Why the row cannot be one.
-    pub(super) fn add(&mut self, file: usize, line: usize, row: &Map<String, Value>) -> Option<Result<(), String>> {
+    pub(super) fn add(&mut self, file: usize, place: Place, row: &Map<String, Value>) -> Option<Result<(), String>> {
         if !is_message_of_tree(row) {
             let reason = "the rows before it are messages of trees, and this is none: it needs `message_id`, `parent_id`, \
                           `role` and `text`";
             return (!self.is_empty()).then(|| Err(reason.to_owned()));
         }
-        Some(Message::of(file, line, row).and_then(|message| self.hold(message)))
+        Some(Message::of(file, place, row).and_then(|message| self.hold(message)))
     }
 
     fn hold(&mut self, message: Message) -> Result<(), String> {
         if let Some(first) = self.places.get(&message.id) {
-            return Err(format!("the message `{}` stands in line {} already", message.id, self.held[*first].line));
+            return Err(format!("the message `{}` stands in {} already", message.id, self.held[*first].place));
         }
         let fields = message.fields.iter().map(|(key, value)| key.len() + bytes_of(value)).sum::<usize>();
         let names = message.id.len() * 2 + message.parent.as_ref().map_or(0, String::len);
@@ -106,7 +107,7 @@ impl Messages {
     }
 
     /// Hands on the messages that belong to no tree, and then the questions of the trees, in the order of the first messages.
-    /// A question has the line of its tree's first message.
+    /// A question has the place of its tree's first message.
     pub(super) fn join(self, counts: &mut trees::Counts, take: &mut TakeJoined) -> ControlFlow<()> {
         let mut replies: Vec<Vec<usize>> = vec![Vec::new(); self.held.len()];
         for (at, message) in self.held.iter().enumerate() {
@@ -117,38 +118,38 @@ impl Messages {
         let places = self.placed(&replies);
         for (message, place) in self.held.iter().zip(&places) {
             if let Some(reason) = place.refused(message) {
-                take(message.file, message.line, Err(reason))?;
+                take(message.file, message.place, Err(reason))?;
             }
         }
         let mut fields: Vec<Map<String, Value>> = Vec::with_capacity(self.held.len());
         let mut begun = Vec::new();
         for (at, message) in self.held.into_iter().enumerate() {
-            if places[at] == Place::InTree(1) {
-                begun.push((at, message.file, message.line));
+            if places[at] == Standing::InTree(1) {
+                begun.push((at, message.file, message.place));
             }
             fields.push(message.fields);
         }
-        for (root, file, line) in begun {
+        for (root, file, place) in begun {
             let mut tree = Map::new();
             if let Some(id) = fields[root].get("message_tree_id") {
                 tree.insert("message_tree_id".to_owned(), id.clone());
             }
             tree.insert("prompt".to_owned(), Value::Object(nested(root, &mut fields, &replies, &places)));
             for question in trees::open(&tree, counts).unwrap_or_default() {
-                take(file, line, Ok(question))?;
+                take(file, place, Ok(question))?;
             }
         }
         ControlFlow::Continue(())
     }
 
     /// How each message hangs together with the others.
-    fn placed(&self, replies: &[Vec<usize>]) -> Vec<Place> {
-        let mut places = vec![Place::Circle; self.held.len()];
+    fn placed(&self, replies: &[Vec<usize>]) -> Vec<Standing> {
+        let mut places = vec![Standing::Circle; self.held.len()];
         let mut next: Vec<usize> = Vec::new();
         for (at, message) in self.held.iter().enumerate() {
             places[at] = match &message.parent {
-                None => Place::InTree(1),
-                Some(parent) if !self.places.contains_key(parent) => Place::Orphan,
+                None => Standing::InTree(1),
+                Some(parent) if !self.places.contains_key(parent) => Standing::Orphan,
                 Some(_) => continue,
             };
             next.push(at);
@@ -157,9 +158,11 @@ impl Messages {
         while let Some(at) = next.pop() {
             for reply in &replies[at] {
                 places[*reply] = match places[at] {
-                    Place::InTree(_) if self.held[*reply].is_of_another_tree_than(&self.held[at]) => Place::OtherTree,
-                    Place::InTree(depth) => Place::InTree(depth + 1),
-                    _ => Place::AfterOrphan,
+                    Standing::InTree(_) if self.held[*reply].is_of_another_tree_than(&self.held[at]) => {
+                        Standing::OtherTree
+                    }
+                    Standing::InTree(depth) => Standing::InTree(depth + 1),
+                    _ => Standing::AfterOrphan,
                 };
                 next.push(*reply);
             }
@@ -168,7 +171,7 @@ impl Messages {
     }
 }
 
-impl Place {
+impl Standing {
     /// Why a message is in no tree.
     fn refused(self, message: &Message) -> Option<String> {
         let parent = message.parent.as_deref().unwrap_or_default();
@@ -184,7 +187,7 @@ impl Place {
 }
 
 impl Message {
-    fn of(file: usize, line: usize, row: &Map<String, Value>) -> Result<Self, String> {
+    fn of(file: usize, place: Place, row: &Map<String, Value>) -> Result<Self, String> {
         let id = name(row, "message_id")?.ok_or("`message_id` is empty")?;
         let parent = name(row, "parent_id")?;
         let tree = name(row, "message_tree_id")?;
@@ -220,7 +223,7 @@ impl Message {
         }
         // A tree may have it, and it need not be text there.
         fields.entry("text").or_insert(Value::Null);
-        Ok(Self { file, line, id, parent, fields })
+        Ok(Self { file, place, id, parent, fields })
     }
 
     fn is_of_another_tree_than(&self, other: &Self) -> bool {
@@ -246,9 +249,9 @@ fn nested(
     at: usize,
     fields: &mut [Map<String, Value>],
     replies: &[Vec<usize>],
-    places: &[Place],
+    places: &[Standing],
 ) -> Map<String, Value> {
-    let is_there = |reply: &&usize| matches!(places[**reply], Place::InTree(depth) if depth <= trees::DEEPEST);
+    let is_there = |reply: &&usize| matches!(places[**reply], Standing::InTree(depth) if depth <= trees::DEEPEST);
     let after: Vec<usize> = replies[at].iter().filter(is_there).copied().collect();
     let after = after.into_iter().map(|reply| Value::Object(nested(reply, fields, replies, places))).collect();
     let mut message = std::mem::take(&mut fields[at]);
@@ -267,7 +270,7 @@ mod tests {
         let mut messages = Messages { most_bytes: 4_000, ..Messages::default() };
         let row = |number: usize| json!({"message_id": format!("m{number}"), "parent_id": null, "role": "prompter", "text": "x".repeat(900)});
         let add = |messages: &mut Messages, number: usize| {
-            messages.add(0, number, row(number).as_object().expect("an object")).expect("it is a message")
+            messages.add(0, Place::line(number), row(number).as_object().expect("an object")).expect("it is a message")
         };
         let taken: Vec<bool> = (0..20).map(|number| add(&mut messages, number).is_ok()).collect();
         let count = taken.iter().filter(|taken| **taken).count();

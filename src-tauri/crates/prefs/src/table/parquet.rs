@@ -11,6 +11,7 @@ use parquet::record::{Field, Row};
 use serde_json::{Map, Number, Value};
 
 use super::source::{Item, Take};
+use crate::Place;
 
 /// A piece of one column that a file says to hold more than this is refused: it is decompressed in memory.
 const MOST_BYTES: i64 = 2 << 30;
@@ -52,8 +53,8 @@ pub(super) fn scan(path: &Path, take: &mut Take) -> Result<ControlFlow<()>, Stri
         };
         number += 1;
         let item = match values(row) {
-            Ok(values) => Item::Row(number, values),
-            Err(reason) => Item::Refused(number, reason),
+            Ok(values) => Item::Row(Place::row(number, number), values),
+            Err(reason) => Item::Refused(Place::row(number, number), reason),
         };
         if take(item).is_break() {
             return Ok(ControlFlow::Break(()));
@@ -61,8 +62,8 @@ pub(super) fn scan(path: &Path, take: &mut Take) -> Result<ControlFlow<()>, Stri
     }
 }
 
-fn broken(line: usize, reason: &str) -> Item {
-    Item::Refused(line, format!("{reason}; the rest of the file cannot be read"))
+fn broken(number: usize, reason: &str) -> Item {
+    Item::Refused(Place::row(number, number), format!("{reason}; the rest of the file cannot be read"))
 }
 
 fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {

@@ -12,10 +12,13 @@ use super::messages::{Messages, TakeJoined};
 use super::names::Names;
 use super::source::{Item, Source};
 use super::{Format, HEAD_ROWS, Table, TableRow, cells, in_file, mt_bench, potato, trees};
-use crate::Refused;
+use crate::{Place, Refused};
 
 /// Bytes of the first rows that are kept of larger files.
 const HEAD: usize = 16 << 20;
+
+/// What is said of a row after which a file cannot be read further.
+const REST: &str = "the rest of the file";
 
 /// Refused rows that are kept one by one; more are counted.
 const REFUSED: usize = 10_000;
@@ -34,6 +37,8 @@ pub(super) struct Reading {
     refused_in: Vec<(usize, usize)>,
     refused_count: usize,
     blank: usize,
+    /// The first row after which a file could not be read further.
+    broken_off: Option<(usize, Place)>,
     opened: Opened,
 }
 
@@ -57,10 +62,10 @@ impl Opened {
     pub(super) fn rows(
         &mut self,
         file: usize,
-        line: usize,
+        place: Place,
         values: Map<String, Value>,
     ) -> Result<Vec<Map<String, Value>>, String> {
-        if let Some(held) = self.messages.add(file, line, &values) {
+        if let Some(held) = self.messages.add(file, place, &values) {
             return held.map(|()| Vec::new());
         }
         let mut rows = match trees::open(&values, &mut self.trees) {
@@ -87,17 +92,17 @@ impl Opened {
         said.into_iter().flatten().collect()
     }
 
-    /// Hands on the rows that the messages are that were held, each with its file and line.
+    /// Hands on the rows that the messages are that were held, each with its file and place.
     pub(super) fn rest(&mut self, take: &mut TakeJoined) -> ControlFlow<()> {
         let messages = std::mem::take(&mut self.messages);
         self.trees.messages = messages.count();
         let Self { as_text, trees, .. } = self;
-        messages.join(trees, &mut |file, line, row| {
+        messages.join(trees, &mut |file, place, row| {
             let row = row.map(|mut row| {
                 cells::open(&mut row, as_text);
                 row
             });
-            take(file, line, row)
+            take(file, place, row)
         })
     }
 }
@@ -116,6 +121,7 @@ impl Reading {
             refused_in: Vec::new(),
             refused_count: 0,
             blank: 0,
+            broken_off: None,
             opened: Opened::default(),
         }
     }
@@ -123,26 +129,29 @@ impl Reading {
     pub(super) fn add(&mut self, file: usize, item: Item) -> ControlFlow<()> {
         match item {
             Item::Blank(lines) => self.blank += lines,
-            Item::Refused(line, reason) => self.refuse(file, line, reason),
-            Item::Row(line, values) => match self.opened.rows(file, line, values) {
-                Ok(rows) => rows.into_iter().for_each(|values| self.add_row(file, line, values)),
-                Err(reason) => self.refuse(file, line, reason),
+            Item::Refused(place, reason) => self.refuse(file, place, reason),
+            Item::Row(place, values) => match self.opened.rows(file, place, values) {
+                Ok(rows) => rows.into_iter().for_each(|values| self.add_row(file, place, values)),
+                Err(reason) => self.refuse(file, place, reason),
             },
         }
         ControlFlow::Continue(())
     }
 
-    fn refuse(&mut self, file: usize, line: usize, reason: String) {
+    fn refuse(&mut self, file: usize, place: Place, reason: String) {
         self.refused_count += 1;
+        if reason.contains(REST) {
+            self.broken_off.get_or_insert((file, place));
+        }
         if !self.is_cut || self.refused.len() < REFUSED {
             self.bytes += reason.len() + size_of::<Refused>();
-            self.refused.push(Refused { line, reason: in_file(&self.files, file, reason) });
+            self.refused.push(Refused { place, reason: in_file(&self.files, file, reason) });
             self.refused_in.push((file, self.rows));
             self.cut();
         }
     }
 
-    fn add_row(&mut self, file: usize, line: usize, values: Map<String, Value>) {
+    fn add_row(&mut self, file: usize, place: Place, values: Map<String, Value>) {
         for (key, value) in &values {
             self.names.open(key, value, 1);
         }
@@ -150,7 +159,7 @@ impl Reading {
         let is_head = self.kept.len() < HEAD_ROWS && self.bytes <= HEAD;
         if !self.is_cut || is_head {
             self.bytes += values.iter().map(|(key, value)| key.len() + bytes_of(value)).sum::<usize>();
-            self.kept.push(TableRow { file, line, values });
+            self.kept.push(TableRow { file, place, values });
             self.cut();
         }
     }
@@ -176,14 +185,18 @@ impl Reading {
 
     pub(super) fn table(mut self, format: Format, header: Option<Vec<String>>, source: Option<Source>) -> Table {
         let mut opened = std::mem::take(&mut self.opened);
-        let _ = opened.rest(&mut |file, line, row| {
+        let _ = opened.rest(&mut |file, place, row| {
             match row {
-                Ok(values) => self.add_row(file, line, values),
-                Err(reason) => self.refuse(file, line, reason),
+                Ok(values) => self.add_row(file, place, values),
+                Err(reason) => self.refuse(file, place, reason),
             }
             ControlFlow::Continue(())
         });
-        let notices = opened.sentences();
+        let mut notices = opened.sentences();
+        notices.extend(self.broken_off.take().map(|(file, place)| {
+            let sentence = format!("What comes after {place} cannot be read: only what stands before it is there.");
+            in_file(&self.files, file, sentence)
+        }));
         let header = header.filter(|_| !opened.has_other_columns());
         Table {
             format,
@@ -204,7 +217,7 @@ impl Reading {
 }
 
 /// About how many bytes a value takes in memory.
-pub(super) fn bytes_of(value: &Value) -> usize {
+pub(crate) fn bytes_of(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
             Value::String(text) => text.capacity(),

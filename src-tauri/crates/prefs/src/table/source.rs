@@ -4,31 +4,29 @@ use std::fs::Metadata;
 use std::io::{BufRead, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::columns::{self, Columns, Found};
 use super::compression::Compression;
 use super::delimited::{self, Delimited};
+use super::json::Layout;
 use super::shards::Shards;
-use super::{Format, binary, compression, json, parquet};
-use crate::Error;
+use super::{Format, binary, compression, encoding, json, parquet};
 use crate::array::{self, Members};
-use crate::jsonl::encoding;
-use crate::rows::without_mark;
+use crate::jsonl::encoding as encoding_of;
+use crate::{Error, Place};
 
 /// Bytes at the beginning of a file by which its kind is told.
 const LOOKED_AT: u64 = 1 << 20;
 
-/// Largest file of one JSON object or of objects over several lines, which are held in memory while they are read.
-const MOST_WHOLE: u64 = 1 << 30;
-
 /// What a file holds next.
 pub(super) enum Item {
-    /// A row, with the line that it begins on.
-    Row(usize, Map<String, Value>),
-    /// A row that could not be read, with its line and the reason.
-    Refused(usize, String),
+    Row(Place, Map<String, Value>),
+    /// A row that could not be read, and why.
+    Refused(Place, String),
     /// This many lines with nothing in them.
     Blank(usize),
 }
@@ -36,15 +34,27 @@ pub(super) enum Item {
 /// Takes what a file holds, one after the other, until it has enough.
 pub(super) type Take<'a> = dyn FnMut(Item) -> ControlFlow<()> + 'a;
 
+/// Opens a text at a place in it.
+pub(super) type Open<'a> = dyn Fn(u64) -> std::io::Result<Box<dyn BufRead + 'a>> + 'a;
+
 /// How a file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     JsonLines,
     JsonArray,
     /// One object that holds the rows under a key, by its place among [`json::ROWS`].
     JsonRows(usize),
-    /// Objects over several lines, or one that holds the rows in another way.
-    JsonWhole,
+    /// Values over several lines: one, which is an object, or several.
+    JsonValues {
+        is_one: bool,
+    },
+    /// One object of columns.
+    JsonColumns(Arc<Columns>),
+    JsonDisordered,
+    /// One object whose members are the rows.
+    JsonMembers,
+    /// One object that cannot be read, and why.
+    Refused(Arc<str>),
     Delimited(Delimited),
     Parquet,
 }
@@ -108,7 +118,7 @@ impl Source {
         let mut columns: Option<Vec<String>> = None;
         for shard in &self.shards {
             let Form::Delimited(how) = shard.form else { continue };
-            let own = compression::open(&shard.path).and_then(|(input, _)| header(input, how));
+            let own = compression::open_text(&shard.path, 0).and_then(|input| header(input, how));
             let own = own.map_err(Error::io("read", &shard.path))?;
             let columns = columns.get_or_insert_default();
             let new: Vec<String> = own.into_iter().filter(|name| !columns.contains(name)).collect();
@@ -148,57 +158,49 @@ impl Shard {
             let flow = parquet::scan(path, take).map_err(|reason| Error::Choice { path: path.clone(), reason })?;
             return Ok((Format::Parquet, flow));
         }
-        let (input, _) = compression::open(path).map_err(Error::io("read", path))?;
-        self.form.scan(input, take, path).map_err(Error::io("read", path))
+        self.form.scan(&|from| compression::open_text(path, from), take).map_err(Error::io("read", path))
     }
 }
 
 impl Form {
     /// Hands what a text holds to `take`.
-    fn scan(
-        self,
-        input: Box<dyn BufRead + '_>,
-        take: &mut Take,
-        path: &Path,
-    ) -> std::io::Result<(Format, ControlFlow<()>)> {
-        let input = without_mark(input)?;
+    fn scan(&self, open: &Open, take: &mut Take) -> std::io::Result<(Format, ControlFlow<()>)> {
         Ok(match self {
-            Self::JsonLines => (Format::JsonLines, json::lines(input, take)?),
-            Self::JsonArray => (Format::JsonArray, json::lines(input, take)?),
-            Self::JsonRows(key) => (Format::JsonObject, json::rows_under(input, json::ROWS[key], take)?),
-            Self::JsonWhole => {
-                let mut text = Vec::new();
-                input.take(MOST_WHOLE + 1).read_to_end(&mut text)?;
-                if text.len() as u64 > MOST_WHOLE {
-                    return Err(std::io::Error::other(format!(
-                        "{} is one JSON object, or objects over several lines, of more than {} MiB; save it with one object \
-                         per line (JSON Lines)",
-                        path.display(),
-                        MOST_WHOLE >> 20
-                    )));
-                }
-                json::whole(&text, take)
+            Self::JsonLines => (Format::JsonLines, json::lines(open(0)?, take)?),
+            Self::JsonArray => (Format::JsonArray, json::lines(open(0)?, take)?),
+            Self::JsonRows(key) => (Format::JsonObject, json::rows_under(open(0)?, json::ROWS[*key], take)?),
+            Self::JsonValues { is_one } => {
+                let format = if *is_one { Format::JsonObject } else { Format::JsonObjects };
+                (format, json::values(open(0)?, take)?)
             }
-            Self::Delimited(how) => (how.format(), delimited::scan(input, how, take)?),
+            Self::JsonColumns(columns) => (Format::JsonObject, columns.scan(open, take)?),
+            Self::JsonDisordered => (Format::JsonObject, columns::scan_disordered(open(0)?, take)?),
+            Self::JsonMembers => (Format::JsonObject, columns::scan_rows(open(0)?, take)?),
+            Self::Refused(reason) => (Format::JsonObject, take(Item::Refused(Place::line(1), reason.to_string()))),
+            Self::Delimited(how) => (how.format(), delimited::scan(open(0)?, *how, take)?),
             Self::Parquet => (Format::Parquet, ControlFlow::Continue(())),
         })
     }
 }
 
-fn header(input: impl BufRead, how: Delimited) -> std::io::Result<Vec<String>> {
-    let mut input = without_mark(input)?;
+fn header(mut input: impl BufRead, how: Delimited) -> std::io::Result<Vec<String>> {
     Ok(delimited::header(&beginning(&mut input)?, how))
 }
 
 /// Hands what the bytes of a file hold to `take`, and returns what kind of file it is and the columns of its header.
 pub(super) fn scan_bytes(bytes: &[u8], take: &mut Take) -> std::io::Result<(Format, Option<Vec<String>>)> {
-    let (form, _) = form_of_text(&mut || Ok(Box::new(bytes)))?;
-    let (format, _) = form.scan(Box::new(bytes), take, Path::new(""))?;
-    let header = if let Form::Delimited(how) = form { Some(header(bytes, how)?) } else { None };
+    let open = |from: u64| {
+        let (mut input, _) = encoding::decoded(Box::new(bytes))?;
+        std::io::copy(&mut input.by_ref().take(from), &mut std::io::sink())?;
+        std::io::Result::Ok(input)
+    };
+    let (form, _) = form_of_text(&open, true)?;
+    let (format, _) = form.scan(&open, take)?;
+    let header = if let Form::Delimited(how) = form { Some(header(open(0)?, how)?) } else { None };
     Ok((format, header))
 }
 
-/// How a file is read, and what is left out of it, as a sentence.
+/// How a file is read, and what is to be said of what is in it, as a sentence.
 fn form_of(path: &Path) -> Result<(Form, Option<String>), Error> {
     let (mut input, compression) = compression::open(path).map_err(Error::io("open", path))?;
     let start = beginning(&mut input).map_err(Error::io("read", path))?;
@@ -214,10 +216,15 @@ fn form_of(path: &Path) -> Result<(Form, Option<String>), Error> {
     if let Some(what) = binary(&start) {
         return Err(Error::Binary { path: path.to_path_buf(), what });
     }
-    if let Some(encoding) = encoding(&start) {
+    let is_marked = start.starts_with(b"\xFF\xFE") || start.starts_with(b"\xFE\xFF");
+    if let Some(encoding) = encoding_of(&start).filter(|_| !is_marked) {
         return Err(Error::Encoding { path: path.to_path_buf(), encoding });
     }
-    form_of_text(&mut || Ok(compression::open(path)?.0)).map_err(Error::io("read", path))
+    let look = || {
+        let can_be_entered = compression::can_be_entered(path)?;
+        form_of_text(&|from| compression::open_text(path, from), can_be_entered)
+    };
+    look().map_err(Error::io("read", path))
 }
 
 fn beginning(input: &mut dyn BufRead) -> std::io::Result<Vec<u8>> {
@@ -226,35 +233,61 @@ fn beginning(input: &mut dyn BufRead) -> std::io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// The form of a text, which is opened anew for each look at it, and what is left out of it.
-fn form_of_text<'a>(
-    open: &mut dyn FnMut() -> std::io::Result<Box<dyn BufRead + 'a>>,
-) -> std::io::Result<(Form, Option<String>)> {
-    let start = beginning(&mut open()?)?;
-    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&start);
+/// The form of a text, which is opened anew for each look at it, and what is to be said of what is in it.
+fn form_of_text(open: &Open, can_be_entered: bool) -> std::io::Result<(Form, Option<String>)> {
+    let start = beginning(&mut open(0)?)?;
     let is_json = match start.trim_ascii_start().first() {
         // A shard that holds nothing names no columns.
         None => return Ok((Form::JsonLines, None)),
         Some(b'[') => return Ok((Form::JsonArray, None)),
         Some(b'{') => true,
-        Some(b'"') => json::first_lines_are_json(start),
+        Some(b'"') => json::first_lines_are_json(&start),
         _ => false,
     };
-    let mut open = || without_mark(open()?);
     if !is_json {
-        return Ok((Form::Delimited(Delimited::of(start, &mut open)?), None));
+        return Ok((Form::Delimited(Delimited::of(&start, &mut || open(0))?), None));
     }
-    if json::are_lines(open()?)? {
-        return Ok((Form::JsonLines, None));
+    let is_one_line = match json::laid_out(open(0)?)? {
+        Layout::Lines => return Ok((Form::JsonLines, None)),
+        Layout::OneLine => true,
+        Layout::SeveralLines => false,
+    };
+    let Some(Members { rows, others }) = array::members(open(0)?, &json::ROWS)? else {
+        // Several on one line, as old Macintosh files have it, and not one that is broken.
+        let are_values = !is_one_line || array::begins_with_value(open(0)?)?;
+        let form = if are_values { Form::JsonValues { is_one: false } } else { Form::JsonLines };
+        return Ok((form, None));
+    };
+    if let [only] = rows.as_slice() {
+        let key = json::ROWS.iter().position(|name| name == only);
+        let beside = (!others.is_empty())
+            .then(|| format!("Beside the rows under `{only}` the file holds {}: that is left out.", named(&others)));
+        return Ok((key.map_or(Form::JsonValues { is_one: true }, Form::JsonRows), beside));
     }
-    let Members { rows, others } = array::members(open()?, &json::ROWS)?.unwrap_or_default();
-    // Which of several is meant is not known.
-    let [only] = rows.as_slice() else { return Ok((Form::JsonWhole, None)) };
-    let key = json::ROWS.iter().position(|name| name == only);
-    let beside = (!others.is_empty()).then(|| {
-        let named: Vec<String> = others.iter().take(8).map(|name| format!("`{name}`")).collect();
-        let more = if others.len() > 8 { format!(" and {} more", others.len() - 8) } else { String::new() };
-        format!("Beside the rows under `{only}` the file holds {}{more}: that is left out.", named.join(", "))
-    });
-    Ok((key.map_or(Form::JsonWhole, Form::JsonRows), beside))
+    if !rows.is_empty() {
+        // Which of several is meant is not known.
+        let reason = format!(
+            "the file is one object that holds several tables ({}); save each in a file of its own",
+            named(&rows)
+        );
+        return Ok((Form::Refused(reason.into()), None));
+    }
+    Ok(match columns::find(open(0)?, can_be_entered)? {
+        Some(Found::Columns(columns)) => {
+            let sentence = columns.sentence();
+            (Form::JsonColumns(Arc::new(columns)), Some(sentence))
+        }
+        Some(Found::Disordered) => (Form::JsonDisordered, None),
+        Some(Found::Rows) => (Form::JsonMembers, None),
+        Some(Found::Refused(reason)) => (Form::Refused(reason.into()), None),
+        None if is_one_line => (Form::JsonLines, None),
+        None => (Form::JsonValues { is_one: true }, None),
+    })
+}
+
+/// The first of these names, in words.
+fn named(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(8).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
 }

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 
+mod columns;
 mod files;
 
 fn table(text: &str) -> Table {
@@ -42,12 +43,12 @@ fn csv_keeps_quotes_lines_and_places() {
     let text = "prompt,chosen,rejected\r\n\"two\nlines, one cell\",\"say \"\"yes\"\"\",no\r\n\r\np,c\r\np,c,r,extra\r\n,,\r\np2,,r2,\r\n";
     let table = table(text);
     assert_eq!(table.columns, ["prompt", "chosen", "rejected"]);
-    let lines: Vec<usize> = table.first_rows().iter().map(|row| row.line).collect();
+    let lines: Vec<usize> = table.first_rows().iter().map(|row| row.place.line).collect();
     assert_eq!(lines, [2, 8]);
     assert_eq!(table.first_rows()[0].get("prompt"), Some(&json!("two\nlines, one cell")));
     assert_eq!(table.first_rows()[0].get("chosen"), Some(&json!("say \"yes\"")));
     assert_eq!(table.first_rows()[1].get("chosen"), None, "an empty cell holds nothing");
-    let refused: Vec<usize> = table.refused.iter().map(|refused| refused.line).collect();
+    let refused: Vec<usize> = table.refused.iter().map(|refused| refused.place.line).collect();
     assert_eq!(refused, [5, 6]);
     assert!(table.refused[0].reason.contains("expected 3 fields"), "{}", table.refused[0].reason);
     assert_eq!(table.blank, 2);
@@ -57,7 +58,7 @@ fn csv_keeps_quotes_lines_and_places() {
 fn a_quotation_mark_that_is_never_closed_is_said() {
     let table = table("prompt,chosen\na,b\nc,\"d\ne,f\ng,h\n");
     assert_eq!(table.row_count, 1);
-    assert_eq!(table.refused[0].line, 3);
+    assert_eq!(table.refused[0].place.line, 3);
     assert!(table.refused[0].reason.contains("never closed"), "{}", table.refused[0].reason);
 }
 
@@ -71,8 +72,32 @@ fn headers_without_names_and_names_that_come_twice() {
 #[test]
 fn what_is_not_utf8_is_refused_by_line() {
     let table = Table::from_bytes(b"prompt,chosen\nna\xEFve,b\nc,d\n").expect("bytes are always read");
-    assert_eq!((table.row_count, table.refused[0].line), (1, 2));
+    assert_eq!((table.row_count, table.refused[0].place.line), (1, 2));
     assert!(table.refused[0].reason.contains("`prompt` is not UTF-8"), "{}", table.refused[0].reason);
+}
+
+#[test]
+fn a_first_line_for_excel_says_the_separator_and_is_no_header() {
+    for (text, format) in [
+        ("sep=;\r\nprompt;chosen\r\na, b;\"c;\n d\"\r\n", Format::Csv),
+        ("\"sep=,\"\nprompt,chosen\n\"a, b\",\"c;\n d\"\n", Format::Csv),
+        ("SEP=|\nprompt|chosen\na, b|\"c;\n d\"\n", Format::Csv),
+        ("sep=\t\nprompt\tchosen\na, b\t\"c;\n d\"\n", Format::Tsv),
+    ] {
+        let table = table(text);
+        assert_eq!(
+            (table.format, table.columns.as_slice()),
+            (format, ["prompt".to_owned(), "chosen".to_owned()].as_slice())
+        );
+        let row = &table.first_rows()[0];
+        assert_eq!(
+            (row.place, row.get("prompt"), row.get("chosen")),
+            (Place::line(3), Some(&json!("a, b")), Some(&json!("c;\n d")))
+        );
+    }
+    // Without a separator that is known it is a name.
+    assert_eq!(table("sep=x,b\n1,2\n").columns, ["sep=x", "b"]);
+    assert!(table("sep=,").is_empty());
 }
 
 #[test]
@@ -129,7 +154,7 @@ fn rows_inside_one_object_have_their_lines_and_columns() {
     let table_of = |text: &str| {
         let table = table(text);
         let rows: Vec<(usize, Option<Value>)> =
-            table.first_rows().iter().map(|row| (row.line, row.get("prompt").cloned())).collect();
+            table.first_rows().iter().map(|row| (row.place.line, row.get("prompt").cloned())).collect();
         (table.refused.iter().map(|refused| refused.reason.clone()).collect::<Vec<_>>(), rows)
     };
     let expected = vec![(4, Some(json!("p"))), (5, Some(json!("q")))];
@@ -144,9 +169,6 @@ fn rows_inside_one_object_have_their_lines_and_columns() {
     let (refused, rows) = table_of("{\"train\": [{\"prompt\": \"p\"}], \"test\": [{\"prompt\": \"q\"}]}");
     assert_eq!((refused.len(), rows.len()), (1, 0));
     assert!(refused[0].contains("several tables (`train`, `test`)"), "{refused:?}");
-    let (refused, rows) = table_of("{\"prompt\": [\"p\", \"q\"], \"chosen\": [\"c\", \"d\"]}");
-    assert_eq!((refused.len(), rows.len()), (1, 0));
-    assert!(refused[0].contains("whose keys hold lists"), "{refused:?}");
     // One row of such a file, and conversations, are rows.
     for text in [
         "{\"prompt\": \"p\", \"data\": [\"x\"]}",
@@ -165,7 +187,7 @@ fn what_json_does_not_have_costs_no_row() {
         let table = table(text);
         assert_eq!((table.row_count, table.refused.as_slice()), (3, [].as_slice()), "{text}");
         assert_eq!(table.first_rows()[0].get("prompt"), Some(&json!("NaN, \" NaN")));
-        let lines: Vec<usize> = table.first_rows().iter().map(|row| row.line).collect();
+        let lines: Vec<usize> = table.first_rows().iter().map(|row| row.place.line).collect();
         assert_eq!(lines, [1, 2, 3]);
         assert_eq!(table.describe()[1].sample, "NaN");
         assert_eq!(table.columns, ["prompt", "score", "score.0", "score.1", "score.*"]);
@@ -202,17 +224,17 @@ fn lone_quotation_marks_between_tabs_are_text() {
     assert_eq!(get(&quoted, 0, "chosen").as_deref(), Some("say \"x\""));
     // Where both are there, the rows that a lone mark would swallow are named.
     let mixed = table("prompt\tchosen\n\"q\n1\"\tc\nq2\t\"lone\nq3\tlone\"\nq4\tc\n");
-    assert_eq!((mixed.row_count, mixed.refused[0].line), (2, 4));
+    assert_eq!((mixed.row_count, mixed.refused[0].place.line), (2, 4));
     assert!(mixed.refused[0].reason.contains("columns in between"), "{}", mixed.refused[0].reason);
     let mixed = table("prompt\tchosen\nq1\t\"\nq2\t\"say \"\"x\"\"\"\nq3\tc\n");
-    assert_eq!((mixed.row_count, mixed.refused[0].line), (2, 2));
+    assert_eq!((mixed.row_count, mixed.refused[0].place.line), (2, 2));
     assert_eq!(get(&mixed, 0, "chosen").as_deref(), Some("say \"x\""));
 }
 
 #[test]
 fn text_after_a_closing_mark_is_refused_and_not_joined() {
     let table = table("prompt,chosen\nq1,\"yes\" he said\nq2,c\n");
-    assert_eq!((table.row_count, table.refused[0].line), (1, 2));
+    assert_eq!((table.row_count, table.refused[0].place.line), (1, 2));
     assert!(table.refused[0].reason.contains("after a closing quotation mark"), "{}", table.refused[0].reason);
 }
 
@@ -224,7 +246,11 @@ fn files_that_are_no_text_are_named() {
         (b"PAR1....".to_vec(), "the Parquet file cannot be read"),
         (b"\x1F\x8B....".to_vec(), "the compressed data is damaged"),
         (b"BZh9....".to_vec(), "compressed by bzip2"),
-        (b"\xFF\xFEp\0".to_vec(), "UTF-16"),
+        (b"\x89PNG\r\n\x1A\n".to_vec(), "is a PNG image;"),
+        (b"%PDF-1.7\n".to_vec(), "is a PDF file;"),
+        (b"PK\x03\x04....".to_vec(), "a zip archive or an Excel sheet"),
+        (b"<!doctype html><html></html>".to_vec(), "a web page"),
+        ((0..=255).cycle().skip(128).take(5_000).collect(), "is no text;"),
         (b"{\0\"\0a\0".to_vec(), "UTF-16 (little endian)"),
         (b"\0{\0\"\0a".to_vec(), "UTF-16 (big endian)"),
         (b"SQLite format 3\0".to_vec(), "an SQLite database"),
@@ -249,8 +275,8 @@ proptest::proptest! {
             text.extend(["q\t", cell, "\n"]);
         }
         let table = table(&text);
-        let mut lines: Vec<usize> = table.first_rows().iter().map(|row| row.line).collect();
-        lines.extend(table.refused.iter().map(|refused| refused.line));
+        let mut lines: Vec<usize> = table.first_rows().iter().map(|row| row.place.line).collect();
+        lines.extend(table.refused.iter().map(|refused| refused.place.line));
         lines.sort_unstable();
         proptest::prop_assert_eq!(lines, (2..cells.len() + 2).collect::<Vec<_>>());
     }
@@ -268,6 +294,10 @@ proptest::proptest! {
             pretty.join("\n"),
             under_key.to_string(),
             serde_json::to_string_pretty(&under_key).expect("JSON"),
+            columns::by_number(&rows).to_string(),
+            serde_json::to_string_pretty(&columns::by_number(&rows)).expect("JSON"),
+            columns::in_lists(&rows).to_string(),
+            columns::by_row(&rows).to_string(),
         ];
         for form in forms {
             let table = table(&form);
@@ -289,7 +319,7 @@ proptest::proptest! {
         let table = table(&text);
         let found: Vec<(usize, String, String)> = table.first_rows().iter().map(|row| {
             let get = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            (row.line, get("prompt"), get("chosen"))
+            (row.place.line, get("prompt"), get("chosen"))
         }).collect();
         let expected: Vec<(usize, String, String)> =
             lines.into_iter().zip(cells).map(|(line, (prompt, chosen))| (line, prompt, chosen)).collect();

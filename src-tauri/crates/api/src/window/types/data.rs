@@ -4,11 +4,11 @@ use super::Content;
 use serde::Serialize;
 use ts_rs::TS;
 
-pub use prefs::Refused as RefusedRow;
 pub use prefs::checks::{Code, Severity as DataSeverity};
 pub use prefs::mapping::{ColumnMapping, ImportKind, PlainText, Question};
 pub use prefs::store::{EditedText, PairChange, PairPage, PairQuery, PairSource, SingleKind, SinglePage, StoredSingle};
 pub use prefs::table::Column;
+pub use prefs::{Place, Refused as RefusedRow};
 
 /// A file that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
@@ -24,8 +24,9 @@ pub struct Upload {
 /// A row as it would be taken over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct PreviewRow {
-    /// Its line, from 1.
-    pub line: usize,
+    /// Where it stands in its file.
+    #[serde(flatten)]
+    pub place: Place,
     pub prompt: Content,
     /// The chosen or first answer.
     pub first: Option<Content>,
@@ -142,8 +143,8 @@ pub struct DataFinding {
 pub struct FoundPair {
     /// Its number in the project, where it is there already.
     pub id: Option<i64>,
-    /// Its line in the file, where it would be brought in.
-    pub line: Option<usize>,
+    /// Where it stands in the file, where it would be brought in.
+    pub place: Option<Place>,
     /// What was found in it, where there is more to say, in words.
     pub note: Option<String>,
     /// What was asked.

@@ -26,7 +26,7 @@ pub use prefs::{Content, Message};
 
 pub use data::{
     Code, Column, ColumnMapping, Counted, DataChecks, DataFinding, DataSeverity, EditedText, FindingView, FoundPair,
-    ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairSource, PairView, PlainText,
+    ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairSource, PairView, Place, PlainText,
     PreviewRow, Question, RefusedRow, Rendered, SingleKind, SinglePage, StoredSingle, Upload,
 };
 pub use evaluation::{

@@ -91,7 +91,7 @@ fn what_is_no_demonstration_is_refused_by_its_line() {
     ];
     let (_, found, mapped) = demonstrations(&rows, &[]);
     assert_eq!(found.len(), 1);
-    assert_eq!(mapped.refused.iter().map(|it| it.line).collect::<Vec<_>>(), [2, 3, 4, 5], "{:?}", mapped.refused);
+    assert_eq!(mapped.refused.iter().map(|it| it.place.line).collect::<Vec<_>>(), [2, 3, 4, 5], "{:?}", mapped.refused);
     let (_, found, mapped) = demonstrations(
         &[
             json!({"prompt": "p", "completion": "c"}),

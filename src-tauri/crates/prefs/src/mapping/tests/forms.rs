@@ -57,7 +57,7 @@ fn a_prompt_that_both_texts_repeat_is_taken_off_and_said() {
     let asked = table(&rows);
     let mut mapping = guess(&asked);
     let mapped = apply(&asked, &mapping);
-    assert_eq!((mapped.rows.len(), mapped.refused[0].line), (1, 2));
+    assert_eq!((mapped.rows.len(), mapped.refused[0].place.line), (1, 2));
     assert!(mapped.refused[0].reason.contains("`repeated_prompt=keep`"), "{}", mapped.refused[0].reason);
     let question =
         questions(&asked, &mapping).into_iter().find(|question| question.key == "repeated_prompt").expect("asked");
@@ -306,7 +306,7 @@ fn lists_of_turns_as_the_arena_keeps_them() {
     let mixed = table(&odd);
     let mapped = apply(&mixed, &guess(&mixed));
     assert_eq!(mapped.rows[1].content, pair("Ask again?", "three", "four"));
-    assert_eq!(mapped.refused[0].line, 3);
+    assert_eq!(mapped.refused[0].place.line, 3);
     assert!(mapped.refused[0].reason.contains("`prompt`: expected a list of texts"), "{:?}", mapped.refused);
     // Answers alone may be lists because lists were asked for.
     let (taken, _) = one(row("Three colours as JSON?", "[\"red\"]", "[\"blue\"]"));
@@ -426,7 +426,7 @@ fn a_number_that_is_none_says_nothing_or_is_refused() {
     assert_eq!(mapped.rows.len(), 1, "{:?}", mapped.refused);
     assert_eq!(mapped.rows[0].content, plain);
     let reasons: Vec<(usize, &str)> =
-        mapped.refused.iter().map(|refused| (refused.line, refused.reason.as_str())).collect();
+        mapped.refused.iter().map(|refused| (refused.place.line, refused.reason.as_str())).collect();
     let expected = [
         (2, "message 1 of `prompt` holds NaN or Infinity, which is no number in JSON"),
         (3, "`chat_template_kwargs` holds NaN or Infinity, which is no number in JSON"),

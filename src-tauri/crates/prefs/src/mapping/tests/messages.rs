@@ -138,7 +138,7 @@ fn messages_that_belong_to_no_tree_are_named_one_by_one() {
     let table = table(&rows);
     let (pairs, mapped) = pairs_of(&table, &[]);
     assert_eq!(pairs.iter().map(|pair| [&pair[1], &pair[2]]).collect::<Vec<_>>(), [["good", "bad"]]);
-    let mut refused: Vec<(usize, &str)> = mapped.refused.iter().map(|it| (it.line, it.reason.as_str())).collect();
+    let mut refused: Vec<(usize, &str)> = mapped.refused.iter().map(|it| (it.place.line, it.reason.as_str())).collect();
     refused.sort_unstable();
     let expected = [
         (3, "its parent `nowhere` is not there"),

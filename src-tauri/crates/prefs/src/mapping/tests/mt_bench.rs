@@ -10,7 +10,7 @@ fn mapped(rows: &[Value]) -> (Mapped, String) {
 }
 
 fn refused(mapped: &Mapped) -> Vec<(usize, &str)> {
-    mapped.refused.iter().map(|refused| (refused.line, refused.reason.as_str())).collect()
+    mapped.refused.iter().map(|refused| (refused.place.line, refused.reason.as_str())).collect()
 }
 
 /// `question.jsonl`, and half of one.
@@ -164,7 +164,7 @@ fn a_turn_is_a_number_however_it_is_written() {
     let expected = pair(vec![user("q1")], vec![assistant("a1")], vec![assistant("b1")]);
     let found: Vec<MappedContent> = mapped.rows.into_iter().map(|row| row.content).collect();
     assert_eq!(found, [expected.clone(), expected.clone(), expected]);
-    let lines: Vec<usize> = mapped.refused.iter().map(|refused| refused.line).collect();
+    let lines: Vec<usize> = mapped.refused.iter().map(|refused| refused.place.line).collect();
     assert_eq!(lines, [4, 5], "{:?}", mapped.refused);
 }
 

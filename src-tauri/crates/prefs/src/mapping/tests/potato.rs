@@ -45,7 +45,7 @@ fn the_texts_that_were_shown_are_taken() {
         assert_eq!(mapped.rows[1].content, pair("Why is\nit?", "No. ", "So <b>it</b> is."));
         assert_eq!(mapped.rows[2].content, expected);
         assert!(mapped.rows[3..5].iter().all(|row| matches!(row.content, MappedContent::Candidates(_))));
-        assert_eq!((mapped.rows.len(), mapped.refused.len(), mapped.refused[0].line), (15, 1, 6));
+        assert_eq!((mapped.rows.len(), mapped.refused.len(), mapped.refused[0].place.line), (15, 1, 6));
         assert!(mapped.refused[0].reason.contains("`preference` says"), "{:?}", mapped.refused);
         assert!(notices(&table, &mapping).join("\n").contains("16 rows are annotations of Potato"));
     }

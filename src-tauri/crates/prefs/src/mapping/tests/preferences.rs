@@ -14,7 +14,7 @@ fn columns(a: &str, b: &str, preference: &str, values: &[Value]) -> Table {
 /// `1` the first answer, `2` the second, `-` neither, `x` refused.
 fn read(table: &Table, mapping: &ColumnMapping) -> String {
     let mapped = apply(table, mapping);
-    let mut said: Vec<(usize, char)> = mapped.refused.iter().map(|refused| (refused.line, 'x')).collect();
+    let mut said: Vec<(usize, char)> = mapped.refused.iter().map(|refused| (refused.place.line, 'x')).collect();
     said.extend(mapped.rows.iter().map(|row| {
         let is_one = |content: Option<&Content>| content == Some(&"the one".into());
         let what = match &row.content {
@@ -28,7 +28,7 @@ fn read(table: &Table, mapping: &ColumnMapping) -> String {
             MappedContent::Candidates(_) => '-',
             MappedContent::Single(_) | MappedContent::Prompt(_) => '?',
         };
-        (row.line, what)
+        (row.place.line, what)
     }));
     said.sort_unstable();
     said.into_iter().map(|(_, what)| what).collect()
@@ -167,7 +167,8 @@ fn a_question_shows_rows_each_way_in_which_the_ways_differ() {
     assert_eq!((question.key.as_str(), &question.preset, &question.answer), ("preference_scheme", &None, &None));
     assert_eq!(question.question, "`preference` holds 0, 1: which answer is meant?");
     for option in &question.options {
-        let lines: Vec<(usize, Option<&str>)> = option.rows.iter().map(|row| (row.line, row.says.as_deref())).collect();
+        let lines: Vec<(usize, Option<&str>)> =
+            option.rows.iter().map(|row| (row.place.line, row.says.as_deref())).collect();
         assert_eq!(lines, [(1, Some("1")), (2, Some("1")), (21, Some("0"))], "{}", option.value);
     }
     let chosen = |at: usize| question.options[at].rows[0].first.clone();

@@ -205,7 +205,7 @@ fn holes_in_openai_s_rows_are_refused_by_line() {
     let mapping = guess(&table);
     assert_eq!(mapping.incomplete(&table), None);
     let mapped = apply(&table, &mapping);
-    assert_eq!((mapped.rows.len(), mapped.rows[20].line), (21, 28));
+    assert_eq!((mapped.rows.len(), mapped.rows[20].place.line), (21, 28));
     let expected = [
         (21, "`non_preferred_output`"),
         (22, "`preferred_output`"),
@@ -219,6 +219,6 @@ fn holes_in_openai_s_rows_are_refused_by_line() {
     ];
     assert_eq!(mapped.refused.len(), expected.len(), "{:?}", mapped.refused);
     for (refused, (line, words)) in mapped.refused.iter().zip(expected) {
-        assert!(refused.line == line && refused.reason.contains(words), "{line}: {refused:?}");
+        assert!(refused.place.line == line && refused.reason.contains(words), "{line}: {refused:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Answers that are rated, in the forms of published data sets.
 
-use super::super::single::{CONTRADICTED, UNPAIRED};
+use super::super::single::{CONTRADICTED, NOT_PAIRED, UNPAIRED};
 use super::*;
 
 /// The mapping with choices, and what becomes of the rows.
@@ -130,7 +130,7 @@ fn labels_of_single_answers_are_brought_together_by_prompt() {
     let (mapping, pairs, mapped) = read(&rows, &[]);
     assert_eq!((mapping.answers.as_deref(), mapping.ratings.as_deref()), (Some("completion"), Some("label")));
     assert_eq!(pairs, [three("p", "good", "bad"), three("s", "better", "worse")]);
-    let refused: Vec<(usize, &str)> = mapped.refused.iter().map(|it| (it.line, it.reason.as_str())).collect();
+    let refused: Vec<(usize, &str)> = mapped.refused.iter().map(|it| (it.place.line, it.reason.as_str())).collect();
     assert_eq!(refused, []);
     assert_eq!(singles(&mapped), [(2, "alone", Some(true)), (4, "x", Some(true)), (5, "y", Some(true))]);
     assert_eq!(mapped.notes.get(UNPAIRED), Some(&3));
@@ -153,7 +153,7 @@ fn singles(mapped: &Mapped) -> Vec<(usize, &str, Option<bool>)> {
     let mut found = Vec::new();
     for row in &mapped.rows {
         if let MappedContent::Single(single) = &row.content {
-            found.push((row.line, single.answer.as_text().expect("a text"), single.label));
+            found.push((row.place.line, single.answer.as_text().expect("a text"), single.label));
         }
     }
     found
@@ -189,7 +189,7 @@ fn a_label_that_is_none_is_refused_by_its_line() {
     let mut rows: Vec<Value> = (0..20).map(|at| row(at, json!(at % 2 == 0))).collect();
     rows[12] = row(12, json!("maybe"));
     let (_, _, mapped) = read(&rows, &[]);
-    assert_eq!((singles(&mapped).len(), mapped.refused.len(), mapped.refused[0].line), (19, 1, 13));
+    assert_eq!((singles(&mapped).len(), mapped.refused.len(), mapped.refused[0].place.line), (19, 1, 13));
     let classes = [
         json!({"prompt": "p", "completion": "refused", "label": 2}),
         json!({"prompt": "p", "completion": "accepted", "label": 1}),
@@ -207,6 +207,36 @@ fn an_answer_that_is_labelled_both_ways_keeps_both_labels() {
     assert!(pairs.is_empty());
     assert_eq!(singles(&mapped), [(1, "same", Some(true)), (2, "same", Some(false))]);
     assert_eq!(mapped.notes.get(CONTRADICTED), Some(&2));
+}
+
+#[test]
+fn labelled_answers_that_are_in_no_pair_are_kept_and_counted() {
+    let row = |answer: &str, label: bool| json!({"prompt": "p", "completion": answer, "label": label});
+    let rows = [row("a", true), row("b", true), row("c", false), row("d", false)];
+    let (_, pairs, mapped) = read(&rows, &[("pairing", "best_and_worst")]);
+    assert_eq!(pairs, [three("p", "a", "c")]);
+    assert_eq!(singles(&mapped), [(2, "b", Some(true)), (4, "d", Some(false))]);
+    assert_eq!(mapped.notes.get(NOT_PAIRED), Some(&2));
+    assert!(!mapped.notes.keys().any(|note| note.contains("in none of the pairs that")), "{:?}", mapped.notes);
+    let (_, pairs, mapped) = read(&rows, &[("pairing", "all")]);
+    assert_eq!((pairs.len(), singles(&mapped).len()), (4, 0));
+    // A score that stands in no pair says nothing alone, and is counted.
+    let scores = [3, 2, 1].map(|score| json!({"prompt": "p", "completion": format!("a{score}"), "score": score}));
+    let (_, pairs, mapped) = read(&scores, &[("pairing", "best_and_worst")]);
+    assert_eq!((pairs.len(), mapped.rows.len()), (1, 1));
+    assert!(mapped.notes.keys().any(|note| note.contains("in none of the pairs that")), "{:?}", mapped.notes);
+}
+
+#[test]
+fn an_answer_that_is_labelled_both_ways_makes_a_pair_with_another() {
+    let row = |answer: &str, label: bool| json!({"prompt": "p", "completion": answer, "label": label});
+    let rows = [row("x", true), row("x", false), row("y", false)];
+    for pairing in ["best_and_worst", "best_and_others", "neighbours", "all"] {
+        let (_, pairs, mapped) = read(&rows, &[("pairing", pairing)]);
+        assert_eq!(pairs, [three("p", "x", "y")], "{pairing}");
+        assert_eq!((singles(&mapped), mapped.refused.len()), (vec![(2, "x", Some(false))], 0), "{pairing}");
+        assert_eq!(mapped.notes.get(CONTRADICTED), Some(&1));
+    }
 }
 
 /// Two bad answers, a good one and a least distance that no two have: an own choice of the user, and nothing is made of it.
@@ -338,7 +368,7 @@ fn tools_are_part_of_what_was_asked() {
     let (_, pairs, mapped) = read(&rows, &[]);
     assert_eq!(pairs, [three("q", "good", "bad")]);
     // It stands alone, and comes before the pair, whose last row comes later.
-    assert_eq!(mapped.rows[0].line, 2);
+    assert_eq!(mapped.rows[0].place.line, 2);
     assert!(matches!(mapped.rows[0].content, MappedContent::Single(_)), "{:?}", mapped.rows[0]);
 }
 
