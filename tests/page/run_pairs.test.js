@@ -146,7 +146,7 @@ test("in the figure a point opens its pair, by mouse and by keyboard", async () 
   await page.getByRole("heading", { name: `Pair ${rows[2].id}` }).waitFor();
   await page.keyboard.press("Escape");
   // A point is where the drawing's own axes put it.
-  const shown = await page.locator(".drawing img").evaluate((image) => ({ width: image.naturalWidth, height: image.naturalHeight }));
+  const shown = await page.locator(".scatter .drawing img").evaluate((image) => ({ width: image.naturalWidth, height: image.naturalHeight }));
   const { figure: { axes, description }, points } = await machine.call("run_pairs_figure", { query: asked(), theme: "light", ...shown });
   assert.deepEqual([axes.width, axes.height, points.length], [shown.width, shown.height, PAIRS]);
   assert.ok(description.includes("Rewards of 40 pairs"), description);
