@@ -2,6 +2,7 @@
 // the other way round or taken out, each of which can be undone; then trained again, with what changed named.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch, open } from "./browser.js";
 import { Machine } from "./program.js";
@@ -39,6 +40,22 @@ const query = async (by, more) => machine.call("run_pairs", { query: asked(by, m
 const one = async ({ held_out, line }, by = "run") => machine.call("run_pair", { project: folder, run, by, held_out, line, theme: "light", width: 480, height: 250 });
 const first = async (text) => until(async () => (await row(0).innerText()).includes(text), `${text} to come first`);
 const last = (content) => (typeof content === "string" ? content : content.at(-1).content);
+
+test("settings and curves are saved as files that others read", async () => {
+  await page.getByText("Settings and folder").click();
+  const saved = async (button) => {
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: button }).click()]);
+    return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
+  };
+  const curves = await saved("Save the curves as CSV");
+  assert.equal(curves.name, `${run}.csv`);
+  const [head, ...rows] = curves.text.trim().split("\n").map((line) => line.split(","));
+  assert.deepEqual(rows.map(([step]) => step), ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
+  for (const name of ["loss", "rewards/margins", "eval_loss"]) assert.ok(Number.isFinite(Number(rows[4][head.indexOf(name)])), name);
+  const settings = await saved("Save the settings as RUN.toml");
+  assert.ok(settings.text.includes("max_steps = 10") && settings.text.includes("output_dir"), settings.text);
+  await page.getByText("Settings and folder").click();
+});
 
 test("what training made of each pair is there without scoring", async () => {
   await page.getByRole("button", { name: "Pairs", exact: true }).click();

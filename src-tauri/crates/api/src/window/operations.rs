@@ -9,10 +9,10 @@ use super::types::{
     Home, HubModel, HubToken, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest,
     KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LeaveOut, LocalModels, LookUpModel, MeasureRun, Nothing,
     PairOf, PairPage, PairView, PairsCompared, PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts,
-    ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPairOf, RunPairView,
+    ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf, RunPairView,
     RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView, ScorePairs,
     SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartChat, StartEvaluation,
-    StartRun, StopRun, StoredSingle, Undo, UseHubToken,
+    StartRun, StopRun, StoredSingle, TextFile, Undo, UseHubToken,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, local_models, merged, models,
@@ -92,6 +92,7 @@ operations! {
     resume_run: ResumeRun => RunView, training::resume_run;
     runs: InProject => Vec<RunSummary>, training::runs;
     run: RunOf => RunView, training::run;
+    run_file: RunFileOf => TextFile, training::run_file;
     run_figures: Figures => Vec<FigureView>, training::run_figures;
     score_pairs: ScorePairs => Job, run_pairs::score_pairs;
     run_pairs: RunPairsOf => RunPairsView, run_pairs::run_pairs;

@@ -5,6 +5,7 @@
 
 pub(crate) mod check;
 mod figures;
+mod files;
 pub(crate) mod measure;
 pub(crate) mod start;
 mod view;
@@ -12,6 +13,7 @@ mod watch;
 
 pub(super) use check::check_run;
 pub(super) use figures::run_figures;
+pub(super) use files::run_file;
 pub(super) use measure::measure_run;
 pub(super) use start::{default_settings, resume_run, start_run, stop_run};
 pub(super) use view::{has_adapter, run, runs};

@@ -59,5 +59,6 @@ pub use run_pairs::{
     ScorePairs,
 };
 pub use training::{
-    Finding, Remedy, RunNow, RunPlan, RunRequest, RunSummary, RunView, SampleAnswer, SampleSet, Severity,
+    Finding, Remedy, RunFile, RunFileOf, RunNow, RunPlan, RunRequest, RunSummary, RunView, SampleAnswer, SampleSet,
+    Severity, TextFile,
 };

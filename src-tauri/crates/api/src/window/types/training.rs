@@ -137,6 +137,31 @@ pub struct RunView {
     pub stage_total: u64,
 }
 
+/// A run as a file for other programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum RunFile {
+    /// Its settings, as the command line reads them.
+    Settings,
+    /// Its metrics by step, as CSV.
+    Curves,
+}
+
+/// Asks for one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct RunFileOf {
+    pub project: String,
+    pub run: String,
+    pub file: RunFile,
+}
+
+/// A text with the name that its file would have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct TextFile {
+    pub name: String,
+    pub text: String,
+}
+
 /// The numbers of the last step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, TS)]
 pub struct RunNow {
