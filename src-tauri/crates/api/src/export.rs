@@ -13,7 +13,7 @@ pub use check::MergedCheck;
 pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
-pub(crate) use pairs::{WrittenPairs, write_pairs};
+pub(crate) use pairs::write_pairs;
 pub(crate) use singles::{WrittenSingles, write_singles};
 pub(crate) use whole_folder::WholeFolder;
 
@@ -112,8 +112,10 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     if let Some(project) = &request.project {
         let project = Project::open(project)?;
         let pairs = project.exported_pairs(request.annotator_names)?;
-        let WrittenPairs { files, notes } = write_pairs(&pairs, &request.pairs_as, &request.output_dir)?;
-        exported.extend(files);
+        let written = write_pairs(&pairs, &request.pairs_as, &request.output_dir)?;
+        let notes = written.all_notes();
+        let are_numbered = written.are_numbered;
+        exported.extend(written.files.into_iter().map(|(_, made)| made));
         let counts = project.counts()?;
         let open = counts.items.saturating_sub(counts.labelled);
         if open > 0 {
@@ -125,6 +127,9 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
         exported.extend(write_singles(&project, &request.output_dir)?.into_iter().map(Exported::from));
         for note in notes {
             context.note(note);
+        }
+        if are_numbered {
+            context.note("--annotator-names writes the annotators' names instead of their numbers".to_owned());
         }
     }
     Ok(ExportReply { exported })

@@ -6,14 +6,14 @@ use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, DataChecks, EditAnswer,
     EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView, Export, ExportGguf, ExportMerged, Exported, FetchModel,
     FigureView, Figures, FindingOf, FindingView, Generate, Home, HubModel, HubToken, Import, ImportPreview,
-    ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut, LookUpModel,
-    MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts,
-    ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest, RunSummary,
-    RunView, ScorePairs, SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf,
-    StartEvaluation, StartRun, StopRun, StoredSingle, SuspectsOf, SuspectsView, Undo, UseHubToken,
+    ImportReply, InFolder, InProject, Job, JoinUploads, JudgeBlind, JudgeRequest, LabelState, LabelStateOf, LeaveOut,
+    LookUpModel, MeasureRun, Nothing, PairOf, PairPage, PairView, PairsOf, PlanRun, PreparePush, PreviewImport,
+    PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunOf, RunPlan, RunRequest,
+    RunSummary, RunView, ScorePairs, SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf,
+    StartEvaluation, StartRun, StopRun, StoredSingle, SuspectsOf, SuspectsView, Undo, Upload, UseHubToken,
 };
 use super::{
-    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, merged, models, plan,
+    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, joined, labelling, merged, models, plan,
     projects, pushes, suspects, training,
 };
 use crate::error::{Error, Result};
@@ -57,6 +57,7 @@ operations! {
     fetch_model: FetchModel => Job, models::fetch_model;
 
     // Data.
+    join_uploads: JoinUploads => Vec<Upload>, joined::join_uploads;
     preview_import: PreviewImport => ImportPreview, data::preview_import;
     check_import: CheckImport => DataChecks, checks::check_import;
     import: Import => ImportReply, data::import;
