@@ -57,12 +57,12 @@ test("percent, kappa, alpha and side bias are those worked out by hand", async (
   await page.getByRole("button", { name: "Agreement" }).click();
   await page.getByRole("row", { name: /^Ada and Grace/ }).waitFor();
   const value = (name) => page.locator("dl > div").filter({ has: page.getByText(name, { exact: true }) }).locator("dd").first().innerText();
-  assert.equal(await value("Agreement"), "70 %");
+  assert.equal(await value("Agreement"), "70.0 %");
   assert.equal(await value("Krippendorff's alpha"), "0.513");
-  assert.deepEqual(await row(/^Ada and Grace/), ["10", "70 %", "0.492"]);
+  assert.deepEqual(await row(/^Ada and Grace/), ["10", "70.0 %", "0.492"]);
 
   // Wilson's interval of the share of choices that fell on the left.
-  const percent = (share) => Number((share * 100).toFixed(0));
+  const percent = (share) => Number((share * 100).toFixed(1));
   for (const name of ["Ada", "Grace"]) {
     const { left, sides } = pressed[name];
     const [share, z] = [left / sides, 1.959964];
@@ -71,7 +71,7 @@ test("percent, kappa, alpha and side bias are those worked out by hand", async (
     const [judged, seconds, chose, interval, self] = await row(new RegExp(`^${name} \\d`));
     // The median of 1, 2, … 10 seconds.
     assert.deepEqual([judged, seconds, self], ["10", "5.5 s", "–"]);
-    assert.deepEqual([chose, interval].map((cell) => cell.match(/\d+/g).map(Number)), [[percent(share)], [percent(middle - half), percent(middle + half)]]);
+    assert.deepEqual([chose, interval].map((cell) => cell.match(/[\d.]+/g).map(Number)), [[percent(share)], [percent(middle - half), percent(middle + half)]]);
   }
 });
 
@@ -98,8 +98,8 @@ test("a second pass asks a share of the items again and tells how steady the ann
   }
   await page.getByRole("button", { name: "Agreement" }).click();
   await page.getByRole("row", { name: /^Ada and Grace/ }).waitFor();
-  await page.getByRole("cell", { name: "80 % of 5" }).waitFor();
+  await page.getByRole("cell", { name: "80.0 % of 5" }).waitFor();
   // What is said a second time does not count against the other annotator.
-  assert.deepEqual(await row(/^Ada and Grace/), ["10", "70 %", "0.492"]);
+  assert.deepEqual(await row(/^Ada and Grace/), ["10", "70.0 %", "0.492"]);
   assert.deepEqual(page.complaints, []);
 });

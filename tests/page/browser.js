@@ -65,6 +65,14 @@ export async function goTo(page, letter) {
   await page.keyboard.press(letter);
 }
 
+/** Opens what is told in a line: findings and notes of which there are several. */
+export async function unfold(page) {
+  const all = "details:is(.info, .warning, .error):not(.bare)";
+  await page.locator(all).first().waitFor();
+  const folded = page.locator(`${all}:not([open]) > summary`);
+  while ((await folded.count()) > 0) await folded.first().click();
+}
+
 /** Writes a setting of a run that is being prepared, wherever it is folded away. */
 export async function set(page, key, value) {
   const field = page.getByLabel(key, { exact: true });

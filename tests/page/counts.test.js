@@ -37,7 +37,8 @@ const ask = (operation, request = {}) => machine.call(operation, { project: fold
 const counts = async () => (await machine.call("open_project", { folder })).counts;
 const said = async (locator) => (await locator.allInnerTexts()).map((text) => text.replace(/\s+/g, " ").trim());
 const number = (text, pattern) => Number(pattern.exec(text)?.[1]?.replaceAll(",", "") ?? NaN);
-const many = (count, one) => `${count} ${count === 1 ? one : `${one}s`}`;
+const many = (count, one, several = `${one}s`) => `${count} ${count === 1 ? one : several}`;
+const WHAT = { pairs: ["pair"], candidates: ["item to label", "items to label"], prompts: ["prompt"] };
 
 /** Each screen: where it is, which numbers stand on it, and what the program says they are. */
 const SCREENS = {
@@ -46,7 +47,7 @@ const SCREENS = {
     seen: async (page) => [
       ...(await said(page.getByRole("list", { name: "What is in the project" }).getByRole("listitem"))),
       ...(await said(page.locator("section[aria-labelledby=next-title] li > span"))),
-      ...(await said(page.locator("section[aria-labelledby=imports-title] tbody tr"))).map((row) => row.split(" ").slice(-3).join(" ")),
+      ...(await said(page.locator("section[aria-labelledby=imports-title] tbody td:nth-child(n+3)"))),
     ],
     told: async () => {
       const { counts, next, imports } = await machine.call("open_project", { folder });
@@ -57,7 +58,7 @@ const SCREENS = {
         `${many(counts.runs, "run")} ${counts.runs_with_adapter} with an adapter`,
         `${many(counts.evaluations, "evaluation")} of a tuned model against its base`,
         ...next.map((step) => step.sentence),
-        ...imports.map(({ added, duplicates, refused }) => `${added} ${duplicates} ${refused}`),
+        ...imports.flatMap(({ kind, added, duplicates, refused }) => [many(added, ...WHAT[kind]), String(duplicates), String(refused)]),
       ];
     },
   },

@@ -61,8 +61,8 @@ test("a file that is dropped is mapped; its refused rows have reasons, and its r
   await page.getByRole("button", { name: "Next" }).click();
   assert.match(await part("chosen"), /To reach high places/);
 
-  await page.getByRole("button", { name: "Import 3 rows" }).click();
-  await page.getByText("3 rows imported from survey.jsonl, 1 duplicate left out, 2 refused.").first().waitFor();
+  await page.getByRole("button", { name: "Import 3 pairs" }).click();
+  await page.getByText("3 pairs imported from survey.jsonl, 1 duplicate left out, 2 refused.").first().waitFor();
   assert.equal((await machine.call("open_project", { folder })).counts.pairs, 3);
 });
 

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { goTo, launch, open, set } from "./browser.js";
+import { goTo, launch, open, set, unfold } from "./browser.js";
+import { until } from "./lived.js";
 import { Machine } from "./program.js";
 
 let machine, browser, page, folder;
@@ -42,18 +43,20 @@ async function pairsOf(text) {
 async function choose(name, text) {
   await goTo(page, "d");
   await page.locator("input[type=file]").setInputFiles({ name, mimeType: "application/jsonl", buffer: Buffer.from(text) });
-  await page.getByRole("button", { name: /^Import \d+ rows?$/ }).waitFor();
+  await page.getByRole("button", { name: /^Import \d+ pairs?$/ }).waitFor();
 }
 
 test("before an import: contradictions, answers that are the same, and empty ones, each with its lines", async () => {
   await choose("odd.jsonl", FILE);
   await page.getByRole("heading", { name: "What stands out in these pairs" }).waitFor();
+  await page.getByText("Nothing is left out here.").waitFor();
+  await unfold(page);
   assert.deepEqual(await pairsOf("2 pairs contradict each other"), [["line 1", "Is the earth round?"], ["line 22", "is the earth ROUND?"]]);
   assert.deepEqual(await pairsOf("In 1 pair chosen and rejected are the same"), [["line 23", "What is the same?"]]);
   assert.deepEqual(await pairsOf("In 1 pair the chosen answer is empty"), [["line 24", "What is empty?"]]);
   assert.equal(await finding("the chosen answer is the").count(), 0, "lengths are balanced");
-  await page.getByRole("button", { name: "Import 24 rows" }).click();
-  await page.getByText(/24 rows imported/).first().waitFor();
+  await page.getByRole("button", { name: "Import 24 pairs" }).click();
+  await page.getByText(/24 pairs imported/).first().waitFor();
 });
 
 test("a file is checked beside the pairs that the project has", async () => {
@@ -68,6 +71,7 @@ test("before a run: what stands out in the pairs that it would train on, one cli
   await set(page, "Held-out share", "0");
   const panel = page.getByRole("region", { name: "What this run will do" });
   await panel.getByRole("heading", { name: "What stands out in the pairs" }).waitFor();
+  await unfold(page);
   assert.deepEqual((await pairsOf("2 pairs contradict each other")).map(([, prompt]) => prompt), ["Is the earth round?", "is the earth ROUND?"]);
   await finding("2 pairs contradict").getByRole("link", { name: "is the earth ROUND?", exact: true }).click();
   await page.getByRole("heading", { name: "Pair 22" }).waitFor();
@@ -76,7 +80,8 @@ test("before a run: what stands out in the pairs that it would train on, one cli
   await page.getByRole("button", { name: "Remove", exact: true }).click();
   await page.getByText("The pair is removed.", { exact: true }).waitFor();
   await page.goBack();
-  await panel.getByText("In 1 pair chosen and rejected are the same").waitFor();
+  await unfold(page);
+  await finding("In 1 pair chosen and rejected are the same").waitFor();
   assert.equal(await finding("contradict").count(), 0);
   // Another window changes a pair: the panel follows without being asked.
   await machine.call("remove_pair", { project: folder, id: 23, who: "Grace", removed: true });
@@ -113,6 +118,7 @@ test("the pairs of a finding are listed on their own, left out at once, and put 
   const before = await trained();
 
   const empty = finding("In 3 pairs the chosen answer is empty");
+  await unfold(page);
   await empty.getByRole("button", { name: "Open in the list" }).click();
   const about = page.locator(".finding");
   await about.getByText("In 3 pairs the chosen answer is empty").waitFor();
@@ -142,11 +148,12 @@ test("the pairs of a finding are listed on their own, left out at once, and put 
   await page.keyboard.press("Escape");
   await about.getByRole("button", { name: "Show all pairs" }).click();
   await about.waitFor({ state: "detached" });
-  assert.equal((await listed()).length > 3, true);
+  await until(async () => (await listed()).length > 3, "all pairs to be listed");
 
   // On the screen where a run is prepared: one button for each finding, with its way back.
   await goTo(page, "t");
   await page.getByRole("button", { name: "New run" }).first().click();
+  await unfold(page);
   await empty.getByRole("button", { name: "Leave these 3 out" }).click();
   await empty.filter({ hasText: "Leave" }).waitFor({ state: "detached" });
   assert.equal(await trained(), before - 3);

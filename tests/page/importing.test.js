@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { goTo, launch, open } from "./browser.js";
+import { goTo, launch, open, unfold } from "./browser.js";
 import { Machine } from "./program.js";
 
 let machine, browser, page, folder;
@@ -56,7 +56,7 @@ test("plain text becomes a user's message unless it is to stand as it is, and th
   await asMessage.check();
   await page.getByText("passes through the chat template of tiny-model").waitFor();
   await importing().click();
-  await page.getByText("2 rows imported from texts.jsonl, not taken over: score (1 row).").first().waitFor();
+  await page.getByText("2 pairs imported from texts.jsonl, not taken over: score (1 row).").first().waitFor();
   const [row] = await pairs("Hamlet");
   assert.deepEqual((await whole(row.id)).prompt, [{ role: "user", content: "Who wrote Hamlet?" }]);
 });
@@ -79,7 +79,7 @@ test("text that was rendered already stands as it is, columns that cannot be kep
   await question.getByRole("radio", { name: /stands as it is/ }).check();
   await page.getByText(/ends with <\|im_end\|> twice/).waitFor();
   await importing().click();
-  await page.getByText(/2 rows imported from rendered\.jsonl, not taken over: images/).first().waitFor();
+  await page.getByText(/2 pairs imported from rendered\.jsonl, not taken over: images/).first().waitFor();
 
   // The plan says the same of the pairs that stand there.
   await page.goto(`${machine.origin}/#/train/+new`);
@@ -107,8 +107,8 @@ test("a preference that could be meant in two ways is asked, with the same rows 
   assert.equal((await read(flag))[0], "line 1 0 prompt Name animal 0. chosen The dog 0. rejected The cat 0.");
 
   await question.getByRole("radio", { name: flag }).check();
-  await importing().filter({ hasText: "Import 4 rows" }).click();
-  await page.getByText("4 rows imported from labels.jsonl.").first().waitFor();
+  await importing().filter({ hasText: "Import 4 pairs" }).click();
+  await page.getByText("4 pairs imported from labels.jsonl.").first().waitFor();
   const [row] = await pairs("animal 1");
   assert.equal((await whole(row.id)).chosen[0].content, "The cat 1.");
 });
@@ -122,8 +122,8 @@ test("two answers and a winner come in as pairs, ties to be labelled", async () 
   await page.getByLabel("answer a").selectOption("reply_one");
   await page.getByLabel("answer b").selectOption("reply_two");
   await page.getByLabel(/^preference/).selectOption("who");
-  await importing().filter({ hasText: "Import 4 rows" }).click();
-  await page.getByText("4 rows imported from arena.jsonl.").first().waitFor();
+  await importing().filter({ hasText: "Import 2 pairs and 2 items to label" }).click();
+  await page.getByText("2 pairs and 2 items to label imported from arena.jsonl.").first().waitFor();
   const { counts } = await machine.call("open_project", { folder });
   assert.deepEqual([counts.pairs - before.pairs, counts.items - before.items], [2, 2]);
   const [row] = await pairs("tree 1");
@@ -144,18 +144,19 @@ test("rated answers ask which pairs are made of them, and the least distance and
   await which.getByRole("radio", { name: /What completions\.\*\.overall_score says/i }).check();
   const pairing = page.getByRole("group", { name: /2 prompts have more than two rated answers/ });
   await pairing.getByRole("radio", { name: /the best answer against each of the others/i }).check();
-  await page.getByRole("button", { name: "Import 4 rows" }).waitFor();
+  await page.getByRole("button", { name: "Import 4 pairs" }).waitFor();
   await page.getByLabel("least distance (optional)").fill("3");
   await page.getByLabel("least distance (optional)").blur();
-  await page.getByRole("button", { name: "Import 2 rows" }).waitFor();
+  await page.getByRole("button", { name: "Import 2 pairs" }).waitFor();
   await page.getByText(/answers whose ratings are nearer than/).waitFor();
   await page.getByLabel("only rows where (optional)").fill("lang=en");
   await page.getByLabel("only rows where (optional)").blur();
-  await page.getByRole("button", { name: "Import 1 row" }).waitFor();
+  await page.getByRole("button", { name: "Import 1 pair" }).waitFor();
+  await unfold(page);
   await page.getByText(/left out, as lang is not en/).waitFor();
   if (process.env.TIEBREAK_PICTURES) await page.screenshot({ path: `${process.env.TIEBREAK_PICTURES}/rated.png`, fullPage: true });
   await importing().click();
-  await page.getByText(/1 row imported from rated.jsonl/).first().waitFor();
+  await page.getByText(/1 pair imported from rated.jsonl/).first().waitFor();
   const [kept] = await pairs("Rated 1");
   const { chosen, rejected } = await whole(kept.id);
   const said = (content) => (typeof content === "string" ? content : content[0].content);
@@ -174,7 +175,7 @@ test("labelled answers that make no pair are kept as single labels, listed and e
   assert.match(await page.locator(".sums").innerText(), /of them single labels\s*2/);
   await page.getByText(/In 2 rows: kept as a single label/).waitFor();
   await importing().click();
-  await page.getByText("3 rows imported from kto.jsonl, 2 single labels kept.").first().waitFor();
+  await page.getByText("1 pair and 2 single labels imported from kto.jsonl.").first().waitFor();
   assert.deepEqual((await pairs("Both?")).map(({ chosen, rejected }) => [chosen, rejected]), [["good 3", "bad 3"]]);
 
   await page.getByRole("link", { name: "2 single labels" }).click();
@@ -203,7 +204,7 @@ test("demonstrations come in by their answer, which is guessed", async () => {
   await choose("alpaca.jsonl", [{ instruction: "Add.", input: "2 and 3", output: "5" }, { instruction: "Name a bird.", input: "", output: "A wren." }]);
   await page.getByText(/comes in as a demonstration/).waitFor();
   await page.getByLabel("The file holds").selectOption("Demonstrations");
-  await page.getByRole("button", { name: "Import 2 rows" }).waitFor();
+  await page.getByRole("button", { name: "Import 2 demonstrations" }).waitFor();
   assert.equal(await page.getByLabel("answer", { exact: true }).inputValue(), "output");
   await page.getByText("answer", { exact: true }).first().waitFor();
   await importing().click();

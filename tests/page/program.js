@@ -38,12 +38,12 @@ export class Machine {
     cpSync(join(repository, "tests/golden/llama"), this.model, { recursive: true });
   }
 
-  /** Starts the server and waits for its address; with a limit, it and its runs may map only so many kilobytes. */
-  async start(limit = null) {
+  /** Starts the server and waits for its address; with a limit, it and its runs may map only so many kilobytes. The port is any, or one. */
+  async start(limit = null, port = "0") {
     // A bus that is not there: nobody's keyring is asked.
     const own = { TIEBREAK_CACHE: join(this.folder, "cache"), TIEBREAK_DATA: join(this.folder, "data"), HF_HOME: join(this.folder, "hf"), DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(this.folder, "no-bus")}` };
     const env = { ...process.env, ...own, ...this.env };
-    const command = [program, "serve", "--port", "0", "--projects", this.projects, "--json", ...this.options];
+    const command = [program, "serve", "--port", port, "--projects", this.projects, "--json", ...this.options];
     if (limit !== null) command.unshift("sh", "-c", 'ulimit -v "$0" && exec "$@"', String(limit));
     this.process = spawn(command[0], command.slice(1), { env, stdio: ["ignore", "pipe", "pipe"] });
     this.said = "";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { goTo, launch, open } from "./browser.js";
+import { goTo, launch, open, unfold } from "./browser.js";
 import { Machine } from "./program.js";
 import { pairs } from "./rows.js";
 import { trained } from "./screens.js";
@@ -58,7 +58,10 @@ test("plain text that is asked as it stands is told on the result, as otherwise 
   await chooseFile("questions.json", JSON.stringify([{ instruction: "Why?" }, { instruction: "Who?" }]));
   await page.getByRole("radio", { name: /^As it stands/ }).check();
   assert.deepEqual(await asked(), ["Why?", "Who?"]);
-  await page.getByText(/2 prompts are plain text and were asked as they stand/).waitFor();
+  const said = page.getByText(/2 prompts are plain text and were asked as they stand/);
+  await said.waitFor({ state: "attached" });
+  await unfold(page);
+  await said.waitFor();
   await page.getByText(/prompts are asked as plain text, and of the \d+ pairs that the run was trained on none are such/).waitFor();
 });
 

@@ -111,7 +111,7 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.getByText("Guessed from their names").waitFor();
     })],
     ["data-import-scrolled", async (page) => {
-      await page.locator("summary").first().click();
+      await page.getByText(/rows are refused/).click();
       await page.locator("#main").evaluate((main) => main.scrollTo(0, main.scrollHeight));
       await quiet(page);
     }],
@@ -204,6 +204,7 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
     }],
     ["train-findings", at(`#/train/${hurried}`)],
     ["train-findings-open", async (page) => {
+      await page.getByText(/things stand out$/).click();
       await page.getByText("Show it:").first().click();
       await page.getByText("Show it:").first().scrollIntoViewIfNeeded();
       await quiet(page);

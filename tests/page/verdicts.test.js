@@ -116,7 +116,7 @@ test("people judge blind what the rule has judged; both stand side by side with 
   const share = (of, winner) => judged.filter((item) => item[of] === winner).length / 6;
   const chance = ["tuned", "base", "tie"].reduce((sum, winner) => sum + share("auto", winner) * share("human", winner), 0);
   const sentence = await page.getByText(/^On 6 items with both, the judge and people agree on/).innerText();
-  assert.ok(sentence.includes(`agree on ${(alike * 100).toFixed(0)} % (Cohen's kappa ${((alike - chance) / (1 - chance)).toFixed(2)})`), sentence);
+  assert.ok(sentence.includes(`agree on ${(alike * 100).toFixed(1)} % (Cohen's kappa ${((alike - chance) / (1 - chance)).toFixed(2)})`), sentence);
 });
 
 test("results by category", async () => {

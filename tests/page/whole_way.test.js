@@ -42,8 +42,8 @@ test("import, map, label by keyboard, train, judge, read the win rate, export", 
   await prompt.selectOption("");
   await page.getByText(/Choose the column that holds the prompt/).waitFor();
   await prompt.selectOption("question");
-  await page.getByRole("button", { name: "Import 24 rows" }).click();
-  await page.getByText(/24 rows imported/).first().waitFor();
+  await page.getByRole("button", { name: "Import 24 items to label" }).click();
+  await page.getByText(/24 items to label imported/).first().waitFor();
 
   // Twenty by keyboard alone, and one taken back on the way.
   await goTo(page, "l");

@@ -25,12 +25,19 @@ export function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** A share from 0 to 1 as `62 %`, or `–` where it is not known. */
-export function percent(share: number | null, digits = 0): string {
-  return share === null ? "–" : `${(share * 100).toFixed(digits)} %`;
+/** A share from 0 to 1 as `62.5 %`, with as many digits as the program's sentences have; `–` where it is not known. */
+export function percent(share: number | null): string {
+  return share === null ? "–" : `${(share * 100).toFixed(1)} %`;
 }
 
-/** `56 to 83 %` */
+/** A share as `62 %`, for what is a description. What is not all is never called `100 %`, what is not nothing never `0 %`. */
+export function roughly(share: number): string {
+  if (share > 0 && share < 0.005) return "< 1 %";
+  if (share < 1 && share >= 0.995) return "> 99 %";
+  return `${Math.round(share * 100)} %`;
+}
+
+/** `55.9 to 82.9 %` */
 export function interval([low, high]: [number, number]): string {
   return `${percent(low).replace(" %", "")} to ${percent(high)}`;
 }

@@ -479,6 +479,8 @@ export type EvalView = {
   figure: FigureView | null,
   /** Says so where the base is another than the adapter was trained on. */
   other_base: string | null,
+  /** What the line at 55 % in the figure is. */
+  why_55: string,
   /** How the prompts were asked, where that is to be kept in mind: a sentence each. */
   how_asked: Array<string>,
   /** What the result came from: names and values. */
@@ -522,6 +524,8 @@ export type ExportWhat = "adapter" | "pairs" | "report" | "labels";
 export type Exported = { what: string, path: string, load: string,
   /** What was found when it was read again, in words, where that is done. */
   check: string | null,
+  /** Whether what was found is a warning. */
+  check_warns: boolean,
   /** Says so where the base is another than the run was trained on. */
   other_base: string | null,
   /** What else there is to know of it, as sentences. */
@@ -733,8 +737,10 @@ export type ImportKind = "pairs" | "candidates" | "prompts" | "demonstrations";
 
 /** What an import would do. */
 export type ImportPreview = {
-  /** The file. */
+  /** By which it was sent. */
   upload: string,
+  /** The file, or the files that are read as one. */
+  files: Array<SentFile>,
   /** Its format, in words. */
   format: string, rows: number, columns: Array<Column>,
   /** Which column is what. */
@@ -750,9 +756,11 @@ export type ImportPreview = {
   notices: Array<string>,
   /** Columns that are not taken over, with how many rows fill them. */
   unused: Array<CountedRows>,
-  /** Rows that would be new. */
+  /** What would be new: what `mapping` says, but for the next two. */
   good: number,
-  /** Rows with a labelled answer that make no pair and are kept as single labels. */
+  /** Of it, items to label: neither answer is better. */
+  to_label: number,
+  /** Of it, labelled answers that make no pair and are kept as single labels. */
   single_labels: number,
   /** Rows that the project, or an earlier row, has already. */
   duplicates: number,
@@ -773,9 +781,11 @@ export type ImportReply = {
   kind: ImportKind,
   /** Rows in the file. */
   rows: number,
-  /** New ones. */
+  /** What was new: `kind`, but for the next two. */
   added: number,
-  /** Those that are kept as single labels. */
+  /** Of it, items to label. */
+  to_label: number,
+  /** Of it, what is kept as single labels. */
   single_labels: number,
   /** Those that were there already. */
   duplicates: number,
@@ -796,8 +806,12 @@ export type ImportView = {
   source: string, imported_at: number,
   /** What its rows were. */
   kind: ImportKind,
-  /** Rows that were new. */
+  /** What was new: `kind`, but for the next two. */
   added: number,
+  /** Of what came in with pairs, items to label: neither answer was better. */
+  to_label: number,
+  /** Of what came in with pairs, labelled answers that make none. */
+  single_labels: number,
   /** Rows that the project had already. */
   duplicates: number,
   /** Rows that could not be used. */
@@ -850,6 +864,11 @@ export type JobKind = "candidates" | "evaluation" | "model" | "measure" | "merge
 /** Where a job stands. */
 export type JobState = "running" | "done" | "failed" | "cancelled";
 
+/** Files that were sent together. */
+export type JoinUploads = {
+  /** By which they are named. */
+  uploads: Array<string>, };
+
 /** A judgement in an evaluation. */
 export type JudgeBlind = {
   /** The project's folder. */
@@ -861,7 +880,9 @@ export type JudgeBlind = {
   /** What is said of it. */
   verdict: Verdict,
   /** How long it was looked at. */
-  milliseconds: number, };
+  milliseconds: number,
+  /** These answers were shown with their authors before: the verdict is not blind. */
+  seen: boolean, };
 
 /** Who judges. */
 export type JudgeChoice = { "kind": "human" } | { "kind": "rule", rule: string, } | { "kind": "command",
@@ -1488,6 +1509,10 @@ export type ResumeRun = {
 export type RunNow = { loss: number | null, margin: number | null,
   /** rewards/accuracies. */
   accuracy: number | null,
+  /** Its 95 % interval. */
+  accuracy_interval: [number, number] | null,
+  /** Pairs of the steps that these numbers are of. */
+  pairs: number,
   /** rewards/chosen. */
   chosen: number | null,
   /** rewards/rejected. */
@@ -1588,6 +1613,10 @@ export type RunPlan = {
   steps: number,
   /** Optimiser steps of a pass over the pairs. */
   steps_per_epoch: number,
+  /** `eval_steps` with which so long a run looks at its held-out pairs about ten times. */
+  usual_eval_steps: number,
+  /** Pairs that the run will meet: a short one meets few of many, and only these are scored by the reference. */
+  met: number,
   /** Tokens of a step, about. */
   tokens_per_step: number,
   /** Lengths of the pairs against the limits. */
@@ -1645,6 +1674,8 @@ export type RunSummary = {
   loss: number | null,
   /** `rewards/accuracies`: share of the last steps' pairs on which training moved the chosen answer up. */
   accuracy: number | null,
+  /** Its 95 % interval: a step is of a few pairs. */
+  accuracy_interval: [number, number] | null,
   /** The same on held-out pairs: held-out accuracy by reward. */
   held_out_accuracy: number | null,
   /** Its 95 % interval. */
@@ -1720,6 +1751,13 @@ export type SendPush = {
   public: boolean,
   /** Whether files that are there may be replaced. */
   replace: boolean, };
+
+/** A file of an upload. */
+export type SentFile = {
+  /** The name it had. */
+  name: string,
+  /** Its size. */
+  bytes: number, };
 
 /** The model of a project. */
 export type SetModel = {
@@ -2000,6 +2038,7 @@ export interface Operations {
   local_models: [Nothing, LocalModels];
   look_up_model: [LookUpModel, HubModel];
   fetch_model: [FetchModel, Job];
+  join_uploads: [JoinUploads, Array<Upload>];
   preview_import: [PreviewImport, ImportPreview];
   check_import: [CheckImport, DataChecks];
   import: [Import, ImportReply];

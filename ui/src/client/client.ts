@@ -1,4 +1,5 @@
 import type { News, Operations, Upload } from "./bindings";
+import type { ApiError } from "./error";
 import { HttpClient } from "./http";
 import { TauriClient } from "./tauri";
 
@@ -9,8 +10,11 @@ export interface Client {
   call<K extends keyof Operations>(operation: K, request: Operations[K][0], signal?: AbortSignal): Promise<Operations[K][1]>;
   /** Sends a file's bytes; the reply names the upload for `preview_import` and others. */
   send(file: File): Promise<Upload>;
-  /** Calls `listener` with everything that happens from now on. Returns a function that ends it. */
-  news(listener: (news: News) => void): () => void;
+  /**
+   * Calls `listener` with everything that happens from now on, and `gone` when the program is not there any more, or is again.
+   * Returns a function that ends it.
+   */
+  news(listener: (news: News) => void, gone: (why: ApiError | null) => void): () => void;
 }
 
 export const client: Client = "__TAURI_INTERNALS__" in window ? new TauriClient() : new HttpClient();

@@ -95,7 +95,7 @@ describe("news", () => {
     fetched.mockResolvedValueOnce(new Response(stream(": hello\r\n\r\n", event("a"), bytes.slice(0, cut), bytes.slice(cut), "data: {half")));
     fetched.mockImplementation(() => new Promise(() => {}));
     const seen: News[] = [];
-    const stop = new HttpClient().news((news) => seen.push(news));
+    const stop = new HttpClient().news((news) => seen.push(news), () => {});
     await vi.waitFor(() => expect(seen).toEqual([project("a"), project("ünü")]));
     stop();
   });
@@ -106,15 +106,20 @@ describe("news", () => {
     fetched.mockResolvedValueOnce(new Response(stream(event("b"))));
     fetched.mockImplementation(() => new Promise(() => {}));
     const seen: News[] = [];
-    const stop = new HttpClient().news((news) => seen.push(news));
+    const told: (string | null)[] = [];
+    const stop = new HttpClient().news((news) => seen.push(news), (why) => told.push(why?.code ?? null));
     await vi.waitFor(() => expect(seen).toEqual([project("a"), project("b")]), { timeout: 4000 });
+    // That nobody answers is told at once, and so is that somebody does again.
+    expect(told).toEqual([null, "unreachable", null]);
     stop();
   });
 
   it("stop when nobody listens, and are not asked for with a wrong token again", async () => {
     fetched.mockResolvedValue(new Response("", { status: 401 }));
-    new HttpClient().news(() => {});
+    let told: ApiError | null = null;
+    new HttpClient().news(() => {}, (why) => (told = why));
     await new Promise((resolve) => setTimeout(resolve, 700));
     expect(fetched).toHaveBeenCalledTimes(1);
+    expect(told).toMatchObject({ code: "token" });
   });
 });

@@ -5,7 +5,7 @@ import { readEvents } from "./events";
 
 const STORED_TOKEN = "tiebreak.token";
 const FIRST_WAIT = 500;
-const LONGEST_WAIT = 15_000;
+const LONGEST_WAIT = 5_000;
 
 /** The transport to `tiebreak serve`: JSON over HTTP, and news as server-sent events. */
 export class HttpClient implements Client {
@@ -26,29 +26,39 @@ export class HttpClient implements Client {
     return answer<Upload>(`/upload?name=${encodeURIComponent(file.name)}`, init);
   }
 
-  news(listener: (news: News) => void): () => void {
+  news(listener: (news: News) => void, gone: (why: ApiError | null) => void): () => void {
     const stop = new AbortController();
-    void this.#follow(listener, stop.signal);
+    void this.#follow(listener, gone, stop.signal);
     return () => stop.abort();
   }
 
-  /** Reads the stream of news until `signal`; when it breaks off, asks again after a growing wait. */
-  async #follow(listener: (news: News) => void, signal: AbortSignal): Promise<void> {
-    let wait = FIRST_WAIT;
+  /**
+   * Reads the stream of news until `signal`. When it breaks off, asks again at once, and after a growing wait where nobody
+   * answers: that is told with the first silence, and not when the user next asks for something.
+   */
+  async #follow(listener: (news: News) => void, gone: (why: ApiError | null) => void, signal: AbortSignal): Promise<void> {
+    let wait = 0;
+    const longer = () => (wait = wait === 0 ? FIRST_WAIT : Math.min(wait * 2, LONGEST_WAIT));
     while (!signal.aborted) {
       try {
         const reply = await fetch("/api/news", { headers: this.#headers("application/json"), signal });
         // A wrong token does not become right by asking again.
-        if (reply.status === 401 || reply.status === 403) return;
+        if (reply.status === 401 || reply.status === 403) return gone(await refusal(reply));
         if (reply.ok && reply.body) {
-          wait = FIRST_WAIT;
-          await readEvents(reply.body, (data) => listener(JSON.parse(data) as News));
+          gone(null);
+          const began = performance.now();
+          await readEvents(reply.body, (data) => listener(JSON.parse(data) as News)).catch(() => {}); // cut off: asked again
+          wait = performance.now() - began > FIRST_WAIT ? 0 : FIRST_WAIT;
+        } else {
+          gone(await refusal(reply));
+          longer();
         }
       } catch {
         if (signal.aborted) return;
+        gone(unreachable());
+        longer();
       }
       await pause(wait, signal);
-      wait = Math.min(wait * 2, LONGEST_WAIT);
     }
   }
 
@@ -79,10 +89,14 @@ async function answer<T>(path: string, init: RequestInit): Promise<T> {
     reply = await fetch(path, init);
   } catch (thrown) {
     if (init.signal?.aborted) throw thrown;
-    throw new ApiError({ code: "unreachable", message: "The program does not answer.", hint: "See that `tiebreak serve` is still running, then try again." });
+    throw unreachable();
   }
   if (reply.ok) return (await reply.json()) as T;
   throw await refusal(reply);
+}
+
+function unreachable(): ApiError {
+  return new ApiError({ code: "unreachable", message: "The program does not answer.", hint: "See that `tiebreak serve` is still running, then try again." });
 }
 
 async function refusal(reply: Response): Promise<ApiError> {

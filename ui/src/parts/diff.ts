@@ -1,28 +1,39 @@
-// Which words of a text another one lacks.
+// Which words of two texts the other one lacks.
 
 import { diffWordsWithSpace } from "diff";
 
 export type Piece = { text: string; only: boolean };
+/** Both texts in pieces, those marked that the other does not have. */
+export type Sides = [Piece[], Piece[]];
 
-/** Longer texts are not compared: it takes too long, and nobody reads such a comparison. */
-export const LONGEST = 20_000;
-const MILLISECONDS = 150;
+/** Two texts of so many characters together are compared while the page waits; longer ones by a worker. */
+export const QUICK = 20_000;
+/** How long that may take: then the worker does it. */
+const AT_ONCE = 150;
 
-/** `text` in pieces, those marked that `against` does not have; null where comparing takes too long. */
-export function difference(text: string, against: string): Piece[] | null {
-  if (text.length > LONGEST || against.length > LONGEST) return null;
+/** Both texts in pieces; null where comparing takes longer than so many milliseconds. */
+export function sides(first: string, second: string, milliseconds: number): Sides | null {
   // Words as a reader sees them, also in scripts without spaces.
-  const changes = diffWordsWithSpace(against, text, { timeout: MILLISECONDS, ...segmenter() });
+  const changes = diffWordsWithSpace(first, second, { timeout: milliseconds, ...segmenter() });
   if (!changes) return null;
-  const pieces: Piece[] = [];
-  for (const change of changes) {
-    if (change.removed) continue;
-    const only = change.added && change.value.trim() !== "";
-    const last = pieces.at(-1);
-    if (last && last.only === only) last.text += change.value;
-    else pieces.push({ text: change.value, only });
+  const found: Sides = [[], []];
+  for (const { value, added, removed } of changes) {
+    const only = (added || removed) && value.trim() !== "";
+    if (!added) add(found[0], value, only);
+    if (!removed) add(found[1], value, only);
   }
-  return pieces;
+  return found;
+}
+
+/** The same at once, where the texts are short enough for it. */
+export function quickSides(first: string, second: string): Sides | null {
+  return first.length + second.length > QUICK ? null : sides(first, second, AT_ONCE);
+}
+
+function add(pieces: Piece[], text: string, only: boolean): void {
+  const last = pieces.at(-1);
+  if (last && last.only === only) last.text += text;
+  else pieces.push({ text, only });
 }
 
 function segmenter(): { intlSegmenter?: Intl.Segmenter } {

@@ -1,5 +1,6 @@
 import type { News } from "../client/bindings";
 import { client } from "../client/client";
+import { connection } from "./connection.svelte";
 
 type Of<T extends News["type"]> = Extract<News, { type: T }>;
 type Listener = { type: News["type"]; call: (news: News) => void };
@@ -20,7 +21,10 @@ export function onNewsMissed(listener: () => void): () => void {
 
 /** Starts the one stream of news for the whole page. */
 export function startNews(): () => void {
-  return client.news((news) => {
-    for (const listener of [...listeners]) if (listener.type === news.type) listener.call(news);
-  });
+  return client.news(
+    (news) => {
+      for (const listener of [...listeners]) if (listener.type === news.type) listener.call(news);
+    },
+    (why) => connection.set(why),
+  );
 }

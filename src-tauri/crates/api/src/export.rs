@@ -14,7 +14,7 @@ pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
 use pairs::of_earlier_export;
-pub(crate) use pairs::{WrittenPairs, write_pairs};
+pub(crate) use pairs::write_pairs;
 pub(crate) use singles::{WrittenSingles, write_singles};
 pub(crate) use whole_folder::WholeFolder;
 
@@ -113,8 +113,10 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     if let Some(project) = &request.project {
         let project = Project::open(project)?;
         let pairs = project.exported_pairs(request.annotator_names)?;
-        let WrittenPairs { files, notes } = write_pairs(&pairs, &request.pairs_as, &request.output_dir)?;
-        exported.extend(files);
+        let written = write_pairs(&pairs, &request.pairs_as, &request.output_dir)?;
+        let notes = written.all_notes();
+        let are_numbered = written.are_numbered;
+        exported.extend(written.files.into_iter().map(|(_, made)| made));
         let counts = project.counts()?;
         let open = counts.items.saturating_sub(counts.labelled);
         if open > 0 {
@@ -127,6 +129,9 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
         let written: Vec<PathBuf> = exported.iter().map(|made: &Exported| made.path.clone()).collect();
         for note in notes.into_iter().chain(of_earlier_export(&request.output_dir, &written)) {
             context.note(note);
+        }
+        if are_numbered {
+            context.note("--annotator-names writes the annotators' names instead of their numbers".to_owned());
         }
     }
     Ok(ExportReply { exported })

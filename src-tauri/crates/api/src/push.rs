@@ -12,7 +12,7 @@ mod unnamed;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::export::{WholeFolder, WrittenPairs, write_pairs, write_singles};
+use crate::export::{WholeFolder, write_pairs, write_singles};
 use crate::hub_paths::watched;
 use crate::window::EXPORTS;
 use crate::{ExportRequest, Weights, export};
@@ -265,9 +265,9 @@ fn of_project(
     let pairs = project.exported_pairs(annotator_names)?;
     let mut has_parquet = false;
     if !pairs.pairs.is_empty() {
-        let WrittenPairs { files, notes } = write_pairs(&pairs, &PairForm::USUAL, folder)?;
-        has_parquet = files.iter().any(|file| file.path.extension().is_some_and(|ending| ending == "parquet"));
-        for note in notes {
+        let written = write_pairs(&pairs, &PairForm::USUAL, folder)?;
+        has_parquet = written.files.iter().any(|(form, _)| *form == PairForm::Parquet);
+        for note in written.all_notes() {
             context.note(note);
         }
     }

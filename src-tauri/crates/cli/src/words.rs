@@ -35,14 +35,14 @@ pub(crate) fn imported(file: &ImportReply) -> String {
     if file.to_label > 0 {
         let _ = write!(
             words,
-            "\n  {} of the rows say that neither answer is better: they are to be labelled",
+            "\n  {} of the new rows say that neither answer is better: they are to be labelled",
             file.to_label
         );
     }
     if file.single_labels > 0 {
         let _ = write!(
             words,
-            "\n  {} of the rows are single labels: they are kept, and part of no pair",
+            "\n  {} of the new rows are single labels: they are kept, and part of no pair",
             file.single_labels
         );
     }

@@ -52,6 +52,24 @@ pub struct Judged {
     pub milliseconds: u64,
     /// When, in milliseconds since 1970 (UTC).
     pub at: u64,
+    /// The person had been shown these answers with their authors before: this verdict is not blind.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seen: bool,
+}
+
+/// A verdict that is being given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Given {
+    /// The prompt.
+    pub id: usize,
+    /// Whose answer stands on the left.
+    pub shown_left: Side,
+    pub verdict: Verdict,
+    /// How long it was looked at.
+    pub milliseconds: u64,
+    /// The person has been shown these answers with their authors.
+    pub seen: bool,
 }
 
 impl Judged {
@@ -113,25 +131,20 @@ impl People {
         (0..self.prompts).filter(|id| !done.contains(id)).collect()
     }
 
-    /// Keeps a verdict; it is on the disk when this returns. `shown_left` is whose answer stood on the left.
+    /// Keeps a verdict; it is on the disk when this returns.
     ///
     /// # Errors
     /// When there is no such prompt, the person has judged it already, or the disk refuses.
-    pub fn judge(
-        &mut self,
-        annotator: &str,
-        id: usize,
-        shown_left: Side,
-        verdict: Verdict,
-        milliseconds: u64,
-    ) -> Result<(), Error> {
+    pub fn judge(&mut self, annotator: &str, given: Given) -> Result<(), Error> {
+        let Given { id, shown_left, verdict, milliseconds, seen } = given;
         if id >= self.prompts {
             return Err(Error::NoSuchPrompt { id, prompts: self.prompts });
         }
         if self.standing.iter().any(|judged| judged.annotator == annotator && judged.id == id) {
             return Err(Error::AlreadyJudged { id, annotator: annotator.to_owned() });
         }
-        let judged = Judged { annotator: annotator.to_owned(), id, shown_left, verdict, milliseconds, at: now() };
+        let annotator = annotator.to_owned();
+        let judged = Judged { annotator, id, shown_left, verdict, milliseconds, at: now(), seen };
         self.log.append(&[Entry::Judged(judged.clone())])?;
         self.standing.push(judged);
         Ok(())
@@ -213,26 +226,33 @@ fn now() -> u64 {
 mod tests {
     use super::*;
 
+    fn given(id: usize, shown_left: Side, verdict: Verdict, milliseconds: u64) -> Given {
+        Given { id, shown_left, verdict, milliseconds, seen: false }
+    }
+
     #[test]
     fn verdicts_and_their_withdrawal_are_appended_and_read_back() {
         let place = tempfile::tempdir().unwrap();
         let mut people = People::open(place.path(), 3).unwrap();
-        people.judge("ann", 0, Side::Base, Verdict::Left, 900).unwrap();
-        people.judge("ann", 1, Side::Tuned, Verdict::Right, 800).unwrap();
-        people.judge("bob", 0, Side::Base, Verdict::Skip, 100).unwrap();
+        people.judge("ann", given(0, Side::Base, Verdict::Left, 900)).unwrap();
+        people.judge("ann", given(1, Side::Tuned, Verdict::Right, 800)).unwrap();
+        people.judge("bob", Given { seen: true, ..given(0, Side::Base, Verdict::Skip, 100) }).unwrap();
         assert_eq!((people.open_prompts("ann"), people.done("ann")), (vec![2], 2));
         assert_eq!(people.open_prompts("bob"), [1, 2]);
-        let mut again = |id| people.judge("ann", id, Side::Base, Verdict::Left, 1);
+        let mut again = |id| people.judge("ann", given(id, Side::Base, Verdict::Left, 1));
         assert!(matches!(again(1), Err(Error::AlreadyJudged { id: 1, .. })));
         assert!(matches!(again(3), Err(Error::NoSuchPrompt { id: 3, .. })));
         assert_eq!(people.undo("ann").unwrap(), Some(1));
         assert_eq!(people.open_prompts("ann"), [1, 2]);
-        people.judge("ann", 1, Side::Tuned, Verdict::TieBad, 700).unwrap();
+        people.judge("ann", given(1, Side::Tuned, Verdict::TieBad, 700)).unwrap();
         let lines = std::fs::read_to_string(place.path().join(FILE)).unwrap().lines().count();
         assert_eq!(lines, 5, "nothing was overwritten");
         let again = People::open(place.path(), 3).unwrap();
         assert_eq!(again.standing(), people.standing());
-        assert_eq!(People::read(place.path()).unwrap(), people.standing());
+        let kept = People::read(place.path()).unwrap();
+        assert_eq!(kept, people.standing());
+        let who_saw: Vec<&str> = kept.iter().filter(|judged| judged.seen).map(|judged| &*judged.annotator).collect();
+        assert_eq!(who_saw, ["bob"]);
         assert_eq!(people.undo("carl").unwrap(), None);
     }
 
@@ -241,11 +261,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let mut people = People::open(place.path(), 3).unwrap();
         for id in 0..3 {
-            people.judge("ann", id, Side::Base, Verdict::Left, 1).unwrap();
+            people.judge("ann", given(id, Side::Base, Verdict::Left, 1)).unwrap();
         }
         assert_eq!(people.undo("ann").unwrap(), Some(2));
         assert_eq!(people.undo("ann").unwrap(), Some(1));
-        people.judge("ann", 1, Side::Base, Verdict::Right, 1).unwrap();
+        people.judge("ann", given(1, Side::Base, Verdict::Right, 1)).unwrap();
         assert_eq!(people.undo("ann").unwrap(), Some(1));
         assert_eq!(people.undo("ann").unwrap(), Some(0));
         assert_eq!(people.undo("ann").unwrap(), None);
@@ -276,6 +296,7 @@ mod tests {
             verdict,
             milliseconds: 1,
             at: 1,
+            seen: false,
         };
         let outcome = |side, verdict| judged(side, verdict).outcome();
         assert_eq!(outcome(Side::Base, Verdict::Left), Some(PromptOutcome::Base));

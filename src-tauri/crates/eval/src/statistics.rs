@@ -7,6 +7,10 @@ use ts_rs::TS;
 pub const Z_95: f64 = 1.959_963_984_540_054;
 /// A win rate above this is said to work, when its interval is above 50 % too.
 pub const WORKS_ABOVE: f64 = 0.55;
+/// What [`WORKS_ABOVE`] is, for whoever reads a verdict: no statistics, but a choice.
+pub const WHY_55: &str = "Training is said to work from 55 % on, eleven wins to nine losses: less than that is hard to notice. \
+                          This line is a choice of Tiebreak's; whether the model got better at all is told by the interval, \
+                          which must be above 50 % whole.";
 
 /// An interval of shares or means; written as `[low, high]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
@@ -215,15 +219,26 @@ impl Tally {
         match self.verdict() {
             Verdict::TrainingWorks => format!("Training works: {numbers}."),
             Verdict::SlightlyBetter => format!(
-                "Better, but by little: {numbers}. That is above 50 %, but not above the 55 % that would count as working."
+                "Better, but by little: {numbers}. That is above 50 %, but not above 55 %, eleven wins to nine losses, from \
+                 where on Tiebreak says that training works."
             ),
             Verdict::Worse => format!("The model got worse: check the data and beta. {}.", capitalised(&numbers)),
             Verdict::NotYetKnown { more_prompts: Some(more) } => {
-                let noun = if more == 1 { "prompt" } else { "prompts" };
-                format!("Not yet known: {numbers}. About {} more {noun} would tell.", rounded(more))
+                let prompts = if more == 1 {
+                    "1 more prompt".to_owned()
+                } else {
+                    format!("{} more prompts", grouped(rounded(more)))
+                };
+                format!(
+                    "Not yet known: {numbers}. If the rate stayed as it is, about {prompts} would tell; with more verdicts it \
+                     will move, so this is a guess."
+                )
             }
             Verdict::NotYetKnown { more_prompts: None } => {
-                format!("Not yet known: {numbers}. At exactly 50 % no number of prompts would tell the models apart.")
+                format!(
+                    "Not yet known: {numbers}. So far neither model is ahead: more prompts would narrow the interval, and may \
+                     move the rate to either side."
+                )
             }
             Verdict::NothingJudged if self.no_verdict > 0 => {
                 format!("Nothing is known: the judge gave no verdict on any of {} prompts.", self.no_verdict)
@@ -236,6 +251,14 @@ impl Tally {
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// A count as it is written on the page: `12,345`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let parts: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap_or_default()).collect();
+    parts.join(",")
 }
 
 /// Two leading digits, rounded up: an estimate should not look exact.
@@ -329,6 +352,11 @@ mod tests {
     }
 
     #[test]
+    fn counts_are_grouped_as_on_the_page() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
     fn words_hold_the_numbers() {
         let words = tally(27, 3, 10).words();
         assert_eq!(
@@ -336,13 +364,16 @@ mod tests {
             "Training works: the tuned model's win rate is 71.2 % (95 % interval 55.9 to 82.9 %) over 40 prompts."
         );
         assert!(tally(10, 0, 30).words().starts_with("The model got worse: check the data and beta. The tuned"));
-        assert!(tally(24, 0, 16).words().ends_with("About 57 more prompts would tell."));
-        assert!(tally(5050, 0, 4950).words().ends_with("About 29000 more prompts would tell."));
-        assert!(tally(0, 4, 0).words().contains("no number of prompts"));
+        assert!(tally(24, 0, 16).words().contains("If the rate stayed as it is, about 57 more prompts would tell;"));
+        assert!(tally(5050, 0, 4950).words().contains("about 29,000 more prompts would tell;"));
+        let even = tally(0, 4, 0).words();
+        assert!(even.ends_with("may move the rate to either side.") && !even.contains("no number"), "{even}");
+        let little = tally(5400, 0, 4600).words();
+        assert!(little.contains("not above 55 %, eleven wins to nine losses"), "{little}");
         let some = Tally { no_verdict: 4, ..tally(4, 0, 0) }.words();
         assert!(some.ends_with("over 4 prompts. 4 of 8 prompts have no verdict and do not count."), "{some}");
         let one = Tally { no_verdict: 1, ..tally(0, 4, 0) }.words();
-        assert!(one.ends_with("apart. 1 of 5 prompts has no verdict and does not count."), "{one}");
+        assert!(one.ends_with("side. 1 of 5 prompts has no verdict and does not count."), "{one}");
         assert_eq!(
             Tally { no_verdict: 3, ..tally(0, 0, 0) }.words(),
             "Nothing is known: the judge gave no verdict on any of 3 prompts."

@@ -101,7 +101,7 @@ pub(crate) fn draw<DB: DrawingBackend>(
     canvas.text("50 %: no difference", (even - 5.0, area.top - 13.0), Align::Right, LABEL, palette.muted)?;
     let works = axes.to_pixel(55.0, 0.0).0;
     canvas.dashed((works, area.top - 8.0), (works, area.bottom), palette.muted, 1.0)?;
-    canvas.text("55 %: training works", (works + 5.0, area.top - 13.0), Align::Left, LABEL, palette.muted)?;
+    canvas.text("55 %: 11 wins to 9", (works + 5.0, area.top - 13.0), Align::Left, LABEL, palette.muted)?;
     let middle = f64::midpoint(area.left, area.right);
     let mut below = "win rate of the tuned model in %, ties as half, with 95 % interval".to_owned();
     if left_out > 0 {

@@ -90,7 +90,7 @@ pub enum Error {
         what: &'static str,
     },
     /// A pair was asked for that the project does not have.
-    #[error("the project has no pair {id}; its verdicts may have been taken back: look at the list again")]
+    #[error("the project has no {}; its verdicts may have been taken back: look at the list again", pair_of(*id))]
     NoPair {
         /// The number asked for.
         id: i64,
@@ -168,6 +168,11 @@ pub enum Error {
         /// The database's own words.
         source: rusqlite::Error,
     },
+}
+
+/// What a pair is known by: its number, or that of the item it was labelled as.
+fn pair_of(id: i64) -> String {
+    if id < 0 { format!("labelled pair of item {}", id.unsigned_abs()) } else { format!("pair {id}") }
 }
 
 impl Error {

@@ -127,7 +127,8 @@ impl Cuts {
         );
         for (place, TooLong { number, prompt, chosen, rejected }) in self.too_long.iter().take(NAMED).enumerate() {
             let comma = if place == 0 { "" } else { "," };
-            let _ = write!(said, "{comma} {what} {number} (prompt {prompt}, chosen {chosen}, rejected {rejected})");
+            let which = named(&[*number], what);
+            let _ = write!(said, "{comma} {which} (prompt {prompt}, chosen {chosen}, rejected {rejected})");
         }
         if count > NAMED {
             let _ = write!(said, ", and {} more", count - NAMED);
@@ -160,14 +161,21 @@ fn in_words(limits: &Limits, between: &str) -> String {
     set.join(&format!(" {between} "))
 }
 
-/// `lines 3, 5, 8 and 4 more`.
+/// `lines 3, 5, 8 and 4 more`. A pair below zero is that of a labelled item, by whose number it is known: `pairs 3, 5, item 4`.
 fn named(numbers: &[i64], what: &str) -> String {
-    let first: Vec<String> = numbers.iter().take(NAMED).map(ToString::to_string).collect();
+    let shown = &numbers[..numbers.len().min(NAMED)];
+    let (pairs, items): (Vec<i64>, Vec<i64>) = shown.iter().partition(|number| **number >= 0);
+    let list = |numbers: &[i64], what: &str| {
+        let plural = if numbers.len() == 1 { "" } else { "s" };
+        let numbers: Vec<String> = numbers.iter().map(|number| number.unsigned_abs().to_string()).collect();
+        (!numbers.is_empty()).then(|| format!("{what}{plural} {}", numbers.join(", ")))
+    };
+    let lists: Vec<String> = list(&pairs, what).into_iter().chain(list(&items, "item")).collect();
     let more = match numbers.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("{what}{} {}{more}", if numbers.len() == 1 { "" } else { "s" }, first.join(", "))
+    format!("{}{more}", lists.join(", "))
 }
 
 #[cfg(test)]
@@ -206,6 +214,8 @@ mod tests {
         assert!(Cuts::default().sentences(&limits(Truncation::Drop, None), "line").is_empty());
         let many: Vec<i64> = (1..=13).collect();
         assert_eq!(named(&many, "line"), "lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3 more");
+        assert_eq!(named(&[2, -13, 4, -6], "pair"), "pairs 2, 4, items 13, 6");
+        assert_eq!(named(&[-13], "pair"), "item 13");
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod optimizer;
 pub mod order;
 pub mod origin;
+mod pace;
 pub mod pair_scores;
 pub mod reference;
 mod report;

@@ -49,6 +49,17 @@ impl Order {
         }
     }
 
+    /// The pairs that the first `steps` steps see, in rising order.
+    pub fn seen(&self, steps: u64) -> Vec<usize> {
+        if steps >= self.steps_per_epoch() {
+            return (0..self.pairs).collect();
+        }
+        let mut seen = self.epoch(0);
+        seen.truncate(steps as usize * self.accumulation * self.batch_size);
+        seen.sort_unstable();
+        seen
+    }
+
     /// The pairs of step `step`, counted from 1.
     pub fn step(&self, step: u64) -> StepPlan {
         let done = step.saturating_sub(1);
@@ -123,6 +134,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_pairs_of_the_first_steps_are_those_that_these_see(
+            pairs in 1..40usize, batch_size in 1..9usize, accumulation in 1..5usize, shuffle: bool, steps in 0..20u64,
+        ) {
+            let order = order(pairs, batch_size, accumulation, shuffle);
+            let met: std::collections::BTreeSet<usize> =
+                (1..=steps).flat_map(|step| order.step(step).microbatches.into_iter().flatten()).collect();
+            prop_assert_eq!(order.seen(steps), met.into_iter().collect::<Vec<_>>());
+        }
+
         #[test]
         fn every_pair_comes_once_an_epoch(
             pairs in 1..40usize, batch_size in 1..9usize, accumulation in 1..5usize, shuffle: bool, epoch in 0..3u64,

@@ -61,7 +61,8 @@ pub fn score(
     let dpo = Dpo { objective: settings.objective(), counting: settings.counting() };
     let mut scored = Vec::with_capacity(examples.len());
     for examples in examples.chunks(settings.per_device_train_batch_size.max(1)) {
-        let Some(known) = references.complete(examples, examples.len(), &mut |_| Ok(true))? else {
+        let asked: Vec<&Example> = examples.iter().collect();
+        let Some(known) = references.complete(&asked, examples.len(), &mut |_| Ok(true))? else {
             return Ok(None);
         };
         let batch = pack(examples.iter());

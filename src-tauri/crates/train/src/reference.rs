@@ -110,11 +110,11 @@ impl<'a> Cache<'a> {
     /// When a computation fails, a result is not finite, or the file cannot be written.
     pub fn complete(
         &mut self,
-        examples: &[Example],
+        examples: &[&Example],
         batch_size: usize,
         progress: &mut dyn FnMut(usize) -> Result<bool>,
     ) -> Result<Option<Vec<ReferenceLogps>>> {
-        let keys: Vec<_> = examples.iter().map(key).collect();
+        let keys: Vec<_> = examples.iter().map(|example| key(example)).collect();
         let mut done = 0;
         // Batches are the same whatever is known already, so that a run that was killed here goes on to the same bits.
         for (examples, keys) in examples.chunks(batch_size.max(1)).zip(keys.chunks(batch_size.max(1))) {
@@ -129,8 +129,8 @@ impl<'a> Cache<'a> {
         Ok(Some(keys.iter().filter_map(|key| self.known.get(key).copied()).collect()))
     }
 
-    fn compute(&mut self, examples: &[Example], keys: &[String]) -> Result<()> {
-        let batch = pack(examples.iter());
+    fn compute(&mut self, examples: &[&Example], keys: &[String]) -> Result<()> {
+        let batch = pack(examples.iter().copied());
         let Reference { decoder, adapter, counting, .. } = self.reference;
         let token_logps = decoder.token_logps(adapter.map(|(lora, _)| lora), &batch)?;
         let mut text = Vec::new();

@@ -3,7 +3,7 @@
 
 use crate::checkpoint::{self, Checkpoint, State};
 use crate::config::{Resume, RunConfig};
-use crate::data::{self, Dataset, Identical, Input};
+use crate::data::{self, Dataset, Example, Identical, Input};
 use crate::digests::Digests;
 use crate::dpo::Dpo;
 use crate::dynamics::DynamicsWriter;
@@ -14,6 +14,7 @@ use crate::grounds::{self, Grounds};
 use crate::memory;
 use crate::metrics::Window;
 use crate::optimizer::AdamW;
+use crate::pace::Pace;
 use crate::reference::{Cache, Reference};
 use crate::report::Report;
 use crate::samples::SamplePrompts;
@@ -30,6 +31,7 @@ use model::{Decoder, DeviceChoice, Lora, LoraConfig, Products, TargetModules, de
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::borrow::{Borrow, BorrowMut};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -252,7 +254,9 @@ impl Run<'_> {
             self.schedule(order.total_steps(config.settings.max_steps, config.settings.num_train_epochs), report)?;
         self.tell_started(&train, eval.as_ref(), &lora, recompute, schedule.total_steps, report)?;
         let dpo = Dpo { objective: config.settings.objective(), counting: config.settings.counting() };
-        let references = self.references((train, eval), reference.is_some(), dpo.counting, cache_folder, report)?;
+        let met = order.seen(schedule.total_steps);
+        let references =
+            self.references((train, &met, eval), reference.is_some(), dpo.counting, cache_folder, report)?;
         let Some((train, eval)) = references else { return Ok(None) };
         let (decoder, max_grad_norm) = (self.decoder, config.settings.max_grad_norm);
         Ok(Some(Training {
@@ -274,6 +278,7 @@ impl Run<'_> {
             dynamics: DynamicsWriter::open(self.folder)?,
             reference,
             state,
+            pace: Pace::default(),
         }))
     }
 
@@ -303,10 +308,10 @@ impl Run<'_> {
     }
 
     /// The pairs with their log-probabilities under the reference, where that does not follow the policy; none when told to
-    /// stop.
+    /// stop. Of the pairs to train on, those that the run will meet are scored: a short run meets few of many.
     fn references(
         &self,
-        (train, eval): (Dataset, Option<Dataset>),
+        (train, met, eval): (Dataset, &[usize], Option<Dataset>),
         follows: bool,
         counting: Counting,
         cache_folder: &Path,
@@ -314,7 +319,7 @@ impl Run<'_> {
     ) -> Result<Option<(Scored, Option<Scored>)>> {
         if follows {
             // Such a reference is asked with each batch.
-            let unscored = |dataset: Dataset| Scored { examples: dataset.examples, references: Vec::new() };
+            let unscored = |dataset: Dataset| Scored { examples: dataset.examples, references: HashMap::new() };
             return Ok(Some((unscored(train), eval.map(unscored))));
         }
         let adapter =
@@ -324,13 +329,19 @@ impl Run<'_> {
         let mut cache =
             Cache::open(cache_folder, Reference { decoder: self.decoder, model_digest, adapter, counting })?;
         let batch_size = self.config.settings.per_device_train_batch_size;
-        let mut score = |Dataset { examples, .. }: Dataset| {
-            let mut progress = report.stage(Stage::Reference, examples.len());
-            let references = cache.complete(&examples, batch_size, &mut |done| progress.at(done))?;
-            Ok::<_, Error>(references.map(|references| Scored { examples, references }))
+        let mut score = |Dataset { examples, .. }: Dataset, places: &[usize]| {
+            let wanted: Vec<&Example> = places.iter().map(|&place| &examples[place]).collect();
+            let mut progress = report.stage(Stage::Reference, wanted.len());
+            let references = cache.complete(&wanted, batch_size, &mut |done| progress.at(done))?;
+            let by_place = |references: Vec<_>| places.iter().copied().zip(references).collect();
+            Ok::<_, Error>(references.map(|references| Scored { examples, references: by_place(references) }))
         };
-        let Some(train) = score(train)? else { return Ok(None) };
-        let Some(eval) = eval.map(score).transpose()? else { return Ok(Some((train, None))) };
+        let Some(train) = score(train, met)? else { return Ok(None) };
+        let whole = |eval: Dataset| {
+            let all: Vec<usize> = (0..eval.examples.len()).collect();
+            score(eval, &all)
+        };
+        let Some(eval) = eval.map(whole).transpose()? else { return Ok(Some((train, None))) };
         Ok(eval.map(|eval| (train, Some(eval))))
     }
 
@@ -379,7 +390,7 @@ impl Run<'_> {
                 return Err(grounds::other_settings(self.config, path));
             }
             if self.resuming && found.state.events_bytes > report.bytes() {
-                report.warn("events.jsonl is shorter than the checkpoint remembers: some events are lost")?;
+                report.warn("the record of this run is shorter than its checkpoint remembers: some of its figures' points are lost")?;
             }
             if let (true, Some(best)) = (self.config.settings.load_best_model_at_end, found.state.standing.best)
                 && best.step != found.state.step

@@ -13,26 +13,26 @@ use crate::losses::Logps;
 use crate::metrics;
 use crate::order::Order;
 use crate::origin::{AdapterOrigin, FileDigests, Origin, adapter_digests};
+use crate::pace::Pace;
 use crate::reference::ReferenceLogps;
 use crate::report::Report;
 use crate::run::Outcome;
 use crate::samples::SamplePrompts;
 use crate::schedule::Schedule;
 use crate::selection::Selection;
+use crate::settings::Settings;
 use crate::step::Policy;
 use model::{Batch, Gradients, Lora};
 use rand_chacha::rand_core::RngCore;
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// The pace of the run is the mean of this many steps.
-const PACE_STEPS: usize = 20;
-
-/// Pairs with their reference log-probabilities, in the same order; without them where the reference follows the policy.
+/// Pairs with the reference log-probabilities of those that the run will meet, by their places; without any where the
+/// reference follows the policy.
 pub(crate) struct Scored {
     pub(crate) examples: Vec<Example>,
-    pub(crate) references: Vec<ReferenceLogps>,
+    pub(crate) references: HashMap<usize, ReferenceLogps>,
 }
 
 /// What an adapter was made from: the ends of its ancestry.
@@ -61,6 +61,7 @@ pub(crate) struct Training<'a> {
     /// The adapter of a reference that follows the policy.
     pub(crate) reference: Option<Lora>,
     pub(crate) state: State,
+    pub(crate) pace: Pace,
 }
 
 impl Training<'_> {
@@ -68,7 +69,6 @@ impl Training<'_> {
     pub(crate) fn go(mut self, report: &mut Report<'_>) -> Result<Outcome> {
         let total = self.schedule.total_steps;
         self.forget_adapter()?;
-        let mut pace = VecDeque::with_capacity(PACE_STEPS);
         if self.state.step == 0 && !self.sample(report)? {
             return self.cancel(report);
         }
@@ -78,13 +78,9 @@ impl Training<'_> {
         while self.state.step < total && !self.state.standing.enough {
             let Some(done) = self.step(report)? else { return self.cancel(report) };
             let (step, last) = (self.state.step, self.state.step == total);
-            if pace.len() == PACE_STEPS {
-                pace.pop_front();
-            }
-            pace.push_back(done.seconds);
-            let pace = pace.iter().sum::<f64>() / pace.len() as f64;
+            self.pace.add_step(done.seconds);
             if is_due(step, self.config.settings.logging_steps, last) {
-                self.tell_step(&done, pace, report)?;
+                self.tell_step(&done, report)?;
             }
             self.state.eval_due = self.eval.is_some() && is_due(step, self.config.settings.eval_steps, last);
             if self.state.eval_due && !self.look(report)? {
@@ -92,7 +88,7 @@ impl Training<'_> {
             }
             let enough = self.state.standing.enough;
             if enough && self.state.window.pairs > 0 {
-                self.tell_step(&done, pace, report)?;
+                self.tell_step(&done, report)?;
             }
             if is_due(step, self.config.settings.save_steps, last || enough) {
                 self.save(report)?;
@@ -122,7 +118,7 @@ impl Training<'_> {
             let examples = || pairs.iter().map(|&pair| &self.train.examples[pair]);
             let batch = pack(examples());
             let references = match &self.reference {
-                None => pairs.iter().map(|&pair| self.train.references[pair]).collect(),
+                None => pairs.iter().map(|pair| self.train.references[pair]).collect(),
                 Some(reference) => self.references_now(reference, &batch)?,
             };
             let dropout = (self.policy.lora.config().lora_dropout > 0.0).then(|| generator.next_u64());
@@ -159,7 +155,20 @@ impl Training<'_> {
         Ok(Some(Done { epoch: plan.epoch, grad_norm, learning_rate, seconds }))
     }
 
-    fn tell_step(&mut self, done: &Done, pace: f64, report: &mut Report<'_>) -> Result<()> {
+    /// Seconds until the end: steps, and looks at the held-out pairs with the sample answers that go with them. The look that
+    /// is due after this step has not been taken yet.
+    fn seconds_left(&self) -> f64 {
+        let (step, total) = (self.state.step, self.schedule.total_steps);
+        let Settings { eval_steps, per_device_train_batch_size, gradient_accumulation_steps, .. } =
+            self.config.settings;
+        let looks = (step..=total).filter(|&at| is_due(at, eval_steps, at == total)).count() as u64;
+        let held_out = self.eval.as_ref().map_or(0, |eval| eval.examples.len());
+        let of_a_step = (per_device_train_batch_size * gradient_accumulation_steps).min(self.train.examples.len());
+        let looks = if self.eval.is_some() { looks } else { 0 };
+        self.pace.left(total.saturating_sub(step), looks, held_out as f64 / of_a_step.max(1) as f64)
+    }
+
+    fn tell_step(&mut self, done: &Done, report: &mut Report<'_>) -> Result<()> {
         let window = std::mem::take(&mut self.state.window);
         let (step, total_steps) = (self.state.step, self.schedule.total_steps);
         report.tell(&Event::Step(StepMetrics {
@@ -175,16 +184,17 @@ impl Training<'_> {
             tokens_per_second: window.tokens as f64 / window.seconds.max(1e-9),
             peak_memory_bytes: model::memory::peak_resident_bytes(),
             seconds: window.seconds,
-            seconds_left: pace * total_steps.saturating_sub(step) as f64,
+            seconds_left: self.seconds_left(),
         }))
     }
 
     /// Answers the sample prompts, where there are any. Answers whether to go on.
-    fn sample(&self, report: &mut Report<'_>) -> Result<bool> {
-        match &self.samples {
-            Some(samples) => samples.tell(self.policy.decoder, &self.policy.lora, self.state.step, report),
-            None => Ok(true),
-        }
+    fn sample(&mut self, report: &mut Report<'_>) -> Result<bool> {
+        let Some(samples) = &self.samples else { return Ok(true) };
+        let began = Instant::now();
+        let go_on = samples.tell(self.policy.decoder, &self.policy.lora, self.state.step, report)?;
+        self.pace.set_samples(began.elapsed().as_secs_f64());
+        Ok(go_on)
     }
 
     /// Log-probabilities of a microbatch under a reference that follows the policy, as it is now.
@@ -221,7 +231,7 @@ impl Training<'_> {
         for (chunk, examples) in eval.examples.chunks(size).enumerate() {
             let batch = pack(examples.iter());
             let references = match &self.reference {
-                None => eval.references[chunk * size..][..examples.len()].to_vec(),
+                None => (chunk * size..).take(examples.len()).map(|place| eval.references[&place]).collect(),
                 Some(reference) => self.references_now(reference, &batch)?,
             };
             let policy = self.policy.decoder.token_scores(Some(&self.policy.lora), &batch)?;
@@ -260,6 +270,7 @@ impl Training<'_> {
             metrics.best = selection.consider(&metrics, &mut self.state.standing);
         }
         self.dynamics.append(&computed)?;
+        self.pace.set_evaluation(metrics.seconds);
         report.tell(&Event::Eval(metrics))?;
         self.state.eval_due = false;
         Ok(true)

@@ -1,10 +1,22 @@
 import { describe, expect, it } from "vitest";
 import type { ColumnMapping } from "../../client/bindings";
-import { missing, shapeOf, withColumn, withShape } from "./kinds";
+import { broughtIn, missing, shapeOf, withColumn, withShape } from "./kinds";
 
 const columns = { answer_a: null, answer_b: null, system: null, context: null, category: null, preference: null, answers: null, ratings: null, rating_a: null, rating_b: null, history: null, tools: null, chat_template_kwargs: null };
 const choices = { preference_scheme: null, rating_order: null, pairing: null, least_margin: null, only: null, plain_text: null, prompt_from: null, repeated_prompt: null, left_out: null };
 const pairs: ColumnMapping = { ...columns, ...choices, kind: "pairs", prompt: "q", chosen: "good", rejected: "bad" };
+
+describe("what an import brings", () => {
+  const brought = { kind: "pairs" as const, added: 6, to_label: 0, single_labels: 0 };
+
+  it("is told by what it is, and not as rows", () => {
+    expect(broughtIn(brought)).toBe("6 pairs");
+    expect(broughtIn({ ...brought, to_label: 2, single_labels: 1 })).toBe("3 pairs, 2 items to label and 1 single label");
+    expect(broughtIn({ ...brought, single_labels: 6 })).toBe("6 single labels");
+    expect(broughtIn({ ...brought, added: 0 })).toBe("0 pairs");
+    expect(broughtIn({ ...brought, kind: "candidates", added: 1 })).toBe("1 item to label");
+  });
+});
 
 describe("column mappings", () => {
   it("keep the answers when they are no better and worse ones any more", () => {

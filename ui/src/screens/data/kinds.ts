@@ -1,4 +1,5 @@
 import type { ColumnMapping, ImportKind } from "../../client/bindings";
+import { counted } from "../../format";
 
 /** What a file can hold. */
 export const IMPORT_KINDS: Record<ImportKind, { title: string; sentence: string }> = {
@@ -7,6 +8,30 @@ export const IMPORT_KINDS: Record<ImportKind, { title: string; sentence: string 
   prompts: { title: "Prompts", sentence: "Each row has only a prompt; the project's model can write the answers to label." },
   demonstrations: { title: "Demonstrations", sentence: "Each row has a prompt and one answer that is to be imitated. They are kept; preference training does not use them." },
 };
+
+/** What an import brings, in numbers: `added` in all, of which some came with pairs and are none. */
+type Brought = { kind: ImportKind; added: number; to_label: number; single_labels: number };
+
+/** `3 pairs, 2 items to label and 1 single label` */
+export function broughtIn({ kind, added, to_label, single_labels }: Brought): string {
+  switch (kind) {
+    case "candidates":
+      return counted(added, "item to label", "items to label");
+    case "prompts":
+      return counted(added, "prompt");
+    case "demonstrations":
+      return counted(added, "demonstration");
+    case "pairs": {
+      const pairs = added - to_label - single_labels;
+      const parts = [
+        ...(to_label > 0 ? [counted(to_label, "item to label", "items to label")] : []),
+        ...(single_labels > 0 ? [counted(single_labels, "single label")] : []),
+      ];
+      if (pairs > 0 || parts.length === 0) parts.unshift(counted(pairs, "pair"));
+      return parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : (parts[0] ?? "");
+    }
+  }
+}
 
 /** What the columns of a file are: pairs come in three ways. */
 export type Shape = ImportKind | "preferences" | "rated";

@@ -1,4 +1,5 @@
 import type { Content, PairQuery, PairRow, PairSource, PairView } from "../../client/bindings";
+import { count } from "../../format";
 import { messagesOf, textOf } from "../../parts/content";
 import type { Part } from "../../parts/pages.svelte";
 
@@ -7,10 +8,16 @@ export type PairFilter = Omit<PairQuery, keyof Part>;
 export const SOURCES: Record<PairSource, { title: string; tone: "neutral" | "accent" | "good" | "warn" }> = {
   imported: { title: "Imported", tone: "neutral" },
   labelled: { title: "Labelled", tone: "good" },
-  edited: { title: "Edited", tone: "accent" },
-  to_judge: { title: "To judge", tone: "warn" },
+  // Its texts were edited, or its answers swapped: the history says which.
+  edited: { title: "Changed", tone: "accent" },
+  to_judge: { title: "To judge again", tone: "warn" },
   removed: { title: "Removed", tone: "warn" },
 };
+
+/** What a pair is called: a labelled one, which the program numbers below zero, by its item. */
+export function nameOf(id: number): string {
+  return id < 0 ? `item ${count(-id)}` : `pair ${count(id)}`;
+}
 
 /** Characters of each text that a row of the table holds. */
 const SHOWN = 200;

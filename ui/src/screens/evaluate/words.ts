@@ -3,7 +3,7 @@
 import type { EvalSummary, Winner } from "../../client/bindings";
 import { interval, percent } from "../../format";
 
-/** `71 % (56 to 83 %)`: a rate is never shown without its interval where there is one. */
+/** `71.2 % (55.9 to 82.9 %)`: a rate is never shown without its interval where there is one. */
 export function rate(value: number | null, ends: [number, number] | null): string {
   if (value === null) return "–";
   return ends ? `${percent(value)} (${interval(ends)})` : percent(value);

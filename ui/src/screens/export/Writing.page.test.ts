@@ -31,8 +31,19 @@ it("a job whose run is not known is told by its title, and offers nothing", () =
   expect(screen.queryByRole("button")).toBeNull();
 });
 
+it("a check that found something to be warned of carries no tick", async () => {
+  const exported = { what: "merged", path: "/exports/first", load: "", check: "The rounding does about as much as the adapter.", check_warns: true, other_base: null, notes: [] };
+  const { rerender, container } = show("first", job(4, { exported }));
+  const sign = () => container.querySelector(".check .sign path")?.getAttribute("d");
+  const warning = sign();
+  await rerender({ job: job(5, { exported: { ...exported, check_warns: false } }) });
+  expect(sign()).toBeTruthy();
+  expect(sign()).not.toBe(warning);
+  expect(container.querySelector(".check .warns")).toBeNull();
+});
+
 it("what was written before does not stand below a refusal", async () => {
-  const exported = { what: "merged", path: "/exports/first", load: "", check: null, other_base: null, notes: [] };
+  const exported = { what: "merged", path: "/exports/first", load: "", check: null, check_warns: false, other_base: null, notes: [] };
   const { rerender } = show("first", job(3, { exported }));
   expect(screen.getByText("Written to")).toBeTruthy();
   await rerender({ refused: new ApiError(changed) });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { RunView } from "../../client/bindings";
-import { duplicate, modelNamed, nextName, remediesFor } from "./draft";
+import { duplicate, followed, modelNamed, nextName, presetOf, remediesFor } from "./draft";
 import { DEFAULTS } from "./defaults.fixture";
 
-const none = { loss: null, margin: null, accuracy: null, chosen: null, rejected: null, grad_norm: null, learning_rate: null, tokens_per_second: null, peak_memory_bytes: null };
+const none = { loss: null, margin: null, accuracy: null, accuracy_interval: null, pairs: 0, chosen: null, rejected: null, grad_norm: null, learning_rate: null, tokens_per_second: null, peak_memory_bytes: null };
 const view: RunView = {
-  summary: { run: "r1", name: "first", state: "failed", has_adapter: false, step: 3, total_steps: 9, started_at: 0, seconds_left: null, loss: null, accuracy: null, held_out_accuracy: null, held_out_accuracy_interval: null, model: "m" },
+  summary: { run: "r1", name: "first", state: "failed", has_adapter: false, step: 3, total_steps: 9, started_at: 0, seconds_left: null, loss: null, accuracy: null, accuracy_interval: null, held_out_accuracy: null, held_out_accuracy_interval: null, model: "m" },
   folder: "f", computed_on: [], settings: { ...DEFAULTS, loss_type: ["sigmoid", "ipo"], loss_weights: [1, 0.5] }, selection: null, from: null, held_out_share: 0.2,
   now: none, error: null, warnings: [], findings: [], samples: [], stage: "", stage_done: 0, stage_total: 0,
 };
@@ -32,6 +32,20 @@ describe("a duplicate", () => {
     expect(nextName("first 2", [])).toBe("first 3");
     expect(nextName("first", ["first 2", "first 3"])).toBe("first 4");
     expect(nextName("2026", [])).toBe("2026 2");
+  });
+});
+
+describe("how often a new run looks at its held-out pairs", () => {
+  const begun = { project: "p", name: "n", model: "m", held_out_share: 0.1, from: null, settings: { ...DEFAULTS, eval_steps: 17 } };
+  const changed = (settings: Partial<typeof DEFAULTS>) => ({ ...begun, settings: { ...begun.settings, ...settings } });
+  const preset = presetOf(begun);
+
+  it("follows the number of its steps until the user says so, and comes back with them", () => {
+    expect(followed(preset, begun, 16)).toBe(17);
+    expect(followed(preset, changed({ max_steps: 12 }), 1)).toBe(1);
+    expect(followed({ ...preset, now: 1 }, changed({ eval_steps: 1 }), 16)).toBe(17);
+    expect(followed(preset, changed({ max_steps: 12, eval_steps: 4 }), 1)).toBe(4);
+    expect(followed(preset, changed({ learning_rate: 1 }), 16)).toBe(17);
   });
 });
 

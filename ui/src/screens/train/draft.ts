@@ -15,6 +15,31 @@ export function duplicate(project: string, view: RunView, taken: string[], chang
   };
 }
 
+/** How often a new run looks at its held-out pairs, as long as the user has not said so. */
+export type Preset = {
+  /** What decides how many steps there are, as the run was begun. */
+  key: string;
+  /** What was preset then, and what is now. */
+  first: number;
+  now: number;
+};
+
+/** What decides how many steps a run has. */
+const lengthOf = ({ held_out_share, settings }: RunRequest): string =>
+  JSON.stringify([held_out_share, settings.max_steps, settings.num_train_epochs, settings.per_device_train_batch_size, settings.gradient_accumulation_steps]);
+
+export function presetOf(request: RunRequest): Preset {
+  const { eval_steps } = request.settings;
+  return { key: lengthOf(request), first: eval_steps, now: eval_steps };
+}
+
+/** `eval_steps` for a run of another length: `usual` follows from its steps. What the user has typed stays as it is. */
+export function followed(preset: Preset, planned: RunRequest, usual: number): number {
+  const { eval_steps } = planned.settings;
+  if (eval_steps !== preset.now) return eval_steps;
+  return lengthOf(planned) === preset.key ? preset.first : usual;
+}
+
 /** Loss weights belong to their losses: with other losses and no weights of their own, all count 1. */
 function fitted(settings: Settings): Settings {
   const { loss_type, loss_weights } = settings;

@@ -43,6 +43,17 @@ pub struct MergedCheck {
     pub words: String,
 }
 
+impl MergedCheck {
+    /// Whether the weights are rounded, and that does about as much as training did.
+    pub(crate) fn warns(&self) -> bool {
+        self.is_rounded() && 2.0 * self.largest_difference_per_token >= self.adapter_difference_per_token
+    }
+
+    fn is_rounded(&self) -> bool {
+        self.dtype != StoredType::Float(FloatType::F32)
+    }
+}
+
 /// The pairs of a run that both models are asked about.
 pub(super) struct AskedPairs {
     path: PathBuf,
@@ -268,13 +279,12 @@ fn words(check: &MergedCheck, whose: &str) -> String {
         rounded(token),
         rounded(check.largest_difference_per_answer)
     );
-    let rounds = check.dtype != StoredType::Float(FloatType::F32);
-    if rounds {
+    if check.is_rounded() {
         let mean = rounded(check.mean_difference_per_token);
         let _ = write!(words, " That is the rounding to {}, {mean} per token in the mean.", check.dtype.in_words());
     }
     let _ = write!(words, " The adapter moves them by up to {} per token.", rounded(adapter));
-    if rounds && 2.0 * token >= adapter {
+    if check.warns() {
         let finer = if let StoredType::Gguf(_) = check.dtype { "a finer type" } else { "f32" };
         let _ =
             write!(words, " The rounding does about as much as the adapter: choose {finer} to keep what was trained.");

@@ -10,9 +10,39 @@ use std::path::{Path, PathBuf};
 /// Pairs that were written.
 pub(crate) struct WrittenPairs {
     /// What was written, in the order of the forms.
-    pub(crate) files: Vec<Exported>,
-    /// What is not in it, and what is to be known of it, as sentences.
+    pub(crate) files: Vec<(PairForm, Exported)>,
+    /// What is not in the files, and what is to be known of them all, as sentences.
     pub(crate) notes: Vec<String>,
+    /// The same of some forms alone.
+    of_forms: Vec<(Vec<PairForm>, String)>,
+    /// Judgements stand there, and their annotators are numbered.
+    pub(crate) are_numbered: bool,
+}
+
+impl WrittenPairs {
+    /// What is to be known of the file in one form.
+    pub(crate) fn notes_of(&self, form: PairForm) -> Vec<String> {
+        self.of_forms.iter().filter(|(forms, _)| forms.contains(&form)).map(|(_, note)| note.clone()).collect()
+    }
+
+    /// All of it one after the other, each with the forms that it is of.
+    pub(crate) fn all_notes(&self) -> Vec<String> {
+        let of_forms = self.of_forms.iter().map(|(forms, note)| {
+            let named: Vec<&str> = forms.iter().map(|form| title(*form)).collect();
+            format!("for {}: {note}", named.join(" and "))
+        });
+        self.notes.iter().cloned().chain(of_forms).collect()
+    }
+}
+
+/// A form's name as its makers write it.
+fn title(form: PairForm) -> &'static str {
+    match form {
+        PairForm::Jsonl => "JSON Lines",
+        PairForm::Parquet => "Parquet",
+        PairForm::Argilla => "Argilla",
+        PairForm::LabelStudio => "Label Studio",
+    }
 }
 
 /// Writes pairs in each of the forms.
@@ -20,12 +50,13 @@ pub(crate) struct WrittenPairs {
 /// # Errors
 /// When the folder cannot be written, or nothing could be, because the only form was one whose columns cannot hold the pairs.
 pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Path) -> Result<WrittenPairs> {
-    let mut written = WrittenPairs { files: Vec::new(), notes: Vec::new() };
+    let mut written = WrittenPairs { files: Vec::new(), notes: Vec::new(), of_forms: Vec::new(), are_numbered: false };
     let mut refused = None;
     for form in PairForm::ALL.into_iter().filter(|form| forms.contains(form)) {
         match write(pairs, form, folder) {
             Ok((path, load)) => {
-                written.files.push(Exported { what: "pairs".into(), path, load, check: None, other_base: None });
+                let made = Exported { what: "pairs".into(), path, load, check: None, other_base: None };
+                written.files.push((form, made));
             }
             Err(prefs::Error::Choice { reason, .. }) if form == PairForm::Parquet => {
                 let old = if folder.join(PARQUET).exists() {
@@ -44,10 +75,10 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
         let known = PairForm::ALL.map(PairForm::name).join(", ");
         return Err(Error::new("nothing_written", reason, format!("Choose one or several of the forms {known}.")));
     }
-    written.notes.extend(of_judgements(pairs));
-    if forms.contains(&PairForm::Argilla) || forms.contains(&PairForm::LabelStudio) {
-        written.notes.extend(of_tools(pairs, forms));
-    }
+    let has_judgements = pairs.pairs.iter().any(|pair| !pair.judgements.is_empty());
+    written.are_numbered = has_judgements && !pairs.has_annotator_names;
+    written.notes.extend(of_judgements(pairs, has_judgements));
+    written.of_forms = of_tools(pairs, forms);
     Ok(written)
 }
 
@@ -138,14 +169,14 @@ fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::R
 }
 
 /// What there is to know of the judgements beside the pairs.
-fn of_judgements(pairs: &ExportedPairs) -> Vec<String> {
+fn of_judgements(pairs: &ExportedPairs, has_judgements: bool) -> Vec<String> {
     let mut notes = Vec::new();
-    if pairs.pairs.iter().any(|pair| !pair.judgements.is_empty()) {
+    if has_judgements {
         notes.push(if pairs.has_annotator_names {
             "the judgements beside the pairs name their annotators and have their notes".to_owned()
         } else {
             "the annotators of the judgements beside the pairs are numbered, not named; their notes are there as they were \
-             written (`--annotator-names` of `tiebreak export` writes the names)"
+             written"
                 .to_owned()
         });
     }
@@ -159,45 +190,55 @@ fn of_judgements(pairs: &ExportedPairs) -> Vec<String> {
     notes
 }
 
-/// What there is to know of files for labellers.
-fn of_tools(pairs: &ExportedPairs, forms: &[PairForm]) -> Vec<String> {
+/// What there is to know of files for labellers, and of which of them.
+fn of_tools(pairs: &ExportedPairs, forms: &[PairForm]) -> Vec<(Vec<PairForm>, String)> {
+    let tools: Vec<PairForm> =
+        [PairForm::Argilla, PairForm::LabelStudio].into_iter().filter(|form| forms.contains(form)).collect();
+    if tools.is_empty() {
+        return Vec::new();
+    }
     let mut notes = Vec::new();
+    let mut note = |of: &[PairForm], text: String| {
+        let of: Vec<PairForm> = of.iter().copied().filter(|form| forms.contains(form)).collect();
+        if !of.is_empty() {
+            notes.push((of, text));
+        }
+    };
     let count = |of: &dyn Fn(&prefs::store::ExportedPair) -> bool| pairs.pairs.iter().filter(|pair| of(pair)).count();
     let without = count(&|pair| pair.judgements.iter().all(|judgement| !judgement.counts));
     let spoken = count(&|pair| pair.sourced.pair.is_conversational());
     if without > 0 {
-        notes.push(format!(
-            "for Argilla and Label Studio: {without} of the {} pairs have no vote. The label of every pair stands there as a \
-             suggestion or prediction, which annotators see unless it is switched off there",
+        let text = format!(
+            "{without} of the {} pairs have no vote. The label of every pair stands there as a suggestion or prediction, which \
+             annotators see unless it is switched off there",
             pairs.pairs.len()
-        ));
+        );
+        note(&tools, text);
     }
     if spoken > 0 {
-        notes.push(format!(
-            "for Argilla and Label Studio: {spoken} conversations stand there as text; the messages beside them are read when \
-             a file comes back into this program"
-        ));
+        let text = format!(
+            "{spoken} conversations stand there as text; the messages beside them are read when a file comes back into this \
+             program"
+        );
+        note(&tools, text);
     }
     let ties: i64 = pairs.pairs.iter().map(|pair| pair.votes().tie).sum();
-    if ties > 0 && forms.contains(&PairForm::LabelStudio) {
-        notes.push(format!(
-            "for Label Studio: {ties} votes are ties. Its tag for two answers has none, so they are the choice `undecided` \
-             beside it"
-        ));
-    }
-    if !pairs.annotators.is_empty() && forms.contains(&PairForm::Argilla) {
-        notes.push(format!(
-            "for Argilla: its server refuses responses of users that it does not have. Make the {} users in {USERS} first, \
-             with the ids that stand there",
-            pairs.annotators.len()
-        ));
-    }
-    if !pairs.annotators.is_empty() && forms.contains(&PairForm::LabelStudio) {
-        notes.push(
-            "for Label Studio: annotations belong to whoever imports them, because a file that names a user whom Label Studio \
-             does not have is refused; whose they were is in `created_username`, and in `meta` of each task"
-                .to_owned(),
+    if ties > 0 {
+        let text = format!(
+            "{ties} votes are ties. Its tag for two answers has none, so they are the choice `undecided` beside it"
         );
+        note(&[PairForm::LabelStudio], text);
+    }
+    if !pairs.annotators.is_empty() {
+        let text = format!(
+            "its server refuses responses of users that it does not have. Make the {} users in {USERS} first, with the ids \
+             that stand there",
+            pairs.annotators.len()
+        );
+        note(&[PairForm::Argilla], text);
+        let text = "annotations belong to whoever imports them, because a file that names a user whom Label Studio does not \
+                    have is refused; whose they were is in `created_username`, and in `meta` of each task";
+        note(&[PairForm::LabelStudio], text.to_owned());
     }
     notes
 }

@@ -6,6 +6,7 @@ use super::types::{
     CheckImport, CheckPairs, Code, DataChecks, DataFinding, FindingOf, FindingView, FoundPair, ImportKind, LeaveOut,
     TokenLimits,
 };
+use super::uploads::of_upload;
 use super::{Backend, OpenProject, data, locked};
 use crate::error::{Error, Result};
 use crate::token_checks::TokenChecks;
@@ -68,9 +69,10 @@ pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<Da
     if request.mapping.kind != ImportKind::Pairs {
         return Ok(checked);
     }
-    let table = data::table(backend, &backend.uploaded(&request.upload)?)?;
+    let path = backend.uploaded(&request.upload)?;
+    let table = data::table(backend, &path)?;
     let (mut places, mut pairs) = (Vec::new(), Vec::new());
-    for row in store.new_rows(&table, &request.mapping)? {
+    for row in store.new_rows(&table, &request.mapping).map_err(of_upload(&path))? {
         if let MappedContent::Pair(pair) = row.content {
             places.push(row.place);
             pairs.push(pair);
@@ -122,7 +124,11 @@ pub(super) fn check_pairs(backend: &Backend, request: CheckPairs) -> Result<Data
     }
     let check = backend.0.checked.keep(project.folder(), &findings, &ids);
     let found = |row: usize| FoundPair { id: Some(ids[row]), ..shown(train[row]) };
-    let named = |row: usize| format!("pair {}", ids[row]);
+    // A labelled pair is known by its item.
+    let named = |row: usize| match ids[row] {
+        id if id < 0 => format!("item {}", -id),
+        id => format!("pair {id}"),
+    };
     let findings = findings.into_iter().map(|finding| told(finding, &found, &named)).collect();
     Ok(DataChecks { check: Some(check), pairs: train.len(), held_out: held_out.len(), findings })
 }

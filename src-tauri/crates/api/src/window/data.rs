@@ -4,6 +4,7 @@ use super::types::{
     ColumnMapping, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf,
     PreviewImport, Question, RefusedRow, RemovePair, SingleOf, SinglePage, SinglesOf, StoredSingle,
 };
+use super::uploads::{of_upload, sent};
 use super::{Backend, OpenProject, checks, locked, rendered, uploads};
 use crate::error::{Error, Result};
 use crate::reading::preset;
@@ -35,13 +36,14 @@ pub(super) struct LastTable(Mutex<Option<(PathBuf, Arc<Table>)>>);
 /// Says what an import would do.
 pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Result<ImportPreview> {
     let project = backend.project(&request.project)?;
-    let table = table(backend, &backend.uploaded(&request.upload)?)?;
+    let path = backend.uploaded(&request.upload)?;
+    let table = table(backend, &path)?;
     let guessed = request.mapping.is_none();
     let (model, tokenizer) = tokenizer_of(backend, &project)?;
     let mut mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
     mapping::guess_answer(&table, &mut mapping);
     let questions = asked(&table, &mut mapping, tokenizer.as_deref());
-    let would = project.another_store()?.preview_table(&table, &mapping, LOOKED_AT)?;
+    let would = project.another_store()?.preview_table(&table, &mapping, LOOKED_AT).map_err(of_upload(&path))?;
     let mut notices = notices(&table, &mapping, &would);
     if let Some(tokenizer) = &tokenizer {
         notices.extend(odd(&would.first, tokenizer));
@@ -49,6 +51,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     let first = would.first.iter().take(SHOWN).map(|row| rendered::row(row, tokenizer.as_deref()));
     Ok(ImportPreview {
         upload: request.upload,
+        files: sent(&path),
         format: table.format.to_string(),
         rows: would.rows,
         columns: table.describe(),
@@ -57,6 +60,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
         notices,
         unused: unused(&would),
         good: would.added,
+        to_label: would.to_label,
         single_labels: would.single_labels,
         duplicates: would.duplicates,
         refused: told(&would),
@@ -106,13 +110,15 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
     let (_, tokenizer) = tokenizer_of(backend, &project)?;
     asked(&table, &mut mapping, tokenizer.as_deref());
     // A large import takes seconds: labelling goes on meanwhile.
-    let import = project.another_store()?.import_table(&table, &mapping, &uploads::name_of(&path))?;
+    let brought = project.another_store()?.import_table(&table, &mapping, &uploads::name_of(&path));
+    let import = brought.map_err(of_upload(&path))?;
     *locked(&backend.0.last_table.0) = None;
     backend.changed(&project);
     Ok(ImportReply {
         kind: import.kind,
         rows: import.rows,
         added: import.added,
+        to_label: import.to_label,
         single_labels: import.single_labels,
         duplicates: import.duplicates,
         refused: told(&import),
@@ -124,10 +130,27 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
 
 /// What is left out or done otherwise, and what was done to how many rows.
 fn notices(table: &Table, mapping: &ColumnMapping, brought: &Brought) -> Vec<String> {
-    let mut notices = mapping::notices(table, mapping);
+    let mut notices: Vec<String> = mapping::notices(table, mapping).iter().map(|said| without_options(said)).collect();
     // Which columns are not used stands in a list of its own.
     notices.extend(reader::sentences(&brought.notes, &BTreeMap::new()));
     notices
+}
+
+/// A notice without the options of the command line that stand in it in brackets: the window has controls for them.
+fn without_options(notice: &str) -> String {
+    let mut rest = notice;
+    let mut kept = String::new();
+    while let Some((before, after)) = rest.split_once(" (`") {
+        let option = after.split_once("`)").filter(|(inside, _)| inside.contains('=') && !inside.contains([' ', '`']));
+        kept.push_str(before);
+        if let Some((_, after)) = option {
+            rest = after;
+        } else {
+            kept.push_str(" (`");
+            rest = after;
+        }
+    }
+    kept + rest
 }
 
 /// What of the first pairs the model reads otherwise than it looks, and how many of them are the same tokens rendered.
@@ -218,13 +241,7 @@ pub(super) fn table(backend: &Backend, path: &Path) -> Result<Arc<Table>> {
     }
     // Two large files are not held at once.
     *last = None;
-    // Where the program keeps what was sent is nothing to the user.
-    let named = |error: prefs::Error| {
-        let error = Error::from(error);
-        let message = error.message.replace(&path.display().to_string(), &uploads::name_of(path));
-        Error { message, ..error }
-    };
-    let table = Arc::new(Table::read(path).map_err(named)?);
+    let table = Arc::new(Table::read(path).map_err(of_upload(path))?);
     *last = Some((path.to_owned(), Arc::clone(&table)));
     Ok(table)
 }
@@ -255,4 +272,19 @@ fn shown(backend: &Backend, project: &OpenProject, pair: prefs::store::PairView)
         None => (None, None),
     };
     Ok(PairView { id, prompt, chosen, rejected, category, source, history, rendered, unrendered })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_options;
+
+    #[test]
+    fn options_of_the_command_line_are_not_named_and_all_else_stays() {
+        let said = "An answer comes in as a demonstration (`kind=demonstrations`). Import rated answers \
+                    (`answers=a.*.b,ratings=c`).";
+        assert_eq!(without_options(said), "An answer comes in as a demonstration. Import rated answers.");
+        for kept in ["Left out: `a` (3 rows), by `label` (`good` and `bad`).", "It ends with (`x = 1`", "Nothing."] {
+            assert_eq!(without_options(kept), kept);
+        }
+    }
 }

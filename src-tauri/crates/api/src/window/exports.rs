@@ -6,8 +6,8 @@ use super::types::{Export, ExportWhat, Exported};
 use super::{Backend, evaluation};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::export::{WrittenPairs, write_pairs, write_singles};
-use crate::{ExportRequest, ReportRequest, Weights};
+use crate::export::{write_pairs, write_singles};
+use crate::{ExportRequest, MergedCheck, ReportRequest, Weights};
 use prefs::export::PairForm;
 use prefs::store::Project;
 use std::path::{Path, PathBuf};
@@ -48,6 +48,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                     ),
                     path: path.display().to_string(),
                     check: None,
+                    check_warns: false,
                     other_base: None,
                     notes: Vec::new(),
                 }])
@@ -68,14 +69,20 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
 }
 
 /// The pairs in the forms that were chosen, the usual ones where none was, and single answers as JSONL. What there is to know of
-/// the pairs stands with the last of their forms.
+/// one form stands with its file, what holds of all of them with the first.
 fn pairs(store: &Project, forms: &[PairForm], folder: &Path) -> Result<Vec<Exported>> {
     let pairs = store.exported_pairs(false)?;
     let forms = if forms.is_empty() { &PairForm::USUAL } else { forms };
-    let WrittenPairs { files, notes } = write_pairs(&pairs, forms, folder)?;
-    let mut files: Vec<Exported> = files.into_iter().map(of).collect();
-    if let Some(last) = files.last_mut() {
-        last.notes = notes;
+    let written = write_pairs(&pairs, forms, folder)?;
+    let mut files: Vec<Exported> = written
+        .files
+        .iter()
+        .map(|(form, made)| Exported { notes: written.notes_of(*form), ..of(made.clone()) })
+        .collect();
+    let several = files.len() > 1;
+    if let Some(first) = files.first_mut() {
+        let of_all = |note: &String| if several { format!("in all these files, {note}") } else { note.clone() };
+        first.notes.splice(0..0, written.notes.iter().map(of_all));
     }
     files.extend(write_singles(store, folder)?.into_iter().map(|written| of(written.into())));
     Ok(files)
@@ -115,6 +122,7 @@ fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Res
         },
         path: reply.html.display().to_string(),
         check: None,
+        check_warns: false,
         other_base: None,
         notes: Vec::new(),
     })
@@ -127,6 +135,7 @@ pub(super) fn of(made: crate::Exported) -> Exported {
         what,
         path: path.display().to_string(),
         load,
+        check_warns: check.as_ref().is_some_and(MergedCheck::warns),
         check: check.map(|check| check.words),
         other_base,
         notes: Vec::new(),

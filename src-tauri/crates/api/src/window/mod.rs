@@ -22,6 +22,7 @@ mod figures;
 mod folders;
 mod hub_models;
 mod jobs;
+mod joined;
 mod labelling;
 mod lengths;
 mod local_models;

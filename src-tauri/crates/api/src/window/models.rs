@@ -64,6 +64,11 @@ pub(super) fn catalogue() -> Result<Vec<CatalogueModel>> {
     Ok(hub::catalogue()?.into_iter().map(model).collect())
 }
 
+/// The first model of the catalogue that is on this machine.
+pub(super) fn first_here() -> Result<Option<String>> {
+    Ok(catalogue()?.into_iter().find(|model| model.here).map(|model| model.id))
+}
+
 /// Whether the file is there in its full length; its hash is checked when it is opened.
 fn is_here(entry: &hub::Entry, cache: &Path) -> bool {
     entry.path(cache).metadata().is_ok_and(|file| file.len() == entry.bytes)

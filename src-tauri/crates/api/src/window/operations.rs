@@ -6,17 +6,17 @@ use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, ChatAnswers, ChatOf, ChatTokens, CheckImport, CheckPairs, CheckRun,
     ComparePairs, CreateProject, DataChecks, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView,
     Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView, Figures, FindingOf, FindingView, Generate,
-    Home, HubModel, HubToken, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JudgeBlind, JudgeRequest,
-    KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LeaveOut, LocalModels, LookUpModel, MeasureRun, Nothing,
-    PairOf, PairPage, PairView, PairsCompared, PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts,
+    Home, HubModel, HubToken, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JoinUploads, JudgeBlind,
+    JudgeRequest, KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LeaveOut, LocalModels, LookUpModel, MeasureRun,
+    Nothing, PairOf, PairPage, PairView, PairsCompared, PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts,
     ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf, RunPairView,
     RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView, ScorePairs,
     SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartChat, StartEvaluation,
-    StartRun, StopRun, StoredSingle, TextFile, Undo, UseHubToken,
+    StartRun, StopRun, StoredSingle, TextFile, Undo, Upload, UseHubToken,
 };
 use super::{
-    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, labelling, local_models, merged, models,
-    plan, playground, projects, pushes, run_pairs, training,
+    Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, joined, labelling, local_models, merged,
+    models, plan, playground, projects, pushes, run_pairs, training,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -60,6 +60,7 @@ operations! {
     fetch_model: FetchModel => Job, models::fetch_model;
 
     // Data.
+    join_uploads: JoinUploads => Vec<Upload>, joined::join_uploads;
     preview_import: PreviewImport => ImportPreview, data::preview_import;
     check_import: CheckImport => DataChecks, checks::check_import;
     import: Import => ImportReply, data::import;

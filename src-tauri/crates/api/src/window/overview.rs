@@ -3,6 +3,7 @@
 use super::types::{ImportView, NextStep, ProjectCounts, ProjectView, Screen};
 use super::{Backend, OpenProject, evaluation, training};
 use crate::error::{Error, Result};
+use eval::statistics::grouped;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,9 +23,11 @@ const ENOUGH: usize = 50;
 pub(super) fn of(backend: &Backend, project: &OpenProject) -> Result<ProjectView> {
     let about = project.about()?;
     let runs = runs(project)?;
-    let (counted, imports, annotators) = {
+    let (counted, imports, beside, annotators) = {
         let store = project.store();
-        (store.counts()?, store.imports()?, store.annotators()?)
+        let imports = store.imports()?;
+        let beside = project.beside_pairs(&store, imports.len())?;
+        (store.counts()?, imports, beside, store.annotators()?)
     };
     let counts = ProjectCounts {
         pairs: counted.pairs,
@@ -38,6 +41,8 @@ pub(super) fn of(backend: &Backend, project: &OpenProject) -> Result<ProjectView
         evaluations: evaluations(project)?.len(),
     };
     let import = |import: prefs::store::Import| ImportView {
+        to_label: beside.get(&import.id).map_or(0, |(items, _)| *items),
+        single_labels: beside.get(&import.id).map_or(0, |(_, singles)| *singles),
         id: import.id,
         source: import.source,
         imported_at: import.imported_at,
@@ -131,12 +136,18 @@ fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
 }
 
 fn number(count: usize, what: &str) -> String {
-    if count == 1 { format!("one {what}") } else { format!("{count} {what}s") }
+    if count == 1 { format!("one {what}") } else { format!("{} {what}s", grouped(count as u64)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_as_on_the_page() {
+        let steps = next(&ProjectCounts { pairs: 12_345, ..ProjectCounts::default() }, true);
+        assert_eq!(steps[0].sentence, "Train on 12,345 pairs.");
+    }
 
     fn screens(counts: &ProjectCounts, has_model: bool) -> Vec<Screen> {
         next(counts, has_model).into_iter().map(|step| step.screen).collect()

@@ -30,6 +30,9 @@ pub(super) struct Projects {
     recent: Mutex<()>,
 }
 
+/// By the number of an import of pairs, the items to label and the single labels that it brought beside them.
+type BesidePairs = HashMap<i64, (usize, usize)>;
+
 /// A project that is open.
 pub(crate) struct OpenProject {
     folder: PathBuf,
@@ -39,6 +42,8 @@ pub(crate) struct OpenProject {
     seen: Mutex<Seen>,
     /// Reading the texts to search in.
     texts: Once,
+    /// What imports brought beside pairs, as of so many imports: these never change.
+    beside: Mutex<(usize, BesidePairs)>,
 }
 
 /// Of a project, what other programs change too: the command line, or a person in its folder.
@@ -173,7 +178,8 @@ impl Backend {
         }
         let store = Mutex::new(Project::open(&folder)?);
         let (about, seen) = (Mutex::new(()), Mutex::default());
-        let project = Arc::new(OpenProject { folder: folder.clone(), store, about, seen, texts: Once::new() });
+        let (texts, beside) = (Once::new(), Mutex::default());
+        let project = Arc::new(OpenProject { folder: folder.clone(), store, about, seen, texts, beside });
         project.was_changed();
         open.insert(folder, Arc::clone(&project));
         drop(open);
@@ -224,6 +230,15 @@ impl OpenProject {
     /// When it cannot be opened.
     pub(crate) fn another_store(&self) -> Result<Project> {
         Ok(Project::open(&self.folder)?)
+    }
+
+    /// Of each of the `imports`, the items to label and the single labels that came in beside its pairs.
+    pub(super) fn beside_pairs(&self, store: &Project, imports: usize) -> Result<BesidePairs> {
+        let mut known = locked(&self.beside);
+        if known.0 != imports {
+            *known = (imports, store.imported_beside_pairs()?);
+        }
+        Ok(known.1.clone())
     }
 
     /// As [`Self::prepare_search`], in the background.

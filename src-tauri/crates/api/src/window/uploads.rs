@@ -2,7 +2,7 @@
 
 use super::Backend;
 use super::folders::BackendOptions;
-use super::types::Upload;
+use super::types::{SentFile, Upload};
 use crate::error::{Error, Result};
 use std::fs;
 use std::io::Read;
@@ -27,7 +27,7 @@ impl Backend {
         take(self.options(), name, bytes, MOST_BYTES)
     }
 
-    /// Where the file that was sent lies.
+    /// Where the file that was sent lies, or the folder of several that are read as one.
     ///
     /// # Errors
     /// When there is none of that name, or no longer.
@@ -40,15 +40,22 @@ impl Backend {
             return Err(gone());
         }
         let folder = self.options().data_folder.join(FOLDER).join(upload);
-        let mut files = fs::read_dir(&folder).map_err(|_| gone())?;
-        files.next().and_then(std::result::Result::ok).map(|entry| entry.path()).ok_or_else(gone)
+        let mut files = files_in(&folder).map_err(|_| gone())?;
+        match files.len() {
+            0 => Err(gone()),
+            1 => Ok(files.swap_remove(0)),
+            _ => Ok(folder),
+        }
+    }
+
+    /// A folder for another upload, which is removed unless it is kept.
+    pub(super) fn place_for_upload(&self) -> Result<tempfile::TempDir> {
+        new_folder(&self.options().data_folder.join(FOLDER))
     }
 }
 
 fn take(options: &BackendOptions, name: &str, bytes: &mut dyn Read, most: u64) -> Result<Upload> {
-    let all = options.data_folder.join(FOLDER);
-    fs::create_dir_all(&all).map_err(Error::file(&all))?;
-    let folder = tempfile::Builder::new().prefix("").rand_bytes(16).tempdir_in(&all).map_err(Error::file(&all))?;
+    let folder = new_folder(&options.data_folder.join(FOLDER))?;
     let name = plain(name);
     let path = folder.path().join(&name);
     let mut file = fs::File::create_new(&path).map_err(Error::file(&path))?;
@@ -61,9 +68,33 @@ fn take(options: &BackendOptions, name: &str, bytes: &mut dyn Read, most: u64) -
         ));
     }
     file.sync_all().map_err(Error::file(&path))?;
-    let folder = folder.keep();
-    let upload = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Upload { upload, name, bytes })
+    Ok(Upload { upload: name_of_folder(&folder.keep()), name, bytes })
+}
+
+fn new_folder(all: &Path) -> Result<tempfile::TempDir> {
+    fs::create_dir_all(all).map_err(Error::file(all))?;
+    tempfile::Builder::new().prefix("").rand_bytes(16).tempdir_in(all).map_err(Error::file(all))
+}
+
+/// By which the upload in a folder is named.
+pub(super) fn name_of_folder(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The files in the folder of an upload, by name.
+pub(super) fn files_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    files.sort();
+    Ok(files)
+}
+
+/// The file or files of an upload, under the names they had.
+pub(crate) fn sent(path: &Path) -> Vec<SentFile> {
+    let files = if path.is_dir() { files_in(path).unwrap_or_default() } else { vec![path.to_path_buf()] };
+    let of =
+        |file: &PathBuf| SentFile { name: name_of(file), bytes: fs::metadata(file).map_or(0, |about| about.len()) };
+    files.iter().map(of).collect()
 }
 
 /// The name's last part, without anything that a file system could take amiss.
@@ -89,9 +120,25 @@ pub(super) fn remove_old(options: &BackendOptions) {
     }
 }
 
-/// The name of an uploaded file, as the user knows it.
+/// The name of an uploaded file, as the user knows it; of several, how many they are.
 pub(crate) fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    match files_in(path) {
+        Ok(files) => format!("{} files", files.len()),
+        Err(_) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    }
+}
+
+/// What went wrong with an upload. Where the program keeps what was sent is nothing to the user, who knows the file's name.
+pub(crate) fn of_upload(path: &Path) -> impl Fn(prefs::Error) -> Error {
+    move |error| {
+        let error = Error::from(error);
+        let mut message = error.message;
+        for known in [path, path.parent().unwrap_or(path)] {
+            let within = format!("{}{}", known.display(), std::path::MAIN_SEPARATOR);
+            message = message.replace(&within, "");
+        }
+        Error { message: message.replace(&path.display().to_string(), &name_of(path)), ..error }
+    }
 }
 
 #[cfg(test)]

@@ -242,6 +242,9 @@ pub struct AnnotatorSummary {
     pub judged: usize,
     /// Prompts skipped.
     pub skipped: usize,
+    /// Prompts judged after their answers had been shown with their authors.
+    #[serde(default)]
+    pub seen: usize,
     /// Whether they like the left one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown_left: Option<FirstShare>,
@@ -261,12 +264,21 @@ pub struct WithJudge {
 impl AnnotatorSummary {
     /// How much they judged, and whether they like a place, in a sentence or two.
     pub fn words(&self) -> String {
-        let Self { annotator, judged, skipped, shown_left } = self;
+        let Self { annotator, judged, skipped, seen, shown_left } = self;
+        let seen = match seen {
+            0 => String::new(),
+            1 => {
+                " 1 verdict was given after the answers had been shown with their authors, and is not blind.".to_owned()
+            }
+            _ => format!(
+                " {seen} verdicts were given after the answers had been shown with their authors, and are not blind."
+            ),
+        };
         let skipped = if *skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
         let left = shown_left
             .as_ref()
             .map_or_else(String::new, |share| format!(" {}", share.words(annotator, LEFT_AND_RIGHT)));
-        format!("{annotator}: {judged} judged{skipped}.{left}")
+        format!("{annotator}: {judged} judged{skipped}.{seen}{left}")
     }
 }
 
@@ -287,6 +299,7 @@ impl PeopleSummary {
                 annotator: name.to_owned(),
                 judged: said.len() - skipped,
                 skipped,
+                seen: said.iter().filter(|judged| judged.seen && judged.outcome().is_some()).count(),
                 shown_left: left_share(said),
             }
         });
@@ -307,7 +320,7 @@ impl WithJudge {
     pub fn words(&self) -> String {
         let kappa = self.kappa.map_or_else(String::new, |kappa| format!(" (Cohen's kappa {kappa:.2})"));
         let items = if self.items == 1 { "1 item".to_owned() } else { format!("{} items", self.items) };
-        format!("On {items} with both, the judge and people agree on {:.0} %{kappa}.", self.percent * 100.0)
+        format!("On {items} with both, the judge and people agree on {:.1} %{kappa}.", self.percent * 100.0)
     }
 
     fn of(items: &[Item], said: &[Judged]) -> Option<Self> {

@@ -167,7 +167,7 @@ fn what_does_not_belong_is_refused() {
 
 #[test]
 fn people_judge_the_same_answers_and_a_reader_disturbs_nobody() {
-    use crate::people::Verdict;
+    use crate::people::{Given, Verdict};
     let place = tempfile::tempdir().unwrap();
     assert!(Contents::read(place.path()).unwrap().is_none());
     let mut folder = answered(place.path());
@@ -175,7 +175,7 @@ fn people_judge_the_same_answers_and_a_reader_disturbs_nobody() {
     for id in [0, 1] {
         let left = Contents::read(place.path()).unwrap().unwrap().shown_left("ann", id);
         let verdict = if left == Side::Tuned { Verdict::Left } else { Verdict::Right };
-        people.judge("ann", id, left, verdict, 5).unwrap();
+        people.judge("ann", Given { id, shown_left: left, verdict, milliseconds: 5, seen: id == 0 }).unwrap();
     }
     // Somebody is writing a line just now.
     let log = place.path().join("answers.jsonl");
@@ -189,6 +189,11 @@ fn people_judge_the_same_answers_and_a_reader_disturbs_nobody() {
     assert_eq!(folder.finish(&Judge::People).unwrap().summary.all.tally, tally);
     assert_eq!(Evaluation::read(place.path()).unwrap().unwrap().judge, Judge::People);
     assert_eq!(contents.so_far(&Judge::Rule(Rule::Shorter)).unwrap().summary.all.tally.no_verdict, 4);
+    // Who had seen whose answers they are is told beside the numbers.
+    let people = contents.so_far(&Judge::People).unwrap().people.unwrap();
+    assert_eq!(people.annotators[0].seen, 1);
+    let words = people.annotators[0].words();
+    assert!(words.contains("1 verdict was given after the answers had been shown with their authors"), "{words}");
 }
 
 /// Judges by shell script; `$id` is the prompt's number and `$line` all it reads.
@@ -354,7 +359,7 @@ fn prompts_that_a_judge_cannot_judge_do_not_keep_an_evaluation_from_its_end() {
 
 #[test]
 fn what_people_said_and_how_far_the_judge_agrees_is_part_of_the_result() {
-    use crate::people::Verdict;
+    use crate::people::{Given, Verdict};
     let place = tempfile::tempdir().unwrap();
     // Tuned is longer on all but every fifth, where both are the same.
     let mut folder = many(place.path(), 20, 5);
@@ -365,7 +370,8 @@ fn what_people_said_and_how_far_the_judge_agrees_is_part_of_the_result() {
         let left = folder.contents.shown_left("ann", id);
         lead += if left == Side::Base { 1 } else { -1 };
         assert!(lead.abs() <= 1, "the base model stood on the left {lead} times more often");
-        people.judge("ann", id, left, if id == 3 { Verdict::Skip } else { Verdict::Left }, 5).unwrap();
+        let verdict = if id == 3 { Verdict::Skip } else { Verdict::Left };
+        people.judge("ann", Given { id, shown_left: left, verdict, milliseconds: 5, seen: false }).unwrap();
     }
     judged(&mut folder, &judge).unwrap();
     let evaluation = folder.finish(&judge).unwrap();

@@ -11,7 +11,7 @@ use crate::evaluation::{
     Ancestry, AnnotatorSummary, Evaluation, GroupSummary, Item, PeopleSummary, PromptOutcome, readable,
 };
 use crate::judge::Judge;
-use crate::statistics::{Interval, Tally};
+use crate::statistics::{Interval, Tally, WHY_55};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -20,7 +20,8 @@ pub(super) fn page(input: &ReportInput, figures: &[(&'static str, Figure)]) -> R
     if let Some(evaluation) = &input.evaluation {
         sections += &verdict(evaluation);
         for (_, figure) in figures.iter().filter(|(name, _)| *name == "win_rate") {
-            sections += &section("Win rate", &(drawn(figure)? + &categories(evaluation)));
+            let line = format!("<p class=\"quiet\">{}</p>\n", escaped(WHY_55));
+            sections += &section("Win rate", &(drawn(figure)? + &line + &categories(evaluation)));
         }
         if let Some(people) = &evaluation.people {
             sections += &section("Verdicts of people", &of_people(people, evaluation));

@@ -128,7 +128,7 @@ fn the_page_says_the_verdict_first_and_what_zero_means() {
 
 #[test]
 fn people_stand_beside_the_judge_and_numbers_have_their_names() {
-    use crate::people::{People, Verdict};
+    use crate::people::{Given, People, Verdict};
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("eval");
     let input = full(&folder);
@@ -144,7 +144,8 @@ fn people_stand_beside_the_judge_and_numbers_have_their_names() {
 
     let mut people = People::open(&folder, HOSTILE.len()).unwrap();
     for id in 0..3 {
-        people.judge("<b>ann</b>", id, Side::Base, Verdict::Left, 1).unwrap();
+        let given = Given { id, shown_left: Side::Base, verdict: Verdict::Left, milliseconds: 1, seen: false };
+        people.judge("<b>ann</b>", given).unwrap();
     }
     let judge = Judge::parse("contains:<script>").unwrap();
     let setup = Setup { ancestry: input.evaluation.as_ref().unwrap().ancestry.clone(), prompts: prompts() };

@@ -324,7 +324,7 @@ pub(super) fn length_bias(longer: Share, difference: Mean) -> Option<String> {
     };
     let Mean { mean, interval: [from, to] } = difference;
     Some(format!(
-        "In {:.0} % of the pairs ({:.0} to {:.0} %) the chosen answer is the {which} one, so the model will also learn length. It \
+        "In {:.1} % of the pairs ({:.1} to {:.1} %) the chosen answer is the {which} one, so the model will also learn length. It \
          has {mean:+.0} characters more on average ({from:+.0} to {to:+.0}).",
         share * 100.0,
         low * 100.0,

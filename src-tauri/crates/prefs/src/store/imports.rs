@@ -1,6 +1,6 @@
 //! Bringing files in: all of a file in one transaction, with the account of every row.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -67,9 +67,9 @@ pub struct Brought {
     pub added: usize,
     /// What the project had, or that came twice.
     pub duplicates: usize,
-    /// Rows of pairs that say that neither answer is better: they are items to label.
+    /// New rows of pairs that say that neither answer is better: they are items to label.
     pub to_label: usize,
-    /// Rows of labelled answers whose prompts have no answer of the other label: they are kept as single labels.
+    /// New rows of labelled answers whose prompts have no answer of the other label: they are kept as single labels.
     pub single_labels: usize,
     /// The first rows that were refused.
     pub refused: Vec<Refused>,
@@ -117,9 +117,10 @@ impl Account {
             Ok(row) => {
                 counts.taken += 1;
                 counts.added += added;
+                // What is known already is a duplicate, whatever it is.
                 if self.kind == ImportKind::Pairs {
-                    self.to_label += usize::from(matches!(row.content, MappedContent::Candidates(_)));
-                    self.single_labels += usize::from(matches!(row.content, MappedContent::Single(_)));
+                    self.to_label += if matches!(row.content, MappedContent::Candidates(_)) { added } else { 0 };
+                    self.single_labels += if matches!(row.content, MappedContent::Single(_)) { added } else { 0 };
                 }
             }
             Err(refused) => {
@@ -319,6 +320,30 @@ impl Project {
             Ok::<(), Error>(())
         })?;
         Ok(new)
+    }
+
+    /// What the imports of pairs brought beside pairs, by the import's number: items to label, and single labels. Those that
+    /// brought none are not there.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn imported_beside_pairs(&self) -> Result<HashMap<i64, (usize, usize)>, Error> {
+        self.read(|db| {
+            let of_pairs = "import IN (SELECT id FROM imports WHERE kind = 'pairs')";
+            let mut beside: HashMap<i64, (usize, usize)> = HashMap::new();
+            for (table, is_item) in [("items", true), ("single_answers", false)] {
+                let mut statement =
+                    db.prepare(&format!("SELECT import, COUNT(*) FROM {table} WHERE {of_pairs} GROUP BY import"))?;
+                let counts =
+                    statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? as usize)))?;
+                for counted in counts {
+                    let (import, count) = counted?;
+                    let (items, singles) = beside.entry(import).or_default();
+                    *(if is_item { items } else { singles }) = count;
+                }
+            }
+            Ok(beside)
+        })
     }
 
     /// All imports, oldest first.

@@ -317,10 +317,14 @@ fn changes(mut before: Texts, revisions: Vec<(i64, String, Texts, bool, [&'stati
             ("Generated both answers.".to_owned(), Vec::new())
         } else {
             let texts = edited(&before, &now_is, names);
-            let parts: Vec<&str> = texts.iter().map(|text| text.part.as_str()).collect();
-            let what = format!("Edited the {}.", listing(&parts));
+            let is_swap = before[0] == now_is[0] && before[1] == now_is[2] && before[2] == now_is[1];
             before = now_is;
-            (what, texts)
+            if is_swap {
+                ("Swapped the two answers.".to_owned(), Vec::new())
+            } else {
+                let parts: Vec<&str> = texts.iter().map(|text| text.part.as_str()).collect();
+                (format!("Edited the {}.", listing(&parts)), texts)
+            }
         };
         was_removed = removed;
         changes.push(PairChange { at, who, what, texts });

@@ -1,6 +1,7 @@
 //! Whether the rewards say that the right thing is being learned.
 
 use super::{Finding, Seen, Severity, fewer_epochs, mean, rate, remedy};
+use eval::statistics::{Interval, wilson};
 use serde_json::json;
 use train::events::StepMetrics;
 use train::losses::LossType;
@@ -113,15 +114,23 @@ pub(super) fn memorised(seen: &Seen) -> Option<Finding> {
     };
     let streak = first.windows(STREAK).find(perfect)?;
     let from = streak.first()?.step;
-    let held_out = seen.evals.last().map(|eval| eval.accuracies);
+    let held_out = seen.evals.last().map(|eval| (eval.accuracies, wilson(eval.accuracies, eval.pairs as usize)));
+    let rate = |accuracy: f64, Interval { low, high }: Interval| {
+        format!("{:.1} % (95 % interval {:.1} to {:.1} %)", 100.0 * accuracy, 100.0 * low, 100.0 * high)
+    };
     let beside = match held_out {
-        Some(accuracy) if accuracy >= AS_EASY => format!(
-            " The held-out pairs stand at {:.0} % too: either chosen and rejected differ in something trivial, such as \
-             their length, or the held-out pairs resemble those trained on.",
-            100.0 * accuracy
+        Some((accuracy, interval)) if accuracy >= AS_EASY => format!(
+            " Of the held-out pairs it is {} too: either chosen and rejected differ in something trivial, such as their \
+             length, or the held-out pairs resemble those trained on.",
+            rate(accuracy, interval)
         ),
-        Some(accuracy) => {
-            format!(" The held-out pairs stand at {:.0} %: what is learned is these pairs.", 100.0 * accuracy)
+        // Fewer pairs than all were ranked right here, too few to tell a difference.
+        Some((accuracy, interval)) if interval.high >= AS_EASY => format!(
+            " Of the held-out pairs it is {}: too few to tell whether what is learned is more than these pairs.",
+            rate(accuracy, interval)
+        ),
+        Some((accuracy, interval)) => {
+            format!(" Of the held-out pairs it is {}: what is learned is these pairs.", rate(accuracy, interval))
         }
         None if seen.held_out => " The held-out pairs have not been looked at yet.".to_owned(),
         None => " There are no held-out pairs that would tell whether it is more than these pairs.".to_owned(),
@@ -177,7 +186,12 @@ mod tests {
         assert_eq!(log.codes(), ["memorised"]);
         let sentence = |log: &RunLog| log.findings()[0].sentence.clone();
         assert!(sentence(&log).contains("From step 1 of 100"), "{}", sentence(&log));
-        assert!(sentence(&log).contains("The held-out pairs stand at 90 %: "), "{}", sentence(&log));
+        assert!(
+            sentence(&log)
+                .contains("Of the held-out pairs it is 90.0 % (95 % interval 69.9 to 97.2 %): what is learned"),
+            "{}",
+            sentence(&log)
+        );
         let mut at_first = RunLog { steps: 20, ..RunLog::known_by_heart() };
         assert!(sentence(&at_first).contains("There are no held-out pairs"), "{}", sentence(&at_first));
         at_first.config.data.eval = Some("held_out.jsonl".into());

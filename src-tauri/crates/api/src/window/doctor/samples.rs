@@ -76,8 +76,8 @@ pub(super) fn repetition(seen: &Seen) -> Option<Finding> {
         severity: Severity::Warning,
         title: "Answers repeat themselves".into(),
         sentence: format!(
-            "Of the sample answers after step {step}, {:.0} % of all four words in a row were said before in the same \
-             answer ({:.0} % before training). The model has been pushed too far from its reference.",
+            "Of the sample answers after step {step}, {:.1} % of all four words in a row were said before in the same \
+             answer ({:.1} % before training). The model has been pushed too far from its reference.",
             100.0 * last.repeated_4,
             100.0 * first.repeated_4
         ),

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use eval::answers::Side;
 use eval::evaluation::Contents;
 use eval::judge::Judge;
-use eval::people::People;
+use eval::people::{Given, People};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,7 +27,9 @@ pub(in crate::window) fn judge_blind(backend: &Backend, request: JudgeBlind) -> 
         return Err(Error::new("not_answered", message, "Reload the page."));
     }
     let left = annotating.contents.shown_left(&annotating.annotator, request.id);
-    annotating.people()?.judge(&annotating.annotator, request.id, left, request.verdict, request.milliseconds)?;
+    let JudgeBlind { id, verdict, milliseconds, seen, .. } = request;
+    let given = Given { id, shown_left: left, verdict, milliseconds, seen };
+    annotating.people()?.judge(&annotating.annotator, given)?;
     backend.changed(&annotating.project);
     annotating.next()
 }

@@ -8,7 +8,7 @@ use super::super::types::{
     EvalRequest, Job, JobKind, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, ResumeEvaluation,
     StartEvaluation,
 };
-use super::super::uploads::name_of;
+use super::super::uploads::{name_of, of_upload};
 use super::super::{Backend, OpenProject, Working, now};
 use super::{ABOUT, About, PROMPTS, folder, job};
 use crate::error::{Error, Result};
@@ -186,7 +186,8 @@ fn prompts(backend: &Backend, run: &RunIdentity, request: &EvalRequest) -> Resul
         PromptSource::HeldOut => held_out(&run.folder)?,
         PromptSource::Upload { upload, plain_text } => {
             let choices = Choices::from([("plain_text".to_owned(), plain_text.name().to_owned())]);
-            reader::read_prompts(&backend.uploaded(upload)?, &choices)?.into_prompts()
+            let path = backend.uploaded(upload)?;
+            reader::read_prompts(&path, &choices).map_err(of_upload(&path))?.into_prompts()
         }
     };
     prompts.truncate(request.max_prompts);
@@ -206,7 +207,8 @@ const TOLD: usize = 20;
 pub(in crate::window) fn preview_prompts(backend: &Backend, request: PreviewPrompts) -> Result<PromptsPreview> {
     let project = backend.project(&request.project)?;
     let run = run_identity(backend, &project, &request.run)?;
-    let mut read = reader::read_prompts(&backend.uploaded(&request.upload)?, &Choices::new())?;
+    let path = backend.uploaded(&request.upload)?;
+    let mut read = reader::read_prompts(&path, &Choices::new()).map_err(of_upload(&path))?;
     let (how, mut notices) = (std::mem::take(&mut read.how), std::mem::take(&mut read.notices));
     let refused = std::mem::take(&mut read.mapped.refused);
     let prompts = read.into_prompts();

@@ -12,7 +12,7 @@ use eval::accuracy::PreferenceAccuracy;
 use eval::degeneration;
 use eval::evaluation::{Ancestry, AnnotatorSummary, Contents, Evaluation, Item, PromptOutcome, Summary};
 use eval::judge::Judge;
-use eval::statistics::{Interval, Tally, sign_test};
+use eval::statistics::{Interval, Tally, WHY_55, sign_test};
 use plot::{WinRate, WinRateRow};
 use std::path::Path;
 
@@ -150,6 +150,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         texts: own.map(|own| degeneration::rows(&own.summary.base, &own.summary.tuned)).unwrap_or_default(),
         accuracy: accuracy.map(|it| AccuracyView { pairs: it.pairs, rows: it.rows().to_vec() }),
         figure,
+        why_55: WHY_55.to_owned(),
         how_asked: read.contents.as_ref().map(|contents| contents.setup().ancestry.how_asked()).unwrap_or_default(),
         other_base: read.contents.as_ref().and_then(|contents| contents.setup().ancestry.other_base.clone()),
         ancestry: read.contents.as_ref().map(|contents| ancestry(&contents.setup().ancestry)).unwrap_or_default(),

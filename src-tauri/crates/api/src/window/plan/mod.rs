@@ -7,7 +7,7 @@ mod advice;
 
 use super::training::check::on_share;
 use super::training::measure;
-use super::training::start::{adapter_settings, model_path, no_pairs, with_adapters};
+use super::training::start::{adapter_settings, model_path, no_pairs, usual_eval_steps, with_adapters};
 use super::types::{FigureView, PlanRun, RunPlan, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
@@ -110,6 +110,8 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let order = order(&settings, kept.len());
     plan.steps_per_epoch = order.steps_per_epoch();
     plan.steps = order.total_steps(settings.max_steps, settings.num_train_epochs);
+    plan.usual_eval_steps = usual_eval_steps(plan.steps);
+    plan.met = order.seen(plan.steps).len();
     let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
     plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
     let source = model::weights::open(&model, settings.dtype, &candle_core::Device::Cpu)?;
@@ -148,6 +150,8 @@ fn nothing(theme: Theme, settings: &Settings) -> Result<RunPlan> {
         cut_pairs: Vec::new(),
         steps: 0,
         steps_per_epoch: 0,
+        usual_eval_steps: 1,
+        met: 0,
         tokens_per_step: 0.0,
         histogram: histogram(&[], settings, theme)?,
         memory_needed: 0,
@@ -225,7 +229,7 @@ mod tests {
         let trained = [(1, length(4, 4, 5)), (2, length(4, 8, 5)), (3, length(10, 1, 1)), (-4, length(9, 1, 3))];
         let mut plan = tests_plan();
         let kept = count(&mut plan, &trained, &limits);
-        assert!(plan.limits_say[1].ends_with("(pairs 2, -4)"), "{:?}", plan.limits_say);
+        assert!(plan.limits_say[1].ends_with("(pair 2, item 4)"), "{:?}", plan.limits_say);
         assert_eq!((plan.pairs, plan.dropped, plan.cut_prompts, plan.cut_answers), (3, 1, 0, 2));
         assert_eq!(plan.cut_pairs, [2, 3, -4]);
         assert_eq!(kept.iter().map(|left| left.tokens).collect::<Vec<_>>(), [13, 15, 11]);

@@ -199,7 +199,8 @@ fn seconds(pace: f64, settings: &Settings, plan: &RunPlan, tokens: u64, recomput
         0 => 1,
         every => plan.steps.div_ceil(every),
     };
-    pace * plan.tokens_per_step * plan.steps as f64 + forward * (tokens as f64 + held_out * (1 + evaluations) as f64)
+    let met = tokens as f64 * plan.met as f64 / plan.pairs.max(1) as f64;
+    pace * plan.tokens_per_step * plan.steps as f64 + forward * (met + held_out * (1 + evaluations) as f64)
 }
 
 #[cfg(test)]
@@ -221,14 +222,16 @@ mod tests {
     fn an_estimate_counts_steps_references_and_evaluations() {
         let plan = RunPlan {
             pairs: 100,
+            met: 50,
             held_out: 10,
             steps: 50,
             tokens_per_step: 1000.0,
             ..super::super::super::plan::tests_plan()
         };
         let settings = Settings { eval_steps: 20, ..Settings::default() };
-        // 50 steps of 1000 tokens; forwards of 20,000 tokens, and of 2,000 held-out ones once and three times more.
-        let expected = 0.001 * 50_000.0 + 0.001 / 3.0 * (20_000.0 + 4.0 * 2_000.0);
+        // 50 steps of 1000 tokens; forwards of the 10,000 tokens that are met, and of 2,000 held-out ones once and three times
+        // more.
+        let expected = 0.001 * 50_000.0 + 0.001 / 3.0 * (10_000.0 + 4.0 * 2_000.0);
         assert!((seconds(0.001, &settings, &plan, 20_000, false) - expected).abs() < 1e-9);
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::overview::{RUNS, folders};
 use super::super::types::{InProject, ResumeRun, RunRequest, RunView, StartRun, StopRun};
-use super::super::{Backend, OpenProject, locked};
+use super::super::{Backend, OpenProject, locked, models};
 use super::check::{on_name, on_share};
 use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
@@ -40,16 +40,22 @@ pub(in crate::window) fn default_settings(backend: &Backend, request: InProject)
         let settings = Settings::default();
         let order = order(&settings, project.store().counts()?.pairs);
         let steps = order.total_steps(settings.max_steps, settings.num_train_epochs);
-        Settings { eval_steps: (steps / EVALUATIONS).max(1), ..settings }
+        Settings { eval_steps: usual_eval_steps(steps), ..settings }
     };
     Ok(RunRequest {
         project: project.name_of_folder(),
         name: format!("Run {}", folders(&project.folder().join(RUNS))?.len() + 1),
-        model: about.model.unwrap_or_default(),
+        // Where none was chosen yet, one that is here: a form does not open with a fault that nobody made.
+        model: about.model.or_else(|| models::first_here().ok().flatten()).unwrap_or_default(),
         held_out_share: HELD_OUT_SHARE,
         from: None,
         settings: Settings { sample_prompts: SAMPLE_PROMPTS, truncation: Truncation::PromptLeft, ..settings },
     })
+}
+
+/// How often a run of so many steps looks at its held-out pairs, unless the user says otherwise.
+pub(crate) fn usual_eval_steps(steps: u64) -> u64 {
+    (steps / EVALUATIONS).max(1)
 }
 
 /// The pairs of a run: those to train on and those held out.

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 use train::events::{EvalMetrics, Event, Line, Progress, Stage, StepMetrics};
-use train::folder::adapter_of;
+use train::folder::{EVAL_PAIRS, PAIRS, adapter_of};
+use train::selection::HeldOutMetric;
 
 /// All runs of a project, the newest first.
 pub(in crate::window) fn runs(backend: &Backend, request: InProject) -> Result<Vec<RunSummary>> {
@@ -94,13 +95,15 @@ fn summary(run: &KnownRun, state: State) -> RunSummary {
         seconds_left: step.filter(|_| state == State::Running).map(|step| step.seconds_left),
         loss: step.map(|step| step.loss).filter(|loss| loss.is_finite()),
         accuracy: step.map(|step| step.rewards.accuracies),
+        accuracy_interval: step.map(accuracy_interval),
         held_out_accuracy: last_eval(lines).map(|eval| eval.accuracies),
         held_out_accuracy_interval: last_eval(lines).map(held_out_interval),
         model: run.about.model.clone(),
     }
 }
 
-/// Which step a run's adapter is of where that is not simply the last one's, and why it ended early.
+/// Which step a run's adapter is of where that is not simply the last one's, and why it ended early. A share of the held-out
+/// pairs stands with its interval.
 fn selection(lines: &[Line]) -> Option<String> {
     let finished = lines.iter().rev().find_map(|line| match &line.event {
         Event::Finished { step, best, stopped_early, .. } => Some((*step, *best, *stopped_early)),
@@ -109,7 +112,16 @@ fn selection(lines: &[Line]) -> Option<String> {
     let (step, best, stopped_early) = finished?;
     let early = format!("Stopped early after step {step}: evaluations no longer improved.");
     let of = best.map(|best| {
-        format!("Its adapter is that of step {}, the best by {}: {:.4}.", best.step, best.metric.name(), best.value)
+        let is_best = |eval: &&EvalMetrics| eval.step == best.step && best.metric == HeldOutMetric::Accuracies;
+        let value = match evals(lines).rfind(is_best) {
+            Some(eval) => {
+                let (low, high) = held_out_interval(eval);
+                let [value, low, high] = [best.value, low, high].map(|share| 100.0 * share);
+                format!("{value:.1} % (95 % interval {low:.1} to {high:.1} %) of {} held-out pairs", eval.pairs)
+            }
+            None => format!("{:.4}", best.value),
+        };
+        format!("Its adapter is that of step {}, the best by {}: {value}.", best.step, best.metric.name())
     });
     let sentences: Vec<String> = stopped_early.then_some(early).into_iter().chain(of).collect();
     (!sentences.is_empty()).then(|| sentences.join(" "))
@@ -129,15 +141,27 @@ fn last_step(lines: &[Line]) -> Option<&StepMetrics> {
     })
 }
 
-fn last_eval(lines: &[Line]) -> Option<&EvalMetrics> {
-    lines.iter().rev().find_map(|line| match &line.event {
+fn evals(lines: &[Line]) -> impl DoubleEndedIterator<Item = &EvalMetrics> {
+    lines.iter().filter_map(|line| match &line.event {
         Event::Eval(eval) => Some(eval),
         _ => None,
     })
 }
 
+fn last_eval(lines: &[Line]) -> Option<&EvalMetrics> {
+    evals(lines).next_back()
+}
+
 fn held_out_interval(eval: &EvalMetrics) -> (f64, f64) {
-    let interval = eval::statistics::wilson(eval.accuracies, eval.pairs as usize);
+    wilson_ends(eval.accuracies, eval.pairs)
+}
+
+fn accuracy_interval(step: &StepMetrics) -> (f64, f64) {
+    wilson_ends(step.rewards.accuracies, step.pairs)
+}
+
+fn wilson_ends(share: f64, pairs: u64) -> (f64, f64) {
+    let interval = eval::statistics::wilson(share, pairs as usize);
     (interval.low, interval.high)
 }
 
@@ -147,6 +171,8 @@ fn now(step: &StepMetrics) -> RunNow {
         loss: finite(step.loss),
         margin: finite(step.rewards.margins),
         accuracy: finite(step.rewards.accuracies),
+        accuracy_interval: Some(accuracy_interval(step)),
+        pairs: step.pairs,
         chosen: finite(step.rewards.chosen),
         rejected: finite(step.rewards.rejected),
         grad_norm: finite(step.grad_norm),
@@ -195,11 +221,20 @@ fn stage(lines: &[Line], state: State) -> (String, u64, u64) {
     }
 }
 
+/// A message in which the run's own copies of its pairs are called what they are, and not where they lie.
+fn by_what_they_hold(folder: &Path, message: &str) -> String {
+    let named =
+        |message: String, file: &str, what: &str| message.replace(&folder.join(file).display().to_string(), what);
+    named(named(message.to_owned(), EVAL_PAIRS, "the held-out pairs"), PAIRS, "the training pairs")
+}
+
 /// Why a run does not go on, where that was not wanted.
 fn why_ended(backend: &Backend, run: &KnownRun, state: State) -> Option<Error> {
     match state {
         State::Failed => run.events.lines().iter().rev().find_map(|line| match &line.event {
-            Event::Failed { code, message, hint } => Some(Error::new(code, message.clone(), hint.clone())),
+            Event::Failed { code, message, hint } => {
+                Some(Error::new(code, by_what_they_hold(&run.folder, message), hint.clone()))
+            }
             _ => None,
         }),
         State::Interrupted => {
@@ -230,19 +265,44 @@ fn why_ended(backend: &Backend, run: &KnownRun, state: State) -> Option<Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::window::doctor::log::RunLog;
     use train::events::{Samples, TextSample};
-    use train::selection::{Best, HeldOutMetric};
+    use train::selection::Best;
+
+    #[test]
+    fn a_step_of_two_pairs_says_how_little_it_knows() {
+        let step = StepMetrics { pairs: 2, ..last_step(&RunLog::known_by_heart().lines()).unwrap().clone() };
+        let told = now(&step);
+        let (low, high) = told.accuracy_interval.unwrap();
+        assert_eq!((told.accuracy, told.pairs, high), (Some(1.0), 2, 1.0));
+        assert!((0.34..0.35).contains(&low), "{low}");
+    }
+
+    #[test]
+    fn a_failure_names_no_file_of_the_runs_own() {
+        let folder = Path::new("/projects/p/runs/first");
+        let said = |message: &str| by_what_they_hold(folder, message);
+        assert_eq!(said("pair 3 of /projects/p/runs/first/pairs.jsonl: no"), "pair 3 of the training pairs: no");
+        assert_eq!(said("/projects/p/runs/first/eval_pairs.jsonl: 2 of 9"), "the held-out pairs: 2 of 9");
+        assert_eq!(said("/mine/pairs.jsonl: no"), "/mine/pairs.jsonl: no");
+    }
 
     #[test]
     fn which_step_the_adapter_is_of_is_said() {
         let finished = |best, stopped_early| {
             let event = Event::Finished { step: 40, adapter: "adapter".into(), seconds: 1.0, best, stopped_early };
-            selection(&[Line { event, time: 0.0 }])
+            let mut lines = RunLog::healthy(100).lines();
+            lines.push(Line { event, time: 0.0 });
+            selection(&lines)
         };
-        let best = Best { step: 25, metric: HeldOutMetric::default(), value: 0.85 };
+        let best = Best { step: 25, metric: HeldOutMetric::default(), value: 0.6525 };
         assert_eq!(finished(None, false), None);
         let both = finished(Some(best), true).unwrap();
-        assert!(both.contains("after step 40") && both.contains("step 25, the best by eval_rewards/accuracies: 0.85"));
+        assert!(both.contains("after step 40"), "{both}");
+        assert!(both.contains("step 25, the best by eval_rewards/accuracies: 65.2"), "{both}");
+        assert!(both.ends_with(" % (95 % interval 43.5 to 82.1 %) of 20 held-out pairs."), "{both}");
+        let margin = Best { metric: HeldOutMetric::Margins, value: 0.5, ..best };
+        assert!(finished(Some(margin), false).unwrap().ends_with("eval_rewards/margins: 0.5000."));
         assert!(finished(Some(best), false).unwrap().starts_with("Its adapter"));
     }
 

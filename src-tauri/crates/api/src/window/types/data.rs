@@ -21,6 +21,15 @@ pub struct Upload {
     pub bytes: u64,
 }
 
+/// A file of an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct SentFile {
+    /// The name it had.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
 /// A row as it would be taken over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct PreviewRow {
@@ -63,8 +72,10 @@ pub struct Rendered {
 /// What an import would do.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct ImportPreview {
-    /// The file.
+    /// By which it was sent.
     pub upload: String,
+    /// The file, or the files that are read as one.
+    pub files: Vec<SentFile>,
     /// Its format, in words.
     pub format: String,
     pub rows: usize,
@@ -80,9 +91,11 @@ pub struct ImportPreview {
     pub notices: Vec<String>,
     /// Columns that are not taken over, with how many rows fill them.
     pub unused: Vec<Counted>,
-    /// Rows that would be new.
+    /// What would be new: what `mapping` says, but for the next two.
     pub good: usize,
-    /// Rows with a labelled answer that make no pair and are kept as single labels.
+    /// Of it, items to label: neither answer is better.
+    pub to_label: usize,
+    /// Of it, labelled answers that make no pair and are kept as single labels.
     pub single_labels: usize,
     /// Rows that the project, or an earlier row, has already.
     pub duplicates: usize,
@@ -175,9 +188,11 @@ pub struct ImportReply {
     pub kind: ImportKind,
     /// Rows in the file.
     pub rows: usize,
-    /// New ones.
+    /// What was new: `kind`, but for the next two.
     pub added: usize,
-    /// Those that are kept as single labels.
+    /// Of it, items to label.
+    pub to_label: usize,
+    /// Of it, what is kept as single labels.
     pub single_labels: usize,
     /// Those that were there already.
     pub duplicates: usize,

@@ -170,6 +170,8 @@ pub struct EvalView {
     pub figure: Option<FigureView>,
     /// Says so where the base is another than the adapter was trained on.
     pub other_base: Option<String>,
+    /// What the line at 55 % in the figure is.
+    pub why_55: String,
     /// How the prompts were asked, where that is to be kept in mind: a sentence each.
     pub how_asked: Vec<String>,
     /// What the result came from: names and values.

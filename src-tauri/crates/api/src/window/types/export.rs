@@ -26,6 +26,8 @@ pub struct Exported {
     pub load: String,
     /// What was found when it was read again, in words, where that is done.
     pub check: Option<String>,
+    /// Whether what was found is a warning.
+    pub check_warns: bool,
     /// Says so where the base is another than the run was trained on.
     pub other_base: Option<String>,
     /// What else there is to know of it, as sentences.

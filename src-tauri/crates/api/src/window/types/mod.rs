@@ -27,7 +27,7 @@ pub use prefs::{Content, Message};
 pub use data::{
     Code, Column, ColumnMapping, Counted, DataChecks, DataFinding, DataSeverity, EditedText, FindingView, FoundPair,
     ImportKind, ImportPreview, ImportReply, PairChange, PairPage, PairQuery, PairSource, PairView, Place, PlainText,
-    PreviewRow, Question, RefusedRow, Rendered, SingleKind, SinglePage, StoredSingle, Upload,
+    PreviewRow, Question, RefusedRow, Rendered, SentFile, SingleKind, SinglePage, StoredSingle, Upload,
 };
 pub use evaluation::{
     AccuracyView, BlindItem, BothView, EvalItem, EvalItems, EvalRequest, EvalState, EvalSummary, EvalView, GroupView,
@@ -48,10 +48,10 @@ pub use projects::{
 pub use push::{HubToken, PushForm};
 pub use requests::{
     BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export,
-    ExportGguf, ExportMerged, FetchModel, Figures, FindingOf, Generate, Import, InFolder, InProject, JudgeBlind,
-    KeptFinding, LabelStateOf, LeaveOut, LookUpModel, MeasureRun, Nothing, PairOf, PairsOf, PlanRun, PreparePush,
-    PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SendPush, SetModel, ShowEvaluation,
-    SingleOf, SinglesOf, StartEvaluation, StartRun, StopRun, TokenLimits, Undo, UseHubToken,
+    ExportGguf, ExportMerged, FetchModel, Figures, FindingOf, Generate, Import, InFolder, InProject, JoinUploads,
+    JudgeBlind, KeptFinding, LabelStateOf, LeaveOut, LookUpModel, MeasureRun, Nothing, PairOf, PairsOf, PlanRun,
+    PreparePush, PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SendPush, SetModel,
+    ShowEvaluation, SingleOf, SinglesOf, StartEvaluation, StartRun, StopRun, TokenLimits, Undo, UseHubToken,
 };
 pub use run_pairs::{
     ComparePairs, PairNow, PairNumbers, PairOrder, PairPoint, PairScorer, PairSubset, PairsChange, PairsCompared,

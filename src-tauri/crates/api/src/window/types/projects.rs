@@ -206,8 +206,12 @@ pub struct ImportView {
     pub imported_at: i64,
     /// What its rows were.
     pub kind: ImportKind,
-    /// Rows that were new.
+    /// What was new: `kind`, but for the next two.
     pub added: usize,
+    /// Of what came in with pairs, items to label: neither answer was better.
+    pub to_label: usize,
+    /// Of what came in with pairs, labelled answers that make none.
+    pub single_labels: usize,
     /// Rows that the project had already.
     pub duplicates: usize,
     /// Rows that could not be used.

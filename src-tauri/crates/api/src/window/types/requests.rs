@@ -63,6 +63,12 @@ requests! {
         model: String,
     }
 
+    /// Files that were sent together.
+    JoinUploads {
+        /// By which they are named.
+        uploads: Vec<String>,
+    }
+
     /// A file to be looked at.
     PreviewImport {
         /// The project's folder.
@@ -397,6 +403,9 @@ requests! {
         verdict: Verdict,
         /// How long it was looked at.
         milliseconds: u64,
+        /// These answers were shown with their authors before: the verdict is not blind.
+        #[serde(default)]
+        seen: bool,
     }
 
     /// What is to be exported.

@@ -54,6 +54,10 @@ pub struct RunPlan {
     pub steps: u64,
     /// Optimiser steps of a pass over the pairs.
     pub steps_per_epoch: u64,
+    /// `eval_steps` with which so long a run looks at its held-out pairs about ten times.
+    pub usual_eval_steps: u64,
+    /// Pairs that the run will meet: a short one meets few of many, and only these are scored by the reference.
+    pub met: usize,
     /// Tokens of a step, about.
     pub tokens_per_step: f64,
     /// Lengths of the pairs against the limits.
@@ -97,6 +101,8 @@ pub struct RunSummary {
     pub loss: Option<f64>,
     /// `rewards/accuracies`: share of the last steps' pairs on which training moved the chosen answer up.
     pub accuracy: Option<f64>,
+    /// Its 95 % interval: a step is of a few pairs.
+    pub accuracy_interval: Option<(f64, f64)>,
     /// The same on held-out pairs: held-out accuracy by reward.
     pub held_out_accuracy: Option<f64>,
     /// Its 95 % interval.
@@ -169,6 +175,10 @@ pub struct RunNow {
     pub margin: Option<f64>,
     /// rewards/accuracies.
     pub accuracy: Option<f64>,
+    /// Its 95 % interval.
+    pub accuracy_interval: Option<(f64, f64)>,
+    /// Pairs of the steps that these numbers are of.
+    pub pairs: u64,
     /// rewards/chosen.
     pub chosen: Option<f64>,
     /// rewards/rejected.
