@@ -1505,6 +1505,12 @@ export type ResumeRun = {
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
+/** A run as a file for other programs. */
+export type RunFile = "settings" | "curves";
+
+/** Asks for one. */
+export type RunFileOf = { project: string, run: string, file: RunFile, };
+
 /** The numbers of the last step. */
 export type RunNow = { loss: number | null, margin: number | null,
   /** rewards/accuracies. */
@@ -1973,6 +1979,9 @@ export type StoredSingle = {
 /** The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT. */
 export type TargetModules = string | string[];
 
+/** A text with the name that its file would have. */
+export type TextFile = { name: string, text: string, };
+
 /** A number of both sides, as it is told everywhere. */
 export type TextRow = { name: string,
   /** Of the base model's answers. */
@@ -2067,6 +2076,7 @@ export interface Operations {
   resume_run: [ResumeRun, RunView];
   runs: [InProject, Array<RunSummary>];
   run: [RunOf, RunView];
+  run_file: [RunFileOf, TextFile];
   run_figures: [Figures, Array<FigureView>];
   score_pairs: [ScorePairs, Job];
   run_pairs: [RunPairsOf, RunPairsView];
