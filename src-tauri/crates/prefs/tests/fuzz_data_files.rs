@@ -50,8 +50,10 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let lines: Vec<String> = rows.iter().chain([&tree]).map(|row| format!("{row}\n")).collect();
     let lines = lines.concat();
     let csv = "prompt,response_a,response_b,winner\n\"two\nlines\",\"say \"\"a\"\"\",b,a\np,one,two,tie\n;,;,x,b\n";
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(lines.as_bytes()).unwrap();
+    let zipped = |bytes: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(bytes).and_then(|()| gzip.finish()).unwrap()
+    };
     let folder = tempfile::tempdir().unwrap();
     let as_parquet = |name: &str, of: &dyn Fn(usize) -> Pair| {
         let path = folder.path().join(name);
@@ -85,6 +87,13 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let task = json!([{"id": 1, "data": {"prompt": "p", "answer1": "a", "answer2": "b"}, "predictions": [], "annotations": [
         {"completed_by": 1, "result": [{"type": "pairwise", "from_name": "preference", "to_name": "answer1", "value": {"selected": "left"}}]},
     ]}]);
+    let column = |name: &str| {
+        Value::Object(rows.iter().enumerate().map(|(at, row)| (at.to_string(), row[name].clone())).collect())
+    };
+    let columns = json!({"prompt": column("prompt"), "chosen": column("chosen"), "rejected": column("rejected")});
+    let list = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    let lists = json!({"prompt": list("prompt"), "chosen": list("chosen"), "rejected": list("rejected")});
+    let pretty: Vec<String> = rows.iter().map(|row| format!("{row:#}\n")).collect();
     vec![
         ("verdicts.jsonl", format!("{verdict}\n{verdict}\n").into_bytes()),
         ("annotations.jsonl", format!("{annotation}\n{annotation}\n").into_bytes()),
@@ -94,9 +103,19 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("messages.jsonl", messages.concat().into_bytes()),
         ("array.json", serde_json::to_vec_pretty(&rows).unwrap()),
         ("object.json", json!({"version": 1, "data": rows}).to_string().into_bytes()),
+        ("objects.json", pretty.concat().into_bytes()),
+        ("columns.json", columns.to_string().into_bytes()),
+        ("columns.json.gz", zipped(columns.to_string().as_bytes())),
+        ("lists.json", serde_json::to_vec_pretty(&lists).unwrap()),
+        ("members.json", json!({"0": rows[0], "1": rows[1], "2": rows[2]}).to_string().into_bytes()),
         ("cells.csv", csv.as_bytes().to_vec()),
+        ("separator.csv", format!("sep=;\r\n{}", csv.replace(',', ";")).into_bytes()),
+        (
+            "utf-16.tsv",
+            std::iter::once(0xFEFF).chain(csv.replace(',', "\t").encode_utf16()).flat_map(u16::to_le_bytes).collect(),
+        ),
         ("cells.tsv", csv.replace(',', "\t").into_bytes()),
-        ("lines.jsonl.gz", gzip.finish().unwrap()),
+        ("lines.jsonl.gz", zipped(lines.as_bytes())),
         ("lines.jsonl.zst", zstd::encode_all(lines.as_bytes(), 3).unwrap()),
         ("texts.parquet", as_parquet("texts", &text)),
         ("conversations.parquet", as_parquet("conversations", &said)),

@@ -15,8 +15,8 @@ use crate::Place;
 use crate::array::{self, Bytes};
 use crate::rows::{MAX_LINE_BYTES, parse_json};
 
-/// Columns that are read at the same time: each has a file open.
-const MOST_COLUMNS: usize = 256;
+/// Columns that are read at the same time: each has a file open, of which macOS gives a program 256.
+const MOST_COLUMNS: usize = 128;
 
 /// The same of a file that cannot be entered in the middle: each decompresses all that lies before it.
 const MOST_COMPRESSED: usize = 32;

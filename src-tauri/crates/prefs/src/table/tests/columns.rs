@@ -125,7 +125,7 @@ fn more_columns_than_can_be_read_at_once_are_refused_with_the_remedy() {
     assert_eq!((table.row_count, table.refused_count), (0, 1));
     let reason = &table.refused[0].reason;
     assert!(
-        reason.contains("300 columns, of which 256 can be read") && reason.contains("orient=\"records\""),
+        reason.contains("300 columns, of which 128 can be read") && reason.contains("orient=\"records\""),
         "{reason}"
     );
 }
