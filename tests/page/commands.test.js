@@ -170,7 +170,12 @@ test("evaluation", async () => {
   await until(async () => (await machine.call("evaluations", { project }))[0].state === "done", "the evaluation");
   await page.evaluate((hash) => (window.location.hash = hash), `#/evaluate/${evaluation}/answers`);
   await page.getByRole("region", { name: "Answer of the tuned model" }).waitFor();
-  await all({ "Show differences of the answers": () => page.getByRole("region", { name: "Answer of the tuned model" }).locator("mark").first().waitFor() });
+  const asked = async () => {
+    await page.getByRole("dialog").getByRole("heading", { name: "Judge these answers again" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  };
+  await all({ "Judge these answers again, by another judge": asked, "Show differences of the answers": () => page.getByRole("region", { name: "Answer of the tuned model" }).locator("mark").first().waitFor() });
 });
 
 test("exporting", async () => {

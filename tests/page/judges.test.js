@@ -91,6 +91,27 @@ test("a rule", async () => {
   assert.deepEqual((await row(/^The judge/)).slice(0, 4), [count("tuned"), count("tie"), count("base"), "0"]);
 });
 
+test("another judge decides on the same answers, and nothing is generated anew", async () => {
+  const before = decodeURIComponent(new URL(page.url()).hash.split("/")[2]);
+  const texts = (rows) => rows.map(({ base, tuned }) => [base, tuned]);
+  await page.getByRole("button", { name: "Judge again" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("radio", { name: /^A rule/ }).check();
+  await dialog.getByLabel("Rule", { exact: true }).selectOption("lacks");
+  await dialog.getByLabel("Text", { exact: true }).fill("P");
+  await dialog.getByRole("button", { name: "Judge", exact: true }).click();
+  await page.getByText("On the answers of").waitFor();
+  await done();
+  const evaluation = decodeURIComponent(new URL(page.url()).hash.split("/")[2]);
+  assert.notEqual(evaluation, before);
+  const rows = await items(evaluation);
+  assert.deepEqual(texts(rows), texts(await items(before)));
+  const lacks = (text) => !text.toLowerCase().includes("p");
+  for (const { base, tuned, auto } of rows) assert.equal(auto, lacks(tuned) === lacks(base) ? "tie" : lacks(tuned) ? "tuned" : "base");
+  await page.getByRole("link", { name: before, exact: true }).click();
+  await until(() => page.url().endsWith(`/${before}`), "the first evaluation");
+});
+
 test("a program, which learns nothing but prompt and two answers", async () => {
   const [script, log] = ["judge.mjs", "asked.jsonl"].map((name) => join(machine.folder, name));
   writeFileSync(script, `

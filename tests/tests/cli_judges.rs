@@ -157,3 +157,37 @@ fn a_judge_that_is_gone_is_not_asked_to_the_end_and_goes_on_where_it_stopped() {
     assert_eq!((lines("judgements.jsonl"), lines("answers.jsonl")), (8, 80));
     assert!(!folder.path().join("eval/evaluation.json").exists(), "it was called finished");
 }
+
+#[test]
+fn another_judge_decides_on_the_same_answers_without_a_model() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let adapter = trained(folder.path(), "0.05");
+    let first = evaluate(folder.path(), &adapter, 6, "longer", &[]).well();
+    let judge = |answers: &str, judge: &str, to: &str| {
+        let mut again = told_as_json(folder.path(), "judge");
+        again.arg("--answers").arg(folder.path().join(answers)).args(["--judge", judge]);
+        Finished::run(again.arg("--output-dir").arg(folder.path().join(to)))
+    };
+    // What made the answers is not needed.
+    std::fs::remove_dir_all(&adapter).expect("the adapter can go");
+    let before = std::fs::read(folder.path().join("eval/evaluation.json")).expect("the first verdict");
+    let again = judge("eval", "shorter", "again").well();
+    let [first, second] = [first, again].map(|told| told.json().pop().expect("a reply")["summary"].clone());
+    let tally = |told: &Value| ["wins", "losses", "ties"].map(|name| told[name].as_u64().expect("a count"));
+    let ([wins, losses, ties], [other_wins, other_losses, other_ties]) = (tally(&first), tally(&second));
+    assert_eq!((wins, losses, ties), (other_losses, other_wins, other_ties), "what is longer is not shorter");
+    assert!(wins + losses > 0, "{first}");
+    let answers = |name: &str| std::fs::read(folder.path().join(name).join("answers.jsonl")).expect("answers");
+    let sorted = |name: &str| {
+        let mut lines: Vec<String> =
+            String::from_utf8(answers(name)).expect("text").lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted("eval"), sorted("again"));
+    assert_eq!(std::fs::read(folder.path().join("eval/evaluation.json")).expect("it is still there"), before);
+
+    let _ = judge("eval", "shorter", "eval").refused(&["is the folder of the answers"]);
+    let _ = judge("nothing", "shorter", "other").refused(&["holds no evaluation"]);
+    let _ = judge("eval", "nobody", "other").refused(&["nobody"]);
+}

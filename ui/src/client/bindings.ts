@@ -453,6 +453,8 @@ export type EvalSummary = {
 
 /** An evaluation, whole. */
 export type EvalView = {
+  /** The evaluation whose answers are judged again here, where that is still there. */
+  answers_of: string | null,
   /** As in the list. */
   summary: EvalSummary,
   /** What the rule, command or endpoint says. */
@@ -868,6 +870,11 @@ export type JobState = "running" | "done" | "failed" | "cancelled";
 export type JoinUploads = {
   /** By which they are named. */
   uploads: Array<string>, };
+
+/** Lets another judge decide on the answers of an evaluation, in a new one. */
+export type JudgeAgain = {
+  /** The project's folder. */
+  project: string, evaluation: string, judge: JudgeChoice, };
 
 /** A judgement in an evaluation. */
 export type JudgeBlind = {
@@ -2085,6 +2092,7 @@ export interface Operations {
   compare_pairs: [ComparePairs, PairsCompared];
   preview_prompts: [PreviewPrompts, PromptsPreview];
   start_evaluation: [StartEvaluation, Job];
+  judge_again: [JudgeAgain, Job];
   resume_evaluation: [ResumeEvaluation, Job];
   evaluations: [InProject, Array<EvalSummary>];
   evaluation: [ShowEvaluation, EvalView];

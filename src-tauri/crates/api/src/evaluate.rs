@@ -74,6 +74,12 @@ pub struct EvalReply {
 }
 
 impl EvalReply {
+    fn of(folder: &Path, evaluation: Evaluation, accuracy: Option<PreferenceAccuracy>) -> Self {
+        let summary = evaluation.summary.clone();
+        let other_base = evaluation.ancestry.other_base.clone();
+        Self { folder: folder.to_path_buf(), evaluation, summary, accuracy, other_base }
+    }
+
     /// The same in lines for people.
     pub fn words(&self) -> Vec<String> {
         let mut lines = vec![self.summary.words.clone()];
@@ -143,24 +149,81 @@ pub(crate) fn evaluate_opened(
     for (side, stage) in [(Side::Base, "base answers"), (Side::Tuned, "tuned answers")] {
         complete(&mut folder, (side, stage), opened, &request.sampling, grown, context)?;
     }
-    if judge != Judge::People {
-        let start = Instant::now();
-        let stop = context.stop;
-        let mut progress = |done, all| context.progress("judge", start, done as u64, all as u64);
-        if folder.judge(&judge, stop, &mut progress)?.is_break() {
-            return Err(Error::cancelled());
-        }
-    }
-    let evaluation = folder.finish(&judge)?;
+    let evaluation = decide(&mut folder, &judge, context)?;
     let accuracy = match &held_out {
         Some(examples) => preference_accuracy(&score::held_out_logps(opened, examples, context)?, request.beta)?,
         None => None,
     };
     let path = request.output_dir.join(ACCURACY);
     write_json(&path, &accuracy)?;
-    let summary = evaluation.summary.clone();
-    let other_base = evaluation.ancestry.other_base.clone();
-    Ok(EvalReply { folder: request.output_dir.clone(), evaluation, summary, accuracy, other_base })
+    Ok(EvalReply::of(&request.output_dir, evaluation, accuracy))
+}
+
+/// Lets the judge decide what it has not, and sums up.
+fn decide(folder: &mut Folder, judge: &Judge, context: &mut Context) -> Result<Evaluation> {
+    if *judge != Judge::People {
+        let start = Instant::now();
+        let stop = context.stop;
+        let mut progress = |done, all| context.progress("judge", start, done as u64, all as u64);
+        if folder.judge(judge, stop, &mut progress)?.is_break() {
+            return Err(Error::cancelled());
+        }
+    }
+    Ok(folder.finish(judge)?)
+}
+
+/// The answers of an evaluation that are to be judged again.
+#[derive(Debug, Clone)]
+pub struct JudgeRequest {
+    /// The evaluation's folder.
+    pub answers: PathBuf,
+    /// As [`EvalRequest::judge`].
+    pub judge: String,
+    /// The folder of the new evaluation; one that was broken off is resumed.
+    pub output_dir: PathBuf,
+}
+
+/// Lets another judge decide on the answers of an evaluation. Nothing is generated, and no model is loaded.
+///
+/// # Errors
+/// When the answers are not all there, or the judge cannot be used.
+pub fn judge(request: &JudgeRequest, context: &mut Context) -> Result<EvalReply> {
+    let JudgeRequest { answers, judge, output_dir } = request;
+    try_out_on(judge, answers, context)?;
+    let folder = answers_into(answers, output_dir)?;
+    judge_in(folder, judge, output_dir, context)
+}
+
+/// Asks a judge once whether it can work on the prompts of an evaluation.
+pub(crate) fn try_out_on(judge: &str, answers: &Path, context: &mut Context) -> Result<()> {
+    let judge = Judge::parse(judge)?;
+    let contents = Contents::read(answers)?;
+    let first = contents.as_ref().and_then(|contents| contents.setup().prompts.first());
+    let tried = first.map_or(Ok(()), |first| judge.try_out(&readable(&first.prompt), context.stop));
+    context.check()?;
+    Ok(tried?)
+}
+
+/// Takes the answers of an evaluation, and what was measured of its models, into another folder.
+pub(crate) fn answers_into(answers: &Path, output_dir: &Path) -> Result<Folder> {
+    let folder = Folder::of_answers(answers, output_dir)?;
+    let accuracy = answers.join(ACCURACY);
+    if accuracy.is_file() {
+        write_whole(&output_dir.join(ACCURACY), &std::fs::read(&accuracy).map_err(Error::file(&accuracy))?)?;
+    }
+    Ok(folder)
+}
+
+/// Judges answers that are all there.
+pub(crate) fn judge_in(mut folder: Folder, judge: &str, path: &Path, context: &mut Context) -> Result<EvalReply> {
+    let evaluation = decide(&mut folder, &Judge::parse(judge)?, context)?;
+    let file = path.join(ACCURACY);
+    let accuracy = match std::fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(std::io::Error::from).map_err(Error::file(&file))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Error::file(&file)(error)),
+    };
+    Ok(EvalReply::of(path, evaluation, accuracy))
 }
 
 fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Result<Setup> {

@@ -34,7 +34,7 @@ pub use check::{CheckReply, CheckRequest, CheckedFinding, CheckedPairs, LeftOut,
 pub use context::{Context, Update};
 pub use demo::{DemoReply, DemoRequest, demo, fetch_demo_model};
 pub use error::{Error, Result};
-pub use evaluate::{EvalReply, EvalRequest, evaluate};
+pub use evaluate::{EvalReply, EvalRequest, JudgeRequest, evaluate, judge};
 pub use export::{ExportReply, ExportRequest, Exported, MergedCheck, StoredType, Weights, export};
 pub use import::{ImportReply, ImportRequest, import};
 pub use login::{LoginReply, LogoutReply, check_login, login, logout};

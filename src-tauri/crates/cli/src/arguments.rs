@@ -46,6 +46,18 @@ pub(crate) enum Command {
     Generate(GenerateArguments),
     /// Compare base and tuned model on held-out prompts
     Eval(EvalArguments),
+    /// Let another judge decide on the answers of an evaluation; nothing is generated
+    Judge {
+        /// The evaluation's folder, with all its answers
+        #[arg(long, value_name = "FOLDER")]
+        answers: PathBuf,
+        /// As for `tiebreak eval`
+        #[arg(long)]
+        judge: String,
+        /// Where the new evaluation goes; one that was broken off is resumed
+        #[arg(long)]
+        output_dir: PathBuf,
+    },
     /// Write one HTML page about a run and its evaluation
     Report {
         /// A run's folder

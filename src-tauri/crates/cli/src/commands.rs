@@ -56,6 +56,10 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             let reply = api::evaluate(&arguments.request(), &mut context)?;
             print("eval", &reply, words::evaluated(&reply));
         }
+        Command::Judge { answers, judge, output_dir } => {
+            let reply = api::judge(&api::JudgeRequest { answers, judge, output_dir }, &mut context)?;
+            print("eval", &reply, words::evaluated(&reply));
+        }
         Command::Report { run, eval, output_dir } => {
             let reply = api::report(&ReportRequest { run, eval, output_dir }, &mut context)?;
             print("report", &reply, format!("report: {}", reply.html.display()));

@@ -32,6 +32,18 @@ pub enum Error {
         /// What is not the same, in words.
         differs: String,
     },
+    /// Answers were to be judged again that are not there.
+    #[error("{path} holds no evaluation; name the folder of one")]
+    NoEvaluation {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Answers were to be judged again in their own folder, which has the verdicts of their first judge.
+    #[error("{path} is the folder of the answers; choose another one for what the other judge says")]
+    SameFolder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// An answer was given for a prompt that the evaluation does not have.
     #[error("there is no prompt {id}: this evaluation has {prompts}, counted from 0")]
     NoSuchPrompt {

@@ -349,6 +349,28 @@ impl Folder {
         Ok(Self { path: path.to_owned(), contents, answer_log, judgement_log })
     }
 
+    /// Begins an evaluation of the answers that another one in `from` has, to be judged by another judge; or resumes it. Verdicts
+    /// are not taken along.
+    ///
+    /// # Errors
+    /// When there is no evaluation in `from` or it lacks answers, when both are the same folder, and as [`Folder::open`].
+    pub fn of_answers(from: &Path, path: &Path) -> Result<Self, Error> {
+        let Some(contents) = Contents::read(from)? else { return Err(Error::NoEvaluation { path: from.to_owned() }) };
+        contents.check_complete()?;
+        std::fs::create_dir_all(path).map_err(Error::file(path))?;
+        let is_same = |one: &Path, other: &Path| std::fs::canonicalize(one).ok() == std::fs::canonicalize(other).ok();
+        if is_same(from, path) {
+            return Err(Error::SameFolder { path: path.to_owned() });
+        }
+        let mut folder = Self::open(path, contents.setup().clone())?;
+        let ids = 0..contents.setup().prompts.len();
+        let lacking = ids.flat_map(|id| Side::BOTH.map(|side| (id, side)));
+        let lacking = lacking.filter(|(id, side)| folder.contents.answer(*id, *side).is_none());
+        let answers: Vec<Answer> = lacking.filter_map(|(id, side)| contents.answer(id, side).cloned()).collect();
+        folder.add(answers)?;
+        Ok(folder)
+    }
+
     /// What is compared.
     pub fn setup(&self) -> &Setup {
         self.contents.setup()

@@ -6,13 +6,13 @@ use super::types::{
     Agreement, BlindItem, BlindOf, CancelJob, ChatAnswers, ChatOf, ChatTokens, CheckImport, CheckPairs, CheckRun,
     ComparePairs, CreateProject, DataChecks, EditAnswer, EditPair, EvalItems, EvalItemsOf, EvalSummary, EvalView,
     Export, ExportGguf, ExportMerged, Exported, FetchModel, FigureView, Figures, FindingOf, FindingView, Generate,
-    Home, HubModel, HubToken, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JoinUploads, JudgeBlind,
-    JudgeRequest, KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LeaveOut, LocalModels, LookUpModel, MeasureRun,
-    Nothing, PairOf, PairPage, PairView, PairsCompared, PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts,
-    ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf, RunPairView,
-    RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView, ScorePairs,
-    SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartChat, StartEvaluation,
-    StartRun, StopRun, StoredSingle, TextFile, Undo, Upload, UseHubToken,
+    Home, HubModel, HubToken, Import, ImportPreview, ImportReply, InFolder, InProject, Job, JoinUploads, JudgeAgain,
+    JudgeBlind, JudgeRequest, KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LeaveOut, LocalModels, LookUpModel,
+    MeasureRun, Nothing, PairOf, PairPage, PairView, PairsCompared, PairsOf, PlanRun, PreparePush, PreviewImport,
+    PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf,
+    RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView,
+    ScorePairs, SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartChat,
+    StartEvaluation, StartRun, StopRun, StoredSingle, TextFile, Undo, Upload, UseHubToken,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, joined, labelling, local_models, merged,
@@ -104,6 +104,7 @@ operations! {
     // Evaluation.
     preview_prompts: PreviewPrompts => PromptsPreview, evaluation::preview_prompts;
     start_evaluation: StartEvaluation => Job, evaluation::start_evaluation;
+    judge_again: JudgeAgain => Job, evaluation::judge_again;
     resume_evaluation: ResumeEvaluation => Job, evaluation::resume_evaluation;
     evaluations: InProject => Vec<EvalSummary>, evaluation::evaluations;
     evaluation: ShowEvaluation => EvalView, evaluation::evaluation;

@@ -9,7 +9,7 @@ mod view;
 
 pub(crate) use people::finish_where_people_judge;
 pub(super) use people::{blind_item, judge_blind, undo_blind};
-pub(super) use start::{preview_prompts, resume_evaluation, start_evaluation};
+pub(super) use start::{judge_again, preview_prompts, resume_evaluation, start_evaluation};
 pub(super) use view::{eval_items, evaluation, evaluations};
 
 use super::overview::EVALS;
@@ -54,6 +54,9 @@ struct About {
     /// The base is another than the run was trained on, and the user chose to use it.
     #[serde(default)]
     allow_changed_base: bool,
+    /// The evaluation whose answers are judged again here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answers_of: Option<String>,
 }
 
 impl About {
@@ -87,6 +90,7 @@ impl About {
             max_new_tokens: 0,
             seed: ancestry.seed,
             allow_changed_base: false,
+            answers_of: None,
         }
     }
 

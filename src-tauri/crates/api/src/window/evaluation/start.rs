@@ -5,7 +5,7 @@ use super::super::models::LoadOptions;
 use super::super::overview::EVALS;
 use super::super::training::{RunIdentity, check_grounds, new_folder, run_identity};
 use super::super::types::{
-    EvalRequest, Job, JobKind, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, ResumeEvaluation,
+    EvalRequest, Job, JobKind, JudgeAgain, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, ResumeEvaluation,
     StartEvaluation,
 };
 use super::super::uploads::{name_of, of_upload};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
 use crate::open::ModelChoice;
 use crate::reading::preset;
-use eval::evaluation::readable;
+use eval::evaluation::{Contents, Folder, readable};
 use eval::judge::{Endpoint, Judge};
 use generate::Sampling;
 use prefs::jsonl;
@@ -58,6 +58,7 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
         max_new_tokens: request.max_new_tokens,
         seed: request.seed,
         allow_changed_base,
+        answers_of: None,
     };
     let folder = new_folder(&project.folder().join(EVALS), &run.name)?;
     let written = write_prompts(&folder.join(PROMPTS), &prompts).and_then(|()| write_json(&folder.join(ABOUT), &about));
@@ -82,6 +83,10 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
         return Err(Error::new("not_ours", "this evaluation was begun by the command line", hint));
     }
     let mut about = About::read(&folder)?;
+    if about.answers_of.is_some() {
+        quietly(|context| evaluate::try_out_on(&about.judge, &folder, context))?;
+        return begin_judging(backend, &project, &about, folder);
+    }
     let run = run_identity(backend, &project, &about.run)?;
     if request.allow_changed_base && !about.allow_changed_base {
         about.allow_changed_base = true;
@@ -90,6 +95,52 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
     check_grounds(backend, &run, about.allow_changed_base)?;
     quietly(|context| evaluate::try_out(&about.judge, (&folder.join(PROMPTS), None), &folder, context))?;
     begin(backend, &project, run, about, folder)
+}
+
+/// Lets another judge decide on the answers of an evaluation, in one of its own.
+pub(in crate::window) fn judge_again(backend: &Backend, request: JudgeAgain) -> Result<Job> {
+    let project = backend.project(&request.project)?;
+    let from = folder(&project, &request.evaluation)?;
+    let judge = judge(&request.judge)?;
+    quietly(|context| evaluate::try_out_on(&judge, &from, context))?;
+    let before = About::read(&from)?;
+    let answers_of = Some(request.evaluation);
+    let about = About { judge, created_at: now(), answers_of, ..before };
+    let made = new_folder(&project.folder().join(EVALS), &about.run_name)?;
+    let prompts = from.join(PROMPTS);
+    let written = evaluate::answers_into(&from, &made).and_then(|_| {
+        if prompts.is_file() {
+            let bytes = std::fs::read(&prompts).map_err(Error::file(&prompts))?;
+            evaluate::write_whole(&made.join(PROMPTS), &bytes)?;
+        }
+        write_json(&made.join(ABOUT), &about)
+    });
+    if let Err(error) = written {
+        // The folder was made a moment ago and holds no verdict; the first error is the one to report.
+        let _ = std::fs::remove_dir_all(&made);
+        return Err(error);
+    }
+    backend.changed(&project);
+    begin_judging(backend, &project, &about, made)
+}
+
+/// Judges answers that are all there.
+fn begin_judging(backend: &Backend, project: &Arc<OpenProject>, about: &About, folder: PathBuf) -> Result<Job> {
+    let title = format!("Judge the answers of {} again", about.run_name);
+    let (project, judge) = (Arc::clone(project), about.judge.clone());
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let made = name.clone();
+    let job = backend.start_job(JobKind::Evaluation, &project.name_of_folder(), &title, move |working| {
+        working.makes_evaluation(&made);
+        let judged = Contents::read(&folder).map_err(Error::from).and_then(|contents| {
+            let setup = contents.map(|contents| contents.setup().clone()).ok_or_else(Error::cancelled)?;
+            let opened = Folder::open(&folder, setup)?;
+            working.with_context(|context| evaluate::judge_in(opened, &judge, &folder, context))
+        });
+        working.backend().changed(&project);
+        judged.map(|_| ())
+    })?;
+    Ok(Job { evaluation: Some(name), ..job })
 }
 
 fn begin(

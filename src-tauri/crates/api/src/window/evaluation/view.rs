@@ -155,6 +155,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         other_base: read.contents.as_ref().and_then(|contents| contents.setup().ancestry.other_base.clone()),
         ancestry: read.contents.as_ref().map(|contents| ancestry(&contents.setup().ancestry)).unwrap_or_default(),
         job: read.job,
+        answers_of: read.about.answers_of.clone().filter(|other| super::folder(&project, other).is_ok()),
     })
 }
 

@@ -149,6 +149,8 @@ pub struct EvalSummary {
 /// An evaluation, whole.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct EvalView {
+    /// The evaluation whose answers are judged again here, where that is still there.
+    pub answers_of: Option<String>,
     /// As in the list.
     pub summary: EvalSummary,
     /// What the rule, command or endpoint says.

@@ -49,9 +49,9 @@ pub use push::{HubToken, PushForm};
 pub use requests::{
     BlindOf, CancelJob, CheckImport, CheckPairs, CheckRun, CreateProject, EditAnswer, EditPair, EvalItemsOf, Export,
     ExportGguf, ExportMerged, FetchModel, Figures, FindingOf, Generate, Import, InFolder, InProject, JoinUploads,
-    JudgeBlind, KeptFinding, LabelStateOf, LeaveOut, LookUpModel, MeasureRun, Nothing, PairOf, PairsOf, PlanRun,
-    PreparePush, PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SendPush, SetModel,
-    ShowEvaluation, SingleOf, SinglesOf, StartEvaluation, StartRun, StopRun, TokenLimits, Undo, UseHubToken,
+    JudgeAgain, JudgeBlind, KeptFinding, LabelStateOf, LeaveOut, LookUpModel, MeasureRun, Nothing, PairOf, PairsOf,
+    PlanRun, PreparePush, PreviewImport, RemovePair, ResumeEvaluation, ResumeRun, RunOf, SecondPass, SendPush,
+    SetModel, ShowEvaluation, SingleOf, SinglesOf, StartEvaluation, StartRun, StopRun, TokenLimits, Undo, UseHubToken,
 };
 pub use run_pairs::{
     ComparePairs, PairNow, PairNumbers, PairOrder, PairPoint, PairScorer, PairSubset, PairsChange, PairsCompared,

@@ -1,8 +1,8 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, PairForm, PairQuery, PushForm,
-    RunRequest, Side, SingleKind, Theme, Verdict,
+    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, JudgeChoice, PairForm, PairQuery,
+    PushForm, RunRequest, Side, SingleKind, Theme, Verdict,
 };
 use chat::Truncation;
 use model::{FloatType, GgufType};
@@ -339,6 +339,14 @@ requests! {
         width: u32,
         /// How high, in pixels.
         height: u32,
+    }
+
+    /// Lets another judge decide on the answers of an evaluation, in a new one.
+    JudgeAgain {
+        /// The project's folder.
+        project: String,
+        evaluation: String,
+        judge: JudgeChoice,
     }
 
     /// An evaluation to be made.
