@@ -225,7 +225,7 @@ test("rows of an array on one line are told by their numbers, and what is no dat
   await page.getByRole("button", { name: "Next", exact: true }).click();
   await page.getByText("2 of 2 · row 3 (line 1)").waitFor();
   await importing().click();
-  await page.getByText("2 rows imported from records.json, 2 refused.").first().waitFor();
+  await page.getByText("2 pairs imported from records.json, 2 refused.").first().waitFor();
   const [third] = await pairs("Numbered 3");
   assert.match((await whole(third.id)).history.at(-1).what, /^Imported from records\.json, row 3 \(line 1\)\.$/);
 

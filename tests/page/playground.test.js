@@ -81,20 +81,36 @@ test("how likely each token was is shown on demand", async () => {
   await answer.locator(".tokens").waitFor({ state: "detached" });
 });
 
-test("one key keeps a labelled pair with the whole conversation, and it is taken back", async () => {
+test("answers to different conversations make no pair; an answer stays with its model", async () => {
+  await page.getByText("Each model went on from its own answers").waitFor();
+  assert.equal(await page.getByRole("button", { name: /This is better/ }).count(), 0);
+  const said = await answers("first").last().innerText();
+  await page.getByRole("button", { name: "Take model 1 away" }).click();
+  await page.evaluate(() => (window.location.hash = "#/label"));
+  await page.evaluate(() => (window.location.hash = "#/playground"));
+  await answers("first").last().waitFor();
+  await page.waitForTimeout(300);
+  assert.equal((await answers("first").last().innerText()).split("\n")[2], said.split("\n")[2]);
+});
+
+test("one key keeps a labelled pair, known not to be blind, and exactly that is taken back", async () => {
+  await page.getByRole("button", { name: "Add a model" }).click();
+  await page.getByLabel("Model 2", { exact: true }).selectOption("");
+  await ask("And a ladder?");
+  await both(1);
   const before = await counts();
   await page.getByLabel("Your name").fill("Ada");
   // The name is written; the digit is a key again outside the field.
   await page.getByRole("heading", { name: "Playground" }).click();
-  await page.keyboard.press("2");
+  await page.keyboard.press("1");
   await page.getByText("Kept as a labelled pair: first's answer is the chosen one.").first().waitFor();
   assert.equal((await counts()).pairs, before.pairs + 1);
   const { rows } = await machine.call("pairs", { project: folder, query: { text: "", source: "labelled", category: null, offset: 0, limit: 9 }, finding: null });
   assert.equal(rows.length, 1);
   const pair = await machine.call("pair", { project: folder, id: rows[0].id });
-  assert.deepEqual(pair.prompt.map(({ role }) => role), ["user", "assistant", "user"]);
+  assert.deepEqual(pair.prompt.map(({ role }) => role), ["user"]);
   assert.equal(pair.prompt.at(-1).content, "And a ladder?");
-  assert.ok(pair.history.some(({ who }) => who === "Ada"));
+  assert.ok(pair.history.some(({ who, what }) => who === "Ada" && what.startsWith("Judged with the names of both models in view")));
   // Kept once: neither the page nor the program takes it a second time.
   await page.keyboard.press("1");
   assert.equal(await page.getByRole("button", { name: /This is better/ }).count(), 0);
@@ -102,7 +118,12 @@ test("one key keeps a labelled pair with the whole conversation, and it is taken
   const same = { project: folder, annotator: "Ada", messages, chosen: chosen[0].content, rejected: rejected[0].content, is_plain_text: false, chosen_left: true, milliseconds: 1, note: "" };
   await assert.rejects(machine.call("keep_pair", same), /already has a verdict of yours/);
   assert.equal((await counts()).pairs, before.pairs + 1);
+  // Another is judged after it.
+  const other = await machine.call("keep_pair", { ...same, chosen: "Something else.", rejected: "Nothing." });
   await page.getByRole("button", { name: "Undo" }).first().click();
+  await until(async () => (await counts()).pairs === before.pairs + 1, "the first to be taken back");
+  assert.equal((await machine.call("pair", { project: folder, id: other.pair })).source, "labelled");
+  await machine.call("take_back", { project: folder, judgement: other.judgement });
   await until(async () => (await counts()).pairs === before.pairs, "the pair to be taken back");
   await page.getByRole("button", { name: /This is better/ }).first().waitFor();
 });

@@ -80,7 +80,7 @@ test("it is paused and goes on from there; stopped and kept, it can be evaluated
 
 test("a duplicate begins with its settings, says what is changed, and both are compared in one chart", async () => {
   await page.getByRole("button", { name: "Duplicate with changes" }).click();
-  await page.getByText("Nothing is changed yet.").waitFor();
+  await page.getByText("No setting is changed yet.").waitFor();
   assert.equal(await page.getByLabel("Name").inputValue(), "first 2");
   assert.equal(await page.getByLabel("learning_rate", { exact: true }).inputValue(), "1e-4");
   await set(page, "learning_rate", "0.002");

@@ -245,9 +245,14 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
     ["evaluate-blind", at(`#/evaluate/${blind}/judge`)],
     ["evaluate-blind-result", at(`#/evaluate/${blind}`)],
     ["evaluate-streaming", async (page) => {
-      streaming = await stream();
-      await at(`#/evaluate/${streaming}`)(page);
-      await page.getByLabel("Answers as they are written").waitFor({ timeout: 30_000 });
+      // On a busy machine the page may come when all is written: then another is begun.
+      for (let tries = 1; ; tries++) {
+        streaming = await stream();
+        await page.evaluate((hash) => (window.location.hash = hash), `#/evaluate/${streaming}`);
+        const seen = page.getByLabel("Answers as they are written").waitFor({ timeout: 6000 });
+        if (await seen.then(() => true, () => false)) break;
+        if (tries === 5) throw new Error("answers were never seen as they are written");
+      }
     }],
     ["evaluate-broken-off", async (page) => {
       const { job } = await machine.call("evaluation", { project: folder, evaluation: streaming, theme: "light" });

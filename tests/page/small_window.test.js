@@ -111,7 +111,7 @@ test("at 720×450 the answers keep at least half the height, and every verdict i
 
 test("an open pair has the width, and the list is there again when it is closed", async () => {
   await at("#/data/3");
-  const side = page.locator("section[aria-labelledby=pair-title]");
+  const side = page.getByRole("region", { name: /^Pair 3$/ });
   await side.waitFor();
   assert.ok((await box(side)).width > 600);
   await page.keyboard.press("Escape");

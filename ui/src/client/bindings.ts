@@ -937,6 +937,8 @@ export type KeepPrompt = { project: string, messages: Array<Message>, };
 export type Kept = {
   /** The number of the pair among the project's; none of a prompt, and where others have judged the answers otherwise. */
   pair: number | null,
+  /** The number of the judgement, by which it is taken back. */
+  judgement: number | null,
   /** Whether the project had it already. */
   was_there: boolean, };
 
@@ -1225,7 +1227,9 @@ export type PairsCompared = {
   /** To the project's pairs as they are now. */
   project: PairsChange,
   /** To each other run's. */
-  runs: Array<PairsChange>, };
+  runs: Array<PairsChange>,
+  /** To those that each other run held out, from those that this one did: numbers of different ones cannot be compared. */
+  held_out: Array<PairsChange>, };
 
 /** Pairs to be listed. */
 export type PairsOf = {
@@ -1983,6 +1987,9 @@ export type StoredSingle = {
   /** Its number, from 1, where several rows may stand on one line: in a JSON array or object, and in Parquet. */
   row?: number, };
 
+/** Takes back a judgement that was kept. */
+export type TakeBack = { project: string, judgement: number, };
+
 /** The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT. */
 export type TargetModules = string | string[];
 
@@ -2104,6 +2111,7 @@ export interface Operations {
   chat_answers: [ChatOf, ChatAnswers];
   chat_tokens: [ChatTokens, Job];
   keep_pair: [KeepPair, Kept];
+  take_back: [TakeBack, Kept];
   keep_prompt: [KeepPrompt, Kept];
   export: [Export, Array<Exported>];
   export_merged: [ExportMerged, Job];

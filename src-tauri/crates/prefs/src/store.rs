@@ -31,7 +31,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::Error;
 
-pub use compared::Compared;
+pub use compared::{Compared, KeptPair};
 pub use exported::{ExportedAnnotator, ExportedPair, ExportedPairs, PairAnswer, PairJudgement, PairVerdict, PairVotes};
 pub use imports::{Brought, Counts, Import};
 pub use items::OpenItem;

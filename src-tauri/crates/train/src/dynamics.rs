@@ -87,6 +87,11 @@ impl DynamicsWriter {
     pub(crate) fn append(&mut self, computed: &Computed) -> Result<()> {
         self.0.append(computed)
     }
+
+    /// Waits until everything is on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.0.sync()
+    }
 }
 
 /// A pair by whether it is held out and by its line, with each step at which it was computed, rising.

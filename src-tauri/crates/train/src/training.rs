@@ -279,6 +279,7 @@ impl Training<'_> {
     fn save(&mut self, report: &mut Report<'_>) -> Result<()> {
         // Events of the steps that the checkpoint holds must not be lost when the checkpoint is not.
         report.sync()?;
+        self.dynamics.sync()?;
         self.state.events_bytes = report.bytes();
         let base_model = self.base_model();
         let contents = Contents {

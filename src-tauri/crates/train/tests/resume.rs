@@ -87,7 +87,7 @@ fn killed_at_any_event_and_resumed_the_adapter_is_the_same_byte_for_byte() {
         fs::write(&path, &text[..text.len() - i % 3]).unwrap();
         let path = snapshot.join(dynamics::FILE);
         if let Ok(text) = fs::read(&path) {
-            fs::write(&path, &text[..text.len().saturating_sub(i % 5)]).unwrap();
+            fs::write(&path, [&text[..], &br#"{"step":9,"held_out":fal"#[..i % 20]].concat()).unwrap();
         }
         let leftover = snapshot.join("checkpoints/.step-9.1.tmp");
         fs::create_dir_all(&leftover).unwrap();

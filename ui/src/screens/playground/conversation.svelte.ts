@@ -5,7 +5,7 @@ import { jobs } from "../../state/jobs.svelte";
 /** A turn: what was asked, and what one model answered; while it answers, how far it is. */
 export type Turn = { user: string; answer: ChatAnswer | null; growing: string };
 /** A model beside others: the run that it is of, or the project's own, and its part of the conversation. */
-export type Speaker = { run: string | null; turns: Turn[] };
+export type Speaker = { id: number; run: string | null; turns: Turn[] };
 
 export const MOST_MODELS = 4;
 
@@ -18,10 +18,17 @@ export function messagesFor(system: string, turns: Turn[]): Message[] {
   return [...(system.trim() === "" ? [] : [message("system", system.trim())]), ...before, ...(newest ? [message("user", newest.user)] : [])];
 }
 
+/** Whether two models were asked the same, with the same answers before: only then do their newest answers make a pair. */
+export const askedAlike = (one: Turn[], other: Turn[]): boolean =>
+  one.length === other.length && one.every(({ user, answer }, at) => user === other[at]?.user && (at === one.length - 1 || answer?.text === other[at]?.answer?.text));
+
 /** The conversations of the playground. They stay while the page is open, whichever screen is shown. */
 class Conversation {
   project = "";
-  speakers = $state<Speaker[]>([{ run: null, turns: [] }]);
+  #next = 1;
+  speakers = $state<Speaker[]>([{ id: 0, run: null, turns: [] }]);
+  /** Who was asked, in the order of the job: models may be taken away since. */
+  asked = $state.raw<number[]>([]);
   system = $state("");
   draft = $state("");
   temperature = $state("0.7");
@@ -39,7 +46,7 @@ class Conversation {
   open(project: string): void {
     if (this.project === project) return;
     this.project = project;
-    this.speakers = [{ run: null, turns: [] }];
+    this.speakers = [{ id: this.#next++, run: null, turns: [] }];
     this.job = this.answered = this.kept = null;
     this.system = this.draft = "";
   }
@@ -60,8 +67,8 @@ class Conversation {
   }
 
   /** What one model said does not go on as another's. */
-  choose(place: number, run: string | null): void {
-    const speaker = this.speakers[place];
+  choose(id: number, run: string | null): void {
+    const speaker = this.speakers.find((speaker) => speaker.id === id);
     if (!speaker || speaker.run === run) return;
     this.clear();
     speaker.run = run;
@@ -70,20 +77,25 @@ class Conversation {
   add(run: string | null): void {
     if (this.speakers.length >= MOST_MODELS) return;
     this.clear();
-    this.speakers.push({ run, turns: [] });
+    this.speakers.push({ id: this.#next++, run, turns: [] });
   }
 
-  remove(place: number): void {
-    this.speakers.splice(place, 1);
+  remove(id: number): void {
+    this.speakers = this.speakers.filter((speaker) => speaker.id !== id);
+  }
+
+  #at(place: number): Speaker | undefined {
+    return this.speakers.find(({ id }) => id === this.asked[place]);
   }
 
   /** Asks all models what is written. */
   async ask(sampling: { temperature: number; top_p: number; max_new_tokens: number; seed: number }, allow_changed_base: boolean): Promise<void> {
-    const user = this.draft.trim();
+    const user = this.draft;
     const turn = (): Turn => ({ user, answer: null, growing: "" });
     const asked = this.speakers.map(({ run, turns }) => ({ run, messages: messagesFor(this.system, [...turns, turn()]) }));
     const job = await client.call("start_chat", { project: this.project, chats: asked, ...sampling, allow_changed_base });
     for (const speaker of this.speakers) speaker.turns.push(turn());
+    this.asked = this.speakers.map(({ id }) => id);
     this.draft = "";
     this.answered = null;
     this.job = job.job;
@@ -92,7 +104,7 @@ class Conversation {
 
   grow(news: Extract<News, { type: "answer" }>): void {
     if (news.job !== this.job) return;
-    const turn = this.speakers[news.index]?.turns.at(-1);
+    const turn = this.#at(news.index)?.turns.at(-1);
     if (turn) turn.growing = news.text;
   }
 
@@ -100,9 +112,9 @@ class Conversation {
   async take(job: Job): Promise<void> {
     const { answers } = await client.call("chat_answers", { job: job.job });
     if (this.job !== job.job) return;
-    this.speakers.forEach(({ turns }, place) => {
-      const turn = turns.at(-1);
-      if (turn) turn.answer = answers[place] ?? turn.answer;
+    answers.forEach((answer, place) => {
+      const turn = this.#at(place)?.turns.at(-1);
+      if (turn && answer) turn.answer = answer;
     });
     if (job.state === "running") return;
     if (this.speakers.every(({ turns }) => turns.at(-1)?.answer)) this.answered ??= Date.now();

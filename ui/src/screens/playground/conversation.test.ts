@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { messagesFor, type Turn } from "./conversation.svelte";
+import { askedAlike, messagesFor, type Turn } from "./conversation.svelte";
 
 const turn = (user: string, text: string | null): Turn => ({
   user,
@@ -15,6 +15,10 @@ describe("a conversation", () => {
       { role: "assistant", content: "b" },
       { role: "user", content: "c" },
     ]);
+    expect(askedAlike([turn("a", "x")], [turn("a", "y")])).toBe(true);
+    expect(askedAlike([turn("a", "x"), turn("b", "x")], [turn("a", "x"), turn("b", "y")])).toBe(true);
+    expect(askedAlike([turn("a", "x"), turn("b", "x")], [turn("a", "y"), turn("b", "y")])).toBe(false);
+    expect(askedAlike([turn("a", "x")], [turn("b", "x")])).toBe(false);
     expect(messagesFor(" ", [turn("a", null)])).toEqual([{ role: "user", content: "a" }]);
   });
 });

@@ -4,15 +4,18 @@ use super::types::{JoinUploads, Upload};
 use super::uploads::{name_of, name_of_folder, sent};
 use super::{Backend, data};
 use crate::error::{Error, Result};
+use prefs::mapping::ColumnMapping;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Of files, what makes them alike: the same form, and the same columns.
-#[derive(PartialEq, Eq)]
+/// Of files, what makes them alike: the same form, the same columns, and the same reading of them. A file that counts answers
+/// from 0 and one that counts them from 1 have no reading in common.
+#[derive(PartialEq)]
 struct Likeness {
     format: String,
     columns: BTreeSet<String>,
+    mapping: ColumnMapping,
 }
 
 /// Makes one upload of those that are alike, in the order in which they were sent. What cannot be read stays by itself: its
@@ -43,7 +46,8 @@ pub(super) fn join_uploads(backend: &Backend, request: JoinUploads) -> Result<Ve
 
 fn likeness(backend: &Backend, path: &Path) -> Option<Likeness> {
     let table = data::table(backend, path).ok().filter(|table| !table.is_empty())?;
-    Some(Likeness { format: table.format.to_string(), columns: table.columns.iter().cloned().collect() })
+    let mapping = prefs::mapping::guess(&table);
+    Some(Likeness { format: table.format.to_string(), columns: table.columns.iter().cloned().collect(), mapping })
 }
 
 /// The files in a folder of their own; none where they are not read as one data set, such as a training and a test split.

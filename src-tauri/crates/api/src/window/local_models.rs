@@ -27,6 +27,8 @@ pub(super) fn local_models(backend: &Backend, _: Nothing) -> Result<LocalModels>
         .extend(options.model_folders.iter().filter(|folder| !folder.starts_with(&options.projects_folder)).cloned());
     let mut search = Search::default();
     for folder in &folders {
+        // Each has a share of its own: one that is full hides no other.
+        search.looked = 0;
         search.look(folder, DEPTH);
     }
     let mut models: Vec<LocalModel> = search.found.iter().map(Found::shown).collect();
@@ -38,6 +40,8 @@ pub(super) fn local_models(backend: &Backend, _: Nothing) -> Result<LocalModels>
     }));
     folders.push(hub.cache().to_path_buf());
     models.sort_by(|one, other| (&one.title, &one.name).cmp(&(&other.title, &other.name)));
+    // Folders may lie in one another.
+    models.dedup_by(|one, other| one.name == other.name);
     let folders = folders.iter().map(|folder| folder.display().to_string()).collect();
     Ok(LocalModels { models, folders, cut_off: search.left_out })
 }
@@ -76,8 +80,9 @@ impl Search {
         entries.sort();
         for entry in entries {
             let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // Of a project, what was exported: a run's own adapter is chosen by its run.
-            if name.starts_with('.') || (is_project && name != "exports") {
+            // Of a project, what was exported: a run's own adapter is chosen by its run. What is laid out as the hub's cache is
+            // listed by its names.
+            if name.starts_with('.') || name.starts_with("models--") || (is_project && name != "exports") {
                 continue;
             }
             if entry.is_dir() {
@@ -85,6 +90,8 @@ impl Search {
                 if depth > 0 && !entry.is_symlink() {
                     self.look(&entry, depth - 1);
                 }
+            } else if !entry.is_file() {
+                // A pipe is opened by nobody: whoever reads it waits for ever.
             } else if entry.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
                 && gguf_files(&entry).first().is_none_or(|first| *first == entry)
             {

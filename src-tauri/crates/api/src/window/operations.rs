@@ -12,7 +12,7 @@ use super::types::{
     PreviewPrompts, ProjectView, PromptsPreview, RemovePair, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf,
     RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView,
     ScorePairs, SecondPass, SendPush, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartChat,
-    StartEvaluation, StartRun, StopRun, StoredSingle, TextFile, Undo, Upload, UseHubToken,
+    StartEvaluation, StartRun, StopRun, StoredSingle, TakeBack, TextFile, Undo, Upload, UseHubToken,
 };
 use super::{
     Backend, candidates, checks, data, evaluation, exports, hub_models, jobs, joined, labelling, local_models, merged,
@@ -118,6 +118,7 @@ operations! {
     chat_answers: ChatOf => ChatAnswers, playground::chat_answers;
     chat_tokens: ChatTokens => Job, playground::chat_tokens;
     keep_pair: KeepPair => Kept, playground::keep_pair;
+    take_back: TakeBack => Kept, playground::take_back;
     keep_prompt: KeepPrompt => Kept, playground::keep_prompt;
 
     // Export.

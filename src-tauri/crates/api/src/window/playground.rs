@@ -3,7 +3,7 @@
 use super::models::LoadOptions;
 use super::training::{check_grounds, run_identity};
 use super::types::{
-    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, Job, JobKind, KeepPair, KeepPrompt, Kept, StartChat,
+    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, Job, JobKind, KeepPair, KeepPrompt, Kept, StartChat, TakeBack,
     TokenProbability,
 };
 use super::{Backend, OpenProject, Working, locked};
@@ -12,7 +12,7 @@ use crate::open::Opened;
 use chat::Tokenizer;
 use generate::{Event, Finish, Flow, Request, Sampling};
 use model::{BaseDtype, Batch, Products};
-use prefs::store::Compared;
+use prefs::store::{Compared, KeptPair};
 use prefs::{Content, Message};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use train::folder::ADAPTER;
+use train::origin::{FileDigests, adapter_digests};
 
 /// Models side by side: beyond that, answers cannot be read.
 const MOST_MODELS: usize = 4;
@@ -51,6 +52,8 @@ struct Asked {
 struct Speaker {
     model: String,
     adapter: Option<PathBuf>,
+    /// Digests of the adapter's files as it answered.
+    files: FileDigests,
     how: LoadOptions,
 }
 
@@ -84,7 +87,7 @@ pub(super) fn start_chat(backend: &Backend, request: StartChat) -> Result<Job> {
         };
         working.backend().0.chats.begin(working.number(), speakers.iter().map(asked).collect());
         for (place, (chat, speaker)) in chats.iter().zip(&speakers).enumerate() {
-            let Speaker { model, adapter, how } = speaker;
+            let Speaker { model, adapter, how, .. } = speaker;
             working.backend().with_model(model, *how, adapter.as_deref(), working, |opened| {
                 answer(opened, chat, place, &sampling, working)
             })?;
@@ -103,14 +106,16 @@ fn speaker(backend: &Backend, project: &OpenProject, chat: &Chat, allow_changed_
     }
     let Some(run) = &chat.run else {
         let how = LoadOptions { dtype: BaseDtype::Auto, products: Products::Auto, allow_changed_base };
-        return Ok(Speaker { model: project.model()?, adapter: None, how });
+        return Ok(Speaker { model: project.model()?, adapter: None, files: FileDigests::new(), how });
     };
     let run = run_identity(backend, project, run)?;
     crate::suspects::refuse_unready(&run.folder)?;
     check_grounds(backend, &run, allow_changed_base)?;
     let settings = &run.config.settings;
     let how = LoadOptions { dtype: settings.dtype, products: settings.products, allow_changed_base };
-    Ok(Speaker { model: run.model, adapter: Some(run.folder.join(ADAPTER)), how })
+    let adapter = run.folder.join(ADAPTER);
+    let files = adapter_digests(&adapter)?;
+    Ok(Speaker { model: run.model, adapter: Some(adapter), files, how })
 }
 
 fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, working: &Working) -> Result<()> {
@@ -136,7 +141,7 @@ fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, worki
                     working.progress("answer", ids.len() as u64, budget, left);
                     // A text that cannot be read yet may end within a character.
                     if let Ok(text) = opened.tokenizer.decode(&ids, true) {
-                        working.answer(place, SIDE, text.trim().to_owned());
+                        working.answer(place, SIDE, as_answer(text, is_plain_text));
                     }
                 }
             }
@@ -144,7 +149,7 @@ fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, worki
         }
         if working.stop().load(Ordering::Relaxed) { Flow::Break } else { Flow::Continue }
     })?;
-    let text = opened.tokenizer.decode(&ids, true)?.trim().to_owned();
+    let text = as_answer(opened.tokenizer.decode(&ids, true)?, is_plain_text);
     working.answer(place, SIDE, text.clone());
     let answer = ChatAnswer {
         text,
@@ -160,6 +165,11 @@ fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, worki
         (asked.prompt_ids, asked.ids, asked.answer) = (prompt_ids, ids, Some(answer));
     });
     Ok(())
+}
+
+/// What a model wrote, as an answer. What continues a text begins with the space that belongs there.
+fn as_answer(text: String, is_plain_text: bool) -> String {
+    if is_plain_text { text } else { text.trim().to_owned() }
 }
 
 /// What a model is given: messages where it has a chat template, else the only message as text to be continued.
@@ -198,7 +208,13 @@ pub(super) fn chat_tokens(backend: &Backend, request: ChatTokens) -> Result<Job>
         (asked.speaker.clone(), asked.prompt_ids.clone(), asked.ids.clone())
     };
     backend.start_job(JobKind::Chat, "", "How likely each token was", move |working| {
-        let Speaker { model, adapter, how } = &speaker;
+        let Speaker { model, adapter, files, how } = &speaker;
+        if let Some(adapter) = adapter
+            && adapter_digests(adapter).ok().as_ref() != Some(files)
+        {
+            let message = "the run is trained further or gone: its adapter is not the one that gave this answer";
+            return Err(Error::new("changed_adapter", message, "Ask again, and then for the probabilities."));
+        }
         working.backend().with_model(model, *how, adapter.as_deref(), working, |opened| {
             let mut batch = Batch::new();
             batch.push_sequence(&prompt_ids, &ids);
@@ -249,9 +265,17 @@ pub(super) fn keep_pair(backend: &Backend, request: KeepPair) -> Result<Kept> {
     let (chosen, rejected) = (answer(chosen), answer(rejected));
     let (left, right) = if chosen_left { (chosen, rejected) } else { (rejected, chosen) };
     let compared = Compared { prompt, left, right, left_is_better: chosen_left, annotator, milliseconds, note };
-    let (pair, was_there) = project.store().add_compared(&compared)?;
+    let KeptPair { pair, was_there, judgement } = project.store().add_compared(&compared)?;
     backend.changed(&project);
-    Ok(Kept { pair, was_there })
+    Ok(Kept { pair, judgement: Some(judgement), was_there })
+}
+
+/// Takes back what was kept, whatever was judged since.
+pub(super) fn take_back(backend: &Backend, request: TakeBack) -> Result<Kept> {
+    let project = backend.project(&request.project)?;
+    let was_there = project.store().take_back(request.judgement)?;
+    backend.changed(&project);
+    Ok(Kept { pair: None, judgement: None, was_there })
 }
 
 /// Keeps what was asked as a prompt whose answers are still to be generated.
@@ -260,7 +284,7 @@ pub(super) fn keep_prompt(backend: &Backend, request: KeepPrompt) -> Result<Kept
     let project = backend.project(&project)?;
     let was_there = !project.store().add_prompt(&messages.into())?;
     backend.changed(&project);
-    Ok(Kept { pair: None, was_there })
+    Ok(Kept { pair: None, judgement: None, was_there })
 }
 
 impl Chats {

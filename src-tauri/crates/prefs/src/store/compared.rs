@@ -31,14 +31,25 @@ pub struct Compared {
     pub note: String,
 }
 
+/// What became of two answers that were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptPair {
+    /// The number of the pair that they make among the project's; none where others judge them otherwise.
+    pub pair: Option<i64>,
+    /// Whether the project had these answers already.
+    pub was_there: bool,
+    /// The number of the judgement.
+    pub judgement: i64,
+}
+
 impl Project {
-    /// Keeps two answers as an item, with the judgement. The left answer is the item's first. Answers the number of the pair
-    /// that it makes among the project's, none where others judge it otherwise; and whether the item was there before.
+    /// Keeps two answers as an item, with the judgement, which knows that the names of both were in view. The left answer is the
+    /// item's first.
     ///
     /// # Errors
     /// When the texts make no pair, the annotator's name is no name, the annotator has judged these answers before, or it
     /// cannot be written.
-    pub fn add_compared(&mut self, compared: &Compared) -> Result<(Option<i64>, bool), Error> {
+    pub fn add_compared(&mut self, compared: &Compared) -> Result<KeptPair, Error> {
         let Compared { prompt, left, right, left_is_better, annotator, milliseconds, note } = compared;
         let pair = Pair { prompt: prompt.clone(), chosen: left.clone(), rejected: right.clone(), category: None };
         pair.validate().map_err(|reason| Error::NotAPair { reason })?;
@@ -50,7 +61,7 @@ impl Project {
         }
         let (first, second) = (left.clone(), right.clone());
         let content = MappedContent::Candidates(Candidates { prompt: prompt.clone(), first, second, category: None });
-        let (item, was_there) = self.write(|transaction| {
+        let (item, was_there, judgement) = self.write(|transaction| {
             let annotator = known_annotator(transaction, annotator)?;
             let was_there = insert_item(transaction, &content, None)? == 0;
             let item = transaction
@@ -78,8 +89,8 @@ impl Project {
             transaction
                 .prepare_cached(
                     "INSERT INTO judgements
-                         (showing, item, annotator, second_pass, verdict, meaning, milliseconds, note, at)
-                     VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)",
+                         (showing, item, annotator, second_pass, verdict, meaning, milliseconds, note, at, names_seen)
+                     VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, 1)",
                 )?
                 .execute(params![
                     showing,
@@ -91,12 +102,13 @@ impl Project {
                     Some(note.trim()).filter(|note| !note.is_empty()),
                     moment(),
                 ])?;
+            let judgement = transaction.last_insert_rowid();
             derived::refresh_task(transaction, annotator, item, false)?;
             derived::refresh_item(transaction, item)?;
-            Ok((item, was_there))
+            Ok((item, was_there, judgement))
         })?;
         let is_pair = self.read(|db| db.prepare_cached("SELECT 1 FROM listing WHERE id = ?")?.exists([-item]))?;
-        Ok((is_pair.then_some(-item), was_there))
+        Ok(KeptPair { pair: is_pair.then_some(-item), was_there, judgement })
     }
 
     /// Keeps a prompt whose answers are still to be generated. Answers whether it is new.
@@ -144,19 +156,36 @@ mod tests {
     #[test]
     fn two_answers_with_the_better_one_are_a_labelled_pair_at_once() {
         let (_folder, mut project) = project();
-        let (pair, was_there) = project.add_compared(&compared("bad", "good", false, "Ada")).unwrap();
+        let KeptPair { pair, was_there, judgement } =
+            project.add_compared(&compared("bad", "good", false, "Ada")).unwrap();
         assert!(!was_there);
         let view = project.pair(pair.unwrap()).unwrap();
         assert_eq!(
             (view.source, view.chosen, view.rejected),
             (PairSource::Labelled, said("assistant", "good"), said("assistant", "bad"))
         );
-        let [judgement] = <[_; 1]>::try_from(project.judgements().unwrap()).unwrap();
-        assert_eq!((judgement.annotator.as_str(), judgement.milliseconds), ("Ada", 1200));
-        assert!(judgement.note.unwrap().starts_with("Playground"));
+        let [row] = <[_; 1]>::try_from(project.judgements().unwrap()).unwrap();
+        assert_eq!(
+            (row.annotator.as_str(), row.milliseconds, row.names_seen, row.judgement),
+            ("Ada", 1200, true, judgement)
+        );
+        assert!(row.note.unwrap().starts_with("Playground"));
         assert_eq!(project.training_pairs().unwrap().len(), 1);
         // Taken back, it is an item to be judged by this annotator again, and no pair.
-        project.undo("Ada").unwrap();
+        assert!(
+            project
+                .pair(pair.unwrap())
+                .unwrap()
+                .history
+                .iter()
+                .any(|change| change.what.starts_with("Judged with the names"))
+        );
+        // Something else is judged after it: only this one is taken back, and only once.
+        let other = project.add_compared(&compared("other", "good", true, "Ada")).unwrap();
+        assert!(project.take_back(judgement).unwrap());
+        assert!(!project.take_back(judgement).unwrap());
+        assert_eq!(project.training_pairs().unwrap().len(), 1);
+        assert!(project.take_back(other.judgement).unwrap());
         assert!(project.training_pairs().unwrap().is_empty());
         let next = project.label_state("Ada", 1).unwrap().queue.remove(0);
         assert_eq!(next.left, "bad", "on the side where it was seen");
@@ -170,13 +199,13 @@ mod tests {
     #[test]
     fn the_same_answers_are_one_item_whoever_compares_them_and_on_whichever_side() {
         let (_folder, mut project) = project();
-        let (first, _) = project.add_compared(&compared("a", "b", true, "Ada")).unwrap();
-        let (second, was_there) = project.add_compared(&compared("b", "a", false, "Ben")).unwrap();
+        let KeptPair { pair: first, .. } = project.add_compared(&compared("a", "b", true, "Ada")).unwrap();
+        let KeptPair { pair: second, was_there, .. } = project.add_compared(&compared("b", "a", false, "Ben")).unwrap();
         assert!(was_there && first == second, "both prefer a");
         assert_eq!(project.pair(first.unwrap()).unwrap().chosen, said("assistant", "a"));
         // A third who sees it otherwise does not outvote them; two against two is no pair.
-        assert_eq!(project.add_compared(&compared("a", "b", false, "Cy")).unwrap().0, first);
-        assert_eq!(project.add_compared(&compared("a", "b", false, "Di")).unwrap().0, None);
+        assert_eq!(project.add_compared(&compared("a", "b", false, "Cy")).unwrap().pair, first);
+        assert_eq!(project.add_compared(&compared("a", "b", false, "Di")).unwrap().pair, None);
         let again = project.add_compared(&compared("a", "b", false, "Ada")).unwrap_err();
         assert!(matches!(again, Error::AlreadyJudged { .. }), "{again}");
     }

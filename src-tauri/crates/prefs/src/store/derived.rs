@@ -256,16 +256,24 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
     )?;
     let showing: Option<i64> = statement.query_row(task, |row| row.get(0)).optional()?;
     let mut statement = db.prepare_cached(
-        "SELECT judgements.id, showing, verdict, item_revision
+        "SELECT judgements.id, showing, verdict, item_revision, names_seen
          FROM judgements JOIN showings ON showings.id = showing
          WHERE judgements.annotator = ? AND judgements.item = ? AND judgements.second_pass = ?
            AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
          ORDER BY judgements.id DESC LIMIT 1",
     )?;
-    let judged = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Verdict>(2)?, row.get(3)?));
+    let judged = |row: &Row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, Verdict>(2)?,
+            row.get(3)?,
+            row.get::<_, bool>(4)?,
+        ))
+    };
     let judged = statement.query_row(task, judged).optional()?;
     let state = match judged {
-        Some((_, _, verdict, revision)) if verdict != Verdict::Skip => {
+        Some((_, _, verdict, revision, _)) if verdict != Verdict::Skip => {
             if still_counts(db, item, revision)? {
                 "done"
             } else {
@@ -282,7 +290,9 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
     )?;
     let last_was_undone = statement.query_row(task, |row| row.get(0)).optional()?.unwrap_or(false);
     let undone = matches!(state, "open" | "changed") && last_was_undone;
-    let side = judged.and_then(|(_, _, verdict, _)| verdict.side()).filter(|_| state == "done");
+    // Who knew whose answers they are did not like a side.
+    let side = judged.filter(|(.., names_seen)| !names_seen).and_then(|(_, _, verdict, ..)| verdict.side());
+    let side = side.filter(|_| state == "done");
     let judgement = judged.map(|(judgement, ..)| judgement);
     let mut statement = db.prepare_cached(
         "INSERT OR REPLACE INTO tasks (annotator, pass, item, state, showing, judgement, undone, side)

@@ -126,6 +126,26 @@ impl Project {
         })
     }
 
+    /// Takes back one judgement, whatever was judged after it. Answers whether it still stood.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn take_back(&mut self, judgement: i64) -> Result<bool, Error> {
+        self.write(|transaction| {
+            let stands = "SELECT annotator, item, second_pass FROM judgements
+                          WHERE id = ? AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)";
+            let task = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?));
+            let found = transaction.prepare_cached(stands)?.query_row([judgement], task).optional()?;
+            let Some((annotator, item, second_pass)) = found else { return Ok(false) };
+            transaction
+                .prepare_cached("INSERT INTO undone (judgement, at) VALUES (?, ?)")?
+                .execute(params![judgement, moment()])?;
+            derived::refresh_task(transaction, annotator, item, second_pass)?;
+            derived::refresh_item(transaction, item)?;
+            Ok(true)
+        })
+    }
+
     /// Asks the annotator again about `share` (0 to 1) of the items they have judged. Which ones depends on `seed` and the
     /// items alone; those asked again before count. Returns how many were added.
     ///

@@ -356,7 +356,8 @@ fn listing(names: &[&str]) -> String {
 /// What annotators said, `chosen` being the answer that stands as chosen.
 fn judgements(db: &Connection, item: i64, chosen: ItemAnswer) -> rusqlite::Result<Vec<PairChange>> {
     let mut statement = db.prepare_cached(
-        "SELECT judgements.at, name, meaning, note, judgements.second_pass, undone.at, item_revision
+        "SELECT judgements.at, name, meaning, note, judgements.second_pass, undone.at, item_revision,
+                names_seen
          FROM judgements JOIN annotators ON annotators.id = judgements.annotator
          JOIN showings ON showings.id = showing LEFT JOIN undone ON judgement = judgements.id
          WHERE judgements.item = ? ORDER BY judgements.id",
@@ -376,11 +377,12 @@ fn judgements(db: &Connection, item: i64, chosen: ItemAnswer) -> rusqlite::Resul
             None if meaning == Meaning::TieBad => "both answers are equally bad".to_owned(),
             None => "skipped".to_owned(),
         };
+        let how = if row.get::<_, bool>(7)? { "with the names of both models in view" } else { "blind" };
         let again = if row.get::<_, bool>(4)? { " a second time" } else { "" };
         let counts = !superseded && current.had_these_texts(db, row.get(6)?)?;
         let of = if counts { "" } else { " Of texts that were changed since: this does not count for the new ones." };
         let note = row.get::<_, Option<String>>(3)?.map_or_else(String::new, |note| format!(" Note: {note}"));
-        changes.push(PairChange::new(at, &*who, format!("Judged blind{again}: {said}.{of}{note}")));
+        changes.push(PairChange::new(at, &*who, format!("Judged {how}{again}: {said}.{of}{note}")));
         if let Some(at) = row.get(5)? {
             changes.push(PairChange::new(at, who, format!("Took the judgement back ({said}).")));
         }

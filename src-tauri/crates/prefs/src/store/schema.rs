@@ -216,6 +216,9 @@ ALTER TABLE refused ADD COLUMN row INTEGER;
 ALTER TABLE pairs ADD COLUMN row INTEGER;
 ALTER TABLE items ADD COLUMN row INTEGER;
 ALTER TABLE single_answers ADD COLUMN row INTEGER;
+", "
+-- Whether it was known whose answers they are when they were judged, as in the playground.
+ALTER TABLE judgements ADD COLUMN names_seen INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

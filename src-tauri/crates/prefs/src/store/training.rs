@@ -56,6 +56,9 @@ pub struct JudgementRow {
     /// Whether it was given on other texts than the item has now: it does not count for these.
     #[serde(default)]
     pub text_changed: bool,
+    /// Whether it was known whose answers they are, as in the playground; else they were judged blind.
+    #[serde(default)]
+    pub names_seen: bool,
     /// A label of the user's own.
     pub category: Option<String>,
     /// What was asked, as it was shown.
@@ -99,6 +102,16 @@ impl Project {
         })
     }
 
+    /// A number that another one follows whenever the pairs of the project change.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn pairs_version(&self) -> Result<i64, Error> {
+        self.read(|db| {
+            db.prepare_cached("SELECT coalesce(max(change), 0) FROM listing_changes")?.query_row([], |row| row.get(0))
+        })
+    }
+
     /// The number of each pair by [`Pair::content_hash`] of its content: of what came in, as it came in and as it is now, and of
     /// what annotators decided. A content that two pairs have is the one's that is trained on.
     ///
@@ -130,7 +143,7 @@ impl Project {
                         IS NOT (coalesce(newest.prompt, items.prompt), coalesce(newest.first, items.first),
                                 coalesce(newest.second, items.second)) OR ",
                 superseded!(),
-                "
+                ", names_seen
                  FROM judgements
                  JOIN showings ON showings.id = showing
                  JOIN items ON items.id = judgements.item
@@ -200,6 +213,7 @@ fn judgement(row: &Row) -> rusqlite::Result<JudgementRow> {
         second_pass: row.get(10)?,
         undone: row.get(11)?,
         text_changed: row.get(16)?,
+        names_seen: row.get(17)?,
         category: row.get(12)?,
         prompt: shown(13)?,
         first: shown(14)?,

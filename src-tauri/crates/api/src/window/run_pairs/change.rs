@@ -11,19 +11,23 @@ use train::folder::Begun;
 pub(in crate::window) fn compare_pairs(backend: &Backend, request: ComparePairs) -> Result<PairsCompared> {
     let ComparePairs { project, run, runs } = request;
     let project = backend.project(&project)?;
-    let before = of_run(&project, &run)?;
+    let (trained, held_out) = of_run(&project, &run)?;
+    let before = [trained, held_out.clone()].concat();
     let now = project.another_store()?.training_pairs()?;
     let now: Vec<Pair> = now.into_iter().map(|sourced| sourced.pair).collect();
-    let runs = runs.iter().map(|run| Ok(change(&before, &of_run(&project, run)?))).collect::<Result<_>>()?;
-    Ok(PairsCompared { project: change(&before, &now), runs })
+    let (mut all, mut of_held_out) = (Vec::new(), Vec::new());
+    for run in &runs {
+        let (other_trained, other_held_out) = of_run(&project, run)?;
+        of_held_out.push(change(&held_out, &other_held_out));
+        all.push(change(&before, &[other_trained, other_held_out].concat()));
+    }
+    Ok(PairsCompared { project: change(&before, &now), runs: all, held_out: of_held_out })
 }
 
-/// Those trained on, then those held out.
-fn of_run(project: &OpenProject, run: &str) -> Result<Vec<Pair>> {
+/// Those trained on, and those held out.
+fn of_run(project: &OpenProject, run: &str) -> Result<(Vec<Pair>, Vec<Pair>)> {
     let begun = Begun::read(&run_folder(project, run)?)?;
-    let mut pairs = begun.train.pairs;
-    pairs.extend(begun.eval.into_iter().flat_map(|rows| rows.pairs));
-    Ok(pairs)
+    Ok((begun.train.pairs, begun.eval.map(|rows| rows.pairs).unwrap_or_default()))
 }
 
 fn change(before: &[Pair], after: &[Pair]) -> PairsChange {

@@ -91,7 +91,8 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
         None => Place::of(&pair, &project.another_store()?.ids_by_content()?),
     };
     let (id, now, _) = place.now(&project, &pair.content_hash(), &pair.swapped().content_hash())?;
-    let dynamics = train::dynamics::read(&run.folder)?;
+    // The queue tells of what cannot be read.
+    let dynamics = train::dynamics::read(&run.folder).unwrap_or_default();
     let computed = dynamics.get(&(held_out, line));
     let course = computed.filter(|computed| computed.len() > 1);
     let beta = run.config.settings.beta;
@@ -111,11 +112,13 @@ impl Place {
     /// The project's pair, what became of it since the run, and the beginnings of its texts as they are now. `hash` and
     /// `swapped` are those of the pair as the run had it, and of that the other way round.
     fn now(&self, project: &OpenProject, hash: &str, swapped: &str) -> Result<(Option<i64>, PairNow, [String; 3])> {
-        let id = match self {
-            Self::Elsewhere(texts) => return Ok((None, PairNow::Elsewhere, texts.clone())),
-            Self::Here(id) => *id,
+        let elsewhere = || (None, PairNow::Elsewhere, self.texts.clone());
+        let Some(id) = self.id else { return Ok(elsewhere()) };
+        let view = match project.store().pair(id) {
+            // A label that was taken back leaves no pair.
+            Err(prefs::Error::NoPair { .. }) => return Ok(elsewhere()),
+            view => view?,
         };
-        let view = project.store().pair(id)?;
         let texts = [&view.prompt, &view.chosen, &view.rejected].map(beginning);
         let is_removed = view.source == PairSource::Removed;
         let pair = Pair { prompt: view.prompt, chosen: view.chosen, rejected: view.rejected, category: None };

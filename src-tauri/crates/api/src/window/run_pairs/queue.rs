@@ -29,6 +29,8 @@ struct Key {
     run: PathBuf,
     by: PairScorer,
     written: Vec<Option<SystemTime>>,
+    /// [`prefs::store::Project::pairs_version`]: which pair of the project is which.
+    pairs: i64,
 }
 
 /// The pairs of a run that have numbers of one kind.
@@ -59,20 +61,18 @@ pub(super) struct Queued {
 }
 
 #[derive(Clone)]
-pub(super) enum Place {
-    /// It is a pair of the project.
-    Here(i64),
-    /// It is not: these are the beginnings of its texts.
-    Elsewhere([String; 3]),
+pub(super) struct Place {
+    /// The pair of the project that it is, where there is one.
+    pub(super) id: Option<i64>,
+    /// The beginnings of its texts as the run had them.
+    pub(super) texts: [String; 3],
 }
 
 impl Place {
     pub(super) fn of(pair: &Pair, ids: &HashMap<String, i64>) -> Self {
         // Relabelled since, it may have been imported anew the other way round.
-        match ids.get(&pair.content_hash()).or_else(|| ids.get(&pair.swapped().content_hash())) {
-            Some(&id) => Self::Here(id),
-            None => Self::Elsewhere([&pair.prompt, &pair.chosen, &pair.rejected].map(beginning)),
-        }
+        let id = ids.get(&pair.content_hash()).or_else(|| ids.get(&pair.swapped().content_hash())).copied();
+        Self { id, texts: [&pair.prompt, &pair.chosen, &pair.rejected].map(beginning) }
     }
 }
 
@@ -90,13 +90,17 @@ pub(super) fn queue(
     let mut files = suspects::files(&run.folder, folds);
     files.push(run.folder.join(dynamics::FILE));
     let written = files.iter().map(|file| metadata(file).and_then(|found| found.modified()).ok()).collect();
-    let key = Key { run: run.folder.clone(), by, written };
+    let key = Key { run: run.folder.clone(), by, written, pairs: project.store().pairs_version()? };
     if let Some((of, queue)) = &*locked(&backend.0.last_queue.0)
         && *of == key
     {
         return Ok(Some(Arc::clone(queue)));
     }
-    let dynamics = dynamics::read(&run.folder)?;
+    // Scores are whole without what training kept.
+    let dynamics = match dynamics::read(&run.folder) {
+        Err(_) if by != PairScorer::Training => Dynamics::new(),
+        read => read?,
+    };
     let queue = match by {
         PairScorer::Training if dynamics.is_empty() => return Ok(None),
         PairScorer::Training => {
@@ -127,9 +131,16 @@ impl Queue {
         dynamics: &Dynamics,
     ) -> Result<Self> {
         let words = in_words(&against(scored.pairs.iter()), folds, scored.identical, scored.too_long);
-        let beta = run.config.settings.beta;
+        let settings = &run.config.settings;
+        let beta = settings.beta;
+        // Of pairs trained on the steps are those before: the policy that scored has taken one more.
+        let last =
+            dynamics.iter().filter_map(|((held_out, _), of)| Some(of.keys().next_back()? + u64::from(!held_out)));
+        let last = last.max().unwrap_or_default();
         let numbers = scored.pairs.iter().map(|pair| {
-            let first = dynamics.get(&(pair.held_out, pair.line)).and_then(|computed| computed.values().next());
+            let first = dynamics.get(&(pair.held_out, pair.line)).and_then(|computed| computed.first_key_value());
+            // A reference that followed the policy was another one then.
+            let first = first.filter(|(step, _)| **step < last && !settings.sync_ref_model && folds.is_none());
             let score = &pair.score;
             let numbers = PairNumbers {
                 margin: score.margin(),
@@ -141,7 +152,7 @@ impl Queue {
                 loss: Some(score.loss),
                 chosen_tokens: Some(score.chosen_tokens),
                 rejected_tokens: Some(score.rejected_tokens),
-                moved: first.map(|first| score.margin() - margin(first, beta)),
+                moved: first.map(|(_, first)| score.margin() - margin(first, beta)),
             };
             (pair.held_out, pair.line, numbers)
         });
@@ -150,16 +161,20 @@ impl Queue {
 
     /// By training itself.
     fn of_training(project: &OpenProject, run: &RunIdentity, dynamics: &Dynamics) -> Result<Self> {
-        let beta = run.config.settings.beta;
-        let numbers: Vec<_> = dynamics
-            .iter()
-            .filter_map(|(&(held_out, line), computed)| {
-                let (first, last) = (computed.values().next()?, computed.values().next_back()?);
-                Some((held_out, line, of_logps(first, last, computed.len() > 1, beta)))
-            })
-            .collect();
-        let prefers = numbers.iter().filter(|(.., numbers)| numbers.margin < 0.0).count();
-        Self::of(project, run, training_words(&Share::new(prefers, numbers.len()), dynamics), numbers.into_iter())
+        let settings = &run.config.settings;
+        let numbers = dynamics.iter().filter_map(|(&(held_out, line), computed)| {
+            let (first, last) = (computed.values().next()?, computed.values().next_back()?);
+            let moves = computed.len() > 1 && !settings.sync_ref_model;
+            Some((held_out, line, of_logps(first, last, moves, settings.beta)))
+        });
+        let queue = Self::of(project, run, String::new(), numbers)?;
+        // What names no pair of the run is in no row, and so in no count.
+        let prefers = queue.pairs.iter().filter(|queued| queued.numbers.margin < 0.0).count();
+        let mut words = training_words(&Share::new(prefers, queue.pairs.len()), dynamics);
+        if settings.sync_ref_model {
+            words += "; the reference followed the policy, so that those of different steps are compared with different ones";
+        }
+        Ok(Self { words, ..queue })
     }
 
     fn of(

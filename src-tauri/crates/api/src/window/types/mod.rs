@@ -39,7 +39,8 @@ pub use jobs::{Job, JobKind, JobState};
 pub use labelling::{Agreement, JudgeRequest, LabelState, Side, Verdict};
 pub use news::News;
 pub use playground::{
-    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, KeepPair, KeepPrompt, Kept, StartChat, TokenProbability,
+    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, KeepPair, KeepPrompt, Kept, StartChat, TakeBack,
+    TokenProbability,
 };
 pub use projects::{
     CatalogueModel, Home, HubModel, ImportView, LocalModel, LocalModels, ModelPlace, NextStep, ProjectCounts,

@@ -93,6 +93,13 @@ pub struct KeepPair {
     pub note: String,
 }
 
+/// Takes back a judgement that was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct TakeBack {
+    pub project: String,
+    pub judgement: i64,
+}
+
 /// Keeps what was asked as a prompt to label.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
 pub struct KeepPrompt {
@@ -105,6 +112,8 @@ pub struct KeepPrompt {
 pub struct Kept {
     /// The number of the pair among the project's; none of a prompt, and where others have judged the answers otherwise.
     pub pair: Option<i64>,
+    /// The number of the judgement, by which it is taken back.
+    pub judgement: Option<i64>,
     /// Whether the project had it already.
     pub was_there: bool,
 }

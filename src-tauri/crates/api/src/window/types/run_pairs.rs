@@ -220,6 +220,8 @@ pub struct PairsCompared {
     pub project: PairsChange,
     /// To each other run's.
     pub runs: Vec<PairsChange>,
+    /// To those that each other run held out, from those that this one did: numbers of different ones cannot be compared.
+    pub held_out: Vec<PairsChange>,
 }
 
 /// What has changed from one set of pairs to another.
