@@ -54,6 +54,7 @@ test("base and run answer beside each other, as generating does, and go on with 
   assert.equal(await page.getByLabel("Model 2", { exact: true }).inputValue(), run);
   await message().press("Enter");
   await both(1);
+  assert.ok(await page.getByRole("log").evaluate((log) => log === document.activeElement), "a digit is a key at once");
   const [base, tuned] = await Promise.all(["Base model", "first"].map((name) => answers(name).innerText()));
   assert.notEqual(base.split("\n").slice(2).join(), tuned.split("\n").slice(2).join(), "the adapter answers otherwise");
   // The same request gives the same answers; of the run alone, too.
@@ -66,7 +67,6 @@ test("base and run answer beside each other, as generating does, and go on with 
   assert.equal((await chat(null)).tokens, 12);
   await ask("And a ladder?");
   await both(2);
-  assert.ok(await page.getByRole("log").evaluate((log) => log === document.activeElement), "a digit is a key at once");
 });
 
 test("how likely each token was is shown on demand", async () => {
@@ -145,6 +145,7 @@ test("a prompt is kept by key, and one of the project is chosen", async () => {
 });
 
 test("answers are stopped, and the question is there again; what cannot be asked is said", async () => {
+  await page.getByText("System prompt and sampling").click();
   await page.getByLabel("max_new_tokens").fill("20000");
   await ask("Go on for a long time.");
   await page.getByText("answering…").first().waitFor();
