@@ -172,11 +172,18 @@ fn another_judge_decides_on_the_same_answers_without_a_model() {
     std::fs::remove_dir_all(&adapter).expect("the adapter can go");
     let before = std::fs::read(folder.path().join("eval/evaluation.json")).expect("the first verdict");
     let again = judge("eval", "shorter", "again").well();
-    let [first, second] = [first, again].map(|told| told.json().pop().expect("a reply")["summary"].clone());
+    let same = judge("eval", "longer", "same").well();
+    let [first, second, same] = [first, again, same].map(|told| told.json().pop().expect("a reply")["summary"].clone());
     let tally = |told: &Value| ["wins", "losses", "ties"].map(|name| told[name].as_u64().expect("a count"));
-    let ([wins, losses, ties], [other_wins, other_losses, other_ties]) = (tally(&first), tally(&second));
-    assert_eq!((wins, losses, ties), (other_losses, other_wins, other_ties), "what is longer is not shorter");
-    assert!(wins + losses > 0, "{first}");
+    assert_eq!(tally(&first), tally(&same), "the same judge says the same");
+    assert_eq!(tally(&first).iter().sum::<u64>(), 6);
+    assert_eq!(tally(&second).iter().sum::<u64>(), 6);
+    let judged_by = |name: &str| -> Value {
+        let text = std::fs::read(folder.path().join(name).join("evaluation.json")).expect("an evaluation");
+        serde_json::from_slice::<Value>(&text).expect("JSON")["judge"].clone()
+    };
+    assert_ne!(judged_by("eval"), judged_by("again"));
+    assert_eq!(judged_by("eval"), judged_by("same"));
     let answers = |name: &str| std::fs::read(folder.path().join(name).join("answers.jsonl")).expect("answers");
     let sorted = |name: &str| {
         let mut lines: Vec<String> =

@@ -218,7 +218,7 @@ fn a_project_of_an_earlier_version_gives_the_honest_result() {
          UPDATE listing SET source = 'labelled'; DROP TABLE single_answers; DROP TABLE listing_changes;
          DROP TRIGGER listing_written; DROP TRIGGER listing_changed; DROP TRIGGER listing_deleted;
          ALTER TABLE refused DROP COLUMN row; ALTER TABLE pairs DROP COLUMN row; ALTER TABLE items DROP COLUMN row;
-         PRAGMA user_version = 2;",
+         ALTER TABLE judgements DROP COLUMN names_seen; PRAGMA user_version = 2;",
     )
     .unwrap();
     drop(db);
