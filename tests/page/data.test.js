@@ -86,6 +86,31 @@ test("pairs are searched and filtered", async () => {
   await page.locator("search").getByText("3 pairs").waitFor();
 });
 
+test("what is typed is not lost by Escape or by a look at another pair", async () => {
+  const chosen = () => page.getByLabel("chosen: assistant");
+  await rows().filter({ hasText: "kettle" }).click();
+  await page.getByRole("button", { name: "Edit" }).click();
+  const before = await chosen().inputValue();
+  await chosen().fill("Half an");
+  await page.keyboard.press("Escape");
+  await page.getByText("Your changes to this pair are not saved yet").waitFor();
+  await page.getByRole("button", { name: "Go on editing" }).click();
+  assert.equal(await chosen().inputValue(), "Half an");
+  await chosen().fill("Half an answer");
+  await rows().filter({ hasText: "river" }).click();
+  await rows().filter({ hasText: "kettle" }).click();
+  await page.getByRole("button", { name: "Go on editing" }).click();
+  assert.equal(await chosen().inputValue(), "Half an answer");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Edit" }).click();
+  assert.equal(await chosen().inputValue(), before);
+  // Nothing was changed: there is nothing to keep.
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Edit" }).waitFor();
+  assert.equal(await page.getByText("Your changes to this pair are not saved yet").count(), 0);
+  await page.keyboard.press("Escape");
+});
+
 test("an edited pair shows both versions in its history; a removed one comes back by Undo", async () => {
   await rows().filter({ hasText: "kettle" }).click();
   await page.getByRole("button", { name: "Edit" }).click();
