@@ -31,6 +31,14 @@ impl BackendOptions {
             std::fs::create_dir_all(&*folder).map_err(Error::file(folder))?;
             *folder = std::fs::canonicalize(&*folder).map_err(Error::file(folder))?;
         }
+        if let Some(other) = self.model_folders.iter().find(|folder| !folder.is_dir()) {
+            let message = format!("{} is no folder with models", other.display());
+            return Err(Error::new(
+                "no_folder",
+                message,
+                "Name a folder of this machine by --models or TIEBREAK_MODELS.",
+            ));
+        }
         for root in self.allowed_roots.iter_mut().chain(&mut self.model_folders) {
             *root = std::fs::canonicalize(&*root).map_err(Error::file(root))?;
         }

@@ -31,13 +31,18 @@ pub(super) fn score_pairs(backend: &Backend, request: ScorePairs) -> Result<Job>
     let ScorePairs { project, run, folds, allow_changed_base } = request;
     let project = backend.project(&project)?;
     let named = project.name_of_folder();
-    if let Some(job) = backend.running_job(JobKind::Suspects, &named) {
-        return Ok(job);
-    }
     let run = run_identity(backend, &project, &run)?;
+    let title = format!("Score the pairs of {}", run.name);
+    match backend.running_job(JobKind::Suspects, &named) {
+        Some(job) if job.title == title => return Ok(job),
+        Some(job) => {
+            let message = format!("another job is at work: {}", job.title);
+            return Err(Error::new("busy", message, "Wait for it, or cancel it."));
+        }
+        None => {}
+    }
     refuse_unready(&run.folder)?;
     check_grounds(backend, &run, allow_changed_base)?;
-    let title = format!("Score the pairs of {}", run.name);
     backend.start_job(JobKind::Suspects, &named, &title, move |working| {
         let result = score(&run, folds, allow_changed_base, working);
         working.backend().changed(&project);
