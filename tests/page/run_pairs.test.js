@@ -69,6 +69,11 @@ test("what training made of each pair is there without scoring", async () => {
   // The first microbatch is computed before any step: its rewards are 0.
   const untouched = rows.filter(({ numbers }) => numbers.chosen_reward === 0 && numbers.rejected_reward === 0);
   assert.ok(untouched.length <= 4);
+  // They say nothing yet, and stand last whatever is looked for.
+  for (const order of ["margin", "decided"]) {
+    const last = (await query("training", { order })).rows.slice(PAIRS - untouched.length);
+    assert.ok(last.every(({ numbers }) => numbers.chosen_reward === 0), order);
+  }
   const { computed, course } = await one(twice[0], "training");
   assert.equal(computed, 2);
   assert.ok(course.svg.startsWith("<svg") && course.description.includes("over training"));

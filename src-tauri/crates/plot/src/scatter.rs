@@ -118,10 +118,11 @@ fn draw_diagonal<DB: DrawingBackend>(
     }
     let (from, to) = (axes.to_pixel(from, from), axes.to_pixel(to, to));
     canvas.dashed(from, to, canvas.palette.ink, 1.0)?;
-    let room = (from.0 - axes.area.left).max(axes.area.right - from.0) - 12.0;
-    let words = canvas.shortened(name, LABEL, room.max(40.0))?;
-    // At its lower end, where it leaves most room at its right.
-    canvas.text(&words, (from.0 + 12.0, from.1 - 8.0), Align::Left, LABEL, canvas.palette.muted)
+    // At its lower end, on the side that has more room.
+    let (left, right) = (from.0 - axes.area.left, axes.area.right - from.0);
+    let words = canvas.shortened(name, LABEL, (left.max(right) - 16.0).max(40.0))?;
+    let (x, align) = if right < left { (from.0 - 12.0, Align::Right) } else { (from.0 + 12.0, Align::Left) };
+    canvas.text(&words, (x, from.1 - 8.0), align, LABEL, canvas.palette.muted)
 }
 
 fn draw_legend<DB: DrawingBackend>(scatter: &Scatter, canvas: &Canvas<'_, DB>, width: f64) -> Result<(), Error> {

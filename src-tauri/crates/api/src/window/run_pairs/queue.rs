@@ -54,6 +54,8 @@ pub(super) struct Queued {
     pub(super) held_out: bool,
     pub(super) line: usize,
     pub(super) numbers: PairNumbers,
+    /// Training computed it before its first step alone, where every margin is that of the beginning.
+    is_untouched: bool,
     /// [`Pair::content_hash`] as the run had it, and with its answers the other way round.
     pub(super) hash: String,
     pub(super) swapped: String,
@@ -154,7 +156,7 @@ impl Queue {
                 rejected_tokens: Some(score.rejected_tokens),
                 moved: first.map(|(_, first)| score.margin() - margin(first, beta)),
             };
-            (pair.held_out, pair.line, numbers)
+            (pair.held_out, pair.line, numbers, false)
         });
         Self::of(project, run, words, numbers)
     }
@@ -165,7 +167,8 @@ impl Queue {
         let numbers = dynamics.iter().filter_map(|(&(held_out, line), computed)| {
             let (first, last) = (computed.values().next()?, computed.values().next_back()?);
             let moves = computed.len() > 1 && !settings.sync_ref_model;
-            Some((held_out, line, of_logps(first, last, moves, settings.beta)))
+            let is_untouched = computed.last_key_value().is_some_and(|(step, _)| *step == 0);
+            Some((held_out, line, of_logps(first, last, moves, settings.beta), is_untouched))
         });
         let queue = Self::of(project, run, String::new(), numbers)?;
         // What names no pair of the run is in no row, and so in no count.
@@ -181,15 +184,15 @@ impl Queue {
         project: &OpenProject,
         run: &RunIdentity,
         words: String,
-        numbers: impl Iterator<Item = (bool, usize, PairNumbers)>,
+        numbers: impl Iterator<Item = (bool, usize, PairNumbers, bool)>,
     ) -> Result<Self> {
         let begun = Begun::read(&run.folder)?;
         let ids = project.another_store()?.ids_by_content()?;
         let mut pairs: Vec<Queued> = numbers
-            .filter_map(|(held_out, line, numbers)| {
+            .filter_map(|(held_out, line, numbers, is_untouched)| {
                 let pair = text_of(&begun, held_out, line)?;
                 let (hash, swapped) = (pair.content_hash(), pair.swapped().content_hash());
-                Some(Queued { held_out, line, numbers, hash, swapped, place: Place::of(pair, &ids) })
+                Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, place: Place::of(pair, &ids) })
             })
             .collect();
         pairs.sort_by_key(|queued| (queued.held_out, queued.line));
@@ -241,6 +244,8 @@ impl Queue {
 fn key(queued: &Queued, place: usize, order: PairOrder) -> Option<f64> {
     let numbers = &queued.numbers;
     match order {
+        // What training has not changed yet says nothing of a pair.
+        PairOrder::Margin | PairOrder::Decided if queued.is_untouched => None,
         PairOrder::Margin => Some(numbers.margin),
         PairOrder::Decided => Some(numbers.margin.abs()),
         PairOrder::Loss => numbers.loss,
