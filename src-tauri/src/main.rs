@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let outcome = match arguments.next() {
         Some(first) if first == "worker" => return worker::run(arguments.next().map(PathBuf::from), arguments.next()),
+        Some(first) if first == "next" => return worker::begin_next(arguments.next().map(PathBuf::from)),
         project => open(project),
     };
     match outcome {

@@ -15,11 +15,29 @@ pub(crate) fn run(folder: Option<PathBuf>, option: Option<OsString>) -> ExitCode
     api::compute_on_this_thread();
     // Whatever a screen shows of a run is in its events.
     let mut context = api::Context { observer: &mut |_| (), stop: &AtomicBool::new(false) };
-    match api::work(&folder, allow_changed_base, &mut context) {
+    let outcome = api::work(&folder, allow_changed_base, &mut context);
+    // What cannot be begun now is begun by the next window.
+    let _ = api::start_next(&folder);
+    match outcome {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}: {}\nhint: {}", error.code, error.message, error.hint);
             if error.is_cancelled() { ExitCode::from(130) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Begins what waits for the run in `folder`, which has ended.
+pub(crate) fn begin_next(folder: Option<PathBuf>) -> ExitCode {
+    let Some(folder) = folder else {
+        eprintln!("usage: tiebreak-desktop next FOLDER");
+        return ExitCode::from(2);
+    };
+    match api::begin_next(&folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {}", error.code, error.message);
+            ExitCode::FAILURE
         }
     }
 }

@@ -44,7 +44,7 @@ async function listed() {
   const titles = (await dialog("Commands").getByRole("option").allInnerTexts()).map((text) => text.split("\n")[0]);
   await page.keyboard.press("Escape");
   await dialog("Commands").waitFor({ state: "hidden" });
-  return titles.filter((title) => !/^Go to |theme|^Theme/.test(title));
+  return titles.filter((title) => !/^Go to |theme|^Theme|^Copy a link|^Keys of this screen/.test(title));
 }
 
 /** Runs every command of the screen, and fails where the palette lists one that is not among them. */
@@ -77,7 +77,16 @@ test("screens and themes", async () => {
 });
 
 test("project and data", async () => {
-  await all({ "New project": close("New project"), "Open the demo project": () => page.getByText("Demo project").waitFor() });
+  const disk = async () => {
+    await heading("Disk and bin");
+    await page.getByRole("button", { name: "The project" }).click();
+  };
+  await all({
+    "New project": close("New project"),
+    "Disk use and bin of this project": disk,
+    "Rename this project, or write a note": close("Name and note"),
+    "Open the demo project": () => page.getByText("Demo project").waitFor(),
+  });
   await page.getByRole("button", { name: /^Commanded/ }).click();
   await heading("Commanded");
   await command("Go to Data");
@@ -87,6 +96,11 @@ test("project and data", async () => {
 });
 
 test("labelling", async () => {
+  const backFrom = (title) => async () => {
+    await heading(title);
+    await page.goBack();
+    await heading("Label");
+  };
   await command("Go to Label");
   await page.getByLabel("Your name").fill("Ada");
   await page.keyboard.press("Enter");
@@ -115,14 +129,15 @@ test("labelling", async () => {
       await page.getByText("Which answer? Esc to leave it.").waitFor();
       await page.keyboard.press("Escape");
     },
+    "Show the guideline": close("Guideline"),
     "Change the keys of labelling": close("Keys"),
     "Generate candidates": close("Generate candidates"),
     "Second pass": close("Second pass"),
-    "Agreement of the annotators": async () => {
-      await heading("Agreement");
-      await page.getByRole("button", { name: "Back to labelling" }).click();
-      await heading("Label");
-    },
+    "Agreement of the annotators": backFrom("Agreement"),
+    "What was labelled": backFrom("What was labelled"),
+    Disagreements: backFrom("Disagreements"),
+    "Audit the labels of files": backFrom("Audits"),
+    Guideline: backFrom("Guideline"),
     "Label under another name": () => heading("Who labels?"),
   });
 });
@@ -164,7 +179,12 @@ test("training", async () => {
 test("evaluation", async () => {
   await command("Go to Evaluate");
   await heading("Evaluate");
-  await all({ "New evaluation": () => heading("New evaluation") });
+  const leaderboard = async () => {
+    await heading("Leaderboard");
+    await page.goBack();
+    await heading("Evaluate");
+  };
+  await all({ "Leaderboard of this project": leaderboard, "New evaluation": () => heading("New evaluation") });
   const request = { project, run: "short", judge: { kind: "rule", rule: "shorter" }, prompts: "held_out", max_prompts: 2, temperature: 0, max_new_tokens: 8, seed: 1 };
   const { evaluation } = await machine.call("start_evaluation", { request });
   await until(async () => (await machine.call("evaluations", { project }))[0].state === "done", "the evaluation");

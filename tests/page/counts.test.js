@@ -47,7 +47,7 @@ const SCREENS = {
     seen: async (page) => [
       ...(await said(page.getByRole("list", { name: "What is in the project" }).getByRole("listitem"))),
       ...(await said(page.locator("section[aria-labelledby=next-title] li > span"))),
-      ...(await said(page.locator("section[aria-labelledby=imports-title] tbody td:nth-child(n+3)"))),
+      ...(await said(page.locator("section[aria-labelledby=imports-title] tbody td:nth-child(n+3):not(:last-child)"))),
     ],
     told: async () => {
       const { counts, next, imports } = await machine.call("open_project", { folder });
@@ -64,7 +64,7 @@ const SCREENS = {
   },
   data: {
     hash: "#/data",
-    seen: async (page) => [...(await said(page.locator("header .beside span"))), ...(await said(page.locator("search .total")))],
+    seen: async (page) => [...(await said(page.locator("header .beside span"))).filter((text) => text !== "·"), ...(await said(page.locator("search .total")))],
     told: async () => {
       const { pairs, items, labelled } = await counts();
       return [many(pairs, "pair"), `· ${many(items, "item")}, ${labelled} labelled`, many(pairs, "pair")];

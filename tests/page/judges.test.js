@@ -2,7 +2,7 @@
 // has to wait for a judge that hangs.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -38,7 +38,7 @@ class Endpoint {
     this.server = createServer(async (request, reply) => {
       let body = "";
       for await (const part of request) body += part;
-      this.asked.push({ path: request.url, ...JSON.parse(body) });
+      this.asked.push({ path: request.url, authorization: request.headers.authorization, ...JSON.parse(body) });
       const said = this.answer(JSON.parse(body).messages.at(-1).content);
       if (said === null) return;
       const [status, content] = typeof said === "number" ? [said, "no such key here"] : [200, said];
@@ -223,7 +223,8 @@ test("a model that cannot be asked is refused before the models answer, and why"
     await judgedBy(/^A model/);
     await page.getByRole("textbox", { name: "Address" }).fill(url);
     await page.getByLabel("Model", { exact: true }).fill("judge-1");
-    await page.getByLabel("Environment variable that holds the key").fill(key);
+    await page.getByLabel("Key", { exact: true }).selectOption(key === "" ? "none" : "variable");
+    if (key !== "") await page.getByLabel("Environment variable that holds the key").fill(key);
   };
   endpoint.answer = () => 401;
   await refused(model(endpoint.url), /key was refused \(401\).*no such key here/);
@@ -281,11 +282,38 @@ test("a key that is not the name of a variable, and an address that others could
   await newEvaluation();
   await judgedBy(/^A model/);
   await page.getByLabel("Model", { exact: true }).fill("judge-1");
+  await page.getByLabel("Key", { exact: true }).selectOption("variable");
   await page.getByLabel("Environment variable that holds the key").fill("sk-secret-key");
-  await page.getByText(/keys are not kept here/).waitFor();
+  await page.getByText(/not the key itself/).waitFor();
   assert.ok(await page.getByRole("button", { name: "Start evaluation" }).isDisabled());
-  await page.getByLabel("Environment variable that holds the key").fill("");
+  await page.getByLabel("Key", { exact: true }).selectOption("none");
   await page.getByRole("textbox", { name: "Address" }).fill("http://example.com/v1");
   await page.getByRole("button", { name: "Start evaluation" }).click();
   await page.getByText(/would be read by others on the way; use https/).waitFor();
+});
+
+test("a key that is typed is sent to its server, and stands in no file and no reply", async () => {
+  const KEY = "sk-typed-for-this-session";
+  // What was refused before is no complaint of this.
+  page.complaints.length = 0;
+  endpoint.asked = [];
+  endpoint.answer = () => "a";
+  const evaluation = await evaluate(3, async () => {
+    await judgedBy(/^A model/);
+    await page.getByRole("textbox", { name: "Address" }).fill(endpoint.url);
+    await page.getByLabel("Model", { exact: true }).fill("judge-1");
+    await page.getByLabel("Key", { exact: true }).selectOption("session");
+    await page.getByLabel("The key itself").fill(KEY);
+  });
+  await done();
+  assert.ok(endpoint.asked.length > 1 && endpoint.asked.every(({ authorization }) => authorization === `Bearer ${KEY}`));
+  const replies = await Promise.all([machine.call("evaluation", { project, evaluation, theme: "light" }), machine.call("evaluations", { project }), machine.call("jobs", {})]);
+  assert.ok(!JSON.stringify(replies).includes(KEY));
+  assert.equal(replies[0].summary.key_for, new URL(endpoint.url).origin);
+  for (const entry of readdirSync(project, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) assert.ok(!readFileSync(join(entry.parentPath, entry.name)).includes(KEY), entry.name);
+  }
+  // A program that was started anew does not know it: what is missing is said, and typed again.
+  await assert.rejects(machine.call("judge_again", { project, evaluation, judge: { kind: "endpoint", url: "http://127.0.0.1:9/v1", model: "m", key_env: null, key_from: "session" } }), /the key for http:\/\/127\.0\.0\.1:9 is not known/);
+  assert.deepEqual(page.complaints, []);
 });

@@ -46,6 +46,7 @@ export async function lived(machine) {
 
   const asked = { project: folder, run: first, prompts: "held_out", max_prompts: 30, temperature: 0, max_new_tokens: 24, seed: 1 };
   const evaluation = await evaluated(machine, { ...asked, judge: { kind: "rule", rule: "shorter" } }, "done");
+  const versus = await evaluated(machine, { ...asked, judge: { kind: "rule", rule: "shorter" }, sides: [{ kind: "run", run: hurried, step: null }, { kind: "chosen" }] }, "done");
   const blind = await evaluated(machine, { ...asked, judge: { kind: "human" }, max_prompts: 8 }, "judging");
   for (let i = 0; i < 8; i += 1) await judgedBlind(machine, folder, evaluation, "Grace", i);
   for (let i = 0; i < 3; i += 1) await judgedBlind(machine, folder, blind, "Grace", i);
@@ -54,7 +55,7 @@ export async function lived(machine) {
   const many = await machine.send("prompts.jsonl", asking.join("\n"));
   const slow = { run: hurried, prompts: { upload: { upload: many.upload, plain_text: "as_is" } }, max_prompts: asking.length, max_new_tokens: 400, temperature: 1 };
   const stream = () => evaluated(machine, { ...asked, ...slow, judge: { kind: "rule", rule: "shorter" } }, "answering");
-  return { machine, folder, empty, first, hurried, failed, long, evaluation, blind, stream };
+  return { machine, folder, empty, first, hurried, failed, long, evaluation, blind, versus, stream };
 }
 
 let made = 0;
@@ -83,6 +84,29 @@ async function judged(machine, project, annotator, times) {
     const better = left.length < right.length ? "left" : "right";
     const verdict = i % 7 === 3 && annotator !== "Ada" ? "tie_good" : i % 4 === 1 ? `${better}_much` : better;
     await machine.call("judge", { project, annotator, item, showing, verdict, milliseconds: 4200 + 700 * (i % 5), note: null });
+  }
+}
+
+/** An audit of some pairs, some of them judged by Ada: she prefers the longer answer now and then. */
+export async function audited(machine, project) {
+  const of = { import: null, category: null, text: "", count: 20, seed: 1 };
+  const { audit } = await machine.call("start_audit", { project, who: "Ada", of });
+  for (let i = 0; i < 14; i += 1) {
+    const { queue } = await machine.call("label_state", { project, annotator: "Ada", ahead: 1, among: { audit } });
+    const { item, showing, left, right } = queue[0];
+    const shorter = left.length < right.length ? "left" : "right";
+    const verdict = i === 9 ? "tie_good" : i % 5 === 3 ? { left: "right", right: "left" }[shorter] : shorter;
+    await machine.call("judge", { project, annotator: "Ada", item, showing, verdict, milliseconds: 4000, note: null });
+  }
+}
+
+/** An annotator comes to prefer the other answer of these items, so that annotators differ on them. */
+export async function differ(machine, project, annotator, items) {
+  for (const item of items) {
+    const { revision, said } = await machine.call("labelled_item", { project, item });
+    const [other] = said.filter((one) => one.annotator !== annotator);
+    const verdict = other.meaning.startsWith("first") ? "right" : "left";
+    await machine.call("vote_again", { project, annotator, item, revision, left: "first", verdict, milliseconds: 3000, note: "The other one answers what was asked." });
   }
 }
 

@@ -69,6 +69,19 @@ test("base and run answer beside each other, as generating does, and go on with 
   await both(2);
 });
 
+test("a reload loses neither what was said nor what is being written", async () => {
+  const said = await answers("first").last().innerText();
+  await message().fill("And what is a moon?");
+  await page.reload();
+  await answers("first").last().waitFor();
+  assert.equal(await page.getByLabel("Model 2", { exact: true }).inputValue(), run);
+  assert.equal((await answers("first").last().innerText()).split("\n")[2], said.split("\n")[2]);
+  assert.equal(await message().inputValue(), "And what is a moon?");
+  assert.equal(await answers("Base model").count(), 2);
+  await ask("And a ladder, again?");
+  await both(3);
+});
+
 test("how likely each token was is shown on demand", async () => {
   const answer = answers("first").last();
   await answer.getByRole("button", { name: "Token probabilities" }).click();

@@ -45,13 +45,24 @@ test("settings and curves are saved as files that others read", async () => {
   await page.getByText("Settings and folder").click();
   const saved = async (button) => {
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: button }).click()]);
-    return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
+    const bytes = readFileSync(await download.path());
+    return { name: download.suggestedFilename(), bytes, text: bytes.toString("utf8") };
   };
   const curves = await saved("Save the curves as CSV");
   assert.equal(curves.name, `${run}.csv`);
   const [head, ...rows] = curves.text.trim().split("\n").map((line) => line.split(","));
   assert.deepEqual(rows.map(([step]) => step), ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
   for (const name of ["loss", "rewards/margins", "eval_loss"]) assert.ok(Number.isFinite(Number(rows[4][head.indexOf(name)])), name);
+  const events = await saved("Save the curves for TensorBoard");
+  assert.match(events.name, new RegExp(`^events\\.out\\.tfevents\\.\\d{10}\\.${run}$`));
+  // Records, each with its length before it and twice four bytes of checksum: the version, ten steps, two looks at held-out pairs.
+  const records = [];
+  for (let at = 0; at < events.bytes.length; at += 16 + records.at(-1).length) {
+    records.push(events.bytes.subarray(at + 12, at + 12 + Number(events.bytes.readBigUInt64LE(at))).toString("latin1"));
+  }
+  assert.ok(records[0].endsWith("brain.Event:2"), records[0]);
+  const holding = (tag) => records.filter((record) => record.includes(tag)).length;
+  assert.deepEqual([holding("train/rewards/margins"), holding("eval/rewards/margins")], [10, rows.filter((row) => row[head.indexOf("eval_loss")] !== "").length]);
   const settings = await saved("Save the settings as RUN.toml");
   assert.ok(settings.text.includes("max_steps = 10") && settings.text.includes("output_dir"), settings.text);
   await page.getByText("Settings and folder").click();
@@ -156,6 +167,43 @@ test("a pair that is removed stays in the list as removed, and comes back", asyn
   await until(async () => (await query()).rows[1].now === "same", "the pair to be back");
   await page.keyboard.press("Escape");
   await page.getByRole("heading", { name: `Pair ${second.id}` }).waitFor({ state: "detached" });
+});
+
+test("by keys alone one pair after the other is found right, swapped or removed, and what is decided leaves the list", async () => {
+  await page.getByLabel("Which pairs").selectOption({ label: "Not decided on yet" });
+  const open = async () => (await query("run", { only: "open" })).rows;
+  const [one, two, three, four] = await open();
+  assert.equal((await open()).length, PAIRS);
+  await first(one.prompt);
+  await list().focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  const heading = ({ id }) => page.getByRole("heading", { name: `Pair ${id}`, exact: true }).waitFor();
+  await heading(one);
+  await page.keyboard.press("c");
+  await heading(two);
+  assert.equal((await machine.call("pair", { project: folder, id: one.id })).confirmed, true);
+  await page.keyboard.press("s");
+  await heading(three);
+  await page.keyboard.press("x");
+  await heading(four);
+  await until(async () => (await open()).length === PAIRS - 3, "three to be decided on");
+  assert.deepEqual((await query()).rows.slice(0, 3).map(({ now, confirmed }) => [now, confirmed]), [["same", true], ["swapped", false], ["removed", false]]);
+  await page.keyboard.press("p");
+  await page.keyboard.press("n");
+  await heading((await open())[1] ?? four);
+  // Undo is of what was done last: the pair is back, and comes back into the list.
+  await page.keyboard.press("z");
+  await until(async () => (await query()).rows[2].now === "same", "the removal to be undone");
+  await page.keyboard.press("z");
+  await until(async () => (await query()).rows[1].now === "same", "the swap to be undone");
+  await page.keyboard.press("z");
+  await until(async () => (await open()).length === PAIRS, "all to be open again");
+  // With the answers the other way round it would be another label: that was not confirmed.
+  const { history } = await machine.call("pair", { project: folder, id: one.id });
+  assert.deepEqual(history.slice(0, 2).map(({ what }) => what), ["Took back that the label is right.", "Looked at it: the label is right."]);
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Which pairs").selectOption({ label: "All pairs" });
 });
 
 test("in the figure a point opens its pair, by mouse and by keyboard", async () => {

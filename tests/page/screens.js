@@ -3,17 +3,28 @@
 
 import { join } from "node:path";
 import { goTo } from "./browser.js";
-import { promptsOnly, rows, stateOf, survey, until } from "./lived.js";
+import { audited, differ, promptsOnly, rows, stateOf, survey, until } from "./lived.js";
 
 export { lived, trained, until } from "./lived.js";
 
 /** A survey in which some rows lack an answer. */
 const WITH_REFUSED = `${survey(150, 180)}\n"Only a question?",,,"how-to"\n"Half an answer?","Yes.",,"how-to"\n`;
 
+/** A guideline with examples. */
+const GUIDELINE = `# Plain answers
+
+Prefer the answer that says the **same in fewer words**, as in [[pair 3]].
+
+- Praise of the question counts against an answer.
+- Wrong is worse than long: see [[item 2]].
+- Neither is better: a tie. Both wrong: *both bad*.
+`;
+
 /** Each screen: its name, and how to get there. */
-export function screens({ machine, folder, empty, first, hurried, failed, long, evaluation, blind, stream }) {
+export function screens({ machine, folder, empty, first, hurried, failed, long, evaluation, blind, versus, stream }) {
   let prompts = "";
   let streaming = "";
+  let waits = "";
   /** Goes to an address of the page; whatever is open over it is closed first. */
   const at = (hash, then = async () => {}) => async (page) => {
     await page.keyboard.press("Escape");
@@ -99,12 +110,42 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
     // One in which everything has happened.
     ["project", begin(folder, "#/project")],
     ["project-scrolled", async (page) => page.locator("#main").evaluate((main) => main.scrollTo(0, main.scrollHeight))],
+    ["project-disk", async (page) => {
+      // Something lies in the bin, and goes back where it was, so that nothing else is changed.
+      const { entry } = await machine.call("delete_item", { project: folder, kind: "run", item: failed });
+      await at("#/project/disk")(page);
+      await page.getByRole("button", { name: "Put too fast back" }).waitFor();
+      await machine.call("put_back", { project: folder, entry });
+    }],
     ["data", at("#/data")],
     ["data-search", at("#/data", async (page) => {
       await page.getByRole("searchbox").fill("kettle of nothing");
       await page.getByText("No pair is like this").waitFor();
     })],
     ["data-pair", at("#/data/3")],
+    ["data-differences", at("#/data/3", async (page) => page.getByLabel("Differences").check())],
+    ["data-chosen", at("#/data", async (page) => {
+      await page.getByRole("button", { name: "More filters" }).click();
+      await page.getByLabel("Order").selectOption({ label: "Longest prompt first" });
+      await page.getByRole("listbox", { name: "Pairs" }).focus();
+      await key("Home", "Space", "Shift+ArrowDown", "Shift+ArrowDown")(page);
+    })],
+    ["data-imports", at("#/data/files", async (page) => page.getByRole("button", { name: /^Actions for/ }).first().click())],
+    ["data-sets", async (page) => {
+      // Those of an earlier walk are there.
+      if ((await machine.call("pair_sets", { project: folder })).length === 0) {
+        const { rows } = await machine.call("pairs", { project: folder, query: { text: "", source: null, category: null, offset: 0, limit: 40 } });
+        const saved = await machine.call("save_set", { project: folder, who: "Ada", set: null, name: "To look at again", definition: { filter: null, subset: null } });
+        await machine.call("act_on_pairs", { project: folder, who: "Ada", pairs: { ids: rows.map(({ id }) => id), query: null, finding: null, expected: 40 }, act: { into_set: saved.set } });
+        const filter = { text: "", source: null, category: null, longest: 300, offset: 0, limit: 0 };
+        await machine.call("save_set", { project: folder, who: "Ada", set: null, name: "Short ones", definition: { filter, subset: { count: 60, seed: 42 } } });
+      }
+      await at("#/data/sets")(page);
+    }],
+    ["data-save-set", at("#/data", async (page) => {
+      await page.getByRole("searchbox").fill("a");
+      await page.getByRole("button", { name: "Save as a set" }).click();
+    })],
     ["data-pair-edit", at("#/data/3", button("Edit"))],
     ["data-import", at("#/data", async (page) => {
       await page.locator("input[type=file]").setInputFiles({ name: "survey.csv", mimeType: "text/csv", buffer: Buffer.from(WITH_REFUSED) });
@@ -152,10 +193,54 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await as(page, "Ada");
     }],
     ["label-agreement", at("#/label/agreement")],
+    ["label-judged", async (page) => {
+      await differ(machine, folder, "Grace", [10, 11]);
+      await at("#/label/judged")(page);
+    }],
+    ["label-judged-item", at("#/label/judged", async (page) => {
+      await page.getByRole("listbox", { name: "What was labelled" }).getByRole("option").first().click();
+    })],
+    ["label-disagreements", at("#/label/disagreements")],
+    ["label-guideline-empty", at("#/label/guideline")],
+    ["label-guideline-edit", async (page) => {
+      const [newest] = await machine.call("guidelines", { project: folder });
+      if (!newest) await machine.call("save_guideline", { project: folder, who: "Ada", text: GUIDELINE, before: null });
+      await at("#/label/guideline", button("Edit"))(page);
+    }],
+    ["label-guideline", async (page) => {
+      await button("Cancel")(page);
+      await quiet(page);
+    }],
+    ["label-guideline-beside", at("#/label")],
+    ["label-guideline-over", at("#/label", async (page) => {
+      if (await page.getByRole("complementary", { name: "Guideline" }).count()) return;
+      await page.keyboard.press("i");
+    })],
+    ["label-audits", at("#/label/audits")],
+    ["label-audit", async (page) => {
+      const [audit] = await machine.call("audits", { project: folder });
+      if (!audit) await audited(machine, folder);
+      await at("#/label/audits/1")(page);
+    }],
+    ["label-audit-pairs", at("#/label/audits/1/pairs/Ada")],
+    ["label-audit-judge", at("#/label/audits/1/judge")],
 
     ["train", at("#/train")],
+    ["train-described", at("#/train", async (page) => {
+      await menu("What to do with in a hurry", "Rename, note, tags")(page);
+      await page.getByRole("dialog").getByLabel("Note").waitFor();
+    })],
+    ["train-delete", at("#/train", async (page) => {
+      await menu("What to do with first", "Delete")(page);
+      await page.getByRole("dialog", { name: "Delete first" }).waitFor();
+    })],
     ["train-new", at("#/train/+new", async (page) => page.getByText("nothing is cut").waitFor())],
+    ["train-new-sets", at("#/train/+new", async (page) => {
+      await page.getByLabel("Train on", { exact: true }).selectOption({ index: 2 });
+      await page.getByText("Made of the sets").waitFor();
+    })],
     ["train-new-cut", at("#/train/+new", async (page) => {
+      await page.getByRole("button", { name: "Back to the defaults" }).click();
       await page.evaluate(() => document.querySelectorAll("main details").forEach((details) => (details.open = true)));
       await page.getByLabel("max_length", { exact: true }).fill("150");
       await page.getByRole("button", { name: "Show them" }).click();
@@ -214,6 +299,27 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.getByRole("button", { name: /tenth of the learning rate/ }).first().click();
       await page.getByText(/to train on/).waitFor();
     })],
+    ["train-new-sweep", at("#/train/+new", async (page) => {
+      await page.getByText("Vary settings", { exact: true }).click();
+      for (const [key, values] of [["learning_rate", "1e-4, 1e-3"], ["lora.r", "4, 8, 16"]]) {
+        await page.getByLabel("Add a setting that varies").selectOption(key);
+        await page.getByLabel(`Values of ${key}`).fill(values);
+      }
+      await page.getByRole("button", { name: "Put 6 runs into the queue" }).waitFor();
+      await page.getByLabel("Stop the losers early").scrollIntoViewIfNeeded();
+    })],
+    ["train-sweep", async (page) => {
+      const request = await machine.call("default_settings", { project: folder });
+      Object.assign(request, { name: "Rates and ranks", held_out_share: 0.25 });
+      Object.assign(request.settings, { max_steps: 12, sample_prompts: 0, eval_steps: 4, per_device_train_batch_size: 4 });
+      const list = (values) => ({ kind: "list", values });
+      const vary = [{ key: "learning_rate", values: list([1e-5, 1e-4, 1e-3]) }, { key: "lora.r", values: list([2, 8]) }];
+      const { sweep } = await machine.call("start_sweep", { request, vary, search: { kind: "grid" }, rule: { kind: "successive_halving", eta: 3, first_step: 4 } });
+      const ended = async () => ((now) => now.summary.ended === now.summary.runs)(await machine.call("sweep", { project: folder, sweep }));
+      await until(ended, "the sweep to end");
+      await at(`#/train/+sweep/${sweep}`)(page);
+    }],
+    ["train-sweep-table", async (page) => page.getByRole("region", { name: "Runs of this sweep" }).scrollIntoViewIfNeeded()],
     ["train-compare", at(`#/train/+compare/${first}/${hurried}`)],
     ["train-running", async (page) => {
       if ((await stateOf(machine, folder, long)) !== "running") await machine.call("resume_run", run(long));
@@ -222,6 +328,20 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await quiet(page);
     }],
     ["train-list-running", at("#/train")],
+    ["train-queue", async (page) => {
+      const request = await machine.call("default_settings", { project: folder });
+      request.settings.max_steps = 20;
+      for (const name of ["waits longer", "waits"]) waits = (await machine.call("start_run", { request: { ...request, name } })).summary.run;
+      await at("#/train")(page);
+      await page.getByRole("list", { name: "Runs that wait" }).waitFor();
+    }],
+    ["train-queued", (page) => at(`#/train/${waits}`)(page)],
+    ["train-new-waits", at("#/train/+new", async (page) => {
+      // What varies makes it a sweep.
+      await button("Back to the defaults")(page);
+      await page.getByRole("button", { name: "Add to the queue" }).waitFor();
+      for (const { run: waiting } of (await machine.call("queue", { project: folder })).waiting) await machine.call("leave_queue", run(waiting));
+    })],
     ["train-stopped", async (page) => {
       await machine.call("stop_run", { ...run(long), pause: false });
       await until(async () => (await stateOf(machine, folder, long)) === "stopped", "the long run to stop");
@@ -229,7 +349,14 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
     }],
 
     ["evaluate", at("#/evaluate")],
+    ["evaluate-leaderboard", at("#/evaluate/+leaderboard")],
     ["evaluate-new", at("#/evaluate/+new")],
+    ["evaluate-new-sides", at("#/evaluate/+new", async (page) => {
+      await page.getByLabel("Side A", { exact: true }).selectOption("run");
+      await page.getByLabel("Side A: run").selectOption(hurried);
+      await page.getByLabel("Side B", { exact: true }).selectOption("answers");
+    })],
+    ["evaluate-sides", at(`#/evaluate/${versus}`)],
     ["evaluate-new-endpoint", at("#/evaluate/+new", async (page) => {
       await page.getByLabel("A model", { exact: false }).first().check();
       await page.getByText("How the models answer").click();
@@ -272,6 +399,12 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.keyboard.press("Control+k");
       await quiet(page);
     }],
+    ["palette-found", async (page) => {
+      await page.getByLabel("Find a command").fill("first");
+      await page.getByRole("group", { name: "Runs" }).waitFor();
+      await quiet(page);
+    }],
+    ["keys-of-screen", at(`#/evaluate/${evaluation}/answers`, key("?"))],
   ];
 }
 

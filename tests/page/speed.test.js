@@ -48,8 +48,12 @@ test(`${PAIRS.toLocaleString("en")} pairs open, are searched and labelled withou
   await page.getByRole("listbox", { name: "Pairs" }).getByRole("option").nth(5).waitFor();
   const query = (text) => ({ text, source: null, category: null, offset: PAIRS / 2, limit: 100 });
   within("a page in the middle of the table", await timed(() => machine.call("pairs", { project: folder, query: query("") })), 200, t);
+  const narrowed = (more) => () => machine.call("pairs", { project: folder, query: { ...query(""), ...more } });
+  within("a page in the middle, sorted by length", await timed(narrowed({ sort: "chosen_length", descending: true })), 400, t);
+  within("a page of one file, by length and characters", await timed(narrowed({ import: 1, shortest: 50, sort: "prompt_length" })), 400, t);
   // It may have to wait for the texts to be read.
   within("the first search", await timed(() => machine.call("pairs", { project: folder, query: query("lantern number 8") })), Math.max(1000, PAIRS / 100), t);
+  within("a search, sorted by date", await timed(() => machine.call("pairs", { project: folder, query: { ...query("lantern number 9"), sort: "date", descending: true } })), 1000, t);
   within("a search", await timed(() => machine.call("pairs", { project: folder, query: query("lantern number 9") })), 1000, t);
 
   await goTo(page, "l");

@@ -1,5 +1,5 @@
 /** What a key can do while labelling or judging. The first six are verdicts. */
-export const ACTIONS = ["left_much", "left", "right", "right_much", "tie_good", "tie_bad", "skip", "undo", "edit", "note", "differences"] as const;
+export const ACTIONS = ["left_much", "left", "right", "right_much", "tie_good", "tie_bad", "skip", "undo", "edit", "note", "differences", "guideline"] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** A chord is what `chordOf` makes of a key press: modifiers in a fixed order, then the key, joined by `+`. */
@@ -17,6 +17,7 @@ export const DEFAULT_KEYS: KeyBindings = {
   edit: ["e"],
   note: ["n"],
   differences: ["d"],
+  guideline: ["i"],
 };
 
 export const ACTION_TITLES: Record<Action, string> = {
@@ -31,6 +32,7 @@ export const ACTION_TITLES: Record<Action, string> = {
   edit: "Edit an answer",
   note: "Write a note",
   differences: "Show differences",
+  guideline: "Show the guideline",
 };
 
 type KeyPress = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">;
@@ -62,7 +64,7 @@ export function rebind(bindings: KeyBindings, action: Action, chord: string): Ke
   return Object.fromEntries(entries) as KeyBindings;
 }
 
-/** Bindings from storage. What is missing or not understood has its default. */
+/** Bindings from storage. What is missing or not understood has its default, without a key that something else was given. */
 export function readBindings(stored: string | null): KeyBindings {
   if (stored === null) return DEFAULT_KEYS;
   let read: unknown;
@@ -72,10 +74,11 @@ export function readBindings(stored: string | null): KeyBindings {
     return DEFAULT_KEYS;
   }
   if (typeof read !== "object" || read === null) return DEFAULT_KEYS;
+  const given = new Set<unknown>(Object.values(read).flat());
   const entries = ACTIONS.map((action) => {
     const chords = (read as Record<string, unknown>)[action];
     const good = Array.isArray(chords) && chords.every((chord) => typeof chord === "string");
-    return [action, good ? chords : DEFAULT_KEYS[action]];
+    return [action, good ? chords : DEFAULT_KEYS[action].filter((chord) => !given.has(chord))];
   });
   return Object.fromEntries(entries) as KeyBindings;
 }

@@ -30,7 +30,10 @@ class Router {
   route = $state.raw<Route>(parseHash(window.location.hash));
 
   constructor() {
-    window.addEventListener("hashchange", () => (this.route = parseHash(window.location.hash)));
+    window.addEventListener("hashchange", () => {
+      // A link into a project is followed elsewhere: what is open stays so until the project is.
+      if (!window.location.hash.startsWith("#open=")) this.route = parseHash(window.location.hash);
+    });
   }
 
   get screen(): Screen {
@@ -44,6 +47,13 @@ class Router {
 
   go(screen: Screen, ...rest: string[]): void {
     window.location.hash = hashOf(screen, ...rest);
+  }
+
+  /** As `go`, by a whole address. In the place of one that names a project: Back does not come to that again. */
+  goTo(hash: string): void {
+    const { screen, rest } = parseHash(hash);
+    if (window.location.hash.startsWith("#open=")) this.replace(screen, ...rest);
+    else this.go(screen, ...rest);
   }
 
   /** As `go`, in the place of what is open now: Back does not come here again. */

@@ -18,6 +18,18 @@ export type AccuracyShare = {
   /** The share. */
   value: number, interval: Interval, };
 
+/** What is to be done to the pairs of an audit of which an annotator prefers the other answer. */
+export type ActOnAudit = {
+  /** The project's folder. */
+  project: string, audit: number, annotator: string, choice: AuditChoice,
+  /** Who asks for it. */
+  who: string, };
+
+/** Pairs to be acted on. */
+export type ActOnPairs = {
+  /** The project's folder. */
+  project: string, who: string, pairs: PairsChosen, act: PairAct, };
+
 /** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
 export type Agreement = {
   /** Items that at least two annotators judged. */
@@ -26,15 +38,22 @@ export type Agreement = {
   percent: number | null,
   /** Krippendorff's alpha over all annotators. */
   alpha: number | null,
-  /** Every two annotators who share items. */
+  /** Every two annotators who share items, and every annotator with each file that says something of the same items. */
   pairs: Array<AnnotatorPair>,
   /** Every annotator who has judged. */
-  annotators: Array<AnnotatorView>, };
+  annotators: Array<AnnotatorView>,
+  /** Verdicts that are left out, because those of others were in view when they were given. */
+  votes_seen: number, };
+
+/** Which items are asked for. */
+export type Among = "disagreements" | { "audit": number };
 
 /** Two annotators on the items that both judged. */
 export type AnnotatorPair = { a: string,
   /** The other. */
   b: string,
+  /** Whether the other is a file, or an annotator that it names. */
+  b_is_file: boolean,
   /** Items that both judged. */
   items: number,
   /** Share of them on which they agree, 0 to 1. */
@@ -65,6 +84,99 @@ export type ApiError = {
   message: string,
   /** What to do about it, in whole sentences; empty where the message says so itself. */
   hint: string, };
+
+/** One that is to be archived, or taken out of the archive. */
+export type ArchiveItem = {
+  /** The project's folder. */
+  project: string, kind: ItemKind,
+  /** Its folder's name. */
+  item: string, archived: boolean, };
+
+/** A project that the list of recent ones is to leave out, or to show again. */
+export type ArchiveProject = { folder: string, archived: boolean, };
+
+/** How many runs may train at once. */
+export type AtMost = {
+  /** The project's folder. */
+  project: string, at_most: number, };
+
+/** An audit, and what came of it. */
+export type Audit = {
+  /** Its number. */
+  audit: number,
+  /** Who asked for it. */
+  who: string,
+  /** When, in milliseconds since 1970 (UTC). */
+  at: number,
+  /** Which pairs were asked for. */
+  of: AuditOf,
+  /** The name of what they were imported from, where it is one import. */
+  source: string | null,
+  /** How many they are. */
+  pairs: number,
+  /** Those that were edited or removed since, and are not asked any more. */
+  changed: number,
+  /** Each annotator who has judged any. */
+  annotators: Array<Audited>,
+  /** What was done to pairs because of it, oldest first. */
+  acts: Array<AuditAct>, };
+
+/** Something that was done to pairs because of an audit. */
+export type AuditAct = {
+  /** Its number. */
+  act: number,
+  /** When, in milliseconds since 1970 (UTC). */
+  at: number,
+  /** Who asked for it. */
+  who: string,
+  /** What was done. */
+  choice: AuditChoice,
+  /** To how many pairs. */
+  pairs: number,
+  /** Whether it was undone. */
+  undone: boolean, };
+
+/** What is done to pairs because of what an annotator said of them. */
+export type AuditChoice = "leave_out" | "swap";
+
+/** An audit by its number. */
+export type AuditIn = {
+  /** The project's folder. */
+  project: string, audit: number, };
+
+/** Which pairs are audited: of those that are as they came in, all that match. */
+export type AuditOf = {
+  /** Only pairs of this import, by its number. */
+  import: number | null,
+  /** Only this category. */
+  category: string | null,
+  /** Text that prompt or answers contain, in any case; empty for all. */
+  text: string,
+  /** So many of them, drawn at random; `None`: all. */
+  count: number | null,
+  /** What the drawing begins with: the same seed draws the same pairs. */
+  seed: number, };
+
+/** How far one annotator agrees with the file. */
+export type Audited = {
+  /** Who judged. */
+  annotator: string,
+  /** Pairs of which they prefer the answer that the file prefers. */
+  agree: number,
+  /** Pairs of which they prefer the other answer. */
+  differ: number,
+  /** Pairs of which they prefer neither. */
+  ties: number,
+  /** Pairs that were skipped. */
+  skipped: number,
+  /** Verdicts that were changed with those of others in view: they are not blind, and in none of the counts. */
+  votes_seen: number,
+  /** `agree / (agree + differ)`, 0 to 1. */
+  rate: number | null,
+  /** Its 95 % interval by Wilson. */
+  interval: [number, number] | null,
+  /** Those on which they differ that are still as the file has them: what a choice would change. */
+  unchanged: number, };
 
 /** How values lie in a drawing: `x_min` to `x_max` from `left` to `right`, `y_min` to `y_max` from `bottom` to `top`. */
 export type Axes = {
@@ -99,6 +211,27 @@ export type Axes = {
  * in fewer bits are expanded piece by piece while they are used.
  */
 export type BaseDtype = "auto" | "f32" | "bf16" | "f16" | "q8" | "q4";
+
+/** What is in a project's bin. */
+export type Bin = {
+  /** The last first. */
+  entries: Array<BinEntry>,
+  /** What all of it takes on the disk. */
+  bytes: number, };
+
+/** Something in a project's bin. */
+export type BinEntry = {
+  /** By which it is named there. */
+  entry: string, kind: BinKind,
+  /** What it was called; of checkpoints, their run. */
+  name: string, deleted_at: number,
+  /** What it takes on the disk. */
+  bytes: number,
+  /** Why it cannot be put back. */
+  refused: string | null, };
+
+/** What lies in the bin. */
+export type BinKind = "run" | "evaluation" | "export" | "checkpoints";
 
 /** Two answers to be judged without knowing whose they are. */
 export type BlindItem = {
@@ -143,6 +276,22 @@ export type CatalogueModel = {
   bytes: number,
   /** Whether it is on this machine. */
   here: boolean, };
+
+/** One against another. */
+export type Cell = { evaluation: string, wins: number, ties: number, losses: number,
+  /** Share of the prompts that it wins, ties as half. */
+  win_rate: number | null,
+  /** Its 95 % interval. */
+  interval: [number, number] | null, };
+
+/** A file that was brought in, and what is decided of it. */
+export type ChangeImport = {
+  /** The project's folder. */
+  project: string,
+  /** Its number. */
+  import: number,
+  /** Who decides. */
+  who: string, change: ImportChange, };
 
 /** What one model is asked. */
 export type Chat = {
@@ -194,6 +343,8 @@ export type CheckPairs = {
   held_out_share: number,
   /** By which they are chosen. */
   seed: number,
+  /** Sets that the run is made of; all pairs where absent. */
+  data?: RunData | null,
   /** The model that reads them, and its limits; without it nothing is said of tokens. */
   tokens: TokenLimits | null, };
 
@@ -204,6 +355,11 @@ export type CheckRun = {
 
 /** `gradient_checkpointing`: `true`, `false`, or `auto`. */
 export type Checkpointing = boolean | "auto";
+
+/** Checkpoints that a run has. */
+export type Checkpoints = {
+  /** Their steps, in rising order. */
+  steps: Array<number>, };
 
 /** What a column holds. */
 export type Column = {
@@ -241,6 +397,8 @@ export type ColumnMapping = {
   category: string | null,
   /** Which of the two answers is better. */
   preference: string | null,
+  /** Who says so. */
+  annotator: string | null,
   /**
    * Several answers of a row, by a path with `*` for their number (`completions.*.response`), or the one answer of each row,
    * where rows with the same prompt belong together.
@@ -280,7 +438,31 @@ export type ColumnMapping = {
 /** Asks what has changed from the pairs of the first run to those of each other, or to the project's own as they are now. */
 export type ComparePairs = { project: string, run: string,
   /** Other runs. */
-  runs: Array<string>, };
+  runs: Array<string>,
+  /** A run that is being prepared: the pairs that it would be made of stand for the project's. */
+  request?: RunRequest | null, };
+
+/** A pair whose label was found right, or that this is taken back of. */
+export type ConfirmPair = {
+  /** The project's folder. */
+  project: string,
+  /** Its number. */
+  id: number, who: string,
+  /** Found right, or taken back. */
+  confirmed: boolean, };
+
+/** A verdict with what others said in view: one's own in place of that before, or a decision. */
+export type Consider = {
+  /** The project's folder. */
+  project: string, annotator: string, item: number,
+  /** The revision of the texts that were shown. */
+  revision: number | null,
+  /** Which answer stood left. */
+  left: ItemAnswer, verdict: Verdict,
+  /** How long it was looked at. */
+  milliseconds: number,
+  /** A remark. */
+  note: string | null, };
 
 /** A prompt or an answer: plain text (taken as it is) or messages (rendered by the model's chat template). */
 export type Content = string | Conversation;
@@ -322,6 +504,34 @@ export type DataFinding = {
   /** The first of them. */
   pairs: Array<FoundPair>, };
 
+/** A project in the bin. */
+export type DeletedProject = {
+  /** By which it is named there. */
+  entry: string, name: string, deleted_at: number, bytes: number,
+  /** What it holds, in words; empty where that was not counted. */
+  holds: string, };
+
+/** What hangs on something that is to be deleted. */
+export type Dependents = {
+  /** What it is called. */
+  name: string,
+  /** What refers to it and what becomes of that, as sentences. */
+  sentences: Array<string>,
+  /** What it takes on the disk. */
+  bytes: number, };
+
+/** What one is to be called from now on, and what is noted of it. */
+export type DescribeItem = {
+  /** The project's folder. */
+  project: string, kind: ItemKind,
+  /** Its folder's name. */
+  item: string, name: string, note: string, tags: Array<string>, };
+
+/** What a project is to be called from now on, and what is noted of it. */
+export type DescribeProject = {
+  /** The project's folder. */
+  project: string, name: string, note: string, };
+
 /** How many pairs of two sets differ, and how. A pair that stands in a set twice counts twice. */
 export type Difference = {
   /** In both, with the same texts. */
@@ -335,6 +545,17 @@ export type Difference = {
   /** Only in the second set. */
   added: number, };
 
+/** What a project takes on the disk, in bytes. */
+export type DiskUse = {
+  /** All of its folder. */
+  bytes: number,
+  /** The database: pairs, labels, judgements. */
+  data: number, bin: number,
+  /** What of the folder is none of this. */
+  other: number,
+  /** Runs, evaluations and exports, the largest first. */
+  items: Array<ItemDisk>, };
+
 /** An answer with a new text. */
 export type EditAnswer = {
   /** The project's folder. */
@@ -346,7 +567,9 @@ export type EditAnswer = {
   /** Which of the two. */
   side: Side,
   /** The new text. */
-  text: string, };
+  text: string,
+  /** Of which items to give the next. */
+  among: Among | null, };
 
 /** A pair with new texts. */
 export type EditPair = {
@@ -370,20 +593,28 @@ export type EditedText = {
   /** As it became. */
   after: Content, };
 
+/** What is to be removed for good: those that were shown, and none that came later. */
+export type EmptyBin = {
+  /** The project's folder. */
+  project: string, entries: Array<string>, };
+
+/** Deleted projects to be removed for good: those that were shown. */
+export type EmptyProjectsBin = { entries: Array<string>, };
+
 /** A prompt with both answers and what was said of them. */
 export type EvalItem = {
   /** Its number in the evaluation. */
   id: number,
   /** What was asked. */
   prompt: Content, category: string | null,
-  /** The base model's answer. */
+  /** The answer of the side `base`. */
   base: string,
-  /** The tuned model's. */
+  /** That of the side `tuned`. */
   tuned: string,
-  /** Tokens of the base model's answer. */
-  base_tokens: number,
-  /** Tokens of the tuned model's. */
-  tuned_tokens: number,
+  /** Tokens of the first answer, where they are known. */
+  base_tokens: number | null,
+  /** Tokens of the second. */
+  tuned_tokens: number | null,
   /** What the judge says. */
   auto: Winner, auto_reason: string | null,
   /** What people say. */
@@ -422,27 +653,42 @@ export type EvalRequest = {
   /** Tokens after which an answer is cut. */
   max_new_tokens: number,
   /** Seed of answers and sides. */
-  seed: number, };
+  seed: number,
+  /** What is compared with what, the first being what the win rate is of; the run's adapter with its base where absent. */
+  sides: [SideRequest, SideRequest] | null, };
 
 /** An evaluation in a list. */
 export type EvalSummary = {
   /** By which it is named: its folder's name. */
-  evaluation: string, run: string, run_name: string,
+  evaluation: string,
+  /** What it is called: as its run, unless it was given a name. */
+  name: string,
+  /** What was written of it. */
+  notes: Notes, run: string, run_name: string,
+  /** What both sides are called. */
+  names: SideNames,
   /** The judge, in words. */
   judge: string,
+  /** The server that the judge's key is typed or kept for, where it has one. */
+  key_for: string | null,
   /** Where the prompts are from; empty where that is not known. */
   prompts_from: string,
+  /**
+   * A digest of the prompts and of how answers to them are sampled, but for the seed: results of evaluations in which it
+   * differs are of other things. None before the models are asked.
+   */
+  asked: string | null,
   /** When it was begun. */
   created_at: number,
   /** Where it stands. */
   state: "answering" | "judging" | "done" | "broken_off", prompts: number,
-  /** Prompts that both models have answered. */
+  /** Prompts that both sides have answered. */
   answered: number,
   /** Of them, those judged. */
   judged: number,
   /** Pairs of answers that nobody has looked at blind; where both are the same, nobody is asked. */
   waiting: number,
-  /** The tuned model's share, ties as half. */
+  /** The share of the first side, `tuned`, ties as half. */
   win_rate: number | null,
   /** Its 95 % interval. */
   win_rate_interval: [number, number] | null,
@@ -455,6 +701,8 @@ export type EvalSummary = {
 export type EvalView = {
   /** The evaluation whose answers are judged again here, where that is still there. */
   answers_of: string | null,
+  /** What that is called. */
+  answers_of_name: string | null,
   /** As in the list. */
   summary: EvalSummary,
   /** What the rule, command or endpoint says. */
@@ -481,7 +729,7 @@ export type EvalView = {
   figure: FigureView | null,
   /** Says so where the base is another than the adapter was trained on. */
   other_base: string | null,
-  /** What the line at 55 % in the figure is. */
+  /** What the line at 55 % in the figure is; empty where the result says nothing of training. */
   why_55: string,
   /** How the prompts were asked, where that is to be kept in mind: a sentence each. */
   how_asked: Array<string>,
@@ -519,6 +767,17 @@ export type ExportMerged = {
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
   allow_changed_base: boolean, };
 
+/** Something that was exported before. */
+export type ExportSummary = {
+  /** By which it is named: its folder's name. */
+export: string, name: string,
+  /** What was written of it. */
+  notes: Notes,
+  /** What is in it, in words. */
+  parts: Array<string>,
+  /** The run that it was made from, where that is still there. */
+  run: string | null, run_name: string | null, made_at: number, bytes: number, folder: string, };
+
 /** What can be exported. */
 export type ExportWhat = "adapter" | "pairs" | "report" | "labels";
 
@@ -531,7 +790,9 @@ export type Exported = { what: string, path: string, load: string,
   /** Says so where the base is another than the run was trained on. */
   other_base: string | null,
   /** What else there is to know of it, as sentences. */
-  notes: Array<string>, };
+  notes: Array<string>,
+  /** The export that it lies in: its folder's name. */
+export: string, };
 
 /** A divergence under its TRL name, `f_divergence_type`. */
 export type FDivergenceType = "reverse_kl" | "forward_kl" | "js_divergence" | "alpha_divergence";
@@ -542,7 +803,7 @@ export type FetchModel = {
   model: string, };
 
 /** A figure of a run. */
-export type FigureName = "loss" | "rewards" | "margins" | "accuracy" | "grad_norm" | "learning_rate" | "lengths";
+export type FigureName = "loss" | "rewards" | "margins" | "accuracy" | "grad_norm" | "learning_rate" | "lengths" | "held_out_loss" | "held_out_accuracy" | "held_out_margins";
 
 /** One line of a drawing, for the read-out under the cursor. */
 export type FigureSeries = { name: string,
@@ -570,6 +831,13 @@ export type Figures = {
   width: number,
   /** How high, in pixels. */
   height: number, };
+
+/** Prompts of evaluations that hold some words. */
+export type FindPrompts = {
+  /** The project's folder. */
+  project: string, text: string,
+  /** At most so many. */
+  limit: number, };
 
 /** Something the doctor sees in a run. */
 export type Finding = {
@@ -622,6 +890,18 @@ export type FoundPair = {
   /** The other. */
   rejected: string, };
 
+/** A prompt of an evaluation. */
+export type FoundPrompt = { evaluation: string,
+  /** What the evaluation is called. */
+  name: string,
+  /** The item: its place among the prompts. */
+  id: number,
+  /** Its beginning. */
+  prompt: string, };
+
+/** What was removed for good. */
+export type Freed = { entries: number, bytes: number, };
+
 /** Answers to be made for prompts that have none. */
 export type Generate = {
   /** The project's folder. */
@@ -640,20 +920,33 @@ export type GgufType = "as_base" | "f16" | "q8_0" | "q4_k";
 export type GroupView = {
   /** The group. */
   name: string,
-  /** The tuned model's answer was better. */
+  /** The answer of the side `tuned` was better. */
   wins: number,
   /** Neither was. */
   ties: number,
-  /** The base model's was. */
+  /** That of the side `base` was. */
   losses: number,
   /** Nobody said. */
   no_verdict: number,
-  /** The tuned model's share, ties as half. */
+  /** The share of the first side, `tuned`, ties as half. */
   win_rate: number | null,
   /** Its 95 % interval. */
   interval: [number, number] | null,
   /** Probability of a result as far from even, were both alike. */
   p: number | null, words: string, };
+
+/** A version of the guideline. */
+export type Guideline = {
+  /** Its number, from 1. */
+  version: number,
+  /** When it was saved, in milliseconds since 1970 (UTC). */
+  at: number,
+  /** Who saved it. */
+  who: string,
+  /** The text, in Markdown. `[[pair 12]]` and `[[item 5]]` in it are examples of the project. */
+  text: string,
+  /** Judgements and decisions that were given while it stood, and were not taken back. */
+  judgements: number, };
 
 /** A number of the held-out pairs. */
 export type HeldOutMetric = "eval_rewards/accuracies" | "eval_rewards/margins" | "eval_rewards/chosen" | "eval_rewards/rejected" | "eval_logps/chosen" | "eval_logps/rejected" | "eval_loss";
@@ -733,6 +1026,14 @@ export type Import = {
   upload: string,
   /** Which column is what. */
   mapping: ColumnMapping, };
+
+/** One decision. */
+export type ImportChange = { "name": string | null } | { "held_out": boolean } | { "taken_back": boolean };
+
+/** What a decision on an import did. */
+export type ImportChanged = {
+  /** What went, came back or is held out, as sentences without a full stop. */
+  says: Array<string>, };
 
 /** What an import brings. */
 export type ImportKind = "pairs" | "candidates" | "prompts" | "demonstrations";
@@ -816,8 +1117,16 @@ export type ImportView = {
   single_labels: number,
   /** Rows that the project had already. */
   duplicates: number,
+  /** Of them, those of which an earlier version of the program did not keep what they repeat. */
+  unknown_duplicates: number,
   /** Rows that could not be used. */
-  refused: number, };
+  refused: number,
+  /** What it is called, where not by its file's name. */
+  name: string | null,
+  /** Whether its pairs are held out in every run. */
+  held_out: boolean,
+  /** Whether what it alone brought counts as not there. */
+  taken_back: boolean, };
 
 /** A project by its folder. */
 export type InFolder = { folder: string, };
@@ -826,8 +1135,35 @@ export type InProject = {
   /** Its folder. */
   project: string, };
 
+/** A run that is to wait in another place. */
+export type InQueue = {
+  /** The project's folder. */
+  project: string, run: string,
+  /** The first is 1. */
+  place: number, };
+
 /** An interval of shares or means; written as `[low, high]`. */
 export type Interval = [number, number];
+
+/** One of an item's two answers. */
+export type ItemAnswer = "first" | "second";
+
+/** What a run, an evaluation or an export takes on the disk. */
+export type ItemDisk = { kind: ItemKind, item: string, name: string, bytes: number,
+  /** Of a run, how many checkpoints it has, and what they take of that. */
+  checkpoints: number, checkpoint_bytes: number,
+  /** Of them, those that it does not need to be resumed. */
+  spare: number, spare_bytes: number, };
+
+/** What a project keeps in a folder of its own. */
+export type ItemKind = "run" | "evaluation" | "export";
+
+/** A run, an evaluation or an export. */
+export type ItemOf = {
+  /** The project's folder. */
+  project: string, kind: ItemKind,
+  /** Its folder's name. */
+  item: string, };
 
 /** A job. */
 export type Job = {
@@ -900,7 +1236,19 @@ export type JudgeChoice = { "kind": "human" } | { "kind": "rule", rule: string, 
   /** The model's name there. */
   model: string,
   /** The environment variable that holds the key. */
-  key_env: string | null, };
+  key_env: string | null,
+  /** Where else the key comes from. */
+  key_from: JudgeKeyFrom | null, };
+
+/** Whether a server's key was taken. */
+export type JudgeKey = {
+  /** The server that it is for. */
+  server: string,
+  /** Whether it was kept in the keyring. */
+  in_keyring: boolean, };
+
+/** Where a key comes from that is in no environment variable. */
+export type JudgeKeyFrom = "session" | "keyring";
 
 /** A judgement. */
 export type JudgeRequest = {
@@ -915,7 +1263,9 @@ export type JudgeRequest = {
   /** How long it was looked at. */
   milliseconds: number,
   /** A remark. */
-  note: string | null, };
+  note: string | null,
+  /** Of which items to give the next. */
+  among: Among | null, };
 
 /** Keeps what one sees as a labelled pair. */
 export type KeepPair = { project: string, annotator: string,
@@ -990,7 +1340,125 @@ export type LabelStateOf = {
   /** Who judges. */
   annotator: string,
   /** How many items to give. */
-  ahead: number, };
+  ahead: number,
+  /** Only some of the items. */
+  among: Among | null, };
+
+/** An item that was labelled, with all that is said of it. */
+export type LabelledItem = {
+  /** Its number. */
+  item: number,
+  /** The revision of the texts; `None`: as they came in. */
+  revision: number | null,
+  /** The imported pair that it is, where it is one: its first answer was the chosen one. */
+  pair: number | null,
+  /** Whether an audit asks it, so that what is said of it changes no pair. */
+  audited: boolean,
+  /** What was asked. */
+  prompt: Content,
+  /** The first answer. */
+  first: string,
+  /** The second answer. */
+  second: string,
+  /** A label of the user's own. */
+  category: string | null,
+  /** How the verdicts stand to each other. */
+  standing: Standing,
+  /** What counts of it. */
+  outcome: Majority | null,
+  /** Whether it can be judged: it is not removed, and the pair that it is was not edited since. */
+  is_up: boolean,
+  /** Who says what, oldest first. */
+  said: Array<Said>,
+  /** What counts of an item, in words. */
+  what_counts: string, };
+
+/** An item that was labelled. */
+export type LabelledItemOf = {
+  /** The project's folder. */
+  project: string, item: number, };
+
+/** A part of what was labelled. */
+export type LabelledOf = {
+  /** The project's folder. */
+  project: string, query: LabelledQuery, };
+
+/** One page of what was labelled. */
+export type LabelledPage = {
+  /** How many were found on all pages. */
+  total: number,
+  /** This page. */
+  rows: Array<LabelledRow>,
+  /** Who has judged or decided anything. */
+  annotators: Array<string>,
+  /** Items on which annotators differ and nothing counts. */
+  open: number,
+  /** What counts of an item, in words. */
+  what_counts: string, };
+
+/** What to look for. */
+export type LabelledQuery = {
+  /** Text that prompt or answers contain, in any case; empty for all. */
+  text: string,
+  /** Only what this annotator has judged. */
+  annotator: string | null,
+  /** Only what was judged so, by that annotator where one is named. */
+  verdict: Majority | null,
+  /** Only items whose verdicts stand so to each other. */
+  standing: Standing | null,
+  /** Only the pairs of this audit, whose first answer is the one that the file prefers. */
+  audit: number | null,
+  /** Rows to pass over. */
+  offset: number,
+  /** Rows to return, at most 1000. */
+  limit: number, };
+
+/** An item in the list: the first 200 characters of each text, of conversations the last message. */
+export type LabelledRow = {
+  /** Its number. */
+  item: number,
+  /** The imported pair that it is, where it is one: its first answer was the chosen one. */
+  pair: number | null,
+  /** Whether an audit asks it, so that what is said of it changes no pair. */
+  audited: boolean,
+  /** What was asked. */
+  prompt: string,
+  /** The first answer. */
+  first: string,
+  /** The second answer. */
+  second: string,
+  /** A label of the user's own. */
+  category: string | null,
+  /** How the verdicts stand to each other. */
+  standing: Standing,
+  /** What counts of it. */
+  outcome: Majority | null,
+  /** When the newest of them was given, in milliseconds since 1970 (UTC). */
+  at: number,
+  /** Who says what, oldest first. */
+  said: Array<Said>, };
+
+/** All evaluations of a project. */
+export type Leaderboard = {
+  /** Those with the same judge, prompts and sampling stand in one. */
+  groups: Array<LeaderboardGroup>,
+  /** Evaluations that count. */
+  counted: number,
+  /** Those that do not. */
+  left_out: Array<LeftOutEvaluation>, };
+
+/** What was compared by one judge, on the same prompts with the same sampling. */
+export type LeaderboardGroup = { judge: string,
+  /** Where the prompts are from; empty where that is not known. */
+  prompts_from: string,
+  /** Evaluations that it is from. */
+  evaluations: number,
+  /** Whether every two were compared. */
+  every_two: boolean,
+  /** Models and answers, the highest win rate first. */
+  rows: Array<Ranked>,
+  /** What each row came to against each other one, in their order. */
+  matrix: Array<Array<Cell | null>>, };
 
 /** The pairs of a finding to be taken out of what is trained on, or put back. */
 export type LeaveOut = {
@@ -1003,6 +1471,11 @@ export type LeaveOut = {
 
 /** What becomes of rows with columns that change what a model reads and that cannot be kept. */
 export type LeftOut = "accept";
+
+/** An evaluation that is in no group. */
+export type LeftOutEvaluation = { evaluation: string, title: string,
+  /** Why: a sentence without a full stop. */
+  why: string, };
 
 /** How much a remark weighs. */
 export type Level = "refuse" | "warn";
@@ -1066,10 +1539,21 @@ export type LoraConfig = {
 /** A loss type under its TRL name. */
 export type LossType = "sigmoid" | "hinge" | "ipo" | "exo_pair" | "nca_pair" | "robust" | "bco_pair" | "sppo_hard" | "aot" | "aot_unpaired" | "apo_zero" | "apo_down" | "discopop" | "sft" | "sigmoid_norm";
 
+/** What the annotators of an item say together. */
+export type Majority = "first" | "second" | "tie" | "none";
+
+/** What a verdict says of the item's own first and second answer, wherever these stood. */
+export type Meaning = "first_much" | "first" | "second" | "second_much" | "tie_good" | "tie_bad" | "skip";
+
 /** A run of which two steps are to be timed. */
 export type MeasureRun = {
   /** The run. */
   request: RunRequest, };
+
+/** An outcome with its 95 % interval. */
+export type Measured = { value: number, interval: [number, number] | null,
+  /** Of how many pairs or prompts. */
+  of: number, };
 
 /** One turn of a conversation, with all that the file says of it: a chat template may read any of it. */
 export type Message = {
@@ -1108,8 +1592,28 @@ export type NextStep = {
   /** What, in words. */
   sentence: string, };
 
+/** What somebody wrote of a run, an evaluation or an export. */
+export type Notes = {
+  /** The name that was given later, in the place of the first. */
+  name?: string, note: string, tags: Array<string>,
+  /** Whether lists leave it out unless they are asked for it. */
+  archived: boolean, };
+
 /** Of an operation that needs to know nothing. */
 export type Nothing = {};
+
+/** What a run is measured by. */
+export type OutcomeName = "accuracy" | "loss" | "win_rate";
+
+/** What a measure tells of a sweep. */
+export type OutcomeView = { name: OutcomeName,
+  /** In words. */
+  title: string,
+  /** Which settings are told apart by it, if any: a sentence. */
+  told: string, };
+
+/** What is done to pairs. */
+export type PairAct = { "removed": boolean } | { "category": string | null } | { "into_set": number } | { "out_of_set": number };
 
 /** One thing that happened to a pair. */
 export type PairChange = {
@@ -1124,6 +1628,13 @@ export type PairChange = {
 
 /** A form in which pairs leave a project. */
 export type PairForm = "jsonl" | "parquet" | "argilla" | "label-studio";
+
+/** Asks for the numbers of pairs. */
+export type PairIdsOf = {
+  /** The project's folder. */
+  project: string, query: PairQuery,
+  /** Those of this finding alone. */
+  finding: KeptFinding | null, };
 
 /** What became of a pair since the run. */
 export type PairNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
@@ -1168,10 +1679,39 @@ export type PairQuery = {
   source: PairSource | null,
   /** Only this category. */
   category: string | null,
+  /** Only what this import brought, whether or not it was there already. */
+  import?: number | null,
+  /** Only what this annotator's judgements count for. */
+  annotator?: string | null,
+  /** Only what came in, or was last edited or judged, from this moment on, in milliseconds since 1970 (UTC). */
+  from?: number | null,
+  /** The same, before this moment. */
+  until?: number | null,
+  /** Only with so many characters in prompt and longer answer together. */
+  shortest?: number | null,
+  /** The same, with no more than so many. */
+  longest?: number | null,
+  /** Only what annotators have judged: those who agree, or those who do not. */
+  disputed?: boolean | null,
+  /** Only pairs of this set. */
+  set?: number | null,
+  /** The order. */
+  sort?: PairSort,
+  /** The order the other way round. */
+  descending?: boolean,
   /** Rows to pass over. */
   offset: number,
   /** Rows to return, at most 1000. */
   limit: number, };
+
+/** How a file rates the two answers of a pair, as it says it. */
+export type PairRatings = {
+  /** Of the chosen answer. */
+  chosen: number,
+  /** Of the rejected answer. */
+  rejected: number,
+  /** Which ratings are the better ones, where that is known. */
+  order: RatingOrder | null, };
 
 /** A pair in a list: the first 200 characters of each text, of conversations the last message. */
 export type PairRow = {
@@ -1186,16 +1726,44 @@ export type PairRow = {
   /** A label of the user's own. */
   category: string | null,
   /** Where it has its content from. */
-  source: PairSource, };
+  source: PairSource,
+  /** The import that brought it first. */
+  import: number | null,
+  /** When it came in, or was last edited or judged, in milliseconds since 1970 (UTC). */
+  at: number,
+  /** Characters of the prompt. */
+  prompt_length: number,
+  /** Characters of the chosen answer. */
+  chosen_length: number,
+  /** Characters of the rejected answer. */
+  rejected_length: number,
+  /** Whether its annotators differ; `None` where nobody has judged it. */
+  disputed: boolean | null, };
 
 /** Whose numbers are shown. */
 export type PairScorer = "training" | "run" | { "folds": number };
 
+/** A set in a list. */
+export type PairSetView = {
+  /** Its number. */
+  set: number, name: string, definition: SetDefinition,
+  /** When it was made or last changed. */
+  at: number,
+  /** Pairs that are trained on, as it is now. */
+  count: number,
+  /** Pairs of it that were removed, taken back or are to be judged again. */
+  not_trained_on: number,
+  /** How many pairs there would be without its subset. */
+  of: number, };
+
+/** What pairs are sorted by. Pairs that are alike in it stand in the order of their numbers. */
+export type PairSort = "number" | "date" | "prompt_length" | "chosen_length" | "rejected_length" | "length_difference" | "category" | "import";
+
 /** Where a pair has its content from. */
-export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed";
+export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed" | "taken_back";
 
 /** Which pairs of a run. */
-export type PairSubset = "all" | "trained" | "held_out" | "against";
+export type PairSubset = "all" | "trained" | "held_out" | "against" | "open";
 
 /** A pair, whole. */
 export type PairView = {
@@ -1207,6 +1775,10 @@ export type PairView = {
   rejected: Content, category: string | null,
   /** Where it comes from. */
   source: PairSource,
+  /** How the file rates the two answers. */
+  ratings: PairRatings | null,
+  /** Whether somebody looked at it as it is now, and found its label right. */
+  confirmed: boolean,
   /** What happened to it, the last first. */
   history: Array<PairChange>,
   /** What the model will see; none without a model. */
@@ -1217,19 +1789,44 @@ export type PairView = {
 /** Which pairs are made of more than two answers to a prompt. */
 export type Pairing = "best_and_worst" | "best_and_others" | "neighbours" | "all";
 
+/** What was done to pairs. */
+export type PairsActedOn = {
+  /** By which it can be undone. */
+  act: number, changed: number,
+  /** Those that were so already. */
+  unchanged: number, };
+
 /** What has changed from one set of pairs to another. */
 export type PairsChange = { difference: Difference,
   /** The same in words: a sentence without a full stop. */
   words: string, };
 
+/** Pairs that were chosen from a list. */
+export type PairsChosen = {
+  /** One by one. */
+  ids: Array<number>,
+  /** Or all that this finds. */
+  query: PairQuery | null,
+  /** Of them those of this finding. */
+  finding: KeptFinding | null,
+  /** How many these were when they were chosen: others are not meant. */
+  expected: number, };
+
 /** What has changed from the pairs of a run, those held out among them. */
 export type PairsCompared = {
-  /** To the project's pairs as they are now. */
+  /** To the project's pairs as they are now, or those of the run that is being prepared. */
   project: PairsChange,
+  /** What has become of the sets that it was made of, as sentences without a full stop. */
+  sets: Array<string>,
   /** To each other run's. */
   runs: Array<PairsChange>,
   /** To those that each other run held out, from those that this one did: numbers of different ones cannot be compared. */
-  held_out: Array<PairsChange>, };
+  held_out: Array<PairsChange>,
+  /**
+   * For this run and each other one, which pairs it is measured on: runs with the same number hold out the same pairs and
+   * cut them alike. None of a run that holds none out.
+   */
+  held_out_sets: Array<number | null>, };
 
 /** Pairs to be listed. */
 export type PairsOf = {
@@ -1254,6 +1851,9 @@ export type PlanRun = {
   request: RunRequest,
   /** How to draw. */
   theme: Theme, };
+
+/** A run of a sweep that is planned. */
+export type PlannedTrial = { name: string, steps: number, seconds: number | null, memory_needed: number, };
 
 /**
  * How numbers say which of two answers is better. "First" is the answer whose column's name comes first: `response_a`
@@ -1335,7 +1935,9 @@ export type ProjectCounts = {
 /** An open project. */
 export type ProjectView = {
   /** Its folder, by which every other operation names it. */
-  folder: string, name: string, is_demo: boolean,
+  folder: string, name: string,
+  /** What somebody wrote of it. */
+  note: string, is_demo: boolean,
   /** Its model: a name of the catalogue or a path. */
   model: string | null, counts: ProjectCounts,
   /** What was brought in, the last first. */
@@ -1405,6 +2007,14 @@ export type PushReply = {
   /** Bytes that were sent. */
   sent: number, };
 
+/** Something to be put back from the bin. */
+export type PutBack = {
+  /** The project's folder. */
+  project: string, entry: string, };
+
+/** A project to be put back from the bin. */
+export type PutProjectBack = { entry: string, };
+
 /** Something that a file leaves open. [`ColumnMapping::set`] takes the key and the value of an option. */
 export type Question = {
   /** What is to be set. */
@@ -1424,6 +2034,55 @@ export type QuestionOption = {
   value: string, meaning: string,
   /** Rows, read this way. Of each option they are the same rows, chosen so that the options differ in them. */
   rows: Array<ReadRow>, };
+
+/** A run that the queue began and that failed. */
+export type QueueFailure = { run: string, name: string,
+  /** What became of it, as a sentence without a full stop. */
+  what: string, };
+
+/** What waits in a project, and why. */
+export type QueueView = {
+  /** A run begins while fewer than so many train on this machine. */
+  at_most: number,
+  /** Cores of this machine, which runs that train at once share. */
+  cores: number,
+  /** Threads that each run computes with. */
+  threads: number,
+  /** Bytes that are free, where that is known. */
+  memory_free: number | null,
+  /** Runs that train on this machine now, whoever began them. */
+  training: Array<TrainingNow>,
+  /** Runs that wait, the next one first. */
+  waiting: Array<WaitingRun>,
+  /** Runs that the queue began and that failed since. */
+  failed: Array<QueueFailure>,
+  /** Runs that waited in the project that this is a copy of; here they do not begin by themselves. */
+  elsewhere: number,
+  /** Why nothing can be begun, where that is so. */
+  error: ApiError | null, };
+
+/** A run's place among those that wait. */
+export type QueuedRun = {
+  /** The first is 1. */
+  place: number, of: number,
+  /** Why it waits, as a sentence without a full stop. */
+  why: string, };
+
+/** How numbers of a range are drawn. */
+export type RangeScale = "linear" | "log";
+
+/** One that was compared with others. */
+export type Ranked = { name: string,
+  /** With which. */
+  against: Array<string>, wins: number, ties: number, losses: number,
+  /** Verdicts that were asked for and not given. */
+  no_verdict: number,
+  /** Different prompts with a verdict. */
+  prompts: number,
+  /** Mean over prompts of the share that it wins, ties as half. */
+  win_rate: number | null,
+  /** Its 95 % interval, by the number of prompts. */
+  interval: [number, number] | null, };
 
 /** Which ratings are the better ones. */
 export type RatingOrder = "higher_is_better" | "lower_is_better";
@@ -1450,7 +2109,9 @@ export type RecentProject = { folder: string, name: string,
   /** When it was opened last. */
   opened_at: number,
   /** Whether the folder still is a project. */
-  exists: boolean, };
+  exists: boolean,
+  /** Whether the list leaves it out unless it is asked for it. */
+  archived: boolean, };
 
 /** A row that was not taken, and why. */
 export type RefusedRow = {
@@ -1486,6 +2147,14 @@ export type RemovePair = {
   /** Out, or back. */
   removed: boolean, };
 
+/** A set to be removed or brought back. */
+export type RemoveSet = {
+  /** The project's folder. */
+  project: string, who: string, set: number, removed: boolean, };
+
+/** Files that were sent, to be removed. */
+export type RemoveUploads = { uploads: Array<string>, };
+
 /** A pair as the model sees it: through its chat template and tokenizer. */
 export type Rendered = {
   /** The prompt, no token of which is trained on. */
@@ -1514,10 +2183,19 @@ export type ResumeRun = {
   /** The project's folder. */
   project: string, run: string,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
-  allow_changed_base: boolean, };
+  allow_changed_base: boolean,
+  /** At once, whatever trains already. */
+  now: boolean, };
+
+/** Sets of pairs that a run is made of. */
+export type RunData = {
+  /** Those that are trained on; all pairs where there is none. */
+  train: Array<SetInRun>,
+  /** One that is held out, beside files that are marked so. */
+  held_out: number | null, };
 
 /** A run as a file for other programs. */
-export type RunFile = "settings" | "curves";
+export type RunFile = "settings" | "curves" | "tensorboard";
 
 /** Asks for one. */
 export type RunFileOf = { project: string, run: string, file: RunFile, };
@@ -1558,6 +2236,8 @@ export type RunPairRow = {
   id: number | null,
   /** What became of it since the run. */
   now: PairNow,
+  /** Whether somebody looked at it as it is now, and found its label right. */
+  confirmed: boolean,
   /** The beginnings of its texts as they are now. */
   prompt: string, chosen: string, rejected: string, numbers: PairNumbers, };
 
@@ -1607,6 +2287,8 @@ export type RunPlan = {
   pairs: number,
   /** Pairs held out. */
   held_out: number,
+  /** What it is made of, and what is left out for other reasons than the limits, as sentences without a full stop. */
+  data_says: Array<string>,
   /** Pairs left out as too long. */
   dropped: number,
   /** Pairs left out because their answers are the same tokens once they are rendered and cut. */
@@ -1665,11 +2347,13 @@ export type RunRequest = {
   held_out_share: number,
   /** The run that it was made from, with changes. */
   from: string | null,
+  /** Sets that it is made of; all pairs of the project where absent. */
+  data?: RunData | null,
   /** All else. */
   settings: Settings, };
 
 /** Where a run stands. */
-export type RunState = "prepared" | "running" | "interrupted" | "finished" | "paused" | "stopped" | "failed";
+export type RunState = "prepared" | "queued" | "running" | "interrupted" | "finished" | "paused" | "stopped" | "failed";
 
 /** A run in a list. */
 export type RunSummary = {
@@ -1679,6 +2363,8 @@ export type RunSummary = {
   name: string,
   /** Where it stands. */
   state: RunState,
+  /** Its place among those that wait, where it does. */
+  queued: QueuedRun | null,
   /** Whether it has an adapter that can be evaluated and exported; while it is running, it has none to rely on. */
   has_adapter: boolean,
   /** Steps done. */
@@ -1696,20 +2382,32 @@ export type RunSummary = {
   /** The same on held-out pairs: held-out accuracy by reward. */
   held_out_accuracy: number | null,
   /** Its 95 % interval. */
-  held_out_accuracy_interval: [number, number] | null, model: string, };
+  held_out_accuracy_interval: [number, number] | null, model: string,
+  /** What was written of it. */
+  notes: Notes, };
 
 /** A run, whole. */
 export type RunView = {
   /** As in the list. */
   summary: RunSummary, folder: string, settings: Settings,
+  /** That a rule of its sweep stopped it, and by what numbers: a sentence. */
+  stopped_by_rule: string | null,
+  /** The sweep that it belongs to. */
+  sweep: SweepOfRun | null,
   /** The run that it was made from, with changes, where that is still there. */
   from: string | null,
+  /** What that is called, also where it is not there any more. */
+  from_name: string | null,
   /** What it is computed on: names, and digests of what they name. */
   computed_on: Array<[string, string]>,
   /** Which step its adapter is of, and why it ended early, where that is not simply the last one. */
   selection: string | null,
   /** Share of the pairs that was held out. */
   held_out_share: number,
+  /** What it is made of beside that, as sentences without a full stop. */
+  data_says: Array<string>,
+  /** The sets that were asked for, where any were. */
+  data: RunData | null,
   /** The last step's numbers. */
   now: RunNow,
   /** Why it failed. */
@@ -1727,6 +2425,36 @@ export type RunView = {
   /** Units of the stage in all. */
   stage_total: number, };
 
+/** What somebody says of an item: the newest word that was not taken back. */
+export type Said = {
+  /** What it is. */
+  kind: SaidAs,
+  /** Its number, among judgements or among decisions. */
+  number: number,
+  /** Who says it. */
+  annotator: string,
+  /** What it says. */
+  meaning: Meaning,
+  /** When, in milliseconds since 1970 (UTC). */
+  at: number,
+  /** How long it took. */
+  milliseconds: number,
+  /** What there was to say about it. */
+  note: string | null,
+  /** What stands in the file, where that says it. */
+  raw: string | null,
+  /** Whether it was said of the texts that the item has now, so that it counts. */
+  counts: boolean,
+  /** Whether the names of both models were in view. */
+  names_seen: boolean,
+  /** Whether what others said was in view. */
+  votes_seen: boolean,
+  /** The version of the project's guideline that stood then. */
+  guideline: number | null, };
+
+/** What a statement about an item is. */
+export type SaidAs = "vote" | "second_pass" | "decision" | "file";
+
 /** Answers to the fixed prompts at one step. */
 export type SampleSet = {
   /** After this step. */
@@ -1738,6 +2466,25 @@ export type SampleSet = {
   /** The answer. */
   text: string, }>, };
 
+/** A new version of the guideline. */
+export type SaveGuideline = {
+  /** The project's folder. */
+  project: string,
+  /** Who writes it. */
+  who: string, text: string,
+  /** The version that was edited. */
+  before: number | null, };
+
+/** A set to be made or changed. */
+export type SaveSet = {
+  /** The project's folder. */
+  project: string, who: string,
+  /** Its number; a new one where absent. */
+  set: number | null, name: string, definition: SetDefinition, };
+
+/** A set that was saved. */
+export type SavedSet = { set: number, };
+
 /** `lr_scheduler_type`. */
 export type SchedulerType = "constant" | "linear" | "cosine";
 
@@ -1748,6 +2495,9 @@ export type ScorePairs = { project: string, run: string,
 
 /** A screen of the window. */
 export type Screen = "project" | "data" | "label" | "train" | "evaluate" | "export" | "playground";
+
+/** Which combinations are tried. */
+export type Search = { "kind": "grid" } | { "kind": "random", trials: number, seed: number, };
 
 /** Items to be judged again. */
 export type SecondPass = {
@@ -1775,6 +2525,34 @@ export type SentFile = {
   name: string,
   /** Its size. */
   bytes: number, };
+
+/** A file that was sent, or several that are read as one. */
+export type SentUpload = { upload: string, name: string, bytes: number,
+  /** Whether it was imported, or its prompts were taken into an evaluation. */
+  brought_in: boolean,
+  /** When it is removed unless it is used again. */
+  goes_at: number, };
+
+/** The files that were sent. */
+export type SentUploads = {
+  /** How long they are kept, in words. */
+  rule: string,
+  /** The largest first. */
+  uploads: Array<SentUpload>, };
+
+/** What belongs to a set. */
+export type SetDefinition = {
+  /** All pairs that this finds; where absent, those that were put into the set one by one. */
+  filter: PairQuery | null,
+  /** Only so many of them. */
+  subset: Subset | null, };
+
+/** A set that is trained on. */
+export type SetInRun = {
+  /** Its number. */
+  set: number,
+  /** How often its pairs are met in an epoch: 2 is twice, 0.5 every second pair. */
+  times: number, };
 
 /** The model of a project. */
 export type SetModel = {
@@ -1901,6 +2679,28 @@ export type ShowEvaluation = {
 /** A side of the screen. */
 export type Side = "left" | "right";
 
+/** What both sides of an evaluation are called. Everything of an evaluation that is called `tuned` is of the first. */
+export type SideNames = {
+  /** At the head of a column. */
+  tuned: string,
+  /** At the head of a column. */
+  base: string,
+  /** Standing alone. */
+  tuned_title: string,
+  /** Standing alone. */
+  base_title: string,
+  /** Whether an adapter is compared with its own base: the result then says what training did. */
+  of_training: boolean, };
+
+/** What stands on one side of an evaluation. */
+export type SideRequest = { "kind": "run", run: string,
+  /** As it was after this step, of which there is a checkpoint; as it is now where absent. */
+  step: number | null, } | { "kind": "base" } | { "kind": "model",
+  /** A name of the catalogue or the hub, or a path. */
+  model: string, } | { "kind": "answers",
+  /** The file. */
+  upload: string, } | { "kind": "chosen" };
+
 /** Which single answers. */
 export type SingleKind = "labels" | "demonstrations";
 
@@ -1938,6 +2738,16 @@ export type SinglesOf = {
   /** How many are wanted at most. */
   limit: number, };
 
+/** How the verdicts on an item stand to each other, in the order in which they are listed. */
+export type Standing = "open" | "outvoted" | "decided" | "agreed" | "single" | "nothing";
+
+/** Pairs to be labelled again. */
+export type StartAudit = {
+  /** The project's folder. */
+  project: string,
+  /** Who asks for it. */
+  who: string, of: AuditOf, };
+
 /** Asks models for an answer each. */
 export type StartChat = { project: string,
   /** One to four. */
@@ -1960,7 +2770,18 @@ export type StartRun = {
   /** The run. */
   request: RunRequest,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
-  allow_changed_base: boolean, };
+  allow_changed_base: boolean,
+  /** At once, whatever trains already. */
+  now: boolean, };
+
+/** By what a run is stopped, on its held-out loss. */
+export type StopRule = { "kind": "median",
+  /** Not before this step. */
+  after: number, } | { "kind": "successive_halving",
+  /** What is kept: one of so many. */
+  eta: number,
+  /** The step of the first rung. */
+  first_step: number, };
 
 export type StopRun = {
   /** The project's folder. */
@@ -1987,20 +2808,102 @@ export type StoredSingle = {
   /** Its number, from 1, where several rows may stand on one line: in a JSON array or object, and in Parquet. */
   row?: number, };
 
+/** A part that is drawn. */
+export type Subset = {
+  /** How many pairs. */
+  count: number,
+  /** By which they are drawn: the same pairs each time, and of a set that grows most of them. */
+  seed: number, };
+
+/** A sweep's figure: an outcome by a setting. */
+export type SweepFigureOf = {
+  /** The project's folder. */
+  project: string, sweep: string,
+  /** The setting. */
+  key: string, outcome: OutcomeName, theme: Theme, width: number, height: number, };
+
+/** A sweep of a project. */
+export type SweepOf = {
+  /** The project's folder. */
+  project: string, sweep: string, };
+
+/** The sweep that a run belongs to. */
+export type SweepOfRun = { sweep: string, name: string, };
+
+/** What a sweep would do and take. */
+export type SweepPlan = { runs: Array<PlannedTrial>,
+  /** Pairs to train on, and held out: the same for all. */
+  pairs: number, held_out: number,
+  /** Seconds of those runs of which steps like theirs were measured, one after another. */
+  seconds: number,
+  /** Runs of which the time is not known. */
+  unmeasured: number,
+  /** Bytes that all take on the disk when they have ended, about. */
+  disk_bytes: number,
+  /** What there is to know, as sentences without a full stop. */
+  notes: Array<string>,
+  /** Why it cannot be started; each names the run that it is about. */
+  problems: Array<ApiError>, };
+
+/** A sweep to be planned or started. */
+export type SweepRequest = {
+  /** The run that all are like; its name is the sweep's. */
+  request: RunRequest,
+  /** The settings that vary. */
+  vary: Array<Vary>, search: Search,
+  /** By what runs are stopped early that do worse than the others. */
+  rule: StopRule | null, };
+
+/** A run of a sweep. */
+export type SweepRow = { run: string, name: string, state: RunState, step: number, total_steps: number,
+  /** The values of the settings that vary, in their order. */
+  varied: Array<string>,
+  /** One for each measure of the sweep, where the run has it. */
+  outcomes: Array<Measured | null>,
+  /** That a rule stopped it, and by what numbers: a sentence. */
+  stopped: string | null, };
+
+/** A sweep in a list. */
+export type SweepSummary = {
+  /** By which it is named: its file's name. */
+  sweep: string, name: string, created_at: number,
+  /** The settings that vary. */
+  keys: Array<string>, runs: number,
+  /** Of them, those that have ended, one way or another. */
+  ended: number, };
+
+/** A sweep, whole. */
+export type SweepView = {
+  /** As in the list. */
+  summary: SweepSummary, vary: Array<Vary>, search: Search, rule: StopRule | null, rows: Array<SweepRow>,
+  /** What can be measured of its runs, and what that tells. */
+  outcomes: Array<OutcomeView>,
+  /** Runs of it that are gone. */
+  gone: Array<string>, };
+
 /** Takes back a judgement that was kept. */
 export type TakeBack = { project: string, judgement: number, };
+
+/** A decision to be taken back. */
+export type TakeBackDecision = {
+  /** The project's folder. */
+  project: string, item: number,
+  /** Its number. */
+  decision: number, };
 
 /** The linears that get an adapter: `"all-linear"`, another text as a regular expression, or a list of names, as in PEFT. */
 export type TargetModules = string | string[];
 
 /** A text with the name that its file would have. */
-export type TextFile = { name: string, text: string, };
+export type TextFile = { name: string, text: string,
+  /** The text is the file's bytes in base64. */
+  base64: boolean, };
 
-/** A number of both sides, as it is told everywhere. */
+/** A number of both sides, as it is told everywhere; who they are is told beside it. */
 export type TextRow = { name: string,
-  /** Of the base model's answers. */
+  /** Of the answers that are compared with. */
   base: string,
-  /** Of the tuned model's. */
+  /** Of those that the win rate is of. */
   tuned: string, };
 
 /** Light or dark. */
@@ -2020,6 +2923,15 @@ export type TokenLimits = {
 /** A token of an answer, and how likely the model found it after what stands before it, whatever the temperature. */
 export type TokenProbability = { text: string, probability: number, };
 
+/** A run that trains on this machine. */
+export type TrainingNow = {
+  /** The run, where it is one of this project. */
+  run: string | null,
+  /** Its name; of a run elsewhere with what it belongs to. */
+  name: string,
+  /** Bytes that it takes at its peak, where that was estimated. */
+  memory_needed: number | null, };
+
 /** What becomes of a pair that is too long. */
 export type Truncation = "keep_start" | "keep_end" | "prompt_left" | "drop" | "refuse";
 
@@ -2028,7 +2940,23 @@ export type Undo = {
   /** The project's folder. */
   project: string,
   /** Who judges. */
-  annotator: string, };
+  annotator: string,
+  /** Of which items to give the next. */
+  among: Among | null, };
+
+/** Something that was done to pairs and is to be undone. */
+export type UndoAct = {
+  /** The project's folder. */
+  project: string, who: string, act: number, };
+
+/** Something that was done because of an audit, to be undone. */
+export type UndoAuditAct = {
+  /** The project's folder. */
+  project: string, audit: number,
+  /** Its number. */
+  act: number,
+  /** Who asks for it. */
+  who: string, };
 
 /** A file that was sent. */
 export type Upload = {
@@ -2044,8 +2972,30 @@ export type UseHubToken = { token: string,
   /** Whether it is also kept in the system's keyring. */
   keep: boolean, };
 
+/** A key of a judge. */
+export type UseJudgeKey = {
+  /** An address of the server that it is for. */
+  url: string, key: string,
+  /** Whether it is also kept in the system's keyring. */
+  keep: boolean, };
+
+/** A setting with the values that it takes. */
+export type Vary = {
+  /** As a settings file spells it: `beta`, `lora.r`. */
+  key: string, values: VaryValues, };
+
+/** What a setting takes. */
+export type VaryValues = { "kind": "list", values: unknown[], } | { "kind": "range", low: number, high: number, scale: RangeScale, };
+
 /** What was pressed, as the annotator saw the two answers. */
 export type Verdict = "left_much" | "left" | "right" | "right_much" | "tie_good" | "tie_bad" | "skip";
+
+/** A run that waits. */
+export type WaitingRun = { run: string, name: string,
+  /** Why it waits, as a sentence without a full stop. */
+  why: string, since: number,
+  /** Bytes that it takes at its peak, where that was estimated. */
+  memory_needed: number | null, };
 
 /** Whose answer is better. */
 export type Winner = "tuned" | "base" | "tie" | "none";
@@ -2065,12 +3015,20 @@ export interface Operations {
   preview_import: [PreviewImport, ImportPreview];
   check_import: [CheckImport, DataChecks];
   import: [Import, ImportReply];
+  change_import: [ChangeImport, ImportChanged];
   pairs: [PairsOf, PairPage];
+  pair_ids: [PairIdsOf, Array<number>];
+  act_on_pairs: [ActOnPairs, PairsActedOn];
+  undo_act: [UndoAct, PairsActedOn];
+  pair_sets: [InProject, Array<PairSetView>];
+  save_set: [SaveSet, SavedSet];
+  remove_set: [RemoveSet, SavedSet];
   singles: [SinglesOf, SinglePage];
   single: [SingleOf, StoredSingle];
   pair: [PairOf, PairView];
   edit_pair: [EditPair, PairView];
   remove_pair: [RemovePair, PairView];
+  confirm_pair: [ConfirmPair, PairView];
   finding: [FindingOf, FindingView];
   leave_out: [LeaveOut, FindingView];
   label_state: [LabelStateOf, LabelState];
@@ -2079,6 +3037,19 @@ export interface Operations {
   edit_answer: [EditAnswer, LabelState];
   second_pass: [SecondPass, LabelState];
   agreement: [InProject, Agreement];
+  labelled: [LabelledOf, LabelledPage];
+  labelled_item: [LabelledItemOf, LabelledItem];
+  vote_again: [Consider, LabelledItem];
+  decide: [Consider, LabelledItem];
+  take_back_decision: [TakeBackDecision, LabelledItem];
+  audits: [InProject, Array<Audit>];
+  audit: [AuditIn, Audit];
+  audit_size: [StartAudit, number];
+  start_audit: [StartAudit, Audit];
+  act_on_audit: [ActOnAudit, Audit];
+  undo_audit_act: [UndoAuditAct, Audit];
+  guidelines: [InProject, Array<Guideline>];
+  save_guideline: [SaveGuideline, Array<Guideline>];
   generate_candidates: [Generate, Job];
   default_settings: [InProject, RunRequest];
   check_run: [CheckRun, Array<Remark>];
@@ -2088,6 +3059,16 @@ export interface Operations {
   start_run: [StartRun, RunView];
   stop_run: [StopRun, RunView];
   resume_run: [ResumeRun, RunView];
+  queue: [InProject, QueueView];
+  move_in_queue: [InQueue, QueueView];
+  leave_queue: [RunOf, QueueView];
+  set_at_most: [AtMost, QueueView];
+  forget_begun: [InProject, QueueView];
+  plan_sweep: [SweepRequest, SweepPlan];
+  start_sweep: [SweepRequest, SweepSummary];
+  sweeps: [InProject, Array<SweepSummary>];
+  sweep: [SweepOf, SweepView];
+  sweep_figure: [SweepFigureOf, FigureView];
   runs: [InProject, Array<RunSummary>];
   run: [RunOf, RunView];
   run_file: [RunFileOf, TextFile];
@@ -2098,12 +3079,16 @@ export interface Operations {
   run_pairs_figure: [RunPairsFigureOf, RunPairsFigure];
   compare_pairs: [ComparePairs, PairsCompared];
   preview_prompts: [PreviewPrompts, PromptsPreview];
+  checkpoints: [RunOf, Checkpoints];
   start_evaluation: [StartEvaluation, Job];
+  use_judge_key: [UseJudgeKey, JudgeKey];
   judge_again: [JudgeAgain, Job];
   resume_evaluation: [ResumeEvaluation, Job];
   evaluations: [InProject, Array<EvalSummary>];
+  leaderboard: [InProject, Leaderboard];
   evaluation: [ShowEvaluation, EvalView];
   eval_items: [EvalItemsOf, EvalItems];
+  find_prompts: [FindPrompts, Array<FoundPrompt>];
   blind_item: [BlindOf, BlindItem | null];
   judge_blind: [JudgeBlind, BlindItem | null];
   undo_blind: [BlindOf, BlindItem | null];
@@ -2113,6 +3098,7 @@ export interface Operations {
   keep_pair: [KeepPair, Kept];
   take_back: [TakeBack, Kept];
   keep_prompt: [KeepPrompt, Kept];
+  exports: [InProject, Array<ExportSummary>];
   export: [Export, Array<Exported>];
   export_merged: [ExportMerged, Job];
   export_gguf: [ExportGguf, Job];
@@ -2120,6 +3106,23 @@ export interface Operations {
   use_hub_token: [UseHubToken, HubToken];
   prepare_push: [PreparePush, Job];
   push: [SendPush, Job];
+  describe_item: [DescribeItem, Notes];
+  archive_item: [ArchiveItem, Notes];
+  dependents: [ItemOf, Dependents];
+  delete_item: [ItemOf, BinEntry];
+  disk_use: [InProject, DiskUse];
+  remove_checkpoints: [ItemOf, BinEntry];
+  bin: [InProject, Bin];
+  put_back: [PutBack, BinEntry];
+  empty_bin: [EmptyBin, Freed];
+  describe_project: [DescribeProject, ProjectView];
+  archive_project: [ArchiveProject, Home];
+  delete_project: [InFolder, DeletedProject];
+  deleted_projects: [Nothing, Array<DeletedProject>];
+  put_project_back: [PutProjectBack, ProjectView];
+  remove_projects: [EmptyProjectsBin, Freed];
+  uploads: [Nothing, SentUploads];
+  remove_uploads: [RemoveUploads, Freed];
   jobs: [Nothing, Array<Job>];
   cancel_job: [CancelJob, Job];
 }

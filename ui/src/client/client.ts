@@ -11,6 +11,11 @@ export interface Client {
   /** Sends a file's bytes; the reply names the upload for `preview_import` and others. */
   send(file: File): Promise<Upload>;
   /**
+   * The address from which a browser saves an export, once and soon; null in the window, whose files are on this machine
+   * already.
+   */
+  readonly download: ((project: string, exported: string) => Promise<string>) | null;
+  /**
    * Calls `listener` with everything that happens from now on, and `gone` when the program is not there any more, or is again.
    * Returns a function that ends it.
    */

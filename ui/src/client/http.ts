@@ -26,6 +26,11 @@ export class HttpClient implements Client {
     return answer<Upload>(`/upload?name=${encodeURIComponent(file.name)}`, init);
   }
 
+  readonly download = async (project: string, exported: string): Promise<string> => {
+    const init: RequestInit = { method: "POST", headers: this.#headers("application/json"), body: JSON.stringify({ project, export: exported }) };
+    return (await answer<{ address: string }>("/download", init)).address;
+  };
+
   news(listener: (news: News) => void, gone: (why: ApiError | null) => void): () => void {
     const stop = new AbortController();
     void this.#follow(listener, gone, stop.signal);

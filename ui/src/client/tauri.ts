@@ -18,6 +18,8 @@ export class TauriClient implements Client {
     return asked<Upload>(invoke("upload", bytes, { headers: { name: encodeURIComponent(file.name) } }));
   }
 
+  readonly download = null;
+
   news(listener: (news: News) => void): () => void {
     let on = true;
     const channel = new Channel<News>();

@@ -74,9 +74,10 @@ export class Pages<Filter extends object, Row, Reply extends { total: number; ro
   }
 
   /** A row as it is now, after it was changed here. */
-  replace(row: Row, is: (old: Row) => boolean): void {
+  replace(row: Row | ((old: Row) => Row), is: (old: Row) => boolean): void {
+    const now = (old: Row) => (typeof row === "function" ? (row as (old: Row) => Row)(old) : row);
     for (const [page, rows] of this.#rows) {
-      if (rows.some(is)) this.#rows.set(page, rows.map((old) => (is(old) ? row : old)));
+      if (rows.some(is)) this.#rows.set(page, rows.map((old) => (is(old) ? now(old) : old)));
     }
   }
 

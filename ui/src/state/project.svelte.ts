@@ -51,13 +51,8 @@ class Project {
     this.#often.ask();
   }
 
-  /** At the start of the page: the project its address names (`#open=…`), the one this tab had, or the one opened last. */
+  /** At the start of the page, where its address names no project: the one this tab had, or the one opened last. */
   async resume(): Promise<void> {
-    const named = /^#open=(.+)$/.exec(window.location.hash)?.[1];
-    if (named !== undefined) {
-      history.replaceState(null, "", "#/project");
-      return this.open(decodeURIComponent(named));
-    }
     const last = sessionStorage.getItem(LAST);
     if (last !== null) {
       try {

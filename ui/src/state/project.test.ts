@@ -5,7 +5,7 @@ import { startNews } from "./news";
 import { project } from "./project.svelte";
 
 const view = (folder: string, labelled: number): ProjectView => ({
-  folder, name: folder, is_demo: false, model: null, imports: [], annotators: [], next: [],
+  folder, name: folder, note: "", is_demo: false, model: null, imports: [], annotators: [], next: [],
   counts: { pairs: 0, items: 9, items_without_answers: 0, labelled, single_labels: 0, demonstrations: 0, runs: 0, runs_with_adapter: 0, evaluations: 0 },
 });
 

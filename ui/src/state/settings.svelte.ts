@@ -6,6 +6,7 @@ export type ThemeChoice = Theme | "system";
 const ANNOTATOR = "tiebreak.annotator";
 const THEME = "tiebreak.theme";
 const KEYS = "tiebreak.keys";
+const GUIDELINE = "tiebreak.guideline";
 
 /** What one person at one machine prefers. Kept in the browser: it belongs to nobody's project. */
 class Settings {
@@ -13,6 +14,7 @@ class Settings {
   #theme = $state<ThemeChoice>(readTheme(localStorage.getItem(THEME)));
   #keys = $state.raw<KeyBindings>(readBindings(localStorage.getItem(KEYS)));
   #systemDark = $state(false);
+  #guideline = $state(localStorage.getItem(GUIDELINE) !== "folded");
 
   constructor() {
     const dark = window.matchMedia?.("(prefers-color-scheme: dark)");
@@ -32,6 +34,16 @@ class Settings {
   set annotator(name: string) {
     this.#annotator = name;
     localStorage.setItem(ANNOTATOR, name);
+  }
+
+  /** Whether the guideline stands beside the answers, where there is room for it. */
+  get guidelineShown(): boolean {
+    return this.#guideline;
+  }
+
+  set guidelineShown(shown: boolean) {
+    this.#guideline = shown;
+    localStorage.setItem(GUIDELINE, shown ? "shown" : "folded");
   }
 
   get themeChoice(): ThemeChoice {

@@ -16,6 +16,14 @@ class Toasts {
     setTimeout(() => this.close(id), SHOWN_FOR);
   }
 
+  /** Undoes what was done last, where it can be and is still told. */
+  undo(): void {
+    const last = this.list.findLast((toast) => toast.undo);
+    if (!last) return;
+    this.close(last.id);
+    last.undo?.();
+  }
+
   close(id: number): void {
     this.list = this.list.filter((toast) => toast.id !== id);
   }

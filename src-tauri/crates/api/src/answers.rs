@@ -55,7 +55,7 @@ pub fn generate(request: &GenerateRequest, context: &mut Context) -> Result<Vec<
     let mut all = Vec::new();
     if let Some(path) = &request.prompts {
         let path = hub_paths::data(path, context)?;
-        all.extend(prompts_of(&path, Some(&request.choices), &opened.tokenizer, context)?);
+        all.extend(prompts_of(&path, Some(&request.choices), Some(&opened.tokenizer), context)?);
     }
     for text in &request.texts {
         let prompt = if opened.tokenizer.has_template() {

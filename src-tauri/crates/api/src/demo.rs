@@ -178,6 +178,7 @@ pub fn demo(request: &DemoRequest, context: &mut Context) -> Result<DemoReply> {
         order_seed: config.settings.seed,
         output_dir: folder.join("eval"),
         run: Some(config.output_dir.clone()),
+        sides: None,
     };
     let evaluated = evaluate_opened(&evaluation, &opened, &mut |_, _, _| {}, context)?;
     stages.done("evaluate", start)?;

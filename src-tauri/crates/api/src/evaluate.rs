@@ -1,4 +1,4 @@
-//! Base against tuned on held-out prompts and pairs.
+//! Base against tuned on held-out prompts and pairs, or any other two sides on prompts.
 
 use crate::answers::{BATCH, answer, text};
 use crate::context::Context;
@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::hub_paths;
 use crate::open::{ModelChoice, Opened, open, sha256_of_data};
 use crate::reading::prompts_of;
-use crate::{provenance, score};
+use crate::sides::{NamedSide, SideChoice};
+use crate::{judge_keys, provenance, score, sides};
 use chat::{Limits, Tokenizer};
 use eval::accuracy::{PreferenceAccuracy, preference_accuracy};
 use eval::answers::{Answer, Side};
@@ -24,7 +25,7 @@ use std::time::Instant;
 use train::origin::{adapter_digests, plain_text_of_run};
 
 /// The file of an evaluation's folder that holds the preference accuracy.
-pub(crate) const ACCURACY: &str = "accuracy.json";
+const ACCURACY: &str = "accuracy.json";
 
 /// What is to be compared.
 #[derive(Debug, Clone)]
@@ -54,6 +55,17 @@ pub struct EvalRequest {
     pub output_dir: PathBuf,
     /// The run that made the adapter.
     pub run: Option<PathBuf>,
+    /// What is compared with what, the first being what the win rate is of; the adapter with its base where it is not said.
+    pub sides: Option<[NamedSide; 2]>,
+}
+
+impl EvalRequest {
+    /// Both sides, where they are not the adapter and its base.
+    pub(crate) fn other_sides(&self) -> Option<&[NamedSide; 2]> {
+        self.sides
+            .as_ref()
+            .filter(|sides| [&sides[0].choice, &sides[1].choice] != [&SideChoice::Adapter, &SideChoice::Base])
+    }
 }
 
 /// What came of it.
@@ -103,9 +115,23 @@ pub fn evaluate(request: &EvalRequest, context: &mut Context) -> Result<EvalRepl
     request.pairs = request.pairs.map(|pairs| hub_paths::data(&pairs, context)).transpose()?;
     let prompts = (request.prompts.as_path(), request.choices.as_ref());
     try_out(&request.judge, prompts, &request.output_dir, context)?;
+    if let Some(sides) = request.other_sides() {
+        return evaluate_sides(&request, sides, context);
+    }
     request.choice.model = hub_paths::pinned(&request.choice.model, context)?;
     let opened = open(&request.choice, context)?;
     evaluate_opened(&request, &opened, &mut |_, _, _| {}, context)
+}
+
+/// Evaluates any two sides; of two models one is in memory after the other.
+fn evaluate_sides(request: &EvalRequest, sides: &[NamedSide; 2], context: &mut Context) -> Result<EvalReply> {
+    let mut comparison = sides::begin(request, sides, context)?;
+    let at_work = comparison.at_work().into_iter().map(|(side, speaker)| (side, speaker.choice.clone()));
+    for (side, choice) in at_work.collect::<Vec<_>>() {
+        let opened = open(&choice, context)?;
+        sides::answer(&mut comparison, side, &opened, request, &mut |_, _, _| {}, context)?;
+    }
+    judge_in(comparison.folder, &request.judge, &request.output_dir, context)
 }
 
 /// Asks a judge once whether it can work, where an evaluation has anything left for it.
@@ -115,7 +141,7 @@ pub(crate) fn try_out(
     folder: &Path,
     context: &mut Context,
 ) -> Result<()> {
-    let judge = Judge::parse(judge)?;
+    let judge = judge_keys::judge(judge)?;
     if Contents::read(folder)?.is_some_and(|contents| !contents.has_work_for(&judge)) {
         return Ok(());
     }
@@ -137,7 +163,7 @@ pub(crate) fn evaluate_opened(
     grown: &mut Growing<'_>,
     context: &mut Context,
 ) -> Result<EvalReply> {
-    let judge = Judge::parse(&request.judge)?;
+    let judge = judge_keys::judge(&request.judge)?;
     if opened.lora.is_none() {
         return Err(Error::new("no_adapter", "there is nothing to compare the base model with", "Give --adapter DIR."));
     }
@@ -147,7 +173,7 @@ pub(crate) fn evaluate_opened(
     };
     let mut folder = Folder::open(&request.output_dir, setup(request, opened, context)?)?;
     for (side, stage) in [(Side::Base, "base answers"), (Side::Tuned, "tuned answers")] {
-        complete(&mut folder, (side, stage), opened, &request.sampling, grown, context)?;
+        complete(&mut folder, (side, stage), (opened, side == Side::Tuned), &request.sampling, grown, context)?;
     }
     let evaluation = decide(&mut folder, &judge, context)?;
     let accuracy = match &held_out {
@@ -196,7 +222,7 @@ pub fn judge(request: &JudgeRequest, context: &mut Context) -> Result<EvalReply>
 
 /// Asks a judge once whether it can work on the prompts of an evaluation.
 pub(crate) fn try_out_on(judge: &str, answers: &Path, context: &mut Context) -> Result<()> {
-    let judge = Judge::parse(judge)?;
+    let judge = judge_keys::judge(judge)?;
     let contents = Contents::read(answers)?;
     let first = contents.as_ref().and_then(|contents| contents.setup().prompts.first());
     let tried = first.map_or(Ok(()), |first| judge.try_out(&readable(&first.prompt), context.stop));
@@ -216,18 +242,25 @@ pub(crate) fn answers_into(answers: &Path, output_dir: &Path) -> Result<Folder> 
 
 /// Judges answers that are all there.
 pub(crate) fn judge_in(mut folder: Folder, judge: &str, path: &Path, context: &mut Context) -> Result<EvalReply> {
-    let evaluation = decide(&mut folder, &Judge::parse(judge)?, context)?;
-    let file = path.join(ACCURACY);
-    let accuracy = match std::fs::read(&file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(std::io::Error::from).map_err(Error::file(&file))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Error::file(&file)(error)),
-    };
-    Ok(EvalReply::of(path, evaluation, accuracy))
+    let evaluation = decide(&mut folder, &judge_keys::judge(judge)?, context)?;
+    Ok(EvalReply::of(path, evaluation, accuracy_of(path)?))
+}
+
+/// The preference accuracy that stands in an evaluation's folder; none where none was measured.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub(crate) fn accuracy_of(folder: &Path) -> Result<Option<PreferenceAccuracy>> {
+    let file = folder.join(ACCURACY);
+    match std::fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(std::io::Error::from).map_err(Error::file(&file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::file(&file)(error)),
+    }
 }
 
 fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Result<Setup> {
-    let prompts = prompts_of(&request.prompts, request.choices.as_ref(), &opened.tokenizer, context)?;
+    let prompts = prompts_of(&request.prompts, request.choices.as_ref(), Some(&opened.tokenizer), context)?;
     let asked_otherwise = asked_otherwise(&prompts, request.run.as_deref(), &opened.tokenizer)?;
     if let Some(otherwise) = &asked_otherwise {
         context.note(otherwise);
@@ -249,6 +282,7 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
     let base = opened.base(context)?;
     let sampling = serde_json::to_value(&request.sampling).ok().and_then(|v| serde_json::from_value(v).ok());
     let ancestry = Ancestry {
+        sides: None,
         model: request.choice.model.display().to_string(),
         model_sha256: Some(base.sha256),
         model_files: base.files,
@@ -276,7 +310,7 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
 }
 
 /// How many of the prompts stand among the pairs that the run was trained on.
-fn trained_prompts(prompts: &[Prompt], run: &Path) -> Result<usize> {
+pub(crate) fn trained_prompts(prompts: &[Prompt], run: &Path) -> Result<usize> {
     let pairs = run.join(train::folder::PAIRS);
     if !pairs.is_file() {
         return Ok(0);
@@ -290,7 +324,7 @@ const RARE: usize = 10;
 
 /// How the prompts differ in kind from those that the run was trained on, as a sentence: a model that learned from
 /// conversations is asked in another way by plain text, and the other way round.
-fn asked_otherwise(prompts: &[Prompt], run: Option<&Path>, tokenizer: &Tokenizer) -> Result<Option<String>> {
+pub(crate) fn asked_otherwise(prompts: &[Prompt], run: Option<&Path>, tokenizer: &Tokenizer) -> Result<Option<String>> {
     let trained = run.filter(|_| tokenizer.has_template()).map(plain_text_of_run).transpose()?.flatten();
     let Some((trained_plain, trained)) = trained else { return Ok(None) };
     let (plain, all) = (prompts::plain_text(prompts), prompts.len());
@@ -311,11 +345,12 @@ fn asked_otherwise(prompts: &[Prompt], run: Option<&Path>, tokenizer: &Tokenizer
     )))
 }
 
-/// Generates the answers of one side that are not there yet, a batch at a time.
-fn complete(
+/// Generates the answers of one side that are not there yet, a batch at a time, by the model with its adapter or as its
+/// reference.
+pub(crate) fn complete(
     folder: &mut Folder,
     (side, stage): (Side, &str),
-    opened: &Opened,
+    (opened, tuned): (&Opened, bool),
     sampling: &Sampling,
     grown: &mut Growing<'_>,
     context: &mut Context,
@@ -323,11 +358,11 @@ fn complete(
     for ids in folder.missing(side).chunks(BATCH) {
         let prompts: Vec<Content> = ids.iter().map(|&id| folder.setup().prompts[id].prompt.clone()).collect();
         let mut grown_here = |place: usize, text: &str| grown(side, ids[place], text);
-        let completions = answer(opened, side == Side::Tuned, &prompts, sampling, stage, &mut grown_here, context)?;
+        let completions = answer(opened, tuned, &prompts, sampling, stage, &mut grown_here, context)?;
         context.check()?;
         let answers = ids.iter().zip(&completions).map(|(&id, completion)| {
             let truncated = completion.finish == Finish::Length;
-            Ok(Answer { id, side, text: text(opened, completion)?, tokens: completion.ids.len(), truncated })
+            Ok(Answer { id, side, text: text(opened, completion)?, tokens: Some(completion.ids.len()), truncated })
         });
         folder.add(answers.collect::<Result<Vec<_>>>()?)?;
     }

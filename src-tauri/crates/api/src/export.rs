@@ -1,15 +1,19 @@
 //! Exporting what was made: the adapter or the merged weights of a run, and a project's pairs.
 
 mod check;
+mod curves;
 mod form;
 mod merged;
 mod modelfile;
 mod pairs;
 mod singles;
 mod sliding_window;
+pub(crate) mod tensorboard;
 mod whole_folder;
 
 pub use check::MergedCheck;
+pub use curves::CurveForm;
+pub(crate) use curves::csv;
 pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
@@ -37,6 +41,8 @@ pub struct ExportRequest {
     pub run: Option<PathBuf>,
     /// What of the run.
     pub weights: Weights,
+    /// What the run's curves are written as, instead of its weights; none where these are wanted.
+    pub curves: Vec<CurveForm>,
     /// A project: its pairs as they are trained on, with what belongs to them.
     pub project: Option<PathBuf>,
     /// In which forms the pairs are written.
@@ -66,7 +72,8 @@ pub enum Weights {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(missing_docs)]
 pub struct Exported {
-    /// `adapter`, `merged`, `gguf`, `lora-gguf`, `pairs`, `single labels` or `demonstrations`.
+    /// `adapter`, `merged`, `gguf`, `lora-gguf`, `pairs`, `single labels`, `demonstrations` or
+    /// `curves`.
     pub what: String,
     pub path: PathBuf,
     pub load: String,
@@ -100,7 +107,9 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     }
     std::fs::create_dir_all(&request.output_dir).map_err(Error::file(&request.output_dir))?;
     let mut exported = Vec::new();
-    if let Some(run) = &request.run {
+    if let (Some(run), false) = (&request.run, request.curves.is_empty()) {
+        exported.extend(curves::write(run, &request.curves, &request.output_dir)?);
+    } else if let Some(run) = &request.run {
         let (to, allowed) = (&request.output_dir, request.allow_changed_base);
         exported.push(match request.weights {
             Weights::Adapter => adapter(run, to, allowed, context)?,

@@ -226,6 +226,7 @@ fn of_run(request: &PushRequest, hub: &Hub, repo: &RepoId, folder: &Path, contex
         &ExportRequest {
             run: Some(run.clone()),
             weights: *weights,
+            curves: Vec::new(),
             project: None,
             pairs_as: Vec::new(),
             annotator_names: false,

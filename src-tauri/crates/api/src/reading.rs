@@ -52,7 +52,7 @@ pub(crate) fn pairs_of(path: &Path, choices: Option<&Choices>, context: &mut Con
 pub(crate) fn prompts_of(
     path: &Path,
     choices: Option<&Choices>,
-    tokenizer: &Tokenizer,
+    tokenizer: Option<&Tokenizer>,
     context: &mut Context,
 ) -> Result<Vec<Prompt>> {
     let (prompts, refused, repeated) = if let Some(choices) = choices {
@@ -73,6 +73,8 @@ pub(crate) fn prompts_of(
     if let Some(sentence) = repeated {
         context.note(format!("{}: {sentence}", path.display()));
     }
+    // Where no model is asked, nothing is said of tokens.
+    let Some(tokenizer) = tokenizer else { return Ok(prompts) };
     let texts: Vec<&str> = prompts.iter().filter_map(|prompt| prompt.prompt.as_text()).collect();
     let rendered = Rendered::of(tokenizer, &texts);
     let twice = |text: &&&str| tokenizer.encode(text).is_ok_and(|ids| chat::begins_twice(tokenizer, &ids));

@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::evaluate::{ACCURACY, write_json};
+use crate::evaluate::{accuracy_of, write_json};
 use eval::accuracy::PreferenceAccuracy;
+use eval::answers::Side;
 use eval::evaluation::{Contents, Evaluation};
 use eval::report::{ReportInput, StepMetrics};
 use serde::Serialize;
@@ -91,9 +92,7 @@ pub(crate) fn finished(folder: &Path) -> Result<(Evaluation, Option<PreferenceAc
     })?;
     // People may have judged since it was finished.
     let now = Contents::read(folder)?.map(|contents| contents.so_far(&evaluation.judge)).transpose()?;
-    let path = folder.join(ACCURACY);
-    let accuracy = if path.exists() { read_json(&path)? } else { None };
-    Ok((now.unwrap_or(evaluation), accuracy))
+    Ok((now.unwrap_or(evaluation), accuracy_of(folder)?))
 }
 
 /// Makes sure that an evaluation is of the run's adapter as it is, so that the page does not show one beside another.
@@ -103,14 +102,16 @@ pub(crate) fn finished(folder: &Path) -> Result<(Evaluation, Option<PreferenceAc
 pub(crate) fn check_is_of(evaluation: &Evaluation, folder: &Path, run: &Path) -> Result<()> {
     let Some(adapter) = train::folder::adapter_of(run) else { return Ok(()) };
     let own = train::origin::adapter_digests(&adapter)?.remove("adapter_model.safetensors");
-    match (&evaluation.ancestry.adapter_sha256, own) {
-        (Some(judged), Some(own)) if *judged != own => Err(Error::new(
+    let weights = |side| evaluation.ancestry.side(side).adapter_files.remove("adapter_model.safetensors");
+    let judged: Vec<String> = Side::BOTH.into_iter().filter_map(weights).collect();
+    match (judged.last(), own) {
+        (Some(last), Some(own)) if !judged.contains(&own) => Err(Error::new(
             "other_run",
             format!(
                 "the evaluation in {} is not of the adapter that the run in {} has: it judged SHA-256 {}, and the run's has {}",
                 folder.display(),
                 run.display(),
-                short(judged),
+                short(last),
                 short(&own)
             ),
             "Evaluate the run anew, or report on each of the two alone.",
@@ -201,11 +202,6 @@ pub(crate) fn counts(what: &str, counts: &Counts) -> Vec<(String, String)> {
     ]
     .map(|(name, count)| (format!("{what}: {name}"), count.to_string()))
     .to_vec()
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(Error::file(path))?;
-    serde_json::from_slice(&bytes).map_err(std::io::Error::from).map_err(Error::file(path))
 }
 
 /// The machine, in words that name nobody.

@@ -7,8 +7,8 @@ use crate::open::{ModelChoice, Opened, open};
 use crate::reading::{pairs_of, tell_plain_text, tell_refused};
 use chat::Limits;
 use eval::accuracy::{Logps, PairLogps};
-use prefs::Place;
 use prefs::reader::Choices;
+use prefs::{Place, words};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -85,15 +85,16 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     cuts.sentences(&request.limits, input.counted()).into_iter().for_each(|sentence| context.note(sentence));
     if counts.identical > 0 {
         context.note(format!(
-            "of {} pairs both answers are the same tokens once they are rendered and cut",
-            counts.identical
+            "of {} both answers are the same tokens once they are rendered and cut",
+            words::pairs(counts.identical)
         ));
     }
     odd.sentences(&opened.tokenizer).into_iter().for_each(|sentence| context.note(sentence));
     if let Some(text) = broken_boundary {
         context.note(format!(
-            "{} of {} pairs: the prompt is tokenised differently before an answer; its end is left out, as TRL does: {text:?}",
-            counts.broken_boundaries, counts.pairs
+            "{} of {}: the prompt is tokenised differently before an answer; its end is left out, as TRL does: {text:?}",
+            counts.broken_boundaries,
+            words::pairs(counts.pairs)
         ));
     }
     if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
@@ -156,14 +157,14 @@ pub(crate) fn held_out(
         context.note(format!("{}: {sentence}", pairs.display()));
     }
     if counts.refused + counts.identical + counts.dropped > 0 {
-        context.note(format!(
-            "{}: left out of the accuracy: {} rows that are no pair, {} pairs with two answers of the same tokens, {} that are \
-             too long",
-            pairs.display(),
-            counts.refused,
-            counts.identical,
-            counts.dropped
-        ));
+        let left_out = [
+            (counts.refused, words::counted(counts.refused, "row that is no pair", "rows that are no pairs")),
+            (counts.identical, format!("{} with two answers of the same tokens", words::pairs(counts.identical))),
+            (counts.dropped, format!("{} too long", words::pairs(counts.dropped))),
+        ];
+        let left_out: Vec<String> =
+            left_out.into_iter().filter(|(count, _)| *count > 0).map(|(_, said)| said).collect();
+        context.note(format!("{}: left out of the accuracy: {}", pairs.display(), left_out.join(", ")));
     }
     if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
         context.note(note);

@@ -14,10 +14,9 @@ use crate::evaluate::write_whole;
 use crate::open::{ModelChoice, Opened, find_model, open};
 use crate::provenance;
 use kept::{Grounds, Kept};
-use prefs::Pair;
 use prefs::checks::Share;
+use prefs::{Pair, words};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use train::RunConfig;
@@ -138,17 +137,17 @@ pub(crate) fn in_words(against: &Share, folds: Option<usize>, identical: usize, 
         None => "by the run's own model, which learnt from those that were not held out".to_owned(),
         Some(folds) => format!("each by a model that was trained without its prompt, in {folds} parts"),
     };
-    let mut words = format!(
-        "{of} pairs scored {by}: of {count} ({:.1} %, 95 % interval {:.1} to {:.1} %) the model prefers the rejected answer",
+    let words = format!(
+        "{} scored {by}: of {count} ({:.1} %, 95 % interval {:.1} to {:.1} %) the model prefers the rejected answer",
+        words::pairs(*of),
         100.0 * share,
         100.0 * low,
         100.0 * high
     );
-    if identical + too_long > 0 {
-        let _ =
-            write!(words, "; left out: {identical} with two answers of the same tokens, {too_long} that are too long");
-    }
-    words
+    let left_out = [(identical, "with two answers of the same tokens"), (too_long, "too long")];
+    let left_out = left_out.into_iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}"));
+    let left_out = left_out.collect::<Vec<_>>().join(", ");
+    if left_out.is_empty() { words } else { format!("{words}; left out: {left_out}") }
 }
 
 /// All pairs of a run, scored.

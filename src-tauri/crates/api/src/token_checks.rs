@@ -2,7 +2,7 @@
 
 use chat::{Limits, Tokenizer};
 use prefs::checks::{Code, Finding, Found};
-use prefs::{Content, Pair};
+use prefs::{Content, Pair, words};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use train::memory::Length;
@@ -44,10 +44,7 @@ impl TokenChecks {
 
     /// The findings, those that there are.
     pub(crate) fn findings(self) -> Vec<Finding> {
-        let count = |found: &Found| match found.count() {
-            1 => "1 pair".to_owned(),
-            count => format!("{count} pairs"),
-        };
+        let count = |found: &Found| words::pairs(found.count());
         let tokens: Vec<String> = self.tokens.iter().take(3).map(|token| format!("`{token}`")).collect();
         let cut = format!(
             "In {} the limits cut the end of one answer and not of the other: the model learns from the cut, too.",

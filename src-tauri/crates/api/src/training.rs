@@ -4,9 +4,10 @@ use crate::context::{Context, Update};
 use crate::error::{Error, Result};
 use crate::hub_paths;
 use crate::open::find_model;
+use crate::window::RunJudge;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use train::{Outcome, RunConfig, Surroundings};
 
 /// How a run ended.
@@ -42,12 +43,24 @@ pub fn work(folder: &Path, allow_changed_base: bool, context: &mut Context) -> R
     if let Ok(model) = find_model(&config.model, context) {
         config.model = model;
     }
+    let mut judge = RunJudge::of(folder);
     runs::while_listening(folder, context.stop, |stop, pause| {
-        run(&config, allow_changed_base, &mut Context { observer: context.observer, stop }, pause)
+        let mut observer = |update: &Update| {
+            (context.observer)(update);
+            // A rule whose decision cannot be written stops nothing: the run goes on.
+            if let (Update::Run(event), Some(judge)) = (update, &mut judge)
+                && judge.stops(event).unwrap_or(false)
+            {
+                stop.store(true, Ordering::SeqCst);
+            }
+        };
+        run(&config, allow_changed_base, &mut Context { observer: &mut observer, stop }, pause)
     })
 }
 
 fn run(config: &RunConfig, allow_changed_base: bool, context: &mut Context, pause: &AtomicBool) -> Result<TrainReply> {
+    // Others find a run that could not say so by the lock of its folder.
+    let _present = crate::next::machine()?.enter(&config.output_dir, runs::memory_of_this_process()).ok();
     let cache = hub::cache_dir()?.join("reference");
     let stop = context.stop;
     let observer = &mut |event: &train::events::Event| context.tell(&Update::Run(Box::new(event.clone())));

@@ -109,6 +109,7 @@ fn export(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)
     let request = ExportRequest {
         run: Some(folder.join("run")),
         weights,
+        curves: Vec::new(),
         project: None,
         pairs_as: Vec::new(),
         annotator_names: false,

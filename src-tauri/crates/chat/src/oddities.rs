@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prefs::words::{self, counted};
 use prefs::{Content, Pair};
 
 use crate::pair::unread;
@@ -130,24 +131,30 @@ impl OddPairs {
             .iter()
             .map(|(field, pairs)| {
                 format!(
-                    "the model's chat template does not read `{field}`, which {pairs} pairs have: it is not trained on"
+                    "the model's chat template does not read `{field}`, which {}: it is not trained on",
+                    counted(*pairs, "pair has", "pairs have")
                 )
             })
             .collect();
         if self.in_messages.count > 0 {
             sentences.push(format!(
-                "messages of {} pairs hold special tokens of the model ({}), which can end a turn or begin another: take them \
+                "messages of {} hold special tokens of the model ({}), which can end a turn or begin another: take them \
                  out, or read text that was rendered already as it stands (plain_text=as_is)",
-                self.in_messages.count,
+                words::pairs(self.in_messages.count),
                 self.in_messages.named()
             ));
         }
-        for (token, pairs, place) in [
-            (tokenizer.bos_token(), self.bos_twice, "begin with"),
-            (tokenizer.eos_token(), self.eos_twice, "have an answer that ends with"),
+        for (token, count, [one, several]) in [
+            (tokenizer.bos_token(), self.bos_twice, ["pair begins with", "pairs begin with"]),
+            (
+                tokenizer.eos_token(),
+                self.eos_twice,
+                ["pair has an answer that ends with", "pairs have an answer that ends with"],
+            ),
         ] {
-            if let (Some(token), 1..) = (token, pairs) {
-                sentences.push(format!("{pairs} pairs {place} `{token}` twice, as with TRL: take it out of the text"));
+            if let (Some(token), 1..) = (token, count) {
+                let pairs = counted(count, one, several);
+                sentences.push(format!("{pairs} `{token}` twice, as with TRL: take it out of the text"));
             }
         }
         sentences

@@ -7,7 +7,7 @@ pub(crate) use exports::{ExportArguments, PushArguments};
 use crate::bench::BenchArguments;
 use api::{
     BaseDtype, CheckRequest, Choices, Code, DeviceChoice, EvalRequest, GenerateRequest, ImportRequest, ModelChoice,
-    Products, Sampling, ScoreRequest, SuspectOrder, SuspectsRequest, Truncation,
+    Products, Sampling, ScoreRequest, SideChoice, SuspectOrder, SuspectsRequest, Truncation,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Answer prompts
     Generate(GenerateArguments),
     /// Compare base and tuned model on held-out prompts
-    Eval(EvalArguments),
+    Eval(Box<EvalArguments>),
     /// Let another judge decide on the answers of an evaluation; nothing is generated
     Judge {
         /// The evaluation's folder, with all its answers
@@ -75,9 +75,18 @@ pub(crate) enum Command {
     /// Push a run's adapter or merged weights, or a project's pairs, to the Hugging Face hub
     Push(PushArguments),
     /// Keep an access token of the Hugging Face hub in the system's keyring; it is typed, or comes from standard input
-    Login,
+    Login {
+        /// Instead of the hub's token, the key of a judge at this address, such as <https://api.openai.com/v1>; the judge is
+        /// then written endpoint:URL MODEL @keyring
+        #[arg(long, value_name = "URL")]
+        judge: Option<String>,
+    },
     /// Forget the access token in the system's keyring
-    Logout,
+    Logout {
+        /// Instead of the hub's token, the key of a judge at this address
+        #[arg(long, value_name = "URL")]
+        judge: Option<String>,
+    },
     /// The whole main job on the built-in demo project
     Demo {
         /// Where the demo works; one that was broken off is resumed
@@ -109,6 +118,12 @@ pub(crate) enum Command {
         /// Where models compute: auto, cpu, cuda, cuda:N or metal
         #[arg(long, default_value_t)]
         device: DeviceChoice,
+    },
+    /// Begin what waits for the run in a folder: what the program starts when a run has ended
+    #[command(hide = true)]
+    Next {
+        /// The run's folder
+        run: PathBuf,
     },
     /// Begin or resume the run in a folder: what the program starts for a run in a process of its own
     Worker {
@@ -288,21 +303,36 @@ impl GenerateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArguments {
+    /// As of the other commands; not needed where neither side is adapter or base
+    #[arg(long, required_unless_present_all = ["side_a", "side_b"])]
+    model: Option<PathBuf>,
+    /// A PEFT adapter's folder
+    #[arg(long)]
+    adapter: Option<PathBuf>,
     #[command(flatten)]
-    choice: Choice,
+    computing: Computing,
+    #[command(flatten)]
+    allow: Allow,
+    /// What the win rate is of: adapter, base, run:DIR (its adapter), checkpoint:DIR (of a run), model:MODEL, answers:FILE
+    /// (JSON Lines with a prompt and an answer, as `tiebreak --json generate` writes) or chosen (the chosen answers of --pairs)
+    #[arg(long, value_name = "SIDE", default_value = "adapter")]
+    side_a: SideChoice,
+    /// What it is compared with, in the same words
+    #[arg(long, value_name = "SIDE", default_value = "base")]
+    side_b: SideChoice,
     /// Held-out prompts
     #[arg(long)]
     prompts: PathBuf,
     #[command(flatten)]
     reading: Reading,
-    /// Held-out pairs for the preference accuracy
+    /// Held-out pairs for the preference accuracy, which is measured where the sides are adapter and base
     #[arg(long)]
     pairs: Option<PathBuf>,
     /// As --map, for the held-out pairs
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value, requires = "pairs")]
     pairs_map: Vec<(String, String)>,
-    /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, command:PROGRAM ARGUMENTS, endpoint:URL MODEL
-    /// `KEY_VARIABLE` (the last only where a key is needed), or people. Programs and endpoints are asked once before
+    /// plain[:WORDS], shorter, longer, contains:TEXT, lacks:TEXT, command:PROGRAM ARGUMENTS, endpoint:URL MODEL KEY (the last
+    /// only where one is needed: the name of its environment variable, or @keyring), or people. Programs and endpoints are asked once before
     /// anything is loaded
     #[arg(long)]
     judge: String,
@@ -326,8 +356,18 @@ pub(crate) struct EvalArguments {
 
 impl EvalArguments {
     pub(crate) fn request(self) -> EvalRequest {
+        let Computing { device, dtype, products } = self.computing;
         EvalRequest {
-            choice: self.choice.into(),
+            choice: ModelChoice {
+                // Without one, both sides say themselves what answers.
+                model: self.model.unwrap_or_default(),
+                adapter: self.adapter,
+                device,
+                dtype,
+                products,
+                allow_changed_base: self.allow.allow_changed_base,
+            },
+            sides: Some([self.side_a.into(), self.side_b.into()]),
             prompts: self.prompts,
             choices: Some(self.reading.choices()),
             pairs: self.pairs,

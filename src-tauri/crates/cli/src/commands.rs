@@ -32,13 +32,19 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             print("score", &reply, words::scored_all(&reply));
         }
         Command::Train { config, allow } => {
-            let reply = api::train(&config, allow.allow_changed_base, &mut context)?;
+            let reply = api::train(&config, allow.allow_changed_base, &mut context);
+            // What cannot be begun now is begun by the next window.
+            let _ = api::start_next(&config);
+            let reply = reply?;
             print("train", &reply, words::trained(&reply));
         }
         Command::Worker { run, allow } => {
-            let reply = api::work(&run, allow.allow_changed_base, &mut context)?;
+            let reply = api::work(&run, allow.allow_changed_base, &mut context);
+            let _ = api::start_next(&run);
+            let reply = reply?;
             print("train", &reply, words::trained(&reply));
         }
+        Command::Next { run } => api::begin_next(&run)?,
         Command::Suspects(arguments) => {
             let first = arguments.first;
             let reply = api::suspects(&arguments.request(), &mut context)?;
@@ -78,11 +84,20 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
                 print("push", &reply, push::pushed(&reply));
             }
         }
-        Command::Login => {
+        Command::Login { judge: Some(url) } => {
+            let reply = push::keep_judge_key(&url, &mut context)?;
+            print("login", &reply, format!("The key for {} is kept in the system's keyring.", reply.server));
+        }
+        Command::Logout { judge: Some(url) } => {
+            let reply = api::forget_judge_key(&url)?;
+            let words = if reply.in_keyring { "is forgotten" } else { "was not in the system's keyring" };
+            print("logout", &reply, format!("The key for {} {words}.", reply.server));
+        }
+        Command::Login { judge: None } => {
             let reply = push::login(&mut context)?;
             print("login", &reply, push::logged_in(&reply));
         }
-        Command::Logout => {
+        Command::Logout { judge: None } => {
             let reply = api::logout()?;
             print("logout", &reply, push::logged_out(&reply));
         }

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     if let Err(error) = listening {
         output.log(&format!("Ctrl-C will end the program at once, without a checkpoint: {error}"));
     }
-    if !matches!(arguments.command, Command::Serve { .. }) {
+    if !matches!(arguments.command, Command::Serve { .. } | Command::Next { .. }) {
         api::compute_on_this_thread();
     }
     match commands::run(arguments.command, &mut output, &stop) {

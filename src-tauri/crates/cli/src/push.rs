@@ -1,6 +1,6 @@
 //! Pushing and logging in, in words.
 
-use api::{Context, Error, LoginReply, LogoutReply, PushList, PushReply, Result};
+use api::{Context, Error, JudgeKeyReply, LoginReply, LogoutReply, PushList, PushReply, Result};
 use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::sync::atomic::AtomicBool;
@@ -49,14 +49,26 @@ pub(crate) fn pushed(reply: &PushReply) -> String {
 /// Asks for a token, or reads it from standard input, and keeps it. It is never an argument, which others could see.
 pub(crate) fn login(context: &mut Context<'_>) -> Result<LoginReply> {
     api::check_login()?;
-    let token = if std::io::stdin().is_terminal() {
+    let token = given(context)?;
+    api::login(&token, context)
+}
+
+/// Keeps the key of a judge, as [`login`] keeps a token.
+pub(crate) fn keep_judge_key(url: &str, context: &mut Context<'_>) -> Result<JudgeKeyReply> {
+    api::check_judge_key(url)?;
+    let key = given(context)?;
+    api::keep_judge_key(url, &key)
+}
+
+/// A secret that is typed, or comes from standard input.
+fn given(context: &Context<'_>) -> Result<String> {
+    Ok(if std::io::stdin().is_terminal() {
         typed(context.stop).map_err(unread)?
     } else {
         let mut text = String::new();
         std::io::stdin().take(LONGEST).read_to_string(&mut text).map_err(unread)?;
         text
-    };
-    api::login(&token, context)
+    })
 }
 
 /// Reads a token that is not shown. Whoever stops it finds the terminal as it was.

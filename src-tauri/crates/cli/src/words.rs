@@ -3,6 +3,7 @@
 use api::{
     CheckReply, Content, DemoReply, EvalReply, Exported, ImportKind, ImportReply, PairScore, Place, PreviewRow,
     ScoreReply, Severity, Suspect, SuspectsReply, TrainReply,
+    words::{counted, pairs},
 };
 use std::fmt::Write;
 
@@ -28,7 +29,7 @@ pub(crate) fn imported(file: &ImportReply) -> String {
         file.duplicates,
         file.refused_count,
         match file.total {
-            Some(pairs) => format!("the project holds {pairs} pairs"),
+            Some(held) => format!("the project holds {}", pairs(held)),
             None => "nothing was brought in".to_owned(),
         }
     );
@@ -99,7 +100,7 @@ fn shown(words: &mut String, row: &PreviewRow) {
 }
 
 pub(crate) fn checked(reply: &CheckReply) -> String {
-    let mut words = format!("{} pairs, {} rows refused", reply.checks.pairs, reply.refused.len());
+    let mut words = format!("{}, {} refused", pairs(reply.checks.pairs), counted(reply.refused.len(), "row", "rows"));
     for refused in &reply.refused {
         let _ = write!(words, "\n  {}: {}", refused.place, refused.reason);
     }
@@ -135,8 +136,8 @@ pub(crate) fn checked(reply: &CheckReply) -> String {
             left_out.by_finding.iter().map(|by| format!("{} {}", by.code.name(), by.pairs)).collect();
         let _ = write!(
             words,
-            "\n{} pairs left out ({}), {} written to {}",
-            left_out.left_out,
+            "\n{} left out ({}), {} written to {}",
+            pairs(left_out.left_out),
             each.join(", "),
             left_out.written,
             left_out.output.display()
@@ -171,23 +172,23 @@ fn within_the_limits(reply: &CheckReply) -> String {
     if tokens.identical > 0 {
         let _ = write!(
             words,
-            "\n  {} pairs have two answers of the same tokens once they are rendered and cut; training leaves them out",
-            tokens.identical
+            "\n  {} two answers of the same tokens once they are rendered and cut; training leaves them out",
+            counted(tokens.identical, "pair has", "pairs have")
         );
     }
     if let Some(text) = &reply.broken_boundary {
         let _ = write!(
             words,
-            "\n  in {} pairs the prompt ends otherwise before an answer than alone: {text:?} is left out of training, as \
+            "\n  in {} the prompt ends otherwise before an answer than alone: {text:?} is left out of training, as \
              TRL does",
-            tokens.broken_boundaries
+            pairs(tokens.broken_boundaries)
         );
     }
     for sentence in &reply.odd {
         let _ = write!(words, "\n  {sentence}");
     }
     for bin in &reply.lengths {
-        let _ = write!(words, "\n  {} to {} tokens: {} pairs", bin.from, bin.to, bin.pairs);
+        let _ = write!(words, "\n  {} to {} tokens: {}", bin.from, bin.to, pairs(bin.pairs));
     }
     words
 }
@@ -206,7 +207,8 @@ pub(crate) fn scored(score: &PairScore) -> String {
 }
 
 pub(crate) fn scored_all(reply: &ScoreReply) -> String {
-    format!("{} pairs scored, {} rows refused, {} left out as too long", reply.pairs, reply.refused, reply.dropped)
+    let refused = counted(reply.refused, "row", "rows");
+    format!("{} scored, {refused} refused, {} left out as too long", pairs(reply.pairs), reply.dropped)
 }
 
 /// Characters of each text that are printed.

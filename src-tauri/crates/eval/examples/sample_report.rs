@@ -76,7 +76,7 @@ fn main() {
             id,
             side,
             text: text.to_owned(),
-            tokens: text.len() / 4,
+            tokens: Some(text.len() / 4),
             truncated: text.len() > 180,
         };
         evaluation.add(vec![answer(Side::Base, base), answer(Side::Tuned, tuned)]).unwrap();

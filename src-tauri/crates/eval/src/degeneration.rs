@@ -19,9 +19,12 @@ pub struct TextStatistics {
     pub empty: usize,
     /// Answers that ran into `max_new_tokens`.
     pub truncated: usize,
+    /// Answers of which it is known how many tokens they have, and whether they were cut; all, in earlier records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<usize>,
     /// Mean length in words.
     pub mean_words: f64,
-    /// Mean length in the model's tokens.
+    /// Mean length in the model's tokens, of the answers of which it is known.
     pub mean_tokens: f64,
     /// Different words over all words of all answers (distinct-1; Li et al. 2016, arXiv 1510.03055). Falls with the
     /// amount of text alone: compare only sides that answered the same prompts, and read it beside the length.
@@ -39,16 +42,18 @@ impl TextStatistics {
     /// Counts over answers of one side.
     pub fn of<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Self {
         let mut counts = Self::default();
-        let mut texts = Vec::new();
+        let (mut texts, mut counted) = (Vec::new(), 0);
         for answer in answers {
             counts.answers += 1;
             counts.empty += usize::from(answer.text.trim().is_empty());
             counts.truncated += usize::from(answer.truncated);
-            counts.mean_tokens += answer.tokens as f64;
+            counts.mean_tokens += answer.tokens.unwrap_or(0) as f64;
+            counted += usize::from(answer.tokens.is_some());
             texts.push(words(&answer.text));
         }
         let count = counts.answers.max(1) as f64;
-        counts.mean_tokens /= count;
+        counts.mean_tokens /= counted.max(1) as f64;
+        counts.counted = Some(counted);
         counts.mean_words = texts.iter().map(Vec::len).sum::<usize>() as f64 / count;
         counts.distinct_1 = distinct(&texts, 1);
         counts.distinct_2 = distinct(&texts, 2);
@@ -60,14 +65,14 @@ impl TextStatistics {
     }
 }
 
-/// A number of both sides, as it is told everywhere.
+/// A number of both sides, as it is told everywhere; who they are is told beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[allow(missing_docs)]
 pub struct TextRow {
     pub name: &'static str,
-    /// Of the base model's answers.
+    /// Of the answers that are compared with.
     pub base: String,
-    /// Of the tuned model's.
+    /// Of those that the win rate is of.
     pub tuned: String,
 }
 
@@ -79,8 +84,14 @@ pub fn rows(base: &TextStatistics, tuned: &TextStatistics) -> Vec<TextRow> {
         |name, value: &dyn Fn(&TextStatistics) -> String| TextRow { name, base: value(base), tuned: value(tuned) };
     vec![
         row("Words per answer, mean", &|side| format!("{:.1}", side.mean_words)),
-        row("Tokens per answer, mean", &|side| format!("{:.1}", side.mean_tokens)),
-        row("Cut off at max_new_tokens", &|side| format!("{} of {}", side.truncated, side.answers)),
+        row("Tokens per answer, mean", &|side| match side.counted {
+            Some(0) => "not known".to_owned(),
+            _ => format!("{:.1}", side.mean_tokens),
+        }),
+        row("Cut off at max_new_tokens", &|side| match side.counted {
+            Some(0) => "not known".to_owned(),
+            counted => format!("{} of {}", side.truncated, counted.unwrap_or(side.answers)),
+        }),
         row("Empty answers", &|side| format!("{} of {}", side.empty, side.answers)),
         row("Repeated within an answer (runs of four words, seq-rep-4)", &|side| {
             format!("{:.1} %", side.repeated_4 * 100.0)
@@ -134,7 +145,7 @@ mod tests {
     use crate::answers::Side;
 
     fn answer(text: &str, tokens: usize, truncated: bool) -> Answer {
-        Answer { id: 0, side: Side::Base, text: text.to_owned(), tokens, truncated }
+        Answer { id: 0, side: Side::Base, text: text.to_owned(), tokens: Some(tokens), truncated }
     }
 
     fn near(a: f64, b: f64) -> bool {

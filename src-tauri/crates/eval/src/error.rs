@@ -53,7 +53,7 @@ pub enum Error {
         prompts: usize,
     },
     /// An answer was given where there is one.
-    #[error("the {side} model has answered prompt {id} already; only ask for answers that are missing")]
+    #[error("the side {side} has answered prompt {id} already; only ask for answers that are missing")]
     AlreadyAnswered {
         /// The prompt's index.
         id: usize,
@@ -61,7 +61,7 @@ pub enum Error {
         side: crate::answers::Side,
     },
     /// Judging or summing up was asked for before every answer was there.
-    #[error("{missing} answers are missing, the first of the {side} model to prompt {id}; generate them first")]
+    #[error("{missing} answers are missing, the first of the side {side} to prompt {id}; generate them first")]
     Unanswered {
         /// How many.
         missing: usize,

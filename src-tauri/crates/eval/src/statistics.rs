@@ -1,5 +1,7 @@
 //! How sure one can be of a win rate: interval, test, and a verdict in words.
 
+use crate::answers::Side;
+use crate::evaluation::Names;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -94,13 +96,13 @@ pub struct FirstShare {
     pub interval: Interval,
     /// Exact two-sided sign test against half.
     pub p: f64,
-    /// Of these verdicts, those where the base model's answer stood first.
+    /// Of these verdicts, those where the answer of [`Side::Base`] stood first.
     pub base_first: usize,
 }
 
 impl FirstShare {
-    /// From verdicts that find one of two answers better: whether the one that stood first is, and whether the base model's
-    /// stood first. `None` where there are none.
+    /// From verdicts that find one of two answers better: whether the one that stood first is, and whether that of
+    /// [`Side::Base`] stood first. `None` where there are none.
     pub fn of(verdicts: impl IntoIterator<Item = (bool, bool)>) -> Option<Self> {
         let (mut first, mut base_first, mut decided) = (0, 0, 0);
         for (first_is_better, base_is_first) in verdicts {
@@ -120,7 +122,7 @@ impl FirstShare {
 
     /// The share with its interval, and what it means where it is a liking. `who` is who judged, and `place` what first
     /// and second place are called.
-    pub fn words(&self, who: &str, (first, second): (&str, &str)) -> String {
+    pub fn words(&self, who: &str, (first, second): (&str, &str), names: &Names) -> String {
         let numbers = format!(
             "{:.1} % (95 % interval {:.1} to {:.1} %) of the {} decided verdicts are for the answer shown {first}",
             self.share * 100.0,
@@ -134,11 +136,12 @@ impl FirstShare {
         let place = if self.share > 0.5 { first } else { second };
         let even = self.decided.abs_diff(2 * self.base_first) <= 2;
         let follows = if even {
-            "Either model stood there about as often, so this favours neither, but it hides what sets them apart."
+            "Either side stood there about as often, so this favours neither, but it hides what sets them apart."
                 .to_owned()
         } else {
             format!(
-                "The base model's answer stood {first} in {} of them, so the win rate leans with it.",
+                "{}'s answer stood {first} in {} of them, so the win rate leans with it.",
+                names.opening(Side::Base),
                 self.base_first
             )
         };
@@ -146,14 +149,14 @@ impl FirstShare {
     }
 }
 
-/// Wins of the tuned model, ties, losses, and prompts on which the judge gave no verdict.
+/// Wins of [`Side::Tuned`], ties, losses, and prompts on which the judge gave no verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// The tuned model's answer was better.
+    /// The answer of [`Side::Tuned`] was better.
     pub wins: usize,
     /// Neither was better.
     pub ties: usize,
-    /// The base model's answer was better.
+    /// The answer of [`Side::Base`] was better.
     pub losses: usize,
     /// The judge failed or answered something else; in no rate.
     pub no_verdict: usize,
@@ -165,7 +168,7 @@ impl Tally {
         self.wins + self.ties + self.losses
     }
 
-    /// The share of judged prompts that the tuned model wins, ties as half; `None` when nothing was judged.
+    /// The share of judged prompts that [`Side::Tuned`] wins, ties as half; `None` when nothing was judged.
     pub fn win_rate(&self) -> Option<f64> {
         let judged = self.judged();
         (judged > 0).then(|| (self.wins as f64 + 0.5 * self.ties as f64) / judged as f64)
@@ -192,22 +195,25 @@ impl Tally {
     }
 
     /// [`Tally::verdict`] in sentences with its numbers, and how many prompts have no verdict.
-    pub fn words(&self) -> String {
+    pub fn words(&self, names: &Names) -> String {
         let all = self.judged() + self.no_verdict;
         match self.no_verdict {
-            0 => self.rate_in_words(),
-            _ if self.judged() == 0 => self.rate_in_words(),
-            1 => format!("{} 1 of {all} prompts has no verdict and does not count.", self.rate_in_words()),
-            none => format!("{} {none} of {all} prompts have no verdict and do not count.", self.rate_in_words()),
+            0 => self.rate_in_words(names),
+            _ if self.judged() == 0 => self.rate_in_words(names),
+            1 => format!("{} 1 of {all} prompts has no verdict and does not count.", self.rate_in_words(names)),
+            none => format!("{} {none} of {all} prompts have no verdict and do not count.", self.rate_in_words(names)),
         }
     }
 
-    fn rate_in_words(&self) -> String {
+    fn rate_in_words(&self, names: &Names) -> String {
+        let of_training = names.is_of_training();
         let numbers = match (self.win_rate(), self.interval()) {
             (Some(rate), Some(Interval { low, high })) => {
                 let noun = if self.judged() == 1 { "prompt" } else { "prompts" };
+                let against = if of_training { String::new() } else { format!(" against {}", names.long(Side::Base)) };
                 format!(
-                    "the tuned model's win rate is {:.1} % (95 % interval {:.1} to {:.1} %) over {} {noun}",
+                    "{}'s win rate{against} is {:.1} % (95 % interval {:.1} to {:.1} %) over {} {noun}",
+                    names.long(Side::Tuned),
                     rate * 100.0,
                     low * 100.0,
                     high * 100.0,
@@ -217,6 +223,8 @@ impl Tally {
             _ => String::new(),
         };
         match self.verdict() {
+            Verdict::TrainingWorks | Verdict::SlightlyBetter if !of_training => format!("Better: {numbers}."),
+            Verdict::Worse if !of_training => format!("Worse: {numbers}."),
             Verdict::TrainingWorks => format!("Training works: {numbers}."),
             Verdict::SlightlyBetter => format!(
                 "Better, but by little: {numbers}. That is above 50 %, but not above 55 %, eleven wins to nine losses, from \
@@ -236,7 +244,7 @@ impl Tally {
             }
             Verdict::NotYetKnown { more_prompts: None } => {
                 format!(
-                    "Not yet known: {numbers}. So far neither model is ahead: more prompts would narrow the interval, and may \
+                    "Not yet known: {numbers}. So far neither is ahead: more prompts would narrow the interval, and may \
                      move the rate to either side."
                 )
             }
@@ -248,7 +256,7 @@ impl Tally {
     }
 }
 
-fn capitalised(text: &str) -> String {
+pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
@@ -358,24 +366,32 @@ mod tests {
 
     #[test]
     fn words_hold_the_numbers() {
-        let words = tally(27, 3, 10).words();
+        let words = tally(27, 3, 10).words(&Names::default());
         assert_eq!(
             words,
             "Training works: the tuned model's win rate is 71.2 % (95 % interval 55.9 to 82.9 %) over 40 prompts."
         );
-        assert!(tally(10, 0, 30).words().starts_with("The model got worse: check the data and beta. The tuned"));
-        assert!(tally(24, 0, 16).words().contains("If the rate stayed as it is, about 57 more prompts would tell;"));
-        assert!(tally(5050, 0, 4950).words().contains("about 29,000 more prompts would tell;"));
-        let even = tally(0, 4, 0).words();
+        assert!(
+            tally(10, 0, 30)
+                .words(&Names::default())
+                .starts_with("The model got worse: check the data and beta. The tuned")
+        );
+        assert!(
+            tally(24, 0, 16)
+                .words(&Names::default())
+                .contains("If the rate stayed as it is, about 57 more prompts would tell;")
+        );
+        assert!(tally(5050, 0, 4950).words(&Names::default()).contains("about 29,000 more prompts would tell;"));
+        let even = tally(0, 4, 0).words(&Names::default());
         assert!(even.ends_with("may move the rate to either side.") && !even.contains("no number"), "{even}");
-        let little = tally(5400, 0, 4600).words();
+        let little = tally(5400, 0, 4600).words(&Names::default());
         assert!(little.contains("not above 55 %, eleven wins to nine losses"), "{little}");
-        let some = Tally { no_verdict: 4, ..tally(4, 0, 0) }.words();
+        let some = Tally { no_verdict: 4, ..tally(4, 0, 0) }.words(&Names::default());
         assert!(some.ends_with("over 4 prompts. 4 of 8 prompts have no verdict and do not count."), "{some}");
-        let one = Tally { no_verdict: 1, ..tally(0, 4, 0) }.words();
+        let one = Tally { no_verdict: 1, ..tally(0, 4, 0) }.words(&Names::default());
         assert!(one.ends_with("side. 1 of 5 prompts has no verdict and does not count."), "{one}");
         assert_eq!(
-            Tally { no_verdict: 3, ..tally(0, 0, 0) }.words(),
+            Tally { no_verdict: 3, ..tally(0, 0, 0) }.words(&Names::default()),
             "Nothing is known: the judge gave no verdict on any of 3 prompts."
         );
     }
@@ -391,15 +407,23 @@ mod tests {
         assert_eq!((even.first, even.decided, even.base_first), (32, 60, 30));
         assert_eq!((even.interval, even.p), (wilson(32.0 / 60.0, 60), sign_test(32, 28)));
         assert_eq!(
-            even.words("The judge", places),
+            even.words("The judge", places, &Names::default()),
             "53.3 % (95 % interval 40.9 to 65.4 %) of the 60 decided verdicts are for the answer shown first."
         );
-        let always = of(60, 60, 30).words("The judge", places);
+        let always = of(60, 60, 30).words("The judge", places, &Names::default());
         assert!(always.starts_with("The judge likes the answer shown first: 100.0 % (95 % interval 94.0 to 100.0 %)"));
         assert!(always.ends_with("so this favours neither, but it hides what sets them apart."), "{always}");
-        assert!(of(5, 60, 30).words("Ann", places).starts_with("Ann likes the answer shown second: 8.3 %"));
+        assert!(
+            of(5, 60, 30)
+                .words("Ann", places, &Names::default())
+                .starts_with("Ann likes the answer shown second: 8.3 %")
+        );
         // As in evaluations from before sides were balanced.
-        assert!(of(60, 60, 45).words("The judge", places).contains("stood first in 45 of them, so the win rate leans"));
+        assert!(
+            of(60, 60, 45)
+                .words("The judge", places, &Names::default())
+                .contains("stood first in 45 of them, so the win rate leans")
+        );
         // Five of five are not enough: chance alone does that once in sixteen times.
         assert!(!of(5, 5, 2).is_a_liking() && of(6, 6, 3).is_a_liking());
     }

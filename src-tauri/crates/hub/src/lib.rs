@@ -9,6 +9,7 @@ mod catalogue;
 mod error;
 mod fetch;
 mod hugging_face;
+pub mod judge_keys;
 mod python;
 pub mod repository;
 

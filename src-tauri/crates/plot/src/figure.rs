@@ -8,6 +8,7 @@ use crate::axis::AxisMapping;
 use crate::canvas::{Canvas, Medium};
 use crate::histogram::{self, Histogram};
 use crate::lines::{self, Lines};
+use crate::outcomes::{self, Outcomes};
 use crate::scatter::{self, Scatter};
 use crate::theme::Theme;
 use crate::win_rate::{self, WinRate};
@@ -50,6 +51,7 @@ pub enum Error {
 enum Content {
     Lines(Lines),
     Histogram(Histogram),
+    Outcomes(Outcomes),
     Scatter(Scatter),
     WinRate(WinRate),
 }
@@ -84,6 +86,13 @@ impl From<Histogram> for Figure {
     /// A histogram of 640×360 in the light theme.
     fn from(histogram: Histogram) -> Self {
         Self { content: Content::Histogram(histogram), size: (640, 360), theme: Theme::Light }
+    }
+}
+
+impl From<Outcomes> for Figure {
+    /// An outcome figure of 640×360 in the light theme.
+    fn from(outcomes: Outcomes) -> Self {
+        Self { content: Content::Outcomes(outcomes), size: (640, 360), theme: Theme::Light }
     }
 }
 
@@ -127,6 +136,7 @@ impl Figure {
         match &self.content {
             Content::Lines(lines) => lines::description(lines),
             Content::Histogram(histogram) => histogram::description(histogram),
+            Content::Outcomes(outcomes) => outcomes::description(outcomes),
             Content::Scatter(scatter) => scatter::description(scatter),
             Content::WinRate(win_rate) => win_rate::description(win_rate),
         }
@@ -198,6 +208,7 @@ impl Figure {
         match &self.content {
             Content::Lines(lines) => lines::draw(lines, canvas, size),
             Content::Histogram(histogram) => histogram::draw(histogram, canvas, size),
+            Content::Outcomes(outcomes) => outcomes::draw(outcomes, canvas, size),
             Content::Scatter(scatter) => scatter::draw(scatter, canvas, size),
             Content::WinRate(win_rate) => win_rate::draw(win_rate, canvas, size),
         }

@@ -70,6 +70,26 @@ pub fn accuracy(training: Points, held_out: Points) -> Lines {
     }
 }
 
+/// `eval_loss` of several runs, on the pairs that they held out: a curve each.
+pub fn held_out_loss(runs: Vec<Series>) -> Lines {
+    by_step("Held-out loss", "eval_loss per pair", runs)
+}
+
+/// `eval_rewards/accuracies` of several runs, on the pairs that they held out: a curve each.
+pub fn held_out_accuracy(runs: Vec<Series>) -> Lines {
+    Lines {
+        references: vec![ReferenceLine { y: 0.5, name: "chance".to_owned() }],
+        y_range: Some((0.0, 1.0)),
+        ..by_step("Held-out accuracy", "eval_rewards/accuracies (share of pairs)", runs)
+    }
+}
+
+/// `eval_rewards/margins` of several runs, on the pairs that they held out: a curve each.
+pub fn held_out_margins(runs: Vec<Series>) -> Lines {
+    let lines = by_step("Held-out margins", "eval_rewards/margins (nats × beta)", runs);
+    Lines { references: zero_line(""), ..lines }
+}
+
 /// `grad_norm`, before clipping.
 pub fn grad_norm(norms: Points) -> Lines {
     let series = vec![curve("grad_norm", norms)];

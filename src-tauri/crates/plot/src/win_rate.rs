@@ -17,11 +17,11 @@ pub struct WinRateRow {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// Prompts on which the tuned model's answer won.
+    /// Prompts on which its answer won.
     pub wins: usize,
     /// Prompts without a better answer.
     pub ties: usize,
-    /// Prompts on which the base model's answer won.
+    /// Prompts on which the other's answer won.
     pub losses: usize,
     /// Prompts on which the judge gave no verdict; not part of the rate.
     pub no_verdict: usize,
@@ -103,7 +103,7 @@ pub(crate) fn draw<DB: DrawingBackend>(
     canvas.dashed((works, area.top - 8.0), (works, area.bottom), palette.muted, 1.0)?;
     canvas.text("55 %: 11 wins to 9", (works + 5.0, area.top - 13.0), Align::Left, LABEL, palette.muted)?;
     let middle = f64::midpoint(area.left, area.right);
-    let mut below = "win rate of the tuned model in %, ties as half, with 95 % interval".to_owned();
+    let mut below = "win rate in %, ties as half, with 95 % interval".to_owned();
     if left_out > 0 {
         below = format!("win rate in % with 95 % interval; {left_out} more rows do not fit this figure");
     }

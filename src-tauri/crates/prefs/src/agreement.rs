@@ -26,6 +26,10 @@ pub struct Vote {
     pub milliseconds: u64,
     /// Whether the annotator judged this item before.
     pub second_pass: bool,
+    /// Whether what others said of the item was in view.
+    pub votes_seen: bool,
+    /// Whether it is what a file says, and nobody here.
+    pub is_file: bool,
 }
 
 /// How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`.
@@ -37,10 +41,12 @@ pub struct Agreement {
     pub percent: Option<f64>,
     /// Krippendorff's alpha over all annotators.
     pub alpha: Option<f64>,
-    /// Every two annotators who share items.
+    /// Every two annotators who share items, and every annotator with each file that says something of the same items.
     pub pairs: Vec<AnnotatorPair>,
     /// Every annotator who has judged.
     pub annotators: Vec<AnnotatorView>,
+    /// Verdicts that are left out, because those of others were in view when they were given.
+    pub votes_seen: usize,
 }
 
 /// Two annotators on the items that both judged.
@@ -50,6 +56,8 @@ pub struct AnnotatorPair {
     pub a: String,
     /// The other.
     pub b: String,
+    /// Whether the other is a file, or an annotator that it names.
+    pub b_is_file: bool,
     /// Items that both judged.
     pub items: usize,
     /// Share of them on which they agree, 0 to 1.
@@ -80,8 +88,12 @@ pub struct AnnotatorView {
 /// The first answer is better, the second is, or neither (`None`).
 type Category = Option<ItemAnswer>;
 
-/// How far annotators agree, by all their votes.
+/// How far annotators agree, by their votes. What files say is compared with what each person says, and counts in nothing else. A vote
+/// that was given with those of others in view is left out and counted.
 pub fn agreement(votes: &[Vote]) -> Agreement {
+    let (of_files, votes): (Vec<Vote>, Vec<Vote>) = votes.iter().cloned().partition(|vote| vote.is_file);
+    let (seen, votes): (Vec<Vote>, Vec<Vote>) = votes.into_iter().partition(|vote| vote.votes_seen);
+    let votes = votes.as_slice();
     let mut by_annotator: BTreeMap<&str, BTreeMap<i64, Category>> = BTreeMap::new();
     let mut again: BTreeMap<&str, BTreeMap<i64, Category>> = BTreeMap::new();
     for vote in votes.iter().filter(|vote| vote.meaning != Meaning::Skip) {
@@ -98,12 +110,21 @@ pub fn agreement(votes: &[Vote]) -> Agreement {
             pairs.extend(two(a, b, &by_annotator[a], &by_annotator[b]));
         }
     }
+    let mut by_file: BTreeMap<&str, BTreeMap<i64, Category>> = BTreeMap::new();
+    for said in &of_files {
+        by_file.entry(&said.annotator).or_default().insert(said.item, said.meaning.better());
+    }
+    for a in &names {
+        let with_files = by_file.iter().filter_map(|(file, said)| two(a, file, &by_annotator[a], said));
+        pairs.extend(with_files.map(|pair| AnnotatorPair { b_is_file: true, ..pair }));
+    }
     Agreement {
         items_shared: units.iter().filter(|unit| unit.iter().flatten().count() > 1).count(),
         percent: percent_agreement(&units),
         alpha: krippendorffs_alpha(&units),
         pairs,
         annotators: names.iter().map(|name| annotator(name, votes, &by_annotator[name], again.get(name))).collect(),
+        votes_seen: seen.len(),
     }
 }
 
@@ -111,7 +132,8 @@ fn two(a: &str, b: &str, ones: &BTreeMap<i64, Category>, others: &BTreeMap<i64, 
     let both: Vec<(Category, Category)> =
         ones.iter().filter_map(|(item, one)| Some((*one, *others.get(item)?))).collect();
     let percent = share(both.iter().filter(|(one, other)| one == other).count(), both.len())?;
-    Some(AnnotatorPair { a: a.to_owned(), b: b.to_owned(), items: both.len(), percent, kappa: cohens_kappa(&both) })
+    let (a, b) = (a.to_owned(), b.to_owned());
+    Some(AnnotatorPair { a, b, b_is_file: false, items: both.len(), percent, kappa: cohens_kappa(&both) })
 }
 
 fn annotator(

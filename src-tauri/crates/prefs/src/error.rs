@@ -95,6 +95,36 @@ pub enum Error {
         /// The number asked for.
         id: i64,
     },
+    /// An import was named that the project does not have.
+    #[error("the project has no import {import}: look at the list again")]
+    NoImport {
+        /// The number asked for.
+        import: i64,
+    },
+    /// A name that no import can have.
+    #[error("an import's name has 1 to {most} characters, on one line")]
+    ImportName {
+        /// The longest name, in characters.
+        most: usize,
+    },
+    /// A set was named that the project does not have.
+    #[error("the project has no set {set}: it was removed, or is another project's")]
+    NoSet {
+        /// The number asked for.
+        set: i64,
+    },
+    /// A set cannot be as it was asked for.
+    #[error("the set cannot be saved: {reason}")]
+    InvalidSet {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A name that no category can have.
+    #[error("a category has 1 to {most} characters, on one line")]
+    CategoryName {
+        /// The longest name, in characters.
+        most: usize,
+    },
     /// A single answer was asked for that the project does not have.
     #[error("the project has no single answer {id}: look at the list again")]
     NoSingle {
@@ -131,6 +161,28 @@ pub enum Error {
     /// An item has a verdict of this annotator that says something else.
     #[error("item {item} already has a verdict of yours; take it back by undo before you give another")]
     AlreadyJudged { item: i64 },
+    /// A verdict was to be given with those of others in view where there are none, or without saying anything.
+    #[error("nobody has judged item {item} yet, or nothing was said of it; judge it on Label first")]
+    NotJudged { item: i64 },
+    /// The texts that were shown are not those that there are now.
+    #[error("the texts of item {item} were changed meanwhile; load the screen again and read them")]
+    TextsChanged { item: i64 },
+    /// Something that an audit asks was to be edited or decided.
+    #[error(
+        "item {item} is a pair of a file in an audit, which changes no pair; edit, swap or remove the pair itself on Data"
+    )]
+    AuditedItem { item: i64 },
+    /// Somebody else has saved a newer guideline than the one that was edited.
+    #[error(
+        "version {version} of the guideline was saved meanwhile; copy what you have written, and write it into that one"
+    )]
+    GuidelineSaved { version: i64 },
+    /// An audit was asked for of no pair at all.
+    #[error("no pair of a file is like this, or none is as it came in; choose others to audit")]
+    NothingToAudit,
+    /// An audit was named that the project does not have, or something that was done because of one.
+    #[error("the project has no audit like this; load the screen again")]
+    NoAudit,
     /// An answer that is more than one text was to be edited as one.
     #[error("this answer of item {item} is more than one text; edit it in the file and import it again")]
     SeveralMessages { item: i64 },

@@ -2,9 +2,11 @@
 //! training as JSON Lines and Parquet, for further labelling as files of [`argilla`] and of [Label Studio](label_studio).
 //!
 //! JSON Lines and Parquet have TRL's columns and, beside them, `id`, `origin` (`imported`, `labelled` or `edited`),
-//! `import_file`, `import_line`, `import_row`, `votes_chosen`, `votes_rejected`, `votes_tie` and `judgements`. `datasets` takes the type of a
-//! column from the first rows and fails on a later one of another type. Tools and judgements are therefore JSON in a text,
-//! which TRL reads for tools, and a column that one row has stands in every row.
+//! `import_file`, `import_line`, `import_row`, `votes_chosen`, `votes_rejected`, `votes_tie` and `judgements`; where a file rated
+//! answers, also `score_chosen`, `score_rejected` and `margin` (of ranks, of which the lowest is the best, `rank_chosen` and
+//! `rank_rejected`). `datasets` takes the type of a column from the first rows and fails on a later one of another type. Tools and
+//! judgements are therefore JSON in a text, which TRL reads for tools, a column that one row has stands in every row, and ratings
+//! are never whole numbers. In JSON Lines they may all be absent from its first ten megabytes; Parquet has their type.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::jsonl::write_lines;
+use crate::mapping::{PairRatings, RatingOrder};
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
 use crate::store::{ExportedPair, PairVotes};
 use crate::{Content, Conversation, Error, Pair, whole};
@@ -93,18 +96,21 @@ fn validate(pairs: &[ExportedPair]) -> Result<(), Error> {
 struct Columns {
     category: bool,
     tools: bool,
+    ratings: Vec<Rated>,
 }
 
 impl Columns {
     fn of_pairs(pairs: &[ExportedPair]) -> Self {
-        Self::of(
-            pairs.iter().map(|exported| (&exported.sourced.pair.prompt, exported.sourced.pair.category.as_deref())),
-        )
+        let prompts =
+            pairs.iter().map(|exported| (&exported.sourced.pair.prompt, exported.sourced.pair.category.as_deref()));
+        let has =
+            |rated: &Rated| pairs.iter().filter_map(|pair| pair.ratings).any(|ratings| rated.of(ratings).is_some());
+        Self { ratings: Rated::ALL.into_iter().filter(has).collect(), ..Self::of(prompts) }
     }
 
     /// Of rows with these prompts and categories.
     fn of<'a>(rows: impl Iterator<Item = (&'a Content, Option<&'a str>)>) -> Self {
-        let mut columns = Self { category: false, tools: false };
+        let mut columns = Self { category: false, tools: false, ratings: Vec::new() };
         for (prompt, category) in rows {
             columns.category |= category.is_some();
             columns.tools |= tools_of(prompt).is_some();
@@ -113,8 +119,49 @@ impl Columns {
     }
 }
 
+/// What is told of a pair's ratings.
+#[derive(Clone, Copy)]
+enum Rated {
+    ScoreChosen,
+    ScoreRejected,
+    RankChosen,
+    RankRejected,
+    Margin,
+}
+
+impl Rated {
+    const ALL: [Self; 5] = [Self::ScoreChosen, Self::ScoreRejected, Self::RankChosen, Self::RankRejected, Self::Margin];
+
+    const fn column(self) -> &'static str {
+        match self {
+            Self::ScoreChosen => "score_chosen",
+            Self::ScoreRejected => "score_rejected",
+            Self::RankChosen => "rank_chosen",
+            Self::RankRejected => "rank_rejected",
+            Self::Margin => "margin",
+        }
+    }
+
+    fn of(self, ratings: PairRatings) -> Option<f64> {
+        let is_rank = ratings.order == Some(RatingOrder::LowerIsBetter);
+        match self {
+            Self::ScoreChosen => (!is_rank).then_some(ratings.chosen),
+            Self::ScoreRejected => (!is_rank).then_some(ratings.rejected),
+            Self::RankChosen => is_rank.then_some(ratings.chosen),
+            Self::RankRejected => is_rank.then_some(ratings.rejected),
+            Self::Margin => ratings.margin(),
+        }
+    }
+}
+
+/// What is told of the ratings of a pair, by name.
+fn ratings(exported: &ExportedPair) -> impl Iterator<Item = (&'static str, f64)> {
+    let ratings = exported.ratings;
+    Rated::ALL.into_iter().filter_map(move |rated| Some((rated.column(), rated.of(ratings?)?)))
+}
+
 fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<String, Value>> {
-    let ExportedPair { sourced, import_file, import_line, import_row, judgements } = exported;
+    let ExportedPair { sourced, import_file, import_line, import_row, ratings, judgements } = exported;
     let Pair { prompt, chosen, rejected, category } = &sourced.pair;
     let mut row = Map::new();
     let mut add = |name: &str, value: Value| row.insert(name.to_owned(), value);
@@ -132,6 +179,9 @@ fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<Str
     add("votes_chosen", chosen.into());
     add("votes_rejected", rejected.into());
     add("votes_tie", tie.into());
+    for rating in &columns.ratings {
+        add(rating.column(), serde_json::to_value(ratings.and_then(|ratings| rating.of(ratings)))?);
+    }
     add("judgements", serde_json::to_string(judgements)?.into());
     Ok(row)
 }

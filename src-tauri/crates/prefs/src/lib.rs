@@ -29,6 +29,7 @@ pub mod split;
 pub mod store;
 pub mod table;
 pub mod whole;
+pub mod words;
 
 pub use difference::Difference;
 pub use error::Error;

@@ -2,6 +2,7 @@
 
 mod choices;
 mod content;
+mod file_label;
 mod groups;
 mod guess;
 mod notices;
@@ -32,12 +33,13 @@ use values::Parts;
 
 pub use choices::{CHOICE_KEYS, COLUMN_KEYS, LeftOut, PlainText, PromptFrom, RepeatedPrompt};
 pub use content::{Candidates, MappedContent};
+pub use file_label::FileLabel;
 pub use guess::guess;
 pub use notices::notices;
 pub use preference::PreferenceScheme;
 pub(crate) use preference::meaning;
 pub use question::{Question, QuestionOption, ReadRow, first_prompts, questions};
-pub use rated::{Pairing, RatingOrder};
+pub use rated::{PairRatings, Pairing, RatingOrder};
 pub use single::guess_answer;
 
 /// What an import brings.
@@ -80,6 +82,9 @@ pub struct ColumnMapping {
     pub category: Option<String>,
     /// Which of the two answers is better.
     pub preference: Option<String>,
+    /// Who says so.
+    #[serde(default)]
+    pub annotator: Option<String>,
     /// Several answers of a row, by a path with `*` for their number (`completions.*.response`), or the one answer of each row,
     /// where rows with the same prompt belong together.
     #[serde(default)]
@@ -145,6 +150,7 @@ impl ColumnMapping {
             context: None,
             category: None,
             preference: None,
+            annotator: None,
             answers: None,
             ratings: None,
             rating_a: None,
@@ -229,12 +235,14 @@ impl ColumnMapping {
         let preference = self.preference.as_ref().filter(|_| self.is_by_preference());
         let answers = self.answers.as_ref().filter(|_| self.is_rated() || self.kind == ImportKind::Demonstrations);
         let rated = [answers, self.ratings.as_ref().filter(|_| self.is_rated())];
+        let annotator = self.annotator.as_ref().filter(|_| self.kind == ImportKind::Pairs);
         let of_two = [&self.rating_a, &self.rating_b].map(|column| column.as_ref().filter(|_| first.is_some()));
         [&self.prompt, &self.system, &self.context, &self.category]
             .into_iter()
             .chain([&self.history, &self.tools, &self.chat_template_kwargs])
             .flatten()
             .chain([first, second, preference].into_iter().chain(rated).chain(of_two).flatten())
+            .chain(annotator)
             .map(String::as_str)
     }
 
@@ -254,16 +262,20 @@ impl ColumnMapping {
 }
 
 /// A row that was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MappedRow {
     /// Where it stands in its file.
     pub place: Place,
     /// What it became.
     pub content: MappedContent,
+    /// How its two answers are rated, of a pair.
+    pub ratings: Option<PairRatings>,
+    /// What the file says of its two answers, beyond their order.
+    pub labels: Vec<FileLabel>,
 }
 
 /// What a table became. Nothing is dropped without being counted: every row of the table is here or refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mapped {
     /// What was asked for. Pairs by preference may hold items to label: rows whose preference is a tie or empty.
     pub kind: ImportKind,
@@ -374,11 +386,11 @@ impl Giving<'_, '_> {
     fn give(&mut self, row: &TableRow, content: Result<Taken, String>) -> ControlFlow<()> {
         let place = row.place;
         match content {
-            Ok(Taken { content, notes, .. }) => {
+            Ok(Taken { content, labels, notes, ratings, .. }) => {
                 for note in notes {
                     self.note(note.to_owned());
                 }
-                self.hand(row.file, Ok(MappedRow { place, content }))
+                self.hand(row.file, Ok(MappedRow { place, content, ratings, labels }))
             }
             Err(reason) => {
                 let reason = in_file(&self.table.files, row.file, reason);
@@ -399,7 +411,10 @@ impl Giving<'_, '_> {
 /// A row that was taken.
 struct Taken {
     content: MappedContent,
+    labels: Vec<FileLabel>,
     notes: Vec<&'static str>,
+    /// Of a pair.
+    ratings: Option<PairRatings>,
     /// Of rows that were brought together, which ones hold the better and the worse answer.
     from: Option<(usize, usize)>,
 }
@@ -469,7 +484,7 @@ impl<'a> Reader<'a> {
         let (Some(first), Some(second)) = mapping.two_answers() else {
             let (prompt, notes) = values::prompt_alone(row, mapping)?;
             let content = MappedContent::Prompt(crate::prompts::Prompt { prompt, category });
-            return Ok(Taken { content, notes, from: None });
+            return Ok(Taken { content, labels: Vec::new(), notes, ratings: None, from: None });
         };
         let preferred = match mapping.preference.as_deref().filter(|_| mapping.is_by_preference()) {
             Some(column) => {
@@ -479,20 +494,23 @@ impl<'a> Reader<'a> {
             None if mapping.kind == ImportKind::Pairs => Preferred::First,
             None => Preferred::Neither,
         };
-        let mut by_ratings = Vec::new();
-        let preferred = self.by_ratings(row, &mut by_ratings)?.unwrap_or(preferred);
+        let rated = self.two_ratings(row)?;
+        let preferred = rated.as_ref().and_then(|rated| rated.preferred).unwrap_or(preferred);
         let Parts { prompt, first, second, mut notes } = values::parts(row, self, first, second)?;
-        notes.append(&mut by_ratings);
+        notes.extend(rated.as_ref().and_then(|rated| rated.note));
+        let labels = self.labels(row, preferred);
         if preferred == Preferred::Neither {
             if first == second {
                 return Err("both answers are the same: there is nothing to prefer".to_owned());
             }
             let content = MappedContent::Candidates(Candidates { prompt, first, second, category });
-            return Ok(Taken { content, notes, from: None });
+            return Ok(Taken { content, labels, notes, ratings: None, from: None });
         }
-        let (chosen, rejected) = if preferred == Preferred::First { (first, second) } else { (second, first) };
+        let is_first = preferred == Preferred::First;
+        let (chosen, rejected) = if is_first { (first, second) } else { (second, first) };
         let content = MappedContent::Pair(Pair { prompt, chosen, rejected, category });
-        Ok(Taken { content, notes, from: None })
+        let ratings = rated.map(|rated| if is_first { rated.ratings } else { rated.ratings.swapped() });
+        Ok(Taken { content, labels, notes, ratings, from: None })
     }
 }
 

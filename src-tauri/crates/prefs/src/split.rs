@@ -1,7 +1,7 @@
 //! Holding pairs out for evaluation, by prompt: what is asked in training is never asked in evaluation.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,46 @@ pub fn split(pairs: &[Pair], held_out_share: f64, seed: u64) -> (Vec<Pair>, Vec<
         pairs.iter().zip(&held_out).filter(|(_, out)| **out == which).map(|(pair, _)| pair.clone()).collect()
     };
     (part(false), part(true))
+}
+
+/// What a run does with a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It is trained on.
+    Train,
+    /// It is held out.
+    HeldOut,
+    /// Neither: its prompt stands in pairs that were marked to be held out, and it is none of them.
+    LeftOut,
+}
+
+/// Divides pairs of which some are `marked` to be held out. Of the others, those with a prompt that a marked one has are left
+/// out, and the rest is divided as by [`split`].
+pub fn divide<P: Borrow<Pair>>(pairs: &[P], marked: &[bool], held_out_share: f64, seed: u64) -> Vec<Part> {
+    let prompts: HashSet<String> = pairs
+        .iter()
+        .zip(marked)
+        .filter(|(_, marked)| **marked)
+        .map(|(pair, _)| prompt_key(&pair.borrow().prompt))
+        .collect();
+    let mut parts: Vec<Part> = pairs
+        .iter()
+        .zip(marked)
+        .map(|(pair, marked)| match () {
+            () if *marked => Part::HeldOut,
+            // Without a marked pair no prompt need be looked at.
+            () if !prompts.is_empty() && prompts.contains(&prompt_key(&pair.borrow().prompt)) => Part::LeftOut,
+            () => Part::Train,
+        })
+        .collect();
+    let rest: Vec<usize> = (0..pairs.len()).filter(|&row| parts[row] == Part::Train).collect();
+    let others: Vec<&Pair> = rest.iter().map(|&row| pairs[row].borrow()).collect();
+    for (row, is_out) in rest.into_iter().zip(held_out(&others, held_out_share, seed)) {
+        if is_out {
+            parts[row] = Part::HeldOut;
+        }
+    }
+    parts
 }
 
 /// Which of the pairs [`split`] holds out.
@@ -172,6 +212,34 @@ mod tests {
             let mut again = super::folds(&turned, folds, seed).unwrap();
             again.reverse();
             prop_assert_eq!(again, fold_of);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn marked_pairs_are_held_out_and_their_prompts_never_trained_on(
+            prompts in prop::collection::vec((0_usize..12, any::<bool>()), 0..40), share in 0.0_f64..1.0, seed: u64,
+        ) {
+            let all = pairs(&prompts.iter().map(|(prompt, _)| *prompt).collect::<Vec<_>>());
+            let marked: Vec<bool> = prompts.iter().map(|(_, marked)| *marked).collect();
+            let parts = divide(&all, &marked, share, seed);
+            let of_marked: HashSet<usize> = prompts.iter().filter(|(_, marked)| *marked).map(|(prompt, _)| *prompt).collect();
+            let mut sides = [HashSet::new(), HashSet::new()];
+            for ((prompt, marked), part) in prompts.iter().zip(&parts) {
+                prop_assert!(!*marked || *part == Part::HeldOut);
+                prop_assert_eq!(*part == Part::LeftOut, !*marked && of_marked.contains(prompt));
+                match part {
+                    Part::Train => drop(sides[0].insert(*prompt)),
+                    Part::HeldOut => drop(sides[1].insert(*prompt)),
+                    Part::LeftOut => {}
+                }
+            }
+            prop_assert!(sides[0].is_disjoint(&sides[1]));
+            // Without marks it is the split of before.
+            let none = divide(&all, &vec![false; all.len()], share, seed);
+            let before: Vec<Part> =
+                held_out(&all, share, seed).into_iter().map(|out| if out { Part::HeldOut } else { Part::Train }).collect();
+            prop_assert_eq!(none, before);
         }
     }
 

@@ -7,17 +7,28 @@
 //! Three tables are not what happened but what follows from it (`listing`, `item_states`, `tasks`); they can be made anew
 //! at any time and exist so that a screen need not read the whole project.
 
+mod among;
+mod audits;
 mod compared;
+mod confirmed;
+mod decisions;
 mod derived;
 mod exported;
+mod file_labels;
+mod guidelines;
+mod import_changes;
 mod imports;
 mod items;
+mod labelled;
 mod labels;
 mod pairs;
 mod queue;
+mod ratings;
 mod revisions;
 mod schema;
 mod search;
+mod selection;
+mod sets;
 mod singles;
 mod sql;
 mod training;
@@ -31,16 +42,24 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::Error;
 
+pub use among::Among;
+pub use audits::{Audit, AuditAct, AuditChoice, AuditOf, Audited};
 pub use compared::{Compared, KeptPair};
+pub use decisions::{Considered, WHAT_COUNTS};
 pub use exported::{ExportedAnnotator, ExportedPair, ExportedPairs, PairAnswer, PairJudgement, PairVerdict, PairVotes};
-pub use imports::{Brought, Counts, Import};
+pub use guidelines::Guideline;
+pub use import_changes::{ImportChange, ImportChanged, ImportState};
+pub use imports::{Beside, Brought, Counts, Import};
 pub use items::OpenItem;
+pub use labelled::{LabelledItem, LabelledPage, LabelledQuery, LabelledRow, Said, SaidAs, Standing};
 pub use labels::Judging;
 pub use pairs::{PairPage, PairQuery, PairRow, PairSource, Pairs, StoredPair};
 pub use queue::{LabelItem, LabelState};
 pub use revisions::{EditedText, PairChange, PairView};
+pub use selection::PairSort;
+pub use sets::{PairSet, SetDefinition, Subset};
 pub use singles::{SingleKind, SinglePage, SingleRow, StoredSingle};
-pub use training::{JudgementRow, SourcedPair};
+pub use training::{IdsByContent, JudgementRow, SourcedPair};
 pub use verdict::{ItemAnswer, Majority, Meaning, Side, Verdict};
 
 /// The database's name in a project folder.

@@ -56,12 +56,16 @@ fn exported(at: usize, pair: Pair) -> ExportedPair {
         second_pass: false,
         undone: false,
         counts: true,
+        decides: false,
+        votes_seen: false,
+        in_file: None,
     };
     ExportedPair {
         sourced: SourcedPair { id: at as i64 + 1, source: PairSource::Imported, pair },
         import_file: Some(ODD.to_owned()),
         import_line: Some(at as i64 + 1),
         import_row: None,
+        ratings: None,
         // Later than the first ten megabytes, from which `datasets` takes the types.
         judgements: if at > 5000 { vec![judgement] } else { Vec::new() },
     }

@@ -88,6 +88,9 @@ fn exported() -> ExportedPairs {
         second_pass: false,
         undone: false,
         counts: verdict != Skip,
+        decides: false,
+        votes_seen: false,
+        in_file: None,
     };
     let pair = |at: usize| {
         let prompt = format!("{at} {ODD}");
@@ -104,6 +107,7 @@ fn exported() -> ExportedPairs {
         import_file: (at > 3).then(|| ODD.to_owned()),
         import_line: (at > 3).then_some(7),
         import_row: None,
+        ratings: None,
         judgements: match at % 3 {
             0 => Vec::new(),
             _ => [Chosen, RejectedMuch, TieBad, Skip].into_iter().enumerate().map(judgement).collect(),

@@ -27,6 +27,9 @@ fn judgement(annotator: usize, verdict: PairVerdict) -> PairJudgement {
         second_pass: false,
         undone: false,
         counts: verdict != PairVerdict::Skip,
+        decides: false,
+        votes_seen: false,
+        in_file: None,
     }
 }
 
@@ -37,6 +40,7 @@ fn exported(pairs: Vec<(Pair, Vec<PairVerdict>)>) -> ExportedPairs {
         import_file: Some("rows, \"odd\".jsonl".to_owned()),
         import_line: Some(at as i64 + 1),
         import_row: None,
+        ratings: None,
         judgements: verdicts.into_iter().enumerate().map(|(who, verdict)| judgement(who, verdict)).collect(),
     };
     let annotator = |at: usize| ExportedAnnotator {

@@ -39,13 +39,8 @@ fn a_large_project_answers_at_once() {
     drop(project);
     let mut project = timed("open", Duration::from_secs(1), || Project::open(folder.path()).unwrap());
 
-    let query = |text: &str, offset: usize| PairQuery {
-        text: text.to_owned(),
-        source: None,
-        category: None,
-        offset,
-        limit: 50,
-    };
+    let query =
+        |text: &str, offset: usize| PairQuery { text: text.to_owned(), offset, limit: 50, ..PairQuery::default() };
     let page = |what: &str, query: &PairQuery| timed(what, SOON, || project.page(query).unwrap());
     let first = page("first page and count after opening", &query("", 0));
     assert_eq!((first.total, first.rows.len(), first.categories.len()), (ROWS, 50, 7));

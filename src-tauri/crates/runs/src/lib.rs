@@ -3,15 +3,29 @@
 //! The process that asks need not be the one that started a run, nor need it be alive while the run goes on: all that
 //! passes between them lies in the run's folder.
 
+mod begin;
+mod machine;
 mod process;
+mod queue;
+mod rule;
 mod status;
 mod workers;
 
-pub use process::{ALLOW_CHANGED_BASE, prepare, prepared, request_stop, start, while_listening};
+pub use begin::{Began, Program, begin, begin_waiting, training_beside};
+pub use machine::{Machine, Present, Training};
+pub use process::{
+    ALLOW_CHANGED_BASE, Start, memory_of_this_process, prepare, prepared, request_stop, start, start_next,
+    while_listening,
+};
+pub use queue::{Begun, Queue, Wait, Waiting};
+pub use rule::{Losses, StopRule, Stopped};
 pub use status::{RunEvents, State};
 pub use workers::{Workers, cause, last_words};
 
 use std::path::PathBuf;
+
+/// The folder of a project's runs.
+pub const RUNS: &str = "runs";
 
 /// Why a run could not be started, stopped or looked at.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +42,20 @@ pub enum Error {
     #[error("{} holds no run: there is no config.toml in it; give the output_dir of a run", path.display())]
     NoRun {
         /// The folder.
+        path: PathBuf,
+    },
+    /// The record of what waits cannot be read.
+    #[error("{}: {what}; move this file away: the runs that waited then stand as not begun, and can be put in the queue again", path.display())]
+    Queue {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Another program changes the queue, and does not let go of it.
+    #[error("{} is held by another program; try again in a moment", path.display())]
+    QueueBusy {
+        /// The lock.
         path: PathBuf,
     },
     /// The run's settings or events are wrong.

@@ -18,6 +18,11 @@ const PAUSE: &str = "pause";
 /// The option of a worker that lets it use another model than the run was computed on before.
 pub const ALLOW_CHANGED_BASE: &str = "--allow-changed-base";
 
+/// What says to a process how many threads compute: rayon's and candle's variable.
+const THREADS: &str = "RAYON_NUM_THREADS";
+/// What says to a process how much memory its run is going to take.
+const MEMORY: &str = "TIEBREAK_MEMORY_NEEDED";
+
 /// How often a run looks for a request to stop.
 const LISTEN: Duration = Duration::from_millis(200);
 
@@ -46,23 +51,58 @@ pub fn prepared(folder: &Path) -> Result<RunConfig, Error> {
     Ok(config)
 }
 
-/// Starts `program worker FOLDER`, which outlives this process; where that is allowed, it uses another model than the
-/// run was computed on before. What it prints goes to `worker.log` in the folder.
+/// How a run's process is started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Start {
+    /// It may use another model than the run was computed on before.
+    pub allow_changed_base: bool,
+    /// Threads that it computes with; all cores where that is not said.
+    pub threads: Option<usize>,
+    /// Bytes that it takes at its peak, where that was estimated: it tells others.
+    pub memory_needed: Option<u64>,
+}
+
+/// Starts `program worker FOLDER`, which outlives this process. What it prints goes to `worker.log` in the folder.
 ///
 /// # Errors
 /// When there is no run in the folder or the program cannot be started.
-pub fn start(program: &Path, folder: &Path, allow_changed_base: bool) -> Result<Child, Error> {
+pub fn start(program: &Path, folder: &Path, how: Start) -> Result<Child, Error> {
     prepared(folder)?;
     let log_path = folder.join("worker.log");
     let log = fs::File::options().create(true).append(true).open(&log_path).map_err(Error::file(&log_path))?;
     let mut command = Command::new(program);
     command.arg("worker").arg(folder);
-    if allow_changed_base {
+    if how.allow_changed_base {
         command.arg(ALLOW_CHANGED_BASE);
+    }
+    if let Some(threads) = how.threads {
+        command.env(THREADS, threads.to_string());
+    }
+    command.env_remove(MEMORY);
+    if let Some(bytes) = how.memory_needed {
+        command.env(MEMORY, bytes.to_string());
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     detach(&mut command);
     command.spawn().map_err(Error::file(program))
+}
+
+/// Bytes that the run of this process takes at its peak, where whoever started it has said so.
+pub fn memory_of_this_process() -> Option<u64> {
+    std::env::var(MEMORY).ok()?.parse().ok()
+}
+
+/// Starts `program next FOLDER`, which begins what waits for the run in the folder, and outlives this process: what this one
+/// has kept of its memory is then free.
+///
+/// # Errors
+/// When the program cannot be started.
+pub fn start_next(program: &Path, folder: &Path) -> Result<(), Error> {
+    let mut command = Command::new(program);
+    command.arg("next").arg(folder).env_remove(THREADS).env_remove(MEMORY);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    detach(&mut command);
+    command.spawn().map(drop).map_err(Error::file(program))
 }
 
 /// A group of its own, so that Ctrl-C in the terminal of the one does not reach the other.

@@ -14,6 +14,8 @@ use ts_rs::TS;
 pub enum State {
     /// Written, not begun.
     Prepared,
+    /// Waits in its project's queue, begun before or not.
+    Queued,
     /// Its process is at work.
     Running,
     /// Begun, and its process is gone without a word: killed, or the machine went off.

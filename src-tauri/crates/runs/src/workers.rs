@@ -1,7 +1,7 @@
 //! The processes that this one has started for runs. They outlive it; while it lives, it must ask after them, or the
 //! system keeps a trace of each that has ended.
 
-use crate::{Error, start};
+use crate::{Error, Start, start};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -29,8 +29,8 @@ impl Workers {
     ///
     /// # Errors
     /// As [`start`].
-    pub fn start(&self, program: &Path, folder: &Path, allow_changed_base: bool) -> Result<(), Error> {
-        let child = start(program, folder, allow_changed_base)?;
+    pub fn start(&self, program: &Path, folder: &Path, how: Start) -> Result<(), Error> {
+        let child = start(program, folder, how)?;
         self.locked().insert(folder.to_path_buf(), Worker::Alive(child));
         Ok(())
     }
@@ -149,7 +149,7 @@ mod tests {
         let workers = Workers::default();
         assert!(!workers.is_alive(place.path()));
         let program = program(place.path(), "[ \"$1\" = worker ] && echo 'no room left' >&2 && exit 3");
-        workers.start(&program, place.path(), false).unwrap();
+        workers.start(&program, place.path(), Start::default()).unwrap();
         assert_eq!(ended(&workers, place.path()).code(), Some(3));
         assert!(!workers.is_alive(place.path()));
         assert_eq!(last_words(place.path()), "no room left");
@@ -160,7 +160,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         run_folder(place.path());
         let workers = Workers::default();
-        workers.start(&program(place.path(), "kill -9 $$"), place.path(), false).unwrap();
+        workers.start(&program(place.path(), "kill -9 $$"), place.path(), Start::default()).unwrap();
         assert!(cause(Some(ended(&workers, place.path()))).contains("memory ran out"));
         assert!(cause(None).contains("without a word"));
         assert_eq!(last_words(place.path()), "");

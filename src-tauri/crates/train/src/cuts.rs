@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::memory::Length;
 use chat::{Kept, Limits, Over, Truncation};
+use prefs::words;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
@@ -100,7 +101,7 @@ impl Cuts {
         }
         for (numbers, side) in [(&self.chosen_only, "chosen"), (&self.rejected_only, "rejected")] {
             if !numbers.is_empty() {
-                let of = if numbers.len() == 1 { "1 pair".to_owned() } else { format!("{} pairs", numbers.len()) };
+                let of = words::pairs(numbers.len());
                 let numbers = named(numbers, what);
                 said.push(format!(
                     "of {of} the {side} answer alone is too long for {} ({numbers})",
@@ -121,7 +122,8 @@ impl Cuts {
         }
         let count = self.too_long.len();
         let mut said = format!(
-            "{count} of {pairs} pairs {} more tokens than {}, and truncation = \"refuse\" has nothing computed then:",
+            "{count} of {} {} more tokens than {}, and truncation = \"refuse\" has nothing computed then:",
+            words::pairs(pairs),
             if count == 1 { "has" } else { "have" },
             in_words(limits, "or")
         );

@@ -55,7 +55,10 @@ impl LineWriter {
 }
 
 /// Writes a file whole: a temporary one in the same folder, synced, renamed.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+///
+/// # Errors
+/// When the folder cannot be written or the disk is full.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let written = prefs::whole::write_by(path, |file| file.write_all(bytes));
     written.map_err(Error::write(path))?;
     sync_parent(path)

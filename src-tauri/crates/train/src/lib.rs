@@ -39,7 +39,7 @@ mod training;
 
 pub use config::RunConfig;
 pub use error::{Error, Result};
-pub use files::sync_folder;
+pub use files::{sync_folder, write_whole};
 pub use grounds::check_adapters;
 pub use run::{Outcome, Placed, Surroundings, run, run_with};
 pub use settings::Settings;

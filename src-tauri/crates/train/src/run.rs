@@ -28,6 +28,7 @@ use candle_core::{DType, Device};
 use chat::Tokenizer;
 use model::memory::available_bytes;
 use model::{Decoder, DeviceChoice, Lora, LoraConfig, Products, TargetModules, device, weights};
+use prefs::words;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::borrow::{Borrow, BorrowMut};
@@ -471,18 +472,25 @@ impl Run<'_> {
         let counts = &dataset.counts;
         let name = if rows.path.ends_with(folder::EVAL_PAIRS) { "held-out pairs" } else { "training pairs" };
         if let Some(first) = rows.refused.first() {
-            let message = format!("{refused} rows were no pairs and were left out; {}: {}", first.place, first.reason);
+            let rows = words::counted(refused, "row was no pair and was", "rows were no pairs and were");
+            let message = format!("{rows} left out; {}: {}", first.place, first.reason);
             report.warn(format!("{name}: {message}"))?;
         }
         for sentence in dataset.cuts.sentences(&limits, input.counted()) {
             report.warn(format!("{name}: {sentence}"))?;
         }
         if counts.identical > 0 {
-            let what = if identical == Identical::Keep { "teach nothing" } else { "were left out" };
+            let what = match (identical == Identical::Keep, counts.identical) {
+                (true, 1) => "teaches nothing",
+                (true, _) => "teach nothing",
+                (false, 1) => "was left out",
+                (false, _) => "were left out",
+            };
             report.warn(format!(
-                "{name}: {} pairs {what}: chosen and rejected are the same tokens once they are rendered and cut to \
+                "{name}: {} {what}: chosen and rejected are the same tokens once they are rendered and cut to \
                  max_length = {}",
-                counts.identical, self.config.settings.max_length
+                words::pairs(counts.identical),
+                self.config.settings.max_length
             ))?;
         }
         if counts.plain_text > 0 && tokenizer.has_template() {
@@ -496,9 +504,9 @@ impl Run<'_> {
         }
         if let Some(text) = &dataset.broken_boundary {
             report.warn(format!(
-                "{name}: in {} pairs the prompt ends otherwise before an answer than alone; {text:?} is left out of \
+                "{name}: in {} the prompt ends otherwise before an answer than alone; {text:?} is left out of \
                  training",
-                counts.broken_boundaries
+                words::pairs(counts.broken_boundaries)
             ))?;
         }
         if let Some(note) = data::note_across(&dataset.examples, self.decoder.config().rope.border()) {

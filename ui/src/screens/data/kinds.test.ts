@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ColumnMapping } from "../../client/bindings";
 import { broughtIn, missing, shapeOf, withColumn, withShape } from "./kinds";
 
-const columns = { answer_a: null, answer_b: null, system: null, context: null, category: null, preference: null, answers: null, ratings: null, rating_a: null, rating_b: null, history: null, tools: null, chat_template_kwargs: null };
+const columns = { answer_a: null, answer_b: null, system: null, context: null, category: null, preference: null, annotator: null, answers: null, ratings: null, rating_a: null, rating_b: null, history: null, tools: null, chat_template_kwargs: null };
 const choices = { preference_scheme: null, rating_order: null, pairing: null, least_margin: null, only: null, plain_text: null, prompt_from: null, repeated_prompt: null, left_out: null };
 const pairs: ColumnMapping = { ...columns, ...choices, kind: "pairs", prompt: "q", chosen: "good", rejected: "bad" };
 

@@ -53,6 +53,7 @@ export type MappedField =
   | "answer_a"
   | "answer_b"
   | "preference"
+  | "annotator"
   | "answers"
   | "ratings"
   | "rating_a"
@@ -85,6 +86,8 @@ const BESIDE: FieldOf[] = [
   { field: "category", title: "category", help: "Results are also shown by category.", needed: false },
 ];
 
+const WHO: FieldOf = { field: "annotator", title: "annotator", help: "Who says so. Without it, the file itself does: its labels are listed and compared with what people say.", needed: false };
+
 const asked = (needed: boolean): FieldOf => ({
   field: "prompt",
   title: "prompt",
@@ -101,11 +104,12 @@ export const FIELDS: Record<Shape, FieldOf[]> = {
     ...RATINGS,
     ...BESIDE,
   ],
-  preferences: [asked(false), ...ANSWERS, { field: "preference", title: "preference", help: "Which answer is better.", needed: false }, ...RATINGS, ...BESIDE],
+  preferences: [asked(false), ...ANSWERS, { field: "preference", title: "preference", help: "Which answer is better.", needed: false }, ...RATINGS, WHO, ...BESIDE],
   rated: [
     asked(false),
     { field: "answers", title: "answers", help: "The answers of a row, under a name with *, or the one answer of each row.", needed: true },
     { field: "ratings", title: "ratings", help: "Their scores, ranks or labels.", needed: false },
+    WHO,
     ...BESIDE,
   ],
   candidates: [asked(false), ...ANSWERS, ...BESIDE],

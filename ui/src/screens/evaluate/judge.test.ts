@@ -10,8 +10,11 @@ describe("a judge", () => {
     [{ who: "rule", rule: "shorter", text: "left from before" }, { kind: "rule", rule: "shorter" }],
     [{ who: "rule", rule: "contains", text: "a: b" }, { kind: "rule", rule: "contains:a: b" }],
     [{ who: "command", command: " judge --strict " }, { kind: "command", command: "judge --strict" }],
-    [{ who: "endpoint", model: "m", keyEnv: "OPENAI_API_KEY" }, { kind: "endpoint", url: FIRST.url, model: "m", key_env: "OPENAI_API_KEY" }],
-    [{ who: "endpoint", model: "m" }, { kind: "endpoint", url: FIRST.url, model: "m", key_env: null }],
+    [{ who: "endpoint", model: "m", keyFrom: "variable", keyEnv: "OPENAI_API_KEY" }, { kind: "endpoint", url: FIRST.url, model: "m", key_env: "OPENAI_API_KEY", key_from: null }],
+    [{ who: "endpoint", model: "m", keyEnv: "left" }, { kind: "endpoint", url: FIRST.url, model: "m", key_env: null, key_from: null }],
+    [{ who: "endpoint", model: "m", keyFrom: "session", key: "sk-1" }, { kind: "endpoint", url: FIRST.url, model: "m", key_env: null, key_from: "session" }],
+    [{ who: "endpoint", model: "m", keyFrom: "session", key: "sk-1", keep: true }, { kind: "endpoint", url: FIRST.url, model: "m", key_env: null, key_from: "keyring" }],
+    [{ who: "endpoint", model: "m", keyFrom: "keyring" }, { kind: "endpoint", url: FIRST.url, model: "m", key_env: null, key_from: "keyring" }],
   ])("is asked for as the program writes it: %o", (form, asked) => {
     expect(judge(form)).toEqual({ judge: asked, wrong: null });
   });
@@ -24,7 +27,7 @@ describe("a judge", () => {
     [{ who: "endpoint", url: "localhost:8000", model: "m" }, "whole address"],
     [{ who: "endpoint", url: "javascript:alert(1)", model: "m" }, "whole address"],
     [{ who: "endpoint", model: " " }, "model's name"],
-    [{ who: "endpoint", model: "m", keyEnv: "sk-abc123" }, "not the key itself"],
+    [{ who: "endpoint", model: "m", keyFrom: "variable", keyEnv: "sk-abc123" }, "not the key itself"],
   ])("that is not whole says what is missing: %o", (form, sentence) => {
     const { judge: made, wrong } = judge(form);
     expect(made).toBeNull();

@@ -1,6 +1,7 @@
 // Who judges, as it is chosen on the page, and what is wrong with the choice.
 
 import type { EvalSummary, JudgeChoice } from "../../client/bindings";
+import { client } from "../../client/client";
 
 export type Who = JudgeChoice["kind"];
 export type RuleName = "plain" | "shorter" | "longer" | "contains" | "lacks";
@@ -29,10 +30,30 @@ export type JudgeForm = {
   command: string;
   url: string;
   model: string;
+  /** Where the key comes from, where one is needed. */
+  keyFrom: "none" | "session" | "keyring" | "variable";
   keyEnv: string;
+  /** A key that is typed; it leaves the page once. */
+  key: string;
+  keep: boolean;
 };
 
-export const FIRST: JudgeForm = { who: "human", rule: "plain", words: "40", text: "", command: "", url: "http://127.0.0.1:11434/v1", model: "", keyEnv: "" };
+export const FIRST: JudgeForm = { who: "human", rule: "plain", words: "40", text: "", command: "", url: "http://127.0.0.1:11434/v1", model: "", keyFrom: "none", keyEnv: "", key: "", keep: false };
+
+export const KEYS: { value: JudgeForm["keyFrom"]; label: string }[] = [
+  { value: "none", label: "No key" },
+  { value: "session", label: "Typed here, for as long as the program runs" },
+  { value: "keyring", label: "From the system's keyring" },
+  { value: "variable", label: "In an environment variable" },
+];
+
+/** Sends a key that was typed, before its judge is asked for; it is then not in the form any more. */
+export async function giveKey(form: JudgeForm): Promise<void> {
+  if (form.who !== "endpoint" || form.keyFrom !== "session" || form.key === "") return;
+  await client.call("use_judge_key", { url: form.url.trim(), key: form.key, keep: form.keep });
+  if (form.keep) form.keyFrom = "keyring";
+  form.key = "";
+}
 
 /** The judge as it is asked for, or a sentence that says what is missing. */
 export function judgeOf(form: JudgeForm): { judge: JudgeChoice; wrong: null } | { judge: null; wrong: string } {
@@ -58,11 +79,12 @@ export function judgeOf(form: JudgeForm): { judge: JudgeChoice; wrong: null } | 
       const url = form.url.trim();
       if (!isWebAddress(url)) return wrong("Write the whole address, such as http://127.0.0.1:11434/v1.");
       if (form.model.trim() === "") return wrong("Write the model's name as the address knows it.");
-      const key = form.keyEnv.trim();
-      if (key !== "" && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
-        return wrong("Write the name of an environment variable, not the key itself: keys are not kept here.");
+      const variable = form.keyEnv.trim();
+      if (form.keyFrom === "variable" && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(variable)) {
+        return wrong("Write the name of an environment variable, not the key itself: a key is typed by another choice above.");
       }
-      return good({ kind: "endpoint", url, model: form.model.trim(), key_env: key === "" ? null : key });
+      const key_from = form.keyFrom === "session" && form.keep && form.key !== "" ? "keyring" : form.keyFrom === "session" || form.keyFrom === "keyring" ? form.keyFrom : null;
+      return good({ kind: "endpoint", url, model: form.model.trim(), key_env: form.keyFrom === "variable" ? variable : null, key_from });
     }
   }
 }

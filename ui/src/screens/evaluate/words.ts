@@ -1,7 +1,7 @@
 // Rates with their intervals, as text.
 
-import type { EvalSummary, Winner } from "../../client/bindings";
-import { interval, percent } from "../../format";
+import type { EvalSummary, SideNames, Winner } from "../../client/bindings";
+import { capitalised, interval, percent } from "../../format";
 
 /** `71.2 % (55.9 to 82.9 %)`: a rate is never shown without its interval where there is one. */
 export function rate(value: number | null, ends: [number, number] | null): string {
@@ -24,7 +24,13 @@ export const STATES: Record<EvalSummary["state"], string> = {
   broken_off: "broken off",
 };
 
-export const WINNERS: Record<Winner, string> = { tuned: "tuned", base: "base", tie: "tie", none: "no verdict" };
+export const winnersOf = ({ tuned, base }: SideNames): Record<Winner, string> => ({ tuned, base, tie: "tie", none: "no verdict" });
+
+/** A side at the head of something: what the user named stays as it is. */
+export const headOf = (names: SideNames, side: "tuned" | "base"): string => (names.of_training ? capitalised(names[side]) : names[side]);
+
+/** What is evaluated: a run, or one side against the other. */
+export const titleOf = ({ names, run_name }: EvalSummary): string => (names.of_training ? run_name : `${names.tuned} against ${names.base}`);
 
 /** A p value: `p = 0.03`, `p < 0.001`. */
 export function pText(p: number | null): string {

@@ -32,7 +32,7 @@ it("a job whose run is not known is told by its title, and offers nothing", () =
 });
 
 it("a check that found something to be warned of carries no tick", async () => {
-  const exported = { what: "merged", path: "/exports/first", load: "", check: "The rounding does about as much as the adapter.", check_warns: true, other_base: null, notes: [] };
+  const exported = { what: "merged", path: "/exports/first", load: "", check: "The rounding does about as much as the adapter.", check_warns: true, other_base: null, notes: [], export: "first" };
   const { rerender, container } = show("first", job(4, { exported }));
   const sign = () => container.querySelector(".check .sign path")?.getAttribute("d");
   const warning = sign();
@@ -43,7 +43,7 @@ it("a check that found something to be warned of carries no tick", async () => {
 });
 
 it("what was written before does not stand below a refusal", async () => {
-  const exported = { what: "merged", path: "/exports/first", load: "", check: null, check_warns: false, other_base: null, notes: [] };
+  const exported = { what: "merged", path: "/exports/first", load: "", check: null, check_warns: false, other_base: null, notes: [], export: "first" };
   const { rerender } = show("first", job(3, { exported }));
   expect(screen.getByText("Written to")).toBeTruthy();
   await rerender({ refused: new ApiError(changed) });

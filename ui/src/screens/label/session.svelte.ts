@@ -1,4 +1,4 @@
-import type { LabelItem, LabelState, Operations, Verdict } from "../../client/bindings";
+import type { Among, LabelItem, LabelState, Operations, Verdict } from "../../client/bindings";
 import { ApiError } from "../../client/error";
 import { annotatorsWithUnsent, type Given, Unsent } from "./unsent";
 
@@ -52,6 +52,8 @@ export class LabelSession {
     private readonly caller: Caller,
     private readonly now: () => number = () => performance.now(),
     storage: Storage = localStorage,
+    /** Only these items; null for all. */
+    readonly among: Among | null = null,
   ) {
     this.#kept = new Unsent(storage, project, annotator);
     this.#unsent = this.#kept.all().map((given) => ({ kind: "judge", given, shown: null }));
@@ -78,7 +80,7 @@ export class LabelSession {
 
   /** Asks for the queue and takes it as it is. */
   async load(): Promise<void> {
-    const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD });
+    const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD, among: this.among });
     this.#take(state, false);
     // What was left from before the page was loaded.
     void this.#send();
@@ -87,7 +89,7 @@ export class LabelSession {
   /** Asks how much there is to judge now; what is on screen stays. */
   async refresh(): Promise<void> {
     const before = this.state;
-    const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD });
+    const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD, among: this.among });
     // Whatever was judged meanwhile brings a newer word.
     if (this.state === before && this.#unsent.length === 0) this.#take(state, true);
   }
@@ -184,7 +186,7 @@ export class LabelSession {
   }
 
   #ask(step: Step): Promise<LabelState> {
-    const who = { project: this.project, annotator: this.annotator };
+    const who = { project: this.project, annotator: this.annotator, among: this.among };
     switch (step.kind) {
       case "judge":
         return this.caller.call("judge", { ...who, ...step.given });
@@ -209,7 +211,7 @@ export class LabelSession {
     if (item) this.#show([item, ...this.queue.filter((other) => other.item !== item.item)]);
     // The showing may be what was refused: a fresh one, where the program still has the item in its queue.
     try {
-      const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD });
+      const state = await this.caller.call("label_state", { project: this.project, annotator: this.annotator, ahead: AHEAD, among: this.among });
       this.#take(state, true);
       const fresh = state.queue.find((other) => other.item === item?.item);
       if (fresh) this.#show(this.queue.map((other) => (other.item === fresh.item ? fresh : other)));
@@ -247,11 +249,11 @@ export class LabelSession {
 const sessions = new Map<string, LabelSession>();
 
 /** The session of an annotator on a project. It outlives the screen, so that leaving it loses nothing on its way. */
-export function sessionOf(project: string, annotator: string, caller: Caller): LabelSession {
-  const key = JSON.stringify([project, annotator]);
+export function sessionOf(project: string, annotator: string, caller: Caller, among: Among | null = null): LabelSession {
+  const key = JSON.stringify([project, annotator, among]);
   let session = sessions.get(key);
   if (!session) {
-    session = new LabelSession(project, annotator, caller);
+    session = new LabelSession(project, annotator, caller, undefined, undefined, among);
     sessions.set(key, session);
   }
   return session;

@@ -58,7 +58,7 @@ describe("LabelSession", () => {
     session.judge("left", "short");
     expect(shown()).toEqual([2, 3]);
     expect(session.done).toBe(1);
-    expect(program.last.request).toEqual({ project: "p", annotator: "ada", item: 1, showing: 10, verdict: "left", milliseconds: 1500, note: "short" });
+    expect(program.last.request).toEqual({ project: "p", annotator: "ada", item: 1, showing: 10, verdict: "left", milliseconds: 1500, note: "short", among: null });
   });
 
   it("sends one judgement at a time, in the order they were made", async () => {
@@ -140,7 +140,7 @@ describe("LabelSession", () => {
 
   it("shows an edited answer, and throws what is said against an edit", async () => {
     const edited = session.edit("left", "better");
-    expect(program.last.request).toEqual({ project: "p", annotator: "ada", item: 1, showing: 10, side: "left", text: "better" });
+    expect(program.last.request).toEqual({ project: "p", annotator: "ada", item: 1, showing: 10, side: "left", text: "better", among: null });
     await program.last.answer(state(0, { ...item(1), left: "better" }, item(2)));
     await edited;
     expect(session.current?.left).toBe("better");

@@ -22,7 +22,12 @@ export function messagesFor(system: string, turns: Turn[]): Message[] {
 export const askedAlike = (one: Turn[], other: Turn[]): boolean =>
   one.length === other.length && one.every(({ user, answer }, at) => user === other[at]?.user && (at === one.length - 1 || answer?.text === other[at]?.answer?.text));
 
-/** The conversations of the playground. They stay while the page is open, whichever screen is shown. */
+/** What a reload of the page does not lose: all but the answers that are being given. */
+export type KeptConversation = Pick<Conversation, "system" | "draft" | "temperature" | "topP" | "tokens" | "seed" | "kept"> & { project: string; speakers: { run: string | null; turns: { user: string; answer: ChatAnswer }[] }[] };
+
+const KEPT = "tiebreak.playground";
+
+/** The conversations of the playground. They stay in this tab, whichever screen is shown. */
 class Conversation {
   project = "";
   #next = 1;
@@ -49,6 +54,31 @@ class Conversation {
     this.speakers = [{ id: this.#next++, run: null, turns: [] }];
     this.job = this.answered = this.kept = null;
     this.system = this.draft = "";
+    const before = readKept(sessionStorage.getItem(KEPT));
+    if (before?.project !== project) return;
+    const { speakers, project: _, ...rest } = before;
+    Object.assign(this, rest);
+    this.speakers = speakers.map(({ run, turns }) => ({ id: this.#next++, run, turns: turns.map((turn) => ({ ...turn, growing: "" })) }));
+    if (this.hasBegun) this.answered = Date.now();
+  }
+
+  /** What a reload is to find again. */
+  get keptNow(): KeptConversation {
+    const { project, system, temperature, topP, tokens, seed, kept } = this;
+    const whole = (turns: Turn[]) => turns.flatMap(({ user, answer }) => (answer ? [{ user, answer: $state.snapshot(answer) as ChatAnswer }] : []));
+    const open = this.speakers[0]?.turns.at(-1);
+    // A question that not all have answered is asked again.
+    const count = Math.min(...this.speakers.map(({ turns }) => whole(turns).length));
+    const draft = this.draft === "" && open && count < (this.speakers[0]?.turns.length ?? 0) ? open.user : this.draft;
+    return { project, system, draft, temperature, topP, tokens, seed, kept, speakers: this.speakers.map(({ run, turns }) => ({ run, turns: whole(turns).slice(0, count) })) };
+  }
+
+  keep(kept: KeptConversation): void {
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify(kept));
+    } catch {
+      // Full or forbidden: then it lasts as long as the page.
+    }
   }
 
   get isAnswering(): boolean {
@@ -123,6 +153,19 @@ class Conversation {
       for (const speaker of this.speakers) speaker.turns.pop();
       if (this.draft.trim() === "") this.draft = user;
     }
+  }
+}
+
+/** A conversation from storage; null where it is not understood. */
+export function readKept(stored: string | null): KeptConversation | null {
+  try {
+    const kept = JSON.parse(stored ?? "null") as KeptConversation | null;
+    const texts = [kept?.project, kept?.system, kept?.draft, kept?.temperature, kept?.topP, kept?.tokens, kept?.seed];
+    const isTurn = (turn: { user: unknown; answer: ChatAnswer }) => typeof turn.user === "string" && typeof turn.answer.text === "string";
+    const isSpeaker = ({ run, turns }: { run: unknown; turns: { user: unknown; answer: ChatAnswer }[] }) => (run === null || typeof run === "string") && turns.every(isTurn);
+    return kept && texts.every((text) => typeof text === "string") && kept.speakers.length > 0 && kept.speakers.length <= MOST_MODELS && kept.speakers.every(isSpeaker) ? kept : null;
+  } catch {
+    return null;
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { askedAlike, messagesFor, type Turn } from "./conversation.svelte";
+import { askedAlike, messagesFor, readKept, type Turn } from "./conversation.svelte";
 
 const turn = (user: string, text: string | null): Turn => ({
   user,
@@ -20,5 +20,13 @@ describe("a conversation", () => {
     expect(askedAlike([turn("a", "x"), turn("b", "x")], [turn("a", "y"), turn("b", "y")])).toBe(false);
     expect(askedAlike([turn("a", "x")], [turn("b", "x")])).toBe(false);
     expect(messagesFor(" ", [turn("a", null)])).toEqual([{ role: "user", content: "a" }]);
+  });
+
+  it("is read from storage whole, or not at all", () => {
+    const kept = { project: "p", system: "", draft: "", temperature: "0", topP: "1", tokens: "9", seed: "0", kept: null, speakers: [{ run: null, turns: [turn("a", "b")] }] };
+    expect(readKept(JSON.stringify(kept))).toEqual(kept);
+    for (const bad of [null, "", "{", "3", "[]", JSON.stringify({ ...kept, speakers: [] }), JSON.stringify({ ...kept, tokens: 9 }), JSON.stringify({ ...kept, speakers: [{ run: null, turns: [turn("a", null)] }] })]) {
+      expect(readKept(bad)).toBe(null);
+    }
   });
 });

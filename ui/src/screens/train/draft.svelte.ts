@@ -3,6 +3,7 @@ import { client } from "../../client/client";
 import { router } from "../../router.svelte";
 import { project as openProject } from "../../state/project.svelte";
 import { duplicate, followed, modelNamed, presetOf, type Preset } from "./draft";
+import { varying } from "./vary.svelte";
 
 /** The run that is being prepared, and the one it was made from. Kept while the page is open. */
 class Draft {
@@ -20,6 +21,7 @@ class Draft {
     const ofProject = openProject.view?.model;
     request.model = modelNamed(request.model, ofProject ? [ofProject, ...known] : known);
     this.request = request;
+    varying.clear();
     this.#preset = null;
     this.from = { run: view.summary.run, name: view.summary.name, settings: view.settings };
     router.go("train", "+new");
@@ -29,6 +31,7 @@ class Draft {
   async begin(project: string): Promise<void> {
     if (this.request?.project === project) return;
     const request = await client.call("default_settings", { project });
+    varying.clear();
     this.from = null;
     this.#preset = presetOf(request);
     this.request = request;

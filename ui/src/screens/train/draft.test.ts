@@ -5,8 +5,8 @@ import { DEFAULTS } from "./defaults.fixture";
 
 const none = { loss: null, margin: null, accuracy: null, accuracy_interval: null, pairs: 0, chosen: null, rejected: null, grad_norm: null, learning_rate: null, tokens_per_second: null, peak_memory_bytes: null };
 const view: RunView = {
-  summary: { run: "r1", name: "first", state: "failed", has_adapter: false, step: 3, total_steps: 9, started_at: 0, seconds_left: null, loss: null, accuracy: null, accuracy_interval: null, held_out_accuracy: null, held_out_accuracy_interval: null, model: "m" },
-  folder: "f", computed_on: [], settings: { ...DEFAULTS, loss_type: ["sigmoid", "ipo"], loss_weights: [1, 0.5] }, selection: null, from: null, held_out_share: 0.2,
+  summary: { run: "r1", name: "first", state: "failed", queued: null, has_adapter: false, step: 3, total_steps: 9, started_at: 0, seconds_left: null, loss: null, accuracy: null, accuracy_interval: null, held_out_accuracy: null, held_out_accuracy_interval: null, model: "m", notes: { note: "", tags: [], archived: false } },
+  folder: "f", computed_on: [], settings: { ...DEFAULTS, loss_type: ["sigmoid", "ipo"], loss_weights: [1, 0.5] }, selection: null, stopped_by_rule: null, sweep: null, from: null, from_name: null, held_out_share: 0.2, data_says: [], data: null,
   now: none, error: null, warnings: [], findings: [], samples: [], stage: "", stage_done: 0, stage_total: 0,
 };
 

@@ -11,6 +11,7 @@ export function duplicate(project: string, view: RunView, taken: string[], chang
     model: view.summary.model,
     held_out_share: view.held_out_share,
     from: view.summary.run,
+    data: view.data,
     settings: fitted({ ...view.settings, ...changed }),
   };
 }
@@ -25,8 +26,8 @@ export type Preset = {
 };
 
 /** What decides how many steps a run has. */
-const lengthOf = ({ held_out_share, settings }: RunRequest): string =>
-  JSON.stringify([held_out_share, settings.max_steps, settings.num_train_epochs, settings.per_device_train_batch_size, settings.gradient_accumulation_steps]);
+const lengthOf = ({ held_out_share, data, settings }: RunRequest): string =>
+  JSON.stringify([held_out_share, data ?? null, settings.max_steps, settings.num_train_epochs, settings.per_device_train_batch_size, settings.gradient_accumulation_steps]);
 
 export function presetOf(request: RunRequest): Preset {
   const { eval_steps } = request.settings;

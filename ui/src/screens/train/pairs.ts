@@ -38,6 +38,7 @@ export const orderNamed = (name: OrderName) => ORDERS.find(({ value }) => value 
 
 export const SUBSETS: { value: PairSubset; label: string }[] = [
   { value: "all", label: "All pairs" },
+  { value: "open", label: "Not decided on yet" },
   { value: "against", label: "Model prefers the rejected answer" },
   { value: "trained", label: "Trained on" },
   { value: "held_out", label: "Held out" },

@@ -10,7 +10,7 @@ export { patternsFrom, patternsText } from "./patterns";
 /** As a settings file spells it: those of the adapter stand in its table `lora`. */
 export type SettingKey = Exclude<keyof Settings, "lora"> | `lora.${keyof LoraConfig}`;
 /** By field: the first of each, which is a refusal where there is one. */
-export type Remarks = Partial<Record<SettingKey | "name" | "model" | "held_out_share", Remark>>;
+export type Remarks = Partial<Record<SettingKey | "name" | "model" | "held_out_share" | "data", Remark>>;
 
 type Kind = "number" | "whole" | "switch" | "losses" | "weights" | "modules" | "text" | "patterns" | { choices: Choice[] };
 export type Choice = { value: string; sentence: string };

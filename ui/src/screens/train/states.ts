@@ -6,6 +6,7 @@ type Tone = "neutral" | "accent" | "good" | "warn" | "bad";
 /** A run's state in words, and how it is tinted. */
 export const STATES: Record<RunState, { word: string; tone: Tone }> = {
   prepared: { word: "not begun", tone: "warn" },
+  queued: { word: "queued", tone: "neutral" },
   running: { word: "running", tone: "accent" },
   interrupted: { word: "interrupted", tone: "warn" },
   finished: { word: "finished", tone: "good" },

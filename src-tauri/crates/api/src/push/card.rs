@@ -92,11 +92,6 @@ pub(super) fn plain(text: &str) -> String {
     safe
 }
 
-/// A name with its number, in the plural where that is due.
-pub(super) fn counted(count: usize, one: &str, several: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

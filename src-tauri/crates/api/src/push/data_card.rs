@@ -1,9 +1,10 @@
 //! The card of a project's pairs: how many there are, where they are from, and what the columns hold.
 
-use super::card::{Card, MADE_WITH, counted, plain};
+use super::card::{Card, MADE_WITH, plain};
 use crate::export::WrittenSingles;
 use prefs::Content;
 use prefs::store::{ExportedPair, ExportedPairs, PairVotes, SingleKind};
+use prefs::words::counted;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The text of the card.

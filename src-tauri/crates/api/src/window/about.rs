@@ -20,6 +20,9 @@ pub(crate) struct About {
     /// Whether this is the demo.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) demo: bool,
+    /// What somebody wrote of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) note: String,
 }
 
 impl About {
@@ -29,11 +32,11 @@ impl About {
         match fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| {
                 let message = format!("{}: {}", path.display(), error.to_string().trim());
-                Error::new("project_file", message, "Correct this line; known are name, model and demo.")
+                Error::new("project_file", message, "Correct this line; known are name, model, demo and note.")
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(About { name, model: None, demo: false })
+                Ok(About { name, model: None, demo: false, note: String::new() })
             }
             Err(error) => Err(Error::file(&path)(error)),
         }

@@ -1,6 +1,7 @@
 //! What is odd about pairs: of a file before it is brought in, and of a project before it is trained on. What was found in a
 //! project is kept for a while, so that its pairs can be listed, left out and put back.
 
+use super::training::composition::{Composed, compose};
 use super::training::start::model_path;
 use super::types::{
     CheckImport, CheckPairs, Code, DataChecks, DataFinding, FindingOf, FindingView, FoundPair, ImportKind, LeaveOut,
@@ -14,7 +15,7 @@ use chat::Limits;
 use prefs::checks::{self, Finding, Found, Shown};
 use prefs::mapping::MappedContent;
 use prefs::store::SourcedPair;
-use prefs::{Content, Pair, split};
+use prefs::{Content, Pair};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -105,21 +106,14 @@ pub(super) fn check_import(backend: &Backend, request: CheckImport) -> Result<Da
 /// Checks the pairs that a run would be trained on, beside those that it would hold out.
 pub(super) fn check_pairs(backend: &Backend, request: CheckPairs) -> Result<DataChecks> {
     let project = backend.project(&request.project)?;
-    let all = project.another_store()?.training_pairs()?;
-    let pairs: Vec<&Pair> = all.iter().map(|sourced| &sourced.pair).collect();
-    let is_held_out = split::held_out(&pairs, request.held_out_share, request.seed);
-    let (mut train, mut held_out, mut ids) = (Vec::new(), Vec::new(), Vec::new());
-    for (sourced, is_out) in all.iter().zip(&is_held_out) {
-        if *is_out {
-            held_out.push(&sourced.pair);
-        } else {
-            train.push(&sourced.pair);
-            ids.push(sourced.id);
-        }
-    }
+    let composed = compose(&project.another_store()?, request.held_out_share, request.seed, request.data.as_ref())?;
+    let trained: Vec<&SourcedPair> = composed.trained_once().into_iter().map(|row| &composed.pairs[row]).collect();
+    let train: Vec<&Pair> = trained.iter().map(|sourced| &sourced.pair).collect();
+    let ids: Vec<i64> = trained.iter().map(|sourced| sourced.id).collect();
+    let held_out: Vec<&Pair> = composed.held_out.iter().map(|&row| &composed.pairs[row].pair).collect();
     let mut findings = backend.0.checked.of_texts(&train, &held_out).as_ref().clone();
     if let Some(tokens) = &request.tokens {
-        findings.extend(of_tokens(backend, tokens, &all, &is_held_out)?);
+        findings.extend(of_tokens(backend, tokens, &composed)?);
         findings.sort_by_key(|finding| finding.severity);
     }
     let check = backend.0.checked.keep(project.folder(), &findings, &ids);
@@ -135,12 +129,7 @@ pub(super) fn check_pairs(backend: &Backend, request: CheckPairs) -> Result<Data
 
 /// What the model and its limits make of the pairs to train on; nothing where the model is not on this machine, as the plan of
 /// the run says.
-fn of_tokens(
-    backend: &Backend,
-    tokens: &TokenLimits,
-    all: &[SourcedPair],
-    is_held_out: &[bool],
-) -> Result<Vec<Finding>> {
+fn of_tokens(backend: &Backend, tokens: &TokenLimits, composed: &Composed) -> Result<Vec<Finding>> {
     let TokenLimits { model, max_length, max_prompt_length, truncation } = tokens;
     let (Ok(path), Ok(Some(tokenizer))) = (model_path(backend, model), backend.tokenizer(model)) else {
         return Ok(Vec::new());
@@ -150,11 +139,11 @@ fn of_tokens(
         max_prompt_length: *max_prompt_length,
         truncation: *truncation,
     };
-    let read = backend.0.lengths.of(&path, &tokenizer, all)?;
+    let read = backend.0.lengths.of(&path, &tokenizer, &composed.pairs)?;
     let mut checks = TokenChecks::default();
-    let trained = all.iter().zip(&read).zip(is_held_out).filter(|(_, is_out)| !**is_out);
-    for (row, ((sourced, read), _)) in trained.enumerate() {
-        checks.look_at(row, &sourced.pair, &read.length, read.is_broken, &tokenizer, &limits);
+    for (row, place) in composed.trained_once().into_iter().enumerate() {
+        let read = &read[place];
+        checks.look_at(row, &composed.pairs[place].pair, &read.length, read.is_broken, &tokenizer, &limits);
     }
     Ok(checks.findings())
 }

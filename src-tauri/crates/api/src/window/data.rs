@@ -1,8 +1,8 @@
 //! Files that are brought in, and the pairs of a project.
 
 use super::types::{
-    ColumnMapping, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView, PairsOf,
-    PreviewImport, Question, RefusedRow, RemovePair, SingleOf, SinglePage, SinglesOf, StoredSingle,
+    ColumnMapping, ConfirmPair, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView,
+    PairsOf, PreviewImport, Question, RefusedRow, RemovePair, SingleOf, SinglePage, SinglesOf, StoredSingle,
 };
 use super::uploads::{of_upload, sent};
 use super::{Backend, OpenProject, checks, locked, rendered, uploads};
@@ -13,6 +13,7 @@ use prefs::mapping::{self, MappedContent, MappedRow};
 use prefs::reader;
 use prefs::store::Brought;
 use prefs::table::Table;
+use prefs::words;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -112,6 +113,7 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
     // A large import takes seconds: labelling goes on meanwhile.
     let brought = project.another_store()?.import_table(&table, &mapping, &uploads::name_of(&path));
     let import = brought.map_err(of_upload(&path))?;
+    uploads::brought_in(&path);
     *locked(&backend.0.last_table.0) = None;
     backend.changed(&project);
     Ok(ImportReply {
@@ -171,10 +173,11 @@ fn odd(rows: &[MappedRow], tokenizer: &Tokenizer) -> Vec<String> {
     let mut sentences = odd.sentences(tokenizer);
     if identical > 0 {
         sentences.push(format!(
-            "{identical} pairs have two answers that are the same tokens once they are rendered: a run leaves them out"
+            "{} two answers that are the same tokens once they are rendered: a run leaves them out",
+            words::counted(identical, "pair has", "pairs have")
         ));
     }
-    sentences.into_iter().map(|sentence| format!("Of the first {looked_at} pairs: {sentence}.")).collect()
+    sentences.into_iter().map(|sentence| format!("Of the first {}: {sentence}.", words::pairs(looked_at))).collect()
 }
 
 fn unused(brought: &Brought) -> Vec<Counted> {
@@ -232,6 +235,14 @@ pub(super) fn remove_pair(backend: &Backend, request: RemovePair) -> Result<Pair
     shown(backend, &project, pair)
 }
 
+/// Notes that a pair's label was looked at and found right, or takes that back.
+pub(super) fn confirm_pair(backend: &Backend, request: ConfirmPair) -> Result<PairView> {
+    let project = backend.project(&request.project)?;
+    let pair = project.store().confirm_pair(request.id, &request.who, request.confirmed)?;
+    backend.changed(&project);
+    shown(backend, &project, pair)
+}
+
 pub(super) fn table(backend: &Backend, path: &Path) -> Result<Arc<Table>> {
     let mut last = locked(&backend.0.last_table.0);
     if let Some((of, table)) = &*last
@@ -266,12 +277,12 @@ fn tokenizer_of(backend: &Backend, project: &OpenProject) -> Result<(Option<Stri
 
 fn shown(backend: &Backend, project: &OpenProject, pair: prefs::store::PairView) -> Result<PairView> {
     let (_, tokenizer) = tokenizer_of(backend, project)?;
-    let prefs::store::PairView { id, prompt, chosen, rejected, category, source, history } = pair;
+    let prefs::store::PairView { id, prompt, chosen, rejected, category, source, ratings, confirmed, history } = pair;
     let (rendered, unrendered) = match tokenizer {
         Some(tokenizer) => rendered::as_seen(&tokenizer, &prompt, &chosen, &rejected),
         None => (None, None),
     };
-    Ok(PairView { id, prompt, chosen, rejected, category, source, history, rendered, unrendered })
+    Ok(PairView { id, prompt, chosen, rejected, category, source, ratings, confirmed, history, rendered, unrendered })
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(super) fn prepare(projects: &Path) -> Result<PathBuf> {
     }
     // Said first, so that a start that was killed half way is resumed.
     if empty {
-        About { name: NAME.into(), model: Some(MODEL.into()), demo: true }.write(&folder)?;
+        About { name: NAME.into(), model: Some(MODEL.into()), demo: true, note: String::new() }.write(&folder)?;
     }
     let mut project = Project::open_or_create(&folder)?;
     if project.count()? == 0 {

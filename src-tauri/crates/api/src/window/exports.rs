@@ -1,5 +1,12 @@
 //! Exporting what was made, into the project's `exports/`.
 
+mod download;
+mod listed;
+mod tar;
+
+pub use download::Download;
+pub(super) use listed::{Record, exports, record};
+
 use super::overview::EXPORTS;
 use super::training::{new_folder, run_folder, run_identity};
 use super::types::{Export, ExportWhat, Exported};
@@ -25,12 +32,17 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
     }
     let run = request.run.as_deref().map(|run| run_folder(&project, run)).transpose()?;
     let judged = request.evaluation.as_deref().map(|name| evaluation::folder(&project, name)).transpose()?;
-    let name = match (&request.run, &request.evaluation) {
-        (Some(run), _) => run_identity(backend, &project, run)?.name,
+    let of_run = match &request.run {
+        Some(run) => Some((run, run_identity(backend, &project, run)?.name)),
+        None => None,
+    };
+    let name = match (&of_run, &request.evaluation) {
+        (Some((_, name)), _) => name.clone(),
         (None, Some(evaluation)) => evaluation.clone(),
         (None, None) => project.about()?.name,
     };
     let folder = new_folder(&project.folder().join(EXPORTS), &name)?;
+    record(&folder, of_run.as_ref().map(|(run, name)| (run.as_str(), name.as_str())))?;
     let mut exported = Vec::new();
     for what in &request.what {
         let done = match what {
@@ -51,11 +63,12 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
                     check_warns: false,
                     other_base: None,
                     notes: Vec::new(),
+                    export: String::new(),
                 }])
             }
         };
         match done {
-            Ok(done) => exported.extend(done),
+            Ok(done) => exported.extend(done.into_iter().map(|done| within(done, &folder))),
             Err(error) => {
                 if exported.is_empty() {
                     // Nothing was written yet, or half of one thing: the first error is the one to report.
@@ -65,7 +78,14 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
             }
         }
     }
+    backend.changed(&project);
     Ok(exported)
+}
+
+/// What lies in the folder of an export.
+pub(super) fn within(made: Exported, folder: &Path) -> Exported {
+    let export = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Exported { export, ..made }
 }
 
 /// The pairs in the forms that were chosen, the usual ones where none was, and single answers as JSONL. What there is to know of
@@ -93,6 +113,7 @@ fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Re
     let request = ExportRequest {
         run: Some(run.clone()),
         weights: Weights::Adapter,
+        curves: Vec::new(),
         project: None,
         pairs_as: Vec::new(),
         annotator_names: false,
@@ -125,6 +146,7 @@ fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Res
         check_warns: false,
         other_base: None,
         notes: Vec::new(),
+        export: String::new(),
     })
 }
 
@@ -139,6 +161,7 @@ pub(super) fn of(made: crate::Exported) -> Exported {
         check: check.map(|check| check.words),
         other_base,
         notes: Vec::new(),
+        export: String::new(),
     }
 }
 

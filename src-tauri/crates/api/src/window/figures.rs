@@ -2,7 +2,7 @@
 
 use super::types::{Axes, FigureSeries, FigureView, Theme};
 use crate::error::Result;
-use plot::{Figure, Histogram, Lines, Scatter, WinRate};
+use plot::{Figure, Histogram, Lines, Outcomes, Scatter, WinRate};
 
 /// Points of a series that cross to the page.
 const MOST_POINTS: usize = 2_000;
@@ -40,6 +40,13 @@ pub(crate) fn scatter(name: &str, scatter: Scatter, how: Theme, size: (u32, u32)
     let (width, height) = sensible(size);
     let labels = (scatter.x_label.clone(), scatter.y_label.clone());
     view(name, Figure::from(scatter).with_size(width, height), how, labels, Vec::new())
+}
+
+/// Outcomes of runs by a setting: their numbers stand in the table beside.
+pub(crate) fn outcomes(name: &str, outcomes: Outcomes, how: Theme, size: (u32, u32)) -> Result<FigureView> {
+    let (width, height) = sensible(size);
+    let labels = (outcomes.x_label.clone(), outcomes.y_label.clone());
+    view(name, Figure::from(outcomes).with_size(width, height), how, labels, Vec::new())
 }
 
 /// A win rate, whose rows have no series to read off: each says its numbers itself.

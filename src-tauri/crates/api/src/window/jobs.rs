@@ -6,6 +6,7 @@ use crate::context::{Context, Update};
 use crate::error::{Error, Result};
 use crate::push::{PushList, PushReply};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ pub(super) struct Jobs {
 struct Entry {
     job: Job,
     stop: Arc<AtomicBool>,
+    /// Folders of runs, evaluations and exports that it reads or writes: they are not deleted meanwhile.
+    uses: Vec<PathBuf>,
     /// When its progress was told last.
     told: Option<Instant>,
 }
@@ -83,7 +86,7 @@ impl Backend {
                 pushed: None,
                 notes: Vec::new(),
             };
-            all.push(Entry { job: job.clone(), stop: Arc::clone(&stop), told: None });
+            all.push(Entry { job: job.clone(), stop: Arc::clone(&stop), uses: Vec::new(), told: None });
             job
         };
         self.tell(News::Job { job: job.clone() });
@@ -124,6 +127,14 @@ impl Backend {
         let all = locked(&self.0.jobs.all);
         let at_work = |job: &&Job| job.kind == kind && job.project == project && job.state == JobState::Running;
         all.iter().map(|entry| &entry.job).find(at_work).cloned()
+    }
+
+    /// The job that is at work with a folder.
+    pub(super) fn job_using(&self, folder: &Path) -> Option<Job> {
+        let all = locked(&self.0.jobs.all);
+        let uses =
+            |entry: &&Entry| entry.job.state == JobState::Running && entry.uses.iter().any(|used| used == folder);
+        all.iter().find(uses).map(|entry| entry.job.clone())
     }
 
     /// Changes a job and tells of it; not too often, unless `always` or the stage is another one.
@@ -178,6 +189,14 @@ impl Working {
             stage.clone_into(&mut job.stage);
             (job.done, job.total, job.seconds_left) = (done, total, seconds_left);
         });
+    }
+
+    /// Says that the job needs what lies in a folder until it ends.
+    pub(crate) fn uses(&self, folder: &Path) {
+        let mut all = locked(&self.backend.0.jobs.all);
+        if let Some(own) = all.iter_mut().find(|entry| entry.job.job == self.job) {
+            own.uses.push(folder.to_path_buf());
+        }
     }
 
     /// Names the evaluation that the job makes.

@@ -18,7 +18,11 @@ pub(super) fn label_state(backend: &Backend, request: LabelStateOf) -> Result<La
     let ahead = request.ahead.clamp(1, MOST_AHEAD);
     let (before, state, after) = {
         let mut store = project.store();
-        (store.annotators()?.len(), store.label_state(&request.annotator, ahead)?, store.annotators()?.len())
+        (
+            store.annotators()?.len(),
+            store.label_state_among(&request.annotator, ahead, request.among)?,
+            store.annotators()?.len(),
+        )
     };
     if after != before {
         backend.changed(&project);
@@ -29,12 +33,12 @@ pub(super) fn label_state(backend: &Backend, request: LabelStateOf) -> Result<La
 /// Records a judgement.
 pub(super) fn judge(backend: &Backend, request: JudgeRequest) -> Result<LabelState> {
     let project = backend.project(&request.project)?;
-    let JudgeRequest { annotator, item, showing, verdict, milliseconds, note, .. } = request;
+    let JudgeRequest { annotator, item, showing, verdict, milliseconds, note, among, .. } = request;
     let note = note.filter(|note| !note.trim().is_empty());
     let judging = Judging { annotator, item, showing, verdict, milliseconds, note };
     project.store().judge(&judging)?;
     backend.changed(&project);
-    Ok(project.store().label_state(&judging.annotator, AHEAD)?)
+    Ok(project.store().label_state_among(&judging.annotator, AHEAD, among)?)
 }
 
 /// Takes the annotator's last judgement back.
@@ -42,16 +46,16 @@ pub(super) fn undo(backend: &Backend, request: Undo) -> Result<LabelState> {
     let project = backend.project(&request.project)?;
     project.store().undo(&request.annotator)?;
     backend.changed(&project);
-    Ok(project.store().label_state(&request.annotator, AHEAD)?)
+    Ok(project.store().label_state_among(&request.annotator, AHEAD, request.among)?)
 }
 
 /// Gives an answer a new text.
 pub(super) fn edit_answer(backend: &Backend, request: EditAnswer) -> Result<LabelState> {
     let project = backend.project(&request.project)?;
-    let EditAnswer { annotator, item, showing, side, text, .. } = request;
+    let EditAnswer { annotator, item, showing, side, text, among, .. } = request;
     project.store().edit_answer(&annotator, item, showing, side, &text)?;
     backend.changed(&project);
-    Ok(project.store().label_state(&annotator, AHEAD)?)
+    Ok(project.store().label_state_among(&annotator, AHEAD, among)?)
 }
 
 /// Asks the annotator a share of the judged items again.

@@ -41,6 +41,7 @@ fn start(backend: &Backend, (project, run): (&str, &str), kind: JobKind, form: F
         _ => format!("Merge the adapter of {}", run.name),
     };
     backend.start_job(kind, &named, &title, move |working| {
+        working.uses(&run.folder);
         working.exported(export(&project, &run, form, allowed, working)?);
         Ok(())
     })
@@ -50,12 +51,16 @@ fn export(project: &OpenProject, run: &RunIdentity, form: Form, allowed: bool, w
     let all = project.folder().join(EXPORTS);
     remove_left_overs(&all)?;
     let folder = new_folder(&all, &run.name)?;
+    working.uses(&folder);
+    let of_run = run.folder.file_name().unwrap_or_default().to_string_lossy();
+    exports::record(&folder, Some((&of_run, &run.name)))?;
     let written = write_into(&folder, run, form, allowed, working);
     if written.is_err() {
-        // Nothing is in it; the first error is the one to report.
-        let _ = std::fs::remove_dir(&folder);
+        // Nothing is in it but the record; the first error is the one to report.
+        let _ = std::fs::remove_dir_all(&folder);
     }
-    let made = exports::of(written?);
+    let made = exports::within(exports::of(written?), &folder);
+    working.backend().changed(project);
     // That the base is another one is said by itself.
     let notes = working.notes().into_iter().filter(|note| made.other_base.as_ref() != Some(note)).collect();
     Ok(Exported { notes, ..made })

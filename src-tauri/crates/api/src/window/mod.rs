@@ -9,6 +9,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod about;
+mod acts;
 #[cfg(test)]
 mod bindings;
 mod candidates;
@@ -20,7 +21,9 @@ mod evaluation;
 mod exports;
 mod figures;
 mod folders;
+mod housekeeping;
 mod hub_models;
+mod imports;
 mod jobs;
 mod joined;
 mod labelling;
@@ -35,22 +38,30 @@ mod plan;
 mod playground;
 mod projects;
 mod pushes;
+mod queue;
 pub(crate) mod rendered;
 mod run_pairs;
+mod sets;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod training;
 pub mod types;
 mod uploads;
+mod votes;
 
+pub use exports::Download;
 pub use folders::BackendOptions;
 pub use news::{Heard, Subscription};
 pub use uploads::MOST_BYTES;
 
+#[cfg(test)]
+pub(crate) use doctor::log::RunLog;
 pub(crate) use evaluation::finish_where_people_judge;
 pub(crate) use jobs::Working;
 pub(crate) use overview::{EVALS, EXPORTS, folders};
 pub(crate) use projects::{OpenProject, now};
+pub(crate) use sweep::RunJudge;
 
 use crate::error::Result;
 use model::{ComputeDevice, DeviceChoice};
@@ -101,9 +112,12 @@ struct Inner {
     evaluations: evaluation::Evaluations,
     last_table: data::LastTable,
     checked: checks::Checked,
+    acts: acts::Acts,
     last_queue: run_pairs::LastQueue,
     chats: playground::Chats,
     last_push: pushes::LastPush,
+    /// Held by whoever renames, deletes or puts back: one at a time.
+    housekeeping: Mutex<()>,
 }
 
 /// A device that was there when the back end began. It is not kept open: a process of a run opens its own.
@@ -141,11 +155,14 @@ impl Backend {
             evaluations: evaluation::Evaluations::default(),
             last_table: data::LastTable::default(),
             checked: checks::Checked::default(),
+            acts: acts::Acts::default(),
             last_queue: run_pairs::LastQueue::default(),
             chats: playground::Chats::default(),
             last_push: pushes::LastPush::default(),
+            housekeeping: Mutex::default(),
         });
         training::begin(&inner);
+        queue::begin(&inner);
         Ok(Self(inner))
     }
 

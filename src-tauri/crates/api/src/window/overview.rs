@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folder of a project's runs.
-pub(crate) const RUNS: &str = "runs";
+pub(crate) const RUNS: &str = runs::RUNS;
 
 /// The folder of a project's evaluations.
 pub(crate) const EVALS: &str = "evals";
@@ -26,7 +26,7 @@ pub(super) fn of(backend: &Backend, project: &OpenProject) -> Result<ProjectView
     let (counted, imports, beside, annotators) = {
         let store = project.store();
         let imports = store.imports()?;
-        let beside = project.beside_pairs(&store, imports.len())?;
+        let beside = project.beside_imports(&store, imports.len())?;
         (store.counts()?, imports, beside, store.annotators()?)
     };
     let counts = ProjectCounts {
@@ -40,20 +40,28 @@ pub(super) fn of(backend: &Backend, project: &OpenProject) -> Result<ProjectView
         runs_with_adapter: runs.iter().filter(|run| training::has_adapter(backend, project, run)).count(),
         evaluations: evaluations(project)?.len(),
     };
-    let import = |import: prefs::store::Import| ImportView {
-        to_label: beside.get(&import.id).map_or(0, |(items, _)| *items),
-        single_labels: beside.get(&import.id).map_or(0, |(_, singles)| *singles),
-        id: import.id,
-        source: import.source,
-        imported_at: import.imported_at,
-        kind: import.kind,
-        added: import.added,
-        duplicates: import.duplicates,
-        refused: import.refused,
+    let import = |import: prefs::store::Import| {
+        let beside = beside.get(&import.id).copied().unwrap_or_default();
+        ImportView {
+            to_label: beside.items,
+            single_labels: beside.single_labels,
+            id: import.id,
+            source: import.source,
+            imported_at: import.imported_at,
+            kind: import.kind,
+            added: import.added,
+            duplicates: import.duplicates,
+            unknown_duplicates: import.duplicates.saturating_sub(beside.repeats),
+            refused: import.refused,
+            name: import.state.name,
+            held_out: import.state.held_out,
+            taken_back: import.state.taken_back,
+        }
     };
     Ok(ProjectView {
         folder: project.name_of_folder(),
         name: about.name,
+        note: about.note,
         is_demo: about.demo,
         next: next(&counts, about.model.is_some()),
         model: about.model,
@@ -107,7 +115,11 @@ fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
         step(Screen::Project, "Choose the model to make better.".into());
     }
     if counts.evaluations > 0 {
-        step(Screen::Evaluate, "See whether the model got better, and judge answers yourself.".into());
+        step(Screen::Evaluate, "See whether the model got better.".into());
+        step(
+            Screen::Train,
+            "Look at the pairs as the trained model sees them, mend labels that are wrong, and train again.".into(),
+        );
         step(Screen::Export, "Export the adapter, the report or the labels.".into());
     } else if counts.runs_with_adapter > 0 {
         step(Screen::Evaluate, "A run has trained an adapter: compare its answers with the base model's.".into());
@@ -115,28 +127,25 @@ fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
         step(Screen::Train, "See how the run goes.".into());
     }
     let train = (counts.runs == 0 && counts.pairs > 0)
-        .then(|| (Screen::Train, format!("Train on {}.", number(counts.pairs, "pair"))));
+        .then(|| (Screen::Train, format!("Train on {}.", number(counts.pairs, "pair", "pairs"))));
     let open = counts.items.saturating_sub(counts.items_without_answers).saturating_sub(counts.labelled);
     let label = (open > 0).then(|| {
         let few = if counts.pairs < ENOUGH { " Some hundred pairs are a good start." } else { "" };
-        (Screen::Label, format!("Judge answers: {} wait for you.{few}", number(open, "item")))
+        (Screen::Label, format!("Judge answers: {} for you.{few}", number(open, "item waits", "items wait")))
     });
     let both = if counts.pairs >= ENOUGH { [train, label] } else { [label, train] };
     for (screen, sentence) in both.into_iter().flatten() {
         step(screen, sentence);
     }
     if counts.items_without_answers > 0 {
-        let prompts = number(counts.items_without_answers, "prompt");
-        step(
-            Screen::Label,
-            format!("{prompts} have no answers yet: let the model write two for each, then judge them."),
-        );
+        let prompts = number(counts.items_without_answers, "prompt has", "prompts have");
+        step(Screen::Label, format!("{prompts} no answers yet: let the model write two for each, then judge them."));
     }
     steps
 }
 
-fn number(count: usize, what: &str) -> String {
-    if count == 1 { format!("one {what}") } else { format!("{} {what}s", grouped(count as u64)) }
+fn number(count: usize, one: &str, several: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{} {several}", grouped(count as u64)) }
 }
 
 #[cfg(test)]
@@ -166,6 +175,6 @@ mod tests {
         let trained = ProjectCounts { pairs: 200, runs: 1, runs_with_adapter: 1, ..empty };
         assert_eq!(screens(&trained, true), [Screen::Evaluate]);
         let judged = ProjectCounts { evaluations: 1, ..trained };
-        assert_eq!(screens(&judged, true), [Screen::Evaluate, Screen::Export]);
+        assert_eq!(screens(&judged, true), [Screen::Evaluate, Screen::Train, Screen::Export]);
     }
 }

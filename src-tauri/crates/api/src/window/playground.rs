@@ -50,6 +50,8 @@ struct Asked {
 /// A model by the run that it is of, or the project's own.
 #[derive(Clone)]
 struct Speaker {
+    /// The run's folder.
+    run: Option<PathBuf>,
     model: String,
     adapter: Option<PathBuf>,
     /// Digests of the adapter's files as it answered.
@@ -85,6 +87,7 @@ pub(super) fn start_chat(backend: &Backend, request: StartChat) -> Result<Job> {
             ids: Vec::new(),
             answer: None,
         };
+        speakers.iter().filter_map(|speaker| speaker.run.as_deref()).for_each(|run| working.uses(run));
         working.backend().0.chats.begin(working.number(), speakers.iter().map(asked).collect());
         for (place, (chat, speaker)) in chats.iter().zip(&speakers).enumerate() {
             let Speaker { model, adapter, how, .. } = speaker;
@@ -106,16 +109,15 @@ fn speaker(backend: &Backend, project: &OpenProject, chat: &Chat, allow_changed_
     }
     let Some(run) = &chat.run else {
         let how = LoadOptions { dtype: BaseDtype::Auto, products: Products::Auto, allow_changed_base };
-        return Ok(Speaker { model: project.model()?, adapter: None, files: FileDigests::new(), how });
+        return Ok(Speaker { run: None, model: project.model()?, adapter: None, files: FileDigests::new(), how });
     };
     let run = run_identity(backend, project, run)?;
     crate::suspects::refuse_unready(&run.folder)?;
     check_grounds(backend, &run, allow_changed_base)?;
-    let settings = &run.config.settings;
-    let how = LoadOptions { dtype: settings.dtype, products: settings.products, allow_changed_base };
+    let how = run.how(allow_changed_base);
     let adapter = run.folder.join(ADAPTER);
     let files = adapter_digests(&adapter)?;
-    Ok(Speaker { model: run.model, adapter: Some(adapter), files, how })
+    Ok(Speaker { run: Some(run.folder), model: run.model, adapter: Some(adapter), files, how })
 }
 
 fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, working: &Working) -> Result<()> {
@@ -208,7 +210,10 @@ pub(super) fn chat_tokens(backend: &Backend, request: ChatTokens) -> Result<Job>
         (asked.speaker.clone(), asked.prompt_ids.clone(), asked.ids.clone())
     };
     backend.start_job(JobKind::Chat, "", "How likely each token was", move |working| {
-        let Speaker { model, adapter, files, how } = &speaker;
+        let Speaker { run, model, adapter, files, how } = &speaker;
+        if let Some(run) = run {
+            working.uses(run);
+        }
         if let Some(adapter) = adapter
             && adapter_digests(adapter).ok().as_ref() != Some(files)
         {
@@ -236,15 +241,17 @@ pub(super) fn chat_tokens(backend: &Backend, request: ChatTokens) -> Result<Job>
 
 /// The text that each token adds to those before it. Of a character that several tokens make, the last has it.
 fn texts_of(tokenizer: &Tokenizer, ids: &[u32]) -> Result<Vec<String>> {
-    let mut before = String::new();
     let mut texts = Vec::with_capacity(ids.len());
+    // A token is decoded behind those of the text before it, without which a space at its beginning may be lost.
+    let (mut context, mut told) = (0, 0);
     for end in 1..=ids.len() {
-        let text = tokenizer.decode(&ids[..end], true)?;
+        let before = tokenizer.decode(&ids[context..told], true)?;
+        let text = tokenizer.decode(&ids[context..end], true)?;
         let is_whole = !text.ends_with('\u{fffd}') || end == ids.len();
         match text.strip_prefix(before.as_str()) {
             Some(added) if is_whole => {
                 texts.push(added.to_owned());
-                before = text;
+                (context, told) = (told, end);
             }
             _ => texts.push(String::new()),
         }
@@ -315,7 +322,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         testkit::TinyLlama::default().write_folder(folder.path()).unwrap();
         let tokenizer = Tokenizer::open(folder.path()).unwrap();
-        for text in ["Said plainly.", "grün — 猫 \u{1f980}!", ""] {
+        let long = "One after the other, 猫 too. ".repeat(200);
+        for text in ["Said plainly.", "grün — 猫 \u{1f980}!", "", "\u{fffd} stays", &long] {
             let ids = tokenizer.encode(text).unwrap();
             let texts = texts_of(&tokenizer, &ids).unwrap();
             assert_eq!((texts.len(), texts.concat()), (ids.len(), tokenizer.decode(&ids, true).unwrap()));

@@ -6,7 +6,7 @@ use super::types::{CreateProject, Home, InFolder, News, Nothing, ProjectView, Re
 use super::{Backend, demo, locked, models, overview};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
-use prefs::store::{DATABASE, Project};
+use prefs::store::{Beside, DATABASE, Project};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
@@ -30,8 +30,8 @@ pub(super) struct Projects {
     recent: Mutex<()>,
 }
 
-/// By the number of an import of pairs, the items to label and the single labels that it brought beside them.
-type BesidePairs = HashMap<i64, (usize, usize)>;
+/// By the number of an import, what it brought beside what its own account says.
+type BesideImports = HashMap<i64, Beside>;
 
 /// A project that is open.
 pub(crate) struct OpenProject {
@@ -42,8 +42,8 @@ pub(crate) struct OpenProject {
     seen: Mutex<Seen>,
     /// Reading the texts to search in.
     texts: Once,
-    /// What imports brought beside pairs, as of so many imports: these never change.
-    beside: Mutex<(usize, BesidePairs)>,
+    /// What there is to know of imports beside their accounts, as of so many imports: it never changes.
+    beside: Mutex<(usize, BesideImports)>,
 }
 
 /// Of a project, what other programs change too: the command line, or a person in its folder.
@@ -62,6 +62,7 @@ pub(super) fn home(backend: &Backend, _: Nothing) -> Result<Home> {
         folder: entry.folder,
         name: entry.name,
         opened_at: entry.opened_at,
+        archived: entry.archived,
     });
     Ok(Home {
         recent: recent.collect(),
@@ -93,7 +94,7 @@ pub(super) fn create_project(backend: &Backend, request: CreateProject) -> Resul
     }
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     Project::open_or_create(&folder)?;
-    About { name: name.to_owned(), model: None, demo: false }.write(&folder)?;
+    About { name: name.to_owned(), model: None, demo: false, note: String::new() }.write(&folder)?;
     open(backend, &folder)
 }
 
@@ -110,15 +111,21 @@ pub(super) fn open_demo(backend: &Backend, _: Nothing) -> Result<ProjectView> {
 
 /// Takes a project off the list; its folder stays as it is.
 pub(super) fn forget_project(backend: &Backend, request: InFolder) -> Result<Home> {
+    change_recent(backend, |list| list.retain(|entry| entry.folder != request.folder))?;
+    locked(&backend.0.projects.open).remove(Path::new(&request.folder));
+    home(backend, Nothing {})
+}
+
+/// Changes the list of projects that were open before.
+pub(super) fn change_recent(backend: &Backend, change: impl FnOnce(&mut Vec<Recent>)) -> Result<()> {
     {
         let _one_at_a_time = locked(&backend.0.projects.recent);
         let mut list = recent(backend)?;
-        list.retain(|entry| entry.folder != request.folder);
+        change(&mut list);
         write_json(&backend.options().data_folder.join(RECENT), &list)?;
     }
-    locked(&backend.0.projects.open).remove(Path::new(&request.folder));
     backend.tell(News::Projects);
-    home(backend, Nothing {})
+    Ok(())
 }
 
 /// Chooses the project's model.
@@ -141,7 +148,10 @@ fn open(backend: &Backend, folder: &Path) -> Result<ProjectView> {
     let view = overview::of(backend, &project)?;
     let _one_at_a_time = locked(&backend.0.projects.recent);
     let mut list = recent(backend)?;
-    let opened = Recent { folder: view.folder.clone(), name: view.name.clone(), opened_at: now() };
+    let mut opened = Recent { folder: view.folder.clone(), name: view.name.clone(), opened_at: now(), archived: false };
+    if let Some(listed) = list.iter().find(|entry| entry.folder == view.folder) {
+        opened.archived = listed.archived;
+    }
     // A page asks again whenever something in its project has changed.
     if list.first().is_some_and(|first| first.is_same(&opened) && opened.opened_at < first.opened_at + FRESH) {
         return Ok(view);
@@ -189,6 +199,11 @@ impl Backend {
 }
 
 impl Backend {
+    /// Keeps a project open no longer than those that are at work with it.
+    pub(super) fn close_project(&self, project: &OpenProject) {
+        locked(&self.0.projects.open).remove(project.folder());
+    }
+
     pub(super) fn open_projects(&self) -> Vec<Arc<OpenProject>> {
         locked(&self.0.projects.open).values().cloned().collect()
     }
@@ -232,11 +247,11 @@ impl OpenProject {
         Ok(Project::open(&self.folder)?)
     }
 
-    /// Of each of the `imports`, the items to label and the single labels that came in beside its pairs.
-    pub(super) fn beside_pairs(&self, store: &Project, imports: usize) -> Result<BesidePairs> {
+    /// Of each of the `imports`, what there is to know of it beside its account.
+    pub(super) fn beside_imports(&self, store: &Project, imports: usize) -> Result<BesideImports> {
         let mut known = locked(&self.beside);
         if known.0 != imports {
-            *known = (imports, store.imported_beside_pairs()?);
+            *known = (imports, store.beside_imports()?);
         }
         Ok(known.1.clone())
     }
@@ -269,7 +284,7 @@ impl OpenProject {
         About::read(&self.folder)
     }
 
-    fn change_about(&self, change: impl FnOnce(&mut About)) -> Result<()> {
+    pub(super) fn change_about(&self, change: impl FnOnce(&mut About)) -> Result<()> {
         let _one_at_a_time = locked(&self.about);
         let mut about = self.about()?;
         change(&mut about);
@@ -289,10 +304,13 @@ impl OpenProject {
 
 /// A line of the list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Recent {
-    folder: String,
+pub(super) struct Recent {
+    pub(super) folder: String,
     name: String,
     opened_at: u64,
+    /// Left out of the list unless it is asked for it.
+    #[serde(default)]
+    pub(super) archived: bool,
 }
 
 impl Recent {

@@ -76,9 +76,16 @@ pub(super) fn prepare_push(backend: &Backend, request: PreparePush) -> Result<Jo
     };
     let title = format!("Prepare the push to {}", request.repo.trim());
     let licence = request.licence.map(|licence| licence.trim().to_owned()).filter(|licence| !licence.is_empty());
+    let uses = match &what {
+        PushWhat::Run { run, .. } => Some(run.clone()),
+        PushWhat::Project { .. } => None,
+    };
     let asked = PushRequest { what, repo: request.repo.trim().to_owned(), licence, dry_run: false };
     backend.start_job(JobKind::PreparePush, &named, &title, move |working| {
         let backend = working.backend();
+        if let Some(run) = &uses {
+            working.uses(run);
+        }
         // What was shown before is not sent any more, and its folder may be the same.
         *locked(&backend.0.last_push.0) = None;
         let prepared = if computes {

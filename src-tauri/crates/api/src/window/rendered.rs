@@ -41,7 +41,7 @@ pub(super) fn as_seen(
 
 /// A row as it would be taken over, as the model sees it where there is one.
 pub(crate) fn row(row: &MappedRow, tokenizer: Option<&Tokenizer>) -> PreviewRow {
-    let MappedRow { place, content } = row;
+    let MappedRow { place, content, .. } = row;
     let (first, second) = (content.first(), content.second());
     let (rendered, unrendered) = match (tokenizer, first, second) {
         (Some(tokenizer), Some(first), second) => as_seen(tokenizer, content.prompt(), first, second.unwrap_or(first)),

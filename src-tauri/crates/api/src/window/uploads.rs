@@ -1,5 +1,9 @@
 //! Files that the page sends: kept in a folder of their own until they are imported.
 
+mod kept;
+
+pub(super) use kept::{brought_in, remove_old, remove_uploads, uploads};
+
 use super::Backend;
 use super::folders::BackendOptions;
 use super::types::{SentFile, Upload};
@@ -7,13 +11,9 @@ use crate::error::{Error, Result};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 /// The largest file that is taken.
 pub const MOST_BYTES: u64 = 1 << 30;
-
-/// A file this old has been imported long ago, or was forgotten.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The folder of the data folder that holds one folder for each file.
 const FOLDER: &str = "uploads";
@@ -41,6 +41,7 @@ impl Backend {
         }
         let folder = self.options().data_folder.join(FOLDER).join(upload);
         let mut files = files_in(&folder).map_err(|_| gone())?;
+        kept::looked_at(&folder);
         match files.len() {
             0 => Err(gone()),
             1 => Ok(files.swap_remove(0)),
@@ -107,17 +108,6 @@ fn plain(name: &str) -> String {
     let kept: String = kept.chars().skip(skip).collect();
     let kept = kept.trim_matches(['.', ' ']);
     if kept.is_empty() { "file".to_owned() } else { kept.to_owned() }
-}
-
-/// Removes files that nobody will ask for. Failing to is no reason not to start.
-pub(super) fn remove_old(options: &BackendOptions) {
-    let Ok(entries) = fs::read_dir(options.data_folder.join(FOLDER)) else { return };
-    for entry in entries.flatten() {
-        let changed = entry.metadata().and_then(|metadata| metadata.modified());
-        if changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > KEPT)) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// The name of an uploaded file, as the user knows it; of several, how many they are.

@@ -1,7 +1,7 @@
 //! What leaves: exporting, and pushing to the hub.
 
 use super::Allow;
-use api::{ExportRequest, FloatType, GgufType, PairForm, PushChoices, PushRequest, PushWhat, Weights};
+use api::{CurveForm, ExportRequest, FloatType, GgufType, PairForm, PushChoices, PushRequest, PushWhat, Weights};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, ValueEnum};
 use std::path::PathBuf;
@@ -15,6 +15,10 @@ pub(crate) struct ExportArguments {
     #[arg(long, value_delimiter = ',', value_name = "FORMS", requires = "project", value_parser = forms())]
     #[arg(default_value = "jsonl,parquet")]
     pairs_as: Vec<PairForm>,
+    /// Instead of the adapter, the run's metrics by step: as CSV, and as events that TensorBoard reads
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMS", requires = "run")]
+    #[arg(conflicts_with_all = ["merged", "gguf", "lora_gguf"])]
+    curves: Vec<Curves>,
     /// Where it goes
     #[arg(long)]
     output_dir: PathBuf,
@@ -72,7 +76,26 @@ impl ExportArguments {
         let Exports { run, project, annotator_names, allow, .. } = self.what;
         let allow_changed_base = allow.allow_changed_base;
         let (pairs_as, output_dir) = (self.pairs_as, self.output_dir);
-        ExportRequest { run, weights, project, pairs_as, annotator_names, output_dir, allow_changed_base }
+        let curves = self.curves.into_iter().map(Into::into).collect();
+        ExportRequest { run, weights, curves, project, pairs_as, annotator_names, output_dir, allow_changed_base }
+    }
+}
+
+/// What a run's curves are written as.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Curves {
+    /// A row for each step, under TRL's names
+    Csv,
+    /// A file of events; `tensorboard --logdir` takes the folder above it
+    Tensorboard,
+}
+
+impl From<Curves> for CurveForm {
+    fn from(form: Curves) -> Self {
+        match form {
+            Curves::Csv => Self::Csv,
+            Curves::Tensorboard => Self::Tensorboard,
+        }
     }
 }
 

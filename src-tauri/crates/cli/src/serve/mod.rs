@@ -4,6 +4,7 @@
 //! So it listens to this machine alone, and answers only who knows the token that it has printed ([`guard`]).
 
 mod api_calls;
+mod download;
 mod guard;
 mod news;
 mod page;
@@ -45,13 +46,14 @@ pub(crate) struct Options {
 struct Server {
     backend: Backend,
     token: String,
+    tickets: download::Tickets,
     /// Set when the server is to stop.
     closing: AtomicBool,
 }
 
 impl Server {
     fn new(backend: Backend) -> Result<Self> {
-        Ok(Self { backend, token: token()?, closing: AtomicBool::new(false) })
+        Ok(Self { backend, token: token()?, tickets: download::Tickets::default(), closing: AtomicBool::new(false) })
     }
 }
 
@@ -117,7 +119,10 @@ fn router(server: Arc<Server>) -> Router {
         .route("/api/news", get(news::news))
         .route("/api/{operation}", post(api_calls::call))
         .route("/upload", post(upload::upload))
+        .route("/download", post(download::ticket))
         .layer(from_fn_with_state(Arc::clone(&server), guard::token))
+        // A ticket is what was given to who has the token.
+        .route("/download/{ticket}", get(download::download))
         .fallback(page::file)
         .layer(from_fn(guard::own_page))
         .layer(map_response(with_headers))

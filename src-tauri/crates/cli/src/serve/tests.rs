@@ -235,6 +235,43 @@ fn a_file_is_sent_and_a_broken_one_is_not_kept() {
 }
 
 #[test]
+fn an_export_is_given_once_to_who_was_given_its_address() {
+    let serving = Serving::new();
+    let (_, project) = serving.call("create_project", &json!({ "name": "Giving", "folder": null }));
+    let project = project["folder"].as_str().unwrap().to_owned();
+    let folder = std::path::Path::new(&project).join("exports/m\u{e4}rz");
+    std::fs::create_dir_all(folder.join("adapter")).unwrap();
+    let weights: Vec<u8> = (0..1_500_000_u32).map(|at| (at % 251) as u8 % 128).collect();
+    std::fs::write(folder.join("adapter/weights"), &weights).unwrap();
+
+    let asked = json!({ "project": project, "export": "m\u{e4}rz" }).to_string();
+    let (host, bearer, length) = (serving.host(), serving.bearer(), asked.len().to_string());
+    let headers = [("Host", host.as_str()), ("Content-Length", &length)];
+    assert_eq!(serving.exchange("POST /download", &headers, &asked).0, 401);
+    let headers = [("Host", host.as_str()), ("Authorization", &bearer), ("Content-Length", &length)];
+    let (status, _, body) = serving.exchange("POST /download", &headers, &asked);
+    let given: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &given["name"]), (200, &json!("m\u{e4}rz.tar")));
+    let address = given["address"].as_str().unwrap().to_owned();
+    assert!(!address.contains(&serving.token) && address.len() > 64, "{address}");
+
+    // Another page's script may not have it, and does not use it up.
+    let foreign = [("Host", host.as_str()), ("Origin", "http://example.org")];
+    assert_eq!(serving.exchange(&format!("GET {address}"), &foreign, "").0, 403);
+    let (status, head, body) = serving.exchange(&format!("GET {address}"), &[("Host", host.as_str())], "");
+    assert_eq!((status, body.len() as u64), (200, given["bytes"].as_u64().unwrap()));
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+    assert!(head.contains("filename*=utf-8''m%c3%a4rz.tar"), "{head}");
+    assert!(body.as_bytes().windows(weights.len()).any(|part| part == weights), "the file is in it");
+    assert_eq!(serving.exchange(&format!("GET {address}"), &[("Host", host.as_str())], "").0, 404);
+    assert_eq!(serving.exchange("GET /download/none", &[("Host", host.as_str())], "").0, 404);
+    let none = json!({ "project": project, "export": "../runs" }).to_string();
+    let length = none.len().to_string();
+    let headers = [("Host", host.as_str()), ("Authorization", &bearer), ("Content-Length", &length)];
+    assert_eq!(serving.exchange("POST /download", &headers, &none).0, 422);
+}
+
+#[test]
 fn news_come_as_events() {
     let serving = Serving::new();
     let mut news = serving.news();

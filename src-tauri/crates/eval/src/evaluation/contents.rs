@@ -142,6 +142,7 @@ impl Contents {
         self.check_complete()?;
         let said = self.people_outcomes();
         let (verdicts, order) = (self.verdicts(judge), self.order());
+        let names = self.setup.ancestry.names();
         let asked_of_people: BTreeSet<usize> = self.said.iter().map(|judged| judged.id).collect();
         let item = |(id, prompt): (usize, &Prompt)| {
             let judgement = verdicts.get(&id);
@@ -174,8 +175,8 @@ impl Contents {
         Ok(Evaluation {
             ancestry: self.setup.ancestry.clone(),
             judge: judge.clone(),
-            summary: Summary::of(&items, judge, &self.said),
-            people: PeopleSummary::of(&items, judge, &self.said),
+            summary: Summary::of(&items, judge, &self.said, &names),
+            people: PeopleSummary::of(&items, judge, &self.said, &names),
             items,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Item, PromptOutcome};
+use super::{Evaluation, Item, Names, PromptOutcome};
 use crate::answers::Side;
 use crate::degeneration::TextStatistics;
 use crate::judge::Judge;
@@ -17,7 +17,7 @@ pub struct GroupSummary {
     /// Wins, ties, losses and prompts without a verdict.
     #[serde(flatten)]
     pub tally: Tally,
-    /// The tuned model's win rate, ties as half; none when nothing was judged.
+    /// The win rate of [`Side::Tuned`], ties as half; none when nothing was judged.
     pub win_rate: Option<f64>,
     /// Its Wilson 95 % interval.
     pub win_rate_interval: Option<Interval>,
@@ -43,9 +43,9 @@ pub struct Summary {
     pub words: String,
     /// By category, where prompts have one; those of the others are together under `(no category)`.
     pub categories: BTreeMap<String, GroupSummary>,
-    /// Length and repetition of the base model's answers.
+    /// Length and repetition of the answers of [`Side::Base`].
     pub base: TextStatistics,
-    /// Length and repetition of the tuned model's answers.
+    /// Length and repetition of the answers of [`Side::Tuned`].
     pub tuned: TextStatistics,
     /// Of the ties, those where both answers are the same, letter for letter.
     #[serde(default)]
@@ -66,14 +66,14 @@ const NO_CATEGORY: &str = "(no category)";
 
 impl Summary {
     /// Sums up judged items.
-    pub(super) fn of(items: &[Item], judge: &Judge, said: &[Judged]) -> Self {
+    pub(super) fn of(items: &[Item], judge: &Judge, said: &[Judged], names: &Names) -> Self {
         let all: Tally = items.iter().map(|item| &item.outcome).collect();
-        let names: BTreeSet<&String> = items.iter().filter_map(|item| item.category.as_ref()).collect();
+        let with_one: BTreeSet<&String> = items.iter().filter_map(|item| item.category.as_ref()).collect();
         let of = |name: Option<&String>| {
             items.iter().filter(|item| item.category.as_ref() == name).map(|item| &item.outcome).collect::<Tally>()
         };
         let mut categories: BTreeMap<String, GroupSummary> =
-            names.into_iter().map(|name| (name.clone(), of(Some(name)).into())).collect();
+            with_one.into_iter().map(|name| (name.clone(), of(Some(name)).into())).collect();
         if !categories.is_empty() && items.iter().any(|item| item.category.is_none()) {
             categories.insert(NO_CATEGORY.to_owned(), of(None).into());
         }
@@ -95,16 +95,16 @@ impl Summary {
             no_verdict_reason: Reason::most_frequent(items.iter().map(|item| &item.outcome)),
             shown_first,
         };
-        summary.words = summary.in_words(judge, items.len());
+        summary.words = summary.in_words(judge, items.len(), names);
         summary
     }
 
-    fn in_words(&self, judge: &Judge, prompts: usize) -> String {
+    fn in_words(&self, judge: &Judge, prompts: usize, names: &Names) -> String {
         let nobody = *judge == Judge::People && self.all.tally.judged() == 0;
         let mut words = vec![match self.all.tally {
             _ if nobody => NOBODY.to_owned(),
             _ if self.not_judged > 0 && self.not_judged == prompts => "Nothing is judged yet.".to_owned(),
-            tally => tally.words(),
+            tally => tally.words(names),
         }];
         if let Some(Reason { text, prompts }) = &self.no_verdict_reason {
             words.push(format!(
@@ -114,7 +114,7 @@ impl Summary {
         }
         words.extend(same_in_words(self.same_answers, prompts));
         let liking = self.shown_first.as_ref().filter(|share| share.is_a_liking());
-        words.extend(liking.map(|share| place_in_words(share, judge)));
+        words.extend(liking.map(|share| place_in_words(share, judge, names)));
         words.join(" ")
     }
 }
@@ -124,14 +124,14 @@ impl Evaluation {
     /// the words of the summary say.
     pub fn places_in_words(&self) -> Option<String> {
         let share = self.summary.shown_first.as_ref().filter(|share| !share.is_a_liking())?;
-        Some(place_in_words(share, &self.judge))
+        Some(place_in_words(share, &self.judge, &self.ancestry.names()))
     }
 }
 
-fn place_in_words(share: &FirstShare, judge: &Judge) -> String {
+fn place_in_words(share: &FirstShare, judge: &Judge, names: &Names) -> String {
     match judge {
-        Judge::People => share.words("Who judges", LEFT_AND_RIGHT),
-        _ => share.words("The judge", ("first", "second")),
+        Judge::People => share.words("Who judges", LEFT_AND_RIGHT, names),
+        _ => share.words("The judge", ("first", "second"), names),
     }
 }
 
@@ -148,7 +148,7 @@ fn same_in_words(same: usize, prompts: usize) -> Option<String> {
     }
 }
 
-/// Whether the answer shown first won, and whether that is the base model's; none where neither won.
+/// Whether the answer shown first won, and whether that is of [`Side::Base`]; none where neither won.
 fn decided(item: &Item) -> Option<(bool, bool)> {
     Some((item.outcome.winner()? == item.shown_first, item.shown_first == Side::Base))
 }
@@ -263,7 +263,7 @@ pub struct WithJudge {
 
 impl AnnotatorSummary {
     /// How much they judged, and whether they like a place, in a sentence or two.
-    pub fn words(&self) -> String {
+    pub fn words(&self, names: &Names) -> String {
         let Self { annotator, judged, skipped, seen, shown_left } = self;
         let seen = match seen {
             0 => String::new(),
@@ -277,14 +277,14 @@ impl AnnotatorSummary {
         let skipped = if *skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
         let left = shown_left
             .as_ref()
-            .map_or_else(String::new, |share| format!(" {}", share.words(annotator, LEFT_AND_RIGHT)));
+            .map_or_else(String::new, |share| format!(" {}", share.words(annotator, LEFT_AND_RIGHT, names)));
         format!("{annotator}: {judged} judged{skipped}.{seen}{left}")
     }
 }
 
 impl PeopleSummary {
     /// From what stands; `None` where nobody has judged. `items` are the judge's.
-    pub(super) fn of(items: &[Item], judge: &Judge, said: &[Judged]) -> Option<Self> {
+    pub(super) fn of(items: &[Item], judge: &Judge, said: &[Judged], names: &Names) -> Option<Self> {
         let mut by_name: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
         for judged in said {
             by_name.entry(&judged.annotator).or_default().push(judged);
@@ -307,7 +307,7 @@ impl PeopleSummary {
             all: all.into(),
             sign_test_p: sign_test(all.wins, all.losses),
             // Who only skipped has judged nothing, and is no judge that gave no verdict.
-            words: if all.judged() == 0 { NOBODY.to_owned() } else { all.words() },
+            words: if all.judged() == 0 { NOBODY.to_owned() } else { all.words(names) },
             annotators: annotators.collect(),
             with_judge: (*judge != Judge::People).then(|| WithJudge::of(items, said)).flatten(),
             verdicts: said.to_vec(),

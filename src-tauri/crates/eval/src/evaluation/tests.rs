@@ -3,6 +3,7 @@
 use super::*;
 use crate::judge::{Command, Rule};
 use crate::statistics::{Tally, Verdict};
+use prefs::prompts::Prompt;
 
 fn setup(count: usize) -> Setup {
     let prompt = |id: usize| Prompt {
@@ -14,7 +15,7 @@ fn setup(count: usize) -> Setup {
 }
 
 fn answer(id: usize, side: Side, text: &str) -> Answer {
-    Answer { id, side, text: text.to_owned(), tokens: text.len(), truncated: false }
+    Answer { id, side, text: text.to_owned(), tokens: Some(text.len()), truncated: false }
 }
 
 fn judged(folder: &mut Folder, judge: &Judge) -> Result<(), Error> {
@@ -150,12 +151,9 @@ fn what_does_not_belong_is_refused() {
     assert!(error.to_string().contains("no prompt 2"), "{error}");
     folder.add(vec![answer(0, Side::Base, "x"), answer(1, Side::Base, "x"), answer(0, Side::Tuned, "x")]).unwrap();
     let error = folder.add(vec![answer(1, Side::Base, "y")]).unwrap_err();
-    assert!(error.to_string().contains("base model has answered prompt 1"), "{error}");
+    assert!(error.to_string().contains("the side base has answered prompt 1"), "{error}");
     let error = judged(&mut folder, &Judge::Rule(Rule::Shorter)).unwrap_err();
-    assert!(
-        error.to_string().starts_with("1 answers are missing, the first of the tuned model to prompt 1"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("1 answers are missing, the first of the side tuned to prompt 1"), "{error}");
     let mut other = setup(2);
     other.ancestry.seed = 9;
     let error = Folder::open(place.path(), other).unwrap_err();
@@ -192,7 +190,7 @@ fn people_judge_the_same_answers_and_a_reader_disturbs_nobody() {
     // Who had seen whose answers they are is told beside the numbers.
     let people = contents.so_far(&Judge::People).unwrap().people.unwrap();
     assert_eq!(people.annotators[0].seen, 1);
-    let words = people.annotators[0].words();
+    let words = people.annotators[0].words(&Names::default());
     assert!(words.contains("1 verdict was given after the answers had been shown with their authors"), "{words}");
 }
 
@@ -387,7 +385,7 @@ fn what_people_said_and_how_far_the_judge_agrees_is_part_of_the_result() {
         ann.shown_left
             .as_ref()
             .unwrap()
-            .words("ann", ("on the left", "on the right"))
+            .words("ann", ("on the left", "on the right"), &Names::default())
             .starts_with("ann likes the answer shown on the left: 100.0 %")
     );
     let both = said.with_judge.unwrap();

@@ -1,7 +1,7 @@
 //! A judge that is a model behind an OpenAI-compatible address: one chat completion per pair, at temperature 0.
 //!
-//! The model reads the prompt and the answers as A and B and does not learn whose they are. A key is named by the
-//! environment variable that holds it, read when it is needed, sent to that address alone, and written nowhere. Plain
+//! The model reads the prompt and the answers as A and B and does not learn whose they are. A key comes from an environment
+//! variable, which is read when it is needed, or from whoever asks; it is sent to that address alone, and written nowhere. Plain
 //! `http` is allowed for this machine and its own network only, and redirects are not followed.
 
 use std::net::IpAddr;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::key::{Key, KeyFrom};
 use super::{Decision, LOOK, STOPPED, Shown, Unjudged, shortened, wait, words};
 
 const DEFAULT_TIMEOUT_SECONDS: u64 = 60;
@@ -33,6 +34,12 @@ pub struct Endpoint {
     /// The environment variable that holds the key, where one is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_env: Option<String>,
+    /// Where else it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_from: Option<KeyFrom>,
+    /// The key that came from there.
+    #[serde(skip)]
+    key: Key,
     /// How long one try may take.
     pub timeout_seconds: u64,
 }
@@ -57,6 +64,8 @@ impl Endpoint {
             url: url.trim().to_owned(),
             model: model.trim().to_owned(),
             key_env: key_env.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned),
+            key_from: None,
+            key: Key::default(),
             timeout_seconds: DEFAULT_TIMEOUT_SECONDS,
         };
         if endpoint.model.is_empty() {
@@ -71,12 +80,41 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// Reads `URL MODEL` or `URL MODEL KEY_VARIABLE`.
+    /// The same with a key from elsewhere, which is yet [to be given](Self::with_key).
+    #[must_use]
+    pub fn key_from(self, from: KeyFrom) -> Self {
+        Self { key_env: None, key_from: Some(from), ..self }
+    }
+
+    /// The same with its key.
+    #[must_use]
+    pub fn with_key(self, key: String) -> Self {
+        Self { key: Key(Some(key)), ..self }
+    }
+
+    /// Scheme, host and port of the address: keys are kept by it.
+    pub fn origin(&self) -> String {
+        let (scheme, rest) = self.url.split_once("://").unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        format!("{scheme}://{}", authority.to_ascii_lowercase())
+    }
+
+    /// As it is read, after `endpoint:`.
+    pub fn written(&self) -> String {
+        let key = self.key_from.map(|from| from.written().to_owned()).or(self.key_env.clone());
+        [Some(self.url.clone()), Some(self.model.clone()), key].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Reads `URL MODEL` or `URL MODEL KEY`, the last the name of a variable, or where else the key comes from.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         match text.split_whitespace().collect::<Vec<_>>()[..] {
             [url, model] => Self::new(url, model, None),
-            [url, model, key_env] => Self::new(url, model, Some(key_env)),
-            _ => Err("write endpoint:URL MODEL, and the name of the key's environment variable after it".to_owned()),
+            [url, model, key] => match KeyFrom::parse(key) {
+                Some(from) => Self::new(url, model, None).map(|endpoint| endpoint.key_from(from)),
+                None => Self::new(url, model, Some(key)),
+            },
+            _ => Err("write endpoint:URL MODEL, and after it the name of the key's environment variable, or @keyring"
+                .to_owned()),
         }
     }
 
@@ -107,7 +145,10 @@ impl Endpoint {
     pub(super) fn decide(&self, shown: Shown<'_>, tries: u32, stop: &AtomicBool) -> Result<Decision, Unjudged> {
         let address = self.address()?;
         let key = match &self.key_env {
-            None => None,
+            None if self.key_from.is_some() && self.key.0.is_none() => {
+                return Err(format!("the key for {} is not here", self.origin()).into());
+            }
+            None => self.key.0.clone(),
             Some(name) => match std::env::var(name) {
                 Ok(key) if !key.trim().is_empty() => Some(key.trim().to_owned()),
                 _ => {
@@ -349,6 +390,46 @@ mod tests {
             let error = decide(&Endpoint::new(&url, "m", None).unwrap()).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_key_that_was_given_is_sent_to_its_server_and_never_to_where_that_points() {
+        let (elsewhere, asked_there) = server(vec![completion("a")]);
+        for status in [301, 302, 307, 308] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}/v1", listener.local_addr().unwrap());
+            let to = elsewhere.clone();
+            let asked_here = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = [0; 4096];
+                let read = stream.read(&mut head).unwrap();
+                let reply =
+                    format!("HTTP/1.1 {status} X\r\nLocation: {to}/chat/completions\r\nContent-Length: 0\r\n\r\n");
+                stream.write_all(reply.as_bytes()).unwrap();
+                String::from_utf8_lossy(&head[..read]).to_lowercase()
+            });
+            let endpoint = Endpoint::new(&url, "m", None).unwrap().key_from(KeyFrom::Session);
+            assert!(decide(&endpoint).unwrap_err().contains("the key for http://127.0.0.1"));
+            let error = decide(&endpoint.with_key("sk-secret".into())).unwrap_err();
+            assert!(error.contains("points elsewhere") && !error.contains("secret"), "{error}");
+            assert!(asked_here.join().unwrap().contains("authorization: bearer sk-secret"));
+        }
+        assert!(asked_there.try_recv().is_err(), "the other server was asked");
+    }
+
+    #[test]
+    fn where_a_key_comes_from_is_written_and_read_and_the_key_is_not() {
+        for written in
+            ["https://a.example/v1 m @session", "https://a.example/v1 m @keyring", "https://a.example/v1 m KEY"]
+        {
+            let endpoint = Endpoint::parse(written).unwrap();
+            assert_eq!(endpoint.written(), written);
+            let with_key = endpoint.clone().with_key("sk-secret".into());
+            assert_eq!(with_key, endpoint);
+            let shown = format!("{with_key:?}{}", serde_json::to_string(&with_key).unwrap());
+            assert!(!shown.contains("sk-secret"), "{shown}");
+        }
+        assert_eq!(Endpoint::new("https://A.example:8443/v1", "m", None).unwrap().origin(), "https://a.example:8443");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod command;
 mod endpoint;
+mod key;
 mod rule;
 mod words;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::Command;
 pub use endpoint::Endpoint;
+pub use key::KeyFrom;
 pub use rule::Rule;
 
 use crate::Error;
@@ -96,8 +98,8 @@ impl From<String> for Unjudged {
 
 impl Judge {
     /// Reads a judge as written on a command line: `plain`, `plain:40`, `shorter`, `longer`, `contains:TEXT`,
-    /// `lacks:TEXT`, `command:PROGRAM ARGUMENT…` (split at spaces, no shell), `endpoint:URL MODEL KEY_VARIABLE` (the last
-    /// only where a key is needed), or `people`.
+    /// `lacks:TEXT`, `command:PROGRAM ARGUMENT…` (split at spaces, no shell), `endpoint:URL MODEL KEY` (the last only
+    /// where a key is needed: the name of its environment variable, `@session` or `@keyring`), or `people`.
     ///
     /// # Errors
     /// When there is no such judge or its parameter is wrong.

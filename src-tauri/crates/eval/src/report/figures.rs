@@ -49,5 +49,5 @@ fn win_rate(evaluation: &Evaluation) -> WinRate {
     let beside = evaluation.people.as_ref().filter(|_| evaluation.judge != Judge::People);
     rows.extend(beside.map(|people| row("People", &people.all)));
     rows.extend(summary.categories.iter().map(|(name, group)| row(name, group)));
-    WinRate { title: "Win rate of the tuned model against the base".to_owned(), rows }
+    WinRate { title: evaluation.ancestry.names().figure_title(), rows }
 }

@@ -6,10 +6,9 @@ use super::ReportInput;
 use super::html::{escaped, joined, name_table, number_table};
 use crate::Error;
 use crate::accuracy::{AccuracyRow, Mean, PreferenceAccuracy, Share};
+use crate::answers::Side;
 use crate::degeneration::{TextRow, TextStatistics, rows};
-use crate::evaluation::{
-    Ancestry, AnnotatorSummary, Evaluation, GroupSummary, Item, PeopleSummary, PromptOutcome, readable,
-};
+use crate::evaluation::{Ancestry, Evaluation, GroupSummary, Item, Names, PeopleSummary, PromptOutcome, readable};
 use crate::judge::Judge;
 use crate::statistics::{Interval, Tally, WHY_55};
 
@@ -20,7 +19,8 @@ pub(super) fn page(input: &ReportInput, figures: &[(&'static str, Figure)]) -> R
     if let Some(evaluation) = &input.evaluation {
         sections += &verdict(evaluation);
         for (_, figure) in figures.iter().filter(|(name, _)| *name == "win_rate") {
-            let line = format!("<p class=\"quiet\">{}</p>\n", escaped(WHY_55));
+            let why = if evaluation.ancestry.names().is_of_training() { WHY_55 } else { "" };
+            let line = format!("<p class=\"quiet\">{}</p>\n", escaped(why));
             sections += &section("Win rate", &(drawn(figure)? + &line + &categories(evaluation)));
         }
         if let Some(people) = &evaluation.people {
@@ -33,7 +33,10 @@ pub(super) fn page(input: &ReportInput, figures: &[(&'static str, Figure)]) -> R
     }
     if let Some(evaluation) = &input.evaluation {
         let summary = &evaluation.summary;
-        tables += &section("Length and repetition", &text_statistics(&summary.base, &summary.tuned));
+        tables += &section(
+            "Length and repetition",
+            &text_statistics(&summary.base, &summary.tuned, &evaluation.ancestry.names()),
+        );
     }
     if !tables.is_empty() {
         sections += &["<div class=\"beside\">\n", &tables, "</div>\n"].concat();
@@ -144,7 +147,7 @@ fn of_people(people: &PeopleSummary, evaluation: &Evaluation) -> String {
     let headings = ["", "Win rate", "95 % interval", "Wins", "Ties", "Losses", "No verdict", "Sign test"];
     let mut words = vec![people.words.clone()];
     words.extend(people.with_judge.map(|both| both.words()));
-    words.extend(people.annotators.iter().map(AnnotatorSummary::words));
+    words.extend(people.annotators.iter().map(|annotator| annotator.words(&evaluation.ancestry.names())));
     number_table(&headings, &rows) + &joined(words, |line| format!("<p class=\"quiet\">{}</p>\n", escaped(&line)))
 }
 
@@ -198,17 +201,29 @@ fn accuracies(accuracy: &PreferenceAccuracy) -> String {
     )
 }
 
-fn text_statistics(base: &TextStatistics, tuned: &TextStatistics) -> String {
+fn text_statistics(base: &TextStatistics, tuned: &TextStatistics, names: &Names) -> String {
     let row = |TextRow { name, base, tuned }: TextRow| vec![name.to_owned(), base, tuned];
     let rows: Vec<_> = rows(base, tuned).into_iter().map(row).collect();
-    number_table(&["", "Base", "Tuned"], &rows)
+    let [base, tuned] = [Side::Base, Side::Tuned].map(|side| names.head(side));
+    number_table(&["", &base, &tuned], &rows)
         + "<p class=\"quiet\">distinct-n is the share of different n-grams among all; it falls with the amount of text \
            alone, so read it beside the length.</p>\n"
 }
 
-/// Name, class and label of each outcome that pairs can be filtered by.
-const FILTERS: [(&str, &str); 4] =
-    [("tuned", "Tuned won"), ("base", "Base won"), ("tie", "Tie"), ("none", "No verdict")];
+/// Class and label of each outcome that pairs can be filtered by.
+fn filters(names: &Names) -> [(&'static str, String); 4] {
+    let won = |side| format!("{} won", names.head(side));
+    [("tuned", won(Side::Tuned)), ("base", won(Side::Base)), ("tie", "Tie".into()), ("none", "No verdict".into())]
+}
+
+/// An outcome inside a sentence.
+fn said(outcome: &PromptOutcome, names: &Names) -> String {
+    match (outcome.winner(), outcome.is_verdict()) {
+        (Some(winner), _) => format!("{} won", names.short(winner)),
+        (None, true) => "tie".to_owned(),
+        (None, false) => "no verdict".to_owned(),
+    }
+}
 
 fn outcome_class(outcome: &PromptOutcome) -> usize {
     match outcome {
@@ -226,21 +241,26 @@ fn answers(evaluation: &Evaluation) -> String {
         "<input type=\"radio\" name=\"show\" id=\"show-all\" checked><label for=\"show-all\">All ({})</label>\n",
         items.len()
     );
-    let filters = joined(FILTERS.iter().enumerate(), |(index, (class, name))| {
+    let labels = filters(&evaluation.ancestry.names());
+    let filters = joined(labels.iter().enumerate(), |(index, (class, name))| {
         let count = items.iter().filter(|item| outcome_class(&item.outcome) == index).count();
         format!(
-            "<input type=\"radio\" name=\"show\" id=\"show-{class}\"><label for=\"show-{class}\">{name} ({count})</label>\n"
+            "<input type=\"radio\" name=\"show\" id=\"show-{class}\"><label for=\"show-{class}\">{} ({count})</label>\n",
+            escaped(name)
         )
     });
     format!("{all}{filters}<div class=\"pairs\">\n{}</div>\n", joined(items, |item| pair(evaluation, item)))
 }
 
 fn pair(evaluation: &Evaluation, item: &Item) -> String {
-    let (class, verdict) = FILTERS[outcome_class(&item.outcome)];
+    let names = evaluation.ancestry.names();
+    let labels = filters(&names);
+    let (class, verdict) = &labels[outcome_class(&item.outcome)];
+    let verdict = escaped(verdict);
     let category = item.category.as_ref().map_or_else(String::new, |name| format!(" · <bdi>{}</bdi>", escaped(name)));
     let people = match &item.people {
         Some(outcome) if evaluation.judge != Judge::People => {
-            format!(" <span class=\"quiet\">People: {}</span>", FILTERS[outcome_class(outcome)].1.to_lowercase())
+            format!(" <span class=\"quiet\">People: {}</span>", escaped(&said(outcome, &names)))
         }
         _ => String::new(),
     };
@@ -248,18 +268,20 @@ fn pair(evaluation: &Evaluation, item: &Item) -> String {
         _ if item.same => "Both answers are the same, letter for letter: nobody was asked.".to_owned(),
         (Some(why), _) => escaped(why),
         (_, Some(reason)) => {
-            format!("a is {}, b is {}. {}", item.shown_first, item.shown_first.other(), escaped(reason))
+            let [a, b] = [item.shown_first, item.shown_first.other()].map(|side| escaped(&names.short(side)));
+            format!("a is {a}, b is {b}. {}", escaped(reason))
         }
-        (_, None) => format!("{} was shown first", item.shown_first),
+        (_, None) => format!("{} was shown first", escaped(&names.short(item.shown_first))),
     };
-    let side = |name: &str, won: bool, answer: &crate::answers::Answer| {
+    let side = |which: Side, answer: &crate::answers::Answer| {
+        let (name, won) = (escaped(&names.head(which)), item.outcome.winner() == Some(which));
+        let tokens = answer.tokens.map_or_else(String::new, |tokens| format!("{tokens} tokens"));
         let cut = if answer.truncated { ", cut off" } else { "" };
         let text =
             if answer.text.trim().is_empty() { "<em>empty</em>".to_owned() } else { escaped(answer.text.trim()) };
         let (class, mark) = if won { ("answer won", " ✓ better") } else { ("answer", "") };
         format!(
-            "<div class=\"{class}\"><h3>{name}{mark} <small>{} tokens{cut}</small></h3><p dir=\"auto\">{text}</p></div>\n",
-            answer.tokens
+            "<div class=\"{class}\"><h3>{name}{mark} <small>{tokens}{cut}</small></h3><p dir=\"auto\">{text}</p></div>\n"
         )
     };
     format!(
@@ -268,8 +290,8 @@ fn pair(evaluation: &Evaluation, item: &Item) -> String {
          <p class=\"quiet why\" dir=\"auto\">{why}</p>\n</article>\n",
         item.id + 1,
         escaped(readable(&item.prompt).trim()),
-        side("Base", item.outcome == PromptOutcome::Base, &item.base),
-        side("Tuned", item.outcome == PromptOutcome::Tuned, &item.tuned),
+        side(Side::Base, &item.base),
+        side(Side::Tuned, &item.tuned),
     )
 }
 
@@ -296,7 +318,14 @@ fn ancestry(ancestry: &Ancestry, evaluation: &Evaluation) -> Vec<(String, String
         Some(hash) => format!("{name}\nSHA-256 {hash}"),
         None => name.to_owned(),
     };
-    let mut rows = vec![("model".to_owned(), with_hash(&ancestry.model, &ancestry.model_sha256))];
+    let mut rows = Vec::new();
+    for side in ancestry.sides.iter().flat_map(|sides| [&sides.tuned, &sides.base]) {
+        let told: Vec<String> = side.rows().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        rows.push((side.name.clone(), told.join("\n")));
+    }
+    if ancestry.sides.is_none() {
+        rows.push(("model".to_owned(), with_hash(&ancestry.model, &ancestry.model_sha256)));
+    }
     if let Some(other) = &ancestry.other_base {
         rows.push(("mind".to_owned(), other.clone()));
     }

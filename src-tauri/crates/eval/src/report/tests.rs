@@ -39,7 +39,7 @@ fn prompts() -> Vec<Prompt> {
 fn full(folder: &Path) -> ReportInput {
     let ancestry = Ancestry { model: HOSTILE[0].into(), run: Some(HOSTILE[1].into()), ..Ancestry::default() };
     let mut evaluation = Folder::open(folder, Setup { ancestry, prompts: prompts() }).unwrap();
-    let answer = |id, side, text: &str| Answer { id, side, text: text.to_owned(), tokens: 3, truncated: id == 1 };
+    let answer = |id, side, text: &str| Answer { id, side, text: text.to_owned(), tokens: Some(3), truncated: id == 1 };
     for (id, text) in HOSTILE.iter().enumerate() {
         evaluation.add(vec![answer(id, Side::Base, text), answer(id, Side::Tuned, "")]).unwrap();
     }

@@ -8,10 +8,10 @@
 mod account;
 mod client;
 mod dataset;
-mod environment;
+pub(crate) mod environment;
 mod error;
 mod facts;
-mod keyring;
+pub(crate) mod keyring;
 mod layout;
 mod model;
 mod name;

@@ -53,7 +53,16 @@ fn what_cannot_be_computed_is_no_number() {
 }
 
 fn vote(annotator: &str, item: i64, meaning: Meaning, side: Option<Side>, second_pass: bool) -> Vote {
-    Vote { annotator: annotator.to_owned(), item, meaning, side, milliseconds: 2000 * item as u64, second_pass }
+    Vote {
+        annotator: annotator.to_owned(),
+        item,
+        meaning,
+        side,
+        milliseconds: 2000 * item as u64,
+        second_pass,
+        votes_seen: false,
+        is_file: false,
+    }
 }
 
 /// By hand: on items 1 to 4 Ada says first, second, tie, first and Ben says first (much), second, first, a bad tie.
@@ -94,6 +103,31 @@ fn two_annotators_by_hand() {
     assert!((low - 0.1876).abs() < 1e-4 && (high - 0.8124).abs() < 1e-4, "{low} {high}");
     near(ada.median_seconds, 5.0, 1e-12);
     near(found.annotators[1].left_share, 1.0 / 3.0, 1e-12);
+}
+
+#[test]
+fn who_saw_what_others_say_does_not_agree_with_them() {
+    use Meaning::First;
+    let seen = Vote { votes_seen: true, ..vote("Ben", 2, First, None, false) };
+    let found = agreement(&[
+        vote("Ada", 1, First, None, false),
+        vote("Ada", 2, First, None, false),
+        vote("Ben", 1, Meaning::Second, None, false),
+        seen,
+    ]);
+    assert_eq!((found.items_shared, found.percent, found.votes_seen), (1, Some(0.0), 1));
+}
+
+#[test]
+fn files_are_compared_with_people_and_count_in_nothing_else() {
+    use Meaning::{First, Second};
+    let file = |item, meaning| Vote { is_file: true, ..vote("survey.csv", item, meaning, None, false) };
+    let of_ada = [vote("Ada", 1, First, None, false), vote("Ada", 2, Second, None, false)];
+    let alone = agreement(&of_ada);
+    let found = agreement(&[of_ada.as_slice(), &[file(1, First), file(2, First), file(3, First)]].concat());
+    let [pair] = found.pairs.as_slice() else { panic!("Ada and the file") };
+    assert_eq!((pair.b.as_str(), pair.b_is_file, pair.items, pair.percent), ("survey.csv", true, 2, 0.5));
+    assert_eq!(Agreement { pairs: Vec::new(), ..found }, alone);
 }
 
 #[test]

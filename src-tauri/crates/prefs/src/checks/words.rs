@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::near::NEAR;
 use super::personal::Kind;
 use super::{Alone, Beside, Finding, Found, Leaks, Mean, Share, answers, language};
+use crate::words::pairs;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ts_rs::TS)]
@@ -120,10 +121,6 @@ codes! {
     LengthBias = "length_bias", Info, "Good where that is meant; else balance the lengths, or train with a loss that takes length out, as sigmoid_norm or ld_alpha do.";
 }
 
-fn count(rows: usize) -> String {
-    if rows == 1 { "1 pair".to_owned() } else { format!("{rows} pairs") }
-}
-
 /// A few names, as they stand in a sentence.
 fn some(names: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
     const MOST: usize = 5;
@@ -135,7 +132,7 @@ fn some(names: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
 /// What pairs show by themselves.
 pub(super) fn of_each(alone: Alone, add: &mut dyn FnMut(Finding)) {
     let mut say = |code: Code, found: Found, message: &dyn Fn(String) -> String| {
-        let message = message(count(found.count()));
+        let message = message(pairs(found.count()));
         add(Finding::new(code, found, message));
     };
     let mix = language_mix(&alone.languages);
@@ -249,7 +246,7 @@ fn language_mix(languages: &[Option<whatlang::Lang>]) -> Option<(Found, String)>
     let message = format!(
         "{} are in another language than most, of the {known} of {} whose language can be told ({named}): each language is \
          learned from its own pairs alone.",
-        count(found.count()),
+        pairs(found.count()),
         languages.len()
     );
     Some((found, message))
@@ -258,7 +255,7 @@ fn language_mix(languages: &[Option<whatlang::Lang>]) -> Option<(Found, String)>
 /// What pairs show beside one another.
 pub(super) fn of_several(beside: Beside, add: &mut dyn FnMut(Finding)) {
     let mut say = |code: Code, found: Found, message: &dyn Fn(String) -> String| {
-        let message = message(count(found.count()));
+        let message = message(pairs(found.count()));
         add(Finding::new(code, found, message));
     };
     say(Code::Contradiction, beside.contradiction, &|n| {
@@ -291,14 +288,14 @@ pub(super) fn of_leaks(leaks: Leaks, all: usize, add: &mut dyn FnMut(Finding)) {
     let message = format!(
         "The prompts of {} of {all} evaluation pairs are also trained on, in {}: their results would be too good.",
         leaks.same_eval.len(),
-        count(leaks.same.count())
+        pairs(leaks.same.count())
     );
     add(Finding { eval_rows: leaks.same_eval, ..Finding::new(Code::PromptLeak, leaks.same, message) });
     let message = format!(
         "The prompts of {} of {all} evaluation pairs are nearly ones that are trained on, in {} (Jaccard's index of their runs of \
          three words {NEAR} or more): their results may be too good.",
         leaks.near_eval.len(),
-        count(leaks.near.count())
+        pairs(leaks.near.count())
     );
     add(Finding { eval_rows: leaks.near_eval, ..Finding::new(Code::NearPromptLeak, leaks.near, message) });
 }
@@ -306,7 +303,7 @@ pub(super) fn of_leaks(leaks: Leaks, all: usize, add: &mut dyn FnMut(Finding)) {
 pub(super) fn mixed(text: Found, conversational: usize) -> Finding {
     let message = format!(
         "{} are text, the other {conversational} are messages: they are encoded differently.",
-        count(text.count())
+        pairs(text.count())
     );
     Finding::new(Code::MixedForms, text, message)
 }

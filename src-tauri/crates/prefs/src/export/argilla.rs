@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::side_by_side::{KEPT, SideBySide, last_words};
-use super::{validate, write_array};
+use super::{ratings, validate, write_array};
 use crate::store::{ExportedPair, ExportedPairs, PairVerdict};
 use crate::{Error, whole};
 
@@ -76,6 +76,9 @@ fn record(pair: &ExportedPair, exported: &ExportedPairs) -> serde_json::Result<V
     beside("import_file", pair.import_file.as_deref().map(Value::from));
     beside("import_line", pair.import_line.map(Value::from));
     beside("import_row", pair.import_row.map(Value::from));
+    for (name, value) in ratings(pair) {
+        beside(name, Some(value.into()));
+    }
     beside("category", pair.sourced.pair.category.as_deref().map(Value::from));
     if !pair.judgements.is_empty() {
         beside("judgements", Some(serde_json::to_string(&pair.judgements)?.into()));
@@ -98,6 +101,7 @@ fn settings() -> Value {
         json!({"name": name, "title": title, "required": true, "settings": text})
     };
     let terms = |name: &str| json!({"name": name, "settings": {"type": "terms"}});
+    let float = |name: &str| json!({"name": name, "settings": {"type": "float"}});
     json!({
         "guidelines": "Which of the two responses is better?",
         "allow_extra_metadata": true,
@@ -117,6 +121,7 @@ fn settings() -> Value {
             terms("origin"), terms("import_file"), terms("category"),
             {"name": "import_line", "settings": {"type": "integer"}},
             {"name": "import_row", "settings": {"type": "integer"}},
+            float("score_chosen"), float("score_rejected"), float("rank_chosen"), float("rank_rejected"), float("margin"),
         ],
         "vectors": [],
     })

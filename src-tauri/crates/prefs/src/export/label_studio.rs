@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::side_by_side::{KEPT, SideBySide, last_words};
-use super::{validate, write_array};
+use super::{ratings, validate, write_array};
 use crate::store::{ExportedPair, PairJudgement, PairVerdict};
 use crate::{Error, whole};
 
@@ -58,16 +58,17 @@ fn task(pair: &ExportedPair) -> serde_json::Result<Value> {
     }
     data.insert(KEPT.to_owned(), shown.kept(pair)?.into());
     let annotations: Vec<Value> = last_words(pair).into_iter().map(|said| annotation(said, &shown)).collect();
+    let mut meta = Map::new();
+    meta.insert("origin".to_owned(), pair.sourced.source.name().into());
+    meta.insert("import_file".to_owned(), json!(pair.import_file));
+    meta.insert("import_line".to_owned(), json!(pair.import_line));
+    meta.insert("import_row".to_owned(), json!(pair.import_row));
+    meta.extend(ratings(pair).map(|(name, value)| (name.to_owned(), value.into())));
+    meta.insert("judgements".to_owned(), serde_json::to_string(&pair.judgements)?.into());
     Ok(json!({
         "id": pair.sourced.id,
         "data": data,
-        "meta": {
-            "origin": pair.sourced.source.name(),
-            "import_file": pair.import_file,
-            "import_line": pair.import_line,
-            "import_row": pair.import_row,
-            "judgements": serde_json::to_string(&pair.judgements)?,
-        },
+        "meta": meta,
         "annotations": annotations,
         "predictions": [{"model_version": MODEL, "result": [better(shown.chosen)]}],
     }))

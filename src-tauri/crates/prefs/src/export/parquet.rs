@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -75,12 +75,14 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
     };
     let columns = Columns::of_pairs(pairs);
     let tools = if columns.tools { "REQUIRED BYTE_ARRAY tools (UTF8);" } else { "" };
+    let ratings = columns.ratings.iter().map(|rated| format!("OPTIONAL DOUBLE {};", rated.column()));
+    let ratings = ratings.collect::<String>();
     let schema = format!(
         "message pairs {{ {} {} {} {tools} OPTIONAL BYTE_ARRAY category (UTF8); REQUIRED INT64 id;
          REQUIRED BYTE_ARRAY origin (UTF8); OPTIONAL BYTE_ARRAY import_file (UTF8); OPTIONAL INT64 import_line;
          OPTIONAL INT64 import_row;
          REQUIRED INT64 votes_chosen; REQUIRED INT64 votes_rejected; REQUIRED INT64 votes_tie;
-         REQUIRED BYTE_ARRAY judgements (UTF8); }}",
+         {ratings} REQUIRED BYTE_ARRAY judgements (UTF8); }}",
         content("prompt"),
         content("chosen"),
         content("rejected")
@@ -107,15 +109,19 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
             write_texts(group, texts.into_iter().flatten(), Some(&filled), None)
         };
         of_some(rows.iter().map(|row| row.sourced.pair.category.as_deref()).collect(), &mut group)?;
-        write_numbers(&mut group, rows.iter().map(|row| Some(row.sourced.id)), false)?;
+        write_numbers::<_, Int64Type>(&mut group, rows.iter().map(|row| Some(row.sourced.id)), false)?;
         write_texts(&mut group, rows.iter().map(|row| row.sourced.source.name()), None, None)?;
         of_some(rows.iter().map(|row| row.import_file.as_deref()).collect(), &mut group)?;
-        write_numbers(&mut group, rows.iter().map(|row| row.import_line), true)?;
-        write_numbers(&mut group, rows.iter().map(|row| row.import_row), true)?;
+        write_numbers::<_, Int64Type>(&mut group, rows.iter().map(|row| row.import_line), true)?;
+        write_numbers::<_, Int64Type>(&mut group, rows.iter().map(|row| row.import_row), true)?;
         let votes: Vec<_> = rows.iter().map(ExportedPair::votes).collect();
-        write_numbers(&mut group, votes.iter().map(|votes| Some(votes.chosen)), false)?;
-        write_numbers(&mut group, votes.iter().map(|votes| Some(votes.rejected)), false)?;
-        write_numbers(&mut group, votes.iter().map(|votes| Some(votes.tie)), false)?;
+        write_numbers::<_, Int64Type>(&mut group, votes.iter().map(|votes| Some(votes.chosen)), false)?;
+        write_numbers::<_, Int64Type>(&mut group, votes.iter().map(|votes| Some(votes.rejected)), false)?;
+        write_numbers::<_, Int64Type>(&mut group, votes.iter().map(|votes| Some(votes.tie)), false)?;
+        for rated in &columns.ratings {
+            let of = |row: &ExportedPair| row.ratings.and_then(|ratings| rated.of(ratings));
+            write_numbers::<_, DoubleType>(&mut group, rows.iter().map(of), true)?;
+        }
         let judgements = rows.iter().map(|row| json_text(&row.judgements)).collect::<Result<Vec<_>, _>>();
         write_texts(&mut group, judgements.map_err(external)?.into_iter(), None, None)?;
         group.close()?;
@@ -143,16 +149,16 @@ fn write_contents<W: std::io::Write + Send>(
     write_texts(group, said.map(|message| message.text().into_owned()), Some(&defined), Some(&repeated))
 }
 
-fn write_numbers<W: std::io::Write + Send>(
+fn write_numbers<W: std::io::Write + Send, T: DataType>(
     group: &mut SerializedRowGroupWriter<W>,
-    numbers: impl Iterator<Item = Option<i64>>,
+    numbers: impl Iterator<Item = Option<T::T>>,
     is_optional: bool,
 ) -> Result<(), ParquetError> {
     let Some(mut column) = group.next_column()? else { return Ok(()) };
-    let numbers: Vec<Option<i64>> = numbers.collect();
+    let numbers: Vec<Option<T::T>> = numbers.collect();
     let filled: Vec<i16> = numbers.iter().map(|number| i16::from(number.is_some())).collect();
-    let numbers: Vec<i64> = numbers.into_iter().flatten().collect();
-    column.typed::<Int64Type>().write_batch(&numbers, is_optional.then_some(&filled[..]), None)?;
+    let numbers: Vec<T::T> = numbers.into_iter().flatten().collect();
+    column.typed::<T>().write_batch(&numbers, is_optional.then_some(&filled[..]), None)?;
     column.close()
 }
 

@@ -115,9 +115,12 @@ fn shown(content: &Content) -> String {
 }
 
 /// The last word of each annotator about a pair: the vote that counts or, where there is none, that it was skipped. In the
-/// order of coming in.
+/// order of coming in. Of a pair that was decided it is the newest decision alone, which counts instead of the votes.
 pub(crate) fn last_words(exported: &ExportedPair) -> Vec<&PairJudgement> {
     let judgements = &exported.judgements;
+    if let Some(decision) = judgements.iter().rfind(|judgement| judgement.decides && !judgement.undone) {
+        return vec![decision];
+    }
     let is_skip = |judgement: &PairJudgement| {
         judgement.verdict == PairVerdict::Skip && !judgement.undone && !judgement.second_pass
     };

@@ -22,6 +22,9 @@ fn full(at: usize, pair: Pair) -> ExportedPair {
         second_pass: !counts,
         undone: false,
         counts,
+        decides: false,
+        votes_seen: false,
+        in_file: None,
     };
     let judgements = match at % 2 {
         0 => Vec::new(),
@@ -33,6 +36,7 @@ fn full(at: usize, pair: Pair) -> ExportedPair {
         import_file: Some("a prompt, chosen.jsonl".to_owned()),
         import_line: Some(at as i64 + 1),
         import_row: Some(at as i64 + 2),
+        ratings: None,
         judgements,
     }
 }
@@ -108,6 +112,58 @@ fn a_row_says_what_belongs_to_its_pair() {
     let judgements: Value = serde_json::from_str(row["judgements"].as_str().unwrap()).unwrap();
     assert_eq!((&judgements[0]["verdict"], &judgements[0]["left"]), (&json!("chosen_much"), &json!("rejected")));
     assert_eq!((&judgements[1]["counts"], &judgements[1]["milliseconds"]), (&json!(false), &json!(1200)));
+}
+
+/// What an export says of ratings, of scores and of ranks, is read as what it was.
+#[test]
+fn ratings_stand_beside_their_pairs_and_come_back() {
+    let rated = |chosen, rejected, order| Some(PairRatings { chosen, rejected, order });
+    let all = [
+        rated(8.0, 5.5, Some(RatingOrder::HigherIsBetter)),
+        None,
+        rated(3.0, 4.0, Some(RatingOrder::HigherIsBetter)),
+        rated(1.0, 1.5, None),
+    ];
+    let ranks = [rated(1.0, 4.0, Some(RatingOrder::LowerIsBetter))];
+    let folder = tempfile::tempdir().unwrap();
+    let (lines, parquet) = (folder.path().join("pairs.jsonl"), folder.path().join("pairs.parquet"));
+    let numbers =
+        |row: &Value, names: &[&str]| -> Vec<Option<f64>> { names.iter().map(|name| row[*name].as_f64()).collect() };
+    for (ratings, names, margins) in [
+        (&all[..], ["score_chosen", "score_rejected"], &[Some(2.5), None, Some(-1.0), None][..]),
+        (&ranks[..], ["rank_chosen", "rank_rejected"], &[Some(3.0)][..]),
+    ] {
+        let pair = |at: usize| Pair {
+            prompt: format!("p{at}").as_str().into(),
+            chosen: "c".into(),
+            rejected: "r".into(),
+            category: None,
+        };
+        let pairs: Vec<ExportedPair> = ratings
+            .iter()
+            .enumerate()
+            .map(|(at, ratings)| ExportedPair { ratings: *ratings, ..full(at, pair(at)) })
+            .collect();
+        write_jsonl(&lines, &pairs).unwrap();
+        super::parquet::write_pairs(&parquet, &pairs).unwrap();
+        let text = std::fs::read_to_string(&lines).unwrap();
+        for (at, line) in text.lines().enumerate() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(numbers(&row, &names), [ratings[at].map(|it| it.chosen), ratings[at].map(|it| it.rejected)]);
+            assert_eq!(row["margin"].as_f64(), margins[at]);
+            assert!(!line.contains(if names[0] == "score_chosen" { "rank_" } else { "score_" }), "{line}");
+        }
+        assert!(!text.contains("\"score_chosen\":8,"), "a whole number would make the column one of whole numbers");
+        for path in [&lines, &parquet] {
+            let mapping = crate::mapping::guess(&crate::table::Table::read(path).unwrap());
+            assert_eq!(
+                [mapping.rating_a.as_deref(), mapping.rating_b.as_deref()],
+                names.map(Some),
+                "{}",
+                path.display()
+            );
+        }
+    }
 }
 
 #[test]

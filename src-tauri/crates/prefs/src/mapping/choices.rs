@@ -114,7 +114,7 @@ impl Named for PreferenceScheme {
 }
 
 /// The keys that name a column.
-pub const COLUMN_KEYS: [&str; 16] = [
+pub const COLUMN_KEYS: [&str; 17] = [
     "prompt",
     "chosen",
     "rejected",
@@ -131,6 +131,7 @@ pub const COLUMN_KEYS: [&str; 16] = [
     "tools",
     "chat_template_kwargs",
     "category",
+    "annotator",
 ];
 
 /// The keys that name a choice.
@@ -280,6 +281,7 @@ impl ColumnMapping {
             "tools" => &mut self.tools,
             "chat_template_kwargs" => &mut self.chat_template_kwargs,
             "category" => &mut self.category,
+            "annotator" => &mut self.annotator,
             _ => return None,
         })
     }

@@ -79,6 +79,19 @@ const PROMPT: [&str; 27] = [
 ];
 const SYSTEM: [&str; 4] = ["system", "system_prompt", "system_message", "system_text"];
 const CONTEXT: [&str; 3] = ["input", "context", "passage"];
+/// Who says which answer is better.
+const ANNOTATOR: [&str; 10] = [
+    "annotator",
+    "annotator_id",
+    "annotator_name",
+    "labeler",
+    "labeller",
+    "labeler_id",
+    "rater",
+    "rater_id",
+    "worker",
+    "worker_id",
+];
 const CATEGORY: [&str; 9] =
     ["category", "subset", "task", "topic", "domain", "task_type", "subject", "source", "dataset"];
 /// Of these also the last part of a dotted name is taken (`data.prompt`).
@@ -128,7 +141,15 @@ pub fn guess(table: &Table) -> ColumnMapping {
         }
     } else if let Some((chosen, rejected)) = better_worse {
         mapping.kind = ImportKind::Pairs;
+        let two = ColumnMapping { answer_a: Some(chosen.clone()), answer_b: Some(rejected.clone()), ..mapping.clone() };
         (mapping.chosen, mapping.rejected) = (Some(chosen), Some(rejected));
+        if let Some((of_a, of_b)) = two_ratings(table, &two) {
+            let rated = ColumnMapping { rating_a: Some(of_a), rating_b: Some(of_b), ..mapping.clone() };
+            // They say how far the answers are apart, and nobody is asked for that alone.
+            if rated.order().is_some() {
+                mapping = rated;
+            }
+        }
     } else if let Some(answers) = rated_answers(table) {
         mapping.kind = ImportKind::Pairs;
         mapping.answers = Some(answers);
@@ -184,6 +205,9 @@ pub fn guess(table: &Table) -> ColumnMapping {
             && mapping.prompt.as_ref() != Some(&column.name)
     };
     mapping.history = free.iter().find(history).filter(|_| mapping.prompt.is_some()).map(|column| column.name.clone());
+    let says_who = mapping.preference.is_some() || mapping.ratings.is_some() || mapping.rating_a.is_some();
+    let who = |column: &ColumnSample| says_who && column.filled > 0 && column.conversations == 0;
+    mapping.annotator = by_name(&ANNOTATOR, &who).map(|column| column.name.clone());
     mapping.category = by_name(&CATEGORY, &ColumnSample::is_label).map(|column| column.name.clone());
     one_answer_a_row(table, &columns, mapping)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::choices::Named;
 use super::preference::Preferred;
 use super::rating_names::{order_of, order_of_words, words_of};
-use super::{ColumnMapping, ImportKind, MappedContent, Pair, Parts, Reader, Taken, values};
+use super::{ColumnMapping, FileLabel, ImportKind, MappedContent, Pair, Parts, Reader, Taken, values};
 use crate::rows::is_missing;
 use crate::table::TableRow;
 
@@ -37,6 +37,17 @@ pub enum Pairing {
 impl Named for RatingOrder {
     const ALL: &'static [(&'static str, Self)] =
         &[("higher_is_better", Self::HigherIsBetter), ("lower_is_better", Self::LowerIsBetter)];
+}
+
+impl RatingOrder {
+    /// The order's name, as it is stored and as [`ColumnMapping::set`] takes it.
+    pub(crate) fn name(self) -> &'static str {
+        Named::name(self)
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, order)| *order)
+    }
 }
 
 impl Named for Pairing {
@@ -135,6 +146,42 @@ impl ColumnMapping {
     }
 }
 
+/// How a file rates the two answers of a pair, as it says it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+pub struct PairRatings {
+    /// Of the chosen answer.
+    pub chosen: f64,
+    /// Of the rejected answer.
+    pub rejected: f64,
+    /// Which ratings are the better ones, where that is known.
+    pub order: Option<RatingOrder>,
+}
+
+impl PairRatings {
+    /// By how much the chosen answer is rated better; below 0 where it is rated worse.
+    pub fn margin(&self) -> Option<f64> {
+        self.order.map(|order| match order {
+            RatingOrder::HigherIsBetter => self.chosen - self.rejected,
+            RatingOrder::LowerIsBetter => self.rejected - self.chosen,
+        })
+    }
+
+    /// Of the pair labelled the other way round.
+    #[must_use]
+    pub fn swapped(self) -> Self {
+        Self { chosen: self.rejected, rejected: self.chosen, order: self.order }
+    }
+}
+
+/// Two answers of a row with a rating each.
+pub(super) struct TwoRated {
+    /// Which is better, where the ratings say it: none is where they are alike.
+    pub(super) preferred: Option<Preferred>,
+    /// With the first answer as the chosen one.
+    pub(super) ratings: PairRatings,
+    pub(super) note: Option<&'static str>,
+}
+
 /// An answer with its rating, by its place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rating {
@@ -219,13 +266,8 @@ pub(super) fn has_several(row: &TableRow, mapping: &ColumnMapping) -> bool {
 }
 
 impl Reader<'_> {
-    /// Which of two answers with a rating each is better: none is where they are rated alike. Of a chosen and a rejected answer
-    /// the ratings only say how far they are apart.
-    pub(super) fn by_ratings(
-        &self,
-        row: &TableRow,
-        notes: &mut Vec<&'static str>,
-    ) -> Result<Option<Preferred>, String> {
+    /// The ratings of two answers that have one each. Of a chosen and a rejected answer they only say how far these are apart.
+    pub(super) fn two_ratings(&self, row: &TableRow) -> Result<Option<TwoRated>, String> {
         let mapping = self.mapping;
         let (Some(a), Some(b)) = (&mapping.rating_a, &mapping.rating_b) else { return Ok(None) };
         let rating = |column: &String| {
@@ -233,29 +275,33 @@ impl Reader<'_> {
                 row.get(column).filter(|value| !is_missing(value)).ok_or_else(|| format!("`{column}` is empty"))?;
             number(value).ok_or_else(|| format!("`{column}` holds no number"))
         };
-        let (of_a, of_b) = (rating(a)?, rating(b)?);
+        // Where they decide nothing, a row without them is a pair without ratings.
+        let decides = mapping.is_by_preference() && mapping.preference.is_none() || mapping.least_margin.is_some();
+        let (of_a, of_b) = match (rating(a), rating(b)) {
+            (Ok(of_a), Ok(of_b)) => (of_a, of_b),
+            _ if !decides => return Ok(None),
+            (of_a, of_b) => (of_a?, of_b?),
+        };
         let (distance, margin) = ((of_a - of_b).abs(), mapping.margin());
         if distance < margin {
             return Err(format!("its ratings {of_a} and {of_b} differ by less than {margin}"));
         }
+        let ratings = PairRatings { chosen: of_a, rejected: of_b, order: mapping.order() };
         if !mapping.is_by_preference() || mapping.preference.is_some() {
-            let is_turned = match mapping.order() {
-                Some(RatingOrder::HigherIsBetter) => of_a < of_b,
-                Some(RatingOrder::LowerIsBetter) => of_a > of_b,
-                None => false,
-            };
-            notes.extend((is_turned && !mapping.is_by_preference()).then_some(TURNED));
-            return Ok(None);
+            let is_turned = ratings.margin().is_some_and(|margin| margin < 0.0);
+            let note = (is_turned && !mapping.is_by_preference()).then_some(TURNED);
+            return Ok(Some(TwoRated { preferred: None, ratings, note }));
         }
         let order =
             mapping.order().ok_or_else(|| format!("whether high or low is better in `{a}` is not chosen yet"))?;
         let higher = if order == RatingOrder::HigherIsBetter { Preferred::First } else { Preferred::Second };
         let lower = if order == RatingOrder::HigherIsBetter { Preferred::Second } else { Preferred::First };
-        Ok(Some(match of_a.total_cmp(&of_b) {
+        let preferred = match of_a.total_cmp(&of_b) {
             std::cmp::Ordering::Greater => higher,
             std::cmp::Ordering::Less => lower,
             std::cmp::Ordering::Equal => Preferred::Neither,
-        }))
+        };
+        Ok(Some(TwoRated { preferred: Some(preferred), ratings, note: None }))
     }
 
     /// The pairs of a row that holds several rated answers.
@@ -272,6 +318,8 @@ impl Reader<'_> {
         if ratings.len() < answers {
             taken.iter_mut().take(1).for_each(|taken| taken.notes.push(UNRATED));
         }
+        let annotator = self.annotator(row);
+        taken.iter_mut().flat_map(|taken| &mut taken.labels).for_each(|label| label.annotator.clone_from(&annotator));
         Ok(taken)
     }
 
@@ -311,7 +359,16 @@ impl Reader<'_> {
         let mut known: Vec<f64> = ratings.iter().map(|rating| rating.rating).collect();
         known.sort_by(f64::total_cmp);
         notes.extend(known.windows(2).any(|two| two[0].total_cmp(&two[1]).is_eq()).then_some(ALIKE));
-        let mut taken = pairs.into_iter().map(|pair| make(self, pair)).collect::<Result<Vec<_>, _>>()?;
+        let of = |at: usize| ratings.iter().find(|rating| rating.at == at).map(|rating| rating.rating);
+        let rated = |(better, worse): (usize, usize)| {
+            Some(PairRatings { chosen: of(better)?, rejected: of(worse)?, order: Some(order) })
+        };
+        let make = |pair| {
+            let ratings = rated(pair);
+            let labels = ratings.map(|rated| FileLabel::of_ratings(rated.chosen, rated.rejected)).into_iter().collect();
+            make(self, pair).map(|taken| Taken { labels, ratings, ..taken })
+        };
+        let mut taken = pairs.into_iter().map(make).collect::<Result<Vec<_>, _>>()?;
         let made = taken.len();
         taken.retain(|taken| taken.content.first() != taken.content.second());
         notes.extend((taken.len() < made).then_some(SAME_TEXT));
@@ -327,7 +384,7 @@ impl Reader<'_> {
         let category = values::category(row, self.mapping.category.as_deref())?;
         let Parts { prompt, first, second, notes } = values::parts(row, self, better, worse)?;
         let content = MappedContent::Pair(Pair { prompt, chosen: first, rejected: second, category });
-        Ok(Taken { content, notes, from: None })
+        Ok(Taken { content, labels: Vec::new(), notes, ratings: None, from: None })
     }
 }
 

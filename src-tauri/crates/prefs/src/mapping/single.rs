@@ -137,6 +137,6 @@ impl Reader<'_> {
             return Err(format!("`{column}` is empty"));
         }
         let content = MappedContent::Single(SingleAnswer { prompt, answer, label, category });
-        Ok(Taken { content, notes, from: None })
+        Ok(Taken { content, labels: Vec::new(), notes, ratings: None, from: None })
     }
 }

@@ -89,8 +89,8 @@ impl Project {
             transaction
                 .prepare_cached(
                     "INSERT INTO judgements
-                         (showing, item, annotator, second_pass, verdict, meaning, milliseconds, note, at, names_seen)
-                     VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, 1)",
+                         (showing, item, annotator, second_pass, verdict, meaning, milliseconds, note, at, names_seen, guideline)
+                     VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, 1, (SELECT max(id) FROM guidelines))",
                 )?
                 .execute(params![
                     showing,

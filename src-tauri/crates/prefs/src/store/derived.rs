@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::import_changes::{any_gone, item_is_gone, pair_is_gone};
 use super::pairs::PairSource;
 use super::sql::{content, damaged, pair};
 use super::verdict::{ItemAnswer, Majority, Meaning, Verdict};
@@ -25,6 +26,8 @@ pub(super) struct CurrentPair {
     pub(super) source: PairSource,
     /// The newest revision with content.
     pub(super) revision: Option<i64>,
+    /// Whether those differ who judged it as it is now; `None` where nobody has.
+    disputed: Option<bool>,
 }
 
 /// An item as it is now.
@@ -38,11 +41,13 @@ pub(super) struct CurrentItem {
     /// The newest revision with content.
     pub(super) revision: Option<i64>,
     pub(super) removed: bool,
+    /// Whether the imports that brought it, or its pair, were all taken back.
+    pub(super) gone: bool,
 }
 
 impl CurrentItem {
     pub(super) fn is_ready(&self) -> bool {
-        !self.removed && self.first.is_some() && self.second.is_some()
+        !self.removed && !self.gone && self.first.is_some() && self.second.is_some()
     }
 
     pub(super) fn answer(&self, which: ItemAnswer) -> Option<&Content> {
@@ -77,7 +82,8 @@ impl CurrentItem {
 /// What a pair of the `pairs` table is now: as it came in, as it was edited, or as its annotators turned it.
 pub(super) fn current_pair(db: &Connection, id: i64) -> rusqlite::Result<Option<CurrentPair>> {
     let mut statement = db.prepare_cached("SELECT prompt, chosen, rejected, category FROM pairs WHERE id = ?")?;
-    let Some(imported) = statement.query_row([id], |row| pair(row, 0)).optional()? else { return Ok(None) };
+    let Some(mut imported) = statement.query_row([id], |row| pair(row, 0)).optional()? else { return Ok(None) };
+    imported.category = category_now(db, id, imported.category.take())?;
     let category = imported.category.clone();
     let mut statement = db.prepare_cached(
         "SELECT prompt, chosen, rejected, id FROM pair_revisions WHERE pair = ? AND prompt IS NOT NULL
@@ -86,33 +92,45 @@ pub(super) fn current_pair(db: &Connection, id: i64) -> rusqlite::Result<Option<
     let edited = |row: &Row| Ok((row.get::<_, i64>(3)?, content(row, 0)?, content(row, 1)?, content(row, 2)?));
     let (mut pair, mut source, revision) = match statement.query_row([id], edited).optional()? {
         Some((revision, Some(prompt), Some(chosen), Some(rejected))) => {
-            (Pair { prompt, chosen, rejected, category }, PairSource::Edited, Some(revision))
+            (Pair { prompt, chosen, rejected, category: category.clone() }, PairSource::Edited, Some(revision))
         }
         _ => (imported, PairSource::Imported, None),
     };
-    if let Some(labelled) = labelled_again(db, id, revision)? {
-        (pair, source) = (labelled, PairSource::Labelled);
+    let (labelled, disputed) = labelled_again(db, id, revision)?;
+    if let Some(labelled) = labelled {
+        (pair, source) = (Pair { category, ..labelled }, PairSource::Labelled);
     }
     let mut statement =
         db.prepare_cached("SELECT removed FROM pair_revisions WHERE pair = ? ORDER BY id DESC LIMIT 1")?;
     if statement.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false) {
         source = PairSource::Removed;
+    } else if any_gone(db)? && pair_is_gone(db, id)? {
+        source = PairSource::TakenBack;
     }
-    Ok(Some(CurrentPair { pair, source, revision }))
+    Ok(Some(CurrentPair { pair, source, revision, disputed }))
 }
 
-/// What annotators made of a pair that was labelled again. What is edited after that counts for more.
-fn labelled_again(db: &Connection, pair: i64, revision: Option<i64>) -> rusqlite::Result<Option<Pair>> {
+/// The category of a pair of the listing: what it was given last, which may be none, or else the one that it came with.
+fn category_now(db: &Connection, id: i64, came_with: Option<String>) -> rusqlite::Result<Option<String>> {
+    let mut statement =
+        db.prepare_cached("SELECT category FROM category_changes WHERE pair = ? ORDER BY id DESC LIMIT 1")?;
+    let mut given = statement.query([id])?;
+    given.next()?.map_or(Ok(came_with), |row| row.get(0))
+}
+
+/// What annotators made of a pair that was labelled again, and whether they differ. What is edited after that counts for more.
+fn labelled_again(db: &Connection, pair: i64, revision: Option<i64>) -> rusqlite::Result<(Option<Pair>, Option<bool>)> {
     let mut statement = db.prepare_cached(
         "SELECT item, outcome FROM items JOIN item_states ON item = id
          WHERE pair = ? AND pair_revision IS ? AND removed = 0 ORDER BY id DESC LIMIT 1",
     )?;
     let outcome = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Majority>>(1)?));
     let Some((item, outcome)) = statement.query_row(params![pair, revision], outcome).optional()? else {
-        return Ok(None);
+        return Ok((None, None));
     };
-    let Some(better) = outcome.and_then(Majority::better) else { return Ok(None) };
-    Ok(current_item(db, item)?.and_then(|item| item.into_pair(better)))
+    let Some(item) = current_item(db, item)? else { return Ok((None, None)) };
+    let disputed = said(db, &item)?.disputed;
+    Ok((outcome.and_then(Majority::better).and_then(|better| item.into_pair(better)), disputed))
 }
 
 /// An item with its newest answers.
@@ -128,6 +146,7 @@ pub(super) fn current_item(db: &Connection, id: i64) -> rusqlite::Result<Option<
             pair: row.get(4)?,
             revision: None,
             removed: false,
+            gone: false,
         })
     };
     let Some(mut item) = statement.query_row([id], came_in).optional()? else { return Ok(None) };
@@ -142,13 +161,19 @@ pub(super) fn current_item(db: &Connection, id: i64) -> rusqlite::Result<Option<
     let mut statement =
         db.prepare_cached("SELECT removed FROM item_revisions WHERE item = ? ORDER BY id DESC LIMIT 1")?;
     item.removed = statement.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false);
+    item.gone = any_gone(db)? && item_is_gone(db, id, item.pair)?;
+    if item.pair.is_none() {
+        item.category = category_now(db, -id, item.category.take())?;
+    }
     Ok(Some(item))
 }
 
-/// What the annotators of an item say together: first passes that were not undone.
+/// What is said of an item: first passes that were not undone, and what was decided where they differ.
 pub(super) struct Votes {
-    /// What those say who judged the texts that it has now; `None` where nobody has.
+    /// What was decided, or else what those say together who judged the texts that it has now; `None` where nobody has.
     pub(super) outcome: Option<Majority>,
+    /// Whether these prefer different answers, or some of them neither.
+    disputed: Option<bool>,
     /// What others said of the texts that it had before.
     before: Option<Majority>,
 }
@@ -176,7 +201,32 @@ pub(super) fn said(db: &Connection, item: &CurrentItem) -> rusqlite::Result<Vote
         let votes = if item.had_these_texts(db, row.get(2)?)? { &mut now } else { &mut before };
         votes.insert(annotator, meaning);
     }
-    Ok(Votes { outcome: Majority::of(now.into_values()), before: Majority::of(before.into_values()) })
+    let said: Vec<Option<ItemAnswer>> =
+        now.values().filter(|vote| **vote != Meaning::Skip).map(|vote| vote.better()).collect();
+    let differ = said.first().map(|first| said.iter().any(|other| other != first));
+    let decided = decided(db, item)?.map(|(_, outcome)| outcome);
+    Ok(Votes {
+        outcome: decided.or(Majority::of(now.into_values())),
+        disputed: differ.map(|differ| differ && decided.is_none()),
+        before: Majority::of(before.into_values()),
+    })
+}
+
+/// The newest decision that stands and was given on the texts that an item has now.
+pub(super) fn decided(db: &Connection, item: &CurrentItem) -> rusqlite::Result<Option<(i64, Majority)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, item_revision, meaning FROM decisions
+         WHERE item = ? AND NOT EXISTS (SELECT 1 FROM undone_decisions WHERE decision = decisions.id) ORDER BY id DESC",
+    )?;
+    let mut rows = statement.query([item.id])?;
+    while let Some(row) = rows.next()? {
+        if item.had_these_texts(db, row.get(1)?)? {
+            let outcome = Majority::of([row.get::<_, Meaning>(2)?]);
+            let decision = row.get(0)?;
+            return Ok(outcome.map(|outcome| (decision, outcome)));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the pair that an item was made of has been edited since: judging the item then says nothing of the pair.
@@ -185,43 +235,87 @@ pub(super) fn is_superseded(db: &Connection, item: i64) -> rusqlite::Result<bool
         .query_row([item], |row| row.get(0))
 }
 
+/// Whether an item stands for a pair in an audit.
+pub(super) fn is_audited(db: &Connection, item: i64) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT 1 FROM audit_items WHERE item = ?")?.exists([item])
+}
+
+/// What the listing says of a pair beside its content.
+pub(super) struct Facts {
+    /// The import that brought it first.
+    pub(super) import: Option<i64>,
+    /// When it came in, or was last edited or judged, in milliseconds since 1970 (UTC).
+    pub(super) at: i64,
+    /// Whether its annotators differ, and nobody has decided; `None` where nobody has judged it.
+    pub(super) disputed: Option<bool>,
+}
+
 /// Writes a line of the listing.
-pub(super) fn list(db: &Connection, id: i64, source: PairSource, pair: &Pair) -> rusqlite::Result<()> {
-    let mut statement =
-        db.prepare_cached("INSERT OR REPLACE INTO listing (id, source, category, text) VALUES (?, ?, ?, ?)")?;
-    statement.execute(params![id, source, pair.category, searched(pair)])?;
+pub(super) fn list(db: &Connection, id: i64, source: PairSource, pair: &Pair, facts: &Facts) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached(
+        "INSERT OR REPLACE INTO listing
+             (id, source, category, text, import, at, prompt_length, chosen_length, rejected_length, disputed)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut text = String::new();
+    let mut length = |part: &Content| {
+        let before = text.len();
+        add_searched(&mut text, part);
+        text[before..].trim_end_matches('\n').chars().count() as i64
+    };
+    let lengths = [length(&pair.prompt), length(&pair.chosen), length(&pair.rejected)];
+    let Facts { import, at, disputed } = facts;
+    statement.execute(params![
+        id,
+        source,
+        pair.category,
+        text.to_lowercase(),
+        import,
+        at,
+        lengths[0],
+        lengths[1],
+        lengths[2],
+        disputed
+    ])?;
     Ok(())
 }
 
-/// The text of a pair to search in.
-fn searched(pair: &Pair) -> String {
-    let mut text = String::new();
-    for part in [&pair.prompt, &pair.chosen, &pair.rejected] {
-        match part {
-            Content::Text(said) => text.push_str(said),
-            Content::Messages(said) => said.messages.iter().for_each(|message| {
-                text.push_str(&message.shown());
-                text.push('\n');
-            }),
-        }
-        text.push('\n');
+/// Adds a part of a pair to the text that is searched in, and a line break.
+fn add_searched(text: &mut String, part: &Content) {
+    match part {
+        Content::Text(said) => text.push_str(said),
+        Content::Messages(said) => said.messages.iter().for_each(|message| {
+            text.push_str(&message.shown());
+            text.push('\n');
+        }),
     }
-    text.to_lowercase()
+    text.push('\n');
 }
 
 /// Brings the listing's line of an imported pair up to date.
 pub(super) fn refresh_pair(db: &Connection, id: i64) -> rusqlite::Result<()> {
-    match current_pair(db, id)? {
-        Some(current) => list(db, id, current.source, &current.pair),
-        None => Ok(()),
-    }
+    let Some(current) = current_pair(db, id)? else { return Ok(()) };
+    let mut statement = db.prepare_cached(
+        "SELECT import, max(
+             coalesce((SELECT imported_at FROM imports WHERE imports.id = pairs.import), 0),
+             coalesce((SELECT max(at) FROM pair_revisions WHERE pair = pairs.id), 0),
+             coalesce((SELECT max(judgements.at) FROM items JOIN judgements ON judgements.item = items.id
+                       WHERE items.pair = pairs.id
+                         AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
+                         AND NOT EXISTS (SELECT 1 FROM audit_items WHERE audit_items.item = items.id)), 0))
+         FROM pairs WHERE id = ?",
+    )?;
+    let disputed = current.disputed;
+    let facts = statement.query_row([id], |row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed }))?;
+    list(db, id, current.source, &current.pair, &facts)
 }
 
 /// Brings the state of an item up to date, and the line of the pair that it is or belongs to.
 pub(super) fn refresh_item(db: &Connection, id: i64) -> rusqlite::Result<()> {
     let Some(item) = current_item(db, id)? else { return Ok(()) };
     let said = said(db, &item)?;
-    let removed = item.removed || is_superseded(db, id)?;
+    // What an audit asks is asked there alone, and makes no pair.
+    let removed = item.removed || item.gone || is_superseded(db, id)? || is_audited(db, id)?;
     let mut statement = db.prepare_cached(
         "INSERT OR REPLACE INTO item_states (item, revision, ready, removed, outcome) VALUES (?, ?, ?, ?, ?)",
     )?;
@@ -231,11 +325,22 @@ pub(super) fn refresh_item(db: &Connection, id: i64) -> rusqlite::Result<()> {
     }
     let source = match said.outcome {
         _ if item.removed => PairSource::Removed,
+        _ if item.gone => PairSource::TakenBack,
         Some(_) => PairSource::Labelled,
         None => PairSource::ToJudge,
     };
+    let mut statement = db.prepare_cached(
+        "SELECT import, max(
+             at,
+             coalesce((SELECT max(at) FROM item_revisions WHERE item = items.id), 0),
+             coalesce((SELECT max(at) FROM judgements WHERE item = items.id
+                         AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)), 0))
+         FROM items WHERE id = ?",
+    )?;
+    let disputed = said.disputed;
+    let facts = statement.query_row([id], |row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed }))?;
     match said.better().and_then(|better| item.into_pair(better)) {
-        Some(pair) => list(db, -id, source, &pair),
+        Some(pair) => list(db, -id, source, &pair, &facts),
         None => db.prepare_cached("DELETE FROM listing WHERE id = ?")?.execute([-id]).map(|_| ()),
     }
 }
@@ -256,7 +361,7 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
     )?;
     let showing: Option<i64> = statement.query_row(task, |row| row.get(0)).optional()?;
     let mut statement = db.prepare_cached(
-        "SELECT judgements.id, showing, verdict, item_revision, names_seen
+        "SELECT judgements.id, showing, verdict, item_revision, names_seen OR votes_seen
          FROM judgements JOIN showings ON showings.id = showing
          WHERE judgements.annotator = ? AND judgements.item = ? AND judgements.second_pass = ?
            AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
@@ -290,8 +395,8 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
     )?;
     let last_was_undone = statement.query_row(task, |row| row.get(0)).optional()?.unwrap_or(false);
     let undone = matches!(state, "open" | "changed") && last_was_undone;
-    // Who knew whose answers they are did not like a side.
-    let side = judged.filter(|(.., names_seen)| !names_seen).and_then(|(_, _, verdict, ..)| verdict.side());
+    // Who knew whose answers they are, or what others say of them, did not like a side.
+    let side = judged.filter(|(.., is_seen)| !is_seen).and_then(|(_, _, verdict, ..)| verdict.side());
     let side = side.filter(|_| state == "done");
     let judgement = judged.map(|(judgement, ..)| judgement);
     let mut statement = db.prepare_cached(

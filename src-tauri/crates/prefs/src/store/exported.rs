@@ -7,12 +7,14 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Project;
+use super::file_labels::OfTexts;
 use super::training::{JudgementRow, SourcedPair};
 use super::verdict::{ItemAnswer, Meaning};
+use crate::mapping::PairRatings;
 use crate::{Content, Error, Place};
 
 /// A pair to train on, with what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExportedPair {
     /// The pair, its number and where it has its content from.
     pub sourced: SourcedPair,
@@ -22,12 +24,15 @@ pub struct ExportedPair {
     pub import_line: Option<i64>,
     /// Its number there, from 1, where lines do not tell the rows apart.
     pub import_row: Option<i64>,
+    /// How the file rates the two answers.
+    pub ratings: Option<PairRatings>,
     /// What annotators said of these texts, in the order of coming in.
     pub judgements: Vec<PairJudgement>,
 }
 
 /// What an annotator said of a pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(clippy::struct_excessive_bools)] // each is a mark of its own
 pub struct PairJudgement {
     /// The name, or `annotator 1` where names are left out.
     pub annotator: String,
@@ -47,6 +52,12 @@ pub struct PairJudgement {
     pub undone: bool,
     /// Whether it is a vote: the last word of the annotator's first pass, and no skip.
     pub counts: bool,
+    /// Whether it is a decision, which stands instead of the votes unless it was taken back.
+    pub decides: bool,
+    /// Whether what others said of the pair was in view.
+    pub votes_seen: bool,
+    /// What stands in the file, where a file says it and nobody here. It is no vote.
+    pub in_file: Option<String>,
 }
 
 /// What was said of a pair's two answers.
@@ -82,7 +93,7 @@ pub struct PairVotes {
 }
 
 /// The pairs of a project with what belongs to them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExportedPairs {
     /// In the order of [`Project::training_pairs`].
     pub pairs: Vec<ExportedPair>,
@@ -105,7 +116,7 @@ pub struct ExportedAnnotator {
 
 impl From<SourcedPair> for ExportedPair {
     fn from(sourced: SourcedPair) -> Self {
-        Self { sourced, import_file: None, import_line: None, import_row: None, judgements: Vec::new() }
+        Self { sourced, import_file: None, import_line: None, import_row: None, ratings: None, judgements: Vec::new() }
     }
 }
 
@@ -133,7 +144,7 @@ impl Project {
     /// When the database cannot be read.
     pub fn exported_pairs(&self, annotator_names: bool) -> Result<ExportedPairs, Error> {
         let origins = self.origins()?;
-        let uuids = self.annotator_uuids()?;
+        let (uuids, ratings) = (self.annotator_uuids()?, self.stored_ratings()?);
         let (mut of_item, mut items_of) = (HashMap::<i64, Vec<JudgementRow>>::new(), HashMap::<i64, Vec<i64>>::new());
         // By their names in the project, as they are called in the export.
         let mut called: HashMap<String, String> = HashMap::new();
@@ -156,6 +167,7 @@ impl Project {
             }
             of_this.push(judgement);
         }
+        let of_files = self.said_in_files(annotator_names)?;
         let withdrawn = self.withdrawn_items()?;
         let mut given = 0;
         let belonging = |sourced: SourcedPair| {
@@ -165,16 +177,32 @@ impl Project {
                 said_of(&sourced, of_item.get(item).map(Vec::as_slice).unwrap_or_default(), is_withdrawn)
             });
             let mut judgements: Vec<PairJudgement> = judged.collect();
+            given += judgements.len();
+            let labels = of_files.get(&sourced.id).into_iter().flatten();
+            judgements.extend(labels.filter_map(|(label, name)| said_in_file(&sourced, label, name)));
             // Of what was put up several times, the judgements of one moment stay in their order.
             judgements.sort_by_key(|judgement| judgement.at);
-            given += judgements.len();
             let (import_file, place) = origins.get(&sourced.id).cloned().unzip();
             let (import_line, import_row) =
                 place.map(Place::columns).map_or((None, None), |(line, row)| (Some(line), row));
-            ExportedPair { sourced, import_file, import_line, import_row, judgements }
+            let ratings = ratings.get(&sourced.id).and_then(|stored| stored.of(&sourced.pair));
+            ExportedPair { sourced, import_file, import_line, import_row, ratings, judgements }
         };
         let pairs = self.training_pairs()?.into_iter().map(belonging).collect();
         Ok(ExportedPairs { pairs, judgements_left_out: all - given, annotators, has_annotator_names: annotator_names })
+    }
+
+    /// What files say, by the number of the pair, each with what its annotator is called.
+    fn said_in_files(&self, annotator_names: bool) -> Result<HashMap<i64, Vec<(OfTexts, String)>>, Error> {
+        let (mut all, mut called) = (HashMap::<i64, Vec<_>>::new(), HashMap::<String, String>::new());
+        for said in self.labels_of_files()? {
+            let number = called.len() + 1;
+            let numbered = || format!("annotator {number} of a file");
+            let name = called.entry(said.label.annotator.clone()).or_insert_with(numbered);
+            let name = if annotator_names { said.label.annotator.clone() } else { name.clone() };
+            all.entry(said.of).or_default().push((said, name));
+        }
+        Ok(all)
     }
 
     /// The UUID of every annotator by name: a digest of when exactly the annotator came, which is nobody's secret and the same in
@@ -224,8 +252,9 @@ fn said_of<'a>(
     rows: &'a [JudgementRow],
     is_withdrawn: bool,
 ) -> impl Iterator<Item = PairJudgement> + 'a {
-    let stands =
-        move |row: &JudgementRow| !(is_withdrawn || row.text_changed || row.second_pass || row.undone.is_some());
+    let stands = move |row: &JudgementRow| {
+        !(is_withdrawn || row.text_changed || row.second_pass || row.decides || row.undone.is_some())
+    };
     // A later word of the same annotator takes the place of an earlier one, also where it is a skip.
     let last: HashMap<&str, i64> =
         rows.iter().filter(|row| stands(row)).map(|row| (row.annotator.as_str(), row.judgement)).collect();
@@ -243,7 +272,31 @@ fn said_of<'a>(
             second_pass: row.second_pass,
             undone: row.undone.is_some(),
             counts: is_last && row.meaning != Meaning::Skip,
+            decides: row.decides,
+            votes_seen: row.votes_seen,
+            in_file: None,
         })
+    })
+}
+
+/// What a file says of a pair, where these are the texts that it says it of.
+fn said_in_file(sourced: &SourcedPair, said: &OfTexts, name: &str) -> Option<PairJudgement> {
+    let [Some(prompt), Some(first), Some(second)] = &said.texts else { return None };
+    let chosen = chosen_among(sourced, prompt, first, second)?;
+    let answer = |of: ItemAnswer| if of == chosen { PairAnswer::Chosen } else { PairAnswer::Rejected };
+    Some(PairJudgement {
+        annotator: name.to_owned(),
+        verdict: verdict(said.label.meaning, answer),
+        left: answer(ItemAnswer::First),
+        milliseconds: 0,
+        note: None,
+        at: said.label.at,
+        second_pass: false,
+        undone: false,
+        counts: false,
+        decides: false,
+        votes_seen: false,
+        in_file: Some(said.label.raw.clone()),
     })
 }
 

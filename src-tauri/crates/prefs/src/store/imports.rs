@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::derived;
+use super::import_changes::{ImportState, Repeated, insert_repeat, state_from_row, taken_back};
 use super::pairs::{PairSource, count};
 use super::sql::{damaged, from_json, json, now};
-use super::{Failed, Project, singles};
+use super::{Failed, Project, file_labels, singles};
 use crate::jsonl::Reading;
-use crate::mapping::{self, ColumnMapping, ImportKind, MappedContent, MappedRow};
+use crate::mapping::{self, ColumnMapping, ImportKind, MappedContent, MappedRow, PairRatings};
 use crate::table::Table;
 use crate::{Content, Error, Pair, Place, Refused, SingleAnswer};
 
@@ -36,6 +37,19 @@ pub struct Import {
     pub blank: usize,
     /// Keys that were not taken over, with how often each came.
     pub ignored_keys: BTreeMap<String, usize>,
+    /// What was decided of it since.
+    pub state: ImportState,
+}
+
+/// What there is to know of an import beside its own account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Items to label that came with pairs.
+    pub items: usize,
+    /// Single labels that did.
+    pub single_labels: usize,
+    /// Duplicates of which it is known what they repeat: imports of earlier versions only counted them.
+    pub repeats: usize,
 }
 
 /// How much of everything a project holds.
@@ -57,7 +71,7 @@ pub struct Counts {
 
 /// What the rows of a table became in a project, or would become. Where a row becomes one thing at most,
 /// `rows = added + duplicates + refused`; what is left out by choice is in `notes`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Brought {
     /// What was asked for.
     pub kind: ImportKind,
@@ -82,6 +96,9 @@ pub struct Brought {
     /// The first rows that were taken, where they were asked for.
     pub first: Vec<MappedRow>,
 }
+
+/// One of the counts of [`Beside`].
+type CountOf = fn(&mut Beside) -> &mut usize;
 
 /// Refused rows that are given back one by one; the project keeps them all.
 const TOLD: usize = 1_000;
@@ -179,10 +196,10 @@ impl Project {
     /// When the database cannot be written (disk full, no permission, busy); nothing of the import is there then.
     pub fn add_import(&mut self, reading: &Reading, source: &str) -> Result<Import, Error> {
         self.write(|transaction| {
-            let id = begin_import(transaction)?;
+            let (id, at) = begin_import(transaction)?;
             let mut added = 0;
             for numbered in &reading.pairs {
-                added += insert_pair(transaction, &numbered.pair, id, numbered.place)?;
+                added += insert_pair(transaction, &numbered.pair, None, (id, at), numbered.place)?;
             }
             for refused in &reading.refused {
                 insert_refused(transaction, id, refused)?;
@@ -190,13 +207,14 @@ impl Project {
             let import = Import {
                 id,
                 source: source.to_owned(),
-                imported_at: now(),
+                imported_at: at,
                 kind: ImportKind::Pairs,
                 added,
                 duplicates: reading.pairs.len() - added,
                 refused: reading.refused.len(),
                 blank: reading.blank,
                 ignored_keys: reading.ignored_keys.clone(),
+                state: ImportState::default(),
             };
             insert_import(transaction, &import)?;
             Ok(import)
@@ -226,7 +244,7 @@ impl Project {
         let ignored_keys = mapping::ignored(table, mapping);
         self.write(|transaction| {
             let mut account = Account::new(mapping.kind, table);
-            let first = begin_import(transaction)?;
+            let (first, at) = begin_import(transaction)?;
             let mut meeting = 0;
             let mut notes = mapping::try_each(table, mapping, |file, row| {
                 if !is_wanted() {
@@ -235,7 +253,8 @@ impl Project {
                 if let Some(single) = single_of(&row) {
                     meeting += usize::from(singles::meets(transaction, single, first)?);
                 }
-                let added = add_row(transaction, first + file as i64, row.as_ref())?;
+                let added = add_row(transaction, (first + file as i64, at), row.as_ref())?;
+                file_labels::add(transaction, first + file as i64, &source_of(table, file, source), row.as_ref())?;
                 account.add(file, row, added);
                 Ok(())
             })?;
@@ -245,7 +264,7 @@ impl Project {
                 let import = Import {
                     id: first + file as i64,
                     source: source_of(table, file, source),
-                    imported_at: now(),
+                    imported_at: at,
                     kind: mapping.kind,
                     added: counts.added,
                     duplicates: counts.taken - counts.added,
@@ -253,6 +272,7 @@ impl Project {
                     // Of a table they are known as a whole.
                     blank: if file == 0 { table.blank } else { 0 },
                     ignored_keys: if file == 0 { ignored_keys.clone() } else { BTreeMap::new() },
+                    state: ImportState::default(),
                 };
                 insert_import(transaction, &import)?;
             }
@@ -291,10 +311,17 @@ impl Project {
 
     /// Whether neither the project nor a row before has this; `seen` are the rows before.
     fn is_new(&self, content: &MappedContent, seen: &mut HashSet<[u8; 16]>) -> Result<bool, Error> {
+        // What was taken back comes back with it.
         let query = match content {
-            MappedContent::Pair(_) => "SELECT 1 FROM pairs WHERE hash = ?",
-            MappedContent::Single(_) => "SELECT 1 FROM single_answers WHERE hash = ?",
-            MappedContent::Candidates(_) | MappedContent::Prompt(_) => "SELECT 1 FROM items WHERE hash = ?",
+            MappedContent::Pair(_) => {
+                concat!("SELECT 1 FROM pairs WHERE hash = ? AND NOT ", taken_back!("pairs", "pair"))
+            }
+            MappedContent::Single(_) => {
+                concat!("SELECT 1 FROM single_answers WHERE hash = ? AND NOT ", taken_back!("single_answers", "single"))
+            }
+            MappedContent::Candidates(_) | MappedContent::Prompt(_) => {
+                concat!("SELECT 1 FROM items WHERE hash = ? AND NOT ", taken_back!("items", "item"))
+            }
         };
         let hash = content.content_hash();
         // A pair and an item may have the same hash and are not the same.
@@ -322,24 +349,28 @@ impl Project {
         Ok(new)
     }
 
-    /// What the imports of pairs brought beside pairs, by the import's number: items to label, and single labels. Those that
-    /// brought none are not there.
+    /// What there is to know of imports beside their accounts, by the import's number. Those of which there is nothing are not
+    /// there. It changes only as imports come.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn imported_beside_pairs(&self) -> Result<HashMap<i64, (usize, usize)>, Error> {
+    pub fn beside_imports(&self) -> Result<HashMap<i64, Beside>, Error> {
         self.read(|db| {
             let of_pairs = "import IN (SELECT id FROM imports WHERE kind = 'pairs')";
-            let mut beside: HashMap<i64, (usize, usize)> = HashMap::new();
-            for (table, is_item) in [("items", true), ("single_answers", false)] {
+            let mut beside: HashMap<i64, Beside> = HashMap::new();
+            let counted: [(&str, &str, CountOf); 3] = [
+                ("items", of_pairs, |beside| &mut beside.items),
+                ("single_answers", of_pairs, |beside| &mut beside.single_labels),
+                ("repeats", "import IS NOT NULL", |beside| &mut beside.repeats),
+            ];
+            for (table, which, field) in counted {
                 let mut statement =
-                    db.prepare(&format!("SELECT import, COUNT(*) FROM {table} WHERE {of_pairs} GROUP BY import"))?;
+                    db.prepare(&format!("SELECT import, COUNT(*) FROM {table} WHERE {which} GROUP BY import"))?;
                 let counts =
                     statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? as usize)))?;
                 for counted in counts {
                     let (import, count) = counted?;
-                    let (items, singles) = beside.entry(import).or_default();
-                    *(if is_item { items } else { singles }) = count;
+                    *field(beside.entry(import).or_default()) = count;
                 }
             }
             Ok(beside)
@@ -353,8 +384,11 @@ impl Project {
     pub fn imports(&self) -> Result<Vec<Import>, Error> {
         self.read(|db| {
             let mut statement = db.prepare(
-                "SELECT id, source, imported_at, added, duplicates, refused, blank, ignored_keys, kind
-                 FROM imports ORDER BY id",
+                "SELECT imports.id, source, imported_at, added, duplicates, refused, blank, ignored_keys, kind, name,
+                        coalesce(held_out, 0), coalesce(taken_back, 0)
+                 FROM imports LEFT JOIN import_changes
+                      ON import_changes.id = (SELECT max(id) FROM import_changes WHERE import = imports.id)
+                 ORDER BY imports.id",
             )?;
             statement.query_map([], import_from_row)?.collect()
         })
@@ -400,10 +434,13 @@ fn single_of(row: &Result<MappedRow, Refused>) -> Option<&SingleAnswer> {
     }
 }
 
-/// The number of the next import. Its own row is written last, as it holds the counts and is never changed.
-fn begin_import(db: &Connection) -> rusqlite::Result<i64> {
+/// An import that is being made: its number, and when.
+type Begun = (i64, i64);
+
+/// The next import. Its own row is written last, as it holds the counts and is never changed.
+fn begin_import(db: &Connection) -> rusqlite::Result<Begun> {
     db.execute_batch("PRAGMA defer_foreign_keys = ON")?;
-    db.query_row("SELECT coalesce(max(id), 0) + 1 FROM imports", [], |row| row.get(0))
+    Ok((db.query_row("SELECT coalesce(max(id), 0) + 1 FROM imports", [], |row| row.get(0))?, now()))
 }
 
 fn insert_import(db: &Connection, import: &Import) -> rusqlite::Result<()> {
@@ -426,12 +463,16 @@ fn insert_import(db: &Connection, import: &Import) -> rusqlite::Result<()> {
 }
 
 /// 1 where the row is new.
-fn add_row(db: &Connection, import: i64, row: Result<&MappedRow, &Refused>) -> rusqlite::Result<usize> {
+fn add_row(db: &Connection, import: Begun, row: Result<&MappedRow, &Refused>) -> rusqlite::Result<usize> {
     match row {
-        Ok(MappedRow { place, content: MappedContent::Pair(pair) }) => insert_pair(db, pair, import, *place),
-        Ok(MappedRow { place, content: MappedContent::Single(single) }) => singles::insert(db, single, import, *place),
-        Ok(MappedRow { place, content }) => insert_item(db, content, Some((import, *place))),
-        Err(refused) => insert_refused(db, import, refused).map(|()| 0),
+        Ok(MappedRow { place, content: MappedContent::Pair(pair), ratings, .. }) => {
+            insert_pair(db, pair, *ratings, import, *place)
+        }
+        Ok(MappedRow { place, content: MappedContent::Single(single), .. }) => {
+            singles::insert(db, single, import.0, *place)
+        }
+        Ok(MappedRow { place, content, .. }) => insert_item(db, content, Some((import.0, *place))),
+        Err(refused) => insert_refused(db, import.0, refused).map(|()| 0),
     }
 }
 
@@ -442,15 +483,23 @@ fn insert_refused(db: &Connection, import: i64, refused: &Refused) -> rusqlite::
     Ok(())
 }
 
-/// 1 where the pair is new.
-fn insert_pair(db: &Connection, pair: &Pair, import: i64, place: Place) -> rusqlite::Result<usize> {
+/// 1 where the pair is new, or was taken back and is there again.
+fn insert_pair(
+    db: &Connection,
+    pair: &Pair,
+    ratings: Option<PairRatings>,
+    (import, at): Begun,
+    place: Place,
+) -> rusqlite::Result<usize> {
     let mut insert = db.prepare_cached(
-        "INSERT INTO pairs (hash, import, line, row, prompt, chosen, rejected, category) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO pairs (hash, import, line, row, prompt, chosen, rejected, category, rating_chosen, rating_rejected, rating_order)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (hash) DO NOTHING",
     )?;
     let (line, row) = place.columns();
+    let hash = pair.content_hash();
     let added = insert.execute(params![
-        pair.content_hash(),
+        hash,
         import,
         line,
         row,
@@ -458,14 +507,20 @@ fn insert_pair(db: &Connection, pair: &Pair, import: i64, place: Place) -> rusql
         json(&pair.chosen)?,
         json(&pair.rejected)?,
         pair.category,
+        ratings.map(|ratings| ratings.chosen),
+        ratings.map(|ratings| ratings.rejected),
+        ratings.and_then(|ratings| ratings.order),
     ])?;
     if added > 0 {
-        derived::list(db, db.last_insert_rowid(), PairSource::Imported, pair)?;
+        let facts = derived::Facts { import: Some(import), at, disputed: None };
+        derived::list(db, db.last_insert_rowid(), PairSource::Imported, pair, &facts)?;
+        return Ok(added);
     }
-    Ok(added)
+    let there = db.prepare_cached("SELECT id FROM pairs WHERE hash = ?")?.query_row([hash], |row| row.get(0))?;
+    insert_repeat(db, Repeated::Pair(there), Some(import), Some(place)).map(usize::from)
 }
 
-/// 1 where the item is new. What comes from no file has no import and no place in one.
+/// 1 where the item is new, or was taken back and is there again. What comes from no file has no import and no place in one.
 pub(super) fn insert_item(
     db: &Connection,
     item: &MappedContent,
@@ -479,8 +534,9 @@ pub(super) fn insert_item(
     let (import, place) = from.unzip();
     let (line, row) = place.map(Place::columns).unzip();
     let text = |content: Option<&Content>| content.map(json).transpose();
+    let hash = item.content_hash();
     let added = insert.execute(params![
-        item.content_hash(),
+        hash,
         now(),
         import,
         line,
@@ -492,8 +548,10 @@ pub(super) fn insert_item(
     ])?;
     if added > 0 {
         derived::refresh_item(db, db.last_insert_rowid())?;
+        return Ok(added);
     }
-    Ok(added)
+    let there = db.prepare_cached("SELECT id FROM items WHERE hash = ?")?.query_row([hash], |row| row.get(0))?;
+    insert_repeat(db, Repeated::Item(there), import, place).map(usize::from)
 }
 
 fn import_from_row(row: &Row) -> rusqlite::Result<Import> {
@@ -509,6 +567,7 @@ fn import_from_row(row: &Row) -> rusqlite::Result<Import> {
         refused: count(5)?,
         blank: count(6)?,
         ignored_keys: from_json(row, 7)?,
+        state: state_from_row(row, 9)?,
     })
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::derived::{self, CurrentItem, current_item, current_pair};
+use super::derived::{self, CurrentItem, CurrentPair, current_item, current_pair};
 use super::pairs::PairSource;
 use super::revisions::{Revision, add_item_revision};
 use super::sql::{annotator, json, now};
@@ -90,6 +90,9 @@ impl Project {
         self.write(|transaction| {
             let shown = shown(transaction, annotator, item, showing)?.ok_or(Error::NoShowing { item, showing })?;
             let current = current_item(transaction, item)?.ok_or(Error::NoItem { item })?;
+            if derived::is_audited(transaction, item)? {
+                return Err(Error::AuditedItem { item }.into());
+            }
             let which = if side == Side::Left { shown.left } else { shown.left.other() };
             let old = current.answer(which).ok_or(Error::NoItem { item })?;
             let new = match old {
@@ -114,15 +117,34 @@ impl Project {
 /// Puts a pair up to be labelled as it is now; 1 where it was not up so already.
 pub(super) fn put_up(transaction: &Transaction, pair: i64) -> Result<usize, Failed> {
     let current = current_pair(transaction, pair)?.ok_or(Error::NoPair { id: pair })?;
-    if current.source == PairSource::Removed {
+    if matches!(current.source, PairSource::Removed | PairSource::TakenBack) {
         return Ok(0);
     }
+    let new = add_pair_item(transaction, "pair", pair, &current)?;
+    if new > 0 {
+        derived::refresh_item(transaction, transaction.last_insert_rowid())?;
+    }
+    Ok(new)
+}
+
+/// The hash of the item that a pair is, put up for `purpose`.
+pub(super) fn pair_hash(purpose: &str, pair: i64, revision: Option<i64>) -> String {
+    format!("{purpose} {pair} {}", revision.unwrap_or(0))
+}
+
+/// Adds the item that a pair is, put up for `purpose`; 1 where there was none.
+pub(super) fn add_pair_item(
+    transaction: &Transaction,
+    purpose: &str,
+    pair: i64,
+    current: &CurrentPair,
+) -> Result<usize, Failed> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO items (hash, at, pair, pair_revision, prompt, first, second, category)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
     )?;
     let new = insert.execute(params![
-        format!("pair {pair} {}", current.revision.unwrap_or(0)),
+        pair_hash(purpose, pair, current.revision),
         now(),
         pair,
         current.revision,
@@ -131,9 +153,6 @@ pub(super) fn put_up(transaction: &Transaction, pair: i64) -> Result<usize, Fail
         json(&current.pair.rejected)?,
         current.pair.category,
     ])?;
-    if new > 0 {
-        derived::refresh_item(transaction, transaction.last_insert_rowid())?;
-    }
     Ok(new)
 }
 

@@ -84,8 +84,8 @@ impl Project {
             transaction
                 .prepare_cached(
                     "INSERT INTO judgements
-                         (showing, item, annotator, second_pass, verdict, meaning, milliseconds, note, at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                         (showing, item, annotator, second_pass, verdict, meaning, milliseconds, note, at, guideline)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT max(id) FROM guidelines))",
                 )?
                 .execute(params![
                     showing,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Project;
 use super::derived::{current_item, current_pair, said};
 use super::search::{Texts, among_in_database, in_database};
+use super::selection::PairSort;
 use super::sql::pair;
 use super::verdict::{Majority, named};
 use crate::{Content, Error, Pair, Place};
@@ -37,12 +38,14 @@ named! {
         ToJudge = "to_judge",
         /// It was removed and is not trained on.
         Removed = "removed",
+        /// All imports that brought it were taken back: it is not trained on.
+        TakenBack = "taken_back",
     }
 }
 
 impl PairSource {
     /// Those of pairs that are not trained on.
-    const NOT_TRAINED_ON: [Self; 2] = [Self::ToJudge, Self::Removed];
+    const NOT_TRAINED_ON: [Self; 3] = [Self::ToJudge, Self::Removed, Self::TakenBack];
 
     /// Whether such a pair is trained on.
     pub fn is_trained_on(self) -> bool {
@@ -59,6 +62,46 @@ pub struct PairQuery {
     pub source: Option<PairSource>,
     /// Only this category.
     pub category: Option<String>,
+    /// Only what this import brought, whether or not it was there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub import: Option<i64>,
+    /// Only what this annotator's judgements count for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub annotator: Option<String>,
+    /// Only what came in, or was last edited or judged, from this moment on, in milliseconds since 1970 (UTC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub from: Option<i64>,
+    /// The same, before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub until: Option<i64>,
+    /// Only with so many characters in prompt and longer answer together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub shortest: Option<usize>,
+    /// The same, with no more than so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub longest: Option<usize>,
+    /// Only what annotators have judged: those who agree, or those who do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub disputed: Option<bool>,
+    /// Only pairs of this set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub set: Option<i64>,
+    /// The order.
+    #[serde(default)]
+    #[ts(optional, as = "Option<PairSort>")]
+    pub sort: PairSort,
+    /// The order the other way round.
+    #[serde(default)]
+    #[ts(optional, as = "Option<bool>")]
+    pub descending: bool,
     /// Rows to pass over.
     pub offset: usize,
     /// Rows to return, at most 1000.
@@ -91,6 +134,18 @@ pub struct PairRow {
     pub category: Option<String>,
     /// Where it has its content from.
     pub source: PairSource,
+    /// The import that brought it first.
+    pub import: Option<i64>,
+    /// When it came in, or was last edited or judged, in milliseconds since 1970 (UTC).
+    pub at: i64,
+    /// Characters of the prompt.
+    pub prompt_length: i64,
+    /// Characters of the chosen answer.
+    pub chosen_length: i64,
+    /// Characters of the rejected answer.
+    pub rejected_length: i64,
+    /// Whether its annotators differ; `None` where nobody has judged it.
+    pub disputed: Option<bool>,
 }
 
 /// A pair as it came in.
@@ -115,8 +170,13 @@ impl Project {
     /// # Errors
     /// When the database cannot be read.
     pub fn page(&self, query: &PairQuery) -> Result<PairPage, Error> {
+        let narrowed = if query.is_simple() { None } else { Some(self.matching(query, None)?) };
         self.read(|db| {
-            let (total, ids) = if query.text.is_empty() { filtered(db, query)? } else { self.searched(db, query)? };
+            let (total, ids) = match narrowed {
+                Some(ids) => page(&ids, query),
+                None if query.text.is_empty() => filtered(db, query)?,
+                None => page(&self.found(db, query)?, query),
+            };
             let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
             Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)? })
         })
@@ -128,27 +188,33 @@ impl Project {
     /// # Errors
     /// When the database cannot be read.
     pub fn page_of(&self, ids: &[i64], query: &PairQuery) -> Result<PairPage, Error> {
+        let narrowed = if query.is_simple() { None } else { Some(self.matching(query, Some(ids))?) };
         self.read(|db| {
             let all = query.text.is_empty() && query.source.is_none() && query.category.is_none();
-            let (total, ids) = if all { page(ids, query) } else { self.searched_in(db, ids, query)? };
+            let (total, ids) = match narrowed {
+                Some(ids) => page(&ids, query),
+                None if all => page(ids, query),
+                None => page(&self.found_among(db, ids, query)?, query),
+            };
             let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
             Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)? })
         })
     }
 
-    fn searched(&self, db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
+    /// All pairs whose texts hold what a query looks for, of its source and category.
+    pub(super) fn found(&self, db: &Connection, query: &PairQuery) -> rusqlite::Result<Vec<i64>> {
         match self.current_texts(db)?.as_mut() {
-            Some(texts) => Ok(page(texts.matching(query)?, query)),
-            None => in_database(db, query).map(|ids| page(&ids, query)),
+            Some(texts) => Ok(texts.matching(query)?.to_vec()),
+            None => in_database(db, query),
         }
     }
 
-    fn searched_in(&self, db: &Connection, ids: &[i64], query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
-        let found = match self.current_texts(db)?.as_ref() {
-            Some(texts) => texts.among(ids, query)?,
-            None => among_in_database(db, ids, query)?,
-        };
-        Ok(page(&found, query))
+    /// The same of some pairs alone, in their order.
+    pub(super) fn found_among(&self, db: &Connection, ids: &[i64], query: &PairQuery) -> rusqlite::Result<Vec<i64>> {
+        match self.current_texts(db)?.as_ref() {
+            Some(texts) => texts.among(ids, query),
+            None => among_in_database(db, ids, query),
+        }
     }
 
     /// The texts as they are now, where they are few enough to be held.
@@ -245,7 +311,8 @@ fn page(ids: &[i64], query: &PairQuery) -> (usize, Vec<i64>) {
 }
 
 /// The filters as SQL: the same two parameters, source and category, in each query.
-pub(super) const FILTERS: &str = "CASE WHEN ?1 IS NULL THEN source NOT IN ('to_judge', 'removed') ELSE source = ?1 END
+pub(super) const FILTERS: &str =
+    "CASE WHEN ?1 IS NULL THEN source NOT IN ('to_judge', 'removed', 'taken_back') ELSE source = ?1 END
     AND (?2 IS NULL OR category = ?2)";
 
 fn filtered(db: &Connection, query: &PairQuery) -> rusqlite::Result<(usize, Vec<i64>)> {
@@ -314,12 +381,26 @@ pub(super) fn beginning(content: &Content) -> String {
 }
 
 fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
-    Ok(listed(db, id)?.map(|(pair, source)| PairRow {
-        id,
-        prompt: beginning(&pair.prompt),
-        chosen: beginning(&pair.chosen),
-        rejected: beginning(&pair.rejected),
-        category: pair.category,
-        source,
-    }))
+    let Some((pair, source)) = listed(db, id)? else { return Ok(None) };
+    let mut statement = db.prepare_cached(
+        "SELECT import, at, prompt_length, chosen_length, rejected_length, disputed
+         FROM listing INDEXED BY listing_in_order WHERE id = ?",
+    )?;
+    let row = statement.query_row([id], |row| {
+        Ok(PairRow {
+            id,
+            prompt: beginning(&pair.prompt),
+            chosen: beginning(&pair.chosen),
+            rejected: beginning(&pair.rejected),
+            category: pair.category.clone(),
+            source,
+            import: row.get(0)?,
+            at: row.get(1)?,
+            prompt_length: row.get(2)?,
+            chosen_length: row.get(3)?,
+            rejected_length: row.get(4)?,
+            disputed: row.get(5)?,
+        })
+    })?;
+    Ok(Some(row))
 }

@@ -8,6 +8,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::among::{self, Among};
 use super::derived::{self, current_item, superseded};
 use super::items::answer_text;
 use super::labels::{LAST_STANDING, known_annotator};
@@ -67,12 +68,12 @@ pub struct LabelState {
 }
 
 /// An item's place in the queue.
-struct Next {
-    item: i64,
-    second_pass: bool,
+pub(super) struct Next {
+    pub(super) item: i64,
+    pub(super) second_pass: bool,
     /// The showing to use again, if it shows the answers as they are now.
-    showing: Option<i64>,
-    changed: bool,
+    pub(super) showing: Option<i64>,
+    pub(super) changed: bool,
 }
 
 impl Project {
@@ -82,13 +83,34 @@ impl Project {
     /// # Errors
     /// When the name cannot be one, or the database cannot be written.
     pub fn label_state(&mut self, annotator: &str, ahead: usize) -> Result<LabelState, Error> {
+        self.label_state_among(annotator, ahead, None)
+    }
+
+    /// The same of some of the items: the queue and how far the annotator has come are of these alone.
+    ///
+    /// # Errors
+    /// As [`Project::label_state`].
+    pub fn label_state_among(
+        &mut self,
+        annotator: &str,
+        ahead: usize,
+        among: Option<Among>,
+    ) -> Result<LabelState, Error> {
         self.write(|transaction| {
             let number = known_annotator(transaction, annotator)?;
+            let ahead = ahead.min(MOST_AHEAD);
             let mut queue = Vec::new();
-            for next in next(transaction, number, ahead.min(MOST_AHEAD))? {
+            let all_next = match among {
+                None => next(transaction, number, ahead)?,
+                Some(among) => among::next(transaction, number, among, ahead)?,
+            };
+            for next in all_next {
                 queue.extend(show(transaction, number, &next)?);
             }
-            let progress = progress(transaction, number)?;
+            let progress = match among {
+                None => progress(transaction, number)?,
+                Some(among) => among::progress(transaction, number, among)?,
+            };
             let seconds_per_item = pace(transaction, number)?;
             let left = progress.total - progress.done;
             Ok(LabelState {
@@ -220,11 +242,11 @@ fn drawn(db: &Connection, annotator: i64) -> rusqlite::Result<ItemAnswer> {
     })
 }
 
-struct Progress {
-    done: usize,
-    total: usize,
-    skipped: usize,
-    left_share: Option<f64>,
+pub(super) struct Progress {
+    pub(super) done: usize,
+    pub(super) total: usize,
+    pub(super) skipped: usize,
+    pub(super) left_share: Option<f64>,
 }
 
 fn progress(db: &Connection, annotator: i64) -> rusqlite::Result<Progress> {
@@ -263,9 +285,16 @@ fn progress(db: &Connection, annotator: i64) -> rusqlite::Result<Progress> {
     )?;
     let gone = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
     let (gone_done, gone_again, gone_skipped) = statement.query_row([annotator], gone)?;
+    // What was judged in an audit is counted there.
+    let in_audits: i64 = db
+        .prepare_cached(
+            "SELECT count(*) FROM tasks WHERE annotator = ? AND pass = 0 AND state = 'done'
+             AND item IN (SELECT item FROM audit_items)",
+        )?
+        .query_row([annotator], |row| row.get(0))?;
     Ok(Progress {
-        done: done as usize,
-        total: (ready + gone_done + asked_again - gone_again) as usize,
+        done: (done - in_audits) as usize,
+        total: (ready + gone_done + asked_again - gone_again - in_audits) as usize,
         skipped: (skipped - gone_skipped) as usize,
         left_share: (left + right > 0).then(|| left as f64 / (left + right) as f64),
     })

@@ -3,17 +3,24 @@
 use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::confirmed::{self, is_confirmed};
 use super::derived::{self, current_item, current_pair};
+use super::import_changes::{came_again, decided_of};
 use super::imports::origin;
 use super::items::put_up;
 use super::pairs::{PairSource, listed};
+use super::ratings::ratings_of;
 use super::sql::{content, json, moment};
 use super::verdict::{ItemAnswer, Meaning};
-use super::{Failed, Project};
+use super::{Failed, Project, file_labels};
+use crate::mapping::PairRatings;
 use crate::{Content, Error, Pair};
 
+/// The longest category that can be given, in characters.
+const LONGEST_CATEGORY: usize = 100;
+
 /// A pair as it is now, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairView {
     /// An imported pair's number, or minus the number of a labelled item.
     pub id: i64,
@@ -27,6 +34,10 @@ pub struct PairView {
     pub category: Option<String>,
     /// Where it has its content from.
     pub source: PairSource,
+    /// How the file rates the two answers.
+    pub ratings: Option<PairRatings>,
+    /// Whether somebody looked at it as it is now, and found its label right.
+    pub confirmed: bool,
     /// What became of it, newest first.
     pub history: Vec<PairChange>,
 }
@@ -69,8 +80,10 @@ impl Project {
     pub fn pair(&self, id: i64) -> Result<PairView, Error> {
         let view = self.read(|db| {
             let Some((pair, source)) = listed(db, id)? else { return Ok(None) };
+            let (ratings, history) = (ratings_of(db, id, &pair)?, history(db, id)?);
+            let confirmed = is_confirmed(db, &pair.content_hash())?;
             let Pair { prompt, chosen, rejected, category } = pair;
-            Ok(Some(PairView { id, prompt, chosen, rejected, category, source, history: history(db, id)? }))
+            Ok(Some(PairView { id, prompt, chosen, rejected, category, source, ratings, confirmed, history }))
         })?;
         view.ok_or(Error::NoPair { id })
     }
@@ -151,7 +164,50 @@ impl Project {
     }
 }
 
-fn add_pair_revision(
+impl Project {
+    /// Gives pairs other categories, all of them or none; none where that is absent. Gives the categories that they had, of those
+    /// that had another: what undoes this.
+    ///
+    /// # Errors
+    /// When there is no such pair, a name is none, or it cannot be written.
+    pub fn set_categories(
+        &mut self,
+        given: &[(i64, Option<String>)],
+        who: &str,
+    ) -> Result<Vec<(i64, Option<String>)>, Error> {
+        let names: Vec<Option<String>> =
+            given.iter().map(|(_, name)| name.as_deref().map(category_name).transpose()).collect::<Result<_, _>>()?;
+        self.write(|transaction| {
+            let mut changed = Vec::new();
+            for ((id, _), name) in given.iter().zip(names) {
+                let (pair, _) = listed(transaction, *id)?.ok_or(Error::NoPair { id: *id })?;
+                if pair.category == name {
+                    continue;
+                }
+                transaction
+                    .prepare_cached("INSERT INTO category_changes (pair, at, who, category) VALUES (?, ?, ?, ?)")?
+                    .execute(params![id, moment(), who, name])?;
+                if *id > 0 {
+                    derived::refresh_pair(transaction, *id)?;
+                } else {
+                    derived::refresh_item(transaction, -id)?;
+                }
+                changed.push((*id, pair.category));
+            }
+            Ok(changed)
+        })
+    }
+}
+
+fn category_name(name: &str) -> Result<String, Error> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > LONGEST_CATEGORY || name.chars().any(char::is_control) {
+        return Err(Error::CategoryName { most: LONGEST_CATEGORY });
+    }
+    Ok(name.to_owned())
+}
+
+pub(super) fn add_pair_revision(
     transaction: &Transaction,
     pair: i64,
     who: &str,
@@ -184,7 +240,7 @@ fn add_pair_revision(
 }
 
 /// The items that a pair was put up as, to be labelled again.
-fn items_of(db: &Connection, pair: i64) -> rusqlite::Result<Vec<i64>> {
+pub(super) fn items_of(db: &Connection, pair: i64) -> rusqlite::Result<Vec<i64>> {
     let mut statement = db.prepare_cached("SELECT id FROM items WHERE pair = ? ORDER BY id")?;
     statement.query_map([pair], |row| row.get(0))?.collect()
 }
@@ -246,20 +302,53 @@ fn history(db: &Connection, id: i64) -> rusqlite::Result<Vec<PairChange>> {
     if let Some((source, place, at)) = origin(db, table, row)? {
         changes.push(PairChange::new(at, "import", format!("Imported from {source}, {place}.")));
     }
+    let kind = if id > 0 { "pair" } else { "item" };
+    for (source, place, at) in came_again(db, kind, row)? {
+        changes.push(PairChange::new(at, "import", format!("Came again with {source}, {place}.")));
+    }
+    for (at, who, what) in decided_of(db, table, kind, row)? {
+        changes.push(PairChange::new(at, who, what));
+    }
+    changes.extend(given_categories(db, id)?);
+    let chosen = if id > 0 { ItemAnswer::First } else { better_answer(db, row)?.unwrap_or(ItemAnswer::First) };
+    for label in file_labels::of_pair(db, id)? {
+        let said = in_words(label.meaning, chosen);
+        changes.push(PairChange::new(
+            label.at,
+            label.annotator,
+            format!("Labelled in the file: `{}`, {said}.", label.raw),
+        ));
+    }
     if id > 0 {
         changes.extend(pair_revisions(db, id)?);
         for item in items_of(db, id)? {
             changes.extend(item_revisions(db, item)?);
             changes.extend(judgements(db, item, ItemAnswer::First)?);
+            changes.extend(decisions(db, item, ItemAnswer::First)?);
         }
     } else {
         changes.extend(item_revisions(db, row)?);
-        changes.extend(judgements(db, row, better_answer(db, row)?.unwrap_or(ItemAnswer::First))?);
+        changes.extend(judgements(db, row, chosen)?);
+        changes.extend(decisions(db, row, chosen)?);
     }
+    changes.extend(confirmed::changes(db, id)?);
     // Of what happened in one millisecond the later row stays the newer one.
     changes.sort_by_key(|change| change.at);
     changes.reverse();
     Ok(changes)
+}
+
+fn given_categories(db: &Connection, id: i64) -> rusqlite::Result<Vec<PairChange>> {
+    let mut statement =
+        db.prepare_cached("SELECT at, who, category FROM category_changes WHERE pair = ? ORDER BY id")?;
+    let change = |row: &Row| {
+        let what = match row.get::<_, Option<String>>(2)? {
+            Some(category) => format!("Category set to {category}."),
+            None => "Category taken away.".to_owned(),
+        };
+        Ok(PairChange::new(row.get(0)?, row.get::<_, String>(1)?, what))
+    };
+    statement.query_map([id], change)?.collect()
 }
 
 fn pair_revisions(db: &Connection, pair: i64) -> rusqlite::Result<Vec<PairChange>> {
@@ -357,7 +446,7 @@ fn listing(names: &[&str]) -> String {
 fn judgements(db: &Connection, item: i64, chosen: ItemAnswer) -> rusqlite::Result<Vec<PairChange>> {
     let mut statement = db.prepare_cached(
         "SELECT judgements.at, name, meaning, note, judgements.second_pass, undone.at, item_revision,
-                names_seen
+                names_seen, votes_seen
          FROM judgements JOIN annotators ON annotators.id = judgements.annotator
          JOIN showings ON showings.id = showing LEFT JOIN undone ON judgement = judgements.id
          WHERE judgements.item = ? ORDER BY judgements.id",
@@ -365,26 +454,57 @@ fn judgements(db: &Connection, item: i64, chosen: ItemAnswer) -> rusqlite::Resul
     let mut changes = Vec::new();
     let Some(current) = current_item(db, item)? else { return Ok(changes) };
     let superseded = derived::is_superseded(db, item)?;
+    let audited = derived::is_audited(db, item)?;
     let mut rows = statement.query([item])?;
     while let Some(row) = rows.next()? {
         let (at, who): (i64, String) = (row.get(0)?, row.get(1)?);
-        let meaning: Meaning = row.get(2)?;
-        let much = if matches!(meaning, Meaning::FirstMuch | Meaning::SecondMuch) { "much " } else { "" };
-        let said = match meaning.better() {
-            Some(better) if better == chosen => format!("the chosen answer is {much}better"),
-            Some(_) => format!("the rejected answer is {much}better"),
-            None if meaning == Meaning::TieGood => "both answers are equally good".to_owned(),
-            None if meaning == Meaning::TieBad => "both answers are equally bad".to_owned(),
-            None => "skipped".to_owned(),
+        let said = in_words(row.get(2)?, chosen);
+        let audit = if audited { ", in an audit" } else { "" };
+        let how = match (row.get(7)?, row.get(8)?) {
+            (true, _) => "with the names of both models in view",
+            (false, true) => "with the verdicts of others in view",
+            (false, false) => "blind",
         };
-        let how = if row.get::<_, bool>(7)? { "with the names of both models in view" } else { "blind" };
         let again = if row.get::<_, bool>(4)? { " a second time" } else { "" };
         let counts = !superseded && current.had_these_texts(db, row.get(6)?)?;
         let of = if counts { "" } else { " Of texts that were changed since: this does not count for the new ones." };
         let note = row.get::<_, Option<String>>(3)?.map_or_else(String::new, |note| format!(" Note: {note}"));
-        changes.push(PairChange::new(at, &*who, format!("Judged {how}{again}: {said}.{of}{note}")));
+        changes.push(PairChange::new(at, &*who, format!("Judged {how}{audit}{again}: {said}.{of}{note}")));
         if let Some(at) = row.get(5)? {
             changes.push(PairChange::new(at, who, format!("Took the judgement back ({said}).")));
+        }
+    }
+    Ok(changes)
+}
+
+/// What a verdict says, `chosen` being the answer that stands as chosen.
+fn in_words(meaning: Meaning, chosen: ItemAnswer) -> String {
+    let much = if matches!(meaning, Meaning::FirstMuch | Meaning::SecondMuch) { "much " } else { "" };
+    match meaning.better() {
+        Some(better) if better == chosen => format!("the chosen answer is {much}better"),
+        Some(_) => format!("the rejected answer is {much}better"),
+        None if meaning == Meaning::TieGood => "both answers are equally good".to_owned(),
+        None if meaning == Meaning::TieBad => "both answers are equally bad".to_owned(),
+        None => "skipped".to_owned(),
+    }
+}
+
+/// What was decided where annotators differ, `chosen` being the answer that stands as chosen.
+fn decisions(db: &Connection, item: i64, chosen: ItemAnswer) -> rusqlite::Result<Vec<PairChange>> {
+    let mut statement = db.prepare_cached(
+        "SELECT decisions.at, name, meaning, note, undone_decisions.at
+         FROM decisions JOIN annotators ON annotators.id = annotator LEFT JOIN undone_decisions ON decision = decisions.id
+         WHERE item = ? ORDER BY decisions.id",
+    )?;
+    let mut changes = Vec::new();
+    let mut rows = statement.query([item])?;
+    while let Some(row) = rows.next()? {
+        let (at, who): (i64, String) = (row.get(0)?, row.get(1)?);
+        let said = in_words(row.get(2)?, chosen);
+        let note = row.get::<_, Option<String>>(3)?.map_or_else(String::new, |note| format!(" Note: {note}"));
+        changes.push(PairChange::new(at, &*who, format!("Decided: {said}.{note}")));
+        if let Some(at) = row.get(4)? {
+            changes.push(PairChange::new(at, who, format!("Took the decision back ({said}).")));
         }
     }
     Ok(changes)

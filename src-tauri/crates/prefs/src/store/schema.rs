@@ -219,6 +219,185 @@ ALTER TABLE single_answers ADD COLUMN row INTEGER;
 ", "
 -- Whether it was known whose answers they are when they were judged, as in the playground.
 ALTER TABLE judgements ADD COLUMN names_seen INTEGER NOT NULL DEFAULT 0;
+", "
+-- How the file rates the two answers; null where it does not.
+ALTER TABLE pairs ADD COLUMN rating_chosen REAL;
+ALTER TABLE pairs ADD COLUMN rating_rejected REAL;
+ALTER TABLE pairs ADD COLUMN rating_order TEXT;  -- RatingOrder; null: not known
+-- Labels that somebody looked at and found right, or took that back; the newest row of a content counts.
+CREATE TABLE confirmations (
+    id INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL,            -- Pair::content_hash as it was looked at
+    pair INTEGER NOT NULL,         -- a pair's number, or minus the number of a labelled item
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    confirmed INTEGER NOT NULL
+) STRICT;
+CREATE INDEX confirmations_by_hash ON confirmations (hash);
+CREATE INDEX confirmations_by_pair ON confirmations (pair);
+CREATE TRIGGER confirmations_stay BEFORE DELETE ON confirmations BEGIN SELECT RAISE(ABORT, 'confirmations are never deleted'); END;
+CREATE TRIGGER confirmations_keep BEFORE UPDATE ON confirmations BEGIN SELECT RAISE(ABORT, 'confirmations are never changed'); END;
+", "
+-- Whether what others said of the item was in view when it was judged: a vote, but not one that shows how far people agree.
+ALTER TABLE judgements ADD COLUMN votes_seen INTEGER NOT NULL DEFAULT 0;
+-- What annotators are to go by, in Markdown; a row is a version.
+CREATE TABLE guidelines (
+    id INTEGER PRIMARY KEY,        -- its version, from 1
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER guidelines_stay BEFORE DELETE ON guidelines BEGIN SELECT RAISE(ABORT, 'guidelines are never deleted'); END;
+CREATE TRIGGER guidelines_keep BEFORE UPDATE ON guidelines BEGIN SELECT RAISE(ABORT, 'guidelines are never changed'); END;
+-- The version that stood when it was judged; null: there was none.
+ALTER TABLE judgements ADD COLUMN guideline INTEGER REFERENCES guidelines;
+-- What files say of two answers beyond their order: labels, ratings, ranks. They are no votes.
+CREATE TABLE file_labels (
+    id INTEGER PRIMARY KEY,
+    import INTEGER NOT NULL REFERENCES imports,
+    line INTEGER NOT NULL,
+    row INTEGER,
+    pair INTEGER REFERENCES pairs, -- what it is said of: a pair, its chosen answer being the first,
+    item INTEGER REFERENCES items, -- or an item
+    annotator TEXT NOT NULL,       -- who says it: by a column of the file, or the file's name
+    raw TEXT NOT NULL,             -- what stands there
+    meaning TEXT NOT NULL          -- Meaning
+) STRICT;
+CREATE UNIQUE INDEX file_labels_by_pair ON file_labels (pair, annotator, raw, meaning) WHERE pair IS NOT NULL;
+CREATE UNIQUE INDEX file_labels_by_item ON file_labels (item, annotator, raw, meaning) WHERE item IS NOT NULL;
+CREATE TRIGGER file_labels_stay BEFORE DELETE ON file_labels BEGIN SELECT RAISE(ABORT, 'labels of files are never deleted'); END;
+CREATE TRIGGER file_labels_keep BEFORE UPDATE ON file_labels BEGIN SELECT RAISE(ABORT, 'labels of files are never changed'); END;
+-- What somebody decided where annotators differ. It counts instead of their votes, for the texts it was given on.
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY,
+    item INTEGER NOT NULL REFERENCES items,
+    item_revision INTEGER REFERENCES item_revisions, -- the answers as they were shown; null: as they came in
+    annotator INTEGER NOT NULL REFERENCES annotators,
+    left TEXT NOT NULL CHECK (left IN ('first', 'second')),
+    verdict TEXT NOT NULL,         -- what was pressed (Verdict)
+    meaning TEXT NOT NULL,         -- which answer that is (Meaning)
+    milliseconds INTEGER NOT NULL,
+    note TEXT,
+    at INTEGER NOT NULL,
+    guideline INTEGER REFERENCES guidelines
+) STRICT;
+CREATE INDEX decisions_by_item ON decisions (item);
+CREATE TABLE undone_decisions (
+    decision INTEGER PRIMARY KEY REFERENCES decisions,
+    at INTEGER NOT NULL
+) STRICT;
+-- Pairs of files that are labelled again, blind, to see how far people agree with the files. Their items are asked in their audit
+-- alone, and what is said of them changes no pair.
+CREATE TABLE audits (
+    id INTEGER PRIMARY KEY,
+    who TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    wanted TEXT NOT NULL           -- JSON: AuditOf
+) STRICT;
+CREATE TABLE audit_items (         -- in the order in which they are asked
+    audit INTEGER NOT NULL REFERENCES audits,
+    item INTEGER NOT NULL REFERENCES items,
+    UNIQUE (audit, item)
+) STRICT;
+CREATE INDEX audit_items_by_item ON audit_items (item);
+CREATE TABLE audit_acts (          -- what was done to pairs because of what annotators said of them
+    id INTEGER PRIMARY KEY,
+    audit INTEGER NOT NULL REFERENCES audits,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    choice TEXT NOT NULL,          -- AuditChoice
+    pairs TEXT NOT NULL,           -- JSON: their numbers
+    undoes INTEGER UNIQUE REFERENCES audit_acts
+) STRICT;
+CREATE TRIGGER audits_stay BEFORE DELETE ON audits BEGIN SELECT RAISE(ABORT, 'audits are never deleted'); END;
+CREATE TRIGGER audits_keep BEFORE UPDATE ON audits BEGIN SELECT RAISE(ABORT, 'audits are never changed'); END;
+CREATE TRIGGER audit_items_stay BEFORE DELETE ON audit_items BEGIN SELECT RAISE(ABORT, 'audits are never changed'); END;
+CREATE TRIGGER audit_items_keep BEFORE UPDATE ON audit_items BEGIN SELECT RAISE(ABORT, 'audits are never changed'); END;
+CREATE TRIGGER audit_acts_stay BEFORE DELETE ON audit_acts BEGIN SELECT RAISE(ABORT, 'what was done stays done'); END;
+CREATE TRIGGER audit_acts_keep BEFORE UPDATE ON audit_acts BEGIN SELECT RAISE(ABORT, 'what was done stays done'); END;
+CREATE TRIGGER decisions_stay BEFORE DELETE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions are never deleted'); END;
+CREATE TRIGGER decisions_keep BEFORE UPDATE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions are never changed'); END;
+CREATE TRIGGER undone_decisions_stay BEFORE DELETE ON undone_decisions BEGIN SELECT RAISE(ABORT, 'what was undone stays undone'); END;
+CREATE TRIGGER undone_decisions_keep BEFORE UPDATE ON undone_decisions BEGIN SELECT RAISE(ABORT, 'what was undone stays undone'); END;
+", "
+-- What was decided of an import after it came in. The newest row counts.
+CREATE TABLE import_changes (
+    id INTEGER PRIMARY KEY,
+    import INTEGER NOT NULL REFERENCES imports,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    name TEXT,                     -- null: it is called as what was imported
+    held_out INTEGER NOT NULL,     -- its pairs are never trained on
+    taken_back INTEGER NOT NULL    -- what it alone brought counts as not there
+) STRICT;
+CREATE INDEX import_changes_by_import ON import_changes (import);
+-- A row whose content was there already, with what it is. Imports of earlier versions only counted these.
+CREATE TABLE repeats (
+    id INTEGER PRIMARY KEY,
+    import INTEGER REFERENCES imports,             -- null: it came again, and from no file
+    line INTEGER,
+    row INTEGER,
+    pair INTEGER REFERENCES pairs,
+    item INTEGER REFERENCES items,
+    single INTEGER REFERENCES single_answers
+) STRICT;
+CREATE INDEX repeats_by_import ON repeats (import);
+CREATE INDEX repeats_by_pair ON repeats (pair) WHERE pair IS NOT NULL;
+CREATE INDEX repeats_by_item ON repeats (item) WHERE item IS NOT NULL;
+CREATE INDEX repeats_by_single ON repeats (single) WHERE single IS NOT NULL;
+CREATE INDEX pairs_by_import ON pairs (import);
+CREATE INDEX items_by_import ON items (import) WHERE import IS NOT NULL;
+-- Categories that were given later. The newest row counts.
+CREATE TABLE category_changes (
+    id INTEGER PRIMARY KEY,
+    pair INTEGER NOT NULL,         -- as in the listing
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    category TEXT                  -- null: none
+) STRICT;
+CREATE INDEX category_changes_by_pair ON category_changes (pair);
+-- Sets of pairs. The newest version counts.
+CREATE TABLE set_versions (
+    id INTEGER PRIMARY KEY,
+    pair_set INTEGER NOT NULL,     -- its number, from 1
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    name TEXT NOT NULL,
+    definition TEXT NOT NULL,      -- JSON: SetDefinition
+    removed INTEGER NOT NULL
+) STRICT;
+CREATE INDEX set_versions_by_set ON set_versions (pair_set);
+-- Pairs that were put into a set, or taken out, one by one. The newest row of a pair counts.
+CREATE TABLE set_members (
+    id INTEGER PRIMARY KEY,
+    pair_set INTEGER NOT NULL,
+    pair INTEGER NOT NULL,         -- as in the listing
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    member INTEGER NOT NULL
+) STRICT;
+CREATE INDEX set_members_by_set ON set_members (pair_set, pair);
+CREATE TRIGGER import_changes_stay BEFORE DELETE ON import_changes BEGIN SELECT RAISE(ABORT, 'decisions on imports are never deleted'); END;
+CREATE TRIGGER import_changes_keep BEFORE UPDATE ON import_changes BEGIN SELECT RAISE(ABORT, 'decisions on imports are never changed'); END;
+CREATE TRIGGER repeats_stay BEFORE DELETE ON repeats BEGIN SELECT RAISE(ABORT, 'repeated rows are never deleted'); END;
+CREATE TRIGGER repeats_keep BEFORE UPDATE ON repeats BEGIN SELECT RAISE(ABORT, 'repeated rows are never changed'); END;
+CREATE TRIGGER category_changes_stay BEFORE DELETE ON category_changes BEGIN SELECT RAISE(ABORT, 'categories are never deleted'); END;
+CREATE TRIGGER category_changes_keep BEFORE UPDATE ON category_changes BEGIN SELECT RAISE(ABORT, 'categories are never changed'); END;
+CREATE TRIGGER set_versions_stay BEFORE DELETE ON set_versions BEGIN SELECT RAISE(ABORT, 'sets are never deleted'); END;
+CREATE TRIGGER set_versions_keep BEFORE UPDATE ON set_versions BEGIN SELECT RAISE(ABORT, 'sets are never changed'); END;
+CREATE TRIGGER set_members_stay BEFORE DELETE ON set_members BEGIN SELECT RAISE(ABORT, 'members of sets are never deleted'); END;
+CREATE TRIGGER set_members_keep BEFORE UPDATE ON set_members BEGIN SELECT RAISE(ABORT, 'members of sets are never changed'); END;
+-- What pairs are sorted and filtered by, derived as the rest of the listing is.
+ALTER TABLE listing ADD COLUMN import INTEGER;  -- the one that brought it first
+ALTER TABLE listing ADD COLUMN at INTEGER NOT NULL DEFAULT 0;  -- when it came in, or was last edited or judged
+ALTER TABLE listing ADD COLUMN prompt_length INTEGER NOT NULL DEFAULT 0;  -- characters, as are the next two
+ALTER TABLE listing ADD COLUMN chosen_length INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE listing ADD COLUMN rejected_length INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE listing ADD COLUMN disputed INTEGER;  -- whether its annotators differ; null: nobody has judged it
+DROP INDEX listing_in_order;
+-- All that a page needs but the texts, which would have to be passed over.
+CREATE INDEX listing_in_order ON listing
+    (id, source, category, import, at, prompt_length, chosen_length, rejected_length, disputed);
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

@@ -364,7 +364,8 @@ mod tests {
             let sources = [PairSource::Imported, PairSource::Edited, PairSource::Removed, PairSource::ToJudge];
             for source in [None].into_iter().chain(sources.map(Some)) {
                 for category in [None, some("c1"), some("c2"), some("none such")] {
-                    let query = PairQuery { text: text.to_owned(), source, category, offset: 0, limit: 100 };
+                    let query =
+                        PairQuery { text: text.to_owned(), source, category, limit: 100, ..PairQuery::default() };
                     let expected = in_database(&project.db, &query).unwrap();
                     let page = project.page(&query).unwrap();
                     assert_eq!(page.rows.iter().map(|row| row.id).collect::<Vec<_>>(), expected, "{query:?}");

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::Project;
+use super::import_changes::{Repeated, any_gone, insert_repeat, taken_back};
 use super::pairs::{MOST_ROWS, beginning};
 use super::sql::{from_json, json};
 use crate::{Content, Error, Place, SingleAnswer};
@@ -110,7 +111,8 @@ const STORED: &str = "SELECT single_answers.id, prompt, answer, label, category,
                       FROM single_answers JOIN imports ON imports.id = import";
 
 fn of_kind(db: &Connection, kind: SingleKind, offset: usize, limit: usize) -> rusqlite::Result<Vec<StoredSingle>> {
-    let query = format!("{STORED} WHERE (label IS NULL) = ? ORDER BY single_answers.id LIMIT ? OFFSET ?");
+    let query =
+        format!("{STORED} WHERE (label IS NULL) = ? AND {} ORDER BY single_answers.id LIMIT ? OFFSET ?", there(db)?);
     let mut statement = db.prepare_cached(&query)?;
     let wanted = params![kind == SingleKind::Demonstrations, limit as i64, offset as i64];
     statement.query_map(wanted, stored)?.collect()
@@ -130,12 +132,18 @@ fn stored(row: &Row) -> rusqlite::Result<StoredSingle> {
 
 /// How many single labels, and how many demonstrations.
 pub(super) fn counts(db: &Connection) -> rusqlite::Result<(usize, usize)> {
-    let mut statement = db.prepare_cached("SELECT count(*) FROM single_answers WHERE (label IS NULL) = ?")?;
+    let query = format!("SELECT count(*) FROM single_answers WHERE (label IS NULL) = ? AND {}", there(db)?);
+    let mut statement = db.prepare_cached(&query)?;
     let mut count = |is_demonstration: bool| statement.query_row([is_demonstration], |row| row.get::<_, i64>(0));
     Ok((count(false)? as usize, count(true)? as usize))
 }
 
-/// 1 where the answer is new.
+/// Which single answers count as there, as SQL. Where nothing was ever taken back, an index alone tells.
+fn there(db: &Connection) -> rusqlite::Result<&'static str> {
+    Ok(if any_gone(db)? { concat!("NOT ", taken_back!("single_answers", "single")) } else { "TRUE" })
+}
+
+/// 1 where the answer is new, or was taken back and is there again.
 pub(super) fn insert(db: &Connection, single: &SingleAnswer, import: i64, place: Place) -> rusqlite::Result<usize> {
     let SingleAnswer { prompt, answer, label, category } = single;
     let mut insert = db.prepare_cached(
@@ -145,7 +153,12 @@ pub(super) fn insert(db: &Connection, single: &SingleAnswer, import: i64, place:
     let (prompt, answer) = (json(prompt)?, json(answer)?);
     let hashes = [single.content_hash(), single.prompt_hash()];
     let (line, row) = place.columns();
-    insert.execute(params![hashes[0], hashes[1], import, line, row, prompt, answer, label, category])
+    if insert.execute(params![hashes[0], hashes[1], import, line, row, prompt, answer, label, category])? > 0 {
+        return Ok(1);
+    }
+    let find = "SELECT id FROM single_answers WHERE hash = ?";
+    let there = db.prepare_cached(find)?.query_row([&hashes[0]], |row| row.get(0))?;
+    insert_repeat(db, Repeated::Single(there), Some(import), Some(place)).map(usize::from)
 }
 
 /// What is said of single labels that would make pairs with others, had they come together.
@@ -155,7 +168,9 @@ pub(super) const MEETS: &str = "the project has an answer to the same prompt tha
 /// Whether an earlier import than `before` brought a single label of the other kind for the same prompt.
 pub(super) fn meets(db: &Connection, single: &SingleAnswer, before: i64) -> rusqlite::Result<bool> {
     let Some(label) = single.label else { return Ok(false) };
-    let mut other =
-        db.prepare_cached("SELECT 1 FROM single_answers WHERE prompt_hash = ? AND label = ? AND import < ?")?;
+    let mut other = db.prepare_cached(concat!(
+        "SELECT 1 FROM single_answers WHERE prompt_hash = ? AND label = ? AND import < ? AND NOT ",
+        taken_back!("single_answers", "single")
+    ))?;
     other.exists(params![single.prompt_hash(), !label, before])
 }

@@ -140,6 +140,11 @@ fn nothing_that_happened_can_be_changed_or_deleted() {
         "showings",
         "judgements",
         "undone",
+        "import_changes",
+        "repeats",
+        "category_changes",
+        "set_versions",
+        "set_members",
     ];
     for table in tables {
         let rows = |db: &Connection| -> i64 {
@@ -226,7 +231,61 @@ fn lived(folder: &Path, steps: usize) -> Project {
             (_, None) => {}
         }
     }
+    // Of the first file some come again, and it is taken back; one of the categories that were given is taken away.
+    project.add_import(&many(12), "again").unwrap();
+    project.change_import(1, "Ada", &ImportChange::TakenBack(true)).unwrap();
+    project.change_import(3, "Ada", &ImportChange::HeldOut(true)).unwrap();
+    let listed = project.matching(&PairQuery::default(), None).unwrap();
+    let given: Vec<_> = listed.iter().map(|&id| (id, Some("given".to_owned()))).collect();
+    project.set_categories(&given, "Ada").unwrap();
+    project.set_categories(&[(listed[0], None)], "Ben").unwrap();
+    let set = project.save_set(None, "Ada", "some", &SetDefinition::default()).unwrap();
+    project.set_members(set, &listed[..3], "Ada", true).unwrap();
     project
+}
+
+/// Ratings are of texts: they go with the answers, and are not told of an answer that was edited.
+#[test]
+fn ratings_of_the_file_stay_with_the_texts_that_they_are_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = Project::open_or_create(folder.path()).unwrap();
+    let rows = [
+        r#"{"prompt": "a", "chosen": "x", "rejected": "y", "score_chosen": 8.5, "score_rejected": 5}"#,
+        r#"{"prompt": "b", "chosen": "x", "rejected": "y", "score_chosen": 2, "score_rejected": 1}"#,
+    ];
+    let table = crate::table::Table::from_bytes(rows.join("\n").as_bytes()).unwrap();
+    project.import_table(&table, &crate::mapping::guess(&table), "rated").unwrap();
+    let order = Some(crate::mapping::RatingOrder::HigherIsBetter);
+    let rated = |chosen, rejected| Some(crate::mapping::PairRatings { chosen, rejected, order });
+    assert_eq!(project.pair(1).unwrap().ratings, rated(8.5, 5.0));
+    let swapped = project.edit_pair(1, "Ada", "a".into(), "y".into(), "x".into()).unwrap();
+    assert_eq!(swapped.ratings, rated(5.0, 8.5));
+    assert_eq!(swapped.ratings.unwrap().margin(), Some(-3.5));
+    assert_eq!(project.edit_pair(2, "Ada", "b".into(), "z".into(), "y".into()).unwrap().ratings, None);
+    let exported = project.exported_pairs(false).unwrap().pairs;
+    assert_eq!(exported.iter().map(|pair| pair.ratings).collect::<Vec<_>>(), [rated(5.0, 8.5), None]);
+    assert_eq!(project.edit_pair(2, "Ada", "b".into(), "x".into(), "y".into()).unwrap().ratings, rated(2.0, 1.0));
+}
+
+/// Who says that a label is right says it of the texts that were looked at.
+#[test]
+fn a_confirmed_label_is_confirmed_for_its_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = Project::open_or_create(folder.path()).unwrap();
+    project.add_import(&many(3), "pairs").unwrap();
+    assert!(!project.pair(2).unwrap().confirmed && project.confirmed().unwrap().is_empty());
+    let version = project.confirmations_version().unwrap();
+    let view = project.confirm_pair(2, "Ada", true).unwrap();
+    assert!(view.confirmed && view.history[0].what == "Looked at it: the label is right.");
+    assert!(project.confirmations_version().unwrap() > version);
+    let again = project.confirm_pair(2, "Ada", true).unwrap();
+    assert_eq!(again.history.len(), view.history.len(), "said twice, it is kept once");
+    let turned = project.edit_pair(2, "Ben", view.prompt.clone(), view.rejected.clone(), view.chosen.clone()).unwrap();
+    assert!(!turned.confirmed);
+    let back = project.edit_pair(2, "Ben", view.prompt, view.chosen, view.rejected).unwrap();
+    assert!(back.confirmed && project.confirmed().unwrap().len() == 1);
+    assert!(!project.confirm_pair(2, "Ada", false).unwrap().confirmed && project.confirmed().unwrap().is_empty());
+    assert!(matches!(project.confirm_pair(9, "Ada", true), Err(Error::NoPair { id: 9 })));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct SourcedPair {
 
 /// A judgement as it was given, with what was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::struct_excessive_bools)] // each is a mark of its own
 pub struct JudgementRow {
     /// Its number, in the order of coming in.
     pub judgement: i64,
@@ -59,6 +59,16 @@ pub struct JudgementRow {
     /// Whether it was known whose answers they are, as in the playground; else they were judged blind.
     #[serde(default)]
     pub names_seen: bool,
+    /// Whether what others said of the item was in view; else it was judged without knowing that.
+    #[serde(default)]
+    pub votes_seen: bool,
+    /// Whether it is no vote but a decision, which counts instead of the votes. Decisions have numbers of their own, and stand
+    /// behind all judgements.
+    #[serde(default)]
+    pub decides: bool,
+    /// The version of the project's guideline that stood then.
+    #[serde(default)]
+    pub guideline: Option<i64>,
     /// A label of the user's own.
     pub category: Option<String>,
     /// What was asked, as it was shown.
@@ -71,16 +81,14 @@ pub struct JudgementRow {
 
 impl Project {
     /// All pairs to train on, as they are now: imported and edited ones in the order of coming in, then those that
-    /// annotators decided. Of an item it is what a strict majority of its annotators prefer, one vote each, much better
-    /// counting as better; ties, skips and items without a majority give no pair. A vote counts for the texts it was given on
-    /// alone.
+    /// annotators decided: what counts of an item is [`super::WHAT_COUNTS`].
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn training_pairs(&self) -> Result<Vec<SourcedPair>, Error> {
         self.read(|db| {
             let mut statement = db.prepare(
-                "SELECT listing.id, source, prompt, chosen, rejected, pairs.category
+                "SELECT listing.id, source, prompt, chosen, rejected, listing.category
                  FROM listing LEFT JOIN pairs ON pairs.id = listing.id
                  ORDER BY listing.id < 0, abs(listing.id)",
             )?;
@@ -112,49 +120,64 @@ impl Project {
         })
     }
 
-    /// The number of each pair by [`Pair::content_hash`] of its content: of what came in, as it came in and as it is now, and of
-    /// what annotators decided. A content that two pairs have is the one's that is trained on.
+    /// The pairs by their content.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn ids_by_content(&self) -> Result<HashMap<String, i64>, Error> {
-        let mut ids = self.read(|db| {
+    pub fn ids_by_content(&self) -> Result<IdsByContent, Error> {
+        let came_in = self.read(|db| {
             let mut statement = db.prepare("SELECT hash, id FROM pairs")?;
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<HashMap<_, _>>>()
         })?;
         let now = self.training_pairs()?.into_iter();
-        ids.extend(now.map(|SourcedPair { id, pair, .. }| (pair.content_hash(), id)));
-        Ok(ids)
+        let trained_on = now.map(|SourcedPair { id, pair, .. }| (pair.content_hash(), id)).collect();
+        Ok(IdsByContent { came_in, trained_on })
     }
 
-    /// Every judgement ever given, oldest first, those that were taken back among them.
+    /// Every judgement ever given, oldest first, and then every decision, those that were taken back among them.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn judgements(&self) -> Result<Vec<JudgementRow>, Error> {
         self.read(|db| {
-            let mut statement = db.prepare(concat!(
-                "SELECT judgements.id, judgements.item, items.pair, name, judgements.at, milliseconds, left, verdict,
-                        meaning, note, judgements.second_pass, undone.at, category,
-                        coalesce(shown.prompt, items.prompt), coalesce(shown.first, items.first),
-                        coalesce(shown.second, items.second),
-                        (coalesce(shown.prompt, items.prompt), coalesce(shown.first, items.first),
-                         coalesce(shown.second, items.second))
-                        IS NOT (coalesce(newest.prompt, items.prompt), coalesce(newest.first, items.first),
-                                coalesce(newest.second, items.second)) OR ",
-                superseded!(),
-                ", names_seen
-                 FROM judgements
-                 JOIN showings ON showings.id = showing
-                 JOIN items ON items.id = judgements.item
-                 JOIN annotators ON annotators.id = judgements.annotator
-                 LEFT JOIN item_revisions AS shown ON shown.id = showings.item_revision
-                 LEFT JOIN item_states ON item_states.item = items.id
-                 LEFT JOIN item_revisions AS newest ON newest.id = item_states.revision
-                 LEFT JOIN undone ON undone.judgement = judgements.id
-                 ORDER BY judgements.id",
-            ))?;
-            statement.query_map([], judgement)?.collect()
+            // What was said, and what it was said of: `item_revision` is that of the showing, or the decision's own.
+            let said = |columns: &str, from: &str| {
+                format!(
+                    "SELECT said.id, said.item, items.pair, name, said.at, milliseconds, left, verdict, meaning, note,
+                            {columns}, category,
+                            coalesce(shown.prompt, items.prompt), coalesce(shown.first, items.first),
+                            coalesce(shown.second, items.second),
+                            (coalesce(shown.prompt, items.prompt), coalesce(shown.first, items.first),
+                             coalesce(shown.second, items.second))
+                            IS NOT (coalesce(newest.prompt, items.prompt), coalesce(newest.first, items.first),
+                                    coalesce(newest.second, items.second)) OR {superseded},
+                            guideline
+                     FROM {from}
+                     JOIN items ON items.id = said.item
+                     JOIN annotators ON annotators.id = said.annotator
+                     LEFT JOIN item_revisions AS shown ON shown.id = item_revision
+                     LEFT JOIN item_states ON item_states.item = items.id
+                     LEFT JOIN item_revisions AS newest ON newest.id = item_states.revision
+                     ORDER BY said.id",
+                    superseded = superseded!(),
+                )
+            };
+            let judgements = said(
+                "said.second_pass, undone.at, names_seen, votes_seen, 0",
+                "judgements AS said JOIN showings ON showings.id = showing LEFT JOIN undone ON judgement = said.id",
+            );
+            let decisions = said(
+                "0, undone_decisions.at, 0, 1, 1",
+                "decisions AS said LEFT JOIN undone_decisions ON decision = said.id",
+            );
+            let mut all = Vec::new();
+            for query in [judgements, decisions] {
+                let mut statement = db.prepare(&query)?;
+                for row in statement.query_map([], judgement)? {
+                    all.push(row?);
+                }
+            }
+            Ok(all)
         })
     }
 
@@ -169,14 +192,14 @@ impl Project {
     }
 
     /// The judgements that stand, for [`crate::agreement::agreement`]; skips are left out, and so is what was said of texts
-    /// that were changed since.
+    /// that were changed since. With them stands what files say of the same items, told apart.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn votes(&self) -> Result<Vec<Vote>, Error> {
-        self.read(|db| {
+        let mut votes = self.read(|db| {
             let mut statement = db.prepare(
-                "SELECT name, judgements.item, meaning, side, milliseconds, pass
+                "SELECT name, judgements.item, meaning, side, milliseconds, pass, votes_seen
                  FROM tasks
                  JOIN judgements ON judgements.id = judgement
                  JOIN annotators ON annotators.id = tasks.annotator
@@ -190,10 +213,35 @@ impl Project {
                     side: row.get::<_, Option<Side>>(3)?,
                     milliseconds: row.get::<_, i64>(4)? as u64,
                     second_pass: row.get(5)?,
+                    votes_seen: row.get(6)?,
+                    is_file: false,
                 })
             };
-            statement.query_map([], vote)?.collect()
-        })
+            statement.query_map([], vote)?.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        votes.extend(self.votes_of_files()?);
+        Ok(votes)
+    }
+}
+
+/// The number of each pair by [`Pair::content_hash`].
+#[derive(Debug)]
+pub struct IdsByContent {
+    /// Of what came in, as it came in.
+    came_in: HashMap<String, i64>,
+    /// Of what is trained on, as it is now: imported pairs, and what annotators decided.
+    trained_on: HashMap<String, i64>,
+}
+
+impl IdsByContent {
+    /// The pair that has or had this content. Where two have it, the one that is trained on.
+    pub fn get(&self, hash: &str) -> Option<i64> {
+        self.trained_on.get(hash).or_else(|| self.came_in.get(hash)).copied()
+    }
+
+    /// Whether a pair with this content is trained on now.
+    pub fn is_trained_on(&self, hash: &str) -> bool {
+        self.trained_on.contains_key(hash)
     }
 }
 
@@ -212,11 +260,14 @@ fn judgement(row: &Row) -> rusqlite::Result<JudgementRow> {
         note: row.get(9)?,
         second_pass: row.get(10)?,
         undone: row.get(11)?,
-        text_changed: row.get(16)?,
-        names_seen: row.get(17)?,
-        category: row.get(12)?,
-        prompt: shown(13)?,
-        first: shown(14)?,
-        second: shown(15)?,
+        names_seen: row.get(12)?,
+        votes_seen: row.get(13)?,
+        decides: row.get(14)?,
+        category: row.get(15)?,
+        prompt: shown(16)?,
+        first: shown(17)?,
+        second: shown(18)?,
+        text_changed: row.get(19)?,
+        guideline: row.get(20)?,
     })
 }

@@ -12,7 +12,7 @@ fn statistics(samples: &Samples) -> TextStatistics {
         .answers
         .iter()
         .enumerate()
-        .map(|(id, sample)| Answer { id, side: Side::Tuned, text: sample.text.clone(), tokens: 0, truncated: false })
+        .map(|(id, sample)| Answer { id, side: Side::Tuned, text: sample.text.clone(), tokens: None, truncated: false })
         .collect();
     TextStatistics::of(&answers)
 }

@@ -3,20 +3,28 @@
 //! What a screen shows is read from the folder, without disturbing the job that writes to it. People's verdicts are
 //! appended there too, whichever judge the evaluation has, so that the two can be compared.
 
+mod find;
+mod leaderboard;
 mod people;
 mod start;
+mod versus;
 mod view;
 
+pub(super) use find::find_prompts;
+pub(super) use leaderboard::leaderboard;
 pub(crate) use people::finish_where_people_judge;
 pub(super) use people::{blind_item, judge_blind, undo_blind};
-pub(super) use start::{judge_again, preview_prompts, resume_evaluation, start_evaluation};
+pub(super) use start::{judge_again, preview_prompts, resume_evaluation, start_evaluation, use_judge_key};
+pub(super) use versus::checkpoints;
 pub(super) use view::{eval_items, evaluation, evaluations};
 
+use super::housekeeping::in_bin;
 use super::overview::EVALS;
-use super::training::inside;
-use super::types::{JobKind, JobState, Nothing};
+use super::training::{self, inside};
+use super::types::{ItemKind, JobKind, JobState, Nothing};
 use super::{Backend, OpenProject, jobs};
 use crate::error::{Error, Result};
+use crate::sides::NamedSide;
 use eval::evaluation::Contents;
 use eval::judge::Judge;
 use serde::{Deserialize, Serialize};
@@ -54,9 +62,30 @@ struct About {
     /// The base is another than the run was trained on, and the user chose to use it.
     #[serde(default)]
     allow_changed_base: bool,
+    /// What is compared, where it is not the run's adapter with its base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sides: Option<[AboutSide; 2]>,
     /// The evaluation whose answers are judged again here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     answers_of: Option<String>,
+}
+
+/// A side of an evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct AboutSide {
+    /// As on the command line.
+    choice: String,
+    name: String,
+    /// The model as it was named, of a side for which one answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+}
+
+impl AboutSide {
+    fn named(&self) -> Result<NamedSide> {
+        let wrong = |what| Error::new("evaluation", what, "The evaluation's folder was changed: start it anew.");
+        Ok(NamedSide { choice: self.choice.parse().map_err(wrong)?, name: Some(self.name.clone()) })
+    }
 }
 
 impl About {
@@ -90,7 +119,16 @@ impl About {
             max_new_tokens: 0,
             seed: ancestry.seed,
             allow_changed_base: false,
+            sides: None,
             answers_of: None,
+        }
+    }
+
+    /// What is evaluated, in a few words.
+    fn title(&self) -> String {
+        match &self.sides {
+            Some([tuned, base]) => format!("{} against {}", tuned.name, base.name),
+            None => self.run_name.clone(),
         }
     }
 
@@ -107,9 +145,36 @@ impl About {
 pub(super) fn folder(project: &OpenProject, evaluation: &str) -> Result<PathBuf> {
     let folder = inside(&project.folder().join(EVALS), evaluation);
     folder.filter(|folder| is_evaluation(folder)).ok_or_else(|| {
+        if in_bin(project, ItemKind::Evaluation, evaluation) {
+            let message = format!("the evaluation {evaluation:?} is in the bin of this project");
+            return Error::new("in_bin", message, "Put it back: Disk and bin, on the screen Project.");
+        }
         let message = format!("there is no evaluation {evaluation:?} in this project");
         Error::new("no_evaluation", message, "Its folder was moved or removed; choose another.")
     })
+}
+
+/// The run that the evaluation in a folder is of.
+pub(super) fn run_of(folder: &Path) -> Result<String> {
+    Ok(About::read(folder)?.run)
+}
+
+/// The evaluation whose answers are judged again by the one in a folder.
+pub(super) fn answers_of(folder: &Path) -> Result<Option<String>> {
+    Ok(About::read(folder)?.answers_of)
+}
+
+/// What the run of the evaluation in a folder is called.
+pub(super) fn name_of_run(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<String> {
+    Ok(run_name(backend, project, &About::read(folder)?))
+}
+
+/// What its run is called now; as it was called, where it is not there any more.
+fn run_name(backend: &Backend, project: &OpenProject, about: &About) -> String {
+    match training::run_identity(backend, project, &about.run) {
+        Ok(run) => run.name,
+        Err(_) => about.run_name.clone(),
+    }
 }
 
 /// Whether a folder holds an evaluation, or one that was just begun.

@@ -1,27 +1,26 @@
 //! Making evaluations.
 
 use super::super::exports::quietly;
-use super::super::models::LoadOptions;
 use super::super::overview::EVALS;
 use super::super::training::{RunIdentity, check_grounds, new_folder, run_identity};
 use super::super::types::{
-    EvalRequest, Job, JobKind, JudgeAgain, JudgeChoice, PreviewPrompts, PromptSource, PromptsPreview, ResumeEvaluation,
-    StartEvaluation,
+    EvalRequest, Job, JobKind, JudgeAgain, JudgeChoice, JudgeKey, JudgeKeyFrom, PreviewPrompts, PromptSource,
+    PromptsPreview, ResumeEvaluation, StartEvaluation, UseJudgeKey,
 };
-use super::super::uploads::{name_of, of_upload};
+use super::super::uploads::{brought_in, name_of, of_upload};
 use super::super::{Backend, OpenProject, Working, now};
-use super::{ABOUT, About, PROMPTS, folder, job};
+use super::{ABOUT, About, PROMPTS, folder, job, versus};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
+use crate::judge_keys;
 use crate::open::ModelChoice;
 use crate::reading::preset;
 use eval::evaluation::{Contents, Folder, readable};
-use eval::judge::{Endpoint, Judge};
+use eval::judge::{Endpoint, Judge, KeyFrom};
 use generate::Sampling;
 use prefs::jsonl;
 use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -32,18 +31,21 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
     let StartEvaluation { request, allow_changed_base } = request;
     let project = backend.project(&request.project)?;
     let run = run_identity(backend, &project, &request.run)?;
-    if adapter_of(&run.folder).is_none() {
-        let message = format!("the run {} has no adapter yet", run.name);
-        return Err(Error::new("unfinished", message, "Let it finish, or resume it."));
-    }
     let judge = judge(&request.judge)?;
     let sampling = sampling(request.temperature, request.max_new_tokens, request.seed);
     sampling.validate().map_err(|what| Error::new("sampling", what, "Correct this value."))?;
-    check_grounds(backend, &run, allow_changed_base)?;
+    let sides = versus::sides(backend, &project, &request, allow_changed_base)?;
+    if sides.is_none() {
+        if adapter_of(&run.folder).is_none() {
+            let message = format!("the run {} has no adapter yet", run.name);
+            return Err(Error::new("unfinished", message, "Let it finish, or resume it."));
+        }
+        check_grounds(backend, &run, allow_changed_base)?;
+    }
     let prompts = prompts(backend, &run, &request)?;
     if let Some(first) = prompts.first() {
         // Before the page goes on and models are loaded: what is wrong is corrected on the form.
-        Judge::parse(&judge)?.try_out(&readable(&first.prompt), &AtomicBool::new(false))?;
+        judge_keys::judge(&judge)?.try_out(&readable(&first.prompt), &AtomicBool::new(false))?;
     }
     let about = About {
         run: request.run.clone(),
@@ -58,14 +60,26 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
         max_new_tokens: request.max_new_tokens,
         seed: request.seed,
         allow_changed_base,
+        sides: None,
         answers_of: None,
     };
-    let folder = new_folder(&project.folder().join(EVALS), &run.name)?;
-    let written = write_prompts(&folder.join(PROMPTS), &prompts).and_then(|()| write_json(&folder.join(ABOUT), &about));
-    if let Err(error) = written {
-        // The folder was made a moment ago and holds nothing; the first error is the one to report.
-        let _ = std::fs::remove_dir_all(&folder);
-        return Err(error);
+    let name = sides.as_ref().map_or(&run.name, |[tuned, _]| &tuned.about.name);
+    let folder = new_folder(&project.folder().join(EVALS), name)?;
+    let written = versus::keep(sides, &folder).and_then(|sides| {
+        write_prompts(&folder.join(PROMPTS), &prompts)?;
+        let about = About { sides, ..about };
+        write_json(&folder.join(ABOUT), &about).map(|()| about)
+    });
+    let about = match written {
+        Ok(about) => about,
+        Err(error) => {
+            // The folder was made a moment ago and holds nothing; the first error is the one to report.
+            let _ = std::fs::remove_dir_all(&folder);
+            return Err(error);
+        }
+    };
+    if let PromptSource::Upload { upload, .. } = &request.prompts {
+        brought_in(&backend.uploaded(upload)?);
     }
     backend.changed(&project);
     begin(backend, &project, run, about, folder)
@@ -92,7 +106,9 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
         about.allow_changed_base = true;
         write_json(&folder.join(ABOUT), &about)?;
     }
-    check_grounds(backend, &run, about.allow_changed_base)?;
+    if about.sides.is_none() {
+        check_grounds(backend, &run, about.allow_changed_base)?;
+    }
     quietly(|context| evaluate::try_out(&about.judge, (&folder.join(PROMPTS), None), &folder, context))?;
     begin(backend, &project, run, about, folder)
 }
@@ -126,21 +142,14 @@ pub(in crate::window) fn judge_again(backend: &Backend, request: JudgeAgain) -> 
 
 /// Judges answers that are all there.
 fn begin_judging(backend: &Backend, project: &Arc<OpenProject>, about: &About, folder: PathBuf) -> Result<Job> {
-    let title = format!("Judge the answers of {} again", about.run_name);
-    let (project, judge) = (Arc::clone(project), about.judge.clone());
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let made = name.clone();
-    let job = backend.start_job(JobKind::Evaluation, &project.name_of_folder(), &title, move |working| {
-        working.makes_evaluation(&made);
-        let judged = Contents::read(&folder).map_err(Error::from).and_then(|contents| {
-            let setup = contents.map(|contents| contents.setup().clone()).ok_or_else(Error::cancelled)?;
-            let opened = Folder::open(&folder, setup)?;
-            working.with_context(|context| evaluate::judge_in(opened, &judge, &folder, context))
-        });
-        working.backend().changed(&project);
-        judged.map(|_| ())
-    })?;
-    Ok(Job { evaluation: Some(name), ..job })
+    let title = format!("Judge the answers of {} again", about.title());
+    let judge = about.judge.clone();
+    begin_job(backend, project, &title, folder, None, move |working, folder| {
+        let contents = Contents::read(folder)?;
+        let setup = contents.map(|contents| contents.setup().clone()).ok_or_else(Error::cancelled)?;
+        let opened = Folder::open(folder, setup)?;
+        working.with_context(|context| evaluate::judge_in(opened, &judge, folder, context)).map(|_| ())
+    })
 }
 
 fn begin(
@@ -150,13 +159,30 @@ fn begin(
     about: About,
     folder: PathBuf,
 ) -> Result<Job> {
-    let title = format!("Evaluate {}", about.run_name);
+    let title = format!("Evaluate {}", about.title());
+    let of = Some(run.folder.clone());
+    begin_job(backend, project, &title, folder, of, move |working, folder| evaluate(working, &run, &about, folder))
+}
+
+/// Starts the job that is at work on the evaluation in a folder, and for which a run must stay where it is.
+fn begin_job(
+    backend: &Backend,
+    project: &Arc<OpenProject>,
+    title: &str,
+    folder: PathBuf,
+    run: Option<PathBuf>,
+    work: impl FnOnce(&Working, &Path) -> Result<()> + Send + 'static,
+) -> Result<Job> {
     let project = Arc::clone(project);
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let made = name.clone();
-    let job = backend.start_job(JobKind::Evaluation, &project.name_of_folder(), &title, move |working| {
+    let job = backend.start_job(JobKind::Evaluation, &project.name_of_folder(), title, move |working| {
         working.makes_evaluation(&made);
-        let result = evaluate(working, &run, &about, &folder);
+        working.uses(&folder);
+        if let Some(run) = &run {
+            working.uses(run);
+        }
+        let result = work(working, &folder);
         working.backend().changed(&project);
         result
     })?;
@@ -187,18 +213,24 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         order_seed: about.seed,
         output_dir: folder.to_path_buf(),
         run: Some(run.folder.clone()),
+        sides: None,
     };
-    let how = LoadOptions {
-        dtype: run.config.settings.dtype,
-        products: run.config.settings.products,
-        allow_changed_base: about.allow_changed_base,
-    };
+    if let Some(sides) = &about.sides {
+        return versus::evaluate(working, run, about, sides, request);
+    }
+    let how = run.how(about.allow_changed_base);
     working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
         let mut grown = |side: eval::answers::Side, prompt: usize, text: &str| {
             working.answer(prompt, &side.to_string(), text.to_owned());
         };
         working.with_context(|context| evaluate_opened(&request, opened, &mut grown, context)).map(|_| ())
     })
+}
+
+/// Takes a judge's key for as long as the program runs, and keeps it where that is wished.
+pub(in crate::window) fn use_judge_key(_: &Backend, request: UseJudgeKey) -> Result<JudgeKey> {
+    let reply = judge_keys::use_key(&request.url, &request.key, request.keep)?;
+    Ok(JudgeKey { server: reply.server, in_keyring: reply.in_keyring })
 }
 
 fn sampling(temperature: f64, max_new_tokens: usize, seed: u64) -> Sampling {
@@ -219,11 +251,14 @@ fn judge(choice: &JudgeChoice) -> Result<String> {
             Judge::parse(&text)?;
             Ok(text)
         }
-        JudgeChoice::Endpoint { url, model, key_env } => {
+        JudgeChoice::Endpoint { url, model, key_env, key_from } => {
             let endpoint = Endpoint::new(url, model, key_env.as_deref()).map_err(&wrong)?;
-            let parts = [Some(endpoint.url), Some(endpoint.model), endpoint.key_env];
-            let parts: Vec<String> = parts.into_iter().flatten().collect();
-            let text = format!("endpoint:{}", parts.join(" "));
+            let endpoint = match key_from {
+                Some(JudgeKeyFrom::Session) => endpoint.key_from(KeyFrom::Session),
+                Some(JudgeKeyFrom::Keyring) => endpoint.key_from(KeyFrom::Keyring),
+                None => endpoint,
+            };
+            let text = format!("endpoint:{}", endpoint.written());
             // A name with a space in it would be read back as another.
             Judge::parse(&text)?;
             Ok(text)
@@ -304,15 +339,7 @@ fn write_prompts(path: &Path, prompts: &[Prompt]) -> Result<()> {
         serde_json::to_writer(&mut text, prompt).map_err(std::io::Error::from).map_err(Error::file(path))?;
         text.push(b'\n');
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let save = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&text)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    save().map_err(Error::file(path))
+    evaluate::write_whole(path, &text)
 }
 
 #[cfg(test)]
@@ -326,6 +353,7 @@ mod tests {
             url: url.into(),
             model: model.into(),
             key_env: key.map(str::to_owned),
+            key_from: None,
         };
         for (choice, expected) in [
             (JudgeChoice::Human, "people"),

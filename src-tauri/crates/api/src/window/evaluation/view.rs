@@ -1,16 +1,17 @@
 //! Evaluations as the page shows them.
 
+use super::super::housekeeping::{name_of, notes_of};
 use super::super::types::{
     AccuracyView, BothView, EvalItem, EvalItems, EvalItemsOf, EvalState, EvalSummary, EvalView, GroupView, InProject,
-    ItemFilter, ShowEvaluation, Winner,
+    ItemFilter, ItemKind, Notes, ShowEvaluation, SideNames, Winner,
 };
 use super::super::{Backend, OpenProject, figures, overview};
-use super::{About, folder, job};
+use super::{About, folder, job, run_name};
 use crate::error::Result;
-use crate::evaluate::ACCURACY;
-use eval::accuracy::PreferenceAccuracy;
+use crate::evaluate::accuracy_of;
+use eval::answers::Side;
 use eval::degeneration;
-use eval::evaluation::{Ancestry, AnnotatorSummary, Contents, Evaluation, Item, PromptOutcome, Summary};
+use eval::evaluation::{Ancestry, Contents, Evaluation, Item, Names, PromptOutcome, Summary};
 use eval::judge::Judge;
 use eval::statistics::{Interval, Tally, WHY_55, sign_test};
 use plot::{WinRate, WinRateRow};
@@ -20,18 +21,21 @@ use std::path::Path;
 const MOST_ITEMS: usize = 200;
 
 /// An evaluation's folder, read.
-struct Read {
-    name: String,
-    about: About,
-    judge: Judge,
+pub(super) struct Read {
+    pub(super) name: String,
+    pub(super) about: About,
+    /// The name of its run now, where that is still there.
+    run_name: String,
+    notes: Notes,
+    pub(super) judge: Judge,
     contents: Option<Contents>,
     /// What its own judge says so far, once all answers are there.
-    evaluation: Option<Evaluation>,
+    pub(super) evaluation: Option<Evaluation>,
     job: Option<u64>,
 }
 
 impl Read {
-    fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<Self> {
+    pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<Self> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let about = About::read(folder)?;
         let judge = about.judge(folder)?;
@@ -39,11 +43,38 @@ impl Read {
         // Before all answers are there, there is nothing to sum up.
         let evaluation = contents.as_ref().and_then(|contents| contents.so_far(&judge).ok());
         let job = job(backend, project, &name);
-        Ok(Self { name, about, judge, contents, evaluation, job })
+        let (run_name, notes) = (run_name(backend, project, &about), notes_of(ItemKind::Evaluation, folder)?);
+        Ok(Self { name, about, run_name, notes, judge, contents, evaluation, job })
     }
 
     fn prompts(&self) -> usize {
         self.contents.as_ref().map_or(0, |contents| contents.setup().prompts.len())
+    }
+
+    /// What the sides are called; before they are recorded, as they were asked for.
+    fn names(&self) -> SideNames {
+        let names = self.contents.as_ref().map(|contents| contents.setup().ancestry.names()).unwrap_or_default();
+        match &self.about.sides {
+            Some([tuned, base]) if self.contents.is_none() => SideNames {
+                tuned: tuned.name.clone(),
+                base: base.name.clone(),
+                tuned_title: tuned.name.clone(),
+                base_title: base.name.clone(),
+                of_training: false,
+            },
+            _ => SideNames {
+                tuned: names.short(Side::Tuned),
+                base: names.short(Side::Base),
+                tuned_title: names.title(Side::Tuned),
+                base_title: names.title(Side::Base),
+                of_training: names.is_of_training(),
+            },
+        }
+    }
+
+    /// What is evaluated: a run by its name now, or one side against the other.
+    fn title(&self) -> String {
+        if self.about.sides.is_some() { self.about.title() } else { self.run_name.clone() }
     }
 
     fn state(&self) -> EvalState {
@@ -69,7 +100,7 @@ impl Read {
         }
     }
 
-    fn summary(&self) -> EvalSummary {
+    pub(super) fn summary(&self) -> EvalSummary {
         let prompts = self.prompts();
         let answered =
             self.contents.as_ref().map_or(0, |contents| (0..prompts).filter(|id| contents.is_answered(*id)).count());
@@ -77,10 +108,18 @@ impl Read {
         let state = self.state();
         EvalSummary {
             evaluation: self.name.clone(),
+            name: self.notes.name.clone().unwrap_or_else(|| self.title()),
+            notes: self.notes.clone(),
             run: self.about.run.clone(),
-            run_name: self.about.run_name.clone(),
+            run_name: self.run_name.clone(),
+            names: self.names(),
             judge: self.judge.description(),
             prompts_from: self.about.prompts.clone(),
+            key_for: match &self.judge {
+                Judge::Endpoint(endpoint) if endpoint.key_from.is_some() => Some(endpoint.origin()),
+                _ => None,
+            },
+            asked: self.contents.as_ref().map(|contents| contents.setup().asked()),
             created_at: self.about.created_at,
             state,
             prompts,
@@ -91,7 +130,7 @@ impl Read {
             win_rate_interval: tally.interval().map(ends),
             verdict: tally.verdict().code().to_owned(),
             words: match (state, &self.evaluation) {
-                (EvalState::Answering, _) => "Both models are answering.".to_owned(),
+                (EvalState::Answering, _) => "Both sides are answering.".to_owned(),
                 (_, None) => "It was broken off before all answers were there.".to_owned(),
                 (_, Some(evaluation)) => evaluation.summary.words.clone(),
             },
@@ -115,31 +154,29 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
     let folder = folder(&project, &request.evaluation)?;
     let read = Read::of(backend, &project, &folder)?;
     let own = read.evaluation.as_ref();
+    let names = &read.contents.as_ref().map(|contents| contents.setup().ancestry.names()).unwrap_or_default();
     let people = own.and_then(|own| own.people.as_ref());
     let human = match (people, &read.contents) {
-        (Some(people), _) => Some(group("People", &people.all.tally)),
+        (Some(people), _) => Some(group("People", &people.all.tally, names)),
         // Before all answers are there, people may have judged the first.
         (None, Some(contents)) if !contents.said().is_empty() => {
-            Some(group("People", &contents.people_outcomes().values().collect()))
+            Some(group("People", &contents.people_outcomes().values().collect(), names))
         }
         _ => None,
     };
-    let auto = own.filter(|_| read.judge != Judge::People).map(|own| group("All prompts", &own.summary.all.tally));
+    let auto =
+        own.filter(|_| read.judge != Judge::People).map(|own| group("All prompts", &own.summary.all.tally, names));
     let categories = own.map(|own| &own.summary.categories).into_iter().flatten();
-    let categories: Vec<GroupView> = categories.map(|(name, summary)| group(name, &summary.tally)).collect();
+    let categories: Vec<GroupView> = categories.map(|(name, summary)| group(name, &summary.tally, names)).collect();
     let mut rows: Vec<&GroupView> = auto.iter().chain(&human).collect();
     rows.extend(&categories);
-    let figure = if rows.is_empty() { None } else { Some(figures::win_rate(drawn(&rows), request.theme)?) };
-    let accuracy: Option<PreferenceAccuracy> = match std::fs::read(folder.join(ACCURACY)) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map_err(std::io::Error::from)
-            .map_err(crate::error::Error::file(&folder.join(ACCURACY)))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(crate::error::Error::file(&folder.join(ACCURACY))(error)),
-    };
+    let figure = if rows.is_empty() { None } else { Some(figures::win_rate(drawn(&rows, names), request.theme)?) };
+    let accuracy = accuracy_of(&folder)?;
     let of_judge = own.filter(|_| read.judge != Judge::People).and_then(Evaluation::places_in_words);
-    let of_people = people.into_iter().flat_map(|people| &people.annotators).map(AnnotatorSummary::words);
+    let of_people = people.into_iter().flat_map(|people| &people.annotators).map(|annotator| annotator.words(names));
     let both = people.and_then(|people| people.with_judge);
+    let answers_of = read.about.answers_of.clone();
+    let answers_of = answers_of.and_then(|name| Some((name.clone(), super::folder(&project, &name).ok()?)));
     Ok(EvalView {
         summary: read.summary(),
         both: both.map(|both| BothView { items: both.items, percent: both.percent, kappa: both.kappa }),
@@ -150,12 +187,16 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         texts: own.map(|own| degeneration::rows(&own.summary.base, &own.summary.tuned)).unwrap_or_default(),
         accuracy: accuracy.map(|it| AccuracyView { pairs: it.pairs, rows: it.rows().to_vec() }),
         figure,
-        why_55: WHY_55.to_owned(),
+        why_55: if names.is_of_training() { WHY_55.to_owned() } else { String::new() },
         how_asked: read.contents.as_ref().map(|contents| contents.setup().ancestry.how_asked()).unwrap_or_default(),
         other_base: read.contents.as_ref().and_then(|contents| contents.setup().ancestry.other_base.clone()),
         ancestry: read.contents.as_ref().map(|contents| ancestry(&contents.setup().ancestry)).unwrap_or_default(),
         job: read.job,
-        answers_of: read.about.answers_of.clone().filter(|other| super::folder(&project, other).is_ok()),
+        answers_of_name: answers_of
+            .as_ref()
+            .map(|(_, folder)| name_of(backend, &project, ItemKind::Evaluation, folder))
+            .transpose()?,
+        answers_of: answers_of.map(|(name, _)| name),
     })
 }
 
@@ -214,7 +255,7 @@ fn winner(outcome: Option<&PromptOutcome>) -> Winner {
     }
 }
 
-fn group(name: &str, tally: &Tally) -> GroupView {
+fn group(name: &str, tally: &Tally, names: &Names) -> GroupView {
     GroupView {
         name: name.to_owned(),
         wins: tally.wins,
@@ -224,15 +265,15 @@ fn group(name: &str, tally: &Tally) -> GroupView {
         win_rate: tally.win_rate(),
         interval: tally.interval().map(ends),
         p: (tally.judged() > 0).then(|| sign_test(tally.wins, tally.losses)),
-        words: tally.words(),
+        words: tally.words(names),
     }
 }
 
-fn ends(interval: Interval) -> (f64, f64) {
+pub(super) fn ends(interval: Interval) -> (f64, f64) {
     (interval.low, interval.high)
 }
 
-fn drawn(rows: &[&GroupView]) -> WinRate {
+fn drawn(rows: &[&GroupView], names: &Names) -> WinRate {
     let row = |group: &&GroupView| WinRateRow {
         name: group.name.clone(),
         rate: group.win_rate.unwrap_or(0.5),
@@ -243,11 +284,17 @@ fn drawn(rows: &[&GroupView]) -> WinRate {
         losses: group.losses,
         no_verdict: group.no_verdict,
     };
-    WinRate { title: "Win rate of the tuned model against the base".into(), rows: rows.iter().map(row).collect() }
+    WinRate { title: names.figure_title(), rows: rows.iter().map(row).collect() }
 }
 
 fn ancestry(ancestry: &Ancestry) -> Vec<(String, String)> {
-    let mut rows = vec![("model".to_owned(), ancestry.model.clone())];
+    let mut rows = Vec::new();
+    for side in ancestry.sides.iter().flat_map(|sides| [&sides.tuned, &sides.base]) {
+        rows.extend(side.rows().into_iter().map(|(name, value)| (format!("{}: {name}", side.name), value)));
+    }
+    if ancestry.sides.is_none() {
+        rows.push(("model".to_owned(), ancestry.model.clone()));
+    }
     let mut row = |name: &str, value: Option<String>| rows.extend(value.map(|value| (name.to_owned(), value)));
     row("model SHA-256", ancestry.model_sha256.clone());
     let told = |words: &String| (!words.is_empty()).then(|| words.clone());

@@ -6,8 +6,9 @@
 mod advice;
 
 use super::training::check::on_share;
+use super::training::composition::{Composed, compose, refuse_nothing};
 use super::training::measure;
-use super::training::start::{adapter_settings, model_path, no_pairs, usual_eval_steps, with_adapters};
+use super::training::start::{adapter_settings, model_path, others_hold_out, usual_eval_steps, with_adapters};
 use super::types::{FigureView, PlanRun, RunPlan, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use chat::{Limits, OddPairs};
 use model::DeviceChoice;
 use model::memory::available_bytes;
 use plot::{Histogram, Limit};
-use prefs::split;
+use std::collections::HashSet;
 use std::path::Path;
 use train::Settings;
 use train::cuts::{Cuts, TooLong};
@@ -33,17 +34,27 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let mut plan = nothing(theme, &request.settings)?;
     let mut settings = request.settings.clone();
     plan.problems.extend(refuse_first(settings.remarks()).err().map(Error::from));
-    plan.problems.extend(refuse_first(on_share(request.held_out_share, &settings)).err().map(Error::from));
+    let store = project.another_store()?;
+    let remark = on_share(request.held_out_share, &settings, others_hold_out(&store, &request)?);
+    plan.problems.extend(refuse_first(remark).err().map(Error::from));
     let mut is_new = true;
     match with_adapters(backend, &request).and_then(|request| adapter_settings(&request.settings)) {
         Ok(Some(lora)) => (settings.lora, is_new) = (lora, false),
         Ok(None) => {}
         Err(error) => plan.problems.push(error),
     }
-    let pairs = project.another_store()?.training_pairs()?;
-    if pairs.is_empty() {
-        plan.problems.push(no_pairs());
-    }
+    let made = compose(&store, request.held_out_share, request.settings.seed, request.data.as_ref());
+    let composed = match made {
+        Ok(composed) => {
+            plan.problems.extend(refuse_nothing(&composed).err());
+            composed
+        }
+        Err(error) => {
+            plan.problems.push(error);
+            Composed::default()
+        }
+    };
+    plan.data_says.clone_from(&composed.record.says);
     let model = match model_path(backend, &request.model) {
         Ok(path) => Some(path),
         Err(error) => {
@@ -54,11 +65,10 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let (Some(model), true) = (model, plan.problems.is_empty()) else { return Ok(plan) };
 
     let Some(tokenizer) = backend.tokenizer(&request.model)? else { return Ok(plan) };
-    let read = backend.0.lengths.of(&model, &tokenizer, &pairs)?;
-    let all: Vec<prefs::Pair> = pairs.iter().map(|sourced| sourced.pair.clone()).collect();
-    let (train, held_out) = split::split(&all, request.held_out_share, request.settings.seed);
-    plan.held_out = held_out.len();
-    if held_out.is_empty() && request.held_out_share > 0.0 {
+    let pairs = &composed.pairs;
+    let read = backend.0.lengths.of(&model, &tokenizer, pairs)?;
+    plan.held_out = composed.held_out.len();
+    if composed.held_out.is_empty() && request.held_out_share > 0.0 {
         let message = "no pair can be held out: all pairs have the same prompt";
         plan.problems.push(Error::new(
             "no_held_out",
@@ -66,20 +76,14 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
             "Set held_out_share to 0, or add pairs with other prompts.",
         ));
     }
-    let held_out: std::collections::HashSet<prefs::Pair> = held_out.into_iter().collect();
     let mut odd = OddPairs::default();
-    let (mut trained, mut looked_at) = (Vec::with_capacity(train.len()), Vec::with_capacity(held_out.len()));
-    for (sourced, read) in pairs.iter().zip(&read) {
-        if held_out.contains(&sourced.pair) {
-            looked_at.push((sourced.id, read.length));
-        } else {
-            odd.add(&read.oddities);
-            trained.push((sourced.id, read.length));
-        }
-    }
+    composed.train.iter().for_each(|&row| odd.add(&read[row].oddities));
+    let lengths_of =
+        |rows: &[usize]| -> Vec<(i64, Length)> { rows.iter().map(|&row| (pairs[row].id, read[row].length)).collect() };
+    let (trained, looked_at) = (lengths_of(&composed.train), lengths_of(&composed.held_out));
     if tokenizer.has_template() {
-        let plain_text = train.iter().filter(|pair| !pair.is_conversational()).count();
-        plan.conversations = train.len() - plain_text;
+        let plain_text = composed.train.iter().filter(|&&row| !pairs[row].pair.is_conversational()).count();
+        plan.conversations = trained.len() - plain_text;
         if plain_text > 0 {
             let remedy = "import the file again as users' messages and take these pairs out";
             plan.plain_text_note = Some(odd.rendered.plain_text(plain_text, "pairs", remedy));
@@ -100,7 +104,7 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     if kept.is_empty() {
         let message = format!(
             "none of {} pairs is left to train on: {} are too long, of {} both answers are the same tokens once they are cut",
-            train.len(),
+            trained.len(),
             plan.dropped,
             plan.identical
         );
@@ -140,6 +144,7 @@ fn nothing(theme: Theme, settings: &Settings) -> Result<RunPlan> {
     Ok(RunPlan {
         pairs: 0,
         held_out: 0,
+        data_says: Vec::new(),
         dropped: 0,
         identical: 0,
         conversations: 0,
@@ -190,7 +195,8 @@ fn count(plan: &mut RunPlan, trained: &[(i64, Length)], limits: &Limits) -> Vec<
     let left: Vec<Option<Left>> = trained.iter().map(|(_, length)| length.limited(limits)).collect();
     let touched = |left: &Option<Left>| left.is_none_or(|left| left.cut_prompt || left.cut_answer);
     let numbers = trained.iter().zip(&left).filter(|(_, left)| touched(left)).map(|((id, _), _)| *id);
-    plan.cut_pairs = numbers.take(MOST_NUMBERS).collect();
+    let mut known = HashSet::new();
+    plan.cut_pairs = numbers.filter(|id| known.insert(*id)).take(MOST_NUMBERS).collect();
     let (identical, kept): (Vec<Left>, Vec<Left>) = left.into_iter().flatten().partition(|left| left.identical);
     (plan.identical, plan.pairs) = (identical.len(), kept.len());
     kept

@@ -1,27 +1,59 @@
 //! What has changed from the pairs of a run to others.
 
-use super::super::training::run_folder;
+use super::super::training::composition::compose;
+use super::super::training::{run_folder, sets_changed};
 use super::super::types::{ComparePairs, PairsChange, PairsCompared};
 use super::super::{Backend, OpenProject};
 use crate::error::Result;
-use prefs::{Difference, Pair};
+use chat::Limits;
+use prefs::{Difference, Pair, words};
 use train::folder::Begun;
 
 /// From the pairs of a run to the project's as they are now, and to those of other runs.
 pub(in crate::window) fn compare_pairs(backend: &Backend, request: ComparePairs) -> Result<PairsCompared> {
-    let ComparePairs { project, run, runs } = request;
+    let ComparePairs { project, run, runs, request } = request;
     let project = backend.project(&project)?;
+    let store = project.another_store()?;
     let (trained, held_out) = of_run(&project, &run)?;
     let before = [trained, held_out.clone()].concat();
-    let now = project.another_store()?.training_pairs()?;
-    let now: Vec<Pair> = now.into_iter().map(|sourced| sourced.pair).collect();
+    let now: Vec<Pair> = match request {
+        Some(request) => {
+            let made = compose(&store, request.held_out_share, request.settings.seed, request.data.as_ref())?.parts();
+            [made.train, made.held_out].concat()
+        }
+        None => store.training_pairs()?.into_iter().map(|sourced| sourced.pair).collect(),
+    };
+    let sets = sets_changed(backend, &project, &store, &run)?;
     let (mut all, mut of_held_out) = (Vec::new(), Vec::new());
+    let mut measured_on = vec![measured_on(&project, &run, &held_out)?];
     for run in &runs {
         let (other_trained, other_held_out) = of_run(&project, run)?;
         of_held_out.push(change(&held_out, &other_held_out));
+        measured_on.push(self::measured_on(&project, run, &other_held_out)?);
         all.push(change(&before, &[other_trained, other_held_out].concat()));
     }
-    Ok(PairsCompared { project: change(&before, &now), runs: all, held_out: of_held_out })
+    let held_out_sets = numbered(&measured_on);
+    Ok(PairsCompared { project: change(&before, &now), sets, runs: all, held_out: of_held_out, held_out_sets })
+}
+
+/// What the held-out numbers of a run are measured on: its pairs in any order, and how they are cut. None without pairs.
+fn measured_on(project: &OpenProject, run: &str, held_out: &[Pair]) -> Result<Option<(Vec<String>, Limits)>> {
+    let mut hashes: Vec<String> = held_out.iter().map(Pair::content_hash).collect();
+    hashes.sort_unstable();
+    let limits = runs::prepared(&run_folder(project, run)?)?.settings.limits();
+    Ok((!hashes.is_empty()).then_some((hashes, limits)))
+}
+
+/// The same number for the same, from 0 in order of appearance.
+fn numbered<T: PartialEq>(all: &[Option<T>]) -> Vec<Option<usize>> {
+    let mut different: Vec<&T> = Vec::new();
+    let mut number = |one| {
+        different.iter().position(|known| *known == one).unwrap_or_else(|| {
+            different.push(one);
+            different.len() - 1
+        })
+    };
+    all.iter().map(|one| one.as_ref().map(&mut number)).collect()
 }
 
 /// Those trained on, and those held out.
@@ -38,7 +70,7 @@ fn change(before: &[Pair], after: &[Pair]) -> PairsChange {
 fn in_words(difference: &Difference) -> String {
     let Difference { same, swapped, other_answers, removed, added } = *difference;
     if difference.is_none() {
-        return format!("the same {same} pairs");
+        return format!("the same {}", words::pairs(same));
     }
     let said = [
         (swapped, "with the answers the other way round"),
@@ -62,5 +94,10 @@ mod tests {
         assert_eq!(in_words(&none), "the same 9 pairs");
         let some = Difference { swapped: 2, added: 1, ..none };
         assert_eq!(in_words(&some), "2 with the answers the other way round, 1 new, 9 the same");
+    }
+
+    #[test]
+    fn the_same_pairs_have_the_same_number() {
+        assert_eq!(numbered(&[Some('b'), None, Some('a'), Some('b')]), [Some(0), None, Some(1), Some(0)]);
     }
 }

@@ -5,6 +5,7 @@ use super::super::{Backend, figures};
 use super::queue::queue;
 use crate::error::{Error, Result};
 use plot::{Points, Scatter};
+use prefs::words;
 use std::collections::BTreeMap;
 use train::dynamics::PairLogps;
 
@@ -21,7 +22,7 @@ pub(in crate::window) fn run_pairs_figure(backend: &Backend, request: RunPairsFi
     let Some(queue) = queue(backend, &project, &run, query.by)? else {
         return Err(Error::new("not_scored", "the pairs have not been scored", "Score them first."));
     };
-    let places = queue.arranged(&run, &query)?;
+    let places = queue.arranged(&project, &run, &query)?;
     let every = places.len().div_ceil(MOST_POINTS).max(1);
     let points: Vec<PairPoint> = places
         .iter()
@@ -39,7 +40,7 @@ pub(in crate::window) fn run_pairs_figure(backend: &Backend, request: RunPairsFi
     let sets = [("trained on", of(false)), ("held out", of(true))];
     let scatter = Scatter {
         title: if every == 1 {
-            format!("Rewards of {} pairs", places.len())
+            format!("Rewards of {}", words::pairs(places.len()))
         } else {
             format!("Rewards of {} pairs, every {every}th drawn", places.len())
         },

@@ -9,7 +9,6 @@ pub(super) use change::compare_pairs;
 pub(super) use figures::run_pairs_figure;
 pub(super) use queue::LastQueue;
 
-use super::models::LoadOptions;
 use super::training::{RunIdentity, check_grounds, run_identity};
 use super::types::{Job, JobKind, PairNow, RunPairOf, RunPairRow, RunPairView, RunPairsOf, RunPairsView, ScorePairs};
 use super::{Backend, OpenProject, Working};
@@ -44,6 +43,7 @@ pub(super) fn score_pairs(backend: &Backend, request: ScorePairs) -> Result<Job>
     refuse_unready(&run.folder)?;
     check_grounds(backend, &run, allow_changed_base)?;
     backend.start_job(JobKind::Suspects, &named, &title, move |working| {
+        working.uses(&run.folder);
         let result = score(&run, folds, allow_changed_base, working);
         working.backend().changed(&project);
         result
@@ -52,9 +52,7 @@ pub(super) fn score_pairs(backend: &Backend, request: ScorePairs) -> Result<Job>
 
 fn score(run: &RunIdentity, folds: Option<usize>, allow_changed_base: bool, working: &Working) -> Result<()> {
     let adapter = run.folder.join(ADAPTER);
-    let settings = &run.config.settings;
-    let how = LoadOptions { dtype: settings.dtype, products: settings.products, allow_changed_base };
-    working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
+    working.backend().with_model(&run.model, run.how(allow_changed_base), Some(&adapter), working, |opened| {
         working.with_context(|context| {
             suspects::score(&run.folder, &run.config, folds, opened, allow_changed_base, context)
         })?;
@@ -70,7 +68,7 @@ pub(super) fn run_pairs(backend: &Backend, request: RunPairsOf) -> Result<RunPai
     let Some(queue) = queue(backend, &project, &run, query.by)? else {
         return Ok(RunPairsView { known: false, all: 0, total: 0, words: None, rows: Vec::new() });
     };
-    let places = queue.arranged(&run, &query)?;
+    let places = queue.arranged(&project, &run, &query)?;
     let part = places.iter().skip(offset).take(limit.min(MOST_ROWS));
     let rows = part.map(|&place| row(&project, &queue.pairs[place])).collect::<Result<_>>()?;
     let words = Some(queue.words.clone());
@@ -95,7 +93,7 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
         Some(queued) => queued.place.clone(),
         None => Place::of(&pair, &project.another_store()?.ids_by_content()?),
     };
-    let (id, now, _) = place.now(&project, &pair.content_hash(), &pair.swapped().content_hash())?;
+    let (id, now, ..) = place.now(&project, &pair.content_hash(), &pair.swapped().content_hash())?;
     // The queue tells of what cannot be read.
     let dynamics = train::dynamics::read(&run.folder).unwrap_or_default();
     let computed = dynamics.get(&(held_out, line));
@@ -108,16 +106,22 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
 }
 
 fn row(project: &OpenProject, queued: &Queued) -> Result<RunPairRow> {
-    let (id, now, [prompt, chosen, rejected]) = queued.place.now(project, &queued.hash, &queued.swapped)?;
+    let (id, now, confirmed, [prompt, chosen, rejected]) = queued.place.now(project, &queued.hash, &queued.swapped)?;
     let Queued { held_out, line, numbers, .. } = *queued;
-    Ok(RunPairRow { held_out, line, id, now, prompt, chosen, rejected, numbers })
+    Ok(RunPairRow { held_out, line, id, now, confirmed, prompt, chosen, rejected, numbers })
 }
 
 impl Place {
-    /// The project's pair, what became of it since the run, and the beginnings of its texts as they are now. `hash` and
+    /// The project's pair, what became of it since the run, whether its label was found right, and the beginnings of its texts as
+    /// they are now. `hash` and
     /// `swapped` are those of the pair as the run had it, and of that the other way round.
-    fn now(&self, project: &OpenProject, hash: &str, swapped: &str) -> Result<(Option<i64>, PairNow, [String; 3])> {
-        let elsewhere = || (None, PairNow::Elsewhere, self.texts.clone());
+    fn now(
+        &self,
+        project: &OpenProject,
+        hash: &str,
+        swapped: &str,
+    ) -> Result<(Option<i64>, PairNow, bool, [String; 3])> {
+        let elsewhere = || (None, PairNow::Elsewhere, false, self.texts.clone());
         let Some(id) = self.id else { return Ok(elsewhere()) };
         let view = match project.store().pair(id) {
             // A label that was taken back leaves no pair.
@@ -125,7 +129,7 @@ impl Place {
             view => view?,
         };
         let texts = [&view.prompt, &view.chosen, &view.rejected].map(beginning);
-        let is_removed = view.source == PairSource::Removed;
+        let is_removed = matches!(view.source, PairSource::Removed | PairSource::TakenBack);
         let pair = Pair { prompt: view.prompt, chosen: view.chosen, rejected: view.rejected, category: None };
         let found = pair.content_hash();
         let now = match () {
@@ -134,7 +138,7 @@ impl Place {
             () if found == *swapped => PairNow::Swapped,
             () => PairNow::Changed,
         };
-        Ok((Some(id), now, texts))
+        Ok((Some(id), now, view.confirmed, texts))
     }
 }
 

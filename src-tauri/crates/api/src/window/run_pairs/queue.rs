@@ -8,8 +8,10 @@ use super::beginning;
 use crate::error::Result;
 use crate::suspects::{self, Scored, against, in_words};
 use prefs::checks::Share;
+use prefs::store::IdsByContent;
+use prefs::words::pairs;
 use prefs::{Content, Pair};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 use std::fs::metadata;
 use std::path::PathBuf;
@@ -48,6 +50,8 @@ struct Arrangement {
     descending: bool,
     only: PairSubset,
     text: String,
+    /// [`prefs::store::Project::confirmations_version`], where that matters.
+    confirmations: Option<i64>,
 }
 
 pub(super) struct Queued {
@@ -59,6 +63,8 @@ pub(super) struct Queued {
     /// [`Pair::content_hash`] as the run had it, and with its answers the other way round.
     pub(super) hash: String,
     pub(super) swapped: String,
+    /// Whether the project still trains on it as the run had it.
+    stands: bool,
     pub(super) place: Place,
 }
 
@@ -71,9 +77,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(pair: &Pair, ids: &HashMap<String, i64>) -> Self {
+    pub(super) fn of(pair: &Pair, ids: &IdsByContent) -> Self {
         // Relabelled since, it may have been imported anew the other way round.
-        let id = ids.get(&pair.content_hash()).or_else(|| ids.get(&pair.swapped().content_hash())).copied();
+        let id = ids.get(&pair.content_hash()).or_else(|| ids.get(&pair.swapped().content_hash()));
         Self { id, texts: [&pair.prompt, &pair.chosen, &pair.rejected].map(beginning) }
     }
 }
@@ -192,7 +198,8 @@ impl Queue {
             .filter_map(|(held_out, line, numbers, is_untouched)| {
                 let pair = text_of(&begun, held_out, line)?;
                 let (hash, swapped) = (pair.content_hash(), pair.swapped().content_hash());
-                Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, place: Place::of(pair, &ids) })
+                let (stands, place) = (ids.is_trained_on(&hash), Place::of(pair, &ids));
+                Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, stands, place })
             })
             .collect();
         pairs.sort_by_key(|queued| (queued.held_out, queued.line));
@@ -205,10 +212,17 @@ impl Queue {
     }
 
     /// The places of the pairs that are asked for, in that order; equal ones in the order of their files.
-    pub(super) fn arranged(&self, run: &RunIdentity, query: &RunPairsQuery) -> Result<Arc<Vec<usize>>> {
+    pub(super) fn arranged(
+        &self,
+        project: &OpenProject,
+        run: &RunIdentity,
+        query: &RunPairsQuery,
+    ) -> Result<Arc<Vec<usize>>> {
         let RunPairsQuery { order, descending, only, ref text, .. } = *query;
         let text = text.trim().to_lowercase();
-        let arrangement = Arrangement { order, descending, only, text };
+        let is_open = only == PairSubset::Open;
+        let confirmations = is_open.then(|| project.store().confirmations_version()).transpose()?;
+        let arrangement = Arrangement { order, descending, only, text, confirmations };
         if let Some((of, places)) = &*locked(&self.last)
             && *of == arrangement
         {
@@ -216,12 +230,14 @@ impl Queue {
         }
         // Texts are not held: they are read again for a search.
         let begun = if arrangement.text.is_empty() { None } else { Some(Begun::read(&run.folder)?) };
+        let confirmed = if is_open { project.store().confirmed()? } else { HashSet::new() };
         let is_wanted = |queued: &Queued| {
             let here = match only {
                 PairSubset::All => true,
                 PairSubset::Trained => !queued.held_out,
                 PairSubset::HeldOut => queued.held_out,
                 PairSubset::Against => queued.numbers.margin < 0.0,
+                PairSubset::Open => queued.stands && !confirmed.contains(&queued.hash),
             };
             let says =
                 |begun| text_of(begun, queued.held_out, queued.line).is_some_and(|pair| holds(pair, &arrangement.text));
@@ -288,8 +304,9 @@ fn training_words(against: &Share, dynamics: &Dynamics) -> String {
         of.filter_map(|(_, computed): (_, &BTreeMap<u64, PairLogps>)| computed.keys().next_back()).copied()
     };
     let mut words = format!(
-        "{of} pairs as training last computed them: of {count} ({:.1} %, 95 % interval {:.1} to {:.1} %) the model \
+        "{} as training last computed them: of {count} ({:.1} %, 95 % interval {:.1} to {:.1} %) the model \
          preferred the rejected answer then",
+        pairs(*of),
         100.0 * share,
         100.0 * low,
         100.0 * high

@@ -24,7 +24,7 @@ pub(in crate::window) fn run_figures(backend: &Backend, request: Figures) -> Res
     for run in &request.runs {
         let run = backend.training().known(&project.name_of_folder(), &run_folder(&project, run)?)?;
         let run = locked(&run);
-        curves.push(Curves::of(&run.about.name, run.events.lines()));
+        curves.push(Curves::of(run.title(), run.events.lines()));
     }
     request.figures.iter().map(|&name| draw(name, &curves, request.theme, (request.width, request.height))).collect()
 }
@@ -73,8 +73,19 @@ fn draw(name: FigureName, runs: &[Curves], theme: Theme, size: (u32, u32)) -> Re
     figures::lines(code, lines, theme, size)
 }
 
+/// One curve for each run, of its held-out pairs.
+fn of_held_out(runs: &[Curves], metric: fn(&EvalMetrics) -> f64) -> Vec<Series> {
+    runs.iter().map(|run| Series::new(&run.name, run.held_out(metric))).collect()
+}
+
 fn of_one(name: FigureName, run: &Curves) -> (&'static str, Lines) {
+    let alone = std::slice::from_ref(run);
     match name {
+        FigureName::HeldOutLoss => ("held_out_loss", plot::held_out_loss(of_held_out(alone, |e| e.eval_loss))),
+        FigureName::HeldOutAccuracy => {
+            ("held_out_accuracy", plot::held_out_accuracy(of_held_out(alone, |e| e.accuracies)))
+        }
+        FigureName::HeldOutMargins => ("held_out_margins", plot::held_out_margins(of_held_out(alone, |e| e.margins))),
         FigureName::Loss => ("loss", plot::loss(run.training(|s| s.loss), run.held_out(|e| e.eval_loss))),
         FigureName::Rewards => {
             ("rewards", plot::rewards(run.training(|s| s.rewards.chosen), run.training(|s| s.rewards.rejected)))
@@ -91,7 +102,7 @@ fn of_one(name: FigureName, run: &Curves) -> (&'static str, Lines) {
     }
 }
 
-/// One curve for each run, that of the pairs trained on; of the rewards two.
+/// One curve for each run: of its held-out pairs where the figure says so, else of those trained on; of the rewards two.
 fn of_many(name: FigureName, runs: &[Curves]) -> (&'static str, Lines) {
     let empty = Curves::of("", &[]);
     let (code, lines) = of_one(name, &empty);
@@ -111,6 +122,9 @@ fn of_many(name: FigureName, runs: &[Curves]) -> (&'static str, Lines) {
         FigureName::GradNorm => each(|s| s.grad_norm),
         FigureName::LearningRate => each(|s| s.learning_rate),
         FigureName::Lengths => runs.iter().map(|run| Series::new(&run.name, run.lengths.clone())).collect(),
+        FigureName::HeldOutLoss => of_held_out(runs, |e| e.eval_loss),
+        FigureName::HeldOutAccuracy => of_held_out(runs, |e| e.accuracies),
+        FigureName::HeldOutMargins => of_held_out(runs, |e| e.margins),
     };
     (code, Lines { series, ..lines })
 }
@@ -122,7 +136,7 @@ mod tests {
     use crate::window::doctor::log::RunLog;
     use std::time::{Duration, Instant};
 
-    const ALL: [FigureName; 7] = [
+    const ALL: [FigureName; 10] = [
         FigureName::Loss,
         FigureName::Rewards,
         FigureName::Margins,
@@ -130,6 +144,9 @@ mod tests {
         FigureName::GradNorm,
         FigureName::LearningRate,
         FigureName::Lengths,
+        FigureName::HeldOutLoss,
+        FigureName::HeldOutAccuracy,
+        FigureName::HeldOutMargins,
     ];
 
     #[test]
@@ -161,6 +178,10 @@ mod tests {
         assert_eq!(names(&draw(FigureName::Margins, &runs, Theme::Dark, (640, 360)).unwrap()), ["a", "b", "c"]);
         assert_eq!(names(&draw(FigureName::Rewards, &runs, Theme::Dark, (640, 360)).unwrap()).len(), 6);
         assert_eq!(names(&draw(FigureName::Lengths, &runs, Theme::Dark, (640, 360)).unwrap()), ["a", "b", "c"]);
+        let held_out = draw(FigureName::HeldOutAccuracy, &runs, Theme::Dark, (640, 360)).unwrap();
+        assert_eq!(names(&held_out), ["a", "b", "c"]);
+        let evals = RunLog::healthy(30).lines().iter().filter(|line| matches!(line.event, Event::Eval(_))).count();
+        assert!(evals > 0 && held_out.axes.series.iter().all(|series| series.points.len() == evals));
         let one = draw(FigureName::Loss, &runs[..1], Theme::Dark, (640, 360)).unwrap();
         assert_eq!(names(&one), ["training", "held-out"]);
     }

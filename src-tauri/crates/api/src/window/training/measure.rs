@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use model::LoraConfig;
 use prefs::Pair;
 use prefs::store::{PairSource, SourcedPair};
-use runs::{RunEvents, State};
+use runs::{RunEvents, Start, State};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,11 +87,12 @@ fn take_steps(working: &Working, model: &Path, request: &RunRequest, train: Vec<
     (settings.max_steps, settings.gradient_accumulation_steps) = (STEPS as i64, 1);
     (settings.save_steps, settings.eval_steps, settings.logging_steps, settings.shuffle) = (0, 0, 1, false);
     (settings.load_best_model_at_end, settings.early_stopping_patience) = (false, None);
-    write_run(place.path(), model, &request, &Parts { train, held_out: Vec::new() }, backend.device())?;
+    write_run(place.path(), model, &request, &Parts { train, ..Parts::default() }, backend.device())?;
     backend.release_model();
     // What is measured is time alone: on which model an adapter was trained is asked where the run is started.
-    let from_adapter = request.settings.init_adapter.is_some() || request.settings.ref_adapter.is_some();
-    backend.training().workers.start(&backend.program(), place.path(), from_adapter)?;
+    let allow_changed_base = request.settings.init_adapter.is_some() || request.settings.ref_adapter.is_some();
+    let how = Start { allow_changed_base, ..Start::default() };
+    backend.training().workers.start(&backend.program(), place.path(), how)?;
     let watched = watch(working, place.path());
     if watched.is_err() {
         // A process must not outlive its folder. One that was only just started takes a request for an old one, so it is

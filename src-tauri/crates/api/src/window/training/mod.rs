@@ -4,9 +4,11 @@
 //! and the processes that were started here. A thread looks at the runs that go on and tells when one has news.
 
 pub(crate) mod check;
+pub(crate) mod composition;
 mod figures;
 mod files;
 pub(crate) mod measure;
+mod relatives;
 pub(crate) mod start;
 mod view;
 mod watch;
@@ -15,22 +17,29 @@ pub(super) use check::check_run;
 pub(super) use figures::run_figures;
 pub(super) use files::run_file;
 pub(super) use measure::measure_run;
+pub(super) use relatives::{best_step, first_name, in_use, relatives};
 pub(super) use start::{default_settings, resume_run, start_run, stop_run};
 pub(super) use view::{has_adapter, run, runs};
 pub(super) use watch::begin;
 
 use super::exports::quietly;
+use super::housekeeping::{gone, in_bin, notes_of};
+use super::models::LoadOptions;
 use super::overview::RUNS;
+use super::queue::Queues;
+use super::types::{ItemKind, Notes};
 use super::{Backend, OpenProject, locked};
 use crate::error::{Error, Result};
 use crate::provenance;
+use prefs::store::Project;
 use runs::{RunEvents, State, Workers};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
-use train::RunConfig;
+use train::events::EvalMetrics;
+use train::{RunConfig, Settings};
 
 /// The file of a run's folder that holds what the window knows of it beside its settings.
 const ABOUT: &str = "about.json";
@@ -41,6 +50,7 @@ pub(super) struct KnownRuns {
     workers: Workers,
     runs: Mutex<HashMap<PathBuf, Arc<Mutex<KnownRun>>>>,
     measured: Mutex<measure::Measured>,
+    queues: Queues,
 }
 
 /// A run whose folder was looked at.
@@ -52,6 +62,8 @@ struct KnownRun {
     /// When the settings were written.
     written: SystemTime,
     about: About,
+    /// The name that it was given later, and what was noted of it, as of when it was looked at.
+    notes: Notes,
     events: RunEvents,
     /// How much of it the page was told of last: events, and where the run stood.
     told: Option<(usize, State)>,
@@ -71,6 +83,9 @@ struct About {
     /// The run that it was made from, with changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<String>,
+    /// What it was made of.
+    #[serde(default)]
+    made_of: composition::Record,
 }
 
 impl KnownRun {
@@ -78,16 +93,13 @@ impl KnownRun {
         let config = runs::prepared(folder)?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // A run of the command line has none.
-        let about = match std::fs::read(folder.join(ABOUT)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                let message = format!("{}: {error}", folder.join(ABOUT).display());
-                Error::new("run", message, "Remove this file: the run then has the name of its folder.")
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                About { name, held_out_share: 0.0, model: config.model.display().to_string(), from: None }
-            }
-            Err(error) => return Err(Error::file(&folder.join(ABOUT))(error)),
-        };
+        let about = About::read(folder)?.unwrap_or_else(|| About {
+            name,
+            held_out_share: 0.0,
+            model: config.model.display().to_string(),
+            from: None,
+            made_of: composition::Record::default(),
+        });
         let (project, events, written) = (project.to_owned(), RunEvents::of(folder), written(folder)?);
         Ok(Self {
             project,
@@ -95,6 +107,7 @@ impl KnownRun {
             config,
             written,
             about,
+            notes: notes_of(ItemKind::Run, folder)?,
             events,
             told: None,
             begun_here: false,
@@ -104,6 +117,26 @@ impl KnownRun {
     /// By which the page names it.
     fn name(&self) -> String {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// What the user calls it.
+    fn title(&self) -> &str {
+        self.notes.name.as_deref().unwrap_or(&self.about.name)
+    }
+}
+
+impl About {
+    /// What a run's folder says; nothing in one that the command line made.
+    fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(ABOUT);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                let message = format!("{}: {error}", path.display());
+                Error::new("run", message, "Remove this file: the run then has the name of its folder.")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(&path)(error)),
+        }
     }
 }
 
@@ -125,15 +158,29 @@ impl KnownRuns {
                 run
             }
         };
-        locked(&run).events.update()?;
+        {
+            let mut run = locked(&run);
+            run.events.update()?;
+            run.notes = notes_of(ItemKind::Run, folder)?;
+        }
         Ok(run)
     }
 
-    /// Where a run stands: as its folder says, except that a process that was just started counts before it speaks.
+    /// Looks no more at a run whose folder is not there any more.
+    pub(super) fn forget(&self, folder: &Path) {
+        locked(&self.runs).remove(folder);
+    }
+
+    /// Where a run stands: as its folder says, except that a process that was just started counts before it speaks, and that
+    /// one which does not train may wait.
     fn state(&self, run: &KnownRun) -> Result<State> {
         let state = run.events.state()?;
-        let quiet = !matches!(state, State::Running | State::Finished);
-        Ok(if quiet && self.workers.is_alive(&run.folder) { State::Running } else { state })
+        Ok(match state {
+            State::Running | State::Finished => state,
+            _ if self.workers.is_alive(&run.folder) => State::Running,
+            _ if self.queues.waits(&run.folder) => State::Queued,
+            _ => state,
+        })
     }
 }
 
@@ -141,9 +188,25 @@ impl KnownRuns {
 pub(crate) fn run_folder(project: &OpenProject, run: &str) -> Result<PathBuf> {
     let folder = inside(&project.folder().join(RUNS), run);
     folder.filter(|folder| folder.join(train::folder::CONFIG).is_file()).ok_or_else(|| {
+        if in_bin(project, ItemKind::Run, run) {
+            let message = format!("the run {run:?} is in the bin of this project");
+            return Error::new("in_bin", message, "Put it back: Disk and bin, on the screen Project.");
+        }
         let message = format!("there is no run {run:?} in this project");
         Error::new("no_run", message, "Its folder was moved or removed; choose another run.")
     })
+}
+
+/// What has become of the sets that a run was made of, as sentences without a full stop.
+pub(super) fn sets_changed(
+    backend: &Backend,
+    project: &OpenProject,
+    store: &Project,
+    run: &str,
+) -> Result<Vec<String>> {
+    let known = backend.training().known(&project.name_of_folder(), &run_folder(project, run)?)?;
+    let made_of = locked(&known).about.made_of.clone();
+    composition::changed_sets(store, &made_of)
 }
 
 /// What others need to know of a run.
@@ -155,13 +218,57 @@ pub(crate) struct RunIdentity {
     pub(crate) config: RunConfig,
 }
 
+impl RunIdentity {
+    /// How its model is loaded.
+    pub(crate) fn how(&self, allow_changed_base: bool) -> LoadOptions {
+        let settings = &self.config.settings;
+        LoadOptions { dtype: settings.dtype, products: settings.products, allow_changed_base }
+    }
+}
+
 /// The run that the page names.
 pub(crate) fn run_identity(backend: &Backend, project: &OpenProject, run: &str) -> Result<RunIdentity> {
     let folder = run_folder(project, run)?;
     let known = backend.training().known(&project.name_of_folder(), &folder)?;
     let known = locked(&known);
-    let (name, model, config) = (known.about.name.clone(), known.about.model.clone(), known.config.clone());
+    let (name, model, config) = (known.title().to_owned(), known.about.model.clone(), known.config.clone());
     Ok(RunIdentity { folder, name, model, config })
+}
+
+/// What is measured of a run so far.
+pub(in crate::window) struct MeasuredRun {
+    pub(in crate::window) folder: PathBuf,
+    pub(in crate::window) name: String,
+    pub(in crate::window) state: State,
+    pub(in crate::window) settings: Settings,
+    pub(in crate::window) step: u64,
+    pub(in crate::window) total_steps: u64,
+    /// Its last look at the held-out pairs.
+    pub(in crate::window) eval: Option<EvalMetrics>,
+}
+
+/// What is measured of the run that is named.
+///
+/// # Errors
+/// When there is no such run or it cannot be read.
+pub(in crate::window) fn measured(backend: &Backend, project: &OpenProject, run: &str) -> Result<MeasuredRun> {
+    let folder = run_folder(project, run)?;
+    let known = backend.training().known(&project.name_of_folder(), &folder)?;
+    let known = locked(&known);
+    let state = backend.training().state(&known)?;
+    Ok(view::measured(&known, folder, state))
+}
+
+/// What a run is called and where it stands; nothing where it is gone.
+pub(in crate::window) fn name_and_state(
+    backend: &Backend,
+    project: &OpenProject,
+    run: &str,
+) -> Option<(String, State)> {
+    let folder = run_folder(project, run).ok()?;
+    let known = backend.training().known(&project.name_of_folder(), &folder).ok()?;
+    let known = locked(&known);
+    Some((known.about.name.clone(), backend.training().state(&known).ok()?))
 }
 
 /// Says at once where base, adapter or rows are not what they were for the run, and not only when a job gets to it.
@@ -185,18 +292,27 @@ pub(crate) fn inside(parent: &Path, name: &str) -> Option<PathBuf> {
     }
 }
 
-/// A folder in `parent` that was not there before, its name made of `name`.
+/// A name of a file made of `name`; `otherwise` where nothing of it can be used.
+pub(crate) fn plain_name(name: &str, otherwise: &str) -> String {
+    let keep = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let plain: String = name.chars().map(keep).take(40).collect();
+    let plain = plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    if plain.is_empty() { otherwise.to_owned() } else { plain }
+}
+
+/// A folder in `parent`, a folder of a project, that was not there before, its name made of `name`.
 ///
 /// # Errors
 /// When it cannot be made.
 pub(crate) fn new_folder(parent: &Path, name: &str) -> Result<PathBuf> {
     std::fs::create_dir_all(parent).map_err(Error::file(parent))?;
-    let keep = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let plain: String = name.chars().map(keep).take(40).collect();
-    let plain = plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
-    let plain = if plain.is_empty() { "run".to_owned() } else { plain };
+    let (plain, gone) = (plain_name(name, "run"), gone(parent));
     for number in 1_u32.. {
-        let folder = parent.join(if number == 1 { plain.clone() } else { format!("{plain}-{number}") });
+        let called = if number == 1 { plain.clone() } else { format!("{plain}-{number}") };
+        if gone.contains(&called) {
+            continue;
+        }
+        let folder = parent.join(called);
         match std::fs::create_dir(&folder) {
             Ok(()) => return Ok(folder),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -209,6 +325,16 @@ pub(crate) fn new_folder(parent: &Path, name: &str) -> Result<PathBuf> {
 impl Backend {
     pub(super) fn training(&self) -> &KnownRuns {
         &self.0.training
+    }
+
+    /// The processes that were started here.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.0.training.workers
+    }
+
+    /// What waits in projects, as it was read last.
+    pub(super) fn queues(&self) -> &Queues {
+        &self.0.training.queues
     }
 }
 

@@ -1,16 +1,19 @@
 //! Beginning runs, stopping them, resuming them.
 
+use super::super::housekeeping::gone;
 use super::super::overview::{RUNS, folders};
 use super::super::types::{InProject, ResumeRun, RunRequest, RunView, StartRun, StopRun};
-use super::super::{Backend, OpenProject, locked, models};
+use super::super::{Backend, OpenProject, locked, models, queue, sweep};
 use super::check::{on_name, on_share};
+use super::composition::{Record, compose, refuse_nothing};
 use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
 use crate::provenance;
 use chat::Truncation;
 use model::{DeviceChoice, LoraConfig};
-use prefs::{Pair, jsonl, split};
+use prefs::store::Project;
+use prefs::{Pair, jsonl};
 use runs::State;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -44,13 +47,29 @@ pub(in crate::window) fn default_settings(backend: &Backend, request: InProject)
     };
     Ok(RunRequest {
         project: project.name_of_folder(),
-        name: format!("Run {}", folders(&project.folder().join(RUNS))?.len() + 1),
+        name: usual_name(&project.folder().join(RUNS))?,
         // Where none was chosen yet, one that is here: a form does not open with a fault that nobody made.
         model: about.model.or_else(|| models::first_here().ok().flatten()).unwrap_or_default(),
-        held_out_share: HELD_OUT_SHARE,
+        // Who has marked a file as held out has held-out pairs.
+        held_out_share: if project.store().holds_out_imports()? { 0.0 } else { HELD_OUT_SHARE },
         from: None,
+        data: None,
         settings: Settings { sample_prompts: SAMPLE_PROMPTS, truncation: Truncation::PromptLeft, ..settings },
     })
+}
+
+/// A number that no run of the project has or had.
+fn usual_name(runs: &Path) -> Result<String> {
+    let gone = gone(runs);
+    let is_taken = |number: usize| {
+        let called = format!("run-{number}");
+        gone.contains(&called) || runs.join(called).exists()
+    };
+    let mut number = folders(runs)?.len() + 1;
+    while is_taken(number) {
+        number += 1;
+    }
+    Ok(format!("Run {number}"))
 }
 
 /// How often a run of so many steps looks at its held-out pairs, unless the user says otherwise.
@@ -59,21 +78,29 @@ pub(crate) fn usual_eval_steps(steps: u64) -> u64 {
 }
 
 /// The pairs of a run: those to train on and those held out.
+#[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) train: Vec<Pair>,
     pub(crate) held_out: Vec<Pair>,
+    /// What they are made of.
+    pub(crate) record: Record,
 }
 
 /// The project's pairs, divided as the request says.
 pub(crate) fn parts(project: &OpenProject, request: &RunRequest) -> Result<Parts> {
-    refuse_first(on_share(request.held_out_share, &request.settings))?;
-    let pairs = project.another_store()?.training_pairs()?;
-    let pairs: Vec<Pair> = pairs.into_iter().map(|sourced| sourced.pair).collect();
-    if pairs.is_empty() {
-        return Err(no_pairs());
-    }
-    let (train, held_out) = split::split(&pairs, request.held_out_share, request.settings.seed);
-    Ok(Parts { train, held_out })
+    let store = project.another_store()?;
+    refuse_first(on_share(request.held_out_share, &request.settings, others_hold_out(&store, request)?))?;
+    let composed = compose(&store, request.held_out_share, request.settings.seed, request.data.as_ref())?;
+    refuse_nothing(&composed)?;
+    Ok(composed.parts())
+}
+
+/// Whether pairs are held out by something else than the share.
+///
+/// # Errors
+/// When the project cannot be read.
+pub(crate) fn others_hold_out(store: &Project, request: &RunRequest) -> Result<bool> {
+    Ok(request.data.as_ref().is_some_and(|data| data.held_out.is_some()) || store.holds_out_imports()?)
 }
 
 /// A project without pairs.
@@ -114,7 +141,7 @@ pub(crate) fn adapter_settings(settings: &Settings) -> Result<Option<LoraConfig>
 }
 
 /// The run in `folder` with the settings that were asked for, on its own copy of the pairs.
-pub(super) fn config(settings: &Settings, model: &Path, folder: &Path, held_out: bool) -> RunConfig {
+pub(crate) fn config(settings: &Settings, model: &Path, folder: &Path, held_out: bool) -> RunConfig {
     RunConfig {
         model: model.to_path_buf(),
         output_dir: folder.to_path_buf(),
@@ -129,7 +156,7 @@ pub(super) fn config(settings: &Settings, model: &Path, folder: &Path, held_out:
 }
 
 /// Writes a run's folder: its pairs, what the window knows of it, and its settings, last.
-pub(super) fn write_run(
+pub(crate) fn write_run(
     folder: &Path,
     model: &Path,
     request: &RunRequest,
@@ -147,6 +174,7 @@ pub(super) fn write_run(
         held_out_share: request.held_out_share,
         model: request.model.clone(),
         from: request.from.clone(),
+        made_of: parts.record.clone(),
     };
     write_json(&folder.join(ABOUT), &about)?;
     Ok(runs::prepare(&config)?)
@@ -154,7 +182,7 @@ pub(super) fn write_run(
 
 /// Begins a run.
 pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Result<RunView> {
-    let StartRun { request, allow_changed_base } = request;
+    let StartRun { request, allow_changed_base, now } = request;
     let request = with_adapters(backend, &request)?;
     let project = backend.project(&request.project)?;
     refuse_first(on_name(&request.name))?;
@@ -168,7 +196,7 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
         let _ = std::fs::remove_dir_all(&folder);
         return Err(error);
     }
-    begin(backend, &folder, allow_changed_base)?;
+    queue::begin_run(backend, &project, &folder, allow_changed_base, now)?;
     let run = backend.training().known(&project.name_of_folder(), &folder)?;
     locked(&run).begun_here = true;
     backend.changed(&project);
@@ -199,21 +227,17 @@ pub(in crate::window) fn resume_run(backend: &Backend, request: ResumeRun) -> Re
     let refused = match state(backend, &project, &folder)? {
         State::Running => Some("is going on already"),
         State::Finished => Some("is finished"),
-        State::Prepared | State::Interrupted | State::Paused | State::Stopped | State::Failed => None,
+        State::Queued if !request.now => Some("waits in the queue already"),
+        State::Queued | State::Prepared | State::Interrupted | State::Paused | State::Stopped | State::Failed => None,
     };
     if let Some(why) = refused {
         let message = format!("the run {} {why}", request.run);
         return Err(Error::new("not_resumable", message, "Duplicate it to train again with other settings."));
     }
     provenance::check_resumable(&folder, request.allow_changed_base)?;
-    begin(backend, &folder, request.allow_changed_base)?;
+    sweep::let_go_on(&folder)?;
+    queue::begin_run(backend, &project, &folder, request.allow_changed_base, request.now)?;
     view::of(backend, &project, &folder)
-}
-
-fn begin(backend: &Backend, folder: &Path, allow_changed_base: bool) -> Result<()> {
-    // The run needs the memory more.
-    backend.release_model();
-    Ok(backend.training().workers.start(&backend.program(), folder, allow_changed_base)?)
 }
 
 fn state(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<State> {

@@ -1,12 +1,13 @@
 //! Runs as the page shows them, from their events.
 
-use super::super::types::{InProject, RunNow, RunOf, RunSummary, RunView, SampleAnswer, SampleSet};
-use super::super::{Backend, OpenProject, doctor, locked, overview};
-use super::{KnownRun, run_folder};
+use super::super::types::{InProject, QueuedRun, RunNow, RunOf, RunSummary, RunView, SampleAnswer, SampleSet};
+use super::super::{Backend, OpenProject, doctor, locked, overview, queue, sweep};
+use super::relatives::name_of;
+use super::{KnownRun, MeasuredRun, run_folder};
 use crate::error::{Error, Result};
 use runs::State;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use train::events::{EvalMetrics, Event, Line, Progress, Stage, StepMetrics};
 use train::folder::{EVAL_PAIRS, PAIRS, adapter_of};
@@ -16,10 +17,11 @@ use train::selection::HeldOutMetric;
 pub(in crate::window) fn runs(backend: &Backend, request: InProject) -> Result<Vec<RunSummary>> {
     let project = backend.project(&request.project)?;
     let mut all = Vec::new();
+    let mut places = queue::places(backend, &project);
     for folder in overview::runs(&project)? {
         let run = backend.training().known(&project.name_of_folder(), &folder)?;
         let run = locked(&run);
-        all.push(summary(&run, backend.training().state(&run)?));
+        all.push(summary(&run, backend.training().state(&run)?, places.remove(&run.name())));
     }
     all.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| b.run.cmp(&a.run)));
     Ok(all)
@@ -34,7 +36,11 @@ pub(in crate::window) fn run(backend: &Backend, request: RunOf) -> Result<RunVie
 
 /// The run in a folder, whole.
 pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<RunView> {
+    let mut places = queue::places(backend, project);
     let run = backend.training().known(&project.name_of_folder(), folder)?;
+    // Looked at before this one is held: two that are held at once could wait for each other.
+    let from = locked(&run).about.from.clone();
+    let from_name = from.as_ref().map(|from| name_of(backend, project, from));
     let run = locked(&run);
     let state = backend.training().state(&run)?;
     let lines = run.events.lines();
@@ -48,12 +54,17 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
     let mut told = HashSet::new();
     let warnings: Vec<String> = warnings.filter(|message| told.insert(message.clone())).collect();
     Ok(RunView {
-        summary: summary(&run, state),
+        summary: summary(&run, state, places.remove(&run.name())),
         folder: run.folder.display().to_string(),
         settings: run.config.settings.clone(),
-        from: run.about.from.clone().filter(|from| run_folder(project, from).is_ok()),
+        sweep: sweep::sweep_of_run(project, &run.name()),
+        stopped_by_rule: sweep::stopped_by_rule(&run.folder),
+        from_name,
+        from: from.filter(|from| run_folder(project, from).is_ok()),
         computed_on: train::origin::shown(&run.folder),
         held_out_share: run.about.held_out_share,
+        data_says: run.about.made_of.says.clone(),
+        data: run.about.made_of.data.clone(),
         now: step.map(now).unwrap_or_default(),
         error: why_ended(backend, &run, state),
         warnings,
@@ -77,7 +88,21 @@ fn is_to_be_relied_on(run: &KnownRun, state: State) -> bool {
     state != State::Running && adapter_of(&run.folder).is_some()
 }
 
-fn summary(run: &KnownRun, state: State) -> RunSummary {
+/// What is measured of a run so far.
+pub(super) fn measured(run: &KnownRun, folder: PathBuf, state: State) -> MeasuredRun {
+    let summary = summary(run, state, None);
+    MeasuredRun {
+        folder,
+        name: summary.name,
+        state,
+        settings: run.config.settings.clone(),
+        step: summary.step,
+        total_steps: summary.total_steps,
+        eval: last_eval(run.events.lines()).cloned(),
+    }
+}
+
+fn summary(run: &KnownRun, state: State, queued: Option<QueuedRun>) -> RunSummary {
     let lines = run.events.lines();
     let step = last_step(lines);
     let planned = lines.iter().rev().find_map(|line| match &line.event {
@@ -86,8 +111,10 @@ fn summary(run: &KnownRun, state: State) -> RunSummary {
     });
     RunSummary {
         run: run.name(),
-        name: run.about.name.clone(),
+        name: run.title().to_owned(),
+        notes: run.notes.clone(),
         state,
+        queued: queued.filter(|_| state == State::Queued),
         has_adapter: is_to_be_relied_on(run, state),
         step: step.map_or(0, |step| step.step),
         total_steps: planned.unwrap_or(0),
@@ -257,7 +284,7 @@ fn why_ended(backend: &Backend, run: &KnownRun, state: State) -> Option<Error> {
             let message = if words.is_empty() { format!("the training process ended ({ended})") } else { words };
             Some(Error::new("worker", message, "Correct what it says and resume the run."))
         }
-        State::Running | State::Finished | State::Paused | State::Stopped => None,
+        State::Queued | State::Running | State::Finished | State::Paused | State::Stopped => None,
     }
 }
 

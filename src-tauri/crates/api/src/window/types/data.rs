@@ -5,8 +5,10 @@ use serde::Serialize;
 use ts_rs::TS;
 
 pub use prefs::checks::{Code, Severity as DataSeverity};
-pub use prefs::mapping::{ColumnMapping, ImportKind, PlainText, Question};
-pub use prefs::store::{EditedText, PairChange, PairPage, PairQuery, PairSource, SingleKind, SinglePage, StoredSingle};
+pub use prefs::mapping::{ColumnMapping, ImportKind, PairRatings, PlainText, Question};
+pub use prefs::store::{
+    EditedText, ImportChange, PairChange, PairPage, PairQuery, PairSource, SingleKind, SinglePage, StoredSingle,
+};
 pub use prefs::table::Column;
 pub use prefs::{Place, Refused as RefusedRow};
 
@@ -206,8 +208,15 @@ pub struct ImportReply {
     pub unused: Vec<Counted>,
 }
 
-/// A pair, whole.
+/// What a decision on an import did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct ImportChanged {
+    /// What went, came back or is held out, as sentences without a full stop.
+    pub says: Vec<String>,
+}
+
+/// A pair, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct PairView {
     /// Its number.
     pub id: i64,
@@ -219,6 +228,10 @@ pub struct PairView {
     pub category: Option<String>,
     /// Where it comes from.
     pub source: PairSource,
+    /// How the file rates the two answers.
+    pub ratings: Option<PairRatings>,
+    /// Whether somebody looked at it as it is now, and found its label right.
+    pub confirmed: bool,
     /// What happened to it, the last first.
     pub history: Vec<PairChange>,
     /// What the model will see; none without a model.

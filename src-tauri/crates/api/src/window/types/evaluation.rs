@@ -1,6 +1,6 @@
-//! Base against tuned.
+//! Base against tuned, or any other two sides.
 
-use super::{Content, FigureView, PlainText, RefusedRow};
+use super::{Content, FigureView, Notes, PlainText, RefusedRow};
 use eval::accuracy::AccuracyRow;
 use eval::degeneration::TextRow;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,57 @@ pub struct EvalRequest {
     pub max_new_tokens: usize,
     /// Seed of answers and sides.
     pub seed: u64,
+    /// What is compared with what, the first being what the win rate is of; the run's adapter with its base where absent.
+    #[serde(default)]
+    pub sides: Option<[SideRequest; 2]>,
+}
+
+/// What stands on one side of an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SideRequest {
+    /// The adapter of a run.
+    Run {
+        run: String,
+        /// As it was after this step, of which there is a checkpoint; as it is now where absent.
+        step: Option<u64>,
+    },
+    /// The model that the evaluation's run began from.
+    Base,
+    /// Another model, alone.
+    Model {
+        /// A name of the catalogue or the hub, or a path.
+        model: String,
+    },
+    /// Answers from a file that was sent.
+    Answers {
+        /// The file.
+        upload: String,
+    },
+    /// The chosen answers of the run's held-out pairs.
+    Chosen,
+}
+
+/// What both sides of an evaluation are called. Everything of an evaluation that is called `tuned` is of the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct SideNames {
+    /// At the head of a column.
+    pub tuned: String,
+    /// At the head of a column.
+    pub base: String,
+    /// Standing alone.
+    pub tuned_title: String,
+    /// Standing alone.
+    pub base_title: String,
+    /// Whether an adapter is compared with its own base: the result then says what training did.
+    pub of_training: bool,
+}
+
+/// Checkpoints that a run has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct Checkpoints {
+    /// Their steps, in rising order.
+    pub steps: Vec<u64>,
 }
 
 /// Who judges.
@@ -48,7 +99,29 @@ pub enum JudgeChoice {
         model: String,
         /// The environment variable that holds the key.
         key_env: Option<String>,
+        /// Where else the key comes from.
+        #[serde(default)]
+        key_from: Option<JudgeKeyFrom>,
     },
+}
+
+/// Where a key comes from that is in no environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum JudgeKeyFrom {
+    /// It was typed, and is known until the program ends.
+    Session,
+    /// The system's keyring.
+    Keyring,
+}
+
+/// Whether a server's key was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct JudgeKey {
+    /// The server that it is for.
+    pub server: String,
+    /// Whether it was kept in the keyring.
+    pub in_keyring: bool,
 }
 
 /// Where prompts come from.
@@ -118,25 +191,36 @@ pub enum EvalState {
 pub struct EvalSummary {
     /// By which it is named: its folder's name.
     pub evaluation: String,
+    /// What it is called: as its run, unless it was given a name.
+    pub name: String,
+    /// What was written of it.
+    pub notes: Notes,
     pub run: String,
     pub run_name: String,
+    /// What both sides are called.
+    pub names: SideNames,
     /// The judge, in words.
     pub judge: String,
+    /// The server that the judge's key is typed or kept for, where it has one.
+    pub key_for: Option<String>,
     /// Where the prompts are from; empty where that is not known.
     pub prompts_from: String,
+    /// A digest of the prompts and of how answers to them are sampled, but for the seed: results of evaluations in which it
+    /// differs are of other things. None before the models are asked.
+    pub asked: Option<String>,
     /// When it was begun.
     pub created_at: u64,
     /// Where it stands.
     #[ts(inline)]
     pub state: EvalState,
     pub prompts: usize,
-    /// Prompts that both models have answered.
+    /// Prompts that both sides have answered.
     pub answered: usize,
     /// Of them, those judged.
     pub judged: usize,
     /// Pairs of answers that nobody has looked at blind; where both are the same, nobody is asked.
     pub waiting: usize,
-    /// The tuned model's share, ties as half.
+    /// The share of the first side, `tuned`, ties as half.
     pub win_rate: Option<f64>,
     /// Its 95 % interval.
     pub win_rate_interval: Option<(f64, f64)>,
@@ -151,6 +235,8 @@ pub struct EvalSummary {
 pub struct EvalView {
     /// The evaluation whose answers are judged again here, where that is still there.
     pub answers_of: Option<String>,
+    /// What that is called.
+    pub answers_of_name: Option<String>,
     /// As in the list.
     pub summary: EvalSummary,
     /// What the rule, command or endpoint says.
@@ -172,7 +258,7 @@ pub struct EvalView {
     pub figure: Option<FigureView>,
     /// Says so where the base is another than the adapter was trained on.
     pub other_base: Option<String>,
-    /// What the line at 55 % in the figure is.
+    /// What the line at 55 % in the figure is; empty where the result says nothing of training.
     pub why_55: String,
     /// How the prompts were asked, where that is to be kept in mind: a sentence each.
     pub how_asked: Vec<String>,
@@ -206,15 +292,15 @@ pub struct AccuracyView {
 pub struct GroupView {
     /// The group.
     pub name: String,
-    /// The tuned model's answer was better.
+    /// The answer of the side `tuned` was better.
     pub wins: usize,
     /// Neither was.
     pub ties: usize,
-    /// The base model's was.
+    /// That of the side `base` was.
     pub losses: usize,
     /// Nobody said.
     pub no_verdict: usize,
-    /// The tuned model's share, ties as half.
+    /// The share of the first side, `tuned`, ties as half.
     pub win_rate: Option<f64>,
     /// Its 95 % interval.
     pub interval: Option<(f64, f64)>,
@@ -227,9 +313,9 @@ pub struct GroupView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Winner {
-    /// The tuned model's.
+    /// That of the side `tuned`.
     Tuned,
-    /// The base model's.
+    /// That of the side `base`.
     Base,
     /// Neither.
     Tie,
@@ -261,14 +347,14 @@ pub struct EvalItem {
     /// What was asked.
     pub prompt: Content,
     pub category: Option<String>,
-    /// The base model's answer.
+    /// The answer of the side `base`.
     pub base: String,
-    /// The tuned model's.
+    /// That of the side `tuned`.
     pub tuned: String,
-    /// Tokens of the base model's answer.
-    pub base_tokens: usize,
-    /// Tokens of the tuned model's.
-    pub tuned_tokens: usize,
+    /// Tokens of the first answer, where they are known.
+    pub base_tokens: Option<usize>,
+    /// Tokens of the second.
+    pub tuned_tokens: Option<usize>,
     /// What the judge says.
     pub auto: Winner,
     pub auto_reason: Option<String>,
@@ -304,4 +390,27 @@ pub struct BlindItem {
     pub total: usize,
     /// Whether there is something to take back.
     pub can_undo: bool,
+}
+
+/// Prompts of evaluations that hold some words.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct FindPrompts {
+    /// The project's folder.
+    pub project: String,
+    pub text: String,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A prompt of an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct FoundPrompt {
+    pub evaluation: String,
+    /// What the evaluation is called.
+    pub name: String,
+    /// The item: its place among the prompts.
+    pub id: usize,
+    /// Its beginning.
+    pub prompt: String,
 }

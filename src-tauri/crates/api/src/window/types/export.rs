@@ -1,5 +1,6 @@
 //! Exports.
 
+use super::Notes;
 pub use prefs::export::PairForm;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -32,4 +33,24 @@ pub struct Exported {
     pub other_base: Option<String>,
     /// What else there is to know of it, as sentences.
     pub notes: Vec<String>,
+    /// The export that it lies in: its folder's name.
+    pub export: String,
+}
+
+/// Something that was exported before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+pub struct ExportSummary {
+    /// By which it is named: its folder's name.
+    pub export: String,
+    pub name: String,
+    /// What was written of it.
+    pub notes: Notes,
+    /// What is in it, in words.
+    pub parts: Vec<String>,
+    /// The run that it was made from, where that is still there.
+    pub run: Option<String>,
+    pub run_name: Option<String>,
+    pub made_at: u64,
+    pub bytes: u64,
+    pub folder: String,
 }

@@ -19,6 +19,12 @@ pub enum FigureName {
     LearningRate,
     /// Lengths of the samples.
     Lengths,
+    /// `eval_loss`, a curve for each run.
+    HeldOutLoss,
+    /// `eval_rewards/accuracies`, a curve for each run.
+    HeldOutAccuracy,
+    /// `eval_rewards/margins`, a curve for each run.
+    HeldOutMargins,
 }
 
 /// Light or dark.

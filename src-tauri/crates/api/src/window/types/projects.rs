@@ -13,6 +13,8 @@ pub struct RecentProject {
     pub opened_at: u64,
     /// Whether the folder still is a project.
     pub exists: bool,
+    /// Whether the list leaves it out unless it is asked for it.
+    pub archived: bool,
 }
 
 /// What the first screen shows.
@@ -135,6 +137,8 @@ pub struct ProjectView {
     /// Its folder, by which every other operation names it.
     pub folder: String,
     pub name: String,
+    /// What somebody wrote of it.
+    pub note: String,
     pub is_demo: bool,
     /// Its model: a name of the catalogue or a path.
     pub model: Option<String>,
@@ -214,6 +218,14 @@ pub struct ImportView {
     pub single_labels: usize,
     /// Rows that the project had already.
     pub duplicates: usize,
+    /// Of them, those of which an earlier version of the program did not keep what they repeat.
+    pub unknown_duplicates: usize,
     /// Rows that could not be used.
     pub refused: usize,
+    /// What it is called, where not by its file's name.
+    pub name: Option<String>,
+    /// Whether its pairs are held out in every run.
+    pub held_out: bool,
+    /// Whether what it alone brought counts as not there.
+    pub taken_back: bool,
 }

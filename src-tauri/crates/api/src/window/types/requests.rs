@@ -1,8 +1,8 @@
 //! What each operation is asked with, where the contract has no type of its own for it.
 
 use super::{
-    Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ItemFilter, JudgeChoice, PairForm, PairQuery,
-    PushForm, RunRequest, Side, SingleKind, Theme, Verdict,
+    Among, Code, ColumnMapping, Content, EvalRequest, ExportWhat, FigureName, ImportChange, ItemFilter, JudgeChoice,
+    PairForm, PairQuery, PushForm, RunData, RunRequest, Side, SingleKind, Theme, Verdict,
 };
 use chat::Truncation;
 use model::{FloatType, GgufType};
@@ -97,6 +97,10 @@ requests! {
         held_out_share: f64,
         /// By which they are chosen.
         seed: u64,
+        /// Sets that the run is made of; all pairs where absent.
+        #[serde(default)]
+        #[ts(optional = nullable)]
+        data: Option<RunData>,
         /// The model that reads them, and its limits; without it nothing is said of tokens.
         tokens: Option<TokenLimits>,
     }
@@ -144,6 +148,17 @@ requests! {
         upload: String,
         /// Which column is what.
         mapping: ColumnMapping,
+    }
+
+    /// A file that was brought in, and what is decided of it.
+    ChangeImport {
+        /// The project's folder.
+        project: String,
+        /// Its number.
+        import: i64,
+        /// Who decides.
+        who: String,
+        change: ImportChange,
     }
 
     /// Pairs to be listed.
@@ -214,6 +229,17 @@ requests! {
         removed: bool,
     }
 
+    /// A pair whose label was found right, or that this is taken back of.
+    ConfirmPair {
+        /// The project's folder.
+        project: String,
+        /// Its number.
+        id: i64,
+        who: String,
+        /// Found right, or taken back.
+        confirmed: bool,
+    }
+
     /// An annotator's state.
     LabelStateOf {
         /// The project's folder.
@@ -222,6 +248,8 @@ requests! {
         annotator: String,
         /// How many items to give.
         ahead: usize,
+        /// Only some of the items.
+        among: Option<Among>,
     }
 
     /// An annotator's last judgement to be taken back.
@@ -230,6 +258,8 @@ requests! {
         project: String,
         /// Who judges.
         annotator: String,
+        /// Of which items to give the next.
+        among: Option<Among>,
     }
 
     /// An answer with a new text.
@@ -245,6 +275,8 @@ requests! {
         side: Side,
         /// The new text.
         text: String,
+        /// Of which items to give the next.
+        among: Option<Among>,
     }
 
     /// Items to be judged again.
@@ -302,6 +334,9 @@ requests! {
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,
+        /// At once, whatever trains already.
+        #[serde(default)]
+        now: bool,
     }
 
     ResumeRun {
@@ -311,6 +346,9 @@ requests! {
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,
+        /// At once, whatever trains already.
+        #[serde(default)]
+        now: bool,
     }
 
     StopRun {
@@ -454,6 +492,15 @@ requests! {
         /// Go on although the model is not the one that was computed on before; the record keeps it.
         #[serde(default)]
         allow_changed_base: bool,
+    }
+
+    /// A key of a judge.
+    UseJudgeKey {
+        /// An address of the server that it is for.
+        url: String,
+        key: String,
+        /// Whether it is also kept in the system's keyring.
+        keep: bool,
     }
 
     /// An access token for the hub.

@@ -1,6 +1,6 @@
 //! The pairs of a run, each as its model sees it.
 
-use super::{FigureView, Theme};
+use super::{FigureView, RunRequest, Theme};
 use prefs::{Content, Difference};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -56,6 +56,8 @@ pub enum PairSubset {
     HeldOut,
     /// Those of which the model prefers the rejected answer.
     Against,
+    /// Those that nobody has changed since the run, or found right.
+    Open,
 }
 
 /// The pairs of a run that are looked at, and their order.
@@ -122,6 +124,8 @@ pub struct RunPairRow {
     pub id: Option<i64>,
     /// What became of it since the run.
     pub now: PairNow,
+    /// Whether somebody looked at it as it is now, and found its label right.
+    pub confirmed: bool,
     /// The beginnings of its texts as they are now.
     pub prompt: String,
     pub chosen: String,
@@ -205,23 +209,32 @@ pub struct PairPoint {
 }
 
 /// Asks what has changed from the pairs of the first run to those of each other, or to the project's own as they are now.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
 pub struct ComparePairs {
     pub project: String,
     pub run: String,
     /// Other runs.
     pub runs: Vec<String>,
+    /// A run that is being prepared: the pairs that it would be made of stand for the project's.
+    #[serde(default)]
+    #[ts(optional = nullable)]
+    pub request: Option<RunRequest>,
 }
 
 /// What has changed from the pairs of a run, those held out among them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct PairsCompared {
-    /// To the project's pairs as they are now.
+    /// To the project's pairs as they are now, or those of the run that is being prepared.
     pub project: PairsChange,
+    /// What has become of the sets that it was made of, as sentences without a full stop.
+    pub sets: Vec<String>,
     /// To each other run's.
     pub runs: Vec<PairsChange>,
     /// To those that each other run held out, from those that this one did: numbers of different ones cannot be compared.
     pub held_out: Vec<PairsChange>,
+    /// For this run and each other one, which pairs it is measured on: runs with the same number hold out the same pairs and
+    /// cut them alike. None of a run that holds none out.
+    pub held_out_sets: Vec<Option<usize>>,
 }
 
 /// What has changed from one set of pairs to another.

@@ -1,6 +1,6 @@
 //! Training runs.
 
-use super::FigureView;
+use super::{FigureView, Notes, QueuedRun, SweepOfRun};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use train::Settings;
@@ -21,9 +21,33 @@ pub struct RunRequest {
     /// The run that it was made from, with changes.
     #[serde(default)]
     pub from: Option<String>,
+    /// Sets that it is made of; all pairs of the project where absent.
+    #[serde(default)]
+    #[ts(optional = nullable)]
+    pub data: Option<RunData>,
     /// All else.
     #[serde(deserialize_with = "train::settings::known_alone")]
     pub settings: Settings,
+}
+
+/// Sets of pairs that a run is made of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct RunData {
+    /// Those that are trained on; all pairs where there is none.
+    pub train: Vec<SetInRun>,
+    /// One that is held out, beside files that are marked so.
+    pub held_out: Option<i64>,
+}
+
+/// A set that is trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct SetInRun {
+    /// Its number.
+    pub set: i64,
+    /// How often its pairs are met in an epoch: 2 is twice, 0.5 every second pair.
+    pub times: f64,
 }
 
 /// What a run would do and take.
@@ -33,6 +57,8 @@ pub struct RunPlan {
     pub pairs: usize,
     /// Pairs held out.
     pub held_out: usize,
+    /// What it is made of, and what is left out for other reasons than the limits, as sentences without a full stop.
+    pub data_says: Vec<String>,
     /// Pairs left out as too long.
     pub dropped: usize,
     /// Pairs left out because their answers are the same tokens once they are rendered and cut.
@@ -88,6 +114,8 @@ pub struct RunSummary {
     pub name: String,
     /// Where it stands.
     pub state: runs::State,
+    /// Its place among those that wait, where it does.
+    pub queued: Option<QueuedRun>,
     /// Whether it has an adapter that can be evaluated and exported; while it is running, it has none to rely on.
     pub has_adapter: bool,
     /// Steps done.
@@ -108,6 +136,8 @@ pub struct RunSummary {
     /// Its 95 % interval.
     pub held_out_accuracy_interval: Option<(f64, f64)>,
     pub model: String,
+    /// What was written of it.
+    pub notes: Notes,
 }
 
 /// A run, whole.
@@ -117,14 +147,24 @@ pub struct RunView {
     pub summary: RunSummary,
     pub folder: String,
     pub settings: Settings,
+    /// That a rule of its sweep stopped it, and by what numbers: a sentence.
+    pub stopped_by_rule: Option<String>,
+    /// The sweep that it belongs to.
+    pub sweep: Option<SweepOfRun>,
     /// The run that it was made from, with changes, where that is still there.
     pub from: Option<String>,
+    /// What that is called, also where it is not there any more.
+    pub from_name: Option<String>,
     /// What it is computed on: names, and digests of what they name.
     pub computed_on: Vec<(String, String)>,
     /// Which step its adapter is of, and why it ended early, where that is not simply the last one.
     pub selection: Option<String>,
     /// Share of the pairs that was held out.
     pub held_out_share: f64,
+    /// What it is made of beside that, as sentences without a full stop.
+    pub data_says: Vec<String>,
+    /// The sets that were asked for, where any were.
+    pub data: Option<RunData>,
     /// The last step's numbers.
     pub now: RunNow,
     /// Why it failed.
@@ -151,6 +191,8 @@ pub enum RunFile {
     Settings,
     /// Its metrics by step, as CSV.
     Curves,
+    /// The same as a file of events for TensorBoard.
+    Tensorboard,
 }
 
 /// Asks for one.
@@ -166,6 +208,8 @@ pub struct RunFileOf {
 pub struct TextFile {
     pub name: String,
     pub text: String,
+    /// The text is the file's bytes in base64.
+    pub base64: bool,
 }
 
 /// The numbers of the last step.

@@ -80,8 +80,10 @@ fn nectar_is_read_by_rank() {
     let (mapping, pairs, _) = read(&rows, &[("pairing", "best_and_others")]);
     assert_eq!(mapping.ratings.as_deref(), Some("answers.*.rank"));
     assert_eq!(pairs, [three("Why?", "first", "second"), three("Why?", "first", "third")]);
-    let (_, pairs, _) = read(&rows, &[("pairing", "neighbours")]);
+    let (_, pairs, mapped) = read(&rows, &[("pairing", "neighbours")]);
     assert_eq!(pairs, [three("Why?", "first", "second"), three("Why?", "second", "third")]);
+    let ranks = |chosen, rejected| Some(PairRatings { chosen, rejected, order: Some(RatingOrder::LowerIsBetter) });
+    assert_eq!(mapped.rows.iter().map(|row| row.ratings).collect::<Vec<_>>(), [ranks(1.0, 2.0), ranks(2.0, 3.0)]);
 }
 
 /// `OpenAssistant/oasst1` and `oasst2` as trees: every question with several ranked answers, at any depth.

@@ -1,0 +1,77 @@
+//! What is decided of a file after it came in: its name, that it is held out, that it is taken back.
+
+use super::Backend;
+use super::training::composition::{by_import, compose, listed, pairs_in_words};
+use super::types::{ChangeImport, ImportChanged};
+use crate::error::Result;
+use eval::statistics::grouped;
+use prefs::store::{ImportChange, ImportChanged as Changed};
+
+/// Decides something of an import, and says what that did.
+pub(super) fn change_import(backend: &Backend, request: ChangeImport) -> Result<ImportChanged> {
+    let ChangeImport { project, import, who, change } = request;
+    let project = backend.project(&project)?;
+    // A large import takes seconds: labelling goes on meanwhile.
+    let mut store = project.another_store()?;
+    let changed = store.change_import(import, &who, &change)?;
+    let says = match &change {
+        ImportChange::Name(_) => Vec::new(),
+        ImportChange::HeldOut(true) => compose(&store, 0.0, 0, None)?.record.says,
+        ImportChange::HeldOut(false) => {
+            vec!["its pairs are trained on again, where no other mark holds them out".into()]
+        }
+        ImportChange::TakenBack(taken_back) => in_words(*taken_back, &changed),
+    };
+    backend.changed(&project);
+    Ok(ImportChanged { says })
+}
+
+fn in_words(taken_back: bool, changed: &Changed) -> Vec<String> {
+    let Changed { pairs, items, single_answers, elsewhere } = changed;
+    let parts = [
+        (*pairs > 0).then(|| pairs_in_words(*pairs)),
+        (*items > 0).then(|| counted(*items, "item to label", "items to label")),
+        (*single_answers > 0).then(|| counted(*single_answers, "single answer", "single answers")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<String>>();
+    let named: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let what = if parts.is_empty() { "nothing".to_owned() } else { listed(&named) };
+    let alone = pairs + items + single_answers == 1 || parts.is_empty();
+    let mut says = vec![match (taken_back, alone) {
+        (true, true) => format!("{what} is taken back"),
+        (true, false) => format!("{what} are taken back"),
+        (false, true) => format!("{what} is back"),
+        (false, false) => format!("{what} are back"),
+    }];
+    if !elsewhere.is_empty() {
+        let stay = if taken_back { "stay" } else { "were there all the time" };
+        says.push(format!("pairs that other imports brought as well {stay}: {}", by_import(elsewhere)));
+    }
+    says
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count as u64), if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_is_named() {
+        let changed =
+            Changed { pairs: 2, items: 1, elsewhere: [("a.jsonl".to_owned(), 1)].into(), ..Changed::default() };
+        assert_eq!(
+            in_words(true, &changed),
+            [
+                "2 pairs and 1 item to label are taken back",
+                "pairs that other imports brought as well stay: 1 with a.jsonl"
+            ]
+        );
+        assert_eq!(in_words(false, &Changed { pairs: 1, ..Changed::default() }), ["1 pair is back"]);
+        assert_eq!(in_words(true, &Changed::default()), ["nothing is taken back"]);
+    }
+}

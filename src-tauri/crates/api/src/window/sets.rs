@@ -1,0 +1,45 @@
+//! Sets of pairs with names.
+
+use super::Backend;
+use super::types::{InProject, PairSetView, RemoveSet, SaveSet, SavedSet};
+use crate::error::Result;
+use prefs::store::{PairSet, Project};
+use std::collections::HashSet;
+
+/// All sets of a project with how many pairs they have now.
+pub(super) fn pair_sets(backend: &Backend, request: InProject) -> Result<Vec<PairSetView>> {
+    let project = backend.project(&request.project)?;
+    let store = project.another_store()?;
+    let sets = store.sets()?;
+    if sets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let trained: HashSet<i64> = store.matching(&prefs::store::PairQuery::default(), None)?.into_iter().collect();
+    sets.into_iter().map(|set| view(&store, set, &trained)).collect()
+}
+
+fn view(store: &Project, set: PairSet, trained: &HashSet<i64>) -> Result<PairSetView> {
+    let pairs = store.pairs_of_set(set.id)?;
+    let count = pairs.iter().filter(|id| trained.contains(id)).count();
+    let of = store.count_of_set(&set)?;
+    let PairSet { id, name, definition, at } = set;
+    Ok(PairSetView { set: id, name, definition, at, count, not_trained_on: pairs.len() - count, of })
+}
+
+/// Makes a set, or changes one.
+pub(super) fn save_set(backend: &Backend, request: SaveSet) -> Result<SavedSet> {
+    let SaveSet { project, who, set, name, definition } = request;
+    let project = backend.project(&project)?;
+    let set = project.another_store()?.save_set(set, &who, &name, &definition)?;
+    backend.changed(&project);
+    Ok(SavedSet { set })
+}
+
+/// Removes a set, or brings it back. Its pairs stay what they are.
+pub(super) fn remove_set(backend: &Backend, request: RemoveSet) -> Result<SavedSet> {
+    let RemoveSet { project, who, set, removed } = request;
+    let project = backend.project(&project)?;
+    project.another_store()?.remove_set(set, &who, removed)?;
+    backend.changed(&project);
+    Ok(SavedSet { set })
+}

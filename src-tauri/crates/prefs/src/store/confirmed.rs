@@ -1,0 +1,72 @@
+//! Labels that somebody has looked at and found right.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, params};
+
+use super::Project;
+use super::pairs::listed;
+use super::revisions::{PairChange, PairView};
+use super::sql::moment;
+use crate::Error;
+
+impl Project {
+    /// Notes that the label of a pair, with the texts that it has now, was looked at and found right, or takes that back. With
+    /// other texts, or labelled the other way round, it is not confirmed.
+    ///
+    /// # Errors
+    /// When there is no such pair, or it cannot be written.
+    pub fn confirm_pair(&mut self, id: i64, who: &str, confirmed: bool) -> Result<PairView, Error> {
+        self.write(|transaction| {
+            let (pair, _) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
+            let hash = pair.content_hash();
+            if is_confirmed(transaction, &hash)? != confirmed {
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO confirmations (hash, pair, at, who, confirmed) VALUES (?, ?, ?, ?, ?)",
+                    )?
+                    .execute(params![hash, id, moment(), who, confirmed])?;
+            }
+            Ok(())
+        })?;
+        self.pair(id)
+    }
+
+    /// [`Pair::content_hash`](crate::Pair::content_hash) of all pairs whose labels were found right.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn confirmed(&self) -> Result<HashSet<String>, Error> {
+        self.read(|db| {
+            let mut statement =
+                db.prepare_cached(&format!("SELECT hash FROM confirmations WHERE {NEWEST} AND confirmed"))?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// Changes whenever a label is confirmed, or that is taken back.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn confirmations_version(&self) -> Result<i64, Error> {
+        self.read(|db| {
+            db.prepare_cached("SELECT coalesce(max(id), 0) FROM confirmations")?.query_row([], |row| row.get(0))
+        })
+    }
+}
+
+const NEWEST: &str = "id = (SELECT max(id) FROM confirmations AS others WHERE others.hash = confirmations.hash)";
+
+pub(super) fn is_confirmed(db: &Connection, hash: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached(&format!("SELECT 1 FROM confirmations WHERE hash = ? AND {NEWEST} AND confirmed"))?.exists([hash])
+}
+
+/// What of a pair's history is about its label being right.
+pub(super) fn changes(db: &Connection, pair: i64) -> rusqlite::Result<Vec<PairChange>> {
+    let mut statement = db.prepare_cached("SELECT at, who, confirmed FROM confirmations WHERE pair = ? ORDER BY id")?;
+    let change = |row: &rusqlite::Row| {
+        let what = if row.get(2)? { "Looked at it: the label is right." } else { "Took back that the label is right." };
+        Ok(PairChange { at: row.get(0)?, who: row.get(1)?, what: what.to_owned(), texts: Vec::new() })
+    };
+    statement.query_map([pair], change)?.collect()
+}

@@ -1,0 +1,140 @@
+//! What files say of two answers beyond their order: kept as it stands there, told apart, and never a vote.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+
+use prefs::agreement::agreement;
+use prefs::mapping::{ColumnMapping, ImportKind, guess};
+use prefs::store::{
+    Among, AuditOf, ItemAnswer, Judging, Meaning, PairVerdict, PairView, Project, SaidAs, Standing, Verdict,
+};
+use prefs::table::Table;
+
+const SURVEY: &str = "prompt,response_a,response_b,preference,annotator\n\
+    p0,first 0,second 0,a,Kim\n\
+    p1,first 1,second 1,b,Kim\n\
+    p2,first 2,second 2,tie,Lee\n\
+    p3,first 3,second 3,both_bad,Lee\n\
+    p4,first 4,second 4,,Kim\n\
+    p0,first 0,second 0,a,Lee\n";
+
+fn imported(folder: &Path, text: &str, name: &str) -> Project {
+    let mut project = Project::open_or_create(folder).unwrap();
+    let table = Table::from_bytes(text.as_bytes()).unwrap();
+    project.import_table(&table, &guess(&table), name).unwrap();
+    project
+}
+
+/// Judges what is next so that `better` is meant.
+fn prefer(project: &mut Project, annotator: &str, among: Option<Among>, better: Option<ItemAnswer>) -> i64 {
+    let next = project.label_state_among(annotator, 1, among).unwrap().queue.remove(0);
+    let first_is_left = project.labelled_item(next.item).unwrap().first == next.left;
+    let verdict = match better {
+        None => Verdict::TieGood,
+        Some(better) if (better == ItemAnswer::First) == first_is_left => Verdict::Left,
+        Some(_) => Verdict::Right,
+    };
+    let (annotator, item, showing) = (annotator.to_owned(), next.item, next.showing);
+    project.judge(&Judging { annotator, item, showing, verdict, milliseconds: 100, note: None }).unwrap();
+    item
+}
+
+fn labelled(pair: &PairView) -> Vec<(&str, &str)> {
+    let labels = pair.history.iter().filter(|change| change.what.starts_with("Labelled in the file"));
+    labels.map(|change| (change.who.as_str(), change.what.as_str())).collect()
+}
+
+#[test]
+fn labels_come_in_with_who_gave_them_and_as_they_stand_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = Table::from_bytes(SURVEY.as_bytes()).unwrap();
+    let mapping = guess(&table);
+    assert_eq!((mapping.kind, mapping.annotator.as_deref()), (ImportKind::Pairs, Some("annotator")));
+    let project = imported(folder.path(), SURVEY, "survey.csv");
+    // Pairs are what they were without labels.
+    assert_eq!(project.training_pairs().unwrap().len(), 2);
+    let kim = "Labelled in the file: `a`, the chosen answer is better.";
+    assert_eq!(labelled(&project.pair(1).unwrap()), [("Lee", kim), ("Kim", kim)], "the row that came twice, too");
+    let turned = project.pair(2).unwrap();
+    assert_eq!(labelled(&turned), [("Kim", "Labelled in the file: `b`, the chosen answer is better.")]);
+    // Ties are items to label; what nobody labelled has no label.
+    let said = |item: i64| {
+        let said = project.labelled_item(item).unwrap().said;
+        said.into_iter().map(|said| (said.kind, said.meaning, said.raw, said.counts)).collect::<Vec<_>>()
+    };
+    assert_eq!(said(1), [(SaidAs::File, Meaning::TieGood, Some("tie".to_owned()), false)]);
+    assert_eq!(said(2), [(SaidAs::File, Meaning::TieBad, Some("both_bad".to_owned()), false)]);
+    assert_eq!(said(3), []);
+    // Files are no annotators of the project, and nothing of it is a vote or labelled here.
+    assert!(project.annotators().unwrap().is_empty());
+    assert_eq!(project.counts().unwrap().labelled, 0);
+    assert_eq!(project.labelled_item(1).unwrap().standing, Standing::Nothing);
+    assert!(agreement(&project.votes().unwrap()).annotators.is_empty());
+}
+
+#[test]
+fn a_file_is_compared_with_people_and_decides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = imported(folder.path(), SURVEY, "survey.csv");
+    prefer(&mut project, "Ada", None, Some(ItemAnswer::First));
+    prefer(&mut project, "Ada", None, None);
+    let audit = project.start_audit("Ada", &AuditOf::default()).unwrap();
+    let among = Some(Among::Audit(audit));
+    prefer(&mut project, "Ada", among, Some(ItemAnswer::First));
+    prefer(&mut project, "Ada", among, Some(ItemAnswer::Second));
+    let found = agreement(&project.votes().unwrap());
+    assert_eq!((found.items_shared, found.percent, found.annotators.len()), (0, None, 1));
+    // Kim: both pairs, one alike. Lee: the pair that came twice, and two items, of which one alike.
+    let pairs: Vec<_> = found.pairs.iter().map(|it| (it.b.as_str(), it.b_is_file, it.items, it.percent)).collect();
+    assert_eq!(pairs, [("Kim", true, 2, 0.5), ("Lee", true, 3, 2.0 / 3.0)]);
+    let item = project.labelled_item(1).unwrap();
+    assert_eq!((item.standing, item.said.len()), (Standing::Single, 2));
+    assert_eq!(project.training_pairs().unwrap().len(), 3, "Ada's vote made a pair, whatever the file says");
+
+    // They leave with the pairs, told apart.
+    for names in [true, false] {
+        let exported = project.exported_pairs(names).unwrap();
+        let of_pair = exported.pairs.iter().find(|pair| pair.sourced.id == 2).unwrap();
+        let files: Vec<_> = of_pair.judgements.iter().filter(|it| it.in_file.is_some()).collect();
+        assert_eq!(files.len(), 1);
+        let expected = if names { "Kim" } else { "annotator 1 of a file" };
+        assert_eq!((files[0].annotator.as_str(), files[0].in_file.as_deref()), (expected, Some("b")));
+        assert_eq!((files[0].verdict, files[0].counts), (PairVerdict::Chosen, false));
+        assert_eq!((of_pair.votes().chosen, of_pair.votes().rejected), (0, 0));
+        assert_eq!(exported.annotators.len(), 1, "Ada alone");
+    }
+}
+
+#[test]
+fn ratings_side_by_side_are_labels_of_the_file_also_where_they_say_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let rated = "prompt,chosen,rejected,score_chosen,score_rejected\np,good,bad,4,2\nq,well,ill,1,3\n";
+    let table = Table::from_bytes(rated.as_bytes()).unwrap();
+    let [of_a, of_b] = ["score_chosen", "score_rejected"].map(|name| Some(name.to_owned()));
+    let mapping = ColumnMapping { rating_a: of_a, rating_b: of_b, ..guess(&table) };
+    let mut project = Project::open_or_create(folder.path()).unwrap();
+    project.import_table(&table, &mapping, "ratings/rated.csv").unwrap();
+    let of = |id: i64| {
+        let pair = project.pair(id).unwrap();
+        labelled(&pair).into_iter().map(|(who, what)| (who.to_owned(), what.to_owned())).collect::<Vec<_>>()
+    };
+    let expected = |what: &str| vec![("rated.csv".to_owned(), format!("Labelled in the file: {what}"))];
+    assert_eq!(of(1), expected("`4 and 2`, the chosen answer is better."));
+    assert_eq!(of(2), expected("`1 and 3`, the rejected answer is better."));
+}
+
+#[test]
+fn pairs_of_several_rated_answers_have_both_ratings() {
+    let folder = tempfile::tempdir().unwrap();
+    let rated = r#"{"prompt": "p", "completions": [{"response": "a", "score": 5}, {"response": "b", "score": 2}]}"#;
+    let project = imported(folder.path(), rated, "ultra.jsonl");
+    let pair = project.pair(1).unwrap();
+    assert_eq!(labelled(&pair), [("ultra.jsonl", "Labelled in the file: `5 and 2`, the chosen answer is better.")]);
+}
+
+#[test]
+fn plain_pairs_have_no_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = imported(folder.path(), "prompt,chosen,rejected\np,a,b\n", "plain.csv");
+    assert!(labelled(&project.pair(1).unwrap()).is_empty());
+}

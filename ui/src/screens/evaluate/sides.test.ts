@@ -1,0 +1,28 @@
+import { expect, it } from "vitest";
+import { type SideForm, sideForm, sideOf, wrongTogether } from "./sides";
+
+const side = (form: Partial<SideForm>) => sideOf({ ...sideForm("adapter"), ...form }, "first");
+
+it.each<[Partial<SideForm>, unknown]>([
+  [{ kind: "adapter", run: "left from before" }, { kind: "run", run: "first", step: null }],
+  [{ kind: "run", run: "second", step: "50" }, { kind: "run", run: "second", step: 50 }],
+  [{ kind: "base", model: "left" }, { kind: "base" }],
+  [{ kind: "model", model: " owner/name " }, { kind: "model", model: "owner/name" }],
+  [{ kind: "answers", upload: "u" }, { kind: "answers", upload: "u" }],
+  [{ kind: "chosen" }, { kind: "chosen" }],
+])("a side is asked for as it was chosen: %o", (form, asked) => {
+  expect(side(form)).toEqual({ side: asked, wrong: null });
+});
+
+it.each<[Partial<SideForm>, string]>([
+  [{ kind: "run" }, "Choose a run"],
+  [{ kind: "model", model: " " }, "Choose a model"],
+  [{ kind: "answers" }, "Choose a file"],
+])("a side that is not whole says what is missing: %o", (form, sentence) => {
+  expect(side(form).wrong).toContain(sentence);
+});
+
+it("nothing is compared with itself", () => {
+  expect(wrongTogether({ kind: "base" }, { kind: "base" })).toContain("the same");
+  expect(wrongTogether({ kind: "run", run: "a", step: null }, { kind: "run", run: "a", step: 5 })).toBeNull();
+});
