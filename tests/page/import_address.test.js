@@ -108,7 +108,7 @@ test("the list of imports tells pairs, single labels and items to label apart", 
   await goTo(page, "p");
   await page.getByRole("heading", { name: "Imports" }).waitFor();
   const told = await page.locator("section[aria-labelledby=imports-title] tbody tr").allInnerTexts();
-  const brought = told.map((row) => row.split("\t")).map(([source, , what]) => [source, what]);
+  const brought = told.map((row) => row.split("\t")).map(([source, , what]) => [source.trim(), what]);
   assert.deepEqual(brought.slice(0, 3), [["kto.jsonl", "1 pair and 1 single label"], ["arena.jsonl", "2 pairs and 1 item to label"], ["prompts.csv", "2 prompts"]]);
   assert.deepEqual(page.complaints, []);
 });

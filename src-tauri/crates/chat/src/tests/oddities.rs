@@ -40,8 +40,8 @@ fn tokens_that_stand_twice_at_either_end_are_counted() {
     assert_eq!(
         odd.sentences(&tokenizer),
         [
-            "1 pairs begin with `<s>` twice, as with TRL: take it out of the text",
-            "1 pairs have an answer that ends with `</s>` twice, as with TRL: take it out of the text",
+            "1 pair begins with `<s>` twice, as with TRL: take it out of the text",
+            "1 pair has an answer that ends with `</s>` twice, as with TRL: take it out of the text",
         ]
     );
     // The end of an answer, which TRL does not add again, makes no text a rendered one.
@@ -62,7 +62,7 @@ fn special_tokens_in_texts_are_named_and_say_that_they_were_rendered() {
     // Thoughts are no special token, and an answer's end that TRL adds beside its own is told by itself.
     let sentences = odd.sentences(&tokenizer);
     assert!(
-        sentences[0].starts_with("messages of 1 pairs hold special tokens of the model (`<|im_end|>`)"),
+        sentences[0].starts_with("messages of 1 pair hold special tokens of the model (`<|im_end|>`)"),
         "{sentences:?}"
     );
     assert!(sentences[1].starts_with("2 pairs have an answer that ends with `<|im_end|>` twice"), "{sentences:?}");
