@@ -53,7 +53,7 @@ impl TextStatistics {
         }
         let count = counts.answers.max(1) as f64;
         counts.mean_tokens /= counted.max(1) as f64;
-        counts.counted = Some(counted);
+        counts.counted = (counts.answers > 0).then_some(counted);
         counts.mean_words = texts.iter().map(Vec::len).sum::<usize>() as f64 / count;
         counts.distinct_1 = distinct(&texts, 1);
         counts.distinct_2 = distinct(&texts, 2);

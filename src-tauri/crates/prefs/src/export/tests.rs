@@ -155,13 +155,15 @@ fn ratings_stand_beside_their_pairs_and_come_back() {
         }
         assert!(!text.contains("\"score_chosen\":8,"), "a whole number would make the column one of whole numbers");
         for path in [&lines, &parquet] {
-            let mapping = crate::mapping::guess(&crate::table::Table::read(path).unwrap());
-            assert_eq!(
-                [mapping.rating_a.as_deref(), mapping.rating_b.as_deref()],
-                names.map(Some),
-                "{}",
-                path.display()
-            );
+            let table = crate::table::Table::read(path).unwrap();
+            let mut mapping = crate::mapping::guess(&table);
+            for (key, name) in ["rating_a", "rating_b"].into_iter().zip(names) {
+                mapping.set(key, name).unwrap();
+            }
+            let read: Vec<_> =
+                crate::mapping::apply(&table, &mapping).rows.into_iter().map(|row| row.ratings).collect();
+            let known = |ratings: &Option<PairRatings>| ratings.map(|it| [it.chosen, it.rejected]);
+            assert_eq!(read.iter().map(known).collect::<Vec<_>>(), ratings.iter().map(known).collect::<Vec<_>>());
         }
     }
 }

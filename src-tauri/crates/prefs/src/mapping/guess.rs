@@ -141,15 +141,7 @@ pub fn guess(table: &Table) -> ColumnMapping {
         }
     } else if let Some((chosen, rejected)) = better_worse {
         mapping.kind = ImportKind::Pairs;
-        let two = ColumnMapping { answer_a: Some(chosen.clone()), answer_b: Some(rejected.clone()), ..mapping.clone() };
         (mapping.chosen, mapping.rejected) = (Some(chosen), Some(rejected));
-        if let Some((of_a, of_b)) = two_ratings(table, &two) {
-            let rated = ColumnMapping { rating_a: Some(of_a), rating_b: Some(of_b), ..mapping.clone() };
-            // They say how far the answers are apart, and nobody is asked for that alone.
-            if rated.order().is_some() {
-                mapping = rated;
-            }
-        }
     } else if let Some(answers) = rated_answers(table) {
         mapping.kind = ImportKind::Pairs;
         mapping.answers = Some(answers);

@@ -398,6 +398,8 @@ DROP INDEX listing_in_order;
 -- All that a page needs but the texts, which would have to be passed over.
 CREATE INDEX listing_in_order ON listing
     (id, source, category, import, at, prompt_length, chosen_length, rejected_length, disputed);
+", "
+-- What follows from what happened is made anew: judgements of an audit stand in none of it.
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

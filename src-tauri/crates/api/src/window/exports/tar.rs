@@ -103,10 +103,8 @@ impl Read for Tar {
                 let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
                 let given = reader.read(&mut buffer[..most])?;
                 if given == 0 && most > 0 {
-                    return Err(Error::new(
-                        ErrorKind::UnexpectedEof,
-                        format!("{name} became shorter while it was read"),
-                    ));
+                    let why = format!("{name} became shorter while it was read");
+                    return Err(Error::new(ErrorKind::UnexpectedEof, why));
                 }
                 *left -= given as u64;
                 return Ok(given);
