@@ -241,6 +241,8 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
     })],
     ["train-new-cut", at("#/train/+new", async (page) => {
       await page.getByRole("button", { name: "Back to the defaults" }).click();
+      // The form is made anew, and its folds with it.
+      await quiet(page);
       await page.evaluate(() => document.querySelectorAll("main details").forEach((details) => (details.open = true)));
       await page.getByLabel("max_length", { exact: true }).fill("150");
       await page.getByRole("button", { name: "Show them" }).click();
