@@ -254,7 +254,11 @@ fn ratings_of_the_file_stay_with_the_texts_that_they_are_of() {
         r#"{"prompt": "b", "chosen": "x", "rejected": "y", "score_chosen": 2, "score_rejected": 1}"#,
     ];
     let table = crate::table::Table::from_bytes(rows.join("\n").as_bytes()).unwrap();
-    project.import_table(&table, &crate::mapping::guess(&table), "rated").unwrap();
+    let mut mapping = crate::mapping::guess(&table);
+    for (key, column) in [("rating_a", "score_chosen"), ("rating_b", "score_rejected")] {
+        mapping.set(key, column).unwrap();
+    }
+    project.import_table(&table, &mapping, "rated").unwrap();
     let order = Some(crate::mapping::RatingOrder::HigherIsBetter);
     let rated = |chosen, rejected| Some(crate::mapping::PairRatings { chosen, rejected, order });
     assert_eq!(project.pair(1).unwrap().ratings, rated(8.5, 5.0));
