@@ -129,7 +129,7 @@ test("an edited pair shows both versions in its history; a removed one comes bac
   await page.getByText("The pair is removed.", { exact: true }).waitFor();
   assert.equal(await source(), "removed");
   await page.getByRole("button", { name: "Undo" }).click();
-  await page.getByText("The pair is back.", { exact: true }).waitFor();
+  await page.getByText("The pair is back.", { exact: true }).first().waitFor();
   assert.equal(await source(), "edited");
   assert.deepEqual(page.complaints, []);
 });
