@@ -3,8 +3,8 @@
 use super::Backend;
 use super::training::composition::{by_import, compose, listed, pairs_in_words};
 use super::types::{ChangeImport, ImportChanged};
+use super::words::counted;
 use crate::error::Result;
-use eval::statistics::grouped;
 use prefs::store::{ImportChange, ImportChanged as Changed};
 
 /// Decides something of an import, and says what that did.
@@ -50,10 +50,6 @@ fn in_words(taken_back: bool, changed: &Changed) -> Vec<String> {
         says.push(format!("pairs that other imports brought as well {stay}: {}", by_import(elsewhere)));
     }
     says
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(count as u64), if count == 1 { one } else { many })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What is in a project, and what to do next.
 
 use super::types::{ImportView, NextStep, ProjectCounts, ProjectView, Screen};
+use super::words::counted;
 use super::{Backend, OpenProject, evaluation, training};
 use crate::error::{Error, Result};
-use eval::statistics::grouped;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -127,25 +127,21 @@ fn next(counts: &ProjectCounts, has_model: bool) -> Vec<NextStep> {
         step(Screen::Train, "See how the run goes.".into());
     }
     let train = (counts.runs == 0 && counts.pairs > 0)
-        .then(|| (Screen::Train, format!("Train on {}.", number(counts.pairs, "pair", "pairs"))));
+        .then(|| (Screen::Train, format!("Train on {}.", counted(counts.pairs, "pair", "pairs"))));
     let open = counts.items.saturating_sub(counts.items_without_answers).saturating_sub(counts.labelled);
     let label = (open > 0).then(|| {
         let few = if counts.pairs < ENOUGH { " Some hundred pairs are a good start." } else { "" };
-        (Screen::Label, format!("Judge answers: {} for you.{few}", number(open, "item waits", "items wait")))
+        (Screen::Label, format!("Judge answers: {} for you.{few}", counted(open, "item waits", "items wait")))
     });
     let both = if counts.pairs >= ENOUGH { [train, label] } else { [label, train] };
     for (screen, sentence) in both.into_iter().flatten() {
         step(screen, sentence);
     }
     if counts.items_without_answers > 0 {
-        let prompts = number(counts.items_without_answers, "prompt has", "prompts have");
+        let prompts = counted(counts.items_without_answers, "prompt has", "prompts have");
         step(Screen::Label, format!("{prompts} no answers yet: let the model write two for each, then judge them."));
     }
     steps
-}
-
-fn number(count: usize, one: &str, several: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{} {several}", grouped(count as u64)) }
 }
 
 #[cfg(test)]

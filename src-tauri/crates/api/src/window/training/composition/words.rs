@@ -1,6 +1,7 @@
 //! What a run is made of, in words.
 
 use crate::error::Result;
+use crate::window::words::counted;
 use eval::statistics::grouped;
 use prefs::store::{Import, Project};
 use std::collections::BTreeMap;
@@ -121,7 +122,7 @@ fn unknown(imports: &[Import], store: &Project) -> Result<Vec<String>> {
     let unknown = imports.iter().filter_map(|import| {
         let known = beside.get(&import.id).map_or(0, |beside| beside.repeats);
         let count = import.duplicates.saturating_sub(known);
-        let rows = if count == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(count as u64)) };
+        let rows = counted(count, "row", "rows");
         (count > 0).then(|| {
             format!(
                 "{rows} of {} were in the project before it came, and an earlier version of this program did not keep which: \
@@ -140,7 +141,7 @@ fn name_of(import: &Import) -> &str {
 
 /// `12 pairs`
 pub(crate) fn pairs_in_words(count: usize) -> String {
-    if count == 1 { "1 pair".into() } else { format!("{} pairs", grouped(count as u64)) }
+    counted(count, "pair", "pairs")
 }
 
 /// `pair 3, item 4 and 12 more`
