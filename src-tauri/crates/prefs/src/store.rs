@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use self::sql::begin_moment;
 use crate::Error;
 
 pub use among::Among;
@@ -154,6 +155,7 @@ impl Project {
         let path = self.folder.join(DATABASE);
         let written = (|| {
             let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            begin_moment();
             let result = what(&transaction)?;
             transaction.commit()?;
             Ok(result)

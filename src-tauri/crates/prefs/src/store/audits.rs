@@ -14,7 +14,7 @@ use super::derived::{self, current_pair};
 use super::items::{add_pair_item, pair_hash};
 use super::pairs::PairSource;
 use super::revisions::add_pair_revision;
-use super::sql::{from_json, json, moment, now, pair};
+use super::sql::{from_json, json, now, pair};
 use super::verdict::{ItemAnswer, Meaning, named};
 use super::{Failed, Project};
 use crate::checks::Share;
@@ -227,7 +227,7 @@ fn record(
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT INTO audit_acts (audit, at, who, choice, pairs, undoes) VALUES (?, ?, ?, ?, ?, ?)")?
-        .execute(params![audit, moment(), who, choice, json(&pairs)?, undoes])?;
+        .execute(params![audit, now(), who, choice, json(&pairs)?, undoes])?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::derived::current_item;
 use super::imports::insert_item;
 use super::labels::known_annotator;
-use super::sql::{moment, now};
+use super::sql::now;
 use super::verdict::{ItemAnswer, Verdict};
 use super::{Project, derived};
 use crate::mapping::{Candidates, MappedContent};
@@ -100,7 +100,7 @@ impl Project {
                     verdict.meaning(left_is),
                     i64::try_from(*milliseconds).unwrap_or(i64::MAX),
                     Some(note.trim()).filter(|note| !note.is_empty()),
-                    moment(),
+                    now(),
                 ])?;
             let judgement = transaction.last_insert_rowid();
             derived::refresh_task(transaction, annotator, item, false)?;

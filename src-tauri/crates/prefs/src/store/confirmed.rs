@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::Project;
 use super::pairs::listed;
 use super::revisions::{PairChange, PairView};
-use super::sql::moment;
+use super::sql::now;
 use crate::Error;
 
 impl Project {
@@ -25,7 +25,7 @@ impl Project {
                     .prepare_cached(
                         "INSERT INTO confirmations (hash, pair, at, who, confirmed) VALUES (?, ?, ?, ?, ?)",
                     )?
-                    .execute(params![hash, id, moment(), who, confirmed])?;
+                    .execute(params![hash, id, now(), who, confirmed])?;
             }
             Ok(())
         })?;

@@ -8,7 +8,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::derived::{self, CurrentItem, current_item};
 use super::labels::known_annotator;
-use super::sql::{moment, now};
+use super::sql::now;
 use super::verdict::{ItemAnswer, Verdict};
 use super::{Failed, Project};
 use crate::Error;
@@ -90,7 +90,7 @@ impl Project {
                     considered.verdict.meaning(considered.left),
                     considered.milliseconds(),
                     considered.note(),
-                    moment(),
+                    now(),
                 ])?;
             let decision = transaction.last_insert_rowid();
             derived::refresh_item(transaction, item.id)?;
@@ -111,7 +111,7 @@ impl Project {
             let Some(item) = item else { return Ok(false) };
             transaction
                 .prepare_cached("INSERT INTO undone_decisions (decision, at) VALUES (?, ?)")?
-                .execute(params![decision, moment()])?;
+                .execute(params![decision, now()])?;
             derived::refresh_item(transaction, item)?;
             Ok(true)
         })
@@ -135,7 +135,7 @@ impl Project {
             for judgement in standing {
                 transaction
                     .prepare_cached("INSERT INTO undone (judgement, at) VALUES (?, ?)")?
-                    .execute(params![judgement, moment()])?;
+                    .execute(params![judgement, now()])?;
             }
             transaction
                 .prepare_cached(
@@ -157,7 +157,7 @@ impl Project {
                     considered.verdict.meaning(considered.left),
                     considered.milliseconds(),
                     considered.note(),
-                    moment(),
+                    now(),
                 ])?;
             derived::refresh_task(transaction, annotator, item.id, false)?;
             derived::refresh_item(transaction, item.id)?;

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::sql::moment;
+use super::sql::now;
 use super::{Failed, Project};
 use crate::Error;
 
@@ -69,7 +69,7 @@ impl Project {
                 return Err(Failed::from(Error::GuidelineSaved { version }));
             }
             transaction.prepare_cached("INSERT INTO guidelines (at, who, text) VALUES (?, ?, ?)")?.execute(params![
-                moment(),
+                now(),
                 who,
                 text.trim_end()
             ])?;

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::derived::current_item;
 use super::items::shown;
-use super::sql::{annotator, moment, now};
+use super::sql::{annotator, now};
 use super::verdict::Verdict;
 use super::{Failed, Project, derived};
 use crate::Error;
@@ -96,7 +96,7 @@ impl Project {
                     verdict.meaning(shown.left),
                     i64::try_from(judging.milliseconds).unwrap_or(i64::MAX),
                     note,
-                    moment(),
+                    now(),
                 ])?;
             derived::refresh_task(transaction, shown.annotator, item, shown.second_pass)?;
             derived::refresh_item(transaction, item)?;
@@ -119,7 +119,7 @@ impl Project {
             };
             transaction
                 .prepare_cached("INSERT INTO undone (judgement, at) VALUES (?, ?)")?
-                .execute(params![judgement, moment()])?;
+                .execute(params![judgement, now()])?;
             derived::refresh_task(transaction, annotator, item, second_pass)?;
             derived::refresh_item(transaction, item)?;
             Ok(Some(item))
@@ -139,7 +139,7 @@ impl Project {
             let Some((annotator, item, second_pass)) = found else { return Ok(false) };
             transaction
                 .prepare_cached("INSERT INTO undone (judgement, at) VALUES (?, ?)")?
-                .execute(params![judgement, moment()])?;
+                .execute(params![judgement, now()])?;
             derived::refresh_task(transaction, annotator, item, second_pass)?;
             derived::refresh_item(transaction, item)?;
             Ok(true)

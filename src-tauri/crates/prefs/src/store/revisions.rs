@@ -10,7 +10,7 @@ use super::imports::origin;
 use super::items::put_up;
 use super::pairs::{PairSource, listed};
 use super::ratings::ratings_of;
-use super::sql::{content, json, moment};
+use super::sql::{content, json, now};
 use super::verdict::{ItemAnswer, Meaning};
 use super::{Failed, Project, file_labels};
 use crate::mapping::PairRatings;
@@ -186,7 +186,7 @@ impl Project {
                 }
                 transaction
                     .prepare_cached("INSERT INTO category_changes (pair, at, who, category) VALUES (?, ?, ?, ?)")?
-                    .execute(params![id, moment(), who, name])?;
+                    .execute(params![id, now(), who, name])?;
                 if *id > 0 {
                     derived::refresh_pair(transaction, *id)?;
                 } else {
@@ -221,7 +221,7 @@ pub(super) fn add_pair_revision(
         )?
         .execute(params![
             pair,
-            moment(),
+            now(),
             who,
             text(content.map(|pair| &pair.prompt))?,
             text(content.map(|pair| &pair.chosen))?,
@@ -274,7 +274,7 @@ pub(super) fn add_item_revision(
         )?
         .execute(params![
             item,
-            moment(),
+            now(),
             revision.who,
             revision.is_model,
             text(revision.content.map(|(prompt, ..)| prompt))?,

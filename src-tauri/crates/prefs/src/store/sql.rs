@@ -40,19 +40,21 @@ pub(super) fn pair(row: &Row, from: usize) -> rusqlite::Result<Pair> {
     })
 }
 
+/// The moment of what is being written, in milliseconds since 1970.
 pub(super) fn now() -> i64 {
-    // A clock before 1970 is a wrong clock; the order of rows is kept by their numbers.
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    MOMENT.load(Ordering::Relaxed)
 }
 
-/// As [`now`], and later than every moment before it in this process: what happened one after the other within a
-/// millisecond, in different tables, is told in that order.
-pub(super) fn moment() -> i64 {
-    static LAST: AtomicI64 = AtomicI64::new(0);
-    let clock = now();
+static MOMENT: AtomicI64 = AtomicI64::new(0);
+
+/// Begins the moment of a transaction. It is later than every one before it in this process: what happened one after the
+/// other within a millisecond, in different tables, is told in that order.
+pub(super) fn begin_moment() {
+    // A clock before 1970 is a wrong clock; the order of rows is kept by their numbers.
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let later = |last: i64| Some(clock.max(last + 1));
-    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).unwrap_or(clock);
-    clock.max(last + 1)
+    // The closure always gives a value: this cannot fail.
+    let _ = MOMENT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
 }
 
 /// Another connection, perhaps in another process, has written when it changes.
