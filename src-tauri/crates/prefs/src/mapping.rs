@@ -498,7 +498,8 @@ impl<'a> Reader<'a> {
         let preferred = rated.as_ref().and_then(|rated| rated.preferred).unwrap_or(preferred);
         let Parts { prompt, first, second, mut notes } = values::parts(row, self, first, second)?;
         notes.extend(rated.as_ref().and_then(|rated| rated.note));
-        let labels = self.labels(row, preferred);
+        let (labels, unread) = self.labels(row, preferred);
+        notes.extend(unread);
         if preferred == Preferred::Neither {
             if first == second {
                 return Err("both answers are the same: there is nothing to prefer".to_owned());

@@ -14,7 +14,7 @@ mod compression;
 mod delimited;
 mod encoding;
 mod json;
-mod labelled;
+pub(crate) mod labelled;
 mod literal;
 mod messages;
 mod mt_bench;
