@@ -744,6 +744,8 @@ export type Export = {
   project: string, run: string | null, evaluation: string | null,
   /** Which things. */
   what: Array<ExportWhat>,
+  /** The pairs of this set alone; all that are trained on where absent. */
+  set?: number | null,
   /** In which forms pairs are written; JSONL and Parquet where none is named. */
   pairs_as: Array<PairForm>,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
@@ -1666,7 +1668,9 @@ export type PairPage = {
   /** This page. */
   rows: Array<PairRow>,
   /** All categories of the project. */
-  categories: Array<string>, };
+  categories: Array<string>,
+  /** Whether a file rates the answers of any pair of the project. */
+  rated: boolean, };
 
 /** A point of the figure: the rewards of the rejected and of the chosen answer. */
 export type PairPoint = { held_out: boolean, line: number, x: number, y: number, };
@@ -1693,6 +1697,14 @@ export type PairQuery = {
   longest?: number | null,
   /** Only what annotators have judged: those who agree, or those who do not. */
   disputed?: boolean | null,
+  /** Only whose chosen answer the file rates so, or higher. */
+  least_score?: number | null,
+  /** The same, or lower. */
+  most_score?: number | null,
+  /** Only whose chosen answer the file rates better by so much, or more. */
+  least_margin?: number | null,
+  /** The same, or less. */
+  most_margin?: number | null,
   /** Only pairs of this set. */
   set?: number | null,
   /** The order. */
@@ -1738,7 +1750,11 @@ export type PairRow = {
   /** Characters of the rejected answer. */
   rejected_length: number,
   /** Whether its annotators differ; `None` where nobody has judged it. */
-  disputed: boolean | null, };
+  disputed: boolean | null,
+  /** How the file rates the chosen answer. */
+  score: number | null,
+  /** By how much the file rates the chosen answer better. */
+  margin: number | null, };
 
 /** Whose numbers are shown. */
 export type PairScorer = "training" | "run" | { "folds": number };
@@ -1757,7 +1773,7 @@ export type PairSetView = {
   of: number, };
 
 /** What pairs are sorted by. Pairs that are alike in it stand in the order of their numbers. */
-export type PairSort = "number" | "date" | "prompt_length" | "chosen_length" | "rejected_length" | "length_difference" | "category" | "import";
+export type PairSort = "number" | "date" | "prompt_length" | "chosen_length" | "rejected_length" | "length_difference" | "score" | "margin" | "category" | "import";
 
 /** Where a pair has its content from. */
 export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed" | "taken_back";

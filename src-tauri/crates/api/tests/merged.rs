@@ -111,6 +111,7 @@ fn export(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)
         weights,
         curves: Vec::new(),
         project: None,
+        set: None,
         pairs_as: Vec::new(),
         annotator_names: false,
         output_dir: folder.join("out"),

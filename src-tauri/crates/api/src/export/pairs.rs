@@ -4,7 +4,8 @@ use super::Exported;
 use crate::error::{Error, Result};
 use prefs::export::argilla::{self, USERS};
 use prefs::export::{PairForm, label_studio, parquet, write_jsonl};
-use prefs::store::ExportedPairs;
+use prefs::store::{ExportedPairs, Project};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Pairs that were written.
@@ -80,6 +81,44 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
     written.notes.extend(of_judgements(pairs, has_judgements));
     written.of_forms = of_tools(pairs, forms);
     Ok(written)
+}
+
+/// The number of the set that is called so, in any case.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn set_named(project: &Project, name: &str) -> Result<i64> {
+    let sets = project.sets()?;
+    if let Some(set) = sets.iter().find(|set| set.name.eq_ignore_ascii_case(name.trim())) {
+        return Ok(set.id);
+    }
+    let known: Vec<String> = sets.iter().map(|set| format!("{:?}", set.name)).collect();
+    let hint = if known.is_empty() {
+        "The project has no sets; they are saved in the window, on Data.".to_owned()
+    } else {
+        format!("Its sets are {}.", known.join(", "))
+    };
+    Err(Error::new("no_set", format!("the project has no set {name:?}"), hint))
+}
+
+/// The pairs of a set alone, and what is said of those of it that are not trained on and so not among them.
+pub(crate) fn of_set(
+    project: &Project,
+    mut pairs: ExportedPairs,
+    set: Option<i64>,
+) -> Result<(ExportedPairs, Option<String>)> {
+    let Some(set) = set else { return Ok((pairs, None)) };
+    let ids: HashSet<i64> = project.pairs_of_set(set)?.into_iter().collect();
+    pairs.pairs.retain(|pair| ids.contains(&pair.sourced.id));
+    // Those that belong to other pairs were not left out of these.
+    pairs.judgements_left_out = 0;
+    let left = ids.len() - pairs.pairs.len();
+    if pairs.pairs.is_empty() {
+        let message = format!("the set {:?} has no pair that is trained on", project.set(set)?.name);
+        return Err(Error::new("empty_set", message, "Choose another set, or put pairs into it on Data."));
+    }
+    let note = format!("{} of the set are not trained on and not in these files", prefs::words::pairs(left));
+    Ok((pairs, (left > 0).then_some(note)))
 }
 
 const PARQUET: &str = "pairs.parquet";

@@ -512,7 +512,7 @@ fn insert_pair(
         ratings.and_then(|ratings| ratings.order),
     ])?;
     if added > 0 {
-        let facts = derived::Facts { import: Some(import), at, disputed: None };
+        let facts = derived::Facts { import: Some(import), at, disputed: None, ratings };
         derived::list(db, db.last_insert_rowid(), PairSource::Imported, pair, &facts)?;
         return Ok(added);
     }

@@ -54,7 +54,7 @@ impl PairSource {
 }
 
 /// What to look for among the pairs.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ts_rs::TS)]
 pub struct PairQuery {
     /// Text that prompt or answers contain, in any case; empty for all.
     pub text: String,
@@ -90,6 +90,22 @@ pub struct PairQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional = nullable)]
     pub disputed: Option<bool>,
+    /// Only whose chosen answer the file rates so, or higher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub least_score: Option<f64>,
+    /// The same, or lower.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub most_score: Option<f64>,
+    /// Only whose chosen answer the file rates better by so much, or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub least_margin: Option<f64>,
+    /// The same, or less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub most_margin: Option<f64>,
     /// Only pairs of this set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional = nullable)]
@@ -109,7 +125,7 @@ pub struct PairQuery {
 }
 
 /// One page of what was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct PairPage {
     /// How many were found on all pages.
     pub total: usize,
@@ -117,10 +133,12 @@ pub struct PairPage {
     pub rows: Vec<PairRow>,
     /// All categories of the project.
     pub categories: Vec<String>,
+    /// Whether a file rates the answers of any pair of the project.
+    pub rated: bool,
 }
 
 /// A pair in a list: the first 200 characters of each text, of conversations the last message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct PairRow {
     /// An imported pair's number, or minus the number of a labelled item.
     pub id: i64,
@@ -146,6 +164,10 @@ pub struct PairRow {
     pub rejected_length: i64,
     /// Whether its annotators differ; `None` where nobody has judged it.
     pub disputed: Option<bool>,
+    /// How the file rates the chosen answer.
+    pub score: Option<f64>,
+    /// By how much the file rates the chosen answer better.
+    pub margin: Option<f64>,
 }
 
 /// A pair as it came in.
@@ -177,8 +199,7 @@ impl Project {
                 None if query.text.is_empty() => filtered(db, query)?,
                 None => page(&self.found(db, query)?, query),
             };
-            let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
-            Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)? })
+            page_of_rows(db, total, &ids)
         })
     }
 
@@ -196,8 +217,7 @@ impl Project {
                 None if all => page(ids, query),
                 None => page(&self.found_among(db, ids, query)?, query),
             };
-            let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
-            Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)? })
+            page_of_rows(db, total, &ids)
         })
     }
 
@@ -346,6 +366,13 @@ pub(super) fn count(db: &Connection, source: Option<PairSource>, category: Optio
 }
 
 /// Each category is looked up after the one before it: there are few, and many pairs of each.
+fn page_of_rows(db: &Connection, total: usize, ids: &[i64]) -> rusqlite::Result<PairPage> {
+    let rows = ids.iter().map(|id| row(db, *id)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let rated = "SELECT EXISTS (SELECT 1 FROM listing INDEXED BY listing_rated WHERE score_chosen IS NOT NULL)";
+    let rated = db.prepare_cached(rated)?.query_row([], |row| row.get(0))?;
+    Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)?, rated })
+}
+
 fn categories(db: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = db.prepare_cached(
         "WITH RECURSIVE known (name) AS (
@@ -383,7 +410,7 @@ pub(super) fn beginning(content: &Content) -> String {
 fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
     let Some((pair, source)) = listed(db, id)? else { return Ok(None) };
     let mut statement = db.prepare_cached(
-        "SELECT import, at, prompt_length, chosen_length, rejected_length, disputed
+        "SELECT import, at, prompt_length, chosen_length, rejected_length, disputed, score_chosen, margin
          FROM listing INDEXED BY listing_in_order WHERE id = ?",
     )?;
     let row = statement.query_row([id], |row| {
@@ -400,6 +427,8 @@ fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
             chosen_length: row.get(3)?,
             rejected_length: row.get(4)?,
             disputed: row.get(5)?,
+            score: row.get(6)?,
+            margin: row.get(7)?,
         })
     })?;
     Ok(Some(row))

@@ -399,7 +399,15 @@ DROP INDEX listing_in_order;
 CREATE INDEX listing_in_order ON listing
     (id, source, category, import, at, prompt_length, chosen_length, rejected_length, disputed);
 ", "
--- What follows from what happened is made anew: judgements of an audit stand in none of it.
+-- How the file rates the two answers of a pair as it is now; null where it does not.
+ALTER TABLE listing ADD COLUMN score_chosen REAL;
+ALTER TABLE listing ADD COLUMN score_rejected REAL;
+ALTER TABLE listing ADD COLUMN margin REAL;  -- by how much the chosen one is rated better; null: the order is not known
+DROP INDEX listing_in_order;
+-- All that a page needs but the texts, which would have to be passed over.
+CREATE INDEX listing_in_order ON listing
+    (id, source, category, import, at, prompt_length, chosen_length, rejected_length, disputed, score_chosen, score_rejected, margin);
+CREATE INDEX listing_rated ON listing (id) WHERE score_chosen IS NOT NULL;
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.
