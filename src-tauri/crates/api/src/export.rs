@@ -17,7 +17,7 @@ pub(crate) use curves::csv;
 pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
-use pairs::{of_earlier_export, set_named};
+use pairs::{of_earlier_export, refuse_to_replace, set_named};
 pub(crate) use pairs::{of_set, write_pairs};
 pub(crate) use singles::{WrittenSingles, write_singles};
 pub(crate) use whole_folder::WholeFolder;
@@ -51,6 +51,8 @@ pub struct ExportRequest {
     pub pairs_as: Vec<PairForm>,
     /// Whether annotators are named beside the pairs. Else they are numbered.
     pub annotator_names: bool,
+    /// Write over files of pairs that lie there already.
+    pub replace: bool,
     /// Where it goes.
     pub output_dir: PathBuf,
     /// Go on although the model is not the one that the run was trained on; what is exported says so.
@@ -123,6 +125,9 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     context.check()?;
     if let Some(project) = &request.project {
         let project = Project::open(project)?;
+        if !request.replace {
+            refuse_to_replace(&request.output_dir, &request.pairs_as, request.set.is_none())?;
+        }
         let set = request.set.as_deref().map(|name| set_named(&project, name)).transpose()?;
         let (pairs, not_trained_on) = of_set(&project, project.exported_pairs(request.annotator_names)?, set)?;
         if let Some(note) = not_trained_on {

@@ -229,6 +229,7 @@ fn of_run(request: &PushRequest, hub: &Hub, repo: &RepoId, folder: &Path, contex
             curves: Vec::new(),
             project: None,
             set: None,
+            replace: false,
             pairs_as: Vec::new(),
             annotator_names: false,
             output_dir: folder.to_path_buf(),

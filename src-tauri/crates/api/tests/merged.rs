@@ -112,6 +112,7 @@ fn export(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)
         curves: Vec::new(),
         project: None,
         set: None,
+        replace: false,
         pairs_as: Vec::new(),
         annotator_names: false,
         output_dir: folder.join("out"),

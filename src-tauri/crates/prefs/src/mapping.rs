@@ -510,7 +510,8 @@ impl<'a> Reader<'a> {
         let is_first = preferred == Preferred::First;
         let (chosen, rejected) = if is_first { (first, second) } else { (second, first) };
         let content = MappedContent::Pair(Pair { prompt, chosen, rejected, category });
-        let ratings = rated.map(|rated| if is_first { rated.ratings } else { rated.ratings.swapped() });
+        let ratings = rated.and_then(|rated| rated.ratings);
+        let ratings = ratings.map(|ratings| if is_first { ratings } else { ratings.swapped() });
         Ok(Taken { content, labels, notes, ratings, from: None })
     }
 }

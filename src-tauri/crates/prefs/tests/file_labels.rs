@@ -207,3 +207,61 @@ fn annotations_of_label_studio_are_each_somebody_s() {
     said.sort_unstable();
     assert_eq!(said, [("annotator 1", true), ("annotator 2", true), ("kim@example.org", true), ("user 7", false)]);
 }
+
+/// Data sets that Argilla published have a question's answers beside the texts, in four forms: what was discarded is no label, and
+/// of several annotators most decide.
+#[test]
+fn argilla_s_published_rows_say_what_most_annotators_say() {
+    let listed = |answers: &[(&str, serde_json::Value, &str)]| -> serde_json::Value {
+        answers
+            .iter()
+            .map(|(by, value, status)| serde_json::json!({"user_id": by, "value": value, "status": status}))
+            .collect()
+    };
+    let ranks = |one: f64, other: f64| serde_json::json!([{"rank": one, "value": "response1"}, {"rank": other, "value": "response2"}]);
+    let texts =
+        |number: usize| serde_json::json!({"prompt": format!("p{number}"), "response1": "one", "response2": "two"});
+    let mut rows = Vec::new();
+    let mut add = |beside: serde_json::Value| {
+        let mut row = texts(rows.len());
+        for (key, value) in beside.as_object().unwrap() {
+            row[key] = value.clone();
+        }
+        rows.push(row);
+    };
+    let text = |name: &str| serde_json::json!(name);
+    let (one, two) = (text("response1"), text("response2"));
+    let (is, no, draft) = ("submitted", "discarded", "draft");
+    add(
+        serde_json::json!({"preference": listed(&[("u", two.clone(), is), ("w", one.clone(), is), ("x", two.clone(), is)])}),
+    );
+    add(serde_json::json!({"preference": listed(&[("u", one.clone(), no), ("w", two.clone(), draft)])}));
+    add(serde_json::json!({"preference": listed(&[("u", ranks(2.0, 1.0), is)])}));
+    add(
+        serde_json::json!({"preference": listed(&[("u", serde_json::json!({"rank": [1, 1], "value": ["response1", "response2"]}), is)])}),
+    );
+    add(serde_json::json!({"preference": {"user_id": ["u"], "value": ["response2"], "status": ["submitted"]}}));
+    add(
+        serde_json::json!({"preference.responses": ["response2", "response1"], "preference.responses.users": ["u", "w"], "preference.responses.status": ["submitted", "discarded"]}),
+    );
+    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    let table = Table::from_bytes(lines.as_bytes()).unwrap();
+    let mapping = guess(&table);
+    assert_eq!(mapping.preference.as_deref(), Some("preference.value"), "{:?}", table.columns);
+    let mapped = prefs::mapping::apply(&table, &mapping);
+    assert_eq!(mapped.refused, []);
+    let chosen: Vec<Option<String>> = mapped
+        .rows
+        .iter()
+        .map(|row| match &row.content {
+            prefs::mapping::MappedContent::Pair(pair) => Some(pair.chosen.last_text().to_owned()),
+            _ => None,
+        })
+        .collect();
+    let two = Some("two".to_owned());
+    assert_eq!(chosen, [two.clone(), None, two.clone(), None, two.clone(), two]);
+    let labels: Vec<usize> = mapped.rows.iter().map(|row| row.labels.len()).collect();
+    assert_eq!(labels, [3, 0, 1, 1, 1, 1]);
+    let said = prefs::mapping::notices(&table, &mapping).join("\n");
+    assert!(said.contains("6 records of Argilla") && said.contains("were discarded or cancelled: 3."), "{said}");
+}

@@ -41,6 +41,7 @@ fn exported(pairs: Vec<(Pair, Vec<PairVerdict>)>) -> ExportedPairs {
         import_line: Some(at as i64 + 1),
         import_row: None,
         ratings: None,
+        held_out: false,
         judgements: verdicts.into_iter().enumerate().map(|(who, verdict)| judgement(who, verdict)).collect(),
     };
     let annotator = |at: usize| ExportedAnnotator {

@@ -123,6 +123,40 @@ pub(crate) fn of_set(
 
 const PARQUET: &str = "pairs.parquet";
 
+/// The files in which a form, or single answers, lie.
+fn names_of(form: PairForm) -> &'static [&'static str] {
+    match form {
+        PairForm::Jsonl => &["pairs.jsonl"],
+        PairForm::Parquet => &[PARQUET],
+        PairForm::Argilla => &["argilla"],
+        PairForm::LabelStudio => &["label-studio.json", "label-studio.xml"],
+    }
+}
+
+/// Refuses to write over what lies in a folder: it may be the user's own, such as the file that was imported.
+///
+/// # Errors
+/// When something is there.
+pub(crate) fn refuse_to_replace(folder: &Path, forms: &[PairForm], with_singles: bool) -> Result<()> {
+    let singles: &[&str] = if with_singles { &["single_labels.jsonl", "demonstrations.jsonl"] } else { &[] };
+    let there: Vec<String> = forms
+        .iter()
+        .flat_map(|form| names_of(*form))
+        .chain(singles)
+        .filter(|name| folder.join(name).exists())
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if there.is_empty() {
+        return Ok(());
+    }
+    let is = if there.len() == 1 { "is" } else { "are" };
+    Err(Error::new(
+        "not_replaced",
+        format!("{} {is} in {} already", there.join(", "), folder.display()),
+        "Give another --output-dir, or --replace, where these may go.",
+    ))
+}
+
 /// Files of an earlier export of pairs that lie in a folder beside those that were written now, as a sentence: who takes the folder
 /// for one export would mix them.
 pub(crate) fn of_earlier_export(folder: &Path, written: &[PathBuf]) -> Option<String> {
@@ -157,23 +191,26 @@ pub(crate) fn of_earlier_export(folder: &Path, written: &[PathBuf]) -> Option<St
 
 /// Writes one form. Returns where it is, and how it is loaded.
 fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::Result<(PathBuf, String), prefs::Error> {
-    let data_set = |kind: &str, path: &Path| {
+    let data_set = |kind: &str, path: &Path, how: &str| {
         let path = path.display().to_string();
         format!(
-            "Python: datasets.load_dataset({kind:?}, data_files={path:?}); here: data.train = {path:?}, or import the file"
+            "Python: datasets.load_dataset({kind:?}, data_files={path:?}{how}); here: data.train = {path:?}, or import the file"
         )
     };
     Ok(match form {
         PairForm::Jsonl => {
             let path = folder.join("pairs.jsonl");
             write_jsonl(&path, &pairs.pairs)?;
-            let load = data_set("json", &path);
+            let bytes = std::fs::metadata(&path).map_or(0, |about| about.len());
+            // `datasets` takes the types of columns from so many bytes, by default from ten megabytes.
+            let chunk = if bytes > 10 << 20 { format!(", chunksize={}", bytes + 1) } else { String::new() };
+            let load = data_set("json", &path, &chunk);
             (path, load)
         }
         PairForm::Parquet => {
             let path = folder.join(PARQUET);
             parquet::write_pairs(&path, &pairs.pairs)?;
-            let load = data_set("parquet", &path);
+            let load = data_set("parquet", &path, "");
             (path, load)
         }
         PairForm::Argilla => {

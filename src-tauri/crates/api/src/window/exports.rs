@@ -118,6 +118,7 @@ fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Re
         curves: Vec::new(),
         project: None,
         set: None,
+        replace: false,
         pairs_as: Vec::new(),
         annotator_names: false,
         output_dir: folder.to_path_buf(),

@@ -2,6 +2,8 @@
 //! one in which a strict majority of them says it, and what each of them says stands beside it. A record that this program wrote
 //! becomes the pair it was written of.
 
+mod argilla_rows;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -124,7 +126,10 @@ fn plain(name: &str) -> String {
 ///
 /// # Errors
 /// When it is a record that this program wrote, and was changed since.
-pub(super) fn open(row: Map<String, Value>, counts: &mut Counts) -> Result<Looked, String> {
+pub(super) fn open(mut row: Map<String, Value>, counts: &mut Counts) -> Result<Looked, String> {
+    if argilla_rows::open(&mut row, counts) {
+        return Ok(Looked::Foreign(row));
+    }
     let (tool, votes) = if let Some(votes) = argilla_votes(&row, counts) {
         ("Argilla", votes)
     } else if let Some(votes) = task_votes(&row, counts) {
