@@ -30,6 +30,15 @@ export type ActOnPairs = {
   /** The project's folder. */
   project: string, who: string, pairs: PairsChosen, act: PairAct, };
 
+/** Pairs of a run to be acted on, as the project has them. */
+export type ActOnRunPairs = {
+  /** The list that they were chosen in. */
+  query: RunPairsQuery, who: string,
+  /** The project's pairs that were chosen one by one; all that the list shows where absent. */
+  ids: Array<number> | null,
+  /** How many rows these were when they were chosen: others are not meant. */
+  expected: number, act: PairAct, };
+
 /** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
 export type Agreement = {
   /** Items that at least two annotators judged. */
@@ -1613,7 +1622,7 @@ export type OutcomeView = { name: OutcomeName,
   told: string, };
 
 /** What is done to pairs. */
-export type PairAct = { "removed": boolean } | { "category": string | null } | { "into_set": number } | { "out_of_set": number };
+export type PairAct = { "removed": boolean } | "swapped" | { "confirmed": boolean } | { "category": string | null } | { "into_set": number } | { "out_of_set": number };
 
 /** One thing that happened to a pair. */
 export type PairChange = {
@@ -1793,8 +1802,14 @@ export type Pairing = "best_and_worst" | "best_and_others" | "neighbours" | "all
 export type PairsActedOn = {
   /** By which it can be undone. */
   act: number, changed: number,
-  /** Those that were so already. */
-  unchanged: number, };
+  /** Those that were so already; of what is undone, those that somebody has changed since. */
+  unchanged: number,
+  /** Those of which this cannot be done: as they were judged or removed, or are not what they were when they were chosen. */
+  unsuited: number,
+  /** Rows of a run that the project has no pair for. */
+  elsewhere: number,
+  /** Further rows of a run that are the same pair. */
+  again: number, };
 
 /** What has changed from one set of pairs to another. */
 export type PairsChange = { difference: Difference,
@@ -3077,6 +3092,8 @@ export interface Operations {
   run_pairs: [RunPairsOf, RunPairsView];
   run_pair: [RunPairOf, RunPairView];
   run_pairs_figure: [RunPairsFigureOf, RunPairsFigure];
+  run_pair_ids: [RunPairsOf, Array<number | null>];
+  act_on_run_pairs: [ActOnRunPairs, PairsActedOn];
   compare_pairs: [ComparePairs, PairsCompared];
   preview_prompts: [PreviewPrompts, PromptsPreview];
   checkpoints: [RunOf, Checkpoints];

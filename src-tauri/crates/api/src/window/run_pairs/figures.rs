@@ -2,8 +2,8 @@
 
 use super::super::types::{FigureView, PairPoint, RunPairsFigure, RunPairsFigureOf, Theme};
 use super::super::{Backend, figures};
-use super::queue::queue;
-use crate::error::{Error, Result};
+use super::queue::{not_scored, queue};
+use crate::error::Result;
 use plot::{Points, Scatter};
 use prefs::words;
 use std::collections::BTreeMap;
@@ -19,9 +19,7 @@ pub(in crate::window) fn run_pairs_figure(backend: &Backend, request: RunPairsFi
     let RunPairsFigureOf { query, theme, width, height } = request;
     let project = backend.project(&query.project)?;
     let run = run_identity(backend, &project, &query.run)?;
-    let Some(queue) = queue(backend, &project, &run, query.by)? else {
-        return Err(Error::new("not_scored", "the pairs have not been scored", "Score them first."));
-    };
+    let queue = queue(backend, &project, &run, query.by)?.ok_or_else(not_scored)?;
     let places = queue.arranged(&project, &run, &query)?;
     let every = places.len().div_ceil(MOST_POINTS).max(1);
     let points: Vec<PairPoint> = places

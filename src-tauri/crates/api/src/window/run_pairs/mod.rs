@@ -1,10 +1,12 @@
 //! The pairs of a run as its model sees them: their rewards and log-probabilities, over training and after it, with what
 //! became of each pair in the project since.
 
+mod acts;
 mod change;
 mod figures;
 mod queue;
 
+pub(super) use acts::{act_on_run_pairs, run_pair_ids};
 pub(super) use change::compare_pairs;
 pub(super) use figures::run_pairs_figure;
 pub(super) use queue::LastQueue;

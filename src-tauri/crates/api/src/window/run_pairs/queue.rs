@@ -5,7 +5,7 @@ use super::super::training::RunIdentity;
 use super::super::types::{PairNumbers, PairOrder, PairScorer, PairSubset, RunPairsQuery};
 use super::super::{Backend, OpenProject, locked};
 use super::beginning;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::suspects::{self, Scored, against, in_words};
 use prefs::checks::Share;
 use prefs::store::IdsByContent;
@@ -64,7 +64,9 @@ pub(super) struct Queued {
     pub(super) hash: String,
     pub(super) swapped: String,
     /// Whether the project still trains on it as the run had it.
-    stands: bool,
+    pub(super) stands: bool,
+    /// Whether it trains on it the other way round.
+    pub(super) is_swapped: bool,
     pub(super) place: Place,
 }
 
@@ -198,8 +200,9 @@ impl Queue {
             .filter_map(|(held_out, line, numbers, is_untouched)| {
                 let pair = text_of(&begun, held_out, line)?;
                 let (hash, swapped) = (pair.content_hash(), pair.swapped().content_hash());
-                let (stands, place) = (ids.is_trained_on(&hash), Place::of(pair, &ids));
-                Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, stands, place })
+                let (stands, is_swapped) = (ids.is_trained_on(&hash), ids.is_trained_on(&swapped));
+                let place = Place::of(pair, &ids);
+                Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, stands, is_swapped, place })
             })
             .collect();
         pairs.sort_by_key(|queued| (queued.held_out, queued.line));
@@ -318,6 +321,11 @@ fn training_words(against: &Share, dynamics: &Dynamics) -> String {
         let _ = write!(words, "; those held out after {last} steps");
     }
     words
+}
+
+/// Said where numbers are asked for that there are not.
+pub(super) fn not_scored() -> Error {
+    Error::new("not_scored", "the pairs have not been scored", "Score them first.")
 }
 
 fn text_of(begun: &Begun, held_out: bool, line: usize) -> Option<&Pair> {

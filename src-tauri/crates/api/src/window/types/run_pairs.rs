@@ -1,6 +1,6 @@
 //! The pairs of a run, each as its model sees it.
 
-use super::{FigureView, RunRequest, Theme};
+use super::{FigureView, PairAct, RunRequest, Theme};
 use prefs::{Content, Difference};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -81,6 +81,19 @@ pub struct RunPairsOf {
     pub offset: usize,
     /// Rows to return, at most 200.
     pub limit: usize,
+}
+
+/// Pairs of a run to be acted on, as the project has them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct ActOnRunPairs {
+    /// The list that they were chosen in.
+    pub query: RunPairsQuery,
+    pub who: String,
+    /// The project's pairs that were chosen one by one; all that the list shows where absent.
+    pub ids: Option<Vec<i64>>,
+    /// How many rows these were when they were chosen: others are not meant.
+    pub expected: usize,
+    pub act: PairAct,
 }
 
 /// A part of them.
