@@ -142,6 +142,15 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       }
       await at("#/data/sets")(page);
     }],
+    ["data-scores", async (page) => {
+      if ((await machine.call("model_scores", { project: folder })).length === 0) {
+        const { job } = await machine.call("score_by_model", { project: folder, side: { model: machine.model, adapter: null }, set: null, beta: 0.1, allow_changed_base: false });
+        await until(async () => (await machine.call("jobs", {})).some((other) => other.job === job && other.state === "done"), "the pairs to be scored");
+      }
+      await at("#/data/scores")(page);
+    }],
+    ["data-scores-new", at("#/data/scores", button("Score the pairs by a model"))],
+    ["data-scores-pairs", at("#/data/scores/tiny-model", async (page) => page.getByRole("listbox", { name: "Scored pairs" }).waitFor())],
     ["data-save-set", at("#/data", async (page) => {
       await page.getByRole("searchbox").fill("a");
       await page.getByRole("button", { name: "Save as a set" }).click();
@@ -276,6 +285,10 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.getByRole("listbox", { name: "Pairs of this run" }).getByRole("option").first().click();
       await quiet(page);
     }],
+    ["train-pairs-chosen", at(`#/train/${first}/pairs`, async (page) => {
+      await page.getByRole("listbox", { name: "Pairs of this run" }).focus();
+      await key("Home", "Space", "Shift+ArrowDown", "Shift+ArrowDown")(page);
+    })],
     ["train-pairs-figure", async (page) => {
       await button("Show the figure")(page);
       await quiet(page);

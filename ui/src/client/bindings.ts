@@ -240,7 +240,7 @@ export type BinEntry = {
   refused: string | null, };
 
 /** What lies in the bin. */
-export type BinKind = "run" | "evaluation" | "export" | "checkpoints";
+export type BinKind = "run" | "evaluation" | "export" | "scores" | "checkpoints";
 
 /** Two answers to be judged without knowing whose they are. */
 export type BlindItem = {
@@ -1165,7 +1165,7 @@ export type ItemDisk = { kind: ItemKind, item: string, name: string, bytes: numb
   spare: number, spare_bytes: number, };
 
 /** What a project keeps in a folder of its own. */
-export type ItemKind = "run" | "evaluation" | "export";
+export type ItemKind = "run" | "evaluation" | "export" | "scores";
 
 /** A run, an evaluation or an export. */
 export type ItemOf = {
@@ -1196,6 +1196,8 @@ export type Job = {
   error: ApiError | null,
   /** The evaluation that it makes. */
   evaluation: string | null,
+  /** The scores that it has made of pairs, by a model without a run. */
+  scores: string | null,
   /** What it has exported. */
 exported: Exported | null,
   /** What would be pushed, of a job that prepares it. */
@@ -1518,6 +1520,13 @@ export type LocalModels = { models: Array<LocalModel>,
   /** Whether there were too many folders to look through all of them. */
   cut_off: boolean, };
 
+/** A model of this machine, whether or not it is the project's. */
+export type LocalSide = {
+  /** A name of the catalogue or the hub, or a path. */
+  model: string,
+  /** The folder of an adapter that goes on it. */
+  adapter: string | null, };
+
 /** A model of the hub to be told about. */
 export type LookUpModel = {
   /** Its name. */
@@ -1576,6 +1585,17 @@ export type MessageContent = string | unknown[] | null;
 
 /** Where a model lies. */
 export type ModelPlace = "folder" | "hub_cache";
+
+/** Scores that were kept. */
+export type ModelScoresView = {
+  /** Their folder's name. */
+  scores: string, name: string, notes: Notes,
+  /** The model as it was named. */
+  model: string, adapter: string | null,
+  /** The set that the pairs are of. */
+  set: string | null, pairs: number,
+  /** When, in milliseconds since 1970 (UTC). */
+  at: number, };
 
 /** Something that happened. */
 export type News = { "type": "listening" } | { "type": "projects" } | { "type": "run",
@@ -1645,6 +1665,9 @@ export type PairIdsOf = {
   /** Those of this finding alone. */
   finding: KeptFinding | null, };
 
+/** What is shown as the chosen and the rejected reward, and as their margin. */
+export type PairMeasure = "reward" | "logps_per_token";
+
 /** What became of a pair since the run. */
 export type PairNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
 
@@ -1652,8 +1675,10 @@ export type PairNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
 export type PairNumbers = {
   /** Below 0 the model prefers the rejected answer. */
   margin: number,
-  /** How likely the chosen answer is the better one, by the model. */
-  probability: number, chosen_reward: number, rejected_reward: number, chosen_logps: number, rejected_logps: number,
+  /** How likely the chosen answer is the better one, by the model; none where it has no rewards. */
+  probability: number | null,
+  /** As [`PairMeasure`] says. */
+  chosen_reward: number, rejected_reward: number, chosen_logps: number, rejected_logps: number,
   /** Of training's own numbers there is no loss and no count of tokens. */
   loss: number | null, chosen_tokens: number | null, rejected_tokens: number | null,
   /** How far the margin has moved since training first computed the pair, where that was kept. */
@@ -1750,7 +1775,7 @@ export type PairRow = {
   disputed: boolean | null, };
 
 /** Whose numbers are shown. */
-export type PairScorer = "training" | "run" | { "folds": number };
+export type PairScorer = "training" | "run" | { "folds": number } | "model";
 
 /** A set in a list. */
 export type PairSetView = {
@@ -2259,7 +2284,7 @@ export type RunPairRow = {
 /** A pair of a run, whole. */
 export type RunPairView = { id: number | null, now: PairNow,
   /** Its texts as the run had them. */
-  prompt: Content, chosen: Content, rejected: Content, numbers: PairNumbers | null,
+  prompt: Content, chosen: Content, rejected: Content, numbers: PairNumbers | null, measure: PairMeasure,
   /** How often training computed it. */
   computed: number,
   /** Its rewards over training, where it was computed more than once. */
@@ -2281,7 +2306,9 @@ export type RunPairsOf = { query: RunPairsQuery,
   limit: number, };
 
 /** The pairs of a run that are looked at, and their order. */
-export type RunPairsQuery = { project: string, run: string, by: PairScorer, order: PairOrder, descending: boolean, only: PairSubset,
+export type RunPairsQuery = { project: string,
+  /** The run, or the scores of a model without one. */
+  run: string, by: PairScorer, order: PairOrder, descending: boolean, only: PairSubset,
   /** Only those with this in one of their texts. */
   text: string, };
 
@@ -2294,7 +2321,9 @@ export type RunPairsView = {
   /** Pairs of the query. */
   total: number,
   /** What the model thinks of all of them, as a sentence. */
-  words: string | null, rows: Array<RunPairRow>, };
+  words: string | null,
+  /** What the scores are called, where they are not of a run. */
+  name: string | null, measure: PairMeasure, rows: Array<RunPairRow>, };
 
 /** What a run would do and take. */
 export type RunPlan = {
@@ -2502,6 +2531,13 @@ export type SavedSet = { set: number, };
 
 /** `lr_scheduler_type`. */
 export type SchedulerType = "constant" | "linear" | "cosine";
+
+/** Asks for the project's pairs to be scored by a model without a run. */
+export type ScoreByModel = { project: string, side: LocalSide,
+  /** The pairs of this set; all that are trained on where absent. */
+  set: number | null,
+  /** What rewards are scaled by; a model without an adapter has none. */
+  beta: number, allow_changed_base: boolean, };
 
 /** Asks for the pairs of a run to be scored. */
 export type ScorePairs = { project: string, run: string,
@@ -3088,6 +3124,8 @@ export interface Operations {
   run: [RunOf, RunView];
   run_file: [RunFileOf, TextFile];
   run_figures: [Figures, Array<FigureView>];
+  score_by_model: [ScoreByModel, Job];
+  model_scores: [InProject, Array<ModelScoresView>];
   score_pairs: [ScorePairs, Job];
   run_pairs: [RunPairsOf, RunPairsView];
   run_pair: [RunPairOf, RunPairView];

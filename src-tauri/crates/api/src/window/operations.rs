@@ -11,20 +11,20 @@ use super::types::{
     FindPrompts, FindingOf, FindingView, FoundPrompt, Freed, Generate, Guideline, Home, HubModel, HubToken, Import,
     ImportChanged, ImportPreview, ImportReply, InFolder, InProject, InQueue, ItemOf, Job, JoinUploads, JudgeAgain,
     JudgeBlind, JudgeKey, JudgeRequest, KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LabelledItem,
-    LabelledItemOf, LabelledOf, LabelledPage, Leaderboard, LeaveOut, LocalModels, LookUpModel, MeasureRun, Notes,
-    Nothing, PairIdsOf, PairOf, PairPage, PairSetView, PairView, PairsActedOn, PairsCompared, PairsOf, PlanRun,
-    PreparePush, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, PutBack, PutProjectBack, QueueView,
-    RemovePair, RemoveSet, RemoveUploads, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf, RunPairView,
-    RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView,
-    SaveGuideline, SaveSet, SavedSet, ScorePairs, SecondPass, SendPush, SentUploads, SetModel, ShowEvaluation,
-    SingleOf, SinglePage, SinglesOf, StartAudit, StartChat, StartEvaluation, StartRun, StopRun, StoredSingle,
-    SweepFigureOf, SweepOf, SweepPlan, SweepRequest, SweepSummary, SweepView, TakeBack, TakeBackDecision, TextFile,
-    Undo, UndoAct, UndoAuditAct, Upload, UseHubToken, UseJudgeKey,
+    LabelledItemOf, LabelledOf, LabelledPage, Leaderboard, LeaveOut, LocalModels, LookUpModel, MeasureRun,
+    ModelScoresView, Notes, Nothing, PairIdsOf, PairOf, PairPage, PairSetView, PairView, PairsActedOn, PairsCompared,
+    PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, PutBack, PutProjectBack,
+    QueueView, RemovePair, RemoveSet, RemoveUploads, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf,
+    RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView,
+    SaveGuideline, SaveSet, SavedSet, ScoreByModel, ScorePairs, SecondPass, SendPush, SentUploads, SetModel,
+    ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartAudit, StartChat, StartEvaluation, StartRun, StopRun,
+    StoredSingle, SweepFigureOf, SweepOf, SweepPlan, SweepRequest, SweepSummary, SweepView, TakeBack, TakeBackDecision,
+    TextFile, Undo, UndoAct, UndoAuditAct, Upload, UseHubToken, UseJudgeKey,
 };
 use super::{
     Backend, acts, candidates, checks, data, evaluation, exports, housekeeping, hub_models, imports, jobs, joined,
-    labelling, local_models, merged, models, plan, playground, projects, pushes, queue, run_pairs, sets, sweep,
-    training, uploads, votes,
+    labelling, local_models, merged, model_scores, models, plan, playground, projects, pushes, queue, run_pairs, sets,
+    sweep, training, uploads, votes,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -134,6 +134,8 @@ operations! {
     run: RunOf => RunView, training::run;
     run_file: RunFileOf => TextFile, training::run_file;
     run_figures: Figures => Vec<FigureView>, training::run_figures;
+    score_by_model: ScoreByModel => Job, model_scores::score_by_model;
+    model_scores: InProject => Vec<ModelScoresView>, model_scores::model_scores;
     score_pairs: ScorePairs => Job, run_pairs::score_pairs;
     run_pairs: RunPairsOf => RunPairsView, run_pairs::run_pairs;
     run_pair: RunPairOf => RunPairView, run_pairs::run_pair;

@@ -2,9 +2,9 @@
 
 use super::super::Backend;
 use super::super::acts::{apply, check_expected, keep};
-use super::super::training::run_identity;
 use super::super::types::{ActOnRunPairs, PairAct, PairsActedOn, RunPairsOf};
-use super::queue::{Queued, not_scored, queue};
+use super::queue::{Queued, Standing, not_scored, queue};
+use super::subject::Subject;
 use crate::error::{Error, Result};
 use prefs::words;
 use std::collections::{BTreeMap, HashSet};
@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, HashSet};
 pub(in crate::window) fn run_pair_ids(backend: &Backend, request: RunPairsOf) -> Result<Vec<Option<i64>>> {
     let RunPairsOf { query, offset, limit } = request;
     let project = backend.project(&query.project)?;
-    let run = run_identity(backend, &project, &query.run)?;
-    let queue = queue(backend, &project, &run, query.by)?.ok_or_else(not_scored)?;
-    let places = queue.arranged(&project, &run, &query)?;
+    let subject = Subject::find(backend, &project, &query.run, query.by)?;
+    let queue = queue(backend, &project, &subject, query.by)?.ok_or_else(not_scored)?;
+    let places = queue.arranged(&project, &subject, &query)?;
     Ok(places.iter().skip(offset).take(limit).map(|&place| queue.pairs[place].place.id).collect())
 }
 
@@ -23,16 +23,15 @@ pub(in crate::window) fn run_pair_ids(backend: &Backend, request: RunPairsOf) ->
 pub(in crate::window) fn act_on_run_pairs(backend: &Backend, request: ActOnRunPairs) -> Result<PairsActedOn> {
     let ActOnRunPairs { query, who, ids, expected, act } = request;
     let project = backend.project(&query.project)?;
-    let run = run_identity(backend, &project, &query.run)?;
-    let queue = queue(backend, &project, &run, query.by)?.ok_or_else(not_scored)?;
-    let places = queue.arranged(&project, &run, &query)?;
+    let subject = Subject::find(backend, &project, &query.run, query.by)?;
+    let queue = queue(backend, &project, &subject, query.by)?.ok_or_else(not_scored)?;
+    let places = queue.arranged(&project, &subject, &query)?;
     let shown = places.iter().map(|&place| &queue.pairs[place]);
-    let chosen = match ids {
-        Some(ids) => Chosen::named(shown, ids)?,
-        None => {
-            check_expected(places.len(), expected)?;
-            Chosen::of(shown)
-        }
+    let chosen = if let Some(ids) = ids {
+        Chosen::named(shown, ids)?
+    } else {
+        check_expected(places.len(), expected)?;
+        Chosen::of(shown)
     };
     let asked = chosen.pairs.len();
     let pairs = chosen.meant(&act);
@@ -67,8 +66,8 @@ impl Chosen {
             };
             // Of two rows that are one pair, the one that it is now says what is meant.
             all.again += usize::from(all.pairs.contains_key(&id));
-            if row.stands || !all.pairs.contains_key(&id) {
-                let is_swapped = row.is_swapped && !row.stands;
+            if row.standing == Standing::Same || !all.pairs.contains_key(&id) {
+                let is_swapped = row.standing == Standing::Swapped;
                 all.pairs.insert(id, AsItWas { hash: row.hash.clone(), is_swapped });
             }
         }

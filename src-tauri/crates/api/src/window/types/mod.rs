@@ -74,9 +74,9 @@ pub use requests::{
     TokenLimits, Undo, UseHubToken, UseJudgeKey,
 };
 pub use run_pairs::{
-    ActOnRunPairs, ComparePairs, PairNow, PairNumbers, PairOrder, PairPoint, PairScorer, PairSubset, PairsChange,
-    PairsCompared, RunPairOf, RunPairRow, RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsQuery,
-    RunPairsView, ScorePairs,
+    ActOnRunPairs, ComparePairs, LocalSide, ModelScoresView, PairMeasure, PairNow, PairNumbers, PairOrder, PairPoint,
+    PairScorer, PairSubset, PairsChange, PairsCompared, RunPairOf, RunPairRow, RunPairView, RunPairsFigure,
+    RunPairsFigureOf, RunPairsOf, RunPairsQuery, RunPairsView, ScoreByModel, ScorePairs,
 };
 pub use sets::{
     ActOnPairs, PairAct, PairIdsOf, PairSetView, PairsActedOn, PairsChosen, RemoveSet, SaveSet, SavedSet,
