@@ -302,6 +302,16 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.getByLabel("Message", { exact: true }).press("Enter");
       await until(async () => (await page.getByText(/^\d+ tokens? in/).count()) === 2, "both answers");
     }],
+    ["playground-alternatives", async (page) => {
+      const answer = page.getByRole("article").first();
+      await answer.getByRole("button", { name: "Token probabilities" }).click();
+      await answer.getByRole("listbox", { name: "Tokens of the answer" }).getByRole("option").nth(4).click();
+      await answer.getByRole("group", { name: /^What was likely/ }).waitFor();
+    }],
+    ["playground-model", async (page) => {
+      await page.getByLabel("Model 1", { exact: true }).selectOption({ label: "Another model of this machine…" });
+      await page.getByRole("dialog").waitFor();
+    }],
     ["train-findings", at(`#/train/${hurried}`)],
     ["train-findings-open", async (page) => {
       await page.getByText(/things stand out$/).click();

@@ -54,6 +54,17 @@ export type Agreement = {
   /** Verdicts that are left out, because those of others were in view when they were given. */
   votes_seen: number, };
 
+/** A token that might have stood there. */
+export type Alternative = {
+  /** Its number in the vocabulary. */
+  id: number,
+  /** What it adds to the text before it; of one that is no whole character by itself, and of one that is no text, its name. */
+  text: string, probability: number,
+  /** Whether it is the token that stands there. */
+  is_chosen: boolean,
+  /** Whether the answer would end there. */
+  is_end: boolean, };
+
 /** Which items are asked for. */
 export type Among = "disagreements" | { "audit": number };
 
@@ -306,6 +317,10 @@ export type ChangeImport = {
 export type Chat = {
   /** The run whose adapter answers; the project's model without one where absent. */
   run: string | null,
+  /** Another model of this machine, in the place of both. */
+  side?: LocalSide,
+  /** An answer to the same that is gone on from, with another token in the place of one. */
+  from?: GoOn,
   /** The conversation so far; the last message is the user's. */
   messages: Array<Message>, };
 
@@ -317,6 +332,8 @@ export type ChatAnswer = { text: string, tokens: number, seconds: number,
   is_stopped: boolean,
   /** Whether the model has no chat template: it continued the message as plain text. */
   is_plain_text: boolean,
+  /** Tokens of it that somebody chose in the place of the model's own. */
+  steered: number,
   /** Its tokens with how likely each was, where that was asked for. */
   probabilities: Array<TokenProbability> | null, };
 
@@ -924,6 +941,17 @@ export type Generate = {
 
 /** What the tensors of a GGUF file are stored as. */
 export type GgufType = "as_base" | "f16" | "q8_0" | "q4_k";
+
+/** Where an answer is gone on from. */
+export type GoOn = {
+  /** The job that made the answer. */
+  job: number,
+  /** Its place there, from 0. */
+  chat: number,
+  /** The place of the token, from 0: those before it stay. */
+  token: number,
+  /** The number of the token that stands there now. */
+  instead: number, };
 
 /** Wins, ties and losses of a group of items. */
 export type GroupView = {
@@ -2972,7 +3000,9 @@ export type TokenLimits = {
   truncation: Truncation, };
 
 /** A token of an answer, and how likely the model found it after what stands before it, whatever the temperature. */
-export type TokenProbability = { text: string, probability: number, };
+export type TokenProbability = { text: string, probability: number,
+  /** The most likely tokens at its place, itself among them where it is one, the most likely first. */
+  likely: Array<Alternative>, };
 
 /** A run that trains on this machine. */
 export type TrainingNow = {

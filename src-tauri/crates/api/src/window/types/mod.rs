@@ -56,8 +56,8 @@ pub use labelling::{
 pub use leaderboard::{Cell, Leaderboard, LeaderboardGroup, LeftOutEvaluation, Ranked};
 pub use news::News;
 pub use playground::{
-    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, KeepPair, KeepPrompt, Kept, StartChat, TakeBack,
-    TokenProbability,
+    Alternative, Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, GoOn, KeepPair, KeepPrompt, Kept, StartChat,
+    TakeBack, TokenProbability,
 };
 pub use projects::{
     CatalogueModel, Home, HubModel, ImportView, LocalModel, LocalModels, ModelPlace, NextStep, ProjectCounts,
