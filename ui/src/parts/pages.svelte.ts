@@ -19,6 +19,7 @@ export class Pages<Filter extends object, Row, Reply extends { total: number; ro
   readonly #asked = new Map<number, AbortController>();
   #filter: Filter;
   #wanted: [number, number] = [0, 0];
+  #refreshed: Promise<void> = Promise.resolve();
 
   constructor(
     filter: Filter,
@@ -50,8 +51,20 @@ export class Pages<Filter extends object, Row, Reply extends { total: number; ro
     this.want(...this.#wanted);
   }
 
-  /** Asks again for what is in view, which stays shown until the answer is there. What is out of view is forgotten. */
+  /**
+   * Asks again for what is in view, which stays shown until the answer is there. What is out of view is forgotten. Where it is asked
+   * for once more meanwhile, the answer that is waited for is that of the last time.
+   */
   async refresh(): Promise<void> {
+    let waited: Promise<void>;
+    this.#refreshed = this.#refreshNow();
+    do {
+      waited = this.#refreshed;
+      await waited;
+    } while (waited !== this.#refreshed);
+  }
+
+  async #refreshNow(): Promise<void> {
     this.#giveUp(() => true);
     this.error = null;
     const [first, end] = this.#wanted;

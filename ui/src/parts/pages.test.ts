@@ -54,6 +54,21 @@ describe("Pages", () => {
     expect(pages.row(5000)).toBeNull();
   });
 
+  it("waits for the newest answer where it is asked again meanwhile", async () => {
+    await loaded();
+    let isDone = false;
+    void pages.refresh().then(() => (isDone = true));
+    const again = pages.refresh();
+    expect(asked.map(({ signal }) => signal.aborted)).toEqual([false, true, false]);
+    asked[1]!.fail();
+    await settled();
+    expect(isDone).toBe(false);
+    asked[2]!.answer(9);
+    await again;
+    await settled();
+    expect([isDone, pages.total]).toEqual([true, 9]);
+  });
+
   it("never mixes the rows of two searches", async () => {
     await loaded();
     pages.want(200, 230);

@@ -30,6 +30,7 @@ mod labelling;
 mod lengths;
 mod local_models;
 mod merged;
+mod model_scores;
 mod models;
 mod news;
 mod operations;
