@@ -62,5 +62,5 @@ pub use prefs::mapping::ImportKind;
 pub use prefs::reader::Choices;
 pub use prefs::words;
 pub use prefs::{Content, Place};
-pub use runs::ALLOW_CHANGED_BASE;
+pub use runs::{ALLOW_CHANGED_BASE, StopRule};
 pub use window::types::PreviewRow;

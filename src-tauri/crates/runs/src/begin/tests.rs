@@ -81,7 +81,9 @@ fn a_run_waits_for_memory_and_begins_beside_others_once_there_is_enough() {
 fn programs_that_begin_runs_at_once_begin_each_once_and_lose_none() {
     let names: Vec<String> = (0..12).map(|at| format!("r{at:02}")).collect();
     let place = Place::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    names.iter().for_each(|run| place.add(run));
+    for run in &names {
+        place.add(run);
+    }
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
