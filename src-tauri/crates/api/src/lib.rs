@@ -21,6 +21,7 @@ mod provenance;
 mod push;
 mod reading;
 mod report;
+mod reuse;
 mod score;
 mod sides;
 mod suspects;

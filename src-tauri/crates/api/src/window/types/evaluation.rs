@@ -262,6 +262,8 @@ pub struct EvalView {
     pub why_55: String,
     /// How the prompts were asked, where that is to be kept in mind: a sentence each.
     pub how_asked: Vec<String>,
+    /// Which answers were taken from other evaluations, and how many: sentences without a full stop.
+    pub reused: Vec<String>,
     /// What the result came from: names and values.
     pub ancestry: Vec<(String, String)>,
     /// The job that is at work on it.
