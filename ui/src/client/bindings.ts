@@ -642,7 +642,7 @@ export type EvalItemsOf = {
 export type EvalRequest = {
   /** The project's folder. */
   project: string,
-  /** The run whose adapter is judged. */
+  /** The run whose adapter is judged; empty where the evaluation is of none, and both sides are said. */
   run: string, judge: JudgeChoice,
   /** What is asked. */
   prompts: PromptSource,
