@@ -668,7 +668,7 @@ export type EvalItemsOf = {
 export type EvalRequest = {
   /** The project's folder. */
   project: string,
-  /** The run whose adapter is judged. */
+  /** The run whose adapter is judged; empty where the evaluation is of none, and both sides are said. */
   run: string, judge: JudgeChoice,
   /** What is asked. */
   prompts: PromptSource,
@@ -759,6 +759,8 @@ export type EvalView = {
   why_55: string,
   /** How the prompts were asked, where that is to be kept in mind: a sentence each. */
   how_asked: Array<string>,
+  /** Which answers were taken from other evaluations, and how many: sentences without a full stop. */
+  reused: Array<string>,
   /** What the result came from: names and values. */
   ancestry: Array<[string, string]>,
   /** The job that is at work on it. */

@@ -17,7 +17,7 @@ pub(super) use bin::{bin, delete_item, empty_bin, put_back, remove_checkpoints};
 pub(super) use bin::{gone, in_bin};
 pub(super) use dependents::{dependents, in_use};
 pub(super) use disk::{bytes_of, disk_use};
-pub(super) use notes::{archive_item, describe_item, notes_of};
+pub(super) use notes::{archive_item, describe_item, name_and_notes, notes_of};
 pub(super) use projects::{
     archive_project, delete_project, deleted_projects, describe_project, put_project_back, remove_projects,
 };
