@@ -35,7 +35,7 @@ pub(in crate::window) fn leaderboard(backend: &Backend, request: InProject) -> R
             leave_out(format!("{} of {} prompts are judged", summary.judged, summary.prompts));
             continue;
         }
-        let judge = read.judge.description();
+        let judge = read.judge_in_words();
         let place = groups.iter().position(|group| group.judge == judge && group.asked == *asked);
         let place = place.unwrap_or_else(|| {
             let (asked, prompts_from) = (asked.clone(), summary.prompts_from.clone());

@@ -13,6 +13,7 @@ use eval::answers::Side;
 use eval::degeneration;
 use eval::evaluation::{Ancestry, Contents, Evaluation, Item, Names, PromptOutcome, Summary};
 use eval::judge::Judge;
+use eval::people::{HOW_PEOPLE_COUNT, Judged, several_judged, who_judges};
 use eval::statistics::{Interval, Tally, WHY_55, sign_test};
 use plot::{WinRate, WinRateRow};
 use std::path::Path;
@@ -45,6 +46,19 @@ impl Read {
         let job = job(backend, project, &name);
         let (run_name, notes) = (run_name(backend, project, &about), notes_of(ItemKind::Evaluation, folder)?);
         Ok(Self { name, about, run_name, notes, judge, contents, evaluation, job })
+    }
+
+    /// What its judge does; of people, whether they judged blind.
+    pub(super) fn judge_in_words(&self) -> String {
+        match self.judge {
+            Judge::People => who_judges(self.said()).to_owned(),
+            _ => self.judge.description(),
+        }
+    }
+
+    /// What people said of it.
+    fn said(&self) -> &[Judged] {
+        self.contents.as_ref().map_or(&[], Contents::said)
     }
 
     fn prompts(&self) -> usize {
@@ -113,7 +127,7 @@ impl Read {
             run: self.about.run.clone(),
             run_name: self.run_name.clone(),
             names: self.names(),
-            judge: self.judge.description(),
+            judge: self.judge_in_words(),
             prompts_from: self.about.prompts.clone(),
             key_for: match &self.judge {
                 Judge::Endpoint(endpoint) if endpoint.key_from.is_some() => Some(endpoint.origin()),
@@ -171,6 +185,9 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
     let mut rows: Vec<&GroupView> = auto.iter().chain(&human).collect();
     rows.extend(&categories);
     let figure = if rows.is_empty() { None } else { Some(figures::win_rate(drawn(&rows, names), request.theme)?) };
+    // In the figure there is room for a short name.
+    let human = human.map(|human| GroupView { name: who_judges(read.said()).to_owned(), ..human });
+    let how_people_count = several_judged(read.said()).then(|| HOW_PEOPLE_COUNT.to_owned());
     let accuracy = accuracy_of(&folder)?;
     let of_judge = own.filter(|_| read.judge != Judge::People).and_then(Evaluation::places_in_words);
     let of_people = people.into_iter().flat_map(|people| &people.annotators).map(|annotator| annotator.words(names));
@@ -182,7 +199,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         both: both.map(|both| BothView { items: both.items, percent: both.percent, kappa: both.kappa }),
         auto,
         human,
-        places: of_judge.into_iter().chain(of_people).collect(),
+        places: of_judge.into_iter().chain(how_people_count).chain(of_people).collect(),
         categories,
         texts: own.map(|own| degeneration::rows(&own.summary.base, &own.summary.tuned)).unwrap_or_default(),
         accuracy: accuracy.map(|it| AccuracyView { pairs: it.pairs, rows: it.rows().to_vec() }),
