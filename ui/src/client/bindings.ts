@@ -169,8 +169,10 @@ export type Audited = {
   ties: number,
   /** Pairs that were skipped. */
   skipped: number,
-  /** Verdicts that were changed with those of others in view: they are not blind, and in none of the counts. */
+  /** Pairs judged anew with the verdicts of others in view: these verdicts are not blind, and in none of the counts. */
   votes_seen: number,
+  /** Pairs that they have judged, blind or not. */
+  judged: number,
   /** `agree / (agree + differ)`, 0 to 1. */
   rate: number | null,
   /** Its 95 % interval by Wilson. */
