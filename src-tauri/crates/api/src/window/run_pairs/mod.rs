@@ -2,6 +2,7 @@
 //! became of each pair in the project since.
 
 mod change;
+mod copies;
 mod figures;
 mod queue;
 
@@ -14,6 +15,7 @@ use super::types::{Job, JobKind, PairNow, RunPairOf, RunPairRow, RunPairView, Ru
 use super::{Backend, OpenProject, Working};
 use crate::error::{Error, Result};
 use crate::suspects::{self, refuse_unready};
+use copies::Copies;
 use prefs::store::PairSource;
 use prefs::{Content, Pair};
 use queue::{Place, Queued, queue};
@@ -88,6 +90,8 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
         return Err(Error::new("no_pair", message, "Go back to the list of its pairs."));
     };
     let known = queue(backend, &project, &run, by)?;
+    let copies = Copies::of(&begun);
+    let line = copies.first(held_out, line);
     let numbers = known.as_ref().and_then(|queue| queue.pair(held_out, line)).map(|queued| queued.numbers);
     let place = match known.as_ref().and_then(|queue| queue.pair(held_out, line)) {
         Some(queued) => queued.place.clone(),
@@ -95,7 +99,7 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
     };
     let (id, now, ..) = place.now(&project, &pair.content_hash(), &pair.swapped().content_hash())?;
     // The queue tells of what cannot be read.
-    let dynamics = train::dynamics::read(&run.folder).unwrap_or_default();
+    let dynamics = copies.joined(train::dynamics::read(&run.folder).unwrap_or_default());
     let computed = dynamics.get(&(held_out, line));
     let course = computed.filter(|computed| computed.len() > 1);
     let beta = run.config.settings.beta;

@@ -5,6 +5,7 @@ use super::super::training::RunIdentity;
 use super::super::types::{PairNumbers, PairOrder, PairScorer, PairSubset, RunPairsQuery};
 use super::super::{Backend, OpenProject, locked};
 use super::beginning;
+use super::copies::Copies;
 use crate::error::Result;
 use crate::suspects::{self, Scored, against, in_words};
 use prefs::checks::Share;
@@ -96,7 +97,8 @@ pub(super) fn queue(
         PairScorer::Training | PairScorer::Run => None,
     };
     let mut files = suspects::files(&run.folder, folds);
-    files.push(run.folder.join(dynamics::FILE));
+    // What counts of a run that is taken up again stands in its events.
+    files.extend([dynamics::FILE, train::events::FILE].map(|file| run.folder.join(file)));
     let written = files.iter().map(|file| metadata(file).and_then(|found| found.modified()).ok()).collect();
     let key = Key { run: run.folder.clone(), by, written, pairs: project.store().pairs_version()? };
     if let Some((of, queue)) = &*locked(&backend.0.last_queue.0)
@@ -109,11 +111,14 @@ pub(super) fn queue(
         Err(_) if by != PairScorer::Training => Dynamics::new(),
         read => read?,
     };
+    let begun = Begun::read(&run.folder)?;
+    let copies = Copies::of(&begun);
+    let dynamics = copies.joined(dynamics);
     let queue = match by {
         PairScorer::Training if dynamics.is_empty() => return Ok(None),
         PairScorer::Training => {
             train::origin::check_run(&run.folder)?;
-            Queue::of_training(project, run, &dynamics)?
+            Queue::of_training(project, (run, &begun), &dynamics)?
         }
         PairScorer::Run | PairScorer::Folds(_) => {
             let Some(model) = backend.model_here(&run.model)? else { return Ok(None) };
@@ -121,10 +126,10 @@ pub(super) fn queue(
             let Some(scored) = quietly(|context| suspects::known(&run.folder, &config, folds, context))? else {
                 return Ok(None);
             };
-            Queue::of_scores(project, run, folds, &scored, &dynamics)?
+            Queue::of_scores(project, (run, &begun, &copies), folds, &scored, &dynamics)?
         }
     };
-    let queue = Arc::new(queue);
+    let queue = Arc::new(Queue { words: queue.words + &copies.words(), ..queue });
     *locked(&backend.0.last_queue.0) = Some((key, Arc::clone(&queue)));
     Ok(Some(queue))
 }
@@ -133,19 +138,20 @@ impl Queue {
     /// By a model that scored all pairs.
     fn of_scores(
         project: &OpenProject,
-        run: &RunIdentity,
+        (run, begun, copies): (&RunIdentity, &Begun, &Copies),
         folds: Option<usize>,
         scored: &Scored,
         dynamics: &Dynamics,
     ) -> Result<Self> {
-        let words = in_words(&against(scored.pairs.iter()), folds, scored.identical, scored.too_long);
+        let once = scored.pairs.iter().filter(|pair| !copies.is_copy(pair.held_out, pair.line));
+        let words = in_words(&against(once.clone()), folds, scored.identical, scored.too_long);
         let settings = &run.config.settings;
         let beta = settings.beta;
         // Of pairs trained on the steps are those before: the policy that scored has taken one more.
         let last =
             dynamics.iter().filter_map(|((held_out, _), of)| Some(of.keys().next_back()? + u64::from(!held_out)));
         let last = last.max().unwrap_or_default();
-        let numbers = scored.pairs.iter().map(|pair| {
+        let numbers = once.map(|pair| {
             let first = dynamics.get(&(pair.held_out, pair.line)).and_then(|computed| computed.first_key_value());
             // A reference that followed the policy was another one then.
             let first = first.filter(|(step, _)| **step < last && !settings.sync_ref_model && folds.is_none());
@@ -164,11 +170,11 @@ impl Queue {
             };
             (pair.held_out, pair.line, numbers, false)
         });
-        Self::of(project, run, words, numbers)
+        Self::of(project, begun, words, numbers)
     }
 
     /// By training itself.
-    fn of_training(project: &OpenProject, run: &RunIdentity, dynamics: &Dynamics) -> Result<Self> {
+    fn of_training(project: &OpenProject, (run, begun): (&RunIdentity, &Begun), dynamics: &Dynamics) -> Result<Self> {
         let settings = &run.config.settings;
         let numbers = dynamics.iter().filter_map(|(&(held_out, line), computed)| {
             let (first, last) = (computed.values().next()?, computed.values().next_back()?);
@@ -176,7 +182,7 @@ impl Queue {
             let is_untouched = computed.last_key_value().is_some_and(|(step, _)| *step == 0);
             Some((held_out, line, of_logps(first, last, moves, settings.beta), is_untouched))
         });
-        let queue = Self::of(project, run, String::new(), numbers)?;
+        let queue = Self::of(project, begun, String::new(), numbers)?;
         // What names no pair of the run is in no row, and so in no count.
         let prefers = queue.pairs.iter().filter(|queued| queued.numbers.margin < 0.0).count();
         let mut words = training_words(&Share::new(prefers, queue.pairs.len()), dynamics);
@@ -188,15 +194,14 @@ impl Queue {
 
     fn of(
         project: &OpenProject,
-        run: &RunIdentity,
+        begun: &Begun,
         words: String,
         numbers: impl Iterator<Item = (bool, usize, PairNumbers, bool)>,
     ) -> Result<Self> {
-        let begun = Begun::read(&run.folder)?;
         let ids = project.another_store()?.ids_by_content()?;
         let mut pairs: Vec<Queued> = numbers
             .filter_map(|(held_out, line, numbers, is_untouched)| {
-                let pair = text_of(&begun, held_out, line)?;
+                let pair = text_of(begun, held_out, line)?;
                 let (hash, swapped) = (pair.content_hash(), pair.swapped().content_hash());
                 let (stands, place) = (ids.is_trained_on(&hash), Place::of(pair, &ids));
                 Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, stands, place })
