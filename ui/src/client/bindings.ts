@@ -1796,7 +1796,9 @@ export type PairsActedOn = {
   /** By which it can be undone. */
   act: number, changed: number,
   /** Those that were so already. */
-  unchanged: number, };
+  unchanged: number,
+  /** What that means for runs that wait or train, as sentences without a full stop. */
+  says: Array<string>, };
 
 /** What has changed from one set of pairs to another. */
 export type PairsChange = { difference: Difference,
@@ -2995,7 +2997,9 @@ export type Verdict = "left_much" | "left" | "right" | "right_much" | "tie_good"
 /** A run that waits. */
 export type WaitingRun = { run: string, name: string,
   /** Why it waits, as a sentence without a full stop. */
-  why: string, since: number,
+  why: string,
+  /** What was decided of its pairs meanwhile, as sentences without a full stop. */
+  says: Array<string>, since: number,
   /** Bytes that it takes at its peak, where that was estimated. */
   memory_needed: number | null, };
 

@@ -1,5 +1,6 @@
 //! What is done to many pairs at once, each with a way back.
 
+use super::training::says_of_all;
 use super::types::{ActOnPairs, PairAct, PairIdsOf, PairsActedOn, PairsChosen, UndoAct};
 use super::{Backend, OpenProject, checks, locked};
 use crate::error::{Error, Result};
@@ -62,7 +63,7 @@ pub(super) fn act_on_pairs(backend: &Backend, request: ActOnPairs) -> Result<Pai
         PairAct::IntoSet(set) => Back::Members { set, ids: store.set_members(set, &ids, &who, true)?, member: false },
         PairAct::OutOfSet(set) => Back::Members { set, ids: store.set_members(set, &ids, &who, false)?, member: true },
     };
-    Ok(keep(backend, &project, ids.len(), back))
+    keep(backend, &project, ids.len(), back)
 }
 
 /// Undoes an act. What it gives undoes the undoing.
@@ -89,11 +90,12 @@ pub(super) fn undo_act(backend: &Backend, request: UndoAct) -> Result<PairsActed
             Back::Members { set, ids: store.set_members(set, &ids, &who, member)?, member: !member }
         }
     };
-    Ok(keep(backend, &project, asked, back))
+    keep(backend, &project, asked, back)
 }
 
-fn keep(backend: &Backend, project: &OpenProject, asked: usize, back: Back) -> PairsActedOn {
+fn keep(backend: &Backend, project: &OpenProject, asked: usize, back: Back) -> Result<PairsActedOn> {
     let changed = back.len();
+    let is_removal = matches!(back, Back::Removed { .. });
     let mut memory = locked(&backend.0.acts.0);
     memory.next += 1;
     let act = memory.next;
@@ -103,7 +105,8 @@ fn keep(backend: &Backend, project: &OpenProject, asked: usize, back: Back) -> P
     }
     drop(memory);
     backend.changed(project);
-    PairsActedOn { act, changed, unchanged: asked - changed }
+    let says = if is_removal { says_of_all(backend, project)? } else { Vec::new() };
+    Ok(PairsActedOn { act, changed, unchanged: asked - changed, says })
 }
 
 /// The pairs that are meant. All that a list shows are those that it was seen to show.

@@ -2,6 +2,7 @@
 
 use super::Backend;
 use super::training::composition::{by_import, compose, listed, pairs_in_words};
+use super::training::says_of_all;
 use super::types::{ChangeImport, ImportChanged};
 use super::words::counted;
 use crate::error::Result;
@@ -23,7 +24,11 @@ pub(super) fn change_import(backend: &Backend, request: ChangeImport) -> Result<
         ImportChange::TakenBack(taken_back) => in_words(*taken_back, &changed),
     };
     backend.changed(&project);
-    Ok(ImportChanged { says })
+    let of_runs = match &change {
+        ImportChange::Name(_) => Vec::new(),
+        ImportChange::HeldOut(_) | ImportChange::TakenBack(_) => says_of_all(backend, &project)?,
+    };
+    Ok(ImportChanged { says: says.into_iter().chain(of_runs).collect() })
 }
 
 fn in_words(taken_back: bool, changed: &Changed) -> Vec<String> {

@@ -63,6 +63,7 @@ pub(crate) use jobs::Working;
 pub(crate) use overview::{EVALS, EXPORTS, folders};
 pub(crate) use projects::{OpenProject, now};
 pub(crate) use sweep::RunJudge;
+pub(crate) use training::ready;
 
 use crate::error::Result;
 use model::{ComputeDevice, DeviceChoice};

@@ -3,7 +3,7 @@
 use super::super::types::{InProject, QueuedRun, RunNow, RunOf, RunSummary, RunView, SampleAnswer, SampleSet};
 use super::super::{Backend, OpenProject, doctor, locked, overview, queue, sweep};
 use super::relatives::name_of;
-use super::{KnownRun, MeasuredRun, run_folder};
+use super::{KnownRun, MeasuredRun, run_folder, waited};
 use crate::error::{Error, Result};
 use runs::State;
 use std::collections::HashSet;
@@ -41,8 +41,11 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
     // Looked at before this one is held: two that are held at once could wait for each other.
     let from = locked(&run).about.from.clone();
     let from_name = from.as_ref().map(|from| name_of(backend, project, from));
+    let state = backend.training().state(&locked(&run))?;
+    // A run that trains is looked at with every step.
+    let is_looked_at = !matches!(state, State::Running | State::Finished);
+    let since = if is_looked_at { waited::says(backend, project, folder)? } else { Vec::new() };
     let run = locked(&run);
-    let state = backend.training().state(&run)?;
     let lines = run.events.lines();
     let step = last_step(lines);
     let (stage, stage_done, stage_total) = stage(lines, state);
@@ -52,6 +55,7 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
     });
     // Each process that takes up the run tells what it sees.
     let mut told = HashSet::new();
+    let warnings = run.about.made_of.warns.iter().cloned().chain(since).chain(warnings);
     let warnings: Vec<String> = warnings.filter(|message| told.insert(message.clone())).collect();
     Ok(RunView {
         summary: summary(&run, state, places.remove(&run.name())),

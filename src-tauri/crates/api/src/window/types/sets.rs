@@ -70,6 +70,8 @@ pub struct PairsActedOn {
     pub changed: usize,
     /// Those that were so already.
     pub unchanged: usize,
+    /// What that means for runs that wait or train, as sentences without a full stop.
+    pub says: Vec<String>,
 }
 
 /// A set in a list.
