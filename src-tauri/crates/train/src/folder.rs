@@ -320,7 +320,9 @@ fn begin(config: &RunConfig) -> Result<()> {
 
 /// Whether no process has ever trained the run in a folder: it was written, and that is all.
 pub fn is_untouched(run: &Path) -> bool {
-    !run.join(events::FILE).exists() && !run.join(checkpoint::FOLDER).exists()
+    // A run that was written has an empty file.
+    let told = fs::metadata(run.join(events::FILE)).map_or(0, |file| file.len());
+    told == 0 && !run.join(checkpoint::FOLDER).exists()
 }
 
 /// Puts other rows in the place of those of a run that [is untouched](is_untouched): those to train on, and those held out.
