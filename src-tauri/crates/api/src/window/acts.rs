@@ -2,6 +2,8 @@
 
 use super::training::says_of_all;
 use super::types::{ActOnPairs, PairAct, PairIdsOf, PairsActedOn, PairsChosen, UndoAct};
+use super::who::signed;
+use super::words::counted;
 use super::{Backend, OpenProject, checks, locked};
 use crate::error::{Error, Result};
 use prefs::store::Project;
@@ -24,9 +26,17 @@ struct Memory {
 
 /// What undoes an act.
 enum Back {
-    Removed { ids: Vec<i64>, removed: bool },
-    Categories(Vec<(i64, Option<String>)>),
-    Members { set: i64, ids: Vec<i64>, member: bool },
+    Removed {
+        ids: Vec<i64>,
+        removed: bool,
+    },
+    /// Each pair with the category that it is to have again, and the one that it was given.
+    Categories(Vec<(i64, Option<String>, Option<String>)>),
+    Members {
+        set: i64,
+        ids: Vec<i64>,
+        member: bool,
+    },
 }
 
 impl Back {
@@ -50,7 +60,7 @@ pub(super) fn pair_ids(backend: &Backend, request: PairIdsOf) -> Result<Vec<i64>
 /// Does something to many pairs, to all of them or to none.
 pub(super) fn act_on_pairs(backend: &Backend, request: ActOnPairs) -> Result<PairsActedOn> {
     let ActOnPairs { project, who, pairs, act } = request;
-    let project = backend.project(&project)?;
+    let (project, who) = (backend.project(&project)?, signed(&who)?);
     // Many pairs take seconds: labelling goes on meanwhile.
     let mut store = project.another_store()?;
     let ids = chosen(backend, &project, &store, pairs)?;
@@ -58,7 +68,8 @@ pub(super) fn act_on_pairs(backend: &Backend, request: ActOnPairs) -> Result<Pai
         PairAct::Removed(removed) => Back::Removed { ids: store.remove_pairs(&ids, &who, removed)?, removed: !removed },
         PairAct::Category(name) => {
             let given: Vec<_> = ids.iter().map(|&id| (id, name.clone())).collect();
-            Back::Categories(store.set_categories(&given, &who)?)
+            let had = store.set_categories(&given, &who)?;
+            Back::Categories(had.into_iter().map(|(id, had)| (id, had, name.clone())).collect())
         }
         PairAct::IntoSet(set) => Back::Members { set, ids: store.set_members(set, &ids, &who, true)?, member: false },
         PairAct::OutOfSet(set) => Back::Members { set, ids: store.set_members(set, &ids, &who, false)?, member: true },
@@ -69,7 +80,7 @@ pub(super) fn act_on_pairs(backend: &Backend, request: ActOnPairs) -> Result<Pai
 /// Undoes an act. What it gives undoes the undoing.
 pub(super) fn undo_act(backend: &Backend, request: UndoAct) -> Result<PairsActedOn> {
     let UndoAct { project, who, act } = request;
-    let project = backend.project(&project)?;
+    let (project, who) = (backend.project(&project)?, signed(&who)?);
     let kept = {
         let mut memory = locked(&backend.0.acts.0);
         let at = memory.kept.iter().position(|(known, of, _)| *known == act && of == project.folder());
@@ -85,12 +96,29 @@ pub(super) fn undo_act(backend: &Backend, request: UndoAct) -> Result<PairsActed
         Back::Removed { ids, removed } => {
             Back::Removed { ids: store.remove_pairs(&ids, &who, removed)?, removed: !removed }
         }
-        Back::Categories(had) => Back::Categories(store.set_categories(&had, &who)?),
+        Back::Categories(changes) => {
+            // What somebody said of a pair since stays.
+            let mut own = Vec::new();
+            for (id, had, gave) in changes {
+                if store.pair(id)?.category == gave {
+                    own.push((id, had, gave));
+                }
+            }
+            let given: Vec<_> = own.iter().map(|(id, had, _)| (*id, had.clone())).collect();
+            store.set_categories(&given, &who)?;
+            Back::Categories(own.into_iter().map(|(id, had, gave)| (id, gave, had)).collect())
+        }
         Back::Members { set, ids, member } => {
             Back::Members { set, ids: store.set_members(set, &ids, &who, member)?, member: !member }
         }
     };
-    keep(backend, &project, asked, back)
+    let mut undone = keep(backend, &project, asked, back)?;
+    if undone.unchanged > 0 {
+        let stay = if undone.unchanged == 1 { "stays as it is" } else { "stay as they are" };
+        let pairs = counted(undone.unchanged, "pair was", "pairs were");
+        undone.says.insert(0, format!("{pairs} changed otherwise since, and {stay}"));
+    }
+    Ok(undone)
 }
 
 fn keep(backend: &Backend, project: &OpenProject, asked: usize, back: Back) -> Result<PairsActedOn> {

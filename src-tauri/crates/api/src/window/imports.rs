@@ -4,6 +4,7 @@ use super::Backend;
 use super::training::composition::{by_import, compose, listed, pairs_in_words};
 use super::training::says_of_all;
 use super::types::{ChangeImport, ImportChanged};
+use super::who::signed;
 use super::words::counted;
 use crate::error::Result;
 use prefs::store::{ImportChange, ImportChanged as Changed};
@@ -14,7 +15,7 @@ pub(super) fn change_import(backend: &Backend, request: ChangeImport) -> Result<
     let project = backend.project(&project)?;
     // A large import takes seconds: labelling goes on meanwhile.
     let mut store = project.another_store()?;
-    let changed = store.change_import(import, &who, &change)?;
+    let changed = store.change_import(import, &signed(&who)?, &change)?;
     let says = match &change {
         ImportChange::Name(_) => Vec::new(),
         ImportChange::HeldOut(true) => compose(&store, 0.0, 0, None)?.record.says,

@@ -49,6 +49,7 @@ mod training;
 pub mod types;
 mod uploads;
 mod votes;
+mod who;
 mod words;
 
 pub use exports::Download;
