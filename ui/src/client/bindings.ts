@@ -586,7 +586,12 @@ export type EditPair = {
   /** The new other answer. */
   rejected: Content,
   /** The new prompt. */
-  prompt: Content, };
+  prompt: Content,
+  /**
+   * Its prompt, chosen and rejected answer as they were when the new ones were written: where they are others now, nothing
+   * is changed.
+   */
+  before?: [Content, Content, Content] | null, };
 
 /** A part of a pair before and after an edit. */
 export type EditedText = {
@@ -1599,7 +1604,12 @@ export type Notes = {
   /** The name that was given later, in the place of the first. */
   name?: string, note: string, tags: Array<string>,
   /** Whether lists leave it out unless they are asked for it. */
-  archived: boolean, };
+  archived: boolean,
+  /**
+   * What keeps the item from being read or relied on, with what to do: it stands in the list so that it can be deleted. It is
+   * found anew each time, and no part of the file.
+   */
+  damaged?: string, };
 
 /** Of an operation that needs to know nothing. */
 export type Nothing = {};
@@ -2874,7 +2884,9 @@ export type SweepSummary = {
   /** The settings that vary. */
   keys: Array<string>, runs: number,
   /** Of them, those that have ended, one way or another. */
-  ended: number, };
+  ended: number,
+  /** What keeps its record from being read, with what to do. */
+  damaged: string | null, };
 
 /** A sweep, whole. */
 export type SweepView = {

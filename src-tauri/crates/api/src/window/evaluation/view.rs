@@ -6,8 +6,8 @@ use super::super::types::{
     ItemFilter, ItemKind, Notes, ShowEvaluation, SideNames, Winner,
 };
 use super::super::{Backend, OpenProject, figures, overview};
-use super::{About, folder, job, run_name};
-use crate::error::Result;
+use super::{About, folder, job, modified, run_name};
+use crate::error::{Error, Result};
 use crate::evaluate::accuracy_of;
 use eval::answers::Side;
 use eval::degeneration;
@@ -26,7 +26,7 @@ pub(super) struct Read {
     pub(super) name: String,
     pub(super) about: About,
     /// The name of its run now, where that is still there.
-    run_name: String,
+    pub(super) run_name: String,
     notes: Notes,
     pub(super) judge: Judge,
     contents: Option<Contents>,
@@ -157,10 +157,40 @@ pub(in crate::window) fn evaluations(backend: &Backend, request: InProject) -> R
     let project = backend.project(&request.project)?;
     let mut all = Vec::new();
     for folder in overview::evaluations(&project)? {
-        all.push(Read::of(backend, &project, &folder)?.summary());
+        let read = Read::of(backend, &project, &folder);
+        all.push(read.map_or_else(|error| damaged(&folder, &error), |read| read.summary()));
     }
     all.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.evaluation.cmp(&a.evaluation)));
     Ok(all)
+}
+
+/// An evaluation that cannot be read, by the name of its folder.
+fn damaged(folder: &Path, error: &Error) -> EvalSummary {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let [tuned, base] = ["tuned", "base"].map(str::to_owned);
+    let (tuned_title, base_title) = (tuned.clone(), base.clone());
+    EvalSummary {
+        evaluation: name.clone(),
+        name,
+        notes: Notes::of_damaged(error),
+        run: String::new(),
+        run_name: String::new(),
+        names: SideNames { tuned, base, tuned_title, base_title, of_training: true },
+        judge: String::new(),
+        key_for: None,
+        prompts_from: String::new(),
+        asked: None,
+        created_at: modified(folder),
+        state: EvalState::BrokenOff,
+        prompts: 0,
+        answered: 0,
+        judged: 0,
+        waiting: 0,
+        win_rate: None,
+        win_rate_interval: None,
+        verdict: Tally::default().verdict().code().to_owned(),
+        words: "It cannot be read.".to_owned(),
+    }
 }
 
 pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) -> Result<EvalView> {
@@ -211,8 +241,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         job: read.job,
         answers_of_name: answers_of
             .as_ref()
-            .map(|(_, folder)| name_of(backend, &project, ItemKind::Evaluation, folder))
-            .transpose()?,
+            .map(|(_, folder)| name_of(backend, &project, ItemKind::Evaluation, folder)),
         answers_of: answers_of.map(|(name, _)| name),
     })
 }
