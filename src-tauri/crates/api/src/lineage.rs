@@ -87,8 +87,8 @@ fn run_of(adapter: &Path, beside: Option<&Path>) -> Option<PathBuf> {
     let folders: Vec<&Path> = adapter.ancestors().skip(1).take(DEPTH).collect();
     let there = folders.iter().find(|folder| is_run(folder)).map(|folder| folder.to_path_buf());
     there.or_else(|| {
-        let named = folders.iter().filter_map(|folder| Some(beside?.join(folder.file_name()?)));
-        named.into_iter().find(|folder| is_run(folder))
+        let mut named = folders.iter().filter_map(|folder| Some(beside?.join(folder.file_name()?)));
+        named.find(|folder| is_run(folder))
     })
 }
 

@@ -335,6 +335,7 @@ mod tests {
 
     #[test]
     fn several_people_count_by_more_than_half_as_labels_do() {
+        use Verdict::{Left, LeftMuch, Right, Skip, TieBad, TieGood};
         let together = |verdicts: &[Verdict]| {
             let judged = |(number, verdict): (usize, &Verdict)| Judged {
                 annotator: format!("{number}"),
@@ -347,7 +348,6 @@ mod tests {
             };
             outcomes(&verdicts.iter().enumerate().map(judged).collect::<Vec<_>>()).remove(&0)
         };
-        use Verdict::{Left, LeftMuch, Right, Skip, TieBad, TieGood};
         assert_eq!(together(&[Left, TieGood, TieGood, TieBad]), Some(PromptOutcome::Tie), "one beats no three ties");
         assert_eq!(together(&[Left, TieGood]), Some(PromptOutcome::Tie), "half is not more than half");
         assert_eq!(together(&[Left, LeftMuch, TieGood]), Some(PromptOutcome::Tuned));

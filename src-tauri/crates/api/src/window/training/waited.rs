@@ -139,12 +139,12 @@ pub(in crate::window) fn says(backend: &Backend, project: &OpenProject, run: &Pa
         return Ok(said.clone());
     }
     let since = Since::of(&project.another_store()?, run, &about)?;
-    let said = match since == Since::default() {
-        true => Vec::new(),
-        false if is_untouched(run) => {
-            vec![format!("since it was made, {}: it takes its pairs anew when it begins", since.words())]
-        }
-        false => vec![format!("since it began, {}: it goes on with the pairs that it began with", since.words())],
+    let said = if since == Since::default() {
+        Vec::new()
+    } else if is_untouched(run) {
+        vec![format!("since it was made, {}: it takes its pairs anew when it begins", since.words())]
+    } else {
+        vec![format!("since it began, {}: it goes on with the pairs that it began with", since.words())]
     };
     locked(known).insert(run.to_path_buf(), (depends_on, said.clone()));
     Ok(said)
