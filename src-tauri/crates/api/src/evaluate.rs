@@ -4,6 +4,7 @@ use crate::answers::{BATCH, answer, encoded, text};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::hub_paths;
+use crate::lineage::Lineage;
 use crate::open::{ModelChoice, Opened, open, sha256_of_data};
 use crate::reading::prompts_of;
 use crate::sides::{NamedSide, SideChoice};
@@ -277,6 +278,13 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         context
             .note(format!("the run was trained on {trained_prompts} of the {all} prompts: that says little of others"));
     }
+    let trained_before = request.run.as_deref().map(|run| trained_before(&prompts, run)).transpose()?.unwrap_or(0);
+    if trained_before > 0 {
+        let all = prompts.len();
+        context.note(format!(
+            "a run that this one began from was trained on {trained_before} of the {all} prompts: that says little of others"
+        ));
+    }
     let adapter_files = request.choice.adapter.as_deref().map(adapter_digests).transpose()?.unwrap_or_default();
     let pairs_file = request.run.as_ref().map(|run| run.join("pairs.jsonl"));
     if let Some(run) = &request.run {
@@ -305,6 +313,7 @@ fn setup(request: &EvalRequest, opened: &Opened, context: &mut Context) -> Resul
         prompts_sha256: sha256_of_data(&request.prompts)?,
         prompts_without_template: if opened.tokenizer.has_template() { prompts::plain_text(&prompts) } else { 0 },
         trained_prompts,
+        trained_before,
         asked_otherwise,
         model_notes: opened.notes().map(str::to_owned).collect(),
         seed: request.sampling.seed,
@@ -323,6 +332,12 @@ pub(crate) fn trained_prompts(prompts: &[Prompt], run: &Path) -> Result<usize> {
     }
     let trained = jsonl::read_pairs(&pairs)?.into_pairs();
     Ok(leaked_prompts(&trained, prompts.iter().map(|prompt| &prompt.prompt)).len())
+}
+
+/// How many of the prompts stand among the pairs of the runs that a run began from.
+pub(crate) fn trained_before(prompts: &[Prompt], run: &Path) -> Result<usize> {
+    let prompts: Vec<&Content> = prompts.iter().map(|prompt| &prompt.prompt).collect();
+    Ok(Lineage::before(run)?.learned(&prompts)?.len())
 }
 
 /// Where the run was trained on fewer than one in so many pairs of a kind, prompts of it are another thing.

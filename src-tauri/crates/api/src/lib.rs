@@ -14,6 +14,7 @@ mod export;
 mod hub_paths;
 mod import;
 mod judge_keys;
+mod lineage;
 mod login;
 mod model_scores;
 mod next;

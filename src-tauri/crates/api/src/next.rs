@@ -38,7 +38,13 @@ pub fn start_next(run: &Path) -> Result<()> {
 pub fn begin_next(run: &Path) -> Result<()> {
     let program = std::env::current_exe().map_err(Error::file(run))?;
     let workers = Workers::default();
-    let program = Program { path: &program, workers: &workers, available: available_bytes(), cores: cores() };
+    let program = Program {
+        path: &program,
+        workers: &workers,
+        available: available_bytes(),
+        cores: cores(),
+        ready: &crate::window::ready,
+    };
     let machine = machine()?;
     let own = run.canonicalize().ok().and_then(|run| Some(run.parent()?.parent()?.to_path_buf()));
     let mut projects = machine.projects()?;

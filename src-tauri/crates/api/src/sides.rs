@@ -8,7 +8,7 @@ mod texts;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::evaluate::{EvalRequest, asked_otherwise, complete, trained_prompts};
+use crate::evaluate::{EvalRequest, asked_otherwise, complete, trained_before, trained_prompts};
 use crate::open::{ModelChoice, Opened, find_model, sha256_of_data};
 use crate::provenance;
 use crate::reading::prompts_of;
@@ -326,6 +326,13 @@ fn record(side: &mut Found, prompts: &[Prompt], request: &EvalRequest, context: 
         if trained > 0 {
             notes.push(format!(
                 "the run was trained on {trained} of the {} prompts: how it answers them says little of others",
+                prompts.len()
+            ));
+        }
+        let before = trained_before(prompts, run)?;
+        if before > 0 {
+            notes.push(format!(
+                "a run that this one began from was trained on {before} of the {} prompts: how it answers them says little of others",
                 prompts.len()
             ));
         }

@@ -178,24 +178,43 @@ pub fn shown_left(order_seed: u64, annotator: &str, place: usize) -> Side {
     if place.is_multiple_of(2) { first } else { first.other() }
 }
 
-/// What people together say of each prompt: whom more of them prefer; a tie where as many prefer either. Prompts that
-/// everybody skipped are left out.
+/// How several people's verdicts on a prompt become one, in words: the rule by which items are labelled, too.
+pub const HOW_PEOPLE_COUNT: &str = "Where several people judge a prompt, what more than half of them say counts, one vote each: a tie is a vote, a skip is none, \
+     and much better counts as better. Where neither answer has more than half, the prompt is a tie.";
+
+/// What people together say of each prompt, by [the rule](HOW_PEOPLE_COUNT). Prompts that everybody skipped are left out.
 pub fn outcomes(standing: &[Judged]) -> BTreeMap<usize, PromptOutcome> {
-    let mut balance: BTreeMap<usize, i64> = BTreeMap::new();
+    let mut votes: BTreeMap<usize, Vec<PromptOutcome>> = BTreeMap::new();
     for judged in standing {
-        let Some(outcome) = judged.outcome() else { continue };
-        *balance.entry(judged.id).or_default() += match outcome {
-            PromptOutcome::Tuned => 1,
-            PromptOutcome::Base => -1,
-            PromptOutcome::Tie | PromptOutcome::NotJudged | PromptOutcome::NoVerdict(_) => 0,
-        };
+        if let Some(outcome) = judged.outcome() {
+            votes.entry(judged.id).or_default().push(outcome);
+        }
     }
-    let winner = |balance: i64| match balance.signum() {
-        1 => PromptOutcome::Tuned,
-        -1 => PromptOutcome::Base,
-        _ => PromptOutcome::Tie,
+    let together = |votes: &[PromptOutcome]| {
+        let has_more_than_half =
+            |side: &PromptOutcome| 2 * votes.iter().filter(|vote| *vote == side).count() > votes.len();
+        [PromptOutcome::Tuned, PromptOutcome::Base].into_iter().find(has_more_than_half).unwrap_or(PromptOutcome::Tie)
     };
-    balance.into_iter().map(|(id, balance)| (id, winner(balance))).collect()
+    votes.into_iter().map(|(id, votes)| (id, together(&votes))).collect()
+}
+
+/// Who judges, where people do: `people, blind`, unless some of them had been shown whose answers they are.
+pub fn who_judges(said: &[Judged]) -> &'static str {
+    let verdicts = said.iter().filter(|judged| judged.outcome().is_some()).count();
+    let seen = said.iter().filter(|judged| judged.seen && judged.outcome().is_some()).count();
+    match seen {
+        0 => "people, blind",
+        _ if seen == verdicts => "people, not blind",
+        _ => "people, not all blind",
+    }
+}
+
+/// Whether anybody judged what somebody else did.
+pub fn several_judged(said: &[Judged]) -> bool {
+    let mut first: HashMap<usize, &str> = HashMap::new();
+    said.iter()
+        .filter(|judged| judged.outcome().is_some())
+        .any(|judged| *first.entry(judged.id).or_insert(&judged.annotator) != judged.annotator)
 }
 
 fn standing(entries: Vec<Entry>) -> Vec<Judged> {
@@ -309,6 +328,51 @@ mod tests {
         assert_eq!(outcomes(&said)[&0], PromptOutcome::Tie, "one for each");
         let said = [said[0].clone(), said[1].clone(), judged(Side::Tuned, Verdict::Left)];
         assert_eq!(outcomes(&said)[&0], PromptOutcome::Tuned);
+        assert!(several_judged(&[said[0].clone(), Judged { annotator: "bob".into(), ..said[1].clone() }]));
+        assert!(!several_judged(&[said[0].clone(), Judged { id: 1, annotator: "bob".into(), ..said[1].clone() }]));
         assert!(outcomes(&[judged(Side::Base, Verdict::Skip)]).is_empty());
+    }
+
+    #[test]
+    fn several_people_count_by_more_than_half_as_labels_do() {
+        use Verdict::{Left, LeftMuch, Right, Skip, TieBad, TieGood};
+        let together = |verdicts: &[Verdict]| {
+            let judged = |(number, verdict): (usize, &Verdict)| Judged {
+                annotator: format!("{number}"),
+                id: 0,
+                shown_left: Side::Tuned,
+                verdict: *verdict,
+                milliseconds: 1,
+                at: 1,
+                seen: false,
+            };
+            outcomes(&verdicts.iter().enumerate().map(judged).collect::<Vec<_>>()).remove(&0)
+        };
+        assert_eq!(together(&[Left, TieGood, TieGood, TieBad]), Some(PromptOutcome::Tie), "one beats no three ties");
+        assert_eq!(together(&[Left, TieGood]), Some(PromptOutcome::Tie), "half is not more than half");
+        assert_eq!(together(&[Left, LeftMuch, TieGood]), Some(PromptOutcome::Tuned));
+        assert_eq!(together(&[Left, Left, Right, TieGood]), Some(PromptOutcome::Tie));
+        assert_eq!(together(&[Right, Skip, Skip]), Some(PromptOutcome::Base), "a skip is no vote");
+        assert_eq!(together(&[Skip, Skip]), None);
+    }
+
+    #[test]
+    fn who_judges_is_called_blind_only_where_all_verdicts_are() {
+        let said = |seen: &[(bool, Verdict)]| {
+            let judged = |(id, (seen, verdict)): (usize, &(bool, Verdict))| Judged {
+                annotator: "ann".into(),
+                id,
+                shown_left: Side::Tuned,
+                verdict: *verdict,
+                milliseconds: 1,
+                at: 1,
+                seen: *seen,
+            };
+            who_judges(&seen.iter().enumerate().map(judged).collect::<Vec<_>>())
+        };
+        assert_eq!(said(&[]), "people, blind");
+        assert_eq!(said(&[(false, Verdict::Left), (true, Verdict::Skip)]), "people, blind");
+        assert_eq!(said(&[(false, Verdict::Left), (true, Verdict::TieBad)]), "people, not all blind");
+        assert_eq!(said(&[(false, Verdict::Skip), (true, Verdict::TieBad)]), "people, not blind");
     }
 }

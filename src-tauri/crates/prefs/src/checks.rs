@@ -451,6 +451,19 @@ pub fn leaked_prompts<'a>(pairs: &[Pair], prompts: impl IntoIterator<Item = &'a 
     prompts.filter(|(_, prompt)| trained.contains(&fingerprint(prompt))).map(|(row, _)| row).collect()
 }
 
+/// Positions of those `pairs` whose prompt is that of one of `others` but for a system's message: it asks for the same, and is
+/// another prompt to a model.
+pub fn but_for_the_system<P: Borrow<Pair>>(pairs: &[P], others: &[P]) -> Vec<usize> {
+    let asked = |pair: &P| text::fingerprint_of_asked(&pair.borrow().prompt);
+    let prompts: HashSet<u128> = others.iter().map(|pair| fingerprint(&pair.borrow().prompt)).collect();
+    let others: HashSet<u128> = others.iter().filter_map(asked).collect();
+    let is_near = |pair: &P| {
+        asked(pair).is_some_and(|asked| others.contains(&asked))
+            && !prompts.contains(&fingerprint(&pair.borrow().prompt))
+    };
+    (0..pairs.len()).filter(|&row| is_near(&pairs[row])).collect()
+}
+
 /// Positions of those `pairs` that prefer the other answer than one of `others` with the same prompt and answers, as
 /// [`leaked_prompts`] compares them.
 pub fn contradicting<P: Borrow<Pair>>(pairs: &[P], others: &[P]) -> Vec<usize> {

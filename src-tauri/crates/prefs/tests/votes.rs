@@ -182,14 +182,25 @@ fn a_verdict_that_was_changed_with_others_in_view_is_a_vote_and_shows_no_agreeme
     project.judge_again(&considered("Ben", 1, Verdict::LeftMuch)).unwrap();
     assert_eq!(all(&project), [(1, Standing::Agreed, Some(Majority::First))]);
     let agreement = prefs::agreement::agreement(&project.votes().unwrap());
-    assert_eq!((agreement.items_shared, agreement.votes_seen), (0, 1));
-    // What he had said before stays in the history, taken back.
+    assert_eq!((agreement.items_shared, agreement.votes_seen), (1, 1));
+    assert_eq!(agreement.percent, Some(0.0), "blind they differed");
+    // What he had said before stands beside it.
     let rows = project.judgements().unwrap();
     assert_eq!(
         rows.iter().map(|row| (row.undone.is_some(), row.votes_seen)).collect::<Vec<_>>(),
-        [(false, false), (true, false), (false, true)]
+        [(false, false), (false, false), (false, true)]
     );
     assert!(next(&mut project, "Ben", None).is_none());
+    // Once more, and back: each undo takes back one, and at the end what was said blind is the vote again.
+    project.judge_again(&considered("Ben", 1, Verdict::TieGood)).unwrap();
+    assert_eq!(all(&project), [(1, Standing::Open, Some(Majority::None))]);
+    project.undo("Ben").unwrap();
+    assert_eq!(all(&project), [(1, Standing::Agreed, Some(Majority::First))]);
+    project.undo("Ben").unwrap();
+    assert_eq!(all(&project), [(1, Standing::Open, Some(Majority::None))]);
+    assert!(next(&mut project, "Ben", None).is_none(), "it is judged, as it was");
+    let agreement = prefs::agreement::agreement(&project.votes().unwrap());
+    assert_eq!((agreement.items_shared, agreement.percent, agreement.votes_seen), (1, Some(0.0), 0));
 }
 
 #[test]
@@ -374,4 +385,28 @@ fn a_judgement_keeps_the_version_of_the_guideline_that_stood() {
     let versions: Vec<_> = versions.iter().map(|it| (it.version, it.who.as_str(), it.judgements)).collect();
     assert_eq!(versions, [(2, "Ben", 2), (1, "Ada", 1)]);
     assert_eq!(project.guidelines().unwrap()[1].text, "Prefer plain answers.");
+}
+
+#[test]
+fn an_audit_is_computed_from_what_was_said_blind_and_acts_by_what_is_said_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = of_pairs(folder.path(), 4);
+    let audit = audit_of(&mut project, None).audit;
+    let among = Some(Among::Audit(audit));
+    let asked: Vec<i64> =
+        [FIRST, SECOND, SECOND].into_iter().map(|better| prefer(&mut project, "Ada", among, better)).collect();
+    let numbers = |project: &Project| {
+        let [ada] = <[_; 1]>::try_from(project.audit(audit).unwrap().annotators).unwrap();
+        (ada.agree, ada.differ, ada.votes_seen, ada.judged, ada.unchanged)
+    };
+    assert_eq!(numbers(&project), (1, 2, 0, 3, 2));
+    project.judge_again(&considered("Ada", asked[1], Verdict::Left)).unwrap();
+    assert_eq!(numbers(&project), (1, 2, 1, 3, 1), "the rate is that of blind verdicts");
+    assert_eq!(
+        project.act_on_audit(audit, "Ada", AuditChoice::Swap, "Ada").unwrap(),
+        1,
+        "she does not mean it any more"
+    );
+    project.undo("Ada").unwrap();
+    assert_eq!(numbers(&project), (1, 2, 0, 3, 1));
 }

@@ -28,6 +28,8 @@ pub struct Program<'a> {
     pub available: Option<u64>,
     /// Cores that runs share where several may train at once.
     pub cores: usize,
+    /// Makes the run in a folder ready that has waited, or says why it must not begin: its pairs may not be what they were.
+    pub ready: &'a dyn Fn(&Path) -> Result<(), String>,
 }
 
 /// What became of a run that was to begin.
@@ -110,6 +112,10 @@ pub fn begin_waiting(machine: &Machine, project: &Path, program: Program<'_>) ->
         let training = training_beside(machine, project)?;
         if queue.wait(next.memory_needed, &training, program.available).is_some() {
             return Ok(begun);
+        }
+        if let Err(why) = (program.ready)(&folder) {
+            Queue::change(project, |queue| queue.began(&next.run, Some(why)))?;
+            continue;
         }
         let refused = start(&queue, &folder, next, program)?;
         // Only now: killed in between, the run still waits, and its folder's lock keeps it from being trained twice.

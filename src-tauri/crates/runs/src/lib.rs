@@ -44,14 +44,6 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// The record of what waits cannot be read.
-    #[error("{}: {what}; move this file away: the runs that waited then stand as not begun, and can be put in the queue again", path.display())]
-    Queue {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
     /// Another program changes the queue, and does not let go of it.
     #[error("{} is held by another program; try again in a moment", path.display())]
     QueueBusy {

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The file, in the project's folder, and its lock.
 const FILE: &str = "queue.json";
 const LOCK: &str = "queue.lock";
+/// Where a record lies that cannot be read: beside the one that took its place, until somebody has looked at it.
+const DAMAGED: &str = "queue.json.damaged";
 /// A change takes no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Runs that the queue has begun and that it still knows.
@@ -29,6 +31,9 @@ pub struct Queue {
     /// Runs that waited where this is a copy of.
     #[serde(skip)]
     pub elsewhere: usize,
+    /// A record that cannot be read: what waited by it does not wait any more.
+    #[serde(skip)]
+    pub damaged: Option<PathBuf>,
 }
 
 /// A run that waits.
@@ -88,21 +93,25 @@ impl Waiting {
 
 impl Queue {
     fn empty(project: &Path) -> Self {
-        Self { project: project.to_path_buf(), at_most: 1, waiting: Vec::new(), begun: Vec::new(), elsewhere: 0 }
+        let project = project.to_path_buf();
+        let damaged = Some(project.join(DAMAGED)).filter(|path| path.exists());
+        Self { project, at_most: 1, waiting: Vec::new(), begun: Vec::new(), elsewhere: 0, damaged }
     }
 
-    /// What waits in a project; nothing where nothing ever did.
+    /// What waits in a project; nothing where nothing ever did, or where the record is damaged, which [`Queue::damaged`] says.
     ///
     /// # Errors
-    /// When the record cannot be read.
+    /// When the file cannot be read.
     pub fn read(project: &Path) -> Result<Self, Error> {
         let path = project.join(FILE);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::empty(project)),
             text => text.map_err(Error::file(&path))?,
         };
-        let mut queue: Self =
-            serde_json::from_slice(&text).map_err(|error| Error::Queue { path, what: error.to_string() })?;
+        let Ok(mut queue) = serde_json::from_slice::<Self>(&text) else {
+            return Ok(Self { damaged: Some(path), ..Self::empty(project) });
+        };
+        queue.damaged = Self::empty(project).damaged;
         queue.at_most = queue.at_most.max(1);
         if queue.project != project {
             let elsewhere = queue.waiting.len();
@@ -116,7 +125,7 @@ impl Queue {
         fs::metadata(project.join(FILE)).and_then(|file| file.modified()).ok()
     }
 
-    /// Changes what waits, while nobody else does.
+    /// Changes what waits, while nobody else does. A damaged record is first put aside, as it is.
     ///
     /// # Errors
     /// When the record cannot be read or written, or another program holds it.
@@ -128,6 +137,9 @@ impl Queue {
         let answer = change(&mut queue);
         if queue != before {
             let path = project.join(FILE);
+            if before.damaged.as_ref() == Some(&path) {
+                fs::rename(&path, free_name(project)).map_err(Error::file(&path))?;
+            }
             let text = serde_json::to_vec_pretty(&queue).map_err(std::io::Error::from).map_err(Error::file(&path))?;
             train::write_whole(&path, &text)?;
         }
@@ -213,6 +225,13 @@ impl Queue {
     }
 }
 
+/// A name for a damaged record that nothing has yet.
+fn free_name(project: &Path) -> PathBuf {
+    let numbered = (2..).map(|number| project.join(format!("{DAMAGED}-{number}")));
+    let mut names = std::iter::once(project.join(DAMAGED)).chain(numbered);
+    names.find(|path| !path.exists()).unwrap_or_else(|| project.join(DAMAGED))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -253,12 +272,23 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_cannot_be_read_is_named_and_left_as_it_is() {
+    fn a_record_that_cannot_be_read_is_named_and_put_aside_as_it_is_and_others_wait_all_the_same() {
         let project = tempfile::tempdir().unwrap();
-        fs::write(project.path().join(FILE), "{\"waiting\": [").unwrap();
-        let error = Queue::change(project.path(), |queue| queue.add(waiting("a"))).unwrap_err().to_string();
-        assert!(error.contains(FILE) && error.contains("move this file away"), "{error}");
-        assert_eq!(fs::read_to_string(project.path().join(FILE)).unwrap(), "{\"waiting\": [");
+        let text = "{\"waiting\": [";
+        for time in 0..2 {
+            fs::write(project.path().join(FILE), text).unwrap();
+            let queue = Queue::read(project.path()).unwrap();
+            assert_eq!((queue.waiting.len(), queue.damaged), (0, Some(project.path().join(FILE))));
+            Queue::change(project.path(), |queue| queue.add(waiting("a"))).unwrap();
+            let queue = Queue::read(project.path()).unwrap();
+            assert_eq!(names(&queue), ["a"], "{time}");
+            assert_eq!(queue.damaged, Some(project.path().join(DAMAGED)));
+        }
+        for name in [DAMAGED.to_owned(), format!("{DAMAGED}-2")] {
+            assert_eq!(fs::read_to_string(project.path().join(name)).unwrap(), text);
+        }
+        fs::remove_file(project.path().join(DAMAGED)).unwrap();
+        assert_eq!(Queue::read(project.path()).unwrap().damaged, None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! to the same numbers; of the lines about one step the last counts.
 
 use crate::error::{Error, Result};
+use crate::events::{self, Event};
 use crate::files::LineWriter;
 use crate::losses::Logps;
 use serde::{Deserialize, Serialize};
@@ -98,12 +99,13 @@ impl DynamicsWriter {
 pub type Dynamics = BTreeMap<(bool, usize), BTreeMap<u64, PairLogps>>;
 
 /// Reads what is known of the pairs of a run; nothing of a run that did not keep it. A last line that is being written is left
-/// out.
+/// out, and so is what a process computed beyond the step that the run, taken up again before it, has come to.
 ///
 /// # Errors
-/// When the file cannot be read, or a whole line of it is none of this program's.
+/// When a file cannot be read, or a whole line of it is none of this program's.
 pub fn read(run: &Path) -> Result<Dynamics> {
     let path = run.join(FILE);
+    let reached = reached(run)?;
     let file = match File::open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Dynamics::new()),
         file => file.map_err(Error::read(&path))?,
@@ -121,10 +123,25 @@ pub fn read(run: &Path) -> Result<Dynamics> {
             let what = format!("line {number} holds no log-probabilities of pairs: {error}");
             Error::read(&path)(std::io::Error::new(ErrorKind::InvalidData, what))
         })?;
+        // Of pairs trained on the step is the one before that they were in.
+        if reached.is_some_and(|reached| step + u64::from(!held_out) > reached) {
+            continue;
+        }
         for pair in pairs {
             all.entry((held_out, pair.line)).or_default().insert(step, pair);
         }
     }
+}
+
+/// The last step that counts of a run that was taken up again; none of any other, of which all was computed once.
+fn reached(run: &Path) -> Result<Option<u64>> {
+    let path = run.join(events::FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let lines = events::effective(events::read(&path)?);
+    let was_resumed = lines.iter().any(|line| matches!(line.event, Event::Resumed { .. }));
+    Ok(was_resumed.then(|| lines.iter().filter_map(|line| line.event.step()).max().unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -168,5 +185,27 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap() + "{}\n";
         std::fs::write(&path, text).unwrap();
         assert!(read(folder.path()).unwrap_err().to_string().contains("line 2"));
+    }
+
+    #[test]
+    fn what_lies_after_the_step_that_a_run_was_stopped_at_after_it_was_taken_up_is_not_its_own() {
+        use crate::events::{EvalMetrics, EventWriter};
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = DynamicsWriter::open(folder.path()).unwrap();
+        for step in 0..8 {
+            writer.append(&computed(step, false, -50.0)).unwrap();
+            writer.append(&computed(step, true, -50.0)).unwrap();
+        }
+        let last = || {
+            let all = read(folder.path()).unwrap();
+            [false, true].map(|held_out| all[&(held_out, 1)].keys().next_back().copied())
+        };
+        let mut events = EventWriter::open(&folder.path().join(events::FILE)).unwrap();
+        let eval = |step| Event::Eval(EvalMetrics { step, ..EvalMetrics::default() });
+        events.append(&eval(7)).unwrap();
+        assert_eq!(last(), [Some(7), Some(7)], "it was killed and not taken up again");
+        events.append(&Event::Resumed { from_step: 2 }).unwrap();
+        events.append(&eval(4)).unwrap();
+        assert_eq!(last(), [Some(3), Some(4)]);
     }
 }

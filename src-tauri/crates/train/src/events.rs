@@ -327,7 +327,7 @@ pub struct Line {
 
 impl Event {
     /// Optimiser steps done when it happened, for events that belong to a step.
-    fn step(&self) -> Option<u64> {
+    pub(crate) fn step(&self) -> Option<u64> {
         match self {
             Self::Step(metrics) => Some(metrics.step),
             Self::Eval(metrics) => Some(metrics.step),

@@ -318,6 +318,37 @@ fn begin(config: &RunConfig) -> Result<()> {
     write_whole(&folder.join(CONFIG), config.to_toml()?.as_bytes())
 }
 
+/// Whether no process has ever trained the run in a folder: it was written, and that is all.
+pub fn is_untouched(run: &Path) -> bool {
+    // A run that was written has an empty file.
+    let told = fs::metadata(run.join(events::FILE)).map_or(0, |file| file.len());
+    told == 0 && !run.join(checkpoint::FOLDER).exists()
+}
+
+/// Puts other rows in the place of those of a run that [is untouched](is_untouched): those to train on, and those held out.
+/// Broken off in between, it must be done again: the record and the rows are then not of one another.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn replace_rows(run: &Path, train: &[Pair], held_out: &[Pair]) -> Result<()> {
+    let mut config = RunConfig::of_run(run)?;
+    let mut origin = Origin::read(run)?;
+    let eval = run.join(EVAL_PAIRS);
+    if held_out.is_empty() {
+        if eval.exists() {
+            fs::remove_file(&eval).map_err(Error::write(&eval))?;
+        }
+    } else {
+        jsonl::write_pairs(&eval, held_out)?;
+    }
+    jsonl::write_pairs(&run.join(PAIRS), train)?;
+    config.data.eval = (!held_out.is_empty()).then_some(eval.clone());
+    write_whole(&run.join(CONFIG), config.to_toml()?.as_bytes())?;
+    origin.pairs = Some(RowsOf::of(&run.join(PAIRS))?);
+    origin.eval_pairs = (!held_out.is_empty()).then(|| RowsOf::of(&eval)).transpose()?;
+    origin.write(run)
+}
+
 fn ends_finished(folder: &Path) -> Result<bool> {
     let lines = events::effective(events::read(&folder.join(events::FILE))?);
     Ok(lines.iter().any(|line| matches!(line.event, Event::Finished { .. })))

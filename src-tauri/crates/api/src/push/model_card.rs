@@ -236,7 +236,7 @@ fn evaluations(results: &Results, card: &mut Card) {
         let tally = evaluation.summary.all.tally;
         card.paragraph(&format!("**{}**", evaluation.summary.words));
         let mut items = vec![
-            format!("judge: {}", kind_of(&evaluation.judge)),
+            format!("judge: {}", kind_of(evaluation)),
             format!(
                 "{} prompts: {} won, {} tied, {} lost, {} without a verdict",
                 evaluation.items.len(),
@@ -248,7 +248,8 @@ fn evaluations(results: &Results, card: &mut Card) {
         ];
         items.extend(evaluation.places_in_words());
         if let Some(people) = &evaluation.people {
-            items.push(format!("people, blind: {}", people.words));
+            items.push(format!("{}: {}", people.who_judges(), people.words));
+            items.extend(people.how_they_count().map(str::to_owned));
             items.extend(people.with_judge.map(|both| both.words()));
         }
         items.extend(accuracy.iter().flat_map(eval::accuracy::PreferenceAccuracy::lines));

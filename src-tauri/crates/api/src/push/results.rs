@@ -119,11 +119,11 @@ impl Results {
 }
 
 /// What kind of judge it was, without its address, its program or its key.
-pub(super) fn kind_of(judge: &Judge) -> String {
-    match judge {
-        Judge::Rule(_) => format!("a rule: {}", judge.description()),
+pub(super) fn kind_of(evaluation: &Evaluation) -> String {
+    match &evaluation.judge {
+        Judge::Rule(_) => format!("a rule: {}", evaluation.judge_in_words()),
         Judge::Command(_) => "a program".to_owned(),
         Judge::Endpoint(endpoint) => format!("a model (`{}`)", super::card::plain(&endpoint.model)),
-        Judge::People => judge.description(),
+        Judge::People => evaluation.judge_in_words(),
     }
 }

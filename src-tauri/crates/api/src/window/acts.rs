@@ -1,6 +1,8 @@
 //! What is done to many pairs at once, each with a way back.
 
+use super::training::says_of_all;
 use super::types::{ActOnPairs, PairAct, PairIdsOf, PairsActedOn, PairsChosen, UndoAct};
+use super::who::signed;
 use super::{Backend, OpenProject, checks, locked};
 use crate::error::{Error, Result};
 use prefs::store::Project;
@@ -34,7 +36,8 @@ pub(super) enum Back {
         ids: Vec<i64>,
         confirmed: bool,
     },
-    Categories(Vec<(i64, Option<String>)>),
+    /// Each pair with the category that it is to have again, and the one that it was given.
+    Categories(Vec<(i64, Option<String>, Option<String>)>),
     Members {
         set: i64,
         ids: Vec<i64>,
@@ -65,12 +68,12 @@ pub(super) fn pair_ids(backend: &Backend, request: PairIdsOf) -> Result<Vec<i64>
 /// Does something to many pairs, to all of them or to none.
 pub(super) fn act_on_pairs(backend: &Backend, request: ActOnPairs) -> Result<PairsActedOn> {
     let ActOnPairs { project, who, pairs, act } = request;
-    let project = backend.project(&project)?;
+    let (project, who) = (backend.project(&project)?, signed(&who)?);
     let ids = chosen(backend, &project, &project.another_store()?, pairs)?;
     let pairs: Vec<_> = ids.into_iter().map(|id| (id, None)).collect();
     let (back, unsuited) = apply(&project, &pairs, &who, act)?;
     let unchanged = pairs.len() - back.len() - unsuited;
-    Ok(PairsActedOn { unchanged, unsuited, ..keep(backend, &project, back) })
+    Ok(PairsActedOn { unchanged, unsuited, ..keep(backend, &project, back)? })
 }
 
 /// Does something to pairs, each of which stands here once, with the hash of the texts that are meant where others are not to be
@@ -97,7 +100,8 @@ pub(super) fn apply(
         }
         PairAct::Category(name) => {
             let given: Vec<_> = ids.iter().map(|&id| (id, name.clone())).collect();
-            Back::Categories(store.set_categories(&given, who)?)
+            let had = store.set_categories(&given, who)?;
+            Back::Categories(had.into_iter().map(|(id, had)| (id, had, name.clone())).collect())
         }
         PairAct::IntoSet(set) => Back::Members { set, ids: store.set_members(set, &ids, who, true)?, member: false },
         PairAct::OutOfSet(set) => Back::Members { set, ids: store.set_members(set, &ids, who, false)?, member: true },
@@ -108,7 +112,7 @@ pub(super) fn apply(
 /// Undoes an act. What it gives undoes the undoing.
 pub(super) fn undo_act(backend: &Backend, request: UndoAct) -> Result<PairsActedOn> {
     let UndoAct { project, who, act } = request;
-    let project = backend.project(&project)?;
+    let (project, who) = (backend.project(&project)?, signed(&who)?);
     let kept = {
         let mut memory = locked(&backend.0.acts.0);
         let at = memory.kept.iter().position(|(known, of, _)| *known == act && of == project.folder());
@@ -131,18 +135,30 @@ pub(super) fn undo_act(backend: &Backend, request: UndoAct) -> Result<PairsActed
         Back::Confirmed { ids, confirmed } => {
             Back::Confirmed { ids: store.confirm_pairs(&ids, &who, confirmed)?.changed, confirmed: !confirmed }
         }
-        Back::Categories(had) => Back::Categories(store.set_categories(&had, &who)?),
+        Back::Categories(changes) => {
+            // What somebody said of a pair since stays.
+            let mut own = Vec::new();
+            for (id, had, gave) in changes {
+                if store.pair(id)?.category == gave {
+                    own.push((id, had, gave));
+                }
+            }
+            let given: Vec<_> = own.iter().map(|(id, had, _)| (*id, had.clone())).collect();
+            store.set_categories(&given, &who)?;
+            Back::Categories(own.into_iter().map(|(id, had, gave)| (id, gave, had)).collect())
+        }
         Back::Members { set, ids, member } => {
             Back::Members { set, ids: store.set_members(set, &ids, &who, member)?, member: !member }
         }
     };
     let unchanged = asked - back.len();
-    Ok(PairsActedOn { unchanged, ..keep(backend, &project, back) })
+    Ok(PairsActedOn { unchanged, ..keep(backend, &project, back)? })
 }
 
 /// Keeps what undoes an act, and tells the page that pairs have changed.
-pub(super) fn keep(backend: &Backend, project: &OpenProject, back: Back) -> PairsActedOn {
+pub(super) fn keep(backend: &Backend, project: &OpenProject, back: Back) -> Result<PairsActedOn> {
     let changed = back.len();
+    let is_removal = matches!(back, Back::Removed { .. });
     let mut memory = locked(&backend.0.acts.0);
     memory.next += 1;
     let act = memory.next;
@@ -152,7 +168,8 @@ pub(super) fn keep(backend: &Backend, project: &OpenProject, back: Back) -> Pair
     }
     drop(memory);
     backend.changed(project);
-    PairsActedOn { act, changed, unchanged: 0, unsuited: 0, elsewhere: 0, again: 0 }
+    let says = if is_removal { says_of_all(backend, project)? } else { Vec::new() };
+    Ok(PairsActedOn { act, changed, unchanged: 0, unsuited: 0, elsewhere: 0, again: 0, says })
 }
 
 /// The pairs that are meant, each once. All that a list shows are those that it was seen to show.

@@ -5,6 +5,7 @@ use super::types::{
     PairsOf, PreviewImport, Question, RefusedRow, RemovePair, SingleOf, SinglePage, SinglesOf, StoredSingle,
 };
 use super::uploads::{of_upload, sent};
+use super::who::signed;
 use super::{Backend, OpenProject, checks, locked, rendered, uploads};
 use crate::error::{Error, Result};
 use crate::reading::preset;
@@ -221,8 +222,19 @@ pub(super) fn pair(backend: &Backend, request: PairOf) -> Result<PairView> {
 /// Gives a pair new texts; the old ones stay in its history.
 pub(super) fn edit_pair(backend: &Backend, request: EditPair) -> Result<PairView> {
     let project = backend.project(&request.project)?;
-    let EditPair { id, who, prompt, chosen, rejected, .. } = request;
-    let pair = project.store().edit_pair(id, &who, prompt, chosen, rejected)?;
+    let EditPair { id, who, prompt, chosen, rejected, before, .. } = request;
+    let who = signed(&who)?;
+    let mut store = project.store();
+    if let Some(before) = before {
+        let now = store.pair(id)?;
+        if before != [now.prompt, now.chosen, now.rejected] {
+            let by = now.history.first().map_or_else(String::new, |change| format!(" by {}", change.who));
+            let hint = "Look at it as it is now; what you typed is kept. Then save it again.";
+            return Err(Error::new("pair_changed", format!("the pair was changed{by} meanwhile"), hint));
+        }
+    }
+    let pair = store.edit_pair(id, &who, prompt, chosen, rejected)?;
+    drop(store);
     backend.changed(&project);
     shown(backend, &project, pair)
 }
@@ -230,7 +242,7 @@ pub(super) fn edit_pair(backend: &Backend, request: EditPair) -> Result<PairView
 /// Takes a pair out of what is trained on, or puts it back.
 pub(super) fn remove_pair(backend: &Backend, request: RemovePair) -> Result<PairView> {
     let project = backend.project(&request.project)?;
-    let pair = project.store().remove_pair(request.id, &request.who, request.removed)?;
+    let pair = project.store().remove_pair(request.id, &signed(&request.who)?, request.removed)?;
     backend.changed(&project);
     shown(backend, &project, pair)
 }
@@ -238,7 +250,7 @@ pub(super) fn remove_pair(backend: &Backend, request: RemovePair) -> Result<Pair
 /// Notes that a pair's label was looked at and found right, or takes that back.
 pub(super) fn confirm_pair(backend: &Backend, request: ConfirmPair) -> Result<PairView> {
     let project = backend.project(&request.project)?;
-    let pair = project.store().confirm_pair(request.id, &request.who, request.confirmed)?;
+    let pair = project.store().confirm_pair(request.id, &signed(&request.who)?, request.confirmed)?;
     backend.changed(&project);
     shown(backend, &project, pair)
 }

@@ -5,7 +5,7 @@ mod listed;
 mod tar;
 
 pub use download::Download;
-pub(super) use listed::{Record, exports, record};
+pub(super) use listed::{Record, exports, is_whole, record};
 
 use super::overview::EXPORTS;
 use super::training::{new_folder, run_folder, run_identity};
@@ -78,6 +78,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
             }
         }
     }
+    is_whole(&folder)?;
     backend.changed(&project);
     Ok(exported)
 }

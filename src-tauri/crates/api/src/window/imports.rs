@@ -2,7 +2,9 @@
 
 use super::Backend;
 use super::training::composition::{by_import, compose, listed, pairs_in_words};
+use super::training::says_of_all;
 use super::types::{ChangeImport, ImportChanged};
+use super::who::signed;
 use super::words::counted;
 use crate::error::Result;
 use prefs::store::{ImportChange, ImportChanged as Changed};
@@ -13,7 +15,7 @@ pub(super) fn change_import(backend: &Backend, request: ChangeImport) -> Result<
     let project = backend.project(&project)?;
     // A large import takes seconds: labelling goes on meanwhile.
     let mut store = project.another_store()?;
-    let changed = store.change_import(import, &who, &change)?;
+    let changed = store.change_import(import, &signed(&who)?, &change)?;
     let says = match &change {
         ImportChange::Name(_) => Vec::new(),
         ImportChange::HeldOut(true) => compose(&store, 0.0, 0, None)?.record.says,
@@ -23,7 +25,11 @@ pub(super) fn change_import(backend: &Backend, request: ChangeImport) -> Result<
         ImportChange::TakenBack(taken_back) => in_words(*taken_back, &changed),
     };
     backend.changed(&project);
-    Ok(ImportChanged { says })
+    let of_runs = match &change {
+        ImportChange::Name(_) => Vec::new(),
+        ImportChange::HeldOut(_) | ImportChange::TakenBack(_) => says_of_all(backend, &project)?,
+    };
+    Ok(ImportChanged { says: says.into_iter().chain(of_runs).collect() })
 }
 
 fn in_words(taken_back: bool, changed: &Changed) -> Vec<String> {

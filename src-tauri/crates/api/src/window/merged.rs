@@ -60,6 +60,7 @@ fn export(project: &OpenProject, run: &RunIdentity, form: Form, allowed: bool, w
         let _ = std::fs::remove_dir_all(&folder);
     }
     let made = exports::within(exports::of(written?), &folder);
+    exports::is_whole(&folder)?;
     working.backend().changed(project);
     // That the base is another one is said by itself.
     let notes = working.notes().into_iter().filter(|note| made.other_base.as_ref() != Some(note)).collect();

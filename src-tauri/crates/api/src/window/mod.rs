@@ -51,6 +51,7 @@ mod training;
 pub mod types;
 mod uploads;
 mod votes;
+mod who;
 mod words;
 
 pub use exports::Download;
@@ -66,6 +67,7 @@ pub(crate) use jobs::Working;
 pub(crate) use overview::{EVALS, EXPORTS, folders};
 pub(crate) use projects::{OpenProject, now};
 pub(crate) use sweep::RunJudge;
+pub(crate) use training::ready;
 
 use crate::error::Result;
 use model::{ComputeDevice, DeviceChoice};

@@ -135,7 +135,7 @@ fn view(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<Model
     let about = ModelScores::about(folder)?;
     Ok(ModelScoresView {
         scores: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        name: name_of(backend, project, ItemKind::Scores, folder)?,
+        name: name_of(backend, project, ItemKind::Scores, folder),
         notes: notes_of(ItemKind::Scores, folder)?,
         model: about.model,
         adapter: about.adapter.map(|adapter| adapter.path.display().to_string()),

@@ -1,6 +1,7 @@
 //! Projects: a folder each, with the list of those that were open before.
 
 use super::about::About;
+use super::housekeeping::{is_bin_of_projects, on_one_line};
 use super::training::start::model_path;
 use super::types::{CreateProject, Home, InFolder, News, Nothing, ProjectView, RecentProject, SetModel};
 use super::{Backend, demo, locked, models, overview};
@@ -81,8 +82,13 @@ pub(super) fn create_project(backend: &Backend, request: CreateProject) -> Resul
     if name.is_empty() {
         return Err(Error::new("no_name", "the project has no name", "Give it one."));
     }
+    on_one_line("name", name)?;
     let folder = request.folder.map_or_else(|| PathBuf::from(folder_name(name)), PathBuf::from);
     let folder = backend.allowed(&folder)?;
+    if is_bin_of_projects(&folder) {
+        let message = format!("{} is where deleted projects lie", folder.display());
+        return Err(Error::new("folder_of_deleted", message, "Choose another name or folder."));
+    }
     let occupied = fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some());
     if occupied {
         let message = format!("{} is not empty", folder.display());

@@ -2,7 +2,8 @@
 
 use super::Backend;
 use super::types::{InProject, PairSetView, RemoveSet, SaveSet, SavedSet};
-use crate::error::Result;
+use super::who::signed;
+use crate::error::{Error, Result};
 use prefs::store::{PairSet, Project};
 use std::collections::HashSet;
 
@@ -30,7 +31,7 @@ fn view(store: &Project, set: PairSet, trained: &HashSet<i64>) -> Result<PairSet
 pub(super) fn save_set(backend: &Backend, request: SaveSet) -> Result<SavedSet> {
     let SaveSet { project, who, set, name, definition } = request;
     let project = backend.project(&project)?;
-    let set = project.another_store()?.save_set(set, &who, &name, &definition)?;
+    let set = project.another_store()?.save_set(set, &signed(&who)?, &name, &definition)?;
     backend.changed(&project);
     Ok(SavedSet { set })
 }
@@ -39,7 +40,15 @@ pub(super) fn save_set(backend: &Backend, request: SaveSet) -> Result<SavedSet> 
 pub(super) fn remove_set(backend: &Backend, request: RemoveSet) -> Result<SavedSet> {
     let RemoveSet { project, who, set, removed } = request;
     let project = backend.project(&project)?;
-    project.another_store()?.remove_set(set, &who, removed)?;
+    let (mut store, who) = (project.another_store()?, signed(&who)?);
+    store.remove_set(set, &who, removed)?;
+    let sets = store.sets()?;
+    let own = sets.iter().find(|known| known.id == set);
+    if let Some(other) = own.and_then(|own| sets.iter().find(|other| other.id != set && other.name == own.name)) {
+        let message = format!("there is a set {:?} now", other.name);
+        store.remove_set(set, &who, true)?;
+        return Err(Error::new("set_name", message, "Give that one another name, then bring this one back."));
+    }
     backend.changed(&project);
     Ok(SavedSet { set })
 }

@@ -18,6 +18,9 @@ pub const MOST_BYTES: u64 = 1 << 30;
 /// The folder of the data folder that holds one folder for each file.
 const FOLDER: &str = "uploads";
 
+/// In the folder of an upload, what has come of it so far.
+const SENDING: &str = ".sending";
+
 impl Backend {
     /// Takes a file, which had this name where it came from, from whatever brings its bytes.
     ///
@@ -58,7 +61,8 @@ impl Backend {
 fn take(options: &BackendOptions, name: &str, bytes: &mut dyn Read, most: u64) -> Result<Upload> {
     let folder = new_folder(&options.data_folder.join(FOLDER))?;
     let name = plain(name);
-    let path = folder.path().join(&name);
+    // It has its name only when all of it is there.
+    let path = folder.path().join(SENDING);
     let mut file = fs::File::create_new(&path).map_err(Error::file(&path))?;
     let bytes = std::io::copy(&mut bytes.take(most + 1), &mut file).map_err(Error::file(&path))?;
     if bytes > most {
@@ -69,6 +73,7 @@ fn take(options: &BackendOptions, name: &str, bytes: &mut dyn Read, most: u64) -
         ));
     }
     file.sync_all().map_err(Error::file(&path))?;
+    fs::rename(&path, folder.path().join(&name)).map_err(Error::file(&path))?;
     Ok(Upload { upload: name_of_folder(&folder.keep()), name, bytes })
 }
 
@@ -82,10 +87,11 @@ pub(super) fn name_of_folder(folder: &Path) -> String {
     folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The files in the folder of an upload, by name.
+/// The files in the folder of an upload, by name; none of one that has not come whole.
 pub(super) fn files_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    files.retain(|path| path.file_name().is_none_or(|name| name != SENDING));
     files.sort();
     Ok(files)
 }

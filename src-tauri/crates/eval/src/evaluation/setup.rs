@@ -58,6 +58,9 @@ pub struct Ancestry {
     /// Prompts that the run was trained on; their answers say little of others.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub trained_prompts: usize,
+    /// Prompts that a run which this one began from was trained on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub trained_before: usize,
     /// What there is to know of the model's files, as sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub model_notes: Vec<String>,
@@ -89,8 +92,16 @@ impl Ancestry {
                 self.trained_prompts
             )
         });
+        let before = (self.trained_before > 0).then(|| {
+            format!(
+                "a run that this one began from was trained on {} of these prompts: how it answers them says little of prompts that \
+                 it has not seen",
+                self.trained_before
+            )
+        });
         trained
             .into_iter()
+            .chain(before)
             .chain(plain)
             .chain(self.asked_otherwise.clone())
             .chain(self.model_notes.iter().cloned())

@@ -128,6 +128,16 @@ impl Evaluation {
     }
 }
 
+impl Evaluation {
+    /// What its judge does, in words; of people, whether they judged blind.
+    pub fn judge_in_words(&self) -> String {
+        match self.judge {
+            Judge::People => people::who_judges(self.people.as_ref().map_or(&[], |people| &people.verdicts)).to_owned(),
+            _ => self.judge.description(),
+        }
+    }
+}
+
 fn place_in_words(share: &FirstShare, judge: &Judge, names: &Names) -> String {
     match judge {
         Judge::People => share.words("Who judges", LEFT_AND_RIGHT, names),
@@ -218,7 +228,7 @@ fn shortened(text: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct PeopleSummary {
-    /// Whom more of them prefer, over all prompts.
+    /// What they [say together](people::outcomes), over all prompts.
     #[serde(flatten)]
     pub all: GroupSummary,
     /// Exact two-sided sign test of wins against losses.
@@ -283,6 +293,16 @@ impl AnnotatorSummary {
 }
 
 impl PeopleSummary {
+    /// Who judged, as [`people::who_judges`] says.
+    pub fn who_judges(&self) -> &'static str {
+        people::who_judges(&self.verdicts)
+    }
+
+    /// How verdicts of several became one, where several judged a prompt.
+    pub fn how_they_count(&self) -> Option<&'static str> {
+        people::several_judged(&self.verdicts).then_some(people::HOW_PEOPLE_COUNT)
+    }
+
     /// From what stands; `None` where nobody has judged. `items` are the judge's.
     pub(super) fn of(items: &[Item], judge: &Judge, said: &[Judged], names: &Names) -> Option<Self> {
         let mut by_name: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();

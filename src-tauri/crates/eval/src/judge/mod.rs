@@ -119,7 +119,7 @@ impl Judge {
             Judge::Rule(rule) => rule.description(),
             Judge::Command(command) => command.description(),
             Judge::Endpoint(endpoint) => endpoint.description(),
-            Judge::People => "people, blind".to_owned(),
+            Judge::People => "people".to_owned(),
         }
     }
 

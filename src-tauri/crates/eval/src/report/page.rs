@@ -10,7 +10,7 @@ use crate::answers::Side;
 use crate::degeneration::{TextRow, TextStatistics, rows};
 use crate::evaluation::{Ancestry, Evaluation, GroupSummary, Item, Names, PeopleSummary, PromptOutcome, readable};
 use crate::judge::Judge;
-use crate::statistics::{Interval, Tally, WHY_55};
+use crate::statistics::{Interval, Tally, WHY_55, capitalised};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -126,7 +126,7 @@ fn verdict(evaluation: &Evaluation) -> String {
         tally.ties,
         tally.losses,
         probability(summary.sign_test_p),
-        escaped(&evaluation.judge.description()),
+        escaped(&evaluation.judge_in_words()),
     )
 }
 
@@ -140,12 +140,13 @@ fn of_people(people: &PeopleSummary, evaluation: &Evaluation) -> String {
         [vec![name.to_owned(), rate, range], counts.to_vec(), vec![probability(p)]].concat()
     };
     let summary = &evaluation.summary;
-    let mut rows = vec![row("People, blind", &people.all, people.sign_test_p)];
+    let mut rows = vec![row(&capitalised(people.who_judges()), &people.all, people.sign_test_p)];
     if evaluation.judge != Judge::People {
         rows.insert(0, row("The judge", &summary.all, summary.sign_test_p));
     }
     let headings = ["", "Win rate", "95 % interval", "Wins", "Ties", "Losses", "No verdict", "Sign test"];
     let mut words = vec![people.words.clone()];
+    words.extend(people.how_they_count().map(str::to_owned));
     words.extend(people.with_judge.map(|both| both.words()));
     words.extend(people.annotators.iter().map(|annotator| annotator.words(&evaluation.ancestry.names())));
     number_table(&headings, &rows) + &joined(words, |line| format!("<p class=\"quiet\">{}</p>\n", escaped(&line)))
@@ -351,7 +352,7 @@ fn ancestry(ancestry: &Ancestry, evaluation: &Evaluation) -> Vec<(String, String
     if !sampling.is_empty() {
         rows.push(("sampling".to_owned(), sampling.join(", ")));
     }
-    rows.push(("judge".to_owned(), evaluation.judge.description()));
+    rows.push(("judge".to_owned(), evaluation.judge_in_words()));
     if !ancestry.version.is_empty() {
         rows.push(("Tiebreak".to_owned(), ancestry.version.clone()));
     }

@@ -8,8 +8,9 @@
 //! An index would give back all that is alike, which for many prompts that are all alike is their square. Here a band is a sort,
 //! and a prompt is compared with few others in it: n log n in time, 220 bytes a prompt in memory.
 
-use super::text::{asked_in_all, jaccard, shingles, words};
+use super::text::{asked_in_all, fingerprint_of_asked, jaccard, shingles, words};
 use crate::Content;
+use std::collections::HashMap;
 
 /// The least Jaccard's index of two prompts that are nearly the same.
 pub(super) const NEAR: f64 = 0.8;
@@ -70,7 +71,7 @@ fn estimate(one: &[u16], other: &[u16]) -> f64 {
     one.iter().zip(other).filter(|(one, other)| one == other).count() as f64 / HASHES as f64
 }
 
-/// For each prompt one that it is nearly the same as. Those before `trained` are linked to an earlier one that is not itself
+/// For each prompt one that it is nearly the same as, or the same but for a system's message. Those before `trained` are linked to an earlier one that is not itself
 /// linked, the others to one before `trained`.
 pub(super) fn links(prompts: &[&Content], trained: usize) -> Vec<Option<Link>> {
     let set = |prompt: usize| shingles(&words(&asked_in_all(prompts[prompt])));
@@ -84,7 +85,7 @@ pub(super) fn links(prompts: &[&Content], trained: usize) -> Vec<Option<Link>> {
         }
     }
     let signature_of = |sketch: u32| &signatures[sketch as usize * HASHES..][..HASHES];
-    let mut links: Vec<Option<Link>> = vec![None; prompts.len()];
+    let mut links = but_for_the_system(prompts, trained);
     for band in 0..HASHES / BAND {
         let key = |sketch: u32| {
             let numbers = &signature_of(sketch)[band * BAND..][..BAND];
@@ -128,6 +129,20 @@ pub(super) fn links(prompts: &[&Content], trained: usize) -> Vec<Option<Link>> {
         }
     }
     links
+}
+
+/// Links of prompts that are the same but for a system's message, however short they are.
+fn but_for_the_system(prompts: &[&Content], trained: usize) -> Vec<Option<Link>> {
+    let mut firsts: HashMap<u128, usize> = HashMap::new();
+    let link = |(place, prompt): (usize, &&Content)| {
+        let asked = fingerprint_of_asked(prompt)?;
+        let first = firsts.get(&asked).copied();
+        if first.is_none() && place < trained {
+            firsts.insert(asked, place);
+        }
+        first.map(|to| Link { to, jaccard: 1.0 })
+    };
+    prompts.iter().enumerate().map(link).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,18 @@ pub(super) fn fingerprint(content: &Content) -> u128 {
     digest.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
+/// [`fingerprint`] of what is asked without the system's messages; none where these are all there is.
+pub(super) fn fingerprint_of_asked(prompt: &Content) -> Option<u128> {
+    match prompt {
+        Content::Messages(said) if said.messages.iter().any(sets_the_scene) => {
+            let mut asked = said.clone();
+            asked.messages.retain(|message| !sets_the_scene(message));
+            (!asked.messages.is_empty()).then(|| fingerprint(&Content::Messages(asked)))
+        }
+        _ => Some(fingerprint(prompt)),
+    }
+}
+
 /// The texts of a content: itself, or what each message says.
 pub(super) fn texts(content: &Content) -> impl Iterator<Item = Cow<'_, str>> {
     let (text, messages) = match content {

@@ -277,8 +277,8 @@ pub(super) fn of_several(beside: Beside, add: &mut dyn FnMut(Finding)) {
     });
     say(Code::NearPrompt, beside.near_prompt, &|n| {
         format!(
-            "In {n} the prompt is nearly that of an earlier one (Jaccard's index of their runs of three words {NEAR} or more): \
-             it counts more than the rest, and a split by prompt does not know of it."
+            "In {n} the prompt is nearly that of an earlier one (the same but for a system message, or Jaccard's index of their runs \
+             of three words {NEAR} or more): it counts more than the rest, and a split by prompt does not know of it."
         )
     });
 }
@@ -292,8 +292,8 @@ pub(super) fn of_leaks(leaks: Leaks, all: usize, add: &mut dyn FnMut(Finding)) {
     );
     add(Finding { eval_rows: leaks.same_eval, ..Finding::new(Code::PromptLeak, leaks.same, message) });
     let message = format!(
-        "The prompts of {} of {all} evaluation pairs are nearly ones that are trained on, in {} (Jaccard's index of their runs of \
-         three words {NEAR} or more): their results may be too good.",
+        "The prompts of {} of {all} evaluation pairs are nearly ones that are trained on, in {} (the same but for a system message, or \
+         Jaccard's index of their runs of three words {NEAR} or more): their results may be too good.",
         leaks.near_eval.len(),
         pairs(leaks.near.count())
     );

@@ -75,8 +75,10 @@ pub struct Audited {
     pub ties: usize,
     /// Pairs that were skipped.
     pub skipped: usize,
-    /// Verdicts that were changed with those of others in view: they are not blind, and in none of the counts.
+    /// Pairs judged anew with the verdicts of others in view: these verdicts are not blind, and in none of the counts.
     pub votes_seen: usize,
+    /// Pairs that they have judged, blind or not.
+    pub judged: usize,
     /// `agree / (agree + differ)`, 0 to 1.
     pub rate: Option<f64>,
     /// Its 95 % interval by Wilson.
@@ -181,8 +183,8 @@ impl Project {
             audit(transaction, id)?.ok_or(Error::NoAudit)?;
             let judged = judged(transaction, id)?.remove(annotator).unwrap_or_default();
             let mut changed = Vec::new();
-            for (pair, word) in judged {
-                if word == Word::Differs && is_as_imported(transaction, pair)? {
+            for (pair, said) in judged {
+                if said.last == Word::Differs && is_as_imported(transaction, pair)? {
                     apply(transaction, pair, choice, who)?;
                     changed.push(pair);
                 }
@@ -286,19 +288,28 @@ fn is_as_imported(db: &Connection, pair: i64) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM listing WHERE id = ? AND source = 'imported'")?.exists([pair])
 }
 
-/// What an annotator said of a pair in an audit, compared with its file.
+/// A verdict on a pair in an audit, compared with the pair's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     Agrees,
     Differs,
     Tie,
     Skipped,
-    /// Not blind: the verdicts of others were in view.
-    Seen,
 }
 
-/// The newest word of every annotator about each pair, by name.
-fn judged(db: &Connection, audit: i64) -> rusqlite::Result<BTreeMap<String, BTreeMap<i64, Word>>> {
+/// What an annotator says of a pair in an audit.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    /// Without what others say in view: what the numbers are computed from.
+    blind: Option<Word>,
+    /// The newest word: what is done to the pair goes by it.
+    last: Word,
+    /// Whether that was given with what others say in view.
+    votes_seen: bool,
+}
+
+/// What every annotator says of each pair, by name.
+fn judged(db: &Connection, audit: i64) -> rusqlite::Result<BTreeMap<String, BTreeMap<i64, Said>>> {
     let mut statement = db.prepare_cached(
         "SELECT name, pair, meaning, votes_seen
          FROM audit_items JOIN items ON items.id = audit_items.item JOIN judgements ON judgements.item = items.id
@@ -306,21 +317,24 @@ fn judged(db: &Connection, audit: i64) -> rusqlite::Result<BTreeMap<String, BTre
          WHERE audit = ? AND second_pass = 0 AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
          ORDER BY judgements.id",
     )?;
-    let mut words: BTreeMap<String, BTreeMap<i64, Word>> = BTreeMap::new();
+    let mut all: BTreeMap<String, BTreeMap<i64, Said>> = BTreeMap::new();
     let mut rows = statement.query([audit])?;
     while let Some(row) = rows.next()? {
         let meaning: Meaning = row.get(2)?;
         // The first answer of such an item is the one that the file prefers.
-        let word = match meaning.better() {
-            _ if row.get(3)? => Word::Seen,
+        let last = match meaning.better() {
             Some(ItemAnswer::First) => Word::Agrees,
             Some(ItemAnswer::Second) => Word::Differs,
             None if meaning == Meaning::Skip => Word::Skipped,
             None => Word::Tie,
         };
-        words.entry(row.get(0)?).or_default().insert(row.get(1)?, word);
+        let votes_seen = row.get(3)?;
+        let of_annotator = all.entry(row.get(0)?).or_default();
+        let pair = row.get(1)?;
+        let before = of_annotator.get(&pair).and_then(|said| said.blind);
+        of_annotator.insert(pair, Said { blind: if votes_seen { before } else { Some(last) }, last, votes_seen });
     }
-    Ok(words)
+    Ok(all)
 }
 
 fn audit(db: &Connection, id: i64) -> rusqlite::Result<Option<Audit>> {
@@ -364,12 +378,12 @@ fn audit(db: &Connection, id: i64) -> rusqlite::Result<Option<Audit>> {
     Ok(Some(Audit { audit: id, who, at, of, source, pairs, changed, annotators, acts }))
 }
 
-fn audited(db: &Connection, annotator: String, words: &BTreeMap<i64, Word>) -> rusqlite::Result<Audited> {
-    let count = |word: Word| words.values().filter(|other| **other == word).count();
+fn audited(db: &Connection, annotator: String, all: &BTreeMap<i64, Said>) -> rusqlite::Result<Audited> {
+    let count = |word: Word| all.values().filter(|said| said.blind == Some(word)).count();
     let (agree, differ) = (count(Word::Agrees), count(Word::Differs));
     let share = (agree + differ > 0).then(|| Share::new(agree, agree + differ));
     let mut unchanged = 0;
-    for (pair, _) in words.iter().filter(|(_, word)| **word == Word::Differs) {
+    for (pair, _) in all.iter().filter(|(_, said)| said.last == Word::Differs) {
         unchanged += usize::from(is_as_imported(db, *pair)?);
     }
     Ok(Audited {
@@ -378,7 +392,8 @@ fn audited(db: &Connection, annotator: String, words: &BTreeMap<i64, Word>) -> r
         differ,
         ties: count(Word::Tie),
         skipped: count(Word::Skipped),
-        votes_seen: count(Word::Seen),
+        votes_seen: all.values().filter(|said| said.votes_seen).count(),
+        judged: all.values().filter(|said| said.last != Word::Skipped).count(),
         rate: share.map(|share| share.share),
         interval: share.map(|share| share.interval),
         unchanged,

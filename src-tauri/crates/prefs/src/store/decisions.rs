@@ -1,10 +1,10 @@
 //! Where annotators differ: a person decides, with what each of them said in view, or changes their own verdict so.
 //!
 //! Both are rows of their own. A decision is no vote: it counts instead of them, for the texts that it was given on, until it
-//! is taken back. A verdict that was changed with those of others in view stays a vote, and is left out where it is computed how
-//! far annotators agree.
+//! is taken back. A verdict that was changed with those of others in view is a vote, its annotator's newest. Where it is computed
+//! how far annotators agree, it is left out, and what they had said blind before stands.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::derived::{self, CurrentItem, current_item};
 use super::labels::known_annotator;
@@ -117,8 +117,9 @@ impl Project {
         })
     }
 
-    /// Gives an annotator's verdict on an item anew, in place of the one that stands; it is kept with it that those of others
-    /// were in view.
+    /// Gives an annotator's verdict on an item anew; it is kept with it that those of others were in view. From now on it counts
+    /// for what the item is. What the annotator had said blind stays what agreement is computed from, and counts again once
+    /// this one is taken back.
     ///
     /// # Errors
     /// When nobody has judged the item, its texts are not those that were shown, or it cannot be written.
@@ -126,17 +127,6 @@ impl Project {
         self.write(|transaction| {
             let item = considered.item(transaction)?;
             let annotator = known_annotator(transaction, &considered.annotator)?;
-            let standing = "SELECT id FROM judgements WHERE item = ? AND annotator = ? AND second_pass = 0
-                            AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)";
-            let standing: Vec<i64> = transaction
-                .prepare_cached(standing)?
-                .query_map([item.id, annotator], |row: &Row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?;
-            for judgement in standing {
-                transaction
-                    .prepare_cached("INSERT INTO undone (judgement, at) VALUES (?, ?)")?
-                    .execute(params![judgement, now()])?;
-            }
             transaction
                 .prepare_cached(
                     "INSERT INTO showings (item, item_revision, annotator, second_pass, left, at) VALUES (?, ?, ?, 0, ?, ?)",

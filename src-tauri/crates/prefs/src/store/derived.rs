@@ -418,7 +418,7 @@ pub(super) fn refresh_task(db: &Connection, annotator: i64, item: i64, pass: boo
 }
 
 /// Whether what was said of an item as of `revision` counts for it now.
-fn still_counts(db: &Connection, item: i64, revision: Option<i64>) -> rusqlite::Result<bool> {
+pub(super) fn still_counts(db: &Connection, item: i64, revision: Option<i64>) -> rusqlite::Result<bool> {
     let query = concat!("SELECT revision, ", superseded!(), " FROM items JOIN item_states ON item = id WHERE id = ?");
     let state = |row: &Row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, bool>(1)?));
     let mut statement = db.prepare_cached(query)?;

@@ -121,10 +121,24 @@ impl Project {
     /// # Errors
     /// When the database cannot be read.
     pub fn holds_out_imports(&self) -> Result<bool, Error> {
-        Ok(!self.read(held_out_imports)?.is_empty())
+        self.read(|db| {
+            for import in held_out_imports(db)? {
+                let is_there = state(db, import)?.is_some_and(|state| !state.taken_back);
+                if is_there {
+                    return Ok(true);
+                }
+                for id in pairs_of(db, import)? {
+                    if !is_listed_gone(db, id)? {
+                        return Ok(true);
+                    }
+                }
+            }
+            Ok(false)
+        })
     }
 
     /// The number of the import, by each pair's number, of pairs that came with an import that is held out; of several the first.
+    /// One that was taken back holds out what another import has brought again: nobody has said that it may be trained on.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -165,7 +179,7 @@ fn held_out_imports(db: &Connection) -> rusqlite::Result<Vec<i64>> {
     let mut statement = db.prepare_cached(
         "SELECT import FROM import_changes AS change
          WHERE id = (SELECT max(id) FROM import_changes WHERE import = change.import)
-           AND held_out = 1 AND taken_back = 0 ORDER BY import",
+           AND held_out = 1 ORDER BY taken_back, import",
     )?;
     statement.query_map([], |row| row.get(0))?.collect()
 }
@@ -199,6 +213,11 @@ pub(super) fn item_is_gone(db: &Connection, item: i64, pair: Option<i64>) -> rus
 /// Whether anything was ever taken back: only then need anything be looked up.
 pub(super) fn any_gone(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM import_changes WHERE taken_back = 1")?.exists([])
+}
+
+/// Whether a pair of the listing counts as not there.
+fn is_listed_gone(db: &Connection, id: i64) -> rusqlite::Result<bool> {
+    if id < 0 { item_is_gone(db, -id, None) } else { pair_is_gone(db, id) }
 }
 
 /// Keeps that something came again. Answers whether it counted as not there before, and does now.

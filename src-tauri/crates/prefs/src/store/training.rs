@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rusqlite::Row;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::Project;
-use super::derived::superseded;
+use super::derived::{self, superseded};
 use super::pairs::{PairSource, listed};
 use super::sql::{content, damaged, pair};
 use super::verdict::{ItemAnswer, Meaning, Side, Verdict};
@@ -192,7 +192,8 @@ impl Project {
     }
 
     /// The judgements that stand, for [`crate::agreement::agreement`]; skips are left out, and so is what was said of texts
-    /// that were changed since. With them stands what files say of the same items, told apart.
+    /// that were changed since. Beside a verdict that was given with those of others in view stands the one that its annotator had
+    /// given blind. With them stands what files say of the same items, told apart.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -217,11 +218,46 @@ impl Project {
                     is_file: false,
                 })
             };
-            statement.query_map([], vote)?.collect::<rusqlite::Result<Vec<_>>>()
+            let mut votes = statement.query_map([], vote)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let changed: Vec<(String, i64)> =
+                votes.iter().filter(|vote| vote.votes_seen).map(|vote| (vote.annotator.clone(), vote.item)).collect();
+            for (annotator, item) in changed {
+                votes.extend(blind_vote(db, annotator, item)?);
+            }
+            Ok(votes)
         })?;
         votes.extend(self.votes_of_files()?);
         Ok(votes)
     }
+}
+
+/// What an annotator said of an item's present texts before they judged it anew with what others say in view.
+fn blind_vote(db: &Connection, annotator: String, item: i64) -> rusqlite::Result<Option<Vote>> {
+    let mut statement = db.prepare_cached(
+        "SELECT meaning, verdict, milliseconds, item_revision
+         FROM judgements JOIN showings ON showings.id = showing JOIN annotators ON annotators.id = judgements.annotator
+         WHERE name = ? AND judgements.item = ? AND judgements.second_pass = 0 AND votes_seen = 0
+           AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
+         ORDER BY judgements.id DESC LIMIT 1",
+    )?;
+    let said = |row: &Row| Ok((row.get(0)?, row.get::<_, Verdict>(1)?, row.get::<_, i64>(2)?, row.get(3)?));
+    let said: Option<(Meaning, Verdict, i64, Option<i64>)> =
+        statement.query_row(params![annotator, item], said).optional()?;
+    let Some((meaning, verdict, milliseconds, revision)) = said else { return Ok(None) };
+    if meaning == Meaning::Skip || !derived::still_counts(db, item, revision)? {
+        return Ok(None);
+    }
+    let (milliseconds, side) = (milliseconds as u64, verdict.side());
+    Ok(Some(Vote {
+        annotator,
+        item,
+        meaning,
+        side,
+        milliseconds,
+        second_pass: false,
+        votes_seen: false,
+        is_file: false,
+    }))
 }
 
 /// The number of each pair by [`Pair::content_hash`].

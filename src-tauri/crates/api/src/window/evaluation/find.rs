@@ -19,14 +19,16 @@ pub(in crate::window) fn find_prompts(backend: &Backend, request: FindPrompts) -
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut evaluations = Vec::new();
     for folder in overview::evaluations(&project)? {
-        evaluations.push((About::read(&folder)?.created_at, folder));
+        // One that cannot be read is told of in the list.
+        let Ok(about) = About::read(&folder) else { continue };
+        evaluations.push((about.created_at, folder));
     }
     evaluations.sort_by_key(|(created_at, _)| std::cmp::Reverse(*created_at));
     let mut found = Vec::new();
     for (_, folder) in evaluations {
         // One that cannot be read says why on its own page.
         let Some(contents) = Contents::read(&folder).ok().flatten() else { continue };
-        let name = name_of(backend, &project, ItemKind::Evaluation, &folder)?;
+        let name = name_of(backend, &project, ItemKind::Evaluation, &folder);
         for (id, prompt) in contents.setup().prompts.iter().enumerate() {
             let prompt = readable(&prompt.prompt);
             let lower = prompt.to_lowercase();

@@ -1,8 +1,8 @@
 //! All that was compared in a project, side by side: only verdicts of the same judge on the same prompts stand together.
 
-use super::super::Backend;
-use super::super::overview;
+use super::super::training::run_identity;
 use super::super::types::{Cell, EvalState, InProject, Leaderboard, LeaderboardGroup, LeftOutEvaluation, Ranked};
+use super::super::{Backend, OpenProject, overview};
 use super::view::{Read, ends};
 use crate::error::Result;
 use eval::answers::Side;
@@ -10,6 +10,7 @@ use eval::evaluation::{Evaluation, PromptOutcome};
 use eval::statistics::{Tally, wilson};
 use prefs::Content;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use train::base::short;
 
 /// What the evaluations of a project come to together.
@@ -18,7 +19,13 @@ pub(in crate::window) fn leaderboard(backend: &Backend, request: InProject) -> R
     let (mut groups, mut left_out, mut counted) = (Vec::<Group>::new(), Vec::new(), 0);
     let mut all = Vec::new();
     for folder in overview::evaluations(&project)? {
-        all.push(Read::of(backend, &project, &folder)?);
+        match Read::of(backend, &project, &folder) {
+            Ok(read) => all.push(read),
+            Err(error) => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                left_out.push(LeftOutEvaluation { evaluation: name.clone(), title: name, why: error.message });
+            }
+        }
     }
     // The newest first: of the same comparison made twice it is the one that counts.
     all.sort_by(|a, b| b.about.created_at.cmp(&a.about.created_at).then_with(|| b.name.cmp(&a.name)));
@@ -35,19 +42,44 @@ pub(in crate::window) fn leaderboard(backend: &Backend, request: InProject) -> R
             leave_out(format!("{} of {} prompts are judged", summary.judged, summary.prompts));
             continue;
         }
-        let judge = read.judge.description();
+        let judge = read.judge_in_words();
         let place = groups.iter().position(|group| group.judge == judge && group.asked == *asked);
         let place = place.unwrap_or_else(|| {
             let (asked, prompts_from) = (asked.clone(), summary.prompts_from.clone());
             groups.push(Group { judge, asked, prompts_from, ..Group::default() });
             groups.len() - 1
         });
-        match groups[place].take(read, evaluation) {
+        match groups[place].take(read, evaluation, names(backend, &project, read, evaluation)) {
             Ok(()) => counted += 1,
             Err(why) => leave_out(why),
         }
     }
     Ok(Leaderboard { groups: groups.into_iter().map(Group::shown).collect(), counted, left_out })
+}
+
+/// What both sides are called: a run by its name now, the model that a run was trained on by its own, since runs share it.
+fn names(backend: &Backend, project: &OpenProject, read: &Read, evaluation: &Evaluation) -> [String; 2] {
+    let ancestry = &evaluation.ancestry;
+    let Some(sides) = &read.about.sides else {
+        let model = ancestry.model.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(&ancestry.model);
+        let base = match &ancestry.reference_adapter_sha256 {
+            Some(_) => format!("the reference of {}", read.run_name),
+            None => format!("{model}, untrained"),
+        };
+        return [read.run_name.clone(), base];
+    };
+    let mut names = [Side::Tuned, Side::Base].map(|side| ancestry.side(side).name);
+    for (name, side) in names.iter_mut().zip(sides) {
+        // A step of a run goes by the name that it was given then.
+        let run = side
+            .choice
+            .strip_prefix("run:")
+            .map(|path| Path::new(path).file_name().unwrap_or_default().to_string_lossy());
+        if let Some(run) = run.and_then(|run| run_identity(backend, project, &run).ok()) {
+            *name = run.name;
+        }
+    }
+    names
 }
 
 /// Who has been compared by one judge on the same prompts.
@@ -71,15 +103,14 @@ struct Compared {
 
 impl Group {
     /// Takes an evaluation in, unless there is a newer one of the same two.
-    fn take(&mut self, read: &Read, evaluation: &Evaluation) -> std::result::Result<(), String> {
+    fn take(
+        &mut self,
+        read: &Read,
+        evaluation: &Evaluation,
+        [tuned_name, base_name]: [String; 2],
+    ) -> std::result::Result<(), String> {
         let origin = |side| evaluation.ancestry.side(side);
         let (tuned, base) = (origin(Side::Tuned), origin(Side::Base));
-        // Where training is evaluated, its sides have names that are not their own.
-        let names = match &evaluation.ancestry.sides {
-            Some(_) => [tuned.name.clone(), base.name.clone()],
-            None => [read.about.run_name.clone(), format!("base of {}", read.about.run_name)],
-        };
-        let [tuned_name, base_name] = names;
         let places = [self.place(tuned.identity(), tuned_name), self.place(base.identity(), base_name)];
         let turned = places[0] > places[1];
         let key = if turned { (places[1], places[0]) } else { (places[0], places[1]) };
@@ -101,10 +132,6 @@ impl Group {
     /// The place of a model, by what it is, whatever it was called.
     fn place(&mut self, identity: String, name: String) -> usize {
         if let Some(place) = self.models.iter().position(|(known, _)| *known == identity) {
-            // A name of its own tells more than whose base it is.
-            if self.models[place].1.starts_with("base of ") && !name.starts_with("base of ") {
-                self.models[place].1 = name;
-            }
             return place;
         }
         self.models.push((identity, name));

@@ -108,14 +108,12 @@ impl About {
         let ancestry = contents.map(|contents| contents.setup().ancestry.clone()).unwrap_or_default();
         let run = ancestry.run.or(ancestry.adapter).unwrap_or_default();
         let run = Path::new(&run).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let written = folder.metadata().and_then(|metadata| metadata.modified()).ok();
-        let written = written.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         Self {
             run_name: run.clone(),
             run,
             judge: "people".into(),
             prompts: ancestry.prompts,
-            created_at: written.map_or(0, |since| since.as_millis() as u64),
+            created_at: modified(folder),
             temperature: 0.0,
             max_new_tokens: 0,
             seed: ancestry.seed,
@@ -170,6 +168,13 @@ pub(super) fn name_of_run(backend: &Backend, project: &OpenProject, folder: &Pat
     let about = About::read(folder)?;
     // Of no run, it is called after what stands on its sides.
     Ok(if about.run.is_empty() { about.title() } else { run_name(backend, project, &about) })
+}
+
+/// When something in a folder was written last, in milliseconds since 1970 (UTC); 0 where that is not known.
+fn modified(folder: &Path) -> u64 {
+    let written = folder.metadata().and_then(|metadata| metadata.modified()).ok();
+    let since = written.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// What its run is called now; as it was called, where it is not there any more.

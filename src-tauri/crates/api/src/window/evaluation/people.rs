@@ -1,6 +1,7 @@
 //! People who judge an evaluation's answers without knowing whose they are.
 
 use super::super::types::{BlindItem, BlindOf, JudgeBlind};
+use super::super::who::signed;
 use super::super::{Backend, OpenProject, locked};
 use super::{About, contents, folder};
 use crate::error::{Error, Result};
@@ -62,10 +63,7 @@ impl Annotating {
     fn take(backend: &Backend, project: &str, evaluation: &str, annotator: &str) -> Result<Self> {
         let project = backend.project(project)?;
         let folder = folder(&project, evaluation)?;
-        let annotator = annotator.trim().to_owned();
-        if annotator.is_empty() {
-            return Err(Error::new("no_annotator", "nobody is named as the one who judges", "Give your name."));
-        }
+        let annotator = signed(annotator)?;
         Ok(Self { contents: contents(&folder)?, project, folder, annotator })
     }
 

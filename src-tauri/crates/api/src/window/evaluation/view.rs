@@ -6,14 +6,15 @@ use super::super::types::{
     ItemFilter, ItemKind, Notes, ShowEvaluation, SideNames, Winner,
 };
 use super::super::{Backend, OpenProject, figures, overview};
-use super::{About, folder, job, run_name};
-use crate::error::Result;
+use super::{About, folder, job, modified, run_name};
+use crate::error::{Error, Result};
 use crate::evaluate::accuracy_of;
 use crate::reuse;
 use eval::answers::Side;
 use eval::degeneration;
 use eval::evaluation::{Ancestry, Contents, Evaluation, Item, Names, PromptOutcome, Summary};
 use eval::judge::Judge;
+use eval::people::{HOW_PEOPLE_COUNT, Judged, several_judged, who_judges};
 use eval::statistics::{Interval, Tally, WHY_55, sign_test};
 use plot::{WinRate, WinRateRow};
 use std::path::Path;
@@ -26,7 +27,7 @@ pub(super) struct Read {
     pub(super) name: String,
     pub(super) about: About,
     /// The name of its run now, where that is still there.
-    run_name: String,
+    pub(super) run_name: String,
     notes: Notes,
     pub(super) judge: Judge,
     contents: Option<Contents>,
@@ -46,6 +47,19 @@ impl Read {
         let job = job(backend, project, &name);
         let (run_name, notes) = (run_name(backend, project, &about), notes_of(ItemKind::Evaluation, folder)?);
         Ok(Self { name, about, run_name, notes, judge, contents, evaluation, job })
+    }
+
+    /// What its judge does; of people, whether they judged blind.
+    pub(super) fn judge_in_words(&self) -> String {
+        match self.judge {
+            Judge::People => who_judges(self.said()).to_owned(),
+            _ => self.judge.description(),
+        }
+    }
+
+    /// What people said of it.
+    fn said(&self) -> &[Judged] {
+        self.contents.as_ref().map_or(&[], Contents::said)
     }
 
     fn prompts(&self) -> usize {
@@ -114,7 +128,7 @@ impl Read {
             run: self.about.run.clone(),
             run_name: self.run_name.clone(),
             names: self.names(),
-            judge: self.judge.description(),
+            judge: self.judge_in_words(),
             prompts_from: self.about.prompts.clone(),
             key_for: match &self.judge {
                 Judge::Endpoint(endpoint) if endpoint.key_from.is_some() => Some(endpoint.origin()),
@@ -144,10 +158,40 @@ pub(in crate::window) fn evaluations(backend: &Backend, request: InProject) -> R
     let project = backend.project(&request.project)?;
     let mut all = Vec::new();
     for folder in overview::evaluations(&project)? {
-        all.push(Read::of(backend, &project, &folder)?.summary());
+        let read = Read::of(backend, &project, &folder);
+        all.push(read.map_or_else(|error| damaged(&folder, &error), |read| read.summary()));
     }
     all.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| b.evaluation.cmp(&a.evaluation)));
     Ok(all)
+}
+
+/// An evaluation that cannot be read, by the name of its folder.
+fn damaged(folder: &Path, error: &Error) -> EvalSummary {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let [tuned, base] = ["tuned", "base"].map(str::to_owned);
+    let (tuned_title, base_title) = (tuned.clone(), base.clone());
+    EvalSummary {
+        evaluation: name.clone(),
+        name,
+        notes: Notes::of_damaged(error),
+        run: String::new(),
+        run_name: String::new(),
+        names: SideNames { tuned, base, tuned_title, base_title, of_training: true },
+        judge: String::new(),
+        key_for: None,
+        prompts_from: String::new(),
+        asked: None,
+        created_at: modified(folder),
+        state: EvalState::BrokenOff,
+        prompts: 0,
+        answered: 0,
+        judged: 0,
+        waiting: 0,
+        win_rate: None,
+        win_rate_interval: None,
+        verdict: Tally::default().verdict().code().to_owned(),
+        words: "It cannot be read.".to_owned(),
+    }
 }
 
 pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) -> Result<EvalView> {
@@ -172,6 +216,9 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
     let mut rows: Vec<&GroupView> = auto.iter().chain(&human).collect();
     rows.extend(&categories);
     let figure = if rows.is_empty() { None } else { Some(figures::win_rate(drawn(&rows, names), request.theme)?) };
+    // In the figure there is room for a short name.
+    let human = human.map(|human| GroupView { name: who_judges(read.said()).to_owned(), ..human });
+    let how_people_count = several_judged(read.said()).then(|| HOW_PEOPLE_COUNT.to_owned());
     let accuracy = accuracy_of(&folder)?;
     let of_judge = own.filter(|_| read.judge != Judge::People).and_then(Evaluation::places_in_words);
     let of_people = people.into_iter().flat_map(|people| &people.annotators).map(|annotator| annotator.words(names));
@@ -183,7 +230,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         both: both.map(|both| BothView { items: both.items, percent: both.percent, kappa: both.kappa }),
         auto,
         human,
-        places: of_judge.into_iter().chain(of_people).collect(),
+        places: of_judge.into_iter().chain(how_people_count).chain(of_people).collect(),
         categories,
         texts: own.map(|own| degeneration::rows(&own.summary.base, &own.summary.tuned)).unwrap_or_default(),
         accuracy: accuracy.map(|it| AccuracyView { pairs: it.pairs, rows: it.rows().to_vec() }),
@@ -196,8 +243,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         job: read.job,
         answers_of_name: answers_of
             .as_ref()
-            .map(|(_, folder)| name_of(backend, &project, ItemKind::Evaluation, folder))
-            .transpose()?,
+            .map(|(_, folder)| name_of(backend, &project, ItemKind::Evaluation, folder)),
         answers_of: answers_of.map(|(name, _)| name),
     })
 }

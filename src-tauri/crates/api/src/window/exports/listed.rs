@@ -2,7 +2,7 @@
 
 use super::super::housekeeping::{bytes_of, name_of, notes_of};
 use super::super::overview::{EXPORTS, folders};
-use super::super::types::{ExportSummary, InProject, ItemKind};
+use super::super::types::{ExportSummary, InProject, ItemKind, Notes};
 use super::super::{Backend, now, training};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
@@ -21,12 +21,20 @@ pub(in crate::window) struct Record {
     /// The run: its folder's name, and what it was called.
     run: Option<String>,
     run_name: Option<String>,
+    /// Whether all was written that it was to have; not known of what earlier versions exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    is_whole: Option<bool>,
 }
 
 /// Notes what an export is made from, before anything else is in its folder.
 pub(in crate::window) fn record(folder: &Path, run: Option<(&str, &str)>) -> Result<()> {
     let (run, run_name) = run.map(|(run, name)| (run.to_owned(), name.to_owned())).unzip();
-    write_json(&folder.join(RECORD), &Record { made_at: now(), run, run_name })
+    write_json(&folder.join(RECORD), &Record { made_at: now(), run, run_name, is_whole: Some(false) })
+}
+
+/// Notes that all of an export is in its folder.
+pub(in crate::window) fn is_whole(folder: &Path) -> Result<()> {
+    write_json(&folder.join(RECORD), &Record { is_whole: Some(true), ..Record::read(folder)? })
 }
 
 impl Record {
@@ -48,6 +56,12 @@ impl Record {
             }
             Err(error) => Err(Error::file(&path)(error)),
         }
+    }
+
+    /// Says so of one that was not written to its end.
+    fn broken_off(&self) -> Option<String> {
+        let is_half = self.is_whole == Some(false);
+        is_half.then(|| "It broke off while it was written, and is not whole. Delete it, and export again.".to_owned())
     }
 
     /// The run that it was made from.
@@ -86,13 +100,21 @@ pub(in crate::window) fn exports(backend: &Backend, request: InProject) -> Resul
             }
         }
         parts.sort();
-        let record = Record::read(&folder)?;
+        // One of which something cannot be read can be downloaded and deleted all the same.
+        let (record, notes) = (Record::read(&folder), notes_of(ItemKind::Export, &folder));
+        let error = [record.as_ref().err(), notes.as_ref().err()].into_iter().flatten().next().cloned();
+        let is_at_work = backend.job_using(&folder).is_some();
+        let (record, mut notes) = (record.unwrap_or_default(), notes.unwrap_or_default());
+        notes.damaged = match error {
+            Some(error) => Notes::of_damaged(&error).damaged,
+            None => record.broken_off().filter(|_| !is_at_work),
+        };
         // By the name that its run has now.
         let named = record.run().and_then(|run| training::run_identity(backend, &project, run).ok());
         all.push(ExportSummary {
             export: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            name: name_of(backend, &project, ItemKind::Export, &folder)?,
-            notes: notes_of(ItemKind::Export, &folder)?,
+            name: name_of(backend, &project, ItemKind::Export, &folder),
+            notes,
             parts,
             run: named.as_ref().and(record.run.clone()),
             run_name: named.map(|run| run.name).or(record.run_name),

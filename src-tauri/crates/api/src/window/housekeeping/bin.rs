@@ -140,6 +140,11 @@ pub(in crate::window) fn remove_checkpoints(backend: &Backend, request: ItemOf) 
 /// What is in the bin.
 pub(in crate::window) fn bin(backend: &Backend, request: InProject) -> Result<Bin> {
     let project = backend.project(&request.project)?;
+    {
+        let _one_at_a_time = backend.housekeeping();
+        // What was being removed when the program ended; where that fails, emptying the bin says why.
+        let _ = remove_hidden(&project.folder().join(BIN));
+    }
     let mut entries = Vec::new();
     for entry in entries_of(project.folder())? {
         entries.push(shown(backend, &project, &entry)?);
@@ -226,8 +231,7 @@ pub(in crate::window) fn in_bin(project: &OpenProject, kind: ItemKind, item: &st
 fn shown(backend: &Backend, project: &OpenProject, entry: &Entry) -> Result<BinEntry> {
     let folder = project.folder().join(BIN).join(entry.name());
     let run = project.folder().join(ItemKind::Run.place()).join(&entry.item);
-    // One whose files cannot be read goes by the name of its folder: it can be put back or removed all the same.
-    let named = |kind, folder: &Path| name_of(backend, project, kind, folder).unwrap_or_else(|_| entry.item.clone());
+    let named = |kind, folder: &Path| name_of(backend, project, kind, folder);
     let (name, refused) = if let Some(kind) = entry.kind.item() {
         let why = "something else has its place now: a folder of the same name".to_owned();
         (named(kind, &folder), entry.origin(project.folder()).exists().then_some(why))
@@ -237,6 +241,12 @@ fn shown(backend: &Backend, project: &OpenProject, entry: &Entry) -> Result<BinE
     };
     let bytes = bytes_of(&folder)?;
     Ok(BinEntry { entry: entry.name(), kind: entry.kind, name, deleted_at: entry.deleted_at, bytes, refused })
+}
+
+/// The name that a folder has in its place, also where it lies in the bin.
+pub(super) fn folder_name(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Entry::parse(&name).map_or(name, |entry| entry.item)
 }
 
 fn entries_of(project: &Path) -> Result<Vec<Entry>> {

@@ -17,13 +17,13 @@ pub(in crate::window) fn dependents(backend: &Backend, request: ItemOf) -> Resul
         ItemKind::Evaluation => of_evaluation(backend, &item)?,
         ItemKind::Export | ItemKind::Scores => Vec::new(),
     };
-    Ok(Dependents { name: item.name(backend)?, sentences, bytes: bytes_of(&item.folder)? })
+    Ok(Dependents { name: item.name(backend), sentences, bytes: bytes_of(&item.folder)? })
 }
 
 /// # Errors
 /// When a process trains it, it waits for its turn, or a job is at work with it.
 pub(super) fn refuse_in_use(backend: &Backend, item: &Item) -> Result<()> {
-    let name = item.name(backend)?;
+    let name = item.name(backend);
     if item.kind == ItemKind::Run
         && let Some((why, hint)) = training::in_use(backend, &item.project, &item.folder)?
     {
@@ -44,14 +44,14 @@ pub(in crate::window) fn in_use(name: &str, job: &str) -> Error {
 fn of_run(backend: &Backend, item: &Item) -> Result<Vec<String>> {
     let mut evaluations = Vec::new();
     for folder in overview::evaluations(&item.project)? {
-        if evaluation::run_of(&folder)? == item.item {
-            evaluations.push(name_of(backend, &item.project, ItemKind::Evaluation, &folder)?);
+        if evaluation::run_of(&folder).is_ok_and(|run| run == item.item) {
+            evaluations.push(name_of(backend, &item.project, ItemKind::Evaluation, &folder));
         }
     }
     let mut exports = Vec::new();
     for folder in overview::folders(&item.project.folder().join(EXPORTS))? {
-        if Record::read(&folder)?.run() == Some(item.item.as_str()) {
-            exports.push(name_of(backend, &item.project, ItemKind::Export, &folder)?);
+        if Record::read(&folder).is_ok_and(|record| record.run() == Some(item.item.as_str())) {
+            exports.push(name_of(backend, &item.project, ItemKind::Export, &folder));
         }
     }
     let relatives = training::relatives(backend, &item.project, &item.folder)?;
@@ -87,8 +87,8 @@ fn of_run(backend: &Backend, item: &Item) -> Result<Vec<String>> {
 fn of_evaluation(backend: &Backend, item: &Item) -> Result<Vec<String>> {
     let mut again = Vec::new();
     for folder in overview::evaluations(&item.project)? {
-        if evaluation::answers_of(&folder)?.as_deref() == Some(item.item.as_str()) {
-            again.push(name_of(backend, &item.project, ItemKind::Evaluation, &folder)?);
+        if evaluation::answers_of(&folder).is_ok_and(|of| of.as_deref() == Some(item.item.as_str())) {
+            again.push(name_of(backend, &item.project, ItemKind::Evaluation, &folder));
         }
     }
     let one = again.len() == 1;

@@ -40,7 +40,10 @@ pub(in crate::window) fn disk_use(backend: &Backend, request: InProject) -> Resu
 
 fn of_item(backend: &Backend, project: &OpenProject, kind: ItemKind, folder: &Path) -> Result<ItemDisk> {
     let (checkpoints, spare) = match kind {
-        ItemKind::Run => (checkpoint::steps(folder)?.len(), spare_checkpoints(backend, project, folder)?),
+        ItemKind::Run => {
+            // Of a run that cannot be read none is known to be spare.
+            (checkpoint::steps(folder)?.len(), spare_checkpoints(backend, project, folder).unwrap_or_default())
+        }
         ItemKind::Evaluation | ItemKind::Export | ItemKind::Scores => (0, Vec::new()),
     };
     let mut spare_bytes = 0;
@@ -50,7 +53,7 @@ fn of_item(backend: &Backend, project: &OpenProject, kind: ItemKind, folder: &Pa
     Ok(ItemDisk {
         kind,
         item: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        name: name_of(backend, project, kind, folder)?,
+        name: name_of(backend, project, kind, folder),
         bytes: bytes_of(folder)?,
         checkpoints,
         checkpoint_bytes: bytes_of(&folder.join(checkpoint::FOLDER))?,

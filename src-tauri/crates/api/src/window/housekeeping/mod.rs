@@ -17,9 +17,10 @@ pub(super) use bin::{bin, delete_item, empty_bin, put_back, remove_checkpoints};
 pub(super) use bin::{gone, in_bin};
 pub(super) use dependents::{dependents, in_use};
 pub(super) use disk::{bytes_of, disk_use};
-pub(super) use notes::{archive_item, describe_item, name_and_notes, notes_of};
+pub(super) use notes::{archive_item, describe_item, name_and_notes, notes_of, on_one_line};
 pub(super) use projects::{
-    archive_project, delete_project, deleted_projects, describe_project, put_project_back, remove_projects,
+    archive_project, delete_project, deleted_projects, describe_project, is_bin_of_projects, put_project_back,
+    remove_projects,
 };
 
 use super::overview::{EVALS, EXPORTS, RUNS, SCORES};
@@ -81,7 +82,7 @@ impl Item {
     }
 
     /// What it is called now.
-    fn name(&self, backend: &Backend) -> Result<String> {
+    fn name(&self, backend: &Backend) -> String {
         name_of(backend, &self.project, self.kind, &self.folder)
     }
 }
@@ -93,12 +94,10 @@ impl Backend {
     }
 }
 
-/// What the item in a folder is called, wherever the folder lies.
-pub(super) fn name_of(backend: &Backend, project: &OpenProject, kind: ItemKind, folder: &Path) -> Result<String> {
-    if let Some(name) = notes_of(kind, folder)?.name {
-        return Ok(name);
-    }
-    first_name(backend, project, kind, folder)
+/// What the item in a folder is called, wherever the folder lies; one that cannot be read by the name of its folder.
+pub(super) fn name_of(backend: &Backend, project: &OpenProject, kind: ItemKind, folder: &Path) -> String {
+    let given = notes_of(kind, folder).ok().and_then(|notes| notes.name);
+    given.or_else(|| first_name(backend, project, kind, folder).ok()).unwrap_or_else(|| bin::folder_name(folder))
 }
 
 /// What it was called when it was made.
@@ -107,7 +106,7 @@ fn first_name(backend: &Backend, project: &OpenProject, kind: ItemKind, folder: 
         ItemKind::Run => training::first_name(folder),
         ItemKind::Evaluation => evaluation::name_of_run(backend, project, folder),
         ItemKind::Scores => model_scores::first_name(folder),
-        ItemKind::Export => Ok(folder.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+        ItemKind::Export => Ok(bin::folder_name(folder)),
     }
 }
 

@@ -43,7 +43,7 @@ pub(in crate::window) fn notes_of(kind: ItemKind, folder: &Path) -> Result<Notes
 /// What an item is called now, and what was noted of it.
 pub(in crate::window) fn name_and_notes(backend: &Backend, request: &ItemOf) -> Result<(String, Notes)> {
     let item = Item::of(backend, request)?;
-    Ok((item.name(backend)?, notes_of(item.kind, &item.folder)?))
+    Ok((item.name(backend), notes_of(item.kind, &item.folder)?))
 }
 
 /// Renames an item, and writes a note and tags of it.
@@ -81,6 +81,7 @@ fn checked_name(name: &str, kind: ItemKind) -> Result<String> {
         return Err(Error::new("no_name", format!("the {} has no name", kind.word()), "Give it one."));
     }
     too_long("name", name, LONGEST_NAME)?;
+    on_one_line("name", name)?;
     Ok(name.to_owned())
 }
 
@@ -91,6 +92,16 @@ pub(super) fn too_long(what: &str, text: &str, most: usize) -> Result<()> {
     }
     let message = format!("the {what} has {length} characters");
     Err(Error::new("too_long", message, format!("Use at most {most}.")))
+}
+
+/// # Errors
+/// When there is a line break in it, or another character that is not shown.
+pub(in crate::window) fn on_one_line(what: &str, text: &str) -> Result<()> {
+    if !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let message = format!("the {what} has a line break or another character that is not shown");
+    Err(Error::new("not_shown", message, "Write it on one line."))
 }
 
 /// Tags without spaces around them, each once, in their order.

@@ -20,6 +20,11 @@ use std::time::{Duration, Instant};
 
 /// The folder of the projects folder that holds what was deleted.
 const BIN: &str = "Deleted projects";
+
+/// Whether a folder is the bin of projects, or would be on a system that does not tell case apart.
+pub(in crate::window) fn is_bin_of_projects(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name.to_string_lossy().eq_ignore_ascii_case(BIN))
+}
 /// Between the time at which a project was deleted and the name of its folder.
 const MARK: char = '~';
 /// Before the name of one that is being removed.

@@ -12,10 +12,12 @@ use super::training::start::{adapter_settings, model_path, others_hold_out, usua
 use super::types::{FigureView, PlanRun, RunPlan, Theme};
 use super::{Backend, figures};
 use crate::error::{Error, Result};
+use crate::lineage;
 use chat::{Limits, OddPairs};
 use model::DeviceChoice;
 use model::memory::available_bytes;
 use plot::{Histogram, Limit};
+use prefs::Pair;
 use std::collections::HashSet;
 use std::path::Path;
 use train::Settings;
@@ -58,6 +60,11 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
         }
     };
     plan.data_says.clone_from(&composed.record.says);
+    let held_out: Vec<&Pair> = composed.held_out.iter().map(|&row| &composed.pairs[row].pair).collect();
+    match lineage::warns(&settings, &held_out) {
+        Ok(warns) => plan.notes = warns,
+        Err(error) => plan.problems.push(error),
+    }
     let model = match model_path(backend, &request.model) {
         Ok(path) => Some(path),
         Err(error) => {
@@ -122,7 +129,8 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     let tokens: u64 = kept.iter().map(|pair| pair.tokens).sum();
     plan.tokens_per_step = tokens as f64 / plan.steps_per_epoch as f64;
     let source = model::weights::open(&model, settings.dtype, &candle_core::Device::Cpu)?;
-    plan.notes = tokenizer.notes().iter().cloned().chain(source.notes()).chain(odd.sentences(&tokenizer)).collect();
+    let notes = tokenizer.notes().iter().cloned().chain(source.notes()).chain(odd.sentences(&tokenizer));
+    plan.notes.extend(notes.collect::<Vec<_>>());
     let size = source.size();
     if is_new {
         settings.lora.check_patterns(&size.config.linears())?;

@@ -95,7 +95,13 @@ fn available(backend: &Backend) -> Option<u64> {
 
 fn with_program<T>(backend: &Backend, work: impl FnOnce(Program<'_>) -> Result<T>) -> Result<T> {
     let path = backend.program();
-    work(Program { path: &path, workers: backend.workers(), available: available(backend), cores: cores() })
+    work(Program {
+        path: &path,
+        workers: backend.workers(),
+        available: available(backend),
+        cores: cores(),
+        ready: &training::ready,
+    })
 }
 
 /// Of each run that waits its place, by the name of its folder.
@@ -132,8 +138,14 @@ fn view(backend: &Backend, project: &OpenProject) -> Result<QueueView> {
         waiting: waiting(backend, project, &queue, &training),
         failed: failed.collect(),
         elsewhere: queue.elsewhere,
-        error: backend.queues().error(project.folder()),
+        error: backend.queues().error(project.folder()).or_else(|| queue.damaged.as_deref().map(damaged)),
     })
+}
+
+fn damaged(record: &Path) -> Error {
+    let message = format!("{} cannot be read: which runs waited by it is not known", record.display());
+    let hint = "Runs that had waited stand as not begun: begin them again. Then remove this file.";
+    Error::new("queue", message, hint)
 }
 
 fn waiting(backend: &Backend, project: &OpenProject, queue: &Queue, training: &[Training]) -> Vec<WaitingRun> {
@@ -148,6 +160,9 @@ fn waiting(backend: &Backend, project: &OpenProject, queue: &Queue, training: &[
             0 => words::why(wait.as_ref(), &at_work),
             _ => format!("after {}", names[place - 1]),
         },
+        says: run_folder(project, &waiting.run)
+            .and_then(|folder| training::says(backend, project, &folder))
+            .unwrap_or_default(),
         since: waiting.since * 1000,
         memory_needed: waiting.memory_needed,
     };

@@ -3,6 +3,7 @@
 use super::super::Backend;
 use super::super::acts::{apply, check_expected, keep};
 use super::super::types::{ActOnRunPairs, PairAct, PairsActedOn, RunPairsOf};
+use super::super::who::signed;
 use super::queue::{Queued, Standing, not_scored, queue};
 use super::subject::Subject;
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ pub(in crate::window) fn run_pair_ids(backend: &Backend, request: RunPairsOf) ->
 /// Does something to many pairs of a run, to all of them or to none.
 pub(in crate::window) fn act_on_run_pairs(backend: &Backend, request: ActOnRunPairs) -> Result<PairsActedOn> {
     let ActOnRunPairs { query, who, ids, expected, act } = request;
-    let project = backend.project(&query.project)?;
+    let (project, who) = (backend.project(&query.project)?, signed(&who)?);
     let subject = Subject::find(backend, &project, &query.run, query.by)?;
     let queue = queue(backend, &project, &subject, query.by)?.ok_or_else(not_scored)?;
     let places = queue.arranged(&project, &subject, &query)?;
@@ -38,7 +39,7 @@ pub(in crate::window) fn act_on_run_pairs(backend: &Backend, request: ActOnRunPa
     let (back, unsuited) = apply(&project, &pairs, &who, act)?;
     let unchanged = asked - back.len() - unsuited;
     let Chosen { elsewhere, again, .. } = chosen;
-    Ok(PairsActedOn { unchanged, unsuited, elsewhere, again, ..keep(backend, &project, back) })
+    Ok(PairsActedOn { unchanged, unsuited, elsewhere, again, ..keep(backend, &project, back)? })
 }
 
 /// Rows of a run as pairs of the project, each once.

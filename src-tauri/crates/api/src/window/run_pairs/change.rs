@@ -1,12 +1,14 @@
 //! What has changed from the pairs of a run to others.
 
 use super::super::training::composition::compose;
-use super::super::training::{run_folder, sets_changed};
+use super::super::training::{made_again, run_folder, sets_changed};
 use super::super::types::{ComparePairs, PairsChange, PairsCompared};
 use super::super::{Backend, OpenProject};
 use crate::error::Result;
 use chat::Limits;
 use prefs::{Difference, Pair, words};
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use train::folder::Begun;
 
 /// From the pairs of a run to the project's as they are now, and to those of other runs.
@@ -16,9 +18,14 @@ pub(in crate::window) fn compare_pairs(backend: &Backend, request: ComparePairs)
     let store = project.another_store()?;
     let (trained, held_out) = of_run(&project, &run)?;
     let before = [trained, held_out.clone()].concat();
-    let now: Vec<Pair> = match request {
-        Some(request) => {
-            let made = compose(&store, request.held_out_share, request.settings.seed, request.data.as_ref())?.parts();
+    let made = match request {
+        Some(request) => Some(compose(&store, request.held_out_share, request.settings.seed, request.data.as_ref())?),
+        // Where it cannot be made once more, `sets` says why.
+        None => made_again(backend, &project, &store, &run).unwrap_or_default(),
+    };
+    let now: Vec<Pair> = match made {
+        Some(made) => {
+            let made = made.parts();
             [made.train, made.held_out].concat()
         }
         None => store.training_pairs()?.into_iter().map(|sourced| sourced.pair).collect(),
@@ -62,9 +69,28 @@ fn of_run(project: &OpenProject, run: &str) -> Result<(Vec<Pair>, Vec<Pair>)> {
     Ok((begun.train.pairs, begun.eval.map(|rows| rows.pairs).unwrap_or_default()))
 }
 
+/// Each pair counts once, however often an epoch meets it.
 fn change(before: &[Pair], after: &[Pair]) -> PairsChange {
-    let difference = Difference::between(before.iter(), after.iter());
-    PairsChange { difference, words: in_words(&difference) }
+    let (before, after) = (times(before), times(after));
+    let difference = Difference::between(before.values().map(|(pair, _)| *pair), after.values().map(|(pair, _)| *pair));
+    let is_other =
+        |(hash, (_, times)): &(&String, &(&Pair, usize))| after.get(*hash).is_some_and(|(_, after)| after != times);
+    let otherwise = before.iter().filter(is_other).count();
+    let mut said = in_words(&difference);
+    if otherwise > 0 {
+        let is = if otherwise == 1 { "is" } else { "are" };
+        let _ = write!(said, "; {} {is} met more or less often", words::pairs(otherwise));
+    }
+    PairsChange { difference, words: said }
+}
+
+/// The pairs by their content, each with how often it is there.
+fn times(pairs: &[Pair]) -> BTreeMap<String, (&Pair, usize)> {
+    let mut times = BTreeMap::new();
+    for pair in pairs {
+        times.entry(pair.content_hash()).or_insert((pair, 0)).1 += 1;
+    }
+    times
 }
 
 fn in_words(difference: &Difference) -> String {

@@ -3,6 +3,7 @@
 
 mod acts;
 mod change;
+mod copies;
 mod figures;
 mod queue;
 mod subject;
@@ -78,7 +79,7 @@ pub(super) fn run_pairs(backend: &Backend, request: RunPairsOf) -> Result<RunPai
     };
     let name = match &subject {
         Subject::Run(_) => name,
-        Subject::Scores(folder) => Some(name_of(backend, &project, ItemKind::Scores, folder)?),
+        Subject::Scores(folder) => Some(name_of(backend, &project, ItemKind::Scores, folder)),
     };
     let places = queue.arranged(&project, &subject, &query)?;
     let part = places.iter().skip(offset).take(limit.min(MOST_ROWS));
@@ -101,6 +102,8 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
         };
         return Err(Error::new("no_pair", message, "Go back to the list of its pairs."));
     };
+    let copies = subject.copies()?;
+    let line = copies.first(held_out, line);
     let known = queue(backend, &project, &subject, by)?;
     let numbers = known.as_ref().and_then(|queue| queue.pair(held_out, line)).map(|queued| queued.numbers);
     let place = match known.as_ref().and_then(|queue| queue.pair(held_out, line)) {
@@ -111,7 +114,7 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
     let (computed, course) = match &subject {
         Subject::Run(run) => {
             // The queue tells of what cannot be read.
-            let dynamics = train::dynamics::read(&run.folder).unwrap_or_default();
+            let dynamics = copies.joined(train::dynamics::read(&run.folder).unwrap_or_default());
             let computed = dynamics.get(&(held_out, line));
             let course = computed.filter(|computed| computed.len() > 1);
             let beta = run.config.settings.beta;

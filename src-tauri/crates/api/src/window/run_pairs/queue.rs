@@ -5,6 +5,7 @@ use super::super::training::RunIdentity;
 use super::super::types::{PairNumbers, PairOrder, PairScorer, PairSubset, RunPairsQuery};
 use super::super::{Backend, OpenProject, locked};
 use super::beginning;
+use super::copies::Copies;
 use super::subject::{Subject, Texts};
 use crate::error::{Error, Result};
 use crate::model_scores::ModelScores;
@@ -118,7 +119,8 @@ pub(super) fn queue(
     };
     let folder = subject.folder();
     let mut files = suspects::files(folder, folds);
-    files.push(folder.join(dynamics::FILE));
+    // What counts of a run that is taken up again stands in its events.
+    files.extend([dynamics::FILE, train::events::FILE].map(|file| folder.join(file)));
     files.extend(subject.file());
     let written = files.iter().map(|file| metadata(file).and_then(|found| found.modified()).ok()).collect();
     let key = Key { folder: folder.clone(), by, written, pairs: project.store().pairs_version()? };
@@ -149,11 +151,13 @@ fn of_run(
         Err(_) if by != PairScorer::Training => Dynamics::new(),
         read => read?,
     };
-    Ok(match by {
-        PairScorer::Training if dynamics.is_empty() => None,
+    let copies = subject.copies()?;
+    let dynamics = copies.joined(dynamics);
+    let queue = match by {
+        PairScorer::Training if dynamics.is_empty() => return Ok(None),
         PairScorer::Training => {
             train::origin::check_run(&run.folder)?;
-            Some(Queue::of_training(project, (run, subject), &dynamics)?)
+            Queue::of_training(project, (run, subject), &dynamics)?
         }
         PairScorer::Run | PairScorer::Folds(_) | PairScorer::Model => {
             let Some(model) = backend.model_here(&run.model)? else { return Ok(None) };
@@ -161,28 +165,30 @@ fn of_run(
             let Some(scored) = quietly(|context| suspects::known(&run.folder, &config, folds, context))? else {
                 return Ok(None);
             };
-            Some(Queue::of_scores(project, (run, subject), folds, &scored, &dynamics)?)
+            Queue::of_scores(project, (run, subject, &copies), folds, &scored, &dynamics)?
         }
-    })
+    };
+    Ok(Some(Queue { words: queue.words + &copies.words(), ..queue }))
 }
 
 impl Queue {
     /// By a model that scored all pairs.
     fn of_scores(
         project: &OpenProject,
-        (run, subject): (&RunIdentity, &Subject),
+        (run, subject, copies): (&RunIdentity, &Subject, &Copies),
         folds: Option<usize>,
         scored: &Scored,
         dynamics: &Dynamics,
     ) -> Result<Self> {
-        let words = in_words(&against(scored.pairs.iter()), folds, scored.identical, scored.too_long);
+        let once = scored.pairs.iter().filter(|pair| !copies.is_copy(pair.held_out, pair.line));
+        let words = in_words(&against(once.clone()), folds, scored.identical, scored.too_long);
         let settings = &run.config.settings;
         let beta = settings.beta;
         // Of pairs trained on the steps are those before: the policy that scored has taken one more.
         let last =
             dynamics.iter().filter_map(|((held_out, _), of)| Some(of.keys().next_back()? + u64::from(!held_out)));
         let last = last.max().unwrap_or_default();
-        let numbers = scored.pairs.iter().map(|pair| {
+        let numbers = once.map(|pair| {
             let first = dynamics.get(&(pair.held_out, pair.line)).and_then(|computed| computed.first_key_value());
             // A reference that followed the policy was another one then.
             let first = first.filter(|(step, _)| **step < last && !settings.sync_ref_model && folds.is_none());

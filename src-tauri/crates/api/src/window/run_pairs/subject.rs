@@ -4,6 +4,7 @@ use super::super::model_scores;
 use super::super::training::{RunIdentity, run_identity};
 use super::super::types::{PairMeasure, PairScorer};
 use super::super::{Backend, OpenProject};
+use super::copies::Copies;
 use crate::error::Result;
 use crate::model_scores::{FILE, ModelScores};
 use prefs::Pair;
@@ -54,6 +55,17 @@ impl Subject {
         Ok(match self {
             Self::Scores(folder) if ModelScores::about(folder)?.adapter.is_none() => PairMeasure::LogpsPerToken,
             Self::Run(_) | Self::Scores(_) => PairMeasure::Reward,
+        })
+    }
+
+    /// The lines that repeat another; of scores, none do.
+    ///
+    /// # Errors
+    /// When the run's rows cannot be read.
+    pub(super) fn copies(&self) -> Result<Copies> {
+        Ok(match self {
+            Self::Run(run) => Copies::of(&Begun::read(&run.folder)?),
+            Self::Scores(_) => Copies::default(),
         })
     }
 

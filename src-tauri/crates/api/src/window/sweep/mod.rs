@@ -5,6 +5,7 @@
 mod outcome;
 mod rule;
 mod start;
+mod starting;
 mod trials;
 mod view;
 

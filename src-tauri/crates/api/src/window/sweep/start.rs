@@ -6,6 +6,7 @@ use super::super::types::{
     PlanRun, PlannedTrial, RunPlan, RunRequest, Search, SweepPlan, SweepRequest, SweepSummary, Theme,
 };
 use super::super::{Backend, OpenProject, now, plan, queue};
+use super::starting::Starting;
 use super::trials::{Trial, refused, trials, words};
 use super::{Record, RecordedRun, SWEEPS, rule, view};
 use crate::error::{Error, Result};
@@ -186,9 +187,11 @@ fn write(
     written: &mut Vec<PathBuf>,
 ) -> Result<String> {
     let (mut runs, mut waiting) = (Vec::new(), Vec::new());
+    let mut starting = Starting::begin(project)?;
     for (trial, plan) in &planned.trials {
         let folder = new_folder(&project.folder().join(RUNS), &trial.name)?;
         written.push(folder.clone());
+        starting.note(&folder)?;
         write_run(&folder, model, &request_of(&sweep.request, trial), parts, backend.device())?;
         let run = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let needed = plan.as_ref().ok().map(|plan| plan.memory_needed).filter(|needed| *needed > 0);
@@ -205,6 +208,7 @@ fn write(
     };
     let name = write_record(project, &record)?;
     queue::add(project, waiting)?;
+    starting.ended()?;
     Ok(name)
 }
 

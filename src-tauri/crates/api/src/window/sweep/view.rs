@@ -7,7 +7,7 @@ use super::super::types::{
 use super::super::{Backend, OpenProject, evaluation, figures, training};
 use super::outcome::WinRates;
 use super::trials::text;
-use super::{Record, RecordedRun, names, outcome};
+use super::{Record, RecordedRun, names, outcome, starting};
 use crate::error::{Error, Result};
 use plot::{Outcome, Outcomes, Scale};
 use runs::State;
@@ -19,8 +19,11 @@ const WIDE: f64 = 20.0;
 /// All sweeps of a project, the newest first.
 pub(in crate::window) fn sweeps(backend: &Backend, request: InProject) -> Result<Vec<SweepSummary>> {
     let project = backend.project(&request.project)?;
-    let mut all: Vec<SweepSummary> =
-        names(&project).iter().map(|name| summary(backend, &project, name)).collect::<Result<_>>()?;
+    starting::finish_broken_off(&project)?;
+    let mut all: Vec<SweepSummary> = names(&project)
+        .iter()
+        .map(|name| summary(backend, &project, name).unwrap_or_else(|error| damaged(name, &error)))
+        .collect();
     all.sort_by_key(|sweep| std::cmp::Reverse(sweep.created_at));
     Ok(all)
 }
@@ -36,7 +39,21 @@ pub(super) fn summary(backend: &Backend, project: &OpenProject, sweep: &str) -> 
         name: record.name,
         created_at: record.created_at,
         ended,
+        damaged: None,
     })
+}
+
+/// A sweep whose record cannot be read, by the name of its file.
+fn damaged(sweep: &str, error: &Error) -> SweepSummary {
+    SweepSummary {
+        sweep: sweep.to_owned(),
+        name: sweep.to_owned(),
+        created_at: 0,
+        keys: Vec::new(),
+        runs: 0,
+        ended: 0,
+        damaged: Some(format!("{}. {}", error.message.trim_end_matches('.'), error.hint)),
+    }
 }
 
 fn has_ended(state: State) -> bool {

@@ -38,6 +38,10 @@ pub(crate) fn on_name(name: &str) -> Option<Remark> {
     if name.trim().is_empty() {
         return Some(Remark::refuse("name", "the run has no name", "Give the run a name."));
     }
+    if name.chars().any(char::is_control) {
+        let what = "the name has a line break or another character that is not shown";
+        return Some(Remark::refuse("name", what, "Write it on one line."));
+    }
     let length = name.chars().count();
     let what = format!("the name has {length} characters");
     (length > LONGEST_NAME).then(|| Remark::refuse("name", what, format!("Use at most {LONGEST_NAME}.")))

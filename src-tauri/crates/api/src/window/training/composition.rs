@@ -50,6 +50,12 @@ pub(crate) struct Record {
     /// What is trained on, held out or left out and why, as sentences without a full stop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) says: Vec<String>,
+    /// What is to be kept in mind with its numbers, as sentences without a full stop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warns: Vec<String>,
+    /// By which its pairs were divided: in a sweep not that of each run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seed: Option<u64>,
 }
 
 /// A set as it was when a run was made of it.
@@ -113,7 +119,7 @@ pub(crate) fn compose(store: &Project, share: f64, seed: u64, data: Option<&RunD
     let left_out: Vec<i64> = ids_of(&pairs, &parts, Part::LeftOut);
     let (times, not_drawn) = times(&pairs, &parts, &weights, seed);
     let told = words::Told {
-        imports: if marks.is_empty() { Vec::new() } else { marked_imports(store)? },
+        imports: if marks.is_empty() { Vec::new() } else { marked_imports(store, &pairs, &marks)? },
         by_file: pairs.iter().filter(|sourced| marks.contains_key(&sourced.id)).count(),
         by_set: held_out_set.map(|set| {
             let of_it = |sourced: &&SourcedPair| !marks.contains_key(&sourced.id) && is_out(sourced.id);
@@ -129,12 +135,15 @@ pub(crate) fn compose(store: &Project, share: f64, seed: u64, data: Option<&RunD
         met: times.iter().sum(),
         others: if wanted.is_empty() { 0 } else { others },
         left_out,
+        but_for_the_system: but_for_the_system(&pairs, &parts, &times),
         seed,
     };
     let record = Record {
         data: data.cloned(),
         sets: sets.into_values().map(|named| set_record(named.set, named.pairs)).collect(),
         says: told.say(store)?,
+        warns: Vec::new(),
+        seed: Some(seed),
     };
     let mut kept = Composed { record, ..Composed::default() };
     let mut left = Vec::new();
@@ -155,6 +164,16 @@ pub(crate) fn compose(store: &Project, share: f64, seed: u64, data: Option<&RunD
         }
     }
     Ok(kept)
+}
+
+/// Pairs to train on that ask what held-out ones do, but for a system's message.
+fn but_for_the_system(pairs: &[SourcedPair], parts: &[Part], times: &[usize]) -> Vec<i64> {
+    let of = |wanted: Part| (0..pairs.len()).filter(move |&row| parts[row] == wanted);
+    let trained: Vec<usize> = of(Part::Train).filter(|&row| times[row] > 0).collect();
+    let held_out: Vec<&Pair> = of(Part::HeldOut).map(|row| &pairs[row].pair).collect();
+    let contents: Vec<&Pair> = trained.iter().map(|&row| &pairs[row].pair).collect();
+    let near = prefs::checks::but_for_the_system(&contents, &held_out);
+    near.into_iter().map(|place| pairs[trained[place]].id).collect()
 }
 
 fn ids_of(pairs: &[SourcedPair], parts: &[Part], wanted: Part) -> Vec<i64> {
@@ -290,6 +309,10 @@ pub(crate) fn refuse_nothing(composed: &Composed) -> Result<()> {
     Ok(())
 }
 
-fn marked_imports(store: &Project) -> Result<Vec<Import>> {
-    Ok(store.imports()?.into_iter().filter(|import| import.state.held_out && !import.state.taken_back).collect())
+/// The imports that are held out; of those that were taken back the ones that hold out something of `pairs` all the same.
+fn marked_imports(store: &Project, pairs: &[SourcedPair], marks: &HashMap<i64, i64>) -> Result<Vec<Import>> {
+    let at_work: HashSet<i64> = pairs.iter().filter_map(|sourced| marks.get(&sourced.id).copied()).collect();
+    let holds_out =
+        |import: &Import| import.state.held_out && (!import.state.taken_back || at_work.contains(&import.id));
+    Ok(store.imports()?.into_iter().filter(holds_out).collect())
 }

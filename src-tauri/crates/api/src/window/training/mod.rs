@@ -11,6 +11,7 @@ pub(crate) mod measure;
 mod relatives;
 pub(crate) mod start;
 mod view;
+mod waited;
 mod watch;
 
 pub(super) use check::check_run;
@@ -20,6 +21,8 @@ pub(super) use measure::measure_run;
 pub(super) use relatives::{best_step, first_name, in_use, relatives};
 pub(super) use start::{default_settings, resume_run, start_run, stop_run};
 pub(super) use view::{has_adapter, run, runs};
+pub(crate) use waited::ready;
+pub(super) use waited::{says, says_of_all};
 pub(super) use watch::begin;
 
 use super::exports::quietly;
@@ -51,6 +54,8 @@ pub(super) struct KnownRuns {
     runs: Mutex<HashMap<PathBuf, Arc<Mutex<KnownRun>>>>,
     measured: Mutex<measure::Measured>,
     queues: Queues,
+    /// What was said of the pairs of runs that are not done.
+    said: waited::Said,
 }
 
 /// A run whose folder was looked at.
@@ -207,6 +212,23 @@ pub(super) fn sets_changed(
     let known = backend.training().known(&project.name_of_folder(), &run_folder(project, run)?)?;
     let made_of = locked(&known).about.made_of.clone();
     composition::changed_sets(store, &made_of)
+}
+
+/// What a run would be made of now by its own choice of pairs; none of a run of the command line, whose pairs are no project's.
+///
+/// # Errors
+/// When a set of it is gone, or the project cannot be read.
+pub(super) fn made_again(
+    backend: &Backend,
+    project: &OpenProject,
+    store: &Project,
+    run: &str,
+) -> Result<Option<composition::Composed>> {
+    let folder = run_folder(project, run)?;
+    let known = backend.training().known(&project.name_of_folder(), &folder)?;
+    let Some(about) = About::read(&folder)? else { return Ok(None) };
+    let seed = about.made_of.seed.unwrap_or(locked(&known).config.settings.seed);
+    composition::compose(store, about.held_out_share, seed, about.made_of.data.as_ref()).map(Some)
 }
 
 /// What others need to know of a run.

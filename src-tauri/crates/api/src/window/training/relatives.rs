@@ -23,7 +23,8 @@ pub(in crate::window) fn relatives(backend: &Backend, project: &OpenProject, fol
         if other == folder {
             continue;
         }
-        let run = backend.training().known(&project.name_of_folder(), &other)?;
+        // What cannot be read is told of in the list.
+        let Ok(run) = backend.training().known(&project.name_of_folder(), &other) else { continue };
         let run = locked(&run);
         let settings = &run.config.settings;
         if [&settings.init_adapter, &settings.ref_adapter].into_iter().flatten().any(|path| path.starts_with(folder)) {
@@ -52,11 +53,12 @@ pub(in crate::window) fn in_use(
     project: &OpenProject,
     folder: &Path,
 ) -> Result<Option<(&'static str, &'static str)>> {
-    let run = backend.training().known(&project.name_of_folder(), folder)?;
-    let state = backend.training().state(&locked(&run))?;
+    let known = backend.training().known(&project.name_of_folder(), folder);
+    // One that cannot be read may be deleted, unless a process holds it.
+    let state = known.and_then(|run| backend.training().state(&locked(&run))).ok();
     Ok(match state {
-        State::Queued => Some(("waits in the queue", "Take it out of the queue first.")),
-        _ if state == State::Running || train::folder::is_held(folder)? => {
+        Some(State::Queued) => Some(("waits in the queue", "Take it out of the queue first.")),
+        _ if state == Some(State::Running) || train::folder::is_held(folder)? => {
             Some(("is training", "Stop it first: it then keeps its adapter as of its last step."))
         }
         _ => None,

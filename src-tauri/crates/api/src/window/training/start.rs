@@ -5,11 +5,12 @@ use super::super::overview::{RUNS, folders};
 use super::super::types::{InProject, ResumeRun, RunRequest, RunView, StartRun, StopRun};
 use super::super::{Backend, OpenProject, locked, models, queue, sweep};
 use super::check::{on_name, on_share};
-use super::composition::{Record, compose, refuse_nothing};
+use super::composition::{Composed, Record, compose, refuse_nothing};
+use super::waited::bring_up_to_date;
 use super::{ABOUT, About, new_folder, run_folder, view};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
-use crate::provenance;
+use crate::{lineage, provenance};
 use chat::Truncation;
 use model::{DeviceChoice, LoraConfig};
 use prefs::store::Project;
@@ -18,7 +19,7 @@ use runs::State;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use train::config::DataConfig;
-use train::folder::{EVAL_PAIRS, PAIRS};
+use train::folder::{EVAL_PAIRS, PAIRS, is_held, is_untouched};
 use train::memory::order;
 use train::settings::refuse_first;
 use train::{RunConfig, Settings};
@@ -92,7 +93,17 @@ pub(crate) fn parts(project: &OpenProject, request: &RunRequest) -> Result<Parts
     refuse_first(on_share(request.held_out_share, &request.settings, others_hold_out(&store, request)?))?;
     let composed = compose(&store, request.held_out_share, request.settings.seed, request.data.as_ref())?;
     refuse_nothing(&composed)?;
-    Ok(composed.parts())
+    with_warnings(composed, &request.settings)
+}
+
+/// The parts of a run, with what is to be kept in mind of the adapter that it begins with.
+///
+/// # Errors
+/// When a run that the adapter is of cannot be read.
+pub(crate) fn with_warnings(composed: Composed, settings: &Settings) -> Result<Parts> {
+    let mut parts = composed.parts();
+    parts.record.warns = lineage::warns(settings, &parts.held_out.iter().collect::<Vec<_>>())?;
+    Ok(parts)
 }
 
 /// Whether pairs are held out by something else than the share.
@@ -196,7 +207,13 @@ pub(in crate::window) fn start_run(backend: &Backend, request: StartRun) -> Resu
         let _ = std::fs::remove_dir_all(&folder);
         return Err(error);
     }
-    queue::begin_run(backend, &project, &folder, allow_changed_base, now)?;
+    if let Err(error) = queue::begin_run(backend, &project, &folder, allow_changed_base, now) {
+        // What neither waits nor has begun would be a run that nobody asked for; whoever asks again makes another.
+        if is_untouched(&folder) && !is_held(&folder)? && !backend.queues().waits(&folder) {
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+        return Err(error);
+    }
     let run = backend.training().known(&project.name_of_folder(), &folder)?;
     locked(&run).begun_here = true;
     backend.changed(&project);
@@ -235,6 +252,7 @@ pub(in crate::window) fn resume_run(backend: &Backend, request: ResumeRun) -> Re
         return Err(Error::new("not_resumable", message, "Duplicate it to train again with other settings."));
     }
     provenance::check_resumable(&folder, request.allow_changed_base)?;
+    bring_up_to_date(&folder)?;
     sweep::let_go_on(&folder)?;
     queue::begin_run(backend, &project, &folder, request.allow_changed_base, request.now)?;
     view::of(backend, &project, &folder)

@@ -1,12 +1,12 @@
 //! Runs as the page shows them, from their events.
 
-use super::super::types::{InProject, QueuedRun, RunNow, RunOf, RunSummary, RunView, SampleAnswer, SampleSet};
+use super::super::types::{InProject, Notes, QueuedRun, RunNow, RunOf, RunSummary, RunView, SampleAnswer, SampleSet};
 use super::super::{Backend, OpenProject, doctor, locked, overview, queue, sweep};
 use super::relatives::name_of;
-use super::{KnownRun, MeasuredRun, run_folder};
+use super::{KnownRun, MeasuredRun, run_folder, waited};
 use crate::error::{Error, Result};
 use runs::State;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use train::events::{EvalMetrics, Event, Line, Progress, Stage, StepMetrics};
@@ -19,12 +19,47 @@ pub(in crate::window) fn runs(backend: &Backend, request: InProject) -> Result<V
     let mut all = Vec::new();
     let mut places = queue::places(backend, &project);
     for folder in overview::runs(&project)? {
-        let run = backend.training().known(&project.name_of_folder(), &folder)?;
-        let run = locked(&run);
-        all.push(summary(&run, backend.training().state(&run)?, places.remove(&run.name())));
+        let listed = listed(backend, &project, &folder, &mut places);
+        all.push(listed.unwrap_or_else(|error| damaged(&folder, &error)));
     }
     all.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| b.run.cmp(&a.run)));
     Ok(all)
+}
+
+fn listed(
+    backend: &Backend,
+    project: &OpenProject,
+    folder: &Path,
+    places: &mut HashMap<String, QueuedRun>,
+) -> Result<RunSummary> {
+    let run = backend.training().known(&project.name_of_folder(), folder)?;
+    let run = locked(&run);
+    Ok(summary(&run, backend.training().state(&run)?, places.remove(&run.name())))
+}
+
+/// A run that cannot be read, by the name of its folder.
+fn damaged(folder: &Path, error: &Error) -> RunSummary {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let written = folder.metadata().and_then(|about| about.modified()).ok();
+    let written = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    RunSummary {
+        run: name.clone(),
+        name,
+        state: State::Failed,
+        queued: None,
+        has_adapter: false,
+        step: 0,
+        total_steps: 0,
+        started_at: written.map_or(0, |since| since.as_millis() as u64),
+        seconds_left: None,
+        loss: None,
+        accuracy: None,
+        accuracy_interval: None,
+        held_out_accuracy: None,
+        held_out_accuracy_interval: None,
+        model: String::new(),
+        notes: Notes::of_damaged(error),
+    }
 }
 
 /// A run, whole.
@@ -41,8 +76,11 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
     // Looked at before this one is held: two that are held at once could wait for each other.
     let from = locked(&run).about.from.clone();
     let from_name = from.as_ref().map(|from| name_of(backend, project, from));
+    let state = backend.training().state(&locked(&run))?;
+    // A run that trains is looked at with every step.
+    let is_looked_at = !matches!(state, State::Running | State::Finished);
+    let since = if is_looked_at { waited::says(backend, project, folder)? } else { Vec::new() };
     let run = locked(&run);
-    let state = backend.training().state(&run)?;
     let lines = run.events.lines();
     let step = last_step(lines);
     let (stage, stage_done, stage_total) = stage(lines, state);
@@ -52,6 +90,7 @@ pub(super) fn of(backend: &Backend, project: &OpenProject, folder: &Path) -> Res
     });
     // Each process that takes up the run tells what it sees.
     let mut told = HashSet::new();
+    let warnings = run.about.made_of.warns.iter().cloned().chain(since).chain(warnings);
     let warnings: Vec<String> = warnings.filter(|message| told.insert(message.clone())).collect();
     Ok(RunView {
         summary: summary(&run, state, places.remove(&run.name())),

@@ -1,5 +1,6 @@
 //! Keeping house: what runs, evaluations and exports are called, what was written of them, and what becomes of them.
 
+use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -28,6 +29,18 @@ pub struct Notes {
     /// Whether lists leave it out unless they are asked for it.
     #[serde(default)]
     pub archived: bool,
+    /// What keeps the item from being read or relied on, with what to do: it stands in the list so that it can be deleted. It is
+    /// found anew each time, and no part of the file.
+    #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub damaged: Option<String>,
+}
+
+impl Notes {
+    /// Of an item that cannot be read.
+    pub(crate) fn of_damaged(error: &Error) -> Self {
+        Self { damaged: Some(format!("{}. {}", error.message.trim_end_matches('.'), error.hint)), ..Self::default() }
+    }
 }
 
 /// A run, an evaluation or an export.

@@ -45,6 +45,8 @@ pub struct WaitingRun {
     pub name: String,
     /// Why it waits, as a sentence without a full stop.
     pub why: String,
+    /// What was decided of its pairs meanwhile, as sentences without a full stop.
+    pub says: Vec<String>,
     pub since: u64,
     /// Bytes that it takes at its peak, where that was estimated.
     pub memory_needed: Option<u64>,

@@ -216,6 +216,11 @@ requests! {
         rejected: Content,
         /// The new prompt.
         prompt: Content,
+        /// Its prompt, chosen and rejected answer as they were when the new ones were written: where they are others now, nothing
+        /// is changed.
+        #[serde(default)]
+        #[ts(optional = nullable)]
+        before: Option<[Content; 3]>,
     }
 
     /// A pair to be taken out or put back.

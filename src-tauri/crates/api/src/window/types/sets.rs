@@ -80,6 +80,8 @@ pub struct PairsActedOn {
     pub elsewhere: usize,
     /// Further rows of a run that are the same pair.
     pub again: usize,
+    /// What that means for runs that wait or train, as sentences without a full stop.
+    pub says: Vec<String>,
 }
 
 /// A set in a list.

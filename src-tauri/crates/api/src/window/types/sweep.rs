@@ -110,6 +110,8 @@ pub struct SweepSummary {
     pub runs: usize,
     /// Of them, those that have ended, one way or another.
     pub ended: usize,
+    /// What keeps its record from being read, with what to do.
+    pub damaged: Option<String>,
 }
 
 /// A sweep, whole.

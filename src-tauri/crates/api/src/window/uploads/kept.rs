@@ -72,6 +72,10 @@ pub(in crate::window) fn uploads(backend: &Backend, _: Nothing) -> Result<SentUp
         // One that goes meanwhile is not listed.
         let Ok((goes_at, brought_in)) = goes(&folder) else { continue };
         let files = sent(&folder);
+        // It is being sent, or broke off.
+        if files.is_empty() {
+            continue;
+        }
         let name = if files.len() == 1 { files[0].name.clone() } else { name_of(&folder) };
         uploads.push(SentUpload {
             upload: super::name_of_folder(&folder),

@@ -29,6 +29,8 @@ pub(super) struct Told {
     pub(super) others: usize,
     /// Pairs that are left out for their prompts.
     pub(super) left_out: Vec<i64>,
+    /// Pairs to train on whose prompts are those of held-out ones, but for a system's message.
+    pub(super) but_for_the_system: Vec<i64>,
     pub(super) seed: u64,
 }
 
@@ -50,6 +52,17 @@ impl Told {
                 pairs_in_words(self.left_out.len()),
                 listed(&of),
                 named(&self.left_out)
+            ));
+        }
+        if !self.but_for_the_system.is_empty() {
+            let one = self.but_for_the_system.len() == 1;
+            says.push(format!(
+                "{} that {} trained on {} what held-out pairs ask, but for a system message, which makes {}: {}",
+                pairs_in_words(self.but_for_the_system.len()),
+                if one { "is" } else { "are" },
+                if one { "asks" } else { "ask" },
+                if one { "it another prompt" } else { "them other prompts" },
+                named(&self.but_for_the_system)
             ));
         }
         says.extend(unknown(&self.imports, store)?);
