@@ -223,6 +223,8 @@ export type Bin = {
 export type BinEntry = {
   /** By which it is named there. */
   entry: string, kind: BinKind,
+  /** What links to it name; of checkpoints, their run. */
+  item: string,
   /** What it was called; of checkpoints, their run. */
   name: string, deleted_at: number,
   /** What it takes on the disk. */
@@ -1693,6 +1695,8 @@ export type PairQuery = {
   longest?: number | null,
   /** Only what annotators have judged: those who agree, or those who do not. */
   disputed?: boolean | null,
+  /** Only what came with an import that is held out of every training, or only what did not. */
+  held_out?: boolean | null,
   /** Only pairs of this set. */
   set?: number | null,
   /** The order. */
@@ -1738,7 +1742,9 @@ export type PairRow = {
   /** Characters of the rejected answer. */
   rejected_length: number,
   /** Whether its annotators differ; `None` where nobody has judged it. */
-  disputed: boolean | null, };
+  disputed: boolean | null,
+  /** Whether it came with an import that is held out of every training. */
+  held_out: boolean, };
 
 /** Whose numbers are shown. */
 export type PairScorer = "training" | "run" | { "folds": number };

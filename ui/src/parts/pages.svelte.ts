@@ -18,6 +18,7 @@ export class Pages<Filter extends object, Row, Reply extends { total: number; ro
   readonly #rows = new SvelteMap<number, Row[]>();
   readonly #asked = new Map<number, AbortController>();
   #filter: Filter;
+  #newest: Promise<void> | undefined;
   #wanted: [number, number] = [0, 0];
 
   constructor(
@@ -52,6 +53,12 @@ export class Pages<Filter extends object, Row, Reply extends { total: number; ro
 
   /** Asks again for what is in view, which stays shown until the answer is there. What is out of view is forgotten. */
   async refresh(): Promise<void> {
+    this.#newest = this.#refresh();
+    // One that is given up for another has nothing new before that other is there.
+    for (let waited; waited !== this.#newest; ) await (waited = this.#newest);
+  }
+
+  async #refresh(): Promise<void> {
     this.#giveUp(() => true);
     this.error = null;
     const [first, end] = this.#wanted;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Project;
 use super::derived::{current_item, current_pair, said};
+use super::import_changes::held_out_pairs;
 use super::search::{Texts, among_in_database, in_database};
 use super::selection::PairSort;
 use super::sql::pair;
@@ -90,6 +91,10 @@ pub struct PairQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional = nullable)]
     pub disputed: Option<bool>,
+    /// Only what came with an import that is held out of every training, or only what did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub held_out: Option<bool>,
     /// Only pairs of this set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional = nullable)]
@@ -146,6 +151,8 @@ pub struct PairRow {
     pub rejected_length: i64,
     /// Whether its annotators differ; `None` where nobody has judged it.
     pub disputed: Option<bool>,
+    /// Whether it came with an import that is held out of every training.
+    pub held_out: bool,
 }
 
 /// A pair as it came in.
@@ -177,8 +184,7 @@ impl Project {
                 None if query.text.is_empty() => filtered(db, query)?,
                 None => page(&self.found(db, query)?, query),
             };
-            let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
-            Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)? })
+            Ok(PairPage { total, rows: rows(db, ids)?, categories: categories(db)? })
         })
     }
 
@@ -196,8 +202,7 @@ impl Project {
                 None if all => page(ids, query),
                 None => page(&self.found_among(db, ids, query)?, query),
             };
-            let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
-            Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)? })
+            Ok(PairPage { total, rows: rows(db, ids)?, categories: categories(db)? })
         })
     }
 
@@ -380,6 +385,13 @@ pub(super) fn beginning(content: &Content) -> String {
     content.last_text().chars().take(SHOWN).collect()
 }
 
+fn rows(db: &Connection, ids: Vec<i64>) -> rusqlite::Result<Vec<PairRow>> {
+    let held_out = held_out_pairs(db)?;
+    let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let marked = |row: PairRow| PairRow { held_out: held_out.contains_key(&row.id), ..row };
+    Ok(rows.into_iter().flatten().map(marked).collect())
+}
+
 fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
     let Some((pair, source)) = listed(db, id)? else { return Ok(None) };
     let mut statement = db.prepare_cached(
@@ -400,6 +412,7 @@ fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
             chosen_length: row.get(3)?,
             rejected_length: row.get(4)?,
             disputed: row.get(5)?,
+            held_out: false,
         })
     })?;
     Ok(Some(row))
