@@ -42,7 +42,7 @@ test("places and sets are found by Ctrl-K", async () => {
     await page.keyboard.press("Control+k");
     await page.getByLabel("Find a command").fill(words);
     await palette.getByRole("group", { name: "Places", exact: true }).getByRole("option", { name: title }).click();
-    await page.waitForFunction((hash) => window.location.hash === hash, hash);
+    await page.waitForFunction((hash) => decodeURIComponent(window.location.hash) === hash, hash);
   }
   await page.keyboard.press("Control+k");
   await page.getByLabel("Find a command").fill("kettles");
