@@ -46,7 +46,6 @@ test("in a fresh project every screen says what to do, and its first button does
     ["label/agreement", "Nobody has judged yet", "#/label", "Label"],
     ["train", "No pairs yet", "#/data", "Go to Data"],
     ["evaluate", "Nothing to evaluate yet", "#/train", "Go to Train"],
-    ["evaluate/+new", "No run has an adapter yet", "#/train", "Go to Train"],
     ["export", "There is nothing to export yet", "#/data", "Go to Data"],
   ]) {
     await at(place);
@@ -58,6 +57,10 @@ test("in a fresh project every screen says what to do, and its first button does
     await page.getByRole("main").getByRole("button", { name: button, exact: true }).click();
     await page.waitForFunction((leads) => window.location.hash === leads, leads);
   }
+  await at("evaluate");
+  await page.getByRole("button", { name: "Compare without a run" }).click();
+  await page.getByText("No run has an adapter yet: compare without one").waitFor({ state: "attached" });
+  await page.getByLabel("Side A", { exact: true }).waitFor();
   await at("data");
   const chooser = page.waitForEvent("filechooser");
   await page.getByRole("button", { name: "Choose files" }).click();

@@ -55,6 +55,19 @@ test("an import is renamed on the Data screen; the file's name stays beside it a
   assert.equal(history.at(-1).what, "Imported from first.jsonl, line 1.");
 });
 
+test("what an import brought has an address of its own, which stays while it is what is looked at", async () => {
+  await page.getByRole("link", { name: "Pilot study" }).click();
+  await page.locator("search").getByText("30 pairs", { exact: true }).waitFor();
+  assert.equal(new URL(page.url()).hash, "#/data/import-1");
+  await page.reload();
+  await page.locator("search").getByText("30 pairs", { exact: true }).waitFor();
+  assert.equal(await page.getByLabel("File", { exact: true }).inputValue(), "1");
+  await page.getByLabel("File", { exact: true }).selectOption({ label: "second.jsonl" });
+  await page.locator("search").getByText("15 pairs", { exact: true }).waitFor();
+  assert.equal(new URL(page.url()).hash, "#/data");
+  await page.evaluate(() => (window.location.hash = "#/data/files"));
+});
+
 test("a file that is marked as held out never trains, nor do pairs with its prompts, and the plan says so", async () => {
   const before = await plan({ held_out_share: 0 });
   assert.deepEqual([before.pairs, before.held_out, before.data_says], [42, 0, []]);
@@ -89,7 +102,7 @@ test("a file that is marked as held out never trains, nor do pairs with its prom
   const compared = await machine.call("compare_pairs", { project: folder, run: summary.run, runs: [] });
   assert.equal(compared.project.difference.same, 40);
   await page.evaluate((run) => (window.location.hash = `#/train/${run}`), summary.run);
-  await page.getByText(/15 pairs are held out: they came with second\.jsonl/).waitFor();
+  await page.getByText(/15 pairs are held out: they came with second\.jsonl/).first().waitFor();
 });
 
 test("an import is taken back as a whole, and brought back; what another file brought as well stays and is counted", async () => {

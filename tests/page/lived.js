@@ -54,7 +54,9 @@ export async function lived(machine) {
   const asking = rows.map((line) => JSON.stringify({ prompt: JSON.parse(line).prompt }));
   const many = await machine.send("prompts.jsonl", asking.join("\n"));
   const slow = { run: hurried, prompts: { upload: { upload: many.upload, plain_text: "as_is" } }, max_prompts: asking.length, max_new_tokens: 400, temperature: 1 };
-  const stream = () => evaluated(machine, { ...asked, ...slow, judge: { kind: "rule", rule: "shorter" } }, "answering");
+  // By another seed each time: the answers of an earlier one would be taken.
+  let seed = 100;
+  const stream = () => evaluated(machine, { ...asked, ...slow, seed: (seed += 1), judge: { kind: "rule", rule: "shorter" } }, "answering");
   return { machine, folder, empty, first, hurried, failed, long, evaluation, blind, versus, stream };
 }
 

@@ -50,6 +50,37 @@ test("the list is sorted by what is chosen, and shows it", async () => {
   await page.getByLabel("Order").selectOption({ label: "By number" });
 });
 
+test("where a file rates answers the list is sorted and narrowed by that, and what is no number is told", async () => {
+  await page.getByRole("button", { name: "More filters" }).click();
+  assert.equal(await page.getByLabel("Margin, at least").count(), 0, "nothing is rated yet");
+  const rated = [[8, 7.5], [9, 2]].map(([chosen, rejected], i) => JSON.stringify({ prompt: `Rated ${i}?`, chosen: "one", rejected: "two", score_chosen: chosen, score_rejected: rejected }));
+  const { upload } = await machine.send("rated.jsonl", rated.join("\n"));
+  const { mapping } = await machine.call("preview_import", { project: folder, upload, mapping: null });
+  const imported = await machine.call("import", { project: folder, upload, mapping: { ...mapping, plain_text: "as_is", rating_a: "score_chosen", rating_b: "score_rejected", rating_order: "higher_is_better" } });
+  assert.equal(imported.added, 2);
+  await page.getByLabel("Margin, at least").waitFor();
+  await page.getByLabel("Order").selectOption({ label: "Largest margin of ratings first" });
+  await first("Rated 1?");
+  assert.match(await list().getByRole("option").first().innerText(), /7$/);
+  await page.getByLabel("Margin, at most").fill("0,5");
+  await page.getByLabel("Margin, at most").press("Tab");
+  await page.getByText("A number, such as 7.5.").waitFor();
+  await page.getByLabel("Margin, at most").fill("0.5");
+  await page.getByLabel("Margin, at most").press("Tab");
+  await total("1 pair");
+  assert.deepEqual(await prompts(), ["Rated 0?"]);
+  await page.getByRole("button", { name: "Save as a set" }).click();
+  await page.getByText("rated better by 0.5 or less").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /^More filters/ }).click();
+  await page.getByLabel("Order").selectOption({ label: "By number" });
+  // As the next tests expect it.
+  const { imports } = await machine.call("open_project", { folder });
+  await machine.call("change_import", { project: folder, import: imports.find(({ source }) => source === "rated.jsonl").id, who: "Ada", change: { taken_back: true } });
+  await page.reload();
+  await total("252 pairs");
+});
+
 test("more filters narrow the list: file, characters, who labelled", async () => {
   await page.getByRole("button", { name: "More filters" }).click();
   await page.getByLabel("File", { exact: true }).selectOption({ label: "second.jsonl" });

@@ -142,6 +142,15 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       }
       await at("#/data/sets")(page);
     }],
+    ["data-scores", async (page) => {
+      if ((await machine.call("model_scores", { project: folder })).length === 0) {
+        const { job } = await machine.call("score_by_model", { project: folder, side: { model: machine.model, adapter: null }, set: null, beta: 0.1, allow_changed_base: false });
+        await until(async () => (await machine.call("jobs", {})).some((other) => other.job === job && other.state === "done"), "the pairs to be scored");
+      }
+      await at("#/data/scores")(page);
+    }],
+    ["data-scores-new", at("#/data/scores", button("Score the pairs by a model"))],
+    ["data-scores-pairs", at("#/data/scores/tiny-model", async (page) => page.getByRole("listbox", { name: "Scored pairs" }).waitFor())],
     ["data-save-set", at("#/data", async (page) => {
       await page.getByRole("searchbox").fill("a");
       await page.getByRole("button", { name: "Save as a set" }).click();
@@ -276,6 +285,10 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.getByRole("listbox", { name: "Pairs of this run" }).getByRole("option").first().click();
       await quiet(page);
     }],
+    ["train-pairs-chosen", at(`#/train/${first}/pairs`, async (page) => {
+      await page.getByRole("listbox", { name: "Pairs of this run" }).focus();
+      await key("Home", "Space", "Shift+ArrowDown", "Shift+ArrowDown")(page);
+    })],
     ["train-pairs-figure", async (page) => {
       await button("Show the figure")(page);
       await quiet(page);
@@ -288,6 +301,16 @@ export function screens({ machine, folder, empty, first, hurried, failed, long, 
       await page.getByLabel("Message", { exact: true }).fill("What is a good use for a kettle?");
       await page.getByLabel("Message", { exact: true }).press("Enter");
       await until(async () => (await page.getByText(/^\d+ tokens? in/).count()) === 2, "both answers");
+    }],
+    ["playground-alternatives", async (page) => {
+      const answer = page.getByRole("article").first();
+      await answer.getByRole("button", { name: "Token probabilities" }).click();
+      await answer.getByRole("listbox", { name: "Tokens of the answer" }).getByRole("option").nth(4).click();
+      await answer.getByRole("group", { name: /^What was likely/ }).waitFor();
+    }],
+    ["playground-model", async (page) => {
+      await page.getByLabel("Model 1", { exact: true }).selectOption({ label: "Another model of this machine…" });
+      await page.getByRole("dialog").waitFor();
     }],
     ["train-findings", at(`#/train/${hurried}`)],
     ["train-findings-open", async (page) => {

@@ -1,6 +1,8 @@
 // Sets of pairs: saved filters and chosen pairs, a part of them by seed; a run made of sets with weights and a held-out set.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { goTo, launch, open } from "./browser.js";
 import { until } from "./lived.js";
@@ -135,6 +137,20 @@ test("a run is made of sets with weights and a held-out set; what is left out is
   await panel().getByText("the set Bs is another since", { exact: false }).waitFor();
   // Half of the six that are drawn, less those that ask what the held-out set asks.
   await panel().getByText(/^4[01] to train on, 20 held out/).first().waitFor();
+  assert.deepEqual(page.complaints, []);
+});
+
+test("the pairs of a set are exported alone", async () => {
+  await page.evaluate(() => (window.location.hash = "#/export"));
+  await page.getByLabel("Which pairs").selectOption({ label: "Picked, 3 pairs" });
+  await page.getByRole("button", { name: "Export pairs" }).click();
+  const card = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Pairs", exact: true }) });
+  await card.getByText("pairs.jsonl").first().waitFor();
+  const [{ export: name }] = await machine.call("exports", { project: folder });
+  const lines = readFileSync(join(folder, "exports", name, "pairs.jsonl"), "utf8").trim().split("\n");
+  const members = (await machine.call("pair_ids", { project: folder, query: { text: "", source: null, category: null, set: (await sets()).Picked.set, offset: 0, limit: 9 }, finding: null })).sort();
+  assert.deepEqual(lines.map((line) => JSON.parse(line).id).sort(), members);
+  assert.equal(lines.length, 3);
   assert.deepEqual(page.complaints, []);
 });
 

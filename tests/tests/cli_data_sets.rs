@@ -118,7 +118,15 @@ fn pairs_go_to_labellers_and_come_back() {
     }
     // Texts and conversations have no one type for a column.
     let _ = export("parquet").refused(&["no Parquet file was written", "Take the JSON Lines"]);
-    let _ = export("parquet,argilla").well();
+    // What lies there is not written over, whoever wrote it, but where that is said.
+    let _ = export("parquet,argilla").refused(&["`argilla` is in", "already", "--replace"]);
+    let mut replacing = told_as_json(folder.path(), "export");
+    let project = folder.path().join("project");
+    let replacing = replacing.args(["--replace", "--pairs-as", "parquet,argilla", "--project"]).arg(project);
+    let _ = Finished::run(replacing.arg("--output-dir").arg(&out)).well();
+    std::fs::write(out.join("pairs.jsonl"), "mine").expect("a file of one's own");
+    let _ = export("jsonl").refused(&["`pairs.jsonl` is in"]);
+    assert_eq!(std::fs::read_to_string(out.join("pairs.jsonl")).expect("the file"), "mine");
     let mut wrong = told_as_json(folder.path(), "export");
     let wrong = Finished::run(wrong.args(["--pairs-as", "excel", "--project", "p", "--output-dir"]).arg(&out));
     assert_eq!(wrong.code, Some(2), "an unknown form is wrong usage");
@@ -168,7 +176,7 @@ fn what_lies_beside_an_export_from_an_earlier_one_is_named() {
     let export = |project: &str| {
         let mut export = end_to_end::tiebreak();
         export.arg("export").arg("--project").arg(folder.path().join(project));
-        let finished = Finished::run(export.arg("--output-dir").arg(folder.path().join("out"))).well();
+        let finished = Finished::run(export.arg("--replace").arg("--output-dir").arg(folder.path().join("out"))).well();
         finished.stdout + &finished.stderr
     };
     assert!(!export("project").contains("did not write"));

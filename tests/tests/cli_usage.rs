@@ -3,8 +3,10 @@
 use end_to_end::{Finished, Settings, golden, root, tiebreak};
 use std::ffi::OsStr;
 
-const COMMANDS: [&str; 12] =
-    ["import", "check", "score", "train", "generate", "eval", "report", "export", "demo", "bench", "serve", "worker"];
+const COMMANDS: [&str; 15] = [
+    "import", "check", "score", "train", "queue", "sweep", "items", "generate", "eval", "report", "export", "demo",
+    "bench", "serve", "worker",
+];
 
 #[test]
 fn every_command_is_there_and_explains_itself() {

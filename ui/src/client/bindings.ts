@@ -30,6 +30,15 @@ export type ActOnPairs = {
   /** The project's folder. */
   project: string, who: string, pairs: PairsChosen, act: PairAct, };
 
+/** Pairs of a run to be acted on, as the project has them. */
+export type ActOnRunPairs = {
+  /** The list that they were chosen in. */
+  query: RunPairsQuery, who: string,
+  /** The project's pairs that were chosen one by one; all that the list shows where absent. */
+  ids: Array<number> | null,
+  /** How many rows these were when they were chosen: others are not meant. */
+  expected: number, act: PairAct, };
+
 /** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
 export type Agreement = {
   /** Items that at least two annotators judged. */
@@ -44,6 +53,17 @@ export type Agreement = {
   annotators: Array<AnnotatorView>,
   /** Verdicts that are left out, because those of others were in view when they were given. */
   votes_seen: number, };
+
+/** A token that might have stood there. */
+export type Alternative = {
+  /** Its number in the vocabulary. */
+  id: number,
+  /** What it adds to the text before it; of one that is no whole character by itself, and of one that is no text, its name. */
+  text: string, probability: number,
+  /** Whether it is the token that stands there. */
+  is_chosen: boolean,
+  /** Whether the answer would end there. */
+  is_end: boolean, };
 
 /** Which items are asked for. */
 export type Among = "disagreements" | { "audit": number };
@@ -233,7 +253,7 @@ export type BinEntry = {
   refused: string | null, };
 
 /** What lies in the bin. */
-export type BinKind = "run" | "evaluation" | "export" | "checkpoints";
+export type BinKind = "run" | "evaluation" | "export" | "scores" | "checkpoints";
 
 /** Two answers to be judged without knowing whose they are. */
 export type BlindItem = {
@@ -299,6 +319,10 @@ export type ChangeImport = {
 export type Chat = {
   /** The run whose adapter answers; the project's model without one where absent. */
   run: string | null,
+  /** Another model of this machine, in the place of both. */
+  side?: LocalSide,
+  /** An answer to the same that is gone on from, with another token in the place of one. */
+  from?: GoOn,
   /** The conversation so far; the last message is the user's. */
   messages: Array<Message>, };
 
@@ -310,6 +334,8 @@ export type ChatAnswer = { text: string, tokens: number, seconds: number,
   is_stopped: boolean,
   /** Whether the model has no chat template: it continued the message as plain text. */
   is_plain_text: boolean,
+  /** Tokens of it that somebody chose in the place of the model's own. */
+  steered: number,
   /** Its tokens with how likely each was, where that was asked for. */
   probabilities: Array<TokenProbability> | null, };
 
@@ -644,7 +670,7 @@ export type EvalItemsOf = {
 export type EvalRequest = {
   /** The project's folder. */
   project: string,
-  /** The run whose adapter is judged. */
+  /** The run whose adapter is judged; empty where the evaluation is of none, and both sides are said. */
   run: string, judge: JudgeChoice,
   /** What is asked. */
   prompts: PromptSource,
@@ -735,6 +761,8 @@ export type EvalView = {
   why_55: string,
   /** How the prompts were asked, where that is to be kept in mind: a sentence each. */
   how_asked: Array<string>,
+  /** Which answers were taken from other evaluations, and how many: sentences without a full stop. */
+  reused: Array<string>,
   /** What the result came from: names and values. */
   ancestry: Array<[string, string]>,
   /** The job that is at work on it. */
@@ -746,6 +774,8 @@ export type Export = {
   project: string, run: string | null, evaluation: string | null,
   /** Which things. */
   what: Array<ExportWhat>,
+  /** The pairs of this set alone; all that are trained on where absent. */
+  set?: number | null,
   /** In which forms pairs are written; JSONL and Parquet where none is named. */
   pairs_as: Array<PairForm>,
   /** Go on although the model is not the one that was computed on before; the record keeps it. */
@@ -917,6 +947,17 @@ export type Generate = {
 
 /** What the tensors of a GGUF file are stored as. */
 export type GgufType = "as_base" | "f16" | "q8_0" | "q4_k";
+
+/** Where an answer is gone on from. */
+export type GoOn = {
+  /** The job that made the answer. */
+  job: number,
+  /** Its place there, from 0. */
+  chat: number,
+  /** The place of the token, from 0: those before it stay. */
+  token: number,
+  /** The number of the token that stands there now. */
+  instead: number, };
 
 /** Wins, ties and losses of a group of items. */
 export type GroupView = {
@@ -1158,7 +1199,7 @@ export type ItemDisk = { kind: ItemKind, item: string, name: string, bytes: numb
   spare: number, spare_bytes: number, };
 
 /** What a project keeps in a folder of its own. */
-export type ItemKind = "run" | "evaluation" | "export";
+export type ItemKind = "run" | "evaluation" | "export" | "scores";
 
 /** A run, an evaluation or an export. */
 export type ItemOf = {
@@ -1189,6 +1230,8 @@ export type Job = {
   error: ApiError | null,
   /** The evaluation that it makes. */
   evaluation: string | null,
+  /** The scores that it has made of pairs, by a model without a run. */
+  scores: string | null,
   /** What it has exported. */
 exported: Exported | null,
   /** What would be pushed, of a job that prepares it. */
@@ -1511,6 +1554,13 @@ export type LocalModels = { models: Array<LocalModel>,
   /** Whether there were too many folders to look through all of them. */
   cut_off: boolean, };
 
+/** A model of this machine, whether or not it is the project's. */
+export type LocalSide = {
+  /** A name of the catalogue or the hub, or a path. */
+  model: string,
+  /** The folder of an adapter that goes on it. */
+  adapter: string | null, };
+
 /** A model of the hub to be told about. */
 export type LookUpModel = {
   /** Its name. */
@@ -1570,6 +1620,17 @@ export type MessageContent = string | unknown[] | null;
 /** Where a model lies. */
 export type ModelPlace = "folder" | "hub_cache";
 
+/** Scores that were kept. */
+export type ModelScoresView = {
+  /** Their folder's name. */
+  scores: string, name: string, notes: Notes,
+  /** The model as it was named. */
+  model: string, adapter: string | null,
+  /** The set that the pairs are of. */
+  set: string | null, pairs: number,
+  /** When, in milliseconds since 1970 (UTC). */
+  at: number, };
+
 /** Something that happened. */
 export type News = { "type": "listening" } | { "type": "projects" } | { "type": "run",
   /** The project's folder. */
@@ -1615,7 +1676,7 @@ export type OutcomeView = { name: OutcomeName,
   told: string, };
 
 /** What is done to pairs. */
-export type PairAct = { "removed": boolean } | { "category": string | null } | { "into_set": number } | { "out_of_set": number };
+export type PairAct = { "removed": boolean } | "swapped" | { "confirmed": boolean } | { "category": string | null } | { "into_set": number } | { "out_of_set": number };
 
 /** One thing that happened to a pair. */
 export type PairChange = {
@@ -1638,6 +1699,9 @@ export type PairIdsOf = {
   /** Those of this finding alone. */
   finding: KeptFinding | null, };
 
+/** What is shown as the chosen and the rejected reward, and as their margin. */
+export type PairMeasure = "reward" | "logps_per_token";
+
 /** What became of a pair since the run. */
 export type PairNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
 
@@ -1645,8 +1709,10 @@ export type PairNow = "same" | "swapped" | "changed" | "removed" | "elsewhere";
 export type PairNumbers = {
   /** Below 0 the model prefers the rejected answer. */
   margin: number,
-  /** How likely the chosen answer is the better one, by the model. */
-  probability: number, chosen_reward: number, rejected_reward: number, chosen_logps: number, rejected_logps: number,
+  /** How likely the chosen answer is the better one, by the model; none where it has no rewards. */
+  probability: number | null,
+  /** As [`PairMeasure`] says. */
+  chosen_reward: number, rejected_reward: number, chosen_logps: number, rejected_logps: number,
   /** Of training's own numbers there is no loss and no count of tokens. */
   loss: number | null, chosen_tokens: number | null, rejected_tokens: number | null,
   /** How far the margin has moved since training first computed the pair, where that was kept. */
@@ -1668,7 +1734,9 @@ export type PairPage = {
   /** This page. */
   rows: Array<PairRow>,
   /** All categories of the project. */
-  categories: Array<string>, };
+  categories: Array<string>,
+  /** Whether a file rates the answers of any pair of the project. */
+  rated: boolean, };
 
 /** A point of the figure: the rewards of the rejected and of the chosen answer. */
 export type PairPoint = { held_out: boolean, line: number, x: number, y: number, };
@@ -1697,6 +1765,14 @@ export type PairQuery = {
   disputed?: boolean | null,
   /** Only what came with an import that is held out of every training, or only what did not. */
   held_out?: boolean | null,
+  /** Only whose chosen answer the file rates so, or higher. */
+  least_score?: number | null,
+  /** The same, or lower. */
+  most_score?: number | null,
+  /** Only whose chosen answer the file rates better by so much, or more. */
+  least_margin?: number | null,
+  /** The same, or less. */
+  most_margin?: number | null,
   /** Only pairs of this set. */
   set?: number | null,
   /** The order. */
@@ -1744,10 +1820,14 @@ export type PairRow = {
   /** Whether its annotators differ; `None` where nobody has judged it. */
   disputed: boolean | null,
   /** Whether it came with an import that is held out of every training. */
-  held_out: boolean, };
+  held_out: boolean,
+  /** How the file rates the chosen answer. */
+  score: number | null,
+  /** By how much the file rates the chosen answer better. */
+  margin: number | null, };
 
 /** Whose numbers are shown. */
-export type PairScorer = "training" | "run" | { "folds": number };
+export type PairScorer = "training" | "run" | { "folds": number } | "model";
 
 /** A set in a list. */
 export type PairSetView = {
@@ -1763,7 +1843,7 @@ export type PairSetView = {
   of: number, };
 
 /** What pairs are sorted by. Pairs that are alike in it stand in the order of their numbers. */
-export type PairSort = "number" | "date" | "prompt_length" | "chosen_length" | "rejected_length" | "length_difference" | "category" | "import";
+export type PairSort = "number" | "date" | "prompt_length" | "chosen_length" | "rejected_length" | "length_difference" | "score" | "margin" | "category" | "import";
 
 /** Where a pair has its content from. */
 export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed" | "taken_back";
@@ -1799,8 +1879,14 @@ export type Pairing = "best_and_worst" | "best_and_others" | "neighbours" | "all
 export type PairsActedOn = {
   /** By which it can be undone. */
   act: number, changed: number,
-  /** Those that were so already. */
-  unchanged: number, };
+  /** Those that were so already; of what is undone, those that somebody has changed since. */
+  unchanged: number,
+  /** Those of which this cannot be done: as they were judged or removed, or are not what they were when they were chosen. */
+  unsuited: number,
+  /** Rows of a run that the project has no pair for. */
+  elsewhere: number,
+  /** Further rows of a run that are the same pair. */
+  again: number, };
 
 /** What has changed from one set of pairs to another. */
 export type PairsChange = { difference: Difference,
@@ -2250,7 +2336,7 @@ export type RunPairRow = {
 /** A pair of a run, whole. */
 export type RunPairView = { id: number | null, now: PairNow,
   /** Its texts as the run had them. */
-  prompt: Content, chosen: Content, rejected: Content, numbers: PairNumbers | null,
+  prompt: Content, chosen: Content, rejected: Content, numbers: PairNumbers | null, measure: PairMeasure,
   /** How often training computed it. */
   computed: number,
   /** Its rewards over training, where it was computed more than once. */
@@ -2272,7 +2358,9 @@ export type RunPairsOf = { query: RunPairsQuery,
   limit: number, };
 
 /** The pairs of a run that are looked at, and their order. */
-export type RunPairsQuery = { project: string, run: string, by: PairScorer, order: PairOrder, descending: boolean, only: PairSubset,
+export type RunPairsQuery = { project: string,
+  /** The run, or the scores of a model without one. */
+  run: string, by: PairScorer, order: PairOrder, descending: boolean, only: PairSubset,
   /** Only those with this in one of their texts. */
   text: string, };
 
@@ -2285,7 +2373,9 @@ export type RunPairsView = {
   /** Pairs of the query. */
   total: number,
   /** What the model thinks of all of them, as a sentence. */
-  words: string | null, rows: Array<RunPairRow>, };
+  words: string | null,
+  /** What the scores are called, where they are not of a run. */
+  name: string | null, measure: PairMeasure, rows: Array<RunPairRow>, };
 
 /** What a run would do and take. */
 export type RunPlan = {
@@ -2493,6 +2583,13 @@ export type SavedSet = { set: number, };
 
 /** `lr_scheduler_type`. */
 export type SchedulerType = "constant" | "linear" | "cosine";
+
+/** Asks for the project's pairs to be scored by a model without a run. */
+export type ScoreByModel = { project: string, side: LocalSide,
+  /** The pairs of this set; all that are trained on where absent. */
+  set: number | null,
+  /** What rewards are scaled by; a model without an adapter has none. */
+  beta: number, allow_changed_base: boolean, };
 
 /** Asks for the pairs of a run to be scored. */
 export type ScorePairs = { project: string, run: string,
@@ -2927,7 +3024,9 @@ export type TokenLimits = {
   truncation: Truncation, };
 
 /** A token of an answer, and how likely the model found it after what stands before it, whatever the temperature. */
-export type TokenProbability = { text: string, probability: number, };
+export type TokenProbability = { text: string, probability: number,
+  /** The most likely tokens at its place, itself among them where it is one, the most likely first. */
+  likely: Array<Alternative>, };
 
 /** A run that trains on this machine. */
 export type TrainingNow = {
@@ -3079,10 +3178,14 @@ export interface Operations {
   run: [RunOf, RunView];
   run_file: [RunFileOf, TextFile];
   run_figures: [Figures, Array<FigureView>];
+  score_by_model: [ScoreByModel, Job];
+  model_scores: [InProject, Array<ModelScoresView>];
   score_pairs: [ScorePairs, Job];
   run_pairs: [RunPairsOf, RunPairsView];
   run_pair: [RunPairOf, RunPairView];
   run_pairs_figure: [RunPairsFigureOf, RunPairsFigure];
+  run_pair_ids: [RunPairsOf, Array<number | null>];
+  act_on_run_pairs: [ActOnRunPairs, PairsActedOn];
   compare_pairs: [ComparePairs, PairsCompared];
   preview_prompts: [PreviewPrompts, PromptsPreview];
   checkpoints: [RunOf, Checkpoints];

@@ -18,8 +18,8 @@ export class Pages<Filter extends object, Row, Reply extends { total: number; ro
   readonly #rows = new SvelteMap<number, Row[]>();
   readonly #asked = new Map<number, AbortController>();
   #filter: Filter;
-  #newest: Promise<void> | undefined;
   #wanted: [number, number] = [0, 0];
+  #refreshed: Promise<void> = Promise.resolve();
 
   constructor(
     filter: Filter,
@@ -51,14 +51,20 @@ export class Pages<Filter extends object, Row, Reply extends { total: number; ro
     this.want(...this.#wanted);
   }
 
-  /** Asks again for what is in view, which stays shown until the answer is there. What is out of view is forgotten. */
+  /**
+   * Asks again for what is in view, which stays shown until the answer is there. What is out of view is forgotten. Where it is asked
+   * for once more meanwhile, the answer that is waited for is that of the last time.
+   */
   async refresh(): Promise<void> {
-    this.#newest = this.#refresh();
-    // One that is given up for another has nothing new before that other is there.
-    for (let waited; waited !== this.#newest; ) await (waited = this.#newest);
+    let waited: Promise<void>;
+    this.#refreshed = this.#refreshNow();
+    do {
+      waited = this.#refreshed;
+      await waited;
+    } while (waited !== this.#refreshed);
   }
 
-  async #refresh(): Promise<void> {
+  async #refreshNow(): Promise<void> {
     this.#giveUp(() => true);
     this.error = null;
     const [first, end] = this.#wanted;

@@ -3,7 +3,7 @@ import type { PairPage, PairQuery, PairRow } from "../client/bindings";
 import { Pages, type Part } from "./pages.svelte";
 
 const TOTAL = 100_000;
-const row = (id: number): PairRow => ({ id, prompt: `p${id}`, chosen: "c", rejected: "r", category: null, source: "imported", import: 1, at: 0, prompt_length: 2, chosen_length: 1, rejected_length: 1, disputed: null, held_out: false });
+const row = (id: number): PairRow => ({ id, prompt: `p${id}`, chosen: "c", rejected: "r", category: null, source: "imported", import: 1, at: 0, prompt_length: 2, chosen_length: 1, rejected_length: 1, disputed: null, held_out: false, score: null, margin: null });
 
 let asked: { query: PairQuery; signal: AbortSignal; answer: (total?: number) => void; fail: () => void }[];
 type Filter = Omit<PairQuery, keyof Part>;
@@ -19,7 +19,7 @@ beforeEach(() => {
     (query, signal) =>
       new Promise<PairPage>((resolve, reject) => {
         const rows = Array.from({ length: query.limit }, (_, at) => row(query.offset + at));
-        asked.push({ query, signal, answer: (total = TOTAL) => resolve({ total, rows, categories: [] }), fail: () => reject(new Error("no")) });
+        asked.push({ query, signal, answer: (total = TOTAL) => resolve({ total, rows, categories: [], rated: false }), fail: () => reject(new Error("no")) });
       }),
   );
 });
@@ -52,6 +52,21 @@ describe("Pages", () => {
     await settled();
     expect(pages.total).toBe(TOTAL);
     expect(pages.row(5000)).toBeNull();
+  });
+
+  it("waits for the newest answer where it is asked again meanwhile", async () => {
+    await loaded();
+    let isDone = false;
+    void pages.refresh().then(() => (isDone = true));
+    const again = pages.refresh();
+    expect(asked.map(({ signal }) => signal.aborted)).toEqual([false, true, false]);
+    asked[1]!.fail();
+    await settled();
+    expect(isDone).toBe(false);
+    asked[2]!.answer(9);
+    await again;
+    await settled();
+    expect([isDone, pages.total]).toEqual([true, 9]);
   });
 
   it("never mixes the rows of two searches", async () => {

@@ -4,7 +4,7 @@ import { client } from "../client/client";
 import { jobs } from "./jobs.svelte";
 
 function job(number: number, state: Job["state"]): Job {
-  return { job: number, project: "p", kind: "gguf", title: "Merge", state, stage: "", done: 0, total: 0, seconds_left: null, error: null, evaluation: null, exported: null, push_list: null, pushed: null, notes: [] };
+  return { job: number, project: "p", kind: "gguf", title: "Merge", state, stage: "", done: 0, total: 0, seconds_left: null, error: null, evaluation: null, scores: null, exported: null, push_list: null, pushed: null, notes: [] };
 }
 
 const states = () => jobs.all.map((each) => [each.job, each.state]);

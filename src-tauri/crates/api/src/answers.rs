@@ -101,13 +101,7 @@ pub(crate) fn answer(
     grown: &mut dyn FnMut(usize, &str),
     context: &mut Context,
 ) -> Result<Vec<Completion>> {
-    let encode = |(place, prompt): (usize, &Content)| {
-        chat::encode_prompt(&opened.tokenizer, prompt).map_err(|error| {
-            let error = Error::from(error);
-            Error { message: format!("prompt {}: {}", place + 1, error.message), ..error }
-        })
-    };
-    let ids = prompts.iter().enumerate().map(encode).collect::<Result<Vec<_>>>()?;
+    let ids = encoded(opened, prompts)?;
     let lora = if tuned { opened.lora.as_ref() } else { opened.reference.as_ref() };
     let stop = opened.tokenizer.stop_ids();
     let request = Request { prompts: &ids, sampling, stop, batch: BATCH };
@@ -155,6 +149,17 @@ pub(crate) fn answer(
         }
     }
     Ok(answers)
+}
+
+/// The tokens of each prompt.
+pub(crate) fn encoded(opened: &Opened, prompts: &[Content]) -> Result<Vec<Vec<u32>>> {
+    let encode = |(place, prompt): (usize, &Content)| {
+        chat::encode_prompt(&opened.tokenizer, prompt).map_err(|error| {
+            let error = Error::from(error);
+            Error { message: format!("prompt {}: {}", place + 1, error.message), ..error }
+        })
+    };
+    prompts.iter().enumerate().map(encode).collect()
 }
 
 pub(crate) fn text(opened: &Opened, completion: &Completion) -> Result<String> {

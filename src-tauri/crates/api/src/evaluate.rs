@@ -1,13 +1,13 @@
 //! Base against tuned on held-out prompts and pairs, or any other two sides on prompts.
 
-use crate::answers::{BATCH, answer, text};
+use crate::answers::{BATCH, answer, encoded, text};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::hub_paths;
 use crate::open::{ModelChoice, Opened, open, sha256_of_data};
 use crate::reading::prompts_of;
 use crate::sides::{NamedSide, SideChoice};
-use crate::{judge_keys, provenance, score, sides};
+use crate::{judge_keys, provenance, reuse, score, sides};
 use chat::{Limits, Tokenizer};
 use eval::accuracy::{PreferenceAccuracy, preference_accuracy};
 use eval::answers::{Answer, Side};
@@ -20,6 +20,7 @@ use prefs::jsonl;
 use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use train::origin::{adapter_digests, plain_text_of_run};
@@ -83,19 +84,23 @@ pub struct EvalReply {
     /// Says so where the base is another than the adapter was trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_base: Option<String>,
+    /// Which answers were taken from other evaluations, and how many: sentences without a full stop.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reused: Vec<String>,
 }
 
 impl EvalReply {
     fn of(folder: &Path, evaluation: Evaluation, accuracy: Option<PreferenceAccuracy>) -> Self {
         let summary = evaluation.summary.clone();
         let other_base = evaluation.ancestry.other_base.clone();
-        Self { folder: folder.to_path_buf(), evaluation, summary, accuracy, other_base }
+        Self { folder: folder.to_path_buf(), evaluation, summary, accuracy, other_base, reused: reuse::told(folder) }
     }
 
     /// The same in lines for people.
     pub fn words(&self) -> Vec<String> {
         let mut lines = vec![self.summary.words.clone()];
         lines.extend(self.evaluation.places_in_words());
+        lines.extend(self.reused.iter().map(|told| format!("{told}.")));
         if let Some(people) = &self.evaluation.people {
             lines.push(format!("People, blind: {}", people.words));
             lines.extend(people.with_judge.map(|both| both.words()));
@@ -237,6 +242,7 @@ pub(crate) fn answers_into(answers: &Path, output_dir: &Path) -> Result<Folder> 
     if accuracy.is_file() {
         write_whole(&output_dir.join(ACCURACY), &std::fs::read(&accuracy).map_err(Error::file(&accuracy))?)?;
     }
+    reuse::take_along(answers, output_dir)?;
     Ok(folder)
 }
 
@@ -345,8 +351,8 @@ pub(crate) fn asked_otherwise(prompts: &[Prompt], run: Option<&Path>, tokenizer:
     )))
 }
 
-/// Generates the answers of one side that are not there yet, a batch at a time, by the model with its adapter or as its
-/// reference.
+/// Makes the answers of one side that are not there yet, a batch at a time, by the model with its adapter or as its reference:
+/// they are taken from another evaluation of the project where the same would come again.
 pub(crate) fn complete(
     folder: &mut Folder,
     (side, stage): (Side, &str),
@@ -355,16 +361,33 @@ pub(crate) fn complete(
     grown: &mut Growing<'_>,
     context: &mut Context,
 ) -> Result<()> {
-    for ids in folder.missing(side).chunks(BATCH) {
+    let origin = folder.setup().ancestry.side(side);
+    let known = reuse::Known::beside(folder.path());
+    let missing: HashSet<usize> = folder.missing(side).into_iter().collect();
+    let places: Vec<usize> = (0..folder.setup().prompts.len()).collect();
+    // Always the same batches, also where one was broken off: what stands beside a prompt belongs to how it is answered.
+    for ids in places.chunks(BATCH).filter(|ids| ids.iter().any(|id| missing.contains(id))) {
         let prompts: Vec<Content> = ids.iter().map(|&id| folder.setup().prompts[id].prompt.clone()).collect();
-        let mut grown_here = |place: usize, text: &str| grown(side, ids[place], text);
-        let completions = answer(opened, tuned, &prompts, sampling, stage, &mut grown_here, context)?;
-        context.check()?;
-        let answers = ids.iter().zip(&completions).map(|(&id, completion)| {
-            let truncated = completion.finish == Finish::Length;
-            Ok(Answer { id, side, text: text(opened, completion)?, tokens: Some(completion.ids.len()), truncated })
-        });
-        folder.add(answers.collect::<Result<Vec<_>>>()?)?;
+        let key = reuse::key(&origin, opened, &encoded(opened, &prompts)?, sampling);
+        let taken = key.as_ref().and_then(|key| known.answers(key, side, ids[0]));
+        let (from, answers) = if let Some((from, answers)) = taken {
+            (Some(from), answers)
+        } else {
+            let mut grown_here = |place: usize, text: &str| grown(side, ids[place], text);
+            let completions = answer(opened, tuned, &prompts, sampling, stage, &mut grown_here, context)?;
+            context.check()?;
+            let answers = ids.iter().zip(&completions).map(|(&id, completion)| {
+                let truncated = completion.finish == Finish::Length;
+                Ok(Answer { id, side, text: text(opened, completion)?, tokens: Some(completion.ids.len()), truncated })
+            });
+            (None, answers.collect::<Result<Vec<_>>>()?)
+        };
+        folder.add(answers.iter().filter(|answer| missing.contains(&answer.id)).cloned().collect())?;
+        // Where some were there before and are others, nobody is to take them from here.
+        let is_whole = answers.iter().all(|answer| folder.answer(answer.id, side) == Some(answer));
+        if let Some(key) = key.filter(|_| is_whole) {
+            reuse::note(folder.path(), key, &answers, from)?;
+        }
     }
     Ok(())
 }

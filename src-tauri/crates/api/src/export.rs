@@ -17,8 +17,8 @@ pub(crate) use curves::csv;
 pub use form::StoredType;
 pub(crate) use form::{FOLDERS, Form};
 pub(crate) use merged::Merging;
-use pairs::of_earlier_export;
-pub(crate) use pairs::write_pairs;
+use pairs::{of_earlier_export, refuse_to_replace, set_named};
+pub(crate) use pairs::{of_set, write_pairs};
 pub(crate) use singles::{WrittenSingles, write_singles};
 pub(crate) use whole_folder::WholeFolder;
 
@@ -45,10 +45,14 @@ pub struct ExportRequest {
     pub curves: Vec<CurveForm>,
     /// A project: its pairs as they are trained on, with what belongs to them.
     pub project: Option<PathBuf>,
+    /// Its pairs of this set alone, by the set's name; no single answers then.
+    pub set: Option<String>,
     /// In which forms the pairs are written.
     pub pairs_as: Vec<PairForm>,
     /// Whether annotators are named beside the pairs. Else they are numbered.
     pub annotator_names: bool,
+    /// Write over files of pairs that lie there already.
+    pub replace: bool,
     /// Where it goes.
     pub output_dir: PathBuf,
     /// Go on although the model is not the one that the run was trained on; what is exported says so.
@@ -121,20 +125,29 @@ pub fn export(request: &ExportRequest, context: &mut Context) -> Result<ExportRe
     context.check()?;
     if let Some(project) = &request.project {
         let project = Project::open(project)?;
-        let pairs = project.exported_pairs(request.annotator_names)?;
+        if !request.replace {
+            refuse_to_replace(&request.output_dir, &request.pairs_as, request.set.is_none())?;
+        }
+        let set = request.set.as_deref().map(|name| set_named(&project, name)).transpose()?;
+        let (pairs, not_trained_on) = of_set(&project, project.exported_pairs(request.annotator_names)?, set)?;
+        if let Some(note) = not_trained_on {
+            context.note(note);
+        }
         let written = write_pairs(&pairs, &request.pairs_as, &request.output_dir)?;
         let notes = written.all_notes();
         let are_numbered = written.are_numbered;
         exported.extend(written.files.into_iter().map(|(_, made)| made));
         let counts = project.counts()?;
         let open = counts.items.saturating_sub(counts.labelled);
-        if open > 0 {
+        if open > 0 && set.is_none() {
             context.note(format!(
                 "{open} items that nobody has labelled are not in these files, {} of them prompts without answers",
                 counts.items_without_answers
             ));
         }
-        exported.extend(write_singles(&project, &request.output_dir)?.into_iter().map(Exported::from));
+        if set.is_none() {
+            exported.extend(write_singles(&project, &request.output_dir)?.into_iter().map(Exported::from));
+        }
         let written: Vec<PathBuf> = exported.iter().map(|made: &Exported| made.path.clone()).collect();
         for note in notes.into_iter().chain(of_earlier_export(&request.output_dir, &written)) {
             context.note(note);

@@ -161,7 +161,7 @@ fn data_of_run(named: &Path, begun: Option<&Path>, context: &mut Context) -> Res
 ///
 /// # Errors
 /// When the name can be read as a path in that folder as well.
-fn as_written(file: &Path, model: PathBuf) -> Result<PathBuf> {
+pub(crate) fn as_written(file: &Path, model: PathBuf) -> Result<PathBuf> {
     // A file that is named alone lies here; the empty path has no absolute form.
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = std::path::absolute(folder).map_err(Error::file(file))?;

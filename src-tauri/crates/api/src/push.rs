@@ -228,6 +228,8 @@ fn of_run(request: &PushRequest, hub: &Hub, repo: &RepoId, folder: &Path, contex
             weights: *weights,
             curves: Vec::new(),
             project: None,
+            set: None,
+            replace: false,
             pairs_as: Vec::new(),
             annotator_names: false,
             output_dir: folder.to_path_buf(),

@@ -6,10 +6,10 @@ use crate::hub_paths;
 use crate::open::{ModelChoice, Opened, open};
 use crate::reading::{pairs_of, tell_plain_text, tell_refused};
 use chat::Limits;
-use eval::accuracy::{Logps, PairLogps};
+use eval::accuracy::{self, Logps};
 use prefs::reader::Choices;
 use prefs::{Place, words};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use train::data::{self, Dataset, Example, Identical};
@@ -30,15 +30,23 @@ pub struct ScoreRequest {
     pub limits: Limits,
 }
 
-/// One pair's log-probabilities, nats, summed over each answer's tokens.
+/// A pair of the file with what policy and reference make of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[allow(missing_docs)]
 pub struct PairScore {
     /// Place among the file's pairs, from 0.
     pub index: usize,
     /// Where the pair stands in the file.
     #[serde(flatten)]
     pub place: Place,
+    /// What was computed.
+    #[serde(flatten)]
+    pub logps: PairLogps,
+}
+
+/// Log-probabilities of a pair's answers, nats, summed over the tokens of each.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct PairLogps {
     /// Policy, chosen.
     pub chosen_logps: f64,
     /// Policy, rejected.
@@ -100,8 +108,27 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
         context.note(note);
     }
+    let logps = logps(&opened, &examples, &|row| read.places[row].to_string(), context)?;
+    let scores: Vec<PairScore> = examples
+        .iter()
+        .zip(logps)
+        .map(|(example, logps)| PairScore { index: example.row, place: read.places[example.row], logps })
+        .collect();
+    Ok(ScoreReply { pairs: scores.len(), refused: read.refused.len(), dropped: counts.dropped, scores })
+}
+
+/// Log-probabilities of encoded pairs; without an adapter the policy is the reference. `place` says where a pair stands.
+///
+/// # Errors
+/// When the work is stopped, or a result is not finite.
+pub(crate) fn logps(
+    opened: &Opened,
+    examples: &[Example],
+    place: &dyn Fn(usize) -> String,
+    context: &mut Context,
+) -> Result<Vec<PairLogps>> {
     let start = Instant::now();
-    let mut scores = Vec::with_capacity(examples.len());
+    let mut scores: Vec<PairLogps> = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(BATCH) {
         context.check()?;
         let batch = data::pack(chunk.iter());
@@ -111,9 +138,12 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
             None => reference.clone(),
         };
         for ((example, policy), reference) in chunk.iter().zip(policy.chunks_exact(2)).zip(reference.chunks_exact(2)) {
-            scores.push(PairScore {
-                index: example.row,
-                place: read.places[example.row],
+            if ![policy, reference].concat().iter().all(|logps| logps.is_finite()) {
+                let message = format!("the log-probability of the pair in {} is not a number", place(example.row));
+                let hint = "The model or the adapter is damaged: check it with another prompt.";
+                return Err(Error::new("not_finite", message, hint));
+            }
+            scores.push(PairLogps {
                 chosen_logps: policy[0],
                 rejected_logps: policy[1],
                 reference_chosen_logps: reference[0],
@@ -125,14 +155,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
         }
         context.progress("score", start, scores.len() as u64, examples.len() as u64);
     }
-    if let Some(bad) = scores.iter().find(|s| !(s.chosen_logps + s.rejected_logps).is_finite()) {
-        return Err(Error::new(
-            "not_finite",
-            format!("the log-probability of the pair in {} is not a number", bad.place),
-            "The model or the adapter is damaged: check it with another prompt.",
-        ));
-    }
-    Ok(ScoreReply { pairs: scores.len(), refused: read.refused.len(), dropped: counts.dropped, scores })
+    Ok(scores)
 }
 
 /// Held-out pairs for their preference accuracy, encoded: refused or too long they are before any answer is generated.
@@ -173,7 +196,11 @@ pub(crate) fn held_out(
 }
 
 /// Log-probabilities of held-out pairs, base against tuned.
-pub(crate) fn held_out_logps(opened: &Opened, examples: &[Example], context: &mut Context) -> Result<Vec<PairLogps>> {
+pub(crate) fn held_out_logps(
+    opened: &Opened,
+    examples: &[Example],
+    context: &mut Context,
+) -> Result<Vec<accuracy::PairLogps>> {
     let start = Instant::now();
     let mut logps = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(BATCH) {
@@ -183,7 +210,7 @@ pub(crate) fn held_out_logps(opened: &Opened, examples: &[Example], context: &mu
         let reference = opened.decoder.logps(opened.reference.as_ref(), &batch)?;
         let after = opened.decoder.logps(opened.lora.as_ref(), &batch)?;
         for ((example, after), reference) in chunk.iter().zip(after.chunks_exact(2)).zip(reference.chunks_exact(2)) {
-            logps.push(PairLogps {
+            logps.push(accuracy::PairLogps {
                 reference: of(reference),
                 before: of(reference),
                 after: of(after),

@@ -111,6 +111,8 @@ fn export(folder: &Path, weights: Weights, at: &mut dyn FnMut(&str, &AtomicBool)
         weights,
         curves: Vec::new(),
         project: None,
+        set: None,
+        replace: false,
         pairs_as: Vec::new(),
         annotator_names: false,
         output_dir: folder.join("out"),
@@ -146,7 +148,7 @@ fn scores(choice: ModelChoice, pairs: &Path) -> Vec<[f64; 2]> {
     let limits = Limits { max_length: None, max_prompt_length: None, truncation: Truncation::KeepStart };
     let request = ScoreRequest { choice, pairs: pairs.to_path_buf(), choices: api::Choices::new(), limits };
     let reply = quietly(|context| api::score(&request, context)).unwrap();
-    reply.scores.iter().map(|score| [score.chosen_logps, score.rejected_logps]).collect()
+    reply.scores.iter().map(|score| [score.logps.chosen_logps, score.logps.rejected_logps]).collect()
 }
 
 fn answers(choice: ModelChoice) -> Vec<String> {

@@ -100,7 +100,7 @@ fn every_pair_is_in_the_queue_once_with_the_margin_that_score_gives() {
     assert!(reply.suspects.iter().enumerate().all(|(at, suspect)| suspect.place == at + 1));
     let by_hand = scored_by_hand(&place.path("run"), &place.path("model"));
     for suspect in reply.suspects.iter().filter(|suspect| !suspect.scored.held_out) {
-        let score = &by_hand[&suspect.scored.line];
+        let score = &by_hand[&suspect.scored.line].logps;
         let margin = 0.3
             * ((score.chosen_logps - score.reference_chosen_logps)
                 - (score.rejected_logps - score.reference_rejected_logps));

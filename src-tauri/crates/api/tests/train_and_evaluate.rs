@@ -494,8 +494,8 @@ fn a_run_goes_on_from_the_adapter_of_another_and_is_compared_with_that() {
     };
     let (before, after) = (score(&tuned), score(&adapter));
     for (before, after) in before.iter().zip(&after) {
-        assert_eq!(before.chosen_logps.to_bits(), after.reference_chosen_logps.to_bits());
-        assert!(before.reference_chosen_logps.to_bits() != after.reference_chosen_logps.to_bits());
+        assert_eq!(before.logps.chosen_logps.to_bits(), after.logps.reference_chosen_logps.to_bits());
+        assert!(before.logps.reference_chosen_logps.to_bits() != after.logps.reference_chosen_logps.to_bits());
     }
     let merged = place.call("export_merged", &json!({"run": run, "dtype": "f32"}));
     place.job_done(&merged);

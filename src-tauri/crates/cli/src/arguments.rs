@@ -1,8 +1,14 @@
 //! The command line's words.
 
 mod exports;
+mod items;
+mod queue;
+mod sweep;
 
 pub(crate) use exports::{ExportArguments, PushArguments};
+pub(crate) use items::{ItemsArguments, ItemsCommand, Named};
+pub(crate) use queue::{QueueArguments, QueueCommand};
+pub(crate) use sweep::{SweepArguments, SweepCommand, SweepStart};
 
 use crate::bench::BenchArguments;
 use api::{
@@ -42,6 +48,12 @@ pub(crate) enum Command {
     },
     /// Pairs of a run that its model thinks are labelled the wrong way round, the most suspicious first
     Suspects(SuspectsArguments),
+    /// The runs of a project that wait for one another: list, add, move, remove, run until none is left
+    Queue(QueueArguments),
+    /// Runs that are alike but for some settings: start them, and compare what they came to
+    Sweep(SweepArguments),
+    /// The runs, evaluations and exports of a project: what they take on the disk, names, notes, archive, bin
+    Items(ItemsArguments),
     /// Answer prompts
     Generate(GenerateArguments),
     /// Compare base and tuned model on held-out prompts

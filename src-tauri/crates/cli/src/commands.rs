@@ -3,7 +3,7 @@
 use crate::arguments::Command;
 use crate::bench::{self, Asked};
 use crate::output::Output;
-use crate::{push, serve, words};
+use crate::{items, push, queue, serve, sweep, words};
 use api::{Context, DemoRequest, ReportRequest, Result};
 use serde::Serialize;
 use std::cell::RefCell;
@@ -45,6 +45,9 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
             print("train", &reply, words::trained(&reply));
         }
         Command::Next { run } => api::begin_next(&run)?,
+        Command::Queue(arguments) => queue::run(arguments, &print, &mut context)?,
+        Command::Sweep(arguments) => sweep::run(arguments, &print, &mut context)?,
+        Command::Items(arguments) => items::run(arguments, &print)?,
         Command::Suspects(arguments) => {
             let first = arguments.first;
             let reply = api::suspects(&arguments.request(), &mut context)?;
@@ -129,8 +132,11 @@ pub(crate) fn run(command: Command, output: &mut Output, stop: &AtomicBool) -> R
     Ok(())
 }
 
+/// Prints a reply: its kind, as JSON, and in words.
+pub(crate) type Print<'a> = dyn Fn(&str, &dyn ToJson, String) + 'a;
+
 /// Anything that serialises, behind a reference.
-trait ToJson {
+pub(crate) trait ToJson {
     fn json(&self) -> serde_json::Value;
 }
 

@@ -5,9 +5,12 @@
 mod arguments;
 mod bench;
 mod commands;
+mod items;
 mod output;
 mod push;
+mod queue;
 mod serve;
+mod sweep;
 mod words;
 
 use arguments::{Arguments, Command};

@@ -122,7 +122,8 @@ impl Output {
             if std::mem::take(&mut self.drawn) {
                 eprintln!();
             }
-            println!("{words}");
+            // As above.
+            let _ = writeln!(std::io::stdout(), "{words}");
         }
     }
 

@@ -121,7 +121,7 @@ pub(crate) fn logged_out(reply: &LogoutReply) -> String {
 }
 
 /// Bytes in powers of a thousand.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let units = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
     match units.into_iter().find(|(_, unit)| bytes as f64 >= *unit) {
         Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / unit),

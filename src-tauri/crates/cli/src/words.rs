@@ -197,12 +197,12 @@ pub(crate) fn scored(score: &PairScore) -> String {
     format!(
         "{}: chosen {:.4} (reference {:.4}, {} tokens), rejected {:.4} (reference {:.4}, {} tokens)",
         score.place,
-        score.chosen_logps,
-        score.reference_chosen_logps,
-        score.chosen_tokens,
-        score.rejected_logps,
-        score.reference_rejected_logps,
-        score.rejected_tokens
+        score.logps.chosen_logps,
+        score.logps.reference_chosen_logps,
+        score.logps.chosen_tokens,
+        score.logps.rejected_logps,
+        score.logps.reference_rejected_logps,
+        score.logps.rejected_tokens
     )
 }
 

@@ -282,6 +282,16 @@ impl Folder {
         self.contents.setup()
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A side's answer to a prompt, where there is one.
+    pub fn answer(&self, id: usize, side: Side) -> Option<&Answer> {
+        self.contents.answer(id, side)
+    }
+
     /// Prompts that a side has not answered yet, in order.
     pub fn missing(&self, side: Side) -> Vec<usize> {
         self.contents.missing(side)

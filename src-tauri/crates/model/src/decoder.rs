@@ -304,16 +304,31 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::logps`].
     pub fn token_scores(&self, lora: Option<&Lora>, batch: &Batch) -> Result<TokenScores> {
-        let pass = Pass { lora, dropout: None, single: false };
-        let angles = self.angles(batch)?;
+        let x = self.last_layer(lora, batch)?;
+        if batch.targets().is_empty() {
+            return Ok(TokenScores::default());
+        }
+        Ok(self.head.forward(&x, batch, Self::plain_pass(lora), false)?.0)
+    }
+
+    /// The output of the last layer, `[rows, width]`.
+    pub(crate) fn last_layer(&self, lora: Option<&Lora>, batch: &Batch) -> Result<Tensor> {
+        let (pass, angles) = (Self::plain_pass(lora), self.angles(batch)?);
         let mut x = self.embed(batch.ids())?;
         for (layer, rotation) in &self.layers {
             x = layer.forward(&x, angles.of(*rotation), batch, pass)?.0;
         }
-        if batch.targets().is_empty() {
-            return Ok(TokenScores::default());
-        }
-        Ok(self.head.forward(&x, batch, pass, false)?.0)
+        Ok(x)
+    }
+
+    /// Without dropout, over more than one row.
+    pub(crate) fn plain_pass(lora: Option<&Lora>) -> Pass<'_> {
+        Pass { lora, dropout: None, single: false }
+    }
+
+    /// Logits of rows of the last layer's output, `[rows, vocabulary]`.
+    pub(crate) fn logits_of(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.head.logits(x, pass)
     }
 
     /// As [`Decoder::logps`] with the adapter on, keeping what the backward needs.

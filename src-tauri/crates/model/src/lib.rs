@@ -4,6 +4,7 @@
 //! `backward` needs, and a `backward`, which takes the gradient of its output, returns the gradient of its input
 //! and adds the gradients of the adapter. Frozen weights never receive one. [`Decoder`] is the way in.
 
+pub mod alternatives;
 pub mod base_dtype;
 pub mod bytes;
 pub mod cache;
@@ -24,6 +25,7 @@ mod rotary;
 pub mod weights;
 pub mod write;
 
+pub use alternatives::LikelyToken;
 pub use base_dtype::BaseDtype;
 pub use cache::KvCache;
 pub use config::{Config, LinearShape};

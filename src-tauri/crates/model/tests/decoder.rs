@@ -297,6 +297,8 @@ fn a_cache_gives_every_family_the_logits_of_the_whole_text() {
             let mut batch = Batch::new();
             batch.push_sequence(&text[..1], &text[1..]);
             let logps = decoder.token_logps(Some(&lora), &batch).unwrap();
+            let likely = decoder.most_likely(Some(&lora), &batch, 4).unwrap();
+            assert_eq!(likely.len(), logps.len());
             let border = config.rope.border().unwrap_or(0);
             let mut cache = KvCache::new(&config, 1, 2);
             for end in 2..=text.len() {
@@ -312,6 +314,14 @@ fn a_cache_gives_every_family_the_logits_of_the_whole_text() {
                     let sum: f64 = logits.iter().map(|z| z.exp()).sum();
                     let (found, expected) = (logits[text[end] as usize] - sum.ln(), logps[end - 1]);
                     assert!((found - expected).abs() < 2e-5, "{config:?} token {end}: {found} {expected}");
+                    let mut sorted: Vec<usize> = (0..logits.len()).collect();
+                    sorted.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+                    assert_eq!(likely[end - 1].len(), 4);
+                    for (likely, &id) in likely[end - 1].iter().zip(&sorted) {
+                        // Ties may stand either way round.
+                        assert!((logits[likely.id as usize] - logits[id]).abs() < 2e-5, "{config:?} token {end}");
+                        assert!((likely.logp - (logits[id] - sum.ln())).abs() < 2e-5, "{config:?} token {end}");
+                    }
                 }
             }
         }

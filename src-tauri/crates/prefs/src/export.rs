@@ -4,7 +4,7 @@
 //! JSON Lines and Parquet have TRL's columns and, beside them, `id`, `origin` (`imported`, `labelled` or `edited`),
 //! `import_file`, `import_line`, `import_row`, `votes_chosen`, `votes_rejected`, `votes_tie` and `judgements`; where a file rated
 //! answers, also `score_chosen`, `score_rejected` and `margin` (of ranks, of which the lowest is the best, `rank_chosen` and
-//! `rank_rejected`). `datasets` takes the type of a column from the first rows and fails on a later one of another type. Tools and
+//! `rank_rejected`), and `held_out` where a file is held out. `datasets` takes the type of a column from the first rows and fails on a later one of another type. Tools and
 //! judgements are therefore JSON in a text, which TRL reads for tools, a column that one row has stands in every row, and ratings
 //! are never whole numbers. In JSON Lines they may all be absent from its first ten megabytes; Parquet has their type.
 
@@ -96,6 +96,7 @@ fn validate(pairs: &[ExportedPair]) -> Result<(), Error> {
 struct Columns {
     category: bool,
     tools: bool,
+    held_out: bool,
     ratings: Vec<Rated>,
 }
 
@@ -105,12 +106,13 @@ impl Columns {
             pairs.iter().map(|exported| (&exported.sourced.pair.prompt, exported.sourced.pair.category.as_deref()));
         let has =
             |rated: &Rated| pairs.iter().filter_map(|pair| pair.ratings).any(|ratings| rated.of(ratings).is_some());
-        Self { ratings: Rated::ALL.into_iter().filter(has).collect(), ..Self::of(prompts) }
+        let held_out = pairs.iter().any(|pair| pair.held_out);
+        Self { ratings: Rated::ALL.into_iter().filter(has).collect(), held_out, ..Self::of(prompts) }
     }
 
     /// Of rows with these prompts and categories.
     fn of<'a>(rows: impl Iterator<Item = (&'a Content, Option<&'a str>)>) -> Self {
-        let mut columns = Self { category: false, tools: false, ratings: Vec::new() };
+        let mut columns = Self { category: false, tools: false, held_out: false, ratings: Vec::new() };
         for (prompt, category) in rows {
             columns.category |= category.is_some();
             columns.tools |= tools_of(prompt).is_some();
@@ -161,7 +163,7 @@ fn ratings(exported: &ExportedPair) -> impl Iterator<Item = (&'static str, f64)>
 }
 
 fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<String, Value>> {
-    let ExportedPair { sourced, import_file, import_line, import_row, ratings, judgements } = exported;
+    let ExportedPair { sourced, import_file, import_line, import_row, ratings, held_out, judgements } = exported;
     let Pair { prompt, chosen, rejected, category } = &sourced.pair;
     let mut row = Map::new();
     let mut add = |name: &str, value: Value| row.insert(name.to_owned(), value);
@@ -181,6 +183,9 @@ fn row(exported: &ExportedPair, columns: &Columns) -> serde_json::Result<Map<Str
     add("votes_tie", tie.into());
     for rating in &columns.ratings {
         add(rating.column(), serde_json::to_value(ratings.and_then(|ratings| rating.of(ratings)))?);
+    }
+    if columns.held_out {
+        add("held_out", (*held_out).into());
     }
     add("judgements", serde_json::to_string(judgements)?.into());
     Ok(row)

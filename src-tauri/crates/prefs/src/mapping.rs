@@ -498,7 +498,8 @@ impl<'a> Reader<'a> {
         let preferred = rated.as_ref().and_then(|rated| rated.preferred).unwrap_or(preferred);
         let Parts { prompt, first, second, mut notes } = values::parts(row, self, first, second)?;
         notes.extend(rated.as_ref().and_then(|rated| rated.note));
-        let labels = self.labels(row, preferred);
+        let (labels, unread) = self.labels(row, preferred);
+        notes.extend(unread);
         if preferred == Preferred::Neither {
             if first == second {
                 return Err("both answers are the same: there is nothing to prefer".to_owned());
@@ -509,7 +510,8 @@ impl<'a> Reader<'a> {
         let is_first = preferred == Preferred::First;
         let (chosen, rejected) = if is_first { (first, second) } else { (second, first) };
         let content = MappedContent::Pair(Pair { prompt, chosen, rejected, category });
-        let ratings = rated.map(|rated| if is_first { rated.ratings } else { rated.ratings.swapped() });
+        let ratings = rated.and_then(|rated| rated.ratings);
+        let ratings = ratings.map(|ratings| if is_first { ratings } else { ratings.swapped() });
         Ok(Taken { content, labels, notes, ratings, from: None })
     }
 }

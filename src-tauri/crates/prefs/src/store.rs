@@ -31,6 +31,7 @@ mod selection;
 mod sets;
 mod singles;
 mod sql;
+mod swapped;
 mod training;
 mod verdict;
 
@@ -46,6 +47,7 @@ use crate::Error;
 pub use among::Among;
 pub use audits::{Audit, AuditAct, AuditChoice, AuditOf, Audited};
 pub use compared::{Compared, KeptPair};
+pub use confirmed::ConfirmedPairs;
 pub use decisions::{Considered, WHAT_COUNTS};
 pub use exported::{ExportedAnnotator, ExportedPair, ExportedPairs, PairAnswer, PairJudgement, PairVerdict, PairVotes};
 pub use guidelines::Guideline;

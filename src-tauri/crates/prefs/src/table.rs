@@ -14,7 +14,7 @@ mod compression;
 mod delimited;
 mod encoding;
 mod json;
-mod labelled;
+pub(crate) mod labelled;
 mod literal;
 mod messages;
 mod mt_bench;
@@ -504,7 +504,8 @@ fn sample(value: &Value) -> String {
 
 /// Names a file that no reader of text can take, by how it begins.
 fn binary(bytes: &[u8]) -> Option<&'static str> {
-    let kinds: [(&[u8], &str); 22] = [
+    let kinds: [(&[u8], &str); 23] = [
+        (b"version https://git-lfs", "a pointer of Git LFS, whose file was not fetched (`git lfs pull` does)"),
         (b"ARROW1", "an Arrow file"),
         (b"PK\x03\x04", "a zip archive or an Excel sheet"),
         (b"\x1F\x8B", "compressed by gzip twice"),

@@ -66,6 +66,7 @@ fn exported(at: usize, pair: Pair) -> ExportedPair {
         import_line: Some(at as i64 + 1),
         import_row: None,
         ratings: None,
+        held_out: false,
         // Later than the first ten megabytes, from which `datasets` takes the types.
         judgements: if at > 5000 { vec![judgement] } else { Vec::new() },
     }

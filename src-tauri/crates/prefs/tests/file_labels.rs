@@ -138,3 +138,130 @@ fn plain_pairs_have_no_label() {
     let project = imported(folder.path(), "prompt,chosen,rejected\np,a,b\n", "plain.csv");
     assert!(labelled(&project.pair(1).unwrap()).is_empty());
 }
+
+/// What each annotator of a record says stands beside what most of them say: with whose word it is, and never as a vote.
+#[test]
+fn each_annotator_of_a_record_keeps_their_word() {
+    let answer = |(at, value): (usize, &str)| serde_json::json!({"value": value, "user_id": format!("u{at}"), "status": "submitted"});
+    let record = |number: usize, values: &[&str]| {
+        let answers: Vec<_> = values.iter().copied().enumerate().map(answer).collect();
+        serde_json::json!({
+            "id": number.to_string(), "fields": {"instruction": format!("p{number}"), "response_a": "one", "response_b": "two"},
+            "metadata": {}, "responses": {"preferred": answers},
+        })
+    };
+    let records = [
+        record(1, &["response_b", "response_b", "response_a", "tie"]),
+        record(2, &["response_b", "response_b", "response_a"]),
+        record(3, &["response_b", "response_a"]),
+    ];
+    let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let project = imported(folder.path(), &lines, "argilla.jsonl");
+    // Of four, two are no majority: an item to label, with what was said of its answers in their order.
+    let said = |item: i64| {
+        let said = project.labelled_item(item).unwrap().said;
+        said.into_iter().map(|said| (said.annotator, said.meaning)).collect::<Vec<_>>()
+    };
+    let of = |at: usize, meaning| (format!("u{at}"), meaning);
+    let (first, second, tie) = (Meaning::First, Meaning::Second, Meaning::TieGood);
+    assert_eq!(said(1), [of(0, second), of(1, second), of(2, first), of(3, tie)]);
+    assert_eq!(said(2), [of(0, second), of(1, first)]);
+    // With a majority a pair, whose chosen answer came as the second one.
+    let chosen = "Labelled in the file: `response_b`, the chosen answer is better.";
+    let rejected = "Labelled in the file: `response_a`, the rejected answer is better.";
+    assert_eq!(labelled(&project.pair(1).unwrap()), [("u2", rejected), ("u1", chosen), ("u0", chosen)]);
+    assert!(project.annotators().unwrap().is_empty() && project.counts().unwrap().labelled == 0);
+
+    // A word that is none of the answers is counted and named.
+    let table = Table::from_bytes(record(4, &["response_a", "response_a", "no idea"]).to_string().as_bytes()).unwrap();
+    let mapped = prefs::mapping::apply(&table, &guess(&table));
+    assert!(
+        mapped.notes.iter().any(|(what, count)| what.contains("none of the answers and no tie") && *count == 1),
+        "{:?}",
+        mapped.notes
+    );
+    assert!(table.columns.iter().all(|column| !column.contains("votes")), "{:?}", table.columns);
+}
+
+/// Of a task in which nobody is named each annotation is still somebody's.
+#[test]
+fn annotations_of_label_studio_are_each_somebody_s() {
+    let annotation = |by: serde_json::Value, side: &str| {
+        let result = serde_json::json!([{"type": "pairwise", "from_name": "pw", "to_name": "answer1", "value": {"selected": side}}]);
+        let mut annotation = serde_json::json!({"id": 1, "was_cancelled": false, "result": result});
+        if !by.is_null() {
+            annotation["completed_by"] = by;
+        }
+        annotation
+    };
+    let (none, user) = (serde_json::Value::Null, serde_json::json!({"id": 5, "email": "kim@example.org"}));
+    let task = serde_json::json!([{"id": 1, "data": {"prompt": "p", "answer1": "a", "answer2": "b"}, "predictions": [], "annotations": [
+        annotation(none.clone(), "left"), annotation(none, "left"), annotation(7.into(), "right"), annotation(user, "left"),
+    ]}]);
+    let folder = tempfile::tempdir().unwrap();
+    let project = imported(folder.path(), &task.to_string(), "tasks.json");
+    let pair = project.pair(1).unwrap();
+    let mut said: Vec<(&str, bool)> =
+        labelled(&pair).into_iter().map(|(who, what)| (who, what.contains("the chosen answer is better"))).collect();
+    said.sort_unstable();
+    assert_eq!(said, [("annotator 1", true), ("annotator 2", true), ("kim@example.org", true), ("user 7", false)]);
+}
+
+/// Data sets that Argilla published have a question's answers beside the texts, in four forms: what was discarded is no label, and
+/// of several annotators most decide.
+#[test]
+fn argilla_s_published_rows_say_what_most_annotators_say() {
+    let listed = |answers: &[(&str, serde_json::Value, &str)]| -> serde_json::Value {
+        answers
+            .iter()
+            .map(|(by, value, status)| serde_json::json!({"user_id": by, "value": value, "status": status}))
+            .collect()
+    };
+    let ranks = |one: f64, other: f64| serde_json::json!([{"rank": one, "value": "response1"}, {"rank": other, "value": "response2"}]);
+    let texts =
+        |number: usize| serde_json::json!({"prompt": format!("p{number}"), "response1": "one", "response2": "two"});
+    let mut rows = Vec::new();
+    let mut add = |beside: serde_json::Value| {
+        let mut row = texts(rows.len());
+        for (key, value) in beside.as_object().unwrap() {
+            row[key] = value.clone();
+        }
+        rows.push(row);
+    };
+    let text = |name: &str| serde_json::json!(name);
+    let (one, two) = (text("response1"), text("response2"));
+    let (is, no, draft) = ("submitted", "discarded", "draft");
+    add(
+        serde_json::json!({"preference": listed(&[("u", two.clone(), is), ("w", one.clone(), is), ("x", two.clone(), is)])}),
+    );
+    add(serde_json::json!({"preference": listed(&[("u", one.clone(), no), ("w", two.clone(), draft)])}));
+    add(serde_json::json!({"preference": listed(&[("u", ranks(2.0, 1.0), is)])}));
+    add(
+        serde_json::json!({"preference": listed(&[("u", serde_json::json!({"rank": [1, 1], "value": ["response1", "response2"]}), is)])}),
+    );
+    add(serde_json::json!({"preference": {"user_id": ["u"], "value": ["response2"], "status": ["submitted"]}}));
+    add(
+        serde_json::json!({"preference.responses": ["response2", "response1"], "preference.responses.users": ["u", "w"], "preference.responses.status": ["submitted", "discarded"]}),
+    );
+    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    let table = Table::from_bytes(lines.as_bytes()).unwrap();
+    let mapping = guess(&table);
+    assert_eq!(mapping.preference.as_deref(), Some("preference.value"), "{:?}", table.columns);
+    let mapped = prefs::mapping::apply(&table, &mapping);
+    assert_eq!(mapped.refused, []);
+    let chosen: Vec<Option<String>> = mapped
+        .rows
+        .iter()
+        .map(|row| match &row.content {
+            prefs::mapping::MappedContent::Pair(pair) => Some(pair.chosen.last_text().to_owned()),
+            _ => None,
+        })
+        .collect();
+    let two = Some("two".to_owned());
+    assert_eq!(chosen, [two.clone(), None, two.clone(), None, two.clone(), two]);
+    let labels: Vec<usize> = mapped.rows.iter().map(|row| row.labels.len()).collect();
+    assert_eq!(labels, [3, 0, 1, 1, 1, 1]);
+    let said = prefs::mapping::notices(&table, &mapping).join("\n");
+    assert!(said.contains("6 records of Argilla") && said.contains("were discarded or cancelled: 3."), "{said}");
+}

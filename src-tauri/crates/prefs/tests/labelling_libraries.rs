@@ -108,6 +108,7 @@ fn exported() -> ExportedPairs {
         import_line: (at > 3).then_some(7),
         import_row: None,
         ratings: None,
+        held_out: at == 2,
         judgements: match at % 3 {
             0 => Vec::new(),
             _ => [Chosen, RejectedMuch, TieBad, Skip].into_iter().enumerate().map(judgement).collect(),

@@ -41,6 +41,7 @@ fn exported(pairs: Vec<(Pair, Vec<PairVerdict>)>) -> ExportedPairs {
         import_line: Some(at as i64 + 1),
         import_row: None,
         ratings: None,
+        held_out: false,
         judgements: verdicts.into_iter().enumerate().map(|(who, verdict)| judgement(who, verdict)).collect(),
     };
     let annotator = |at: usize| ExportedAnnotator {
@@ -257,8 +258,9 @@ fn a_pair_without_votes_keeps_its_label_and_one_without_a_majority_too() {
         let said = read.notices.join("\n");
         let tool = if *path == files.argilla { "Argilla" } else { "Label Studio" };
         let expected = format!(
-            "3 rows are records of {tool}: of each counts what more than half of its annotators say. 1 have several annotators. 2 \
-             were written by this program and have no majority for an answer: they keep the label that they had."
+            "3 records of {tool}: of each counts what more than half of its annotators say, and what each of them says is kept \
+             beside it. With several annotators: 1. Written by this program and without a majority, so that they keep the label \
+             that they had: 2."
         );
         assert!(said.contains(&expected), "{said}");
     }
@@ -347,9 +349,9 @@ fn several_annotators_of_foreign_records() {
     let expected = text("Name one.", "The dog.", "The cat.");
     assert!(rows[..2].iter().all(|row| *row == Labelled(expected.clone())), "{rows:?}");
     assert!(rows[2..].iter().all(|row| matches!(row, Candidates(_))), "{rows:?}");
-    let counted = "4 rows are records of Argilla: of each counts what more than half of its annotators say. 2 have several \
-                   annotators. 1 have answers, but no majority for one, and say nothing here. 1 answers that are drafts, were \
-                   discarded or cancelled are left out.";
+    let counted = "4 records of Argilla: of each counts what more than half of its annotators say, and what each of them says is \
+                   kept beside it. With several annotators: 2. Without a majority for an answer, to be labelled here: 1. Answers \
+                   left out because they are drafts, were discarded or cancelled: 1.";
     assert!(said.contains(counted), "{said}");
 
     let task = |sides: &[&str]| {
@@ -372,9 +374,9 @@ fn several_annotators_of_foreign_records() {
     assert_eq!(refused, Vec::<String>::new());
     assert!(rows[..2].iter().all(|row| *row == Labelled(expected.clone())), "{rows:?}");
     assert!(rows[2..].iter().all(|row| matches!(row, Candidates(_))), "{rows:?}");
-    assert!(said.contains("3 rows are records of Label Studio"), "{said}");
-    assert!(said.contains("6 other results of annotations, such as comments, are left out"), "{said}");
-    assert!(said.contains("1 answers that are drafts, were discarded or cancelled are left out"), "{said}");
+    assert!(said.contains("3 records of Label Studio"), "{said}");
+    assert!(said.contains("Other results of annotations, such as comments, left out: 6."), "{said}");
+    assert!(said.contains("Answers left out because they are drafts, were discarded or cancelled: 1."), "{said}");
 }
 
 /// From a project with real judgements, and into another one.

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use prefs::jsonl::read_pairs_from;
+use prefs::mapping::{ColumnMapping, RatingOrder, guess};
 use prefs::store::{Judging, PairQuery, PairSort, PairSource, Project, SetDefinition, Subset, Verdict};
+use prefs::table::Table;
 
 fn row(prompt: &str, chosen: &str, rejected: &str, category: Option<&str>) -> String {
     let category = category.map_or_else(String::new, |name| format!(", \"category\": \"{name}\""));
@@ -54,6 +56,44 @@ fn pairs_stand_in_the_order_that_is_asked_for() {
     let row =
         project.page(&PairQuery { limit: 1, sort: PairSort::Date, descending: true, ..PairQuery::default() }).unwrap();
     assert_eq!((row.rows[0].chosen_length, row.rows[0].rejected_length, row.rows[0].import), (3, 6, Some(1)));
+}
+
+/// Ratings belong to texts: swapped with them, and gone after an edit.
+#[test]
+fn pairs_are_narrowed_and_sorted_by_how_their_file_rates_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = Project::open_or_create(folder.path()).unwrap();
+    assert!(!project.page(&PairQuery { limit: 9, ..PairQuery::default() }).unwrap().rated);
+    let rated = "{\"prompt\": \"p1\", \"chosen\": \"a\", \"rejected\": \"b\", \"score_chosen\": 8, \"score_rejected\": 7.5}\n\
+                 {\"prompt\": \"p2\", \"chosen\": \"a\", \"rejected\": \"b\", \"score_chosen\": 9, \"score_rejected\": 2}\n\
+                 {\"prompt\": \"p3\", \"chosen\": \"a\", \"rejected\": \"b\", \"score_chosen\": 5, \"score_rejected\": 6}\n";
+    let table = Table::from_bytes(rated.as_bytes()).unwrap();
+    let mapping = ColumnMapping {
+        rating_a: Some("score_chosen".into()),
+        rating_b: Some("score_rejected".into()),
+        rating_order: Some(RatingOrder::HigherIsBetter),
+        ..guess(&table)
+    };
+    project.import_table(&table, &mapping, "rated.jsonl").unwrap();
+    project.add_import(&read_pairs_from(row("p4", "a", "b", None).as_bytes()).unwrap(), "plain.jsonl").unwrap();
+    let least_margin =
+        |least_margin| ids(&project, PairQuery { least_margin: Some(least_margin), ..PairQuery::default() });
+    assert_eq!((least_margin(0.5), least_margin(0.6), least_margin(-9.0)), (vec![1, 2], vec![2], vec![1, 2, 3]));
+    assert_eq!(ids(&project, PairQuery { most_margin: Some(0.0), ..PairQuery::default() }), [3]);
+    let score = PairQuery { least_score: Some(5.5), most_score: Some(8.0), ..PairQuery::default() };
+    assert_eq!(ids(&project, score.clone()), [1]);
+    assert_eq!(sorted(&project, PairSort::Margin, true), [2, 1, 3, 4], "without ratings last");
+    assert_eq!(sorted(&project, PairSort::Score, false), [3, 1, 2, 4], "there too");
+    let set = project.save_set(None, "Ada", "clear", &SetDefinition { filter: Some(score), subset: None }).unwrap();
+    assert_eq!(project.pairs_of_set(set).unwrap(), [1]);
+
+    project.edit_pair(1, "Ada", "p1".into(), "b".into(), "a".into()).unwrap();
+    let page = project.page(&PairQuery { limit: 9, ..PairQuery::default() }).unwrap();
+    assert_eq!((page.rows[0].score, page.rows[0].margin), (Some(7.5), Some(-0.5)), "the answers were swapped");
+    project.edit_pair(1, "Ada", "p1".into(), "another".into(), "a".into()).unwrap();
+    let page = project.page(&PairQuery { limit: 9, ..PairQuery::default() }).unwrap();
+    assert_eq!((page.rows[0].score, page.rows[0].margin, page.rated), (None, None, true));
+    assert_eq!(project.pairs_of_set(set).unwrap(), [] as [i64; 0]);
 }
 
 #[test]

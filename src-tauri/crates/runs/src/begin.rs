@@ -95,6 +95,11 @@ pub fn begin_waiting(machine: &Machine, project: &Path, program: Program<'_>) ->
                 Queue::change(project, |queue| queue.remove(&next.run))?;
                 continue;
             }
+            // Begun, too, and ended since. One that was broken off goes on here.
+            Ok(State::Failed | State::Stopped | State::Paused) if queue.was_begun(next) => {
+                Queue::change(project, |queue| queue.began(&next.run, None))?;
+                continue;
+            }
             // Moved, removed or damaged: it is named, and does not stop the others.
             Err(error) => {
                 Queue::change(project, |queue| queue.began(&next.run, Some(error.to_string())))?;
@@ -174,3 +179,7 @@ impl Queue {
         self.wait(first.memory_needed, training, available)
     }
 }
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

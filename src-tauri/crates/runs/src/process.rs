@@ -142,9 +142,14 @@ pub fn while_listening<T, E: From<Error>>(
     work: impl FnOnce(&AtomicBool, &AtomicBool) -> Result<T, E>,
 ) -> Result<T, E> {
     let request = folder.join(STOP);
-    match fs::remove_file(&request) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(&request)(error).into()),
-        _ => {}
+    // One that is held is trained by another process, and what is asked is asked of that one.
+    if !train::folder::is_held(folder).map_err(Error::from)? {
+        match fs::remove_file(&request) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::file(&request)(error).into());
+            }
+            _ => {}
+        }
     }
     let (asked, pause, done) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {

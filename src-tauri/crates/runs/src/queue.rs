@@ -1,7 +1,7 @@
 //! The runs of a project that wait for one another: a small file in its folder, changed by one program at a time.
 
-use crate::Error;
 use crate::machine::{Training, held_within};
+use crate::{Error, RUNS};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,10 @@ pub struct Waiting {
     pub memory_needed: Option<u64>,
     /// It may use another model than it was computed on before.
     pub allow_changed_base: bool,
+    /// Bytes of its events when it was put here: more say that it has been begun since. Not known of one that an earlier
+    /// version put here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) events: Option<u64>,
 }
 
 /// A run that the queue began.
@@ -78,7 +82,7 @@ impl Waiting {
     /// From now on.
     pub fn now(run: &str, memory_needed: Option<u64>, allow_changed_base: bool) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { run: run.to_owned(), since, memory_needed, allow_changed_base }
+        Self { run: run.to_owned(), since, memory_needed, allow_changed_base, events: None }
     }
 }
 
@@ -136,11 +140,23 @@ impl Queue {
     }
 
     /// Puts a run at the end, where it does not wait already.
-    pub fn add(&mut self, waiting: Waiting) {
+    pub fn add(&mut self, mut waiting: Waiting) {
         if self.place(&waiting.run).is_none() {
+            waiting.events = Some(self.events_of(&waiting.run));
             self.begun.retain(|begun| begun.run != waiting.run);
             self.waiting.push(waiting);
         }
+    }
+
+    /// Whether a run that waits has been begun since it was put here: by another hand, or by a program that was killed before
+    /// it could say so.
+    pub(crate) fn was_begun(&self, waiting: &Waiting) -> bool {
+        waiting.events.is_some_and(|before| self.events_of(&waiting.run) > before)
+    }
+
+    fn events_of(&self, run: &str) -> u64 {
+        let file = self.project.join(RUNS).join(run).join(train::events::FILE);
+        fs::metadata(file).map_or(0, |file| file.len())
     }
 
     /// Takes a run out. Answers whether it waited.

@@ -98,9 +98,21 @@ impl RunConfig {
     /// # Errors
     /// When the file cannot be read, holds an unknown key, or a value without meaning.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_by(path, Self::parse)
+    }
+
+    /// As [`RunConfig::read`], of a file whose model, data and folder may be missing, because others decide them.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds an unknown key; values are not checked yet.
+    pub fn read_unplaced(path: &Path) -> Result<Self> {
+        Self::read_by(path, Self::parse_unchecked)
+    }
+
+    fn read_by(path: &Path, parse: fn(&str, &Path) -> Result<Self>) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(Error::read(path))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder).map_err(|error| match error {
+        parse(&text, folder).map_err(|error| match error {
             Error::Config { what, hint } => Error::Config { what: format!("{}: {what}", path.display()), hint },
             other => other,
         })
@@ -111,6 +123,12 @@ impl RunConfig {
     /// # Errors
     /// As [`RunConfig::read`].
     pub fn parse(text: &str, folder: &Path) -> Result<Self> {
+        let config = Self::parse_unchecked(text, folder)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn parse_unchecked(text: &str, folder: &Path) -> Result<Self> {
         let not_toml = |error: toml::de::Error| {
             Error::config(error.to_string().trim().to_owned(), "Correct this line; every key is listed in the README.")
         };
@@ -126,7 +144,6 @@ impl RunConfig {
         let settings = toml::from_str(text).map_err(not_toml)?;
         let mut config = Self { model, output_dir, device, resume_from_checkpoint, data, settings };
         config.resolve_paths(folder)?;
-        config.validate()?;
         Ok(config)
     }
 

@@ -17,6 +17,10 @@ export const ORDERS = {
   rejected_longest: { label: "Longest rejected answer first", sort: "rejected_length", descending: true },
   difference_longer: { label: "Chosen longer than rejected first", sort: "length_difference", descending: true },
   difference_shorter: { label: "Chosen shorter than rejected first", sort: "length_difference", descending: false },
+  score_highest: { label: "Highest rated chosen answer first", sort: "score", descending: true },
+  score_lowest: { label: "Lowest rated chosen answer first", sort: "score", descending: false },
+  margin_largest: { label: "Largest margin of ratings first", sort: "margin", descending: true },
+  margin_smallest: { label: "Smallest margin of ratings first", sort: "margin", descending: false },
   category: { label: "By category", sort: "category", descending: false },
   file: { label: "By file", sort: "import", descending: false },
 } as const satisfies Record<string, { label: string; sort: PairSort; descending: boolean }>;
@@ -24,9 +28,9 @@ export const ORDERS = {
 export type Order = keyof typeof ORDERS;
 
 /** The filters that are folded away, as they are typed: texts where nothing is asked for. */
-export type MoreFilters = { file: string; annotator: string; from: string; until: string; shortest: string; longest: string; agreement: "" | "agree" | "differ"; set: string };
+export type MoreFilters = { file: string; annotator: string; from: string; until: string; shortest: string; longest: string; leastScore: string; mostScore: string; leastMargin: string; mostMargin: string; agreement: "" | "agree" | "differ"; set: string };
 
-export const NO_FILTERS: MoreFilters = { file: "", annotator: "", from: "", until: "", shortest: "", longest: "", agreement: "", set: "" };
+export const NO_FILTERS: MoreFilters = { file: "", annotator: "", from: "", until: "", shortest: "", longest: "", leastScore: "", mostScore: "", leastMargin: "", mostMargin: "", agreement: "", set: "" };
 
 /** A day as `<input type=date>` has it, as the moment at which it begins here. */
 const beginning = (day: string, later = 0) => {
@@ -34,7 +38,13 @@ const beginning = (day: string, later = 0) => {
   return year && month && date ? new Date(year, month - 1, date + later).getTime() : null;
 };
 
-const whole = (text: string) => (/^\d{1,9}$/.test(text.trim()) ? Number(text) : null);
+const WHOLE = /^\d{1,9}$/;
+const REAL = /^[+-]?(\d{1,9}(\.\d{0,6})?|\.\d{1,6})$/;
+const number = (text: string, form: RegExp) => (form.test(text.trim()) ? Number(text) : null);
+
+/** Why what was typed is no filter, of those that are numbers. */
+export const notWhole = (text: string) => (text.trim() === "" || WHOLE.test(text.trim()) ? null : "A whole number.");
+export const notReal = (text: string) => (text.trim() === "" || REAL.test(text.trim()) ? null : "A number, such as 7.5.");
 
 /** What they ask for. A day is meant whole. */
 export function asked(more: MoreFilters): Partial<PairFilter> {
@@ -43,8 +53,12 @@ export function asked(more: MoreFilters): Partial<PairFilter> {
     annotator: more.annotator === "" ? null : more.annotator,
     from: beginning(more.from),
     until: beginning(more.until, 1),
-    shortest: whole(more.shortest),
-    longest: whole(more.longest),
+    shortest: number(more.shortest, WHOLE),
+    longest: number(more.longest, WHOLE),
+    least_score: number(more.leastScore, REAL),
+    most_score: number(more.mostScore, REAL),
+    least_margin: number(more.leastMargin, REAL),
+    most_margin: number(more.mostMargin, REAL),
     disputed: more.agreement === "" ? null : more.agreement === "differ",
     set: more.set === "" ? null : Number(more.set),
   };
@@ -64,6 +78,10 @@ export function inWords(filter: PairFilter, fileOf: (id: number) => string): str
     filter.until == null ? null : `until ${day(filter.until - 1)}`,
     filter.shortest == null ? null : `${count(filter.shortest)} characters or more`,
     filter.longest == null ? null : `${count(filter.longest)} characters or fewer`,
+    filter.least_score == null ? null : `chosen answer rated ${figure(filter.least_score)} or higher`,
+    filter.most_score == null ? null : `chosen answer rated ${figure(filter.most_score)} or lower`,
+    filter.least_margin == null ? null : `rated better by ${figure(filter.least_margin)} or more`,
+    filter.most_margin == null ? null : `rated better by ${figure(filter.most_margin)} or less`,
     filter.disputed == null ? null : filter.disputed ? "annotators differ" : "annotators agree",
   ].filter((part) => part !== null);
   return parts.length === 0 ? "all pairs" : parts.join(", ");

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type SideForm, sideForm, sideOf, wrongTogether } from "./sides";
+import { SIDES_OF_NONE, type SideForm, sideForm, sideOf, wrongTogether } from "./sides";
 
 const side = (form: Partial<SideForm>) => sideOf({ ...sideForm("adapter"), ...form }, "first");
 
@@ -20,6 +20,12 @@ it.each<[Partial<SideForm>, string]>([
   [{ kind: "answers" }, "Choose a file"],
 ])("a side that is not whole says what is missing: %o", (form, sentence) => {
   expect(side(form).wrong).toContain(sentence);
+});
+
+it("of no run there is no adapter of its own", () => {
+  expect(sideOf(sideForm("adapter"), "").wrong).toContain("Choose what stands");
+  expect(sideOf(sideForm("base"), "").side).toEqual({ kind: "base" });
+  expect(SIDES_OF_NONE.map(({ value }) => value)).not.toContain("adapter");
 });
 
 it("nothing is compared with itself", () => {

@@ -13,6 +13,15 @@ export const SIDES: { value: SideKind; label: string }[] = [
   { value: "chosen", label: "The chosen answers of the held-out pairs" },
 ];
 
+/** What can stand on a side of an evaluation that is of no run. */
+export const SIDES_OF_NONE: { value: SideKind; label: string }[] = [
+  { value: "base", label: "The project's model" },
+  { value: "model", label: "Another model" },
+  { value: "run", label: "A run, or a checkpoint" },
+  { value: "answers", label: "Answers from a file" },
+  { value: "chosen", label: "The chosen answers of the project's pairs" },
+];
+
 /** Everything the form holds of a side, also for what is not chosen now. */
 export type SideForm = {
   kind: SideKind;
@@ -25,12 +34,13 @@ export type SideForm = {
 
 export const sideForm = (kind: SideKind): SideForm => ({ kind, run: "", step: "", model: "", upload: null });
 
-/** The side as it is asked for, or a sentence that says what is missing. `run` is the run that the evaluation is of. */
+/** The side as it is asked for, or a sentence that says what is missing. `run` is the run that the evaluation is of; empty of none. */
 export function sideOf(form: SideForm, run: string): { side: SideRequest; wrong: null } | { side: null; wrong: string } {
   const wrong = (sentence: string) => ({ side: null, wrong: sentence });
   const good = (side: SideRequest) => ({ side, wrong: null });
   switch (form.kind) {
     case "adapter":
+      if (run === "") return wrong("Choose what stands on this side.");
       return good({ kind: "run", run, step: null });
     case "run":
       if (form.run === "") return wrong("Choose a run.");

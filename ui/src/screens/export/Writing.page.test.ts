@@ -7,7 +7,7 @@ import Writing from "./Writing.svelte";
 
 const changed = { code: "changed_base", message: "The base is another one.", hint: "" };
 const job = (number: number, more: Partial<Job>): Job => ({
-  job: number, project: "p", kind: "merge", title: "Merge the adapter of first", state: "done", stage: "", done: 0, total: 0, seconds_left: null, error: null, evaluation: null, exported: null, push_list: null, pushed: null, notes: [], ...more,
+  job: number, project: "p", kind: "merge", title: "Merge the adapter of first", state: "done", stage: "", done: 0, total: 0, seconds_left: null, error: null, evaluation: null, scores: null, exported: null, push_list: null, pushed: null, notes: [], ...more,
 });
 const show = (run: string, of: Job, refused: ApiError | null = null) => render(Writing, { run, job: of, refused, start: () => {}, what: "merged weights", missing: null });
 const goOn = () => screen.queryByRole("button", { name: "Go on with the model as it is now" });

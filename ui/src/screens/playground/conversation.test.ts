@@ -4,7 +4,7 @@ import { askedAlike, messagesFor, readKept, type Turn } from "./conversation.sve
 const turn = (user: string, text: string | null): Turn => ({
   user,
   growing: "",
-  answer: text === null ? null : { text, tokens: 1, seconds: 1, is_cut: false, is_stopped: false, is_plain_text: false, probabilities: null },
+  answer: text === null ? null : { text, tokens: 1, seconds: 1, is_cut: false, is_stopped: false, is_plain_text: false, steered: 0, probabilities: null },
 });
 
 describe("a conversation", () => {

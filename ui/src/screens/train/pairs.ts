@@ -1,12 +1,12 @@
 // The pairs of a run as its model sees them: which are shown, in which order, and what became of each.
 
-import type { PairNow, PairOrder, PairScorer, PairSubset, RunPairRow, RunPairsQuery } from "../../client/bindings";
+import type { PairMeasure, PairNow, PairOrder, PairScorer, PairSubset, RunPairRow, RunPairsQuery } from "../../client/bindings";
 
 /** What is asked for, but for the project, the run and the part. */
 export type PairQuestion = Omit<RunPairsQuery, "project" | "run">;
 
 /** Whose numbers, as a choice has it. */
-export type ScorerChoice = "training" | "run" | "2" | "5" | "10";
+export type ScorerChoice = "training" | "run" | "2" | "5" | "10" | "model";
 
 export const SCORERS: { value: ScorerChoice; label: string }[] = [
   { value: "training", label: "As training saw them last" },
@@ -16,7 +16,7 @@ export const SCORERS: { value: ScorerChoice; label: string }[] = [
   { value: "10", label: "By 10 models, each on 9/10 of the pairs" },
 ];
 
-export const scorer = (choice: ScorerChoice): PairScorer => (choice === "training" || choice === "run" ? choice : { folds: Number(choice) });
+export const scorer = (choice: ScorerChoice): PairScorer => (choice === "training" || choice === "run" || choice === "model" ? choice : { folds: Number(choice) });
 
 /** Orders by name: a column, and from which end. */
 export const ORDERS = [
@@ -33,6 +33,14 @@ export const ORDERS = [
   { value: "line", label: "As in the run's file", order: "line", descending: false },
 ] as const satisfies readonly { value: string; label: string; order: PairOrder; descending: boolean }[];
 export type OrderName = (typeof ORDERS)[number]["value"];
+
+/** Of a model without a run: training has not met the pairs, and alone it has no rewards. */
+export function ordersOf(measure: PairMeasure): { value: OrderName; label: string }[] {
+  const own = ORDERS.filter(({ order }) => order !== "moved");
+  if (measure === "reward") return own;
+  const labels: Partial<Record<OrderName, string>> = { suspects: "Rejected answer likelier per token first", learnt: "Chosen answer likelier per token first", hard: "Hardly different per token first", chosen: "Chosen answer least likely per token first", rejected: "Rejected answer most likely per token first" };
+  return own.filter(({ value }) => value !== "loss").map(({ value, label }) => ({ value, label: labels[value] ?? label }));
+}
 
 export const orderNamed = (name: OrderName) => ORDERS.find(({ value }) => value === name) ?? ORDERS[0];
 

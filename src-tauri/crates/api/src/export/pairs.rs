@@ -4,7 +4,8 @@ use super::Exported;
 use crate::error::{Error, Result};
 use prefs::export::argilla::{self, USERS};
 use prefs::export::{PairForm, label_studio, parquet, write_jsonl};
-use prefs::store::ExportedPairs;
+use prefs::store::{ExportedPairs, Project};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Pairs that were written.
@@ -82,7 +83,79 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
     Ok(written)
 }
 
+/// The number of the set that is called so, in any case.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn set_named(project: &Project, name: &str) -> Result<i64> {
+    let sets = project.sets()?;
+    if let Some(set) = sets.iter().find(|set| set.name.eq_ignore_ascii_case(name.trim())) {
+        return Ok(set.id);
+    }
+    let known: Vec<String> = sets.iter().map(|set| format!("{:?}", set.name)).collect();
+    let hint = if known.is_empty() {
+        "The project has no sets; they are saved in the window, on Data.".to_owned()
+    } else {
+        format!("Its sets are {}.", known.join(", "))
+    };
+    Err(Error::new("no_set", format!("the project has no set {name:?}"), hint))
+}
+
+/// The pairs of a set alone, and what is said of those of it that are not trained on and so not among them.
+pub(crate) fn of_set(
+    project: &Project,
+    mut pairs: ExportedPairs,
+    set: Option<i64>,
+) -> Result<(ExportedPairs, Option<String>)> {
+    let Some(set) = set else { return Ok((pairs, None)) };
+    let ids: HashSet<i64> = project.pairs_of_set(set)?.into_iter().collect();
+    pairs.pairs.retain(|pair| ids.contains(&pair.sourced.id));
+    // Those that belong to other pairs were not left out of these.
+    pairs.judgements_left_out = 0;
+    let left = ids.len() - pairs.pairs.len();
+    if pairs.pairs.is_empty() {
+        let message = format!("the set {:?} has no pair that is trained on", project.set(set)?.name);
+        return Err(Error::new("empty_set", message, "Choose another set, or put pairs into it on Data."));
+    }
+    let note = format!("{} of the set are not trained on and not in these files", prefs::words::pairs(left));
+    Ok((pairs, (left > 0).then_some(note)))
+}
+
 const PARQUET: &str = "pairs.parquet";
+
+/// The files in which a form, or single answers, lie.
+fn names_of(form: PairForm) -> &'static [&'static str] {
+    match form {
+        PairForm::Jsonl => &["pairs.jsonl"],
+        PairForm::Parquet => &[PARQUET],
+        PairForm::Argilla => &["argilla"],
+        PairForm::LabelStudio => &["label-studio.json", "label-studio.xml"],
+    }
+}
+
+/// Refuses to write over what lies in a folder: it may be the user's own, such as the file that was imported.
+///
+/// # Errors
+/// When something is there.
+pub(crate) fn refuse_to_replace(folder: &Path, forms: &[PairForm], with_singles: bool) -> Result<()> {
+    let singles: &[&str] = if with_singles { &["single_labels.jsonl", "demonstrations.jsonl"] } else { &[] };
+    let there: Vec<String> = forms
+        .iter()
+        .flat_map(|form| names_of(*form))
+        .chain(singles)
+        .filter(|name| folder.join(name).exists())
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if there.is_empty() {
+        return Ok(());
+    }
+    let is = if there.len() == 1 { "is" } else { "are" };
+    Err(Error::new(
+        "not_replaced",
+        format!("{} {is} in {} already", there.join(", "), folder.display()),
+        "Give another --output-dir, or --replace, where these may go.",
+    ))
+}
 
 /// Files of an earlier export of pairs that lie in a folder beside those that were written now, as a sentence: who takes the folder
 /// for one export would mix them.
@@ -118,23 +191,26 @@ pub(crate) fn of_earlier_export(folder: &Path, written: &[PathBuf]) -> Option<St
 
 /// Writes one form. Returns where it is, and how it is loaded.
 fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::Result<(PathBuf, String), prefs::Error> {
-    let data_set = |kind: &str, path: &Path| {
+    let data_set = |kind: &str, path: &Path, how: &str| {
         let path = path.display().to_string();
         format!(
-            "Python: datasets.load_dataset({kind:?}, data_files={path:?}); here: data.train = {path:?}, or import the file"
+            "Python: datasets.load_dataset({kind:?}, data_files={path:?}{how}); here: data.train = {path:?}, or import the file"
         )
     };
     Ok(match form {
         PairForm::Jsonl => {
             let path = folder.join("pairs.jsonl");
             write_jsonl(&path, &pairs.pairs)?;
-            let load = data_set("json", &path);
+            let bytes = std::fs::metadata(&path).map_or(0, |about| about.len());
+            // `datasets` takes the types of columns from so many bytes, by default from ten megabytes.
+            let chunk = if bytes > 10 << 20 { format!(", chunksize={}", bytes + 1) } else { String::new() };
+            let load = data_set("json", &path, &chunk);
             (path, load)
         }
         PairForm::Parquet => {
             let path = folder.join(PARQUET);
             parquet::write_pairs(&path, &pairs.pairs)?;
-            let load = data_set("parquet", &path);
+            let load = data_set("parquet", &path, "");
             (path, load)
         }
         PairForm::Argilla => {

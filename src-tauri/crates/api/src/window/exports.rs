@@ -13,7 +13,7 @@ use super::types::{Export, ExportWhat, Exported};
 use super::{Backend, evaluation};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::export::{write_pairs, write_singles};
+use crate::export::{of_set, write_pairs, write_singles};
 use crate::{ExportRequest, MergedCheck, ReportRequest, Weights};
 use prefs::export::PairForm;
 use prefs::store::Project;
@@ -49,7 +49,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
         let done = match what {
             ExportWhat::Adapter => adapter(run.as_ref(), &folder, request.allow_changed_base).map(|done| vec![done]),
             ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &name, &folder).map(|done| vec![done]),
-            ExportWhat::Pairs => pairs(&project.another_store()?, &request.pairs_as, &folder),
+            ExportWhat::Pairs => pairs(&project.another_store()?, &request, &folder),
             ExportWhat::Labels => {
                 let path = folder.join("labels.jsonl");
                 let count = project.another_store()?.export_judgements(&path)?;
@@ -91,9 +91,9 @@ pub(super) fn within(made: Exported, folder: &Path) -> Exported {
 
 /// The pairs in the forms that were chosen, the usual ones where none was, and single answers as JSONL. What there is to know of
 /// one form stands with its file, what holds of all of them with the first.
-fn pairs(store: &Project, forms: &[PairForm], folder: &Path) -> Result<Vec<Exported>> {
-    let pairs = store.exported_pairs(false)?;
-    let forms = if forms.is_empty() { &PairForm::USUAL } else { forms };
+fn pairs(store: &Project, request: &Export, folder: &Path) -> Result<Vec<Exported>> {
+    let (pairs, not_trained_on) = of_set(store, store.exported_pairs(false)?, request.set)?;
+    let forms = if request.pairs_as.is_empty() { &PairForm::USUAL } else { request.pairs_as.as_slice() };
     let written = write_pairs(&pairs, forms, folder)?;
     let mut files: Vec<Exported> = written
         .files
@@ -103,9 +103,11 @@ fn pairs(store: &Project, forms: &[PairForm], folder: &Path) -> Result<Vec<Expor
     let several = files.len() > 1;
     if let Some(first) = files.first_mut() {
         let of_all = |note: &String| if several { format!("in all these files, {note}") } else { note.clone() };
-        first.notes.splice(0..0, written.notes.iter().map(of_all));
+        first.notes.splice(0..0, not_trained_on.iter().chain(&written.notes).map(of_all));
     }
-    files.extend(write_singles(store, folder)?.into_iter().map(|written| of(written.into())));
+    if request.set.is_none() {
+        files.extend(write_singles(store, folder)?.into_iter().map(|written| of(written.into())));
+    }
     Ok(files)
 }
 
@@ -116,6 +118,8 @@ fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Re
         weights: Weights::Adapter,
         curves: Vec::new(),
         project: None,
+        set: None,
+        replace: false,
         pairs_as: Vec::new(),
         annotator_names: false,
         output_dir: folder.to_path_buf(),

@@ -81,6 +81,7 @@ impl Backend {
                 seconds_left: None,
                 error: None,
                 evaluation: None,
+                scores: None,
                 exported: None,
                 push_list: None,
                 pushed: None,
@@ -89,7 +90,7 @@ impl Backend {
             all.push(Entry { job: job.clone(), stop: Arc::clone(&stop), uses: Vec::new(), told: None });
             job
         };
-        self.tell(News::Job { job: job.clone() });
+        self.tell(News::Job { job: Box::new(job.clone()) });
         let working = Working { backend: self.clone(), job: job.job, stop, notes: Mutex::default() };
         let spawned = std::thread::Builder::new().name(format!("job {}", job.job)).spawn(move || {
             // A fault in one job is that job's end, not the program's.
@@ -151,7 +152,7 @@ impl Backend {
             due.then(|| entry.job.clone())
         };
         if let Some(job) = news {
-            self.tell(News::Job { job });
+            self.tell(News::Job { job: Box::new(job) });
         }
     }
 
@@ -202,6 +203,11 @@ impl Working {
     /// Names the evaluation that the job makes.
     pub(crate) fn makes_evaluation(&self, evaluation: &str) {
         self.backend.set_job(self.job, true, |job| job.evaluation = Some(evaluation.to_owned()));
+    }
+
+    /// Names the scores that the job has made.
+    pub(crate) fn scored(&self, scores: &str) {
+        self.backend.set_job(self.job, true, |job| job.scores = Some(scores.to_owned()));
     }
 
     /// Tells what the job has exported.

@@ -21,6 +21,7 @@ mod evaluation;
 mod exports;
 mod figures;
 mod folders;
+mod headless;
 mod housekeeping;
 mod hub_models;
 mod imports;
@@ -30,6 +31,7 @@ mod labelling;
 mod lengths;
 mod local_models;
 mod merged;
+mod model_scores;
 mod models;
 mod news;
 mod operations;
@@ -53,6 +55,7 @@ mod words;
 
 pub use exports::Download;
 pub use folders::BackendOptions;
+pub use headless::{Headless, Queued};
 pub use news::{Heard, Subscription};
 pub use uploads::MOST_BYTES;
 
@@ -141,10 +144,21 @@ impl Backend {
     /// # Errors
     /// When a folder of the options cannot be made or written, or the device they name is not there.
     pub fn new(options: BackendOptions) -> Result<Self> {
+        let backend = Self::without_window(options)?;
+        uploads::remove_old(backend.options());
+        training::begin(&backend.0);
+        queue::begin(&backend.0);
+        Ok(backend)
+    }
+
+    /// A back end in which nothing happens by itself: runs that wait stay where they are.
+    ///
+    /// # Errors
+    /// As [`Backend::new`].
+    pub(crate) fn without_window(options: BackendOptions) -> Result<Self> {
         let options = options.prepared()?;
         let device = Found::of(options.device)?;
-        uploads::remove_old(&options);
-        let inner = Arc::new(Inner {
+        Ok(Self(Arc::new(Inner {
             options,
             device,
             projects: projects::Projects::default(),
@@ -161,10 +175,7 @@ impl Backend {
             chats: playground::Chats::default(),
             last_push: pushes::LastPush::default(),
             housekeeping: Mutex::default(),
-        });
-        training::begin(&inner);
-        queue::begin(&inner);
-        Ok(Self(inner))
+        })))
     }
 
     /// Does what the page asks for: `request` and the reply are as the table of operations and its [`types`] say.

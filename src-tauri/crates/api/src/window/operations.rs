@@ -3,28 +3,28 @@
 //! Both come from this one table: what [`super::Backend::call`] does, and the interface that the page is typed by.
 
 use super::types::{
-    ActOnAudit, ActOnPairs, Agreement, ArchiveItem, ArchiveProject, AtMost, Audit, AuditIn, Bin, BinEntry, BlindItem,
-    BlindOf, CancelJob, ChangeImport, ChatAnswers, ChatOf, ChatTokens, CheckImport, CheckPairs, CheckRun, Checkpoints,
-    ComparePairs, ConfirmPair, Consider, CreateProject, DataChecks, DeletedProject, Dependents, DescribeItem,
-    DescribeProject, DiskUse, EditAnswer, EditPair, EmptyBin, EmptyProjectsBin, EvalItems, EvalItemsOf, EvalSummary,
-    EvalView, Export, ExportGguf, ExportMerged, ExportSummary, Exported, FetchModel, FigureView, Figures, FindPrompts,
-    FindingOf, FindingView, FoundPrompt, Freed, Generate, Guideline, Home, HubModel, HubToken, Import, ImportChanged,
-    ImportPreview, ImportReply, InFolder, InProject, InQueue, ItemOf, Job, JoinUploads, JudgeAgain, JudgeBlind,
-    JudgeKey, JudgeRequest, KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LabelledItem, LabelledItemOf,
-    LabelledOf, LabelledPage, Leaderboard, LeaveOut, LocalModels, LookUpModel, MeasureRun, Notes, Nothing, PairIdsOf,
-    PairOf, PairPage, PairSetView, PairView, PairsActedOn, PairsCompared, PairsOf, PlanRun, PreparePush, PreviewImport,
-    PreviewPrompts, ProjectView, PromptsPreview, PutBack, PutProjectBack, QueueView, RemovePair, RemoveSet,
-    RemoveUploads, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf, RunPairView, RunPairsFigure,
-    RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView, SaveGuideline, SaveSet,
-    SavedSet, ScorePairs, SecondPass, SendPush, SentUploads, SetModel, ShowEvaluation, SingleOf, SinglePage, SinglesOf,
-    StartAudit, StartChat, StartEvaluation, StartRun, StopRun, StoredSingle, SweepFigureOf, SweepOf, SweepPlan,
-    SweepRequest, SweepSummary, SweepView, TakeBack, TakeBackDecision, TextFile, Undo, UndoAct, UndoAuditAct, Upload,
-    UseHubToken, UseJudgeKey,
+    ActOnAudit, ActOnPairs, ActOnRunPairs, Agreement, ArchiveItem, ArchiveProject, AtMost, Audit, AuditIn, Bin,
+    BinEntry, BlindItem, BlindOf, CancelJob, ChangeImport, ChatAnswers, ChatOf, ChatTokens, CheckImport, CheckPairs,
+    CheckRun, Checkpoints, ComparePairs, ConfirmPair, Consider, CreateProject, DataChecks, DeletedProject, Dependents,
+    DescribeItem, DescribeProject, DiskUse, EditAnswer, EditPair, EmptyBin, EmptyProjectsBin, EvalItems, EvalItemsOf,
+    EvalSummary, EvalView, Export, ExportGguf, ExportMerged, ExportSummary, Exported, FetchModel, FigureView, Figures,
+    FindPrompts, FindingOf, FindingView, FoundPrompt, Freed, Generate, Guideline, Home, HubModel, HubToken, Import,
+    ImportChanged, ImportPreview, ImportReply, InFolder, InProject, InQueue, ItemOf, Job, JoinUploads, JudgeAgain,
+    JudgeBlind, JudgeKey, JudgeRequest, KeepPair, KeepPrompt, Kept, LabelState, LabelStateOf, LabelledItem,
+    LabelledItemOf, LabelledOf, LabelledPage, Leaderboard, LeaveOut, LocalModels, LookUpModel, MeasureRun,
+    ModelScoresView, Notes, Nothing, PairIdsOf, PairOf, PairPage, PairSetView, PairView, PairsActedOn, PairsCompared,
+    PairsOf, PlanRun, PreparePush, PreviewImport, PreviewPrompts, ProjectView, PromptsPreview, PutBack, PutProjectBack,
+    QueueView, RemovePair, RemoveSet, RemoveUploads, ResumeEvaluation, ResumeRun, RunFileOf, RunOf, RunPairOf,
+    RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsView, RunPlan, RunRequest, RunSummary, RunView,
+    SaveGuideline, SaveSet, SavedSet, ScoreByModel, ScorePairs, SecondPass, SendPush, SentUploads, SetModel,
+    ShowEvaluation, SingleOf, SinglePage, SinglesOf, StartAudit, StartChat, StartEvaluation, StartRun, StopRun,
+    StoredSingle, SweepFigureOf, SweepOf, SweepPlan, SweepRequest, SweepSummary, SweepView, TakeBack, TakeBackDecision,
+    TextFile, Undo, UndoAct, UndoAuditAct, Upload, UseHubToken, UseJudgeKey,
 };
 use super::{
     Backend, acts, candidates, checks, data, evaluation, exports, housekeeping, hub_models, imports, jobs, joined,
-    labelling, local_models, merged, models, plan, playground, projects, pushes, queue, run_pairs, sets, sweep,
-    training, uploads, votes,
+    labelling, local_models, merged, model_scores, models, plan, playground, projects, pushes, queue, run_pairs, sets,
+    sweep, training, uploads, votes,
 };
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -134,10 +134,14 @@ operations! {
     run: RunOf => RunView, training::run;
     run_file: RunFileOf => TextFile, training::run_file;
     run_figures: Figures => Vec<FigureView>, training::run_figures;
+    score_by_model: ScoreByModel => Job, model_scores::score_by_model;
+    model_scores: InProject => Vec<ModelScoresView>, model_scores::model_scores;
     score_pairs: ScorePairs => Job, run_pairs::score_pairs;
     run_pairs: RunPairsOf => RunPairsView, run_pairs::run_pairs;
     run_pair: RunPairOf => RunPairView, run_pairs::run_pair;
     run_pairs_figure: RunPairsFigureOf => RunPairsFigure, run_pairs::run_pairs_figure;
+    run_pair_ids: RunPairsOf => Vec<Option<i64>>, run_pairs::run_pair_ids;
+    act_on_run_pairs: ActOnRunPairs => PairsActedOn, run_pairs::act_on_run_pairs;
     compare_pairs: ComparePairs => PairsCompared, run_pairs::compare_pairs;
 
     // Evaluation.

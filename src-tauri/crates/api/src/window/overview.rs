@@ -16,6 +16,9 @@ pub(crate) const EVALS: &str = "evals";
 /// The folder of what a project exports.
 pub(crate) const EXPORTS: &str = "exports";
 
+/// The folder of pairs that models without a run have scored.
+pub(crate) const SCORES: &str = "scores";
+
 /// Pairs from which training is worth a try.
 const ENOUGH: usize = 50;
 

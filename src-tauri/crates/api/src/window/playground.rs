@@ -1,17 +1,20 @@
 //! The playground: models answer side by side, and what one sees becomes a labelled pair or a prompt.
 
+mod tokens;
+
+pub(super) use tokens::chat_tokens;
+
+use super::model_scores::{LocalModelOf, local_side};
 use super::models::LoadOptions;
 use super::training::{check_grounds, run_identity};
 use super::types::{
-    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, Job, JobKind, KeepPair, KeepPrompt, Kept, StartChat, TakeBack,
-    TokenProbability,
+    Chat, ChatAnswer, ChatAnswers, ChatOf, GoOn, Job, JobKind, KeepPair, KeepPrompt, Kept, StartChat, TakeBack,
 };
 use super::{Backend, OpenProject, Working, locked};
 use crate::error::{Error, Result};
 use crate::open::Opened;
-use chat::Tokenizer;
 use generate::{Event, Finish, Flow, Request, Sampling};
-use model::{BaseDtype, Batch, Products};
+use model::{BaseDtype, Products};
 use prefs::store::{Compared, KeptPair};
 use prefs::{Content, Message};
 use std::collections::VecDeque;
@@ -44,7 +47,16 @@ struct Asked {
     /// What the tokens of the answer are given by; empty until it is there.
     prompt_ids: Vec<u32>,
     ids: Vec<u32>,
+    /// The places of tokens that somebody chose.
+    steered: Vec<usize>,
     answer: Option<ChatAnswer>,
+}
+
+/// The beginning of an answer that is gone on from, one token of it chosen by somebody.
+struct Begun {
+    prompt_ids: Vec<u32>,
+    ids: Vec<u32>,
+    steered: Vec<usize>,
 }
 
 /// A model by the run that it is of, or the project's own.
@@ -76,6 +88,8 @@ pub(super) fn start_chat(backend: &Backend, request: StartChat) -> Result<Job> {
     sampling.validate().map_err(|what| Error::new("sampling", what, "Change it and try again."))?;
     let speakers =
         chats.iter().map(|chat| speaker(backend, &project, chat, allow_changed_base)).collect::<Result<Vec<_>>>()?;
+    let begun = chats.iter().zip(&speakers).map(|(chat, speaker)| begun(backend, chat, speaker));
+    let begun = begun.collect::<Result<Vec<_>>>()?;
     let title = match chats.len() {
         1 => "Answer in the playground".to_owned(),
         many => format!("Answers of {many} models in the playground"),
@@ -85,14 +99,15 @@ pub(super) fn start_chat(backend: &Backend, request: StartChat) -> Result<Job> {
             speaker: speaker.clone(),
             prompt_ids: Vec::new(),
             ids: Vec::new(),
+            steered: Vec::new(),
             answer: None,
         };
         speakers.iter().filter_map(|speaker| speaker.run.as_deref()).for_each(|run| working.uses(run));
         working.backend().0.chats.begin(working.number(), speakers.iter().map(asked).collect());
-        for (place, (chat, speaker)) in chats.iter().zip(&speakers).enumerate() {
+        for (place, ((chat, speaker), begun)) in chats.iter().zip(&speakers).zip(begun).enumerate() {
             let Speaker { model, adapter, how, .. } = speaker;
             working.backend().with_model(model, *how, adapter.as_deref(), working, |opened| {
-                answer(opened, chat, place, &sampling, working)
+                answer(opened, (chat, begun), place, &sampling, working)
             })?;
         }
         working.check()
@@ -107,6 +122,12 @@ fn speaker(backend: &Backend, project: &OpenProject, chat: &Chat, allow_changed_
         let message = "the conversation ends with an answer";
         return Err(Error::new("no_prompt", message, "Write what the model is to answer."));
     }
+    if let Some(side) = &chat.side {
+        let LocalModelOf { model, adapter, .. } = local_side(backend, side)?;
+        let files = adapter.as_deref().map(adapter_digests).transpose()?.unwrap_or_default();
+        let how = LoadOptions { dtype: BaseDtype::Auto, products: Products::Auto, allow_changed_base };
+        return Ok(Speaker { run: None, model, adapter, files, how });
+    }
     let Some(run) = &chat.run else {
         let how = LoadOptions { dtype: BaseDtype::Auto, products: Products::Auto, allow_changed_base };
         return Ok(Speaker { run: None, model: project.model()?, adapter: None, files: FileDigests::new(), how });
@@ -120,27 +141,64 @@ fn speaker(backend: &Backend, project: &OpenProject, chat: &Chat, allow_changed_
     Ok(Speaker { run: Some(run.folder), model: run.model, adapter: Some(adapter), files, how })
 }
 
-fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, working: &Working) -> Result<()> {
+/// What an answer begins with that is gone on from, where it is the same model's.
+fn begun(backend: &Backend, chat: &Chat, speaker: &Speaker) -> Result<Option<Begun>> {
+    let Some(GoOn { job, chat: place, token, instead }) = chat.from else { return Ok(None) };
+    let all = locked(&backend.0.chats.0);
+    let asked = all.iter().find(|(number, _)| *number == job).and_then(|(_, asked)| asked.get(place));
+    let asked = asked.filter(|asked| token < asked.ids.len()).ok_or_else(gone)?;
+    let before = &asked.speaker;
+    if (&before.model, &before.adapter, &before.files) != (&speaker.model, &speaker.adapter, &speaker.files) {
+        let message = "this model is not the one that gave the answer: it was trained further, or another was chosen";
+        return Err(Error::new("changed_adapter", message, "Ask again, and go on from the new answer."));
+    }
+    let mut ids = asked.ids[..token].to_vec();
+    ids.push(instead);
+    let steered = asked.steered.iter().copied().filter(|place| *place < token).chain([token]).collect();
+    Ok(Some(Begun { prompt_ids: asked.prompt_ids.clone(), ids, steered }))
+}
+
+fn answer(
+    opened: &Opened,
+    (chat, begun): (&Chat, Option<Begun>),
+    place: usize,
+    sampling: &Sampling,
+    working: &Working,
+) -> Result<()> {
     let prompt = prompt_of(&chat.messages, opened.tokenizer.has_template())?;
     let is_plain_text = matches!(prompt, Content::Text(_));
-    let prompts = [chat::encode_prompt(&opened.tokenizer, &prompt)?];
-    if prompts[0].is_empty() {
+    let Begun { prompt_ids, ids, steered } = match begun {
+        Some(begun) => begun,
+        None => {
+            Begun { prompt_ids: chat::encode_prompt(&opened.tokenizer, &prompt)?, ids: Vec::new(), steered: Vec::new() }
+        }
+    };
+    if prompt_ids.is_empty() {
         return Err(Error::new("no_prompt", "the message has no tokens", "Write something."));
     }
-    let request = Request { prompts: &prompts, sampling, stop: opened.tokenizer.stop_ids(), batch: 1 };
+    if ids.last().is_some_and(|id| *id as usize >= opened.tokenizer.vocab_size()) {
+        let message = format!("the model has no token {}", ids[ids.len() - 1]);
+        return Err(Error::new("no_token", message, "Choose one of those that are shown."));
+    }
+    // Whoever chose the token that ends an answer has ended it.
+    let stop = opened.tokenizer.stop_ids();
+    let is_ended = ids.last().is_some_and(|id| stop.contains(id));
+    let prompts = [[&prompt_ids[..], &ids[..]].concat()];
+    let request = Request { prompts: &prompts, sampling, stop, batch: 1 };
     let (began, mut told) = (Instant::now(), Instant::now());
-    let mut ids = Vec::new();
-    let mut finish = None;
+    let (mut ids, mut finish) = (ids, None);
+    let before = ids.len();
     let (budget, start) = (sampling.max_new_tokens as u64, Instant::now());
     working.progress("answer", 0, budget, None);
-    generate::generate_each(&opened.decoder, opened.lora.as_ref(), request, |event| {
+    let mut hear = |event: Event<'_>| {
         match event {
             Event::Token { token, .. } => {
                 ids.push(token);
                 if told.elapsed() >= PACE {
                     told = Instant::now();
-                    let left = super::models::seconds_left(start, ids.len() as u64, budget);
-                    working.progress("answer", ids.len() as u64, budget, left);
+                    let done = (ids.len() - before) as u64;
+                    let left = super::models::seconds_left(start, done, budget);
+                    working.progress("answer", done, budget, left);
                     // A text that cannot be read yet may end within a character.
                     if let Ok(text) = opened.tokenizer.decode(&ids, true) {
                         working.answer(place, SIDE, as_answer(text, is_plain_text));
@@ -150,7 +208,15 @@ fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, worki
             Event::Completion { completion, .. } => finish = Some(completion.finish),
         }
         if working.stop().load(Ordering::Relaxed) { Flow::Break } else { Flow::Continue }
-    })?;
+    };
+    if is_ended {
+        finish = Some(Finish::Stop);
+    } else {
+        generate::generate_each(&opened.decoder, opened.lora.as_ref(), request, &mut hear)?;
+    }
+    if is_ended {
+        ids.pop();
+    }
     let text = as_answer(opened.tokenizer.decode(&ids, true)?, is_plain_text);
     working.answer(place, SIDE, text.clone());
     let answer = ChatAnswer {
@@ -160,11 +226,12 @@ fn answer(opened: &Opened, chat: &Chat, place: usize, sampling: &Sampling, worki
         is_cut: finish == Some(Finish::Length),
         is_stopped: finish.is_none(),
         is_plain_text,
+        steered: steered.len(),
         probabilities: None,
     };
-    let [prompt_ids] = prompts;
     working.backend().0.chats.change(working.number(), place, |asked| {
-        (asked.prompt_ids, asked.ids, asked.answer) = (prompt_ids, ids, Some(answer));
+        (asked.prompt_ids, asked.ids, asked.steered) = (prompt_ids, ids, steered);
+        asked.answer = Some(answer);
     });
     Ok(())
 }
@@ -198,65 +265,6 @@ pub(super) fn chat_answers(backend: &Backend, request: ChatOf) -> Result<ChatAns
 
 fn gone() -> Error {
     Error::new("no_answers", "these answers are not kept any more", "Ask again.")
-}
-
-/// Starts the job that finds how likely each token of an answer was: a pass over prompt and answer by the model that gave it.
-pub(super) fn chat_tokens(backend: &Backend, request: ChatTokens) -> Result<Job> {
-    let ChatTokens { job, chat } = request;
-    let (speaker, prompt_ids, ids) = {
-        let all = locked(&backend.0.chats.0);
-        let asked = all.iter().find(|(number, _)| *number == job).and_then(|(_, asked)| asked.get(chat));
-        let asked = asked.filter(|asked| !asked.ids.is_empty()).ok_or_else(gone)?;
-        (asked.speaker.clone(), asked.prompt_ids.clone(), asked.ids.clone())
-    };
-    backend.start_job(JobKind::Chat, "", "How likely each token was", move |working| {
-        let Speaker { run, model, adapter, files, how } = &speaker;
-        if let Some(run) = run {
-            working.uses(run);
-        }
-        if let Some(adapter) = adapter
-            && adapter_digests(adapter).ok().as_ref() != Some(files)
-        {
-            let message = "the run is trained further or gone: its adapter is not the one that gave this answer";
-            return Err(Error::new("changed_adapter", message, "Ask again, and then for the probabilities."));
-        }
-        working.backend().with_model(model, *how, adapter.as_deref(), working, |opened| {
-            let mut batch = Batch::new();
-            batch.push_sequence(&prompt_ids, &ids);
-            let logps = opened.decoder.token_logps(opened.lora.as_ref(), &batch)?;
-            let texts = texts_of(&opened.tokenizer, &ids)?;
-            let probabilities = texts.into_iter().zip(logps);
-            let probabilities = probabilities
-                .map(|(text, logp)| TokenProbability { text, probability: logp.exp().clamp(0.0, 1.0) })
-                .collect();
-            working.backend().0.chats.change(job, chat, |asked| {
-                if let Some(answer) = &mut asked.answer {
-                    answer.probabilities = Some(probabilities);
-                }
-            });
-            Ok(())
-        })
-    })
-}
-
-/// The text that each token adds to those before it. Of a character that several tokens make, the last has it.
-fn texts_of(tokenizer: &Tokenizer, ids: &[u32]) -> Result<Vec<String>> {
-    let mut texts = Vec::with_capacity(ids.len());
-    // A token is decoded behind those of the text before it, without which a space at its beginning may be lost.
-    let (mut context, mut told) = (0, 0);
-    for end in 1..=ids.len() {
-        let before = tokenizer.decode(&ids[context..told], true)?;
-        let text = tokenizer.decode(&ids[context..end], true)?;
-        let is_whole = !text.ends_with('\u{fffd}') || end == ids.len();
-        match text.strip_prefix(before.as_str()) {
-            Some(added) if is_whole => {
-                texts.push(added.to_owned());
-                (context, told) = (told, end);
-            }
-            _ => texts.push(String::new()),
-        }
-    }
-    Ok(texts)
 }
 
 /// Keeps two answers as an item that the annotator has judged.
@@ -316,19 +324,6 @@ impl Chats {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_texts_of_tokens_together_are_the_answer() {
-        let folder = tempfile::tempdir().unwrap();
-        testkit::TinyLlama::default().write_folder(folder.path()).unwrap();
-        let tokenizer = Tokenizer::open(folder.path()).unwrap();
-        let long = "One after the other, 猫 too. ".repeat(200);
-        for text in ["Said plainly.", "grün — 猫 \u{1f980}!", "", "\u{fffd} stays", &long] {
-            let ids = tokenizer.encode(text).unwrap();
-            let texts = texts_of(&tokenizer, &ids).unwrap();
-            assert_eq!((texts.len(), texts.concat()), (ids.len(), tokenizer.decode(&ids, true).unwrap()));
-        }
-    }
 
     #[test]
     fn a_model_without_a_template_continues_one_text() {

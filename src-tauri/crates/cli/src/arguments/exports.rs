@@ -10,6 +10,9 @@ use std::path::PathBuf;
 pub(crate) struct ExportArguments {
     #[command(flatten)]
     what: Exports,
+    /// The pairs of this set alone, by its name in the project
+    #[arg(long, value_name = "NAME", requires = "project")]
+    set: Option<String>,
     /// What the pairs are written as: JSON Lines and Parquet for training, and files for labelling in Argilla 2 and in
     /// Label Studio
     #[arg(long, value_delimiter = ',', value_name = "FORMS", requires = "project", value_parser = forms())]
@@ -19,6 +22,9 @@ pub(crate) struct ExportArguments {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMS", requires = "run")]
     #[arg(conflicts_with_all = ["merged", "gguf", "lora_gguf"])]
     curves: Vec<Curves>,
+    /// Write over files of pairs that lie in the output folder already, such as those of an earlier export
+    #[arg(long, requires = "project")]
+    replace: bool,
     /// Where it goes
     #[arg(long)]
     output_dir: PathBuf,
@@ -75,9 +81,20 @@ impl ExportArguments {
         let weights = self.what.weights();
         let Exports { run, project, annotator_names, allow, .. } = self.what;
         let allow_changed_base = allow.allow_changed_base;
-        let (pairs_as, output_dir) = (self.pairs_as, self.output_dir);
+        let (set, pairs_as, output_dir, replace) = (self.set, self.pairs_as, self.output_dir, self.replace);
         let curves = self.curves.into_iter().map(Into::into).collect();
-        ExportRequest { run, weights, curves, project, pairs_as, annotator_names, output_dir, allow_changed_base }
+        ExportRequest {
+            run,
+            weights,
+            curves,
+            project,
+            set,
+            pairs_as,
+            annotator_names,
+            replace,
+            output_dir,
+            allow_changed_base,
+        }
     }
 }
 

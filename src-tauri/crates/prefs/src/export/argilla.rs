@@ -79,6 +79,7 @@ fn record(pair: &ExportedPair, exported: &ExportedPairs) -> serde_json::Result<V
     for (name, value) in ratings(pair) {
         beside(name, Some(value.into()));
     }
+    beside("held_out", pair.held_out.then(|| "yes".into()));
     beside("category", pair.sourced.pair.category.as_deref().map(Value::from));
     if !pair.judgements.is_empty() {
         beside("judgements", Some(serde_json::to_string(&pair.judgements)?.into()));
@@ -118,7 +119,7 @@ fn settings() -> Value {
             ]},
         }],
         "metadata": [
-            terms("origin"), terms("import_file"), terms("category"),
+            terms("origin"), terms("import_file"), terms("category"), terms("held_out"),
             {"name": "import_line", "settings": {"type": "integer"}},
             {"name": "import_row", "settings": {"type": "integer"}},
             float("score_chosen"), float("score_rejected"), float("rank_chosen"), float("rank_rejected"), float("margin"),

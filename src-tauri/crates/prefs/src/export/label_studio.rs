@@ -64,6 +64,9 @@ fn task(pair: &ExportedPair) -> serde_json::Result<Value> {
     meta.insert("import_line".to_owned(), json!(pair.import_line));
     meta.insert("import_row".to_owned(), json!(pair.import_row));
     meta.extend(ratings(pair).map(|(name, value)| (name.to_owned(), value.into())));
+    if pair.held_out {
+        meta.insert("held_out".to_owned(), true.into());
+    }
     meta.insert("judgements".to_owned(), serde_json::to_string(&pair.judgements)?.into());
     Ok(json!({
         "id": pair.sourced.id,

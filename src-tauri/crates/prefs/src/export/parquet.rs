@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -77,12 +77,13 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
     let tools = if columns.tools { "REQUIRED BYTE_ARRAY tools (UTF8);" } else { "" };
     let ratings = columns.ratings.iter().map(|rated| format!("OPTIONAL DOUBLE {};", rated.column()));
     let ratings = ratings.collect::<String>();
+    let held_out = if columns.held_out { "REQUIRED BOOLEAN held_out;" } else { "" };
     let schema = format!(
         "message pairs {{ {} {} {} {tools} OPTIONAL BYTE_ARRAY category (UTF8); REQUIRED INT64 id;
          REQUIRED BYTE_ARRAY origin (UTF8); OPTIONAL BYTE_ARRAY import_file (UTF8); OPTIONAL INT64 import_line;
          OPTIONAL INT64 import_row;
          REQUIRED INT64 votes_chosen; REQUIRED INT64 votes_rejected; REQUIRED INT64 votes_tie;
-         {ratings} REQUIRED BYTE_ARRAY judgements (UTF8); }}",
+         {ratings} {held_out} REQUIRED BYTE_ARRAY judgements (UTF8); }}",
         content("prompt"),
         content("chosen"),
         content("rejected")
@@ -121,6 +122,9 @@ fn write(file: &mut File, pairs: &[ExportedPair], are_texts: bool) -> Result<(),
         for rated in &columns.ratings {
             let of = |row: &ExportedPair| row.ratings.and_then(|ratings| rated.of(ratings));
             write_numbers::<_, DoubleType>(&mut group, rows.iter().map(of), true)?;
+        }
+        if columns.held_out {
+            write_numbers::<_, BoolType>(&mut group, rows.iter().map(|row| Some(row.held_out)), false)?;
         }
         let judgements = rows.iter().map(|row| json_text(&row.judgements)).collect::<Result<Vec<_>, _>>();
         write_texts(&mut group, judgements.map_err(external)?.into_iter(), None, None)?;

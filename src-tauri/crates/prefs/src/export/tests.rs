@@ -6,6 +6,7 @@ use crate::Message;
 use crate::jsonl::read_pairs as read_our_own;
 use crate::reader::{self, Choices};
 use crate::store::{PairAnswer, PairJudgement, PairSource, PairVerdict, SourcedPair};
+use crate::table::Table;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -37,6 +38,7 @@ fn full(at: usize, pair: Pair) -> ExportedPair {
         import_line: Some(at as i64 + 1),
         import_row: Some(at as i64 + 2),
         ratings: None,
+        held_out: false,
         judgements,
     }
 }
@@ -202,4 +204,35 @@ proptest! {
         };
         check(&rows.into_iter().map(pair).collect::<Vec<_>>());
     }
+}
+
+/// Which pairs never train stands beside them where a file is held out, and nowhere else.
+#[test]
+fn pairs_that_are_held_out_are_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lines, parquet) = (folder.path().join("pairs.jsonl"), folder.path().join("pairs.parquet"));
+    let pair = |at: usize| Pair {
+        prompt: format!("p{at}").as_str().into(),
+        chosen: "c".into(),
+        rejected: "r".into(),
+        category: None,
+    };
+    let marked = |held_out: fn(usize) -> bool| {
+        let pairs: Vec<ExportedPair> =
+            (0..4).map(|at| ExportedPair { held_out: held_out(at), ..full(at, pair(at)) }).collect();
+        write_jsonl(&lines, &pairs).unwrap();
+        parquet::write_pairs(&parquet, &pairs).unwrap();
+        [&lines, &parquet].map(|path| {
+            let table = Table::read(path).unwrap();
+            let mut marks = Vec::new();
+            table.each_row(|row| {
+                marks.push(row.get("held_out").map(|mark| mark == &Value::Bool(true)));
+                std::ops::ControlFlow::Continue(())
+            });
+            marks
+        })
+    };
+    let [one, other] = [false, true].map(Some);
+    assert_eq!(marked(|at| at == 2), [vec![one, one, other, one], vec![one, one, other, one]]);
+    assert_eq!(marked(|_| false), [vec![None; 4], vec![None; 4]]);
 }

@@ -1,9 +1,12 @@
 //! What a file says of two answers, beyond the order in which they come in: a label, ratings, ranks, as it stands there.
 
+use serde_json::Value;
+
 use super::preference::Preferred;
 use super::{Reader, rated};
 use crate::rows::is_missing;
 use crate::store::Meaning;
+use crate::table::labelled::votes;
 use crate::table::{TableRow, shown};
 
 /// Longest label that is kept whole, in characters.
@@ -25,11 +28,32 @@ impl FileLabel {
         Self { annotator: None, raw: raw.trim().chars().take(LONGEST).collect(), meaning }
     }
 
+    /// Of one annotator, who says `said` of answers that stand in the row's order, where most say `preferred`: the better one of
+    /// it comes in first.
+    fn of_vote(annotator: &str, value: &Value, said: Preferred, preferred: Preferred) -> Self {
+        let raw = shown(value).trim_matches('"').to_owned();
+        let meaning = match (said, preferred) {
+            (Preferred::Neither, _) => tie(&raw),
+            (Preferred::First, Preferred::Second) | (Preferred::Second, Preferred::First | Preferred::Neither) => {
+                Meaning::Second
+            }
+            (Preferred::First, _) | (Preferred::Second, Preferred::Second) => Meaning::First,
+        };
+        Self { annotator: Some(annotator.to_owned()), ..Self::new(&raw, meaning) }
+    }
+
     /// Of the better and the worse of two rated answers.
     pub(super) fn of_ratings(better: f64, worse: f64) -> Self {
         Self::new(&format!("{better} and {worse}"), Meaning::First)
     }
 }
+
+fn tie(raw: &str) -> Meaning {
+    if raw.to_lowercase().contains("bad") { Meaning::TieBad } else { Meaning::TieGood }
+}
+
+/// What is noted of a row.
+const UNREAD: &str = "what an annotator says is none of the answers and no tie, and is not kept";
 
 impl Reader<'_> {
     /// Who gave the labels of a row, where a column says so.
@@ -40,19 +64,32 @@ impl Reader<'_> {
         (!name.is_empty()).then_some(name)
     }
 
-    /// What a row says of its two answers by a label or by a rating of each, where it has either.
-    pub(super) fn labels(&self, row: &TableRow, preferred: Preferred) -> Vec<FileLabel> {
+    /// What a row says of its two answers by the labels of its annotators, by one label, or by a rating of each.
+    pub(super) fn labels(&self, row: &TableRow, preferred: Preferred) -> (Vec<FileLabel>, Option<&'static str>) {
+        let column = self.mapping.preference.as_deref().filter(|_| self.mapping.is_by_preference());
+        if let (Some(column), Some(scheme)) = (column, &self.scheme)
+            && votes(row, column).next().is_some()
+        {
+            let read = |(annotator, said)| Some(FileLabel::of_vote(annotator, said, scheme.of_value(said)?, preferred));
+            let (labels, all): (Vec<FileLabel>, usize) =
+                (votes(row, column).filter_map(read).collect(), votes(row, column).count());
+            let unread = (labels.len() < all).then_some(UNREAD);
+            return (labels, unread);
+        }
+        (self.label(row, preferred).into_iter().collect(), None)
+    }
+
+    fn label(&self, row: &TableRow, preferred: Preferred) -> Option<FileLabel> {
         let label = self.by_label(row, preferred).or_else(|| self.by_two_ratings(row, preferred));
         let annotator = || self.annotator(row);
-        label.map(|label| FileLabel { annotator: annotator(), ..label }).into_iter().collect()
+        label.map(|label| FileLabel { annotator: annotator(), ..label })
     }
 
     fn by_label(&self, row: &TableRow, preferred: Preferred) -> Option<FileLabel> {
         let column = self.mapping.preference.as_deref().filter(|_| self.mapping.is_by_preference())?;
         let value = row.get(column).filter(|value| !is_missing(value))?;
         let raw = shown(value).trim_matches('"').to_owned();
-        let tie = if raw.to_lowercase().contains("bad") { Meaning::TieBad } else { Meaning::TieGood };
-        Some(FileLabel::new(&raw, if preferred == Preferred::Neither { tie } else { Meaning::First }))
+        Some(FileLabel::new(&raw, if preferred == Preferred::Neither { tie(&raw) } else { Meaning::First }))
     }
 
     fn by_two_ratings(&self, row: &TableRow, preferred: Preferred) -> Option<FileLabel> {

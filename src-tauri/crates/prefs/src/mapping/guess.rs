@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::preference::{ANSWER_WORDS, IN_ORDER, Scheme, differing, normal, readings};
 use super::question::agree;
-use super::rated_columns::{choose_ratings, lists_of_two, one_answer_a_row, rated_answers, two_ratings};
+use super::rated_columns::{
+    choose_ratings, lists_of_two, one_answer_a_row, rated_answers, ratings_beside, two_ratings,
+};
 use super::transcript;
 use super::{ColumnMapping, ImportKind};
 use crate::Content;
@@ -141,6 +143,7 @@ pub fn guess(table: &Table) -> ColumnMapping {
         }
     } else if let Some((chosen, rejected)) = better_worse {
         mapping.kind = ImportKind::Pairs;
+        (mapping.rating_a, mapping.rating_b) = ratings_beside(table, &chosen, &rejected).unzip();
         (mapping.chosen, mapping.rejected) = (Some(chosen), Some(rejected));
     } else if let Some(answers) = rated_answers(table) {
         mapping.kind = ImportKind::Pairs;

@@ -74,6 +74,7 @@ const ALIKE: &str = "answers that are rated alike make no pair with each other";
 const UNUSED: &str = "an answer is in none of the pairs that `pairing` chooses";
 const TOO_NEAR: &str = "answers whose ratings are nearer than `least_margin` make no pair with each other";
 const SAME_TEXT: &str = "two answers of the same text make no pair with each other";
+const UNUSABLE: &str = "a rating is no number, or stands beside an answer whose other has none, and was not taken";
 const TURNED: &str = "the chosen answer is rated worse than the rejected one";
 
 /// The number that a rating is; true and false are 1 and 0.
@@ -178,7 +179,7 @@ pub(super) struct TwoRated {
     /// Which is better, where the ratings say it: none is where they are alike.
     pub(super) preferred: Option<Preferred>,
     /// With the first answer as the chosen one.
-    pub(super) ratings: PairRatings,
+    pub(super) ratings: Option<PairRatings>,
     pub(super) note: Option<&'static str>,
 }
 
@@ -279,7 +280,11 @@ impl Reader<'_> {
         let decides = mapping.is_by_preference() && mapping.preference.is_none() || mapping.least_margin.is_some();
         let (of_a, of_b) = match (rating(a), rating(b)) {
             (Ok(of_a), Ok(of_b)) => (of_a, of_b),
-            _ if !decides => return Ok(None),
+            _ if !decides => {
+                let is_there = |column: &String| row.get(column).is_some_and(|value| !is_missing(value));
+                let note = (is_there(a) || is_there(b)).then_some(UNUSABLE);
+                return Ok(Some(TwoRated { preferred: None, ratings: None, note }));
+            }
             (of_a, of_b) => (of_a?, of_b?),
         };
         let (distance, margin) = ((of_a - of_b).abs(), mapping.margin());
@@ -290,7 +295,7 @@ impl Reader<'_> {
         if !mapping.is_by_preference() || mapping.preference.is_some() {
             let is_turned = ratings.margin().is_some_and(|margin| margin < 0.0);
             let note = (is_turned && !mapping.is_by_preference()).then_some(TURNED);
-            return Ok(Some(TwoRated { preferred: None, ratings, note }));
+            return Ok(Some(TwoRated { preferred: None, ratings: Some(ratings), note }));
         }
         let order =
             mapping.order().ok_or_else(|| format!("whether high or low is better in `{a}` is not chosen yet"))?;
@@ -301,7 +306,7 @@ impl Reader<'_> {
             std::cmp::Ordering::Less => lower,
             std::cmp::Ordering::Equal => Preferred::Neither,
         };
-        Ok(Some(TwoRated { preferred: Some(preferred), ratings, note: None }))
+        Ok(Some(TwoRated { preferred: Some(preferred), ratings: Some(ratings), note: None }))
     }
 
     /// The pairs of a row that holds several rated answers.

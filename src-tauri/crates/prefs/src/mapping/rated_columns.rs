@@ -71,8 +71,42 @@ pub(super) fn choose_ratings(table: &Table, mapping: &mut ColumnMapping) {
 
 /// Lists of chosen and of rejected answers, of which each of one is better than each of the other.
 pub(super) fn lists_of_two(table: &Table) -> Option<(String, String)> {
-    let named = |name: &str| table.columns.iter().find(|path| path.strip_suffix(".*") == Some(name)).cloned();
+    let rows = || table.first_rows().iter().take(LOOKED_AT);
+    // Most of the rows that have anything there: one with a list among texts is refused, and turns none of them round.
+    let are_lists = |path: &str, name: &str| {
+        let filled = rows().filter(|row| row.values.get(name).is_some_and(|value| !value.is_null())).count();
+        let lists = rows().filter(|row| !row.list(path).is_empty()).count();
+        lists > 0 && are_most(lists, filled)
+    };
+    let named = |name: &str| {
+        let path = table.columns.iter().find(|path| path.strip_suffix(".*") == Some(name))?;
+        are_lists(path, name).then(|| path.clone())
+    };
     Some((named("chosen")?, named("rejected")?))
+}
+
+/// The columns that say how a chosen and a rejected answer were rated, under the names that published sets and this program's own
+/// exports have. Votes are no ratings.
+pub(super) fn ratings_beside(table: &Table, chosen: &str, rejected: &str) -> Option<(String, String)> {
+    const NAMES: [&str; 12] = [
+        "score_{}",
+        "{}_score",
+        "rating_{}",
+        "{}_rating",
+        "{}_avg_rating",
+        "{}_average_rating",
+        "{}_overall_score",
+        "reward_{}",
+        "{}_reward",
+        "rank_{}",
+        "{}_rank",
+        "{}_ratings",
+    ];
+    let found = |name: &str, answer: &str| {
+        let wanted = name.replace("{}", &normal(answer));
+        table.columns.iter().find(|column| normal(column) == wanted && holds_numbers(table, column)).cloned()
+    };
+    NAMES.iter().find_map(|name| Some((found(name, chosen)?, found(name, rejected)?)))
 }
 
 /// The columns that rate two answers side by side: `score_a` and `score_b` beside `response_a` and `response_b`.

@@ -214,8 +214,11 @@ fn with_what_came_before(row: &TableRow, mapping: &ColumnMapping, prompt: Conten
     if let Some(system) = system {
         prompt = with_system(prompt, &system)?;
     }
+    // Rows whose system message or earlier turns are empty are conversations as the others are.
+    let is_conversation = mapping.system.is_some() || mapping.history.is_some();
     Ok(match mapping.plain_text {
         Some(PlainText::AsUserMessage) => spoken_by(prompt, "user"),
+        None if is_conversation => spoken_by(prompt, "user"),
         Some(PlainText::AsIs) | None => prompt,
     })
 }

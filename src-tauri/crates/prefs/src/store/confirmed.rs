@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::Project;
-use super::pairs::listed;
+use super::pairs::{PairSource, listed};
 use super::revisions::{PairChange, PairView};
 use super::sql::now;
 use crate::Error;
@@ -19,17 +19,28 @@ impl Project {
     pub fn confirm_pair(&mut self, id: i64, who: &str, confirmed: bool) -> Result<PairView, Error> {
         self.write(|transaction| {
             let (pair, _) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
-            let hash = pair.content_hash();
-            if is_confirmed(transaction, &hash)? != confirmed {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO confirmations (hash, pair, at, who, confirmed) VALUES (?, ?, ?, ?, ?)",
-                    )?
-                    .execute(params![hash, id, now(), who, confirmed])?;
-            }
-            Ok(())
+            Ok(note(transaction, id, &pair.content_hash(), who, confirmed)?)
         })?;
         self.pair(id)
+    }
+
+    /// The same for many pairs, all of them or none. Removed ones and those that are to be judged again are not confirmed.
+    ///
+    /// # Errors
+    /// As [`Project::confirm_pair`].
+    pub fn confirm_pairs(&mut self, ids: &[i64], who: &str, confirmed: bool) -> Result<ConfirmedPairs, Error> {
+        self.write(|transaction| {
+            let mut all = ConfirmedPairs::default();
+            for &id in ids {
+                let (pair, source) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
+                if confirmed && matches!(source, PairSource::Removed | PairSource::ToJudge) {
+                    all.unsuited += 1;
+                } else if note(transaction, id, &pair.content_hash(), who, confirmed)? {
+                    all.changed.push(id);
+                }
+            }
+            Ok(all)
+        })
     }
 
     /// [`Pair::content_hash`](crate::Pair::content_hash) of all pairs whose labels were found right.
@@ -53,6 +64,26 @@ impl Project {
             db.prepare_cached("SELECT coalesce(max(id), 0) FROM confirmations")?.query_row([], |row| row.get(0))
         })
     }
+}
+
+/// What became of pairs whose labels were to be confirmed, or no longer so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfirmedPairs {
+    /// Those that were not so before: what undoes this.
+    pub changed: Vec<i64>,
+    /// How many have no label that could be confirmed.
+    pub unsuited: usize,
+}
+
+/// Whether it was not so before.
+fn note(transaction: &Transaction, id: i64, hash: &str, who: &str, confirmed: bool) -> rusqlite::Result<bool> {
+    let changes = is_confirmed(transaction, hash)? != confirmed;
+    if changes {
+        transaction
+            .prepare_cached("INSERT INTO confirmations (hash, pair, at, who, confirmed) VALUES (?, ?, ?, ?, ?)")?
+            .execute(params![hash, id, now(), who, confirmed])?;
+    }
+    Ok(changes)
 }
 
 const NEWEST: &str = "id = (SELECT max(id) FROM confirmations AS others WHERE others.hash = confirmations.hash)";

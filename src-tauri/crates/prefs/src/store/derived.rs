@@ -7,8 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::import_changes::{any_gone, item_is_gone, pair_is_gone};
 use super::pairs::PairSource;
+use super::ratings::ratings_of;
 use super::sql::{content, damaged, pair};
 use super::verdict::{ItemAnswer, Majority, Meaning, Verdict};
+use crate::mapping::PairRatings;
 use crate::{Content, Pair};
 
 /// Of a row of `items`: whether the pair that it was made of has been edited since, as SQL.
@@ -248,14 +250,17 @@ pub(super) struct Facts {
     pub(super) at: i64,
     /// Whether its annotators differ, and nobody has decided; `None` where nobody has judged it.
     pub(super) disputed: Option<bool>,
+    /// How the file rates its answers.
+    pub(super) ratings: Option<PairRatings>,
 }
 
 /// Writes a line of the listing.
 pub(super) fn list(db: &Connection, id: i64, source: PairSource, pair: &Pair, facts: &Facts) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached(
         "INSERT OR REPLACE INTO listing
-             (id, source, category, text, import, at, prompt_length, chosen_length, rejected_length, disputed)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             (id, source, category, text, import, at, prompt_length, chosen_length, rejected_length, disputed,
+              score_chosen, score_rejected, margin)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let mut text = String::new();
     let mut length = |part: &Content| {
@@ -264,7 +269,7 @@ pub(super) fn list(db: &Connection, id: i64, source: PairSource, pair: &Pair, fa
         text[before..].trim_end_matches('\n').chars().count() as i64
     };
     let lengths = [length(&pair.prompt), length(&pair.chosen), length(&pair.rejected)];
-    let Facts { import, at, disputed } = facts;
+    let Facts { import, at, disputed, ratings } = facts;
     statement.execute(params![
         id,
         source,
@@ -275,7 +280,10 @@ pub(super) fn list(db: &Connection, id: i64, source: PairSource, pair: &Pair, fa
         lengths[0],
         lengths[1],
         lengths[2],
-        disputed
+        disputed,
+        ratings.map(|ratings| ratings.chosen),
+        ratings.map(|ratings| ratings.rejected),
+        ratings.and_then(|ratings| ratings.margin()),
     ])?;
     Ok(())
 }
@@ -305,8 +313,9 @@ pub(super) fn refresh_pair(db: &Connection, id: i64) -> rusqlite::Result<()> {
                          AND NOT EXISTS (SELECT 1 FROM audit_items WHERE audit_items.item = items.id)), 0))
          FROM pairs WHERE id = ?",
     )?;
-    let disputed = current.disputed;
-    let facts = statement.query_row([id], |row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed }))?;
+    let (disputed, ratings) = (current.disputed, ratings_of(db, id, &current.pair)?);
+    let facts =
+        statement.query_row([id], |row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed, ratings }))?;
     list(db, id, current.source, &current.pair, &facts)
 }
 
@@ -337,8 +346,9 @@ pub(super) fn refresh_item(db: &Connection, id: i64) -> rusqlite::Result<()> {
                          AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)), 0))
          FROM items WHERE id = ?",
     )?;
-    let disputed = said.disputed;
-    let facts = statement.query_row([id], |row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed }))?;
+    let (disputed, ratings) = (said.disputed, None);
+    let facts =
+        statement.query_row([id], |row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed, ratings }))?;
     match said.better().and_then(|better| item.into_pair(better)) {
         Some(pair) => list(db, -id, source, &pair, &facts),
         None => db.prepare_cached("DELETE FROM listing WHERE id = ?")?.execute([-id]).map(|_| ()),

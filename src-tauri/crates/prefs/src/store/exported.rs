@@ -26,6 +26,8 @@ pub struct ExportedPair {
     pub import_row: Option<i64>,
     /// How the file rates the two answers.
     pub ratings: Option<PairRatings>,
+    /// Whether it came with an import that is held out, and so never trains.
+    pub held_out: bool,
     /// What annotators said of these texts, in the order of coming in.
     pub judgements: Vec<PairJudgement>,
 }
@@ -116,7 +118,15 @@ pub struct ExportedAnnotator {
 
 impl From<SourcedPair> for ExportedPair {
     fn from(sourced: SourcedPair) -> Self {
-        Self { sourced, import_file: None, import_line: None, import_row: None, ratings: None, judgements: Vec::new() }
+        Self {
+            sourced,
+            import_file: None,
+            import_line: None,
+            import_row: None,
+            ratings: None,
+            held_out: false,
+            judgements: Vec::new(),
+        }
     }
 }
 
@@ -168,7 +178,7 @@ impl Project {
             of_this.push(judgement);
         }
         let of_files = self.said_in_files(annotator_names)?;
-        let withdrawn = self.withdrawn_items()?;
+        let (withdrawn, held_out) = (self.withdrawn_items()?, self.held_out_by_imports()?);
         let mut given = 0;
         let belonging = |sourced: SourcedPair| {
             let items = items_of.get(&sourced.id).map(Vec::as_slice).unwrap_or_default();
@@ -186,7 +196,8 @@ impl Project {
             let (import_line, import_row) =
                 place.map(Place::columns).map_or((None, None), |(line, row)| (Some(line), row));
             let ratings = ratings.get(&sourced.id).and_then(|stored| stored.of(&sourced.pair));
-            ExportedPair { sourced, import_file, import_line, import_row, ratings, judgements }
+            let held_out = held_out.contains_key(&sourced.id);
+            ExportedPair { sourced, import_file, import_line, import_row, ratings, held_out, judgements }
         };
         let pairs = self.training_pairs()?.into_iter().map(belonging).collect();
         Ok(ExportedPairs { pairs, judgements_left_out: all - given, annotators, has_annotator_names: annotator_names })

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::derived;
 use super::import_changes::{ImportState, Repeated, insert_repeat, state_from_row, taken_back};
 use super::pairs::{PairSource, count};
+use super::ratings::{LATER_RATINGS, add_later, later_ratings_from};
 use super::sql::{damaged, from_json, json, now};
 use super::{Failed, Project, file_labels, singles};
 use crate::jsonl::Reading;
@@ -260,6 +261,8 @@ impl Project {
             })?;
             account.refuse_nothing(source)?;
             notes.extend((meeting > 0).then(|| (singles::MEETS.to_owned(), meeting)));
+            let rated = later_ratings_from(transaction, first)?;
+            notes.extend((rated > 0).then(|| (LATER_RATINGS.to_owned(), rated)));
             for (file, counts) in account.files.iter().enumerate() {
                 let import = Import {
                     id: first + file as i64,
@@ -512,11 +515,16 @@ fn insert_pair(
         ratings.and_then(|ratings| ratings.order),
     ])?;
     if added > 0 {
-        let facts = derived::Facts { import: Some(import), at, disputed: None };
+        let facts = derived::Facts { import: Some(import), at, disputed: None, ratings };
         derived::list(db, db.last_insert_rowid(), PairSource::Imported, pair, &facts)?;
         return Ok(added);
     }
     let there = db.prepare_cached("SELECT id FROM pairs WHERE hash = ?")?.query_row([hash], |row| row.get(0))?;
+    if let Some(ratings) = ratings
+        && add_later(db, there, import, ratings)?
+    {
+        derived::refresh_pair(db, there)?;
+    }
     insert_repeat(db, Repeated::Pair(there), Some(import), Some(place)).map(usize::from)
 }
 

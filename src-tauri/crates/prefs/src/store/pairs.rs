@@ -55,7 +55,7 @@ impl PairSource {
 }
 
 /// What to look for among the pairs.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ts_rs::TS)]
 pub struct PairQuery {
     /// Text that prompt or answers contain, in any case; empty for all.
     pub text: String,
@@ -95,6 +95,22 @@ pub struct PairQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional = nullable)]
     pub held_out: Option<bool>,
+    /// Only whose chosen answer the file rates so, or higher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub least_score: Option<f64>,
+    /// The same, or lower.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub most_score: Option<f64>,
+    /// Only whose chosen answer the file rates better by so much, or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub least_margin: Option<f64>,
+    /// The same, or less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub most_margin: Option<f64>,
     /// Only pairs of this set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional = nullable)]
@@ -114,7 +130,7 @@ pub struct PairQuery {
 }
 
 /// One page of what was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct PairPage {
     /// How many were found on all pages.
     pub total: usize,
@@ -122,10 +138,12 @@ pub struct PairPage {
     pub rows: Vec<PairRow>,
     /// All categories of the project.
     pub categories: Vec<String>,
+    /// Whether a file rates the answers of any pair of the project.
+    pub rated: bool,
 }
 
 /// A pair in a list: the first 200 characters of each text, of conversations the last message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct PairRow {
     /// An imported pair's number, or minus the number of a labelled item.
     pub id: i64,
@@ -153,6 +171,10 @@ pub struct PairRow {
     pub disputed: Option<bool>,
     /// Whether it came with an import that is held out of every training.
     pub held_out: bool,
+    /// How the file rates the chosen answer.
+    pub score: Option<f64>,
+    /// By how much the file rates the chosen answer better.
+    pub margin: Option<f64>,
 }
 
 /// A pair as it came in.
@@ -184,7 +206,7 @@ impl Project {
                 None if query.text.is_empty() => filtered(db, query)?,
                 None => page(&self.found(db, query)?, query),
             };
-            Ok(PairPage { total, rows: rows(db, ids)?, categories: categories(db)? })
+            page_of_rows(db, total, &ids)
         })
     }
 
@@ -202,7 +224,7 @@ impl Project {
                 None if all => page(ids, query),
                 None => page(&self.found_among(db, ids, query)?, query),
             };
-            Ok(PairPage { total, rows: rows(db, ids)?, categories: categories(db)? })
+            page_of_rows(db, total, &ids)
         })
     }
 
@@ -351,6 +373,15 @@ pub(super) fn count(db: &Connection, source: Option<PairSource>, category: Optio
 }
 
 /// Each category is looked up after the one before it: there are few, and many pairs of each.
+fn page_of_rows(db: &Connection, total: usize, ids: &[i64]) -> rusqlite::Result<PairPage> {
+    let held_out = held_out_pairs(db)?;
+    let rows = ids.iter().map(|id| row(db, *id)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let marked = |row: PairRow| PairRow { held_out: held_out.contains_key(&row.id), ..row };
+    let rated = "SELECT EXISTS (SELECT 1 FROM listing INDEXED BY listing_rated WHERE score_chosen IS NOT NULL)";
+    let rated = db.prepare_cached(rated)?.query_row([], |row| row.get(0))?;
+    Ok(PairPage { total, rows: rows.into_iter().flatten().map(marked).collect(), categories: categories(db)?, rated })
+}
+
 fn categories(db: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = db.prepare_cached(
         "WITH RECURSIVE known (name) AS (
@@ -385,17 +416,10 @@ pub(super) fn beginning(content: &Content) -> String {
     content.last_text().chars().take(SHOWN).collect()
 }
 
-fn rows(db: &Connection, ids: Vec<i64>) -> rusqlite::Result<Vec<PairRow>> {
-    let held_out = held_out_pairs(db)?;
-    let rows = ids.into_iter().map(|id| row(db, id)).collect::<rusqlite::Result<Vec<_>>>()?;
-    let marked = |row: PairRow| PairRow { held_out: held_out.contains_key(&row.id), ..row };
-    Ok(rows.into_iter().flatten().map(marked).collect())
-}
-
 fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
     let Some((pair, source)) = listed(db, id)? else { return Ok(None) };
     let mut statement = db.prepare_cached(
-        "SELECT import, at, prompt_length, chosen_length, rejected_length, disputed
+        "SELECT import, at, prompt_length, chosen_length, rejected_length, disputed, score_chosen, margin
          FROM listing INDEXED BY listing_in_order WHERE id = ?",
     )?;
     let row = statement.query_row([id], |row| {
@@ -413,6 +437,8 @@ fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
             rejected_length: row.get(4)?,
             disputed: row.get(5)?,
             held_out: false,
+            score: row.get(6)?,
+            margin: row.get(7)?,
         })
     })?;
     Ok(Some(row))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Project;
 use crate::mapping::{PairRatings, RatingOrder};
@@ -31,8 +31,10 @@ impl Project {
     /// The ratings of all pairs that have any, by their numbers.
     pub(super) fn stored_ratings(&self) -> Result<HashMap<i64, StoredRatings>, Error> {
         self.read(|db| {
-            let mut statement =
-                db.prepare(&format!("SELECT {COLUMNS}, id FROM pairs WHERE rating_chosen IS NOT NULL"))?;
+            // Of several the last one is kept: the newest.
+            let mut statement = db.prepare(&format!(
+                "SELECT {COLUMNS}, id, 0 FROM pairs WHERE rating_chosen IS NOT NULL UNION ALL SELECT * FROM ({LATER})"
+            ))?;
             statement.query_map([], |row| Ok((row.get(4)?, stored(row)?)))?.collect()
         })
     }
@@ -40,12 +42,43 @@ impl Project {
 
 /// How the file rates the answers of a pair as it is now.
 pub(super) fn ratings_of(db: &Connection, id: i64, pair: &Pair) -> rusqlite::Result<Option<PairRatings>> {
-    let query = format!("SELECT {COLUMNS} FROM pairs WHERE id = ? AND rating_chosen IS NOT NULL");
-    let found = db.prepare_cached(&query)?.query_row([id], stored).optional()?;
+    let first = format!("SELECT {COLUMNS} FROM pairs WHERE id = ? AND rating_chosen IS NOT NULL");
+    let later = format!("SELECT * FROM ({LATER}) WHERE id = ? ORDER BY number DESC LIMIT 1");
+    let mut found = db.prepare_cached(&first)?.query_row([id], stored).optional()?;
+    if found.is_none() {
+        found = db.prepare_cached(&later)?.query_row([id], stored).optional()?;
+    }
     Ok(found.and_then(|stored| stored.of(pair)))
 }
 
+/// Keeps the ratings that a later file has of a pair, where it has none. Gives whether they are new.
+pub(super) fn add_later(db: &Connection, pair: i64, import: i64, ratings: PairRatings) -> rusqlite::Result<bool> {
+    let rated = "SELECT 1 FROM pairs WHERE id = ?1 AND rating_chosen IS NOT NULL
+                 UNION ALL SELECT 1 FROM later_ratings WHERE pair = ?1";
+    if db.prepare_cached(rated)?.exists([pair])? {
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "INSERT INTO later_ratings (pair, import, rating_chosen, rating_rejected, rating_order) VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute(params![pair, import, ratings.chosen, ratings.rejected, ratings.order])?;
+    Ok(true)
+}
+
+/// What is noted of them.
+pub(super) const LATER_RATINGS: &str = "a pair that is here already had no ratings, and has those of this file now";
+
+/// How many pairs were given ratings by the import `first` and those after it.
+pub(super) fn later_ratings_from(db: &Connection, first: i64) -> rusqlite::Result<usize> {
+    let count = "SELECT count(*) FROM later_ratings WHERE import >= ?";
+    db.prepare_cached(count)?.query_row([first], |row| Ok(row.get::<_, i64>(0)? as usize))
+}
+
 const COLUMNS: &str = "hash, rating_chosen, rating_rejected, rating_order";
+/// Those of later files, in the order of coming in.
+const LATER: &str =
+    "SELECT hash, later.rating_chosen, later.rating_rejected, later.rating_order, pairs.id, later.id AS number
+    FROM later_ratings AS later JOIN pairs ON pairs.id = pair ORDER BY later.id";
 
 fn stored(row: &Row) -> rusqlite::Result<StoredRatings> {
     let ratings = PairRatings { chosen: row.get(1)?, rejected: row.get(2)?, order: row.get(3)? };

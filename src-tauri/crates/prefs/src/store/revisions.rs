@@ -109,12 +109,7 @@ impl Project {
                 return Ok(());
             }
             if id > 0 {
-                let removed = current_pair(transaction, id)?.is_some_and(|pair| pair.source == PairSource::Removed);
-                let was_up = is_to_be_labelled(transaction, id)?;
-                add_pair_revision(transaction, id, who, Some(&pair), removed)?;
-                if was_up {
-                    put_up(transaction, id)?;
-                }
+                edit_imported(transaction, id, who, &pair)?;
             } else {
                 let better = better_answer(transaction, -id)?.ok_or(Error::NoPair { id })?;
                 let (first, second) = if better == ItemAnswer::First {
@@ -197,6 +192,17 @@ impl Project {
             Ok(changed)
         })
     }
+}
+
+/// Gives an imported pair a new content, and asks again where it is up to be labelled.
+pub(super) fn edit_imported(transaction: &Transaction, id: i64, who: &str, pair: &Pair) -> Result<(), Failed> {
+    let removed = current_pair(transaction, id)?.is_some_and(|pair| pair.source == PairSource::Removed);
+    let was_up = is_to_be_labelled(transaction, id)?;
+    add_pair_revision(transaction, id, who, Some(pair), removed)?;
+    if was_up {
+        put_up(transaction, id)?;
+    }
+    Ok(())
 }
 
 fn category_name(name: &str) -> Result<String, Error> {

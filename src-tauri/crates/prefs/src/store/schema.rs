@@ -399,7 +399,27 @@ DROP INDEX listing_in_order;
 CREATE INDEX listing_in_order ON listing
     (id, source, category, import, at, prompt_length, chosen_length, rejected_length, disputed);
 ", "
--- What follows from what happened is made anew: judgements of an audit stand in none of it.
+-- How the file rates the two answers of a pair as it is now; null where it does not.
+ALTER TABLE listing ADD COLUMN score_chosen REAL;
+ALTER TABLE listing ADD COLUMN score_rejected REAL;
+ALTER TABLE listing ADD COLUMN margin REAL;  -- by how much the chosen one is rated better; null: the order is not known
+DROP INDEX listing_in_order;
+-- All that a page needs but the texts, which would have to be passed over.
+CREATE INDEX listing_in_order ON listing
+    (id, source, category, import, at, prompt_length, chosen_length, rejected_length, disputed, score_chosen, score_rejected, margin);
+-- Ratings that a later file has of a pair that came without any. The newest counts.
+CREATE TABLE later_ratings (
+    id INTEGER PRIMARY KEY,
+    pair INTEGER NOT NULL REFERENCES pairs,
+    import INTEGER NOT NULL REFERENCES imports,
+    rating_chosen REAL NOT NULL,
+    rating_rejected REAL NOT NULL,
+    rating_order TEXT              -- RatingOrder; null: not known
+) STRICT;
+CREATE INDEX later_ratings_by_pair ON later_ratings (pair);
+CREATE TRIGGER later_ratings_stay BEFORE DELETE ON later_ratings BEGIN SELECT RAISE(ABORT, 'ratings are never deleted'); END;
+CREATE TRIGGER later_ratings_keep BEFORE UPDATE ON later_ratings BEGIN SELECT RAISE(ABORT, 'ratings are never changed'); END;
+CREATE INDEX listing_rated ON listing (id) WHERE score_chosen IS NOT NULL;
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

@@ -27,6 +27,10 @@ pub enum PairSort {
     RejectedLength,
     /// How many characters the chosen answer has more than the rejected one.
     LengthDifference,
+    /// How the file rates the chosen answer; those without a rating last.
+    Score,
+    /// By how much the file rates the chosen answer better; those without ratings last.
+    Margin,
     /// The category; those without one last.
     Category,
     /// The import that brought them first; those from no file last.
@@ -42,6 +46,8 @@ impl PairSort {
             Self::ChosenLength => "chosen_length",
             Self::RejectedLength => "rejected_length",
             Self::LengthDifference => "chosen_length - rejected_length",
+            Self::Score => "score_chosen",
+            Self::Margin => "margin",
             Self::Category => "category",
             Self::Import => "import",
         }
@@ -122,7 +128,8 @@ fn selected(db: &Connection, query: &PairQuery, only_trained_on: bool) -> rusqli
     let of_import = format!("id IN ({PAIRS_OF_IMPORT})");
     let judged_by = format!("id IN ({JUDGED_BY})");
     let (at_least, at_most) = (format!("{LENGTH} >= :shortest"), format!("{LENGTH} <= :longest"));
-    let filters: [(&str, &str, Option<&dyn ToSql>); 9] = [
+    let PairQuery { least_score, most_score, least_margin, most_margin, .. } = query;
+    let filters: [(&str, &str, Option<&dyn ToSql>); 13] = [
         ("source = :source", ":source", source.as_ref().map(|it| it as &dyn ToSql)),
         ("category = :category", ":category", category.as_ref().map(|it| it as &dyn ToSql)),
         (&of_import, ":import", import.as_ref().map(|it| it as &dyn ToSql)),
@@ -132,6 +139,10 @@ fn selected(db: &Connection, query: &PairQuery, only_trained_on: bool) -> rusqli
         (&at_least, ":shortest", shortest.as_ref().map(|it| it as &dyn ToSql)),
         (&at_most, ":longest", longest.as_ref().map(|it| it as &dyn ToSql)),
         ("disputed = :disputed", ":disputed", disputed.as_ref().map(|it| it as &dyn ToSql)),
+        ("score_chosen >= :least_score", ":least_score", least_score.as_ref().map(|it| it as &dyn ToSql)),
+        ("score_chosen <= :most_score", ":most_score", most_score.as_ref().map(|it| it as &dyn ToSql)),
+        ("margin >= :least_margin", ":least_margin", least_margin.as_ref().map(|it| it as &dyn ToSql)),
+        ("margin <= :most_margin", ":most_margin", most_margin.as_ref().map(|it| it as &dyn ToSql)),
     ];
     let mut conditions = Vec::new();
     let mut parameters = Vec::new();

@@ -16,7 +16,7 @@ use crate::Error;
 const LONGEST_NAME: usize = 100;
 
 /// What belongs to a set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct SetDefinition {
     /// All pairs that this finds; where absent, those that were put into the set one by one.
     pub filter: Option<PairQuery>,
@@ -34,7 +34,7 @@ pub struct Subset {
 }
 
 /// A set with a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PairSet {
     /// Its number in the project, from 1.
     pub id: i64,

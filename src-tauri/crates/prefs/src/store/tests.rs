@@ -293,6 +293,40 @@ fn a_confirmed_label_is_confirmed_for_its_texts() {
 }
 
 #[test]
+fn many_labels_are_turned_round_or_confirmed_and_what_cannot_be_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = Project::open_or_create(folder.path()).unwrap();
+    project.add_import(&many(4), "pairs").unwrap();
+    let hash = |project: &Project, id| {
+        let PairView { prompt, chosen, rejected, category, .. } = project.pair(id).unwrap();
+        crate::Pair { prompt, chosen, rejected, category }.content_hash()
+    };
+    project.remove_pair(2, "Ben", true).unwrap();
+    let as_was = hash(&project, 3);
+    project.edit_pair(3, "Ben", "p2".into(), "other".into(), "b".into()).unwrap();
+    let asked = [(1, Some(hash(&project, 1))), (2, None), (3, Some(as_was)), (4, None)];
+    let swapped = project.swap_pairs(&asked, "Ada").unwrap();
+    assert_eq!(swapped.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 4], "one is removed, one has other texts");
+    assert_eq!((project.pair(1).unwrap().chosen, project.pair(3).unwrap().chosen), ("b".into(), "other".into()));
+    assert_eq!(project.pair(4).unwrap().history[0].what, "Swapped the two answers.");
+
+    // What somebody has changed in between is not undone.
+    project.edit_pair(4, "Ben", "p3".into(), "b".into(), "better".into()).unwrap();
+    let back: Vec<_> = swapped.into_iter().map(|(id, hash)| (id, Some(hash))).collect();
+    assert_eq!(project.swap_pairs(&back, "Ada").unwrap().len(), 1);
+    assert_eq!((project.pair(1).unwrap().chosen, project.pair(4).unwrap().rejected), ("a".into(), "better".into()));
+
+    let found = project.confirm_pairs(&[1, 2, 3], "Ada", true).unwrap();
+    assert_eq!((found.changed, found.unsuited), (vec![1, 3], 1));
+    assert!(project.confirm_pairs(&[1, 3], "Ada", true).unwrap().changed.is_empty());
+    assert_eq!(project.confirm_pairs(&[1, 3], "Ada", false).unwrap().changed, [1, 3]);
+    // All or none.
+    assert!(matches!(project.swap_pairs(&[(1, None), (9, None)], "Ada"), Err(Error::NoPair { id: 9 })));
+    assert!(matches!(project.confirm_pairs(&[1, 9], "Ada", true), Err(Error::NoPair { id: 9 })));
+    assert!(project.pair(1).unwrap().chosen == "a".into() && project.confirmed().unwrap().is_empty());
+}
+
+#[test]
 fn what_is_no_project_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(Project::open(folder.path()), Err(Error::NoProject { .. })));

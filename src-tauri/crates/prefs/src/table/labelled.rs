@@ -1,14 +1,19 @@
 //! Records of tools for labelling, Argilla's and Label Studio's: a row in which several annotators answered a question becomes
-//! one in which a strict majority of them says it. A record that this program wrote becomes the pair it was written of.
+//! one in which a strict majority of them says it, and what each of them says stands beside it. A record that this program wrote
+//! becomes the pair it was written of.
+
+mod argilla_rows;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
+use super::TableRow;
 use crate::export::side_by_side::{KEPT, Kept};
 use crate::export::{argilla, label_studio};
 use crate::pair::{BesidePrompt, CHAT_TEMPLATE_KWARGS, TOOLS};
+use crate::words::{counted, pairs};
 
 /// What records held.
 #[derive(Debug, Default)]
@@ -37,27 +42,28 @@ impl Counts {
         if records.is_empty() {
             return (*in_tables > 0).then(|| {
                 format!(
-                    "{in_tables} rows are pairs that this program wrote for a labeller, each with what one annotator says; a \
-                     pair of which nothing is said keeps its label."
+                    "{} that this program wrote for a labeller, each with what one annotator says; a pair of which nothing is \
+                     said keeps its label.",
+                    pairs(*in_tables)
                 )
             });
         }
         let of: Vec<String> =
-            records.iter().map(|(tool, count)| format!("{count} rows are records of {tool}")).collect();
-        let mut sentence = format!("{}: of each counts what more than half of its annotators say.", of.join(", "));
+            records.iter().map(|(tool, count)| format!("{} of {tool}", counted(*count, "record", "records"))).collect();
+        let mut sentence = format!(
+            "{}: of each counts what more than half of its annotators say, and what each of them says is kept beside it.",
+            of.join(", ")
+        );
         let mut add = |count: usize, what: &str| {
             if count > 0 {
-                let _ = write!(sentence, " {count} {what}.");
+                let _ = write!(sentence, " {what}: {count}.");
             }
         };
-        add(*by_several, "have several annotators");
-        add(*without_majority, "have answers, but no majority for one, and say nothing here");
-        add(
-            *as_written,
-            "were written by this program and have no majority for an answer: they keep the label that they had",
-        );
-        add(*not_submitted, "answers that are drafts, were discarded or cancelled are left out");
-        add(*others, "other results of annotations, such as comments, are left out");
+        add(*by_several, "With several annotators");
+        add(*without_majority, "Without a majority for an answer, to be labelled here");
+        add(*as_written, "Written by this program and without a majority, so that they keep the label that they had");
+        add(*not_submitted, "Answers left out because they are drafts, were discarded or cancelled");
+        add(*others, "Other results of annotations, such as comments, left out");
         Some(sentence)
     }
 }
@@ -71,13 +77,59 @@ pub(super) enum Looked {
 }
 
 /// What annotators said, by the question or the tag in which they said it.
-type Votes = BTreeMap<String, Vec<String>>;
+type Votes = BTreeMap<String, Vec<Vote>>;
+
+/// What one annotator said.
+#[derive(Clone)]
+struct Vote {
+    annotator: String,
+    said: String,
+}
+
+/// Under this name a row holds what each annotator said, by the column that has what most of them say. It is no column.
+pub(crate) const VOTES: &str = "\u{2}votes";
+
+/// What each annotator said of what stands in a column, with the annotator's name.
+pub(crate) fn votes<'a>(row: &'a TableRow, column: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let votes = row.values.get(VOTES).and_then(|votes| votes.get(column)?.as_array());
+    votes.into_iter().flatten().filter_map(|vote| Some((vote.get("annotator")?.as_str()?, vote.get("said")?)))
+}
+
+fn put_votes(row: &mut Map<String, Value>, by_column: impl Iterator<Item = (String, Vec<Vote>)>) {
+    let vote = |vote: Vote| json!({"annotator": vote.annotator, "said": vote.said});
+    let given = by_column.filter(|(_, votes)| !votes.is_empty());
+    let votes: Map<String, Value> =
+        given.map(|(column, votes)| (column, votes.into_iter().map(vote).collect())).collect();
+    if !votes.is_empty() {
+        row.insert(VOTES.to_owned(), Value::Object(votes));
+    }
+}
+
+/// A name or a number by which a record calls an annotator, or the place among all where it says nothing.
+fn annotator(named: Option<&Value>, place: usize) -> String {
+    let parts = |user: &Map<String, Value>| {
+        let part = |key: &str| user.get(key).filter(|part| part.is_string() || part.is_number()).cloned();
+        part("username").or_else(|| part("email")).or_else(|| part("id"))
+    };
+    match named.and_then(|named| named.as_object().map_or_else(|| Some(named.clone()), parts)) {
+        Some(Value::String(name)) if !name.trim().is_empty() => plain(&name),
+        Some(Value::Number(number)) => format!("user {number}"),
+        _ => format!("annotator {}", place + 1),
+    }
+}
+
+fn plain(name: &str) -> String {
+    name.trim().chars().filter(|sign| !sign.is_control()).take(80).collect()
+}
 
 /// Looks at a row.
 ///
 /// # Errors
 /// When it is a record that this program wrote, and was changed since.
-pub(super) fn open(row: Map<String, Value>, counts: &mut Counts) -> Result<Looked, String> {
+pub(super) fn open(mut row: Map<String, Value>, counts: &mut Counts) -> Result<Looked, String> {
+    if argilla_rows::open(&mut row, counts) {
+        return Ok(Looked::Foreign(row));
+    }
     let (tool, votes) = if let Some(votes) = argilla_votes(&row, counts) {
         ("Argilla", votes)
     } else if let Some(votes) = task_votes(&row, counts) {
@@ -106,9 +158,14 @@ fn together(mut row: Map<String, Value>, votes: &Votes) -> Map<String, Value> {
         for (question, votes) in votes {
             by_question.insert(question.clone(), json!({"value": majority(votes)}));
         }
+        put_votes(
+            &mut row,
+            votes.iter().map(|(question, votes)| (format!("responses.{question}.value"), votes.clone())),
+        );
     } else {
         let said = votes.iter().map(|(tag, votes)| (tag.clone(), json!({"selected": majority(votes)})));
         row.insert("annotations".to_owned(), Value::Object(said.collect()));
+        put_votes(&mut row, votes.iter().map(|(tag, votes)| (format!("annotations.{tag}.selected"), votes.clone())));
     }
     row
 }
@@ -163,14 +220,17 @@ fn own(
 ) -> Result<Map<String, Value>, String> {
     let Written { kept, texts, answers } = written;
     // In a table each row is what one annotator says.
-    let alone: Vec<String> =
-        row.get(argilla::QUESTION).and_then(Value::as_str).map(str::to_owned).into_iter().collect();
+    let by = ["annotator", "created_username"].into_iter().find_map(|key| row.get(key));
+    let alone = row.get(argilla::QUESTION).and_then(Value::as_str);
+    let alone = alone.map(|said| Vote { annotator: annotator(by, 0), said: said.to_owned() });
+    let alone: Vec<Vote> = alone.into_iter().collect();
     let votes = votes.get(argilla::QUESTION).unwrap_or(&alone);
-    let better = match majority(votes) {
-        Some(said) if said == answers[0] || said == "left" => Some(0),
-        Some(said) if said == answers[1] || said == "right" => Some(1),
+    let which = |said: &str| match said {
+        said if said == answers[0] || said == "left" => Some(0),
+        said if said == answers[1] || said == "right" => Some(1),
         _ => None,
     };
+    let better = majority(votes).and_then(which);
     counts.as_written += usize::from(better.is_none() && !votes.is_empty());
     let mut own = Map::new();
     let mut parts = texts.map(Value::from);
@@ -185,6 +245,11 @@ fn own(
     own.extend(["prompt", "response_a", "response_b"].map(str::to_owned).into_iter().zip(parts));
     let better = argilla::ANSWERS[better.unwrap_or(kept.chosen)];
     own.insert(argilla::QUESTION.to_owned(), better.into());
+    let in_order = |vote: &Vote| {
+        let said = which(&vote.said).map_or_else(|| vote.said.clone(), |at| argilla::ANSWERS[at].to_owned());
+        Vote { said, ..vote.clone() }
+    };
+    put_votes(&mut own, std::iter::once((argilla::QUESTION.to_owned(), votes.iter().map(in_order).collect())));
     let is_known = |name: &str| name == KEPT || answers.contains(&name) || CONTAINERS.contains(&name);
     for beside in ["", "metadata", "data", "meta"] {
         for (name, value) in at(row, beside).into_iter().flatten().filter(|(name, _)| !is_known(name)) {
@@ -195,10 +260,10 @@ fn own(
 }
 
 /// What more than half of the votes say.
-fn majority(votes: &[String]) -> Option<&str> {
+fn majority(votes: &[Vote]) -> Option<&str> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for vote in votes {
-        *counts.entry(vote).or_default() += 1;
+        *counts.entry(&vote.said).or_default() += 1;
     }
     counts.into_iter().find(|(_, count)| 2 * count > votes.len()).map(|(vote, _)| vote)
 }
@@ -212,12 +277,16 @@ fn argilla_votes(row: &Map<String, Value>, counts: &mut Counts) -> Option<Votes>
     };
     // Argilla's own export has no status.
     let is_submitted =
-        |answer: &&Value| answer.get("status").and_then(Value::as_str).is_none_or(|status| status == "submitted");
+        |answer: &Value| answer.get("status").and_then(Value::as_str).is_none_or(|status| status == "submitted");
     let mut all = Votes::new();
     for (question, answers) in at(row, "responses")? {
         let Some(answers) = answers.as_array().filter(|answers| answers.iter().all(is_answer)) else { continue };
-        let said = answers.iter().filter(is_submitted).filter_map(|answer| answer.get("value")?.as_str());
-        let votes: Vec<String> = said.map(str::to_owned).collect();
+        let vote = |(place, answer): (usize, &Value)| {
+            let said = answer.get("value")?.as_str()?.to_owned();
+            Some(Vote { annotator: annotator(answer.get("user_id"), place), said })
+        };
+        let submitted = answers.iter().enumerate().filter(|(_, answer)| is_submitted(answer));
+        let votes: Vec<Vote> = submitted.filter_map(vote).collect();
         counts.not_submitted += answers.len() - votes.len();
         all.insert(question.clone(), votes);
     }
@@ -234,17 +303,22 @@ fn task_votes(row: &Map<String, Value>, counts: &mut Counts) -> Option<Votes> {
         return None;
     }
     let mut all = Votes::new();
-    for annotation in annotations {
+    for (place, annotation) in annotations.iter().enumerate() {
         if annotation.get("was_cancelled") == Some(&Value::Bool(true)) {
             counts.not_submitted += 1;
             continue;
         }
+        let by = ["created_username", "completed_by"].into_iter().find_map(|key| annotation.get(key));
+        let mut add = |tag: &str, said: &str| {
+            let vote = Vote { annotator: annotator(by, place), said: said.to_owned() };
+            all.entry(tag.to_owned()).or_default().push(vote);
+        };
         for result in results(annotation) {
             let tag = result.get("from_name").and_then(Value::as_str);
             if let Some(side) = selected(result) {
-                all.entry(tag.unwrap_or("pairwise").to_owned()).or_default().push(side.to_owned());
+                add(tag.unwrap_or("pairwise"), side);
             } else if tag == Some(label_studio::UNDECIDED) {
-                all.entry(label_studio::BETTER.to_owned()).or_default().push("tie".to_owned());
+                add(label_studio::BETTER, "tie");
             } else {
                 counts.others += 1;
             }

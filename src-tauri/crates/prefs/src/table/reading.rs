@@ -152,7 +152,7 @@ impl Reading {
     }
 
     fn add_row(&mut self, file: usize, place: Place, values: Map<String, Value>) {
-        for (key, value) in &values {
+        for (key, value) in values.iter().filter(|(key, _)| *key != labelled::VOTES) {
             self.names.open(key, value, 1);
         }
         self.rows += 1;

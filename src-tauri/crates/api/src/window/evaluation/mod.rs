@@ -6,6 +6,7 @@
 mod find;
 mod leaderboard;
 mod people;
+mod runless;
 mod start;
 mod versus;
 mod view;
@@ -46,7 +47,7 @@ pub(super) struct Evaluations {
 /// What an evaluation was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct About {
-    /// The run whose adapter is judged: its folder's name.
+    /// The run whose adapter is judged: its folder's name; empty where it is of no run.
     run: String,
     run_name: String,
     /// The judge, as on the command line.
@@ -166,7 +167,9 @@ pub(super) fn answers_of(folder: &Path) -> Result<Option<String>> {
 
 /// What the run of the evaluation in a folder is called.
 pub(super) fn name_of_run(backend: &Backend, project: &OpenProject, folder: &Path) -> Result<String> {
-    Ok(run_name(backend, project, &About::read(folder)?))
+    let about = About::read(folder)?;
+    // Of no run, it is called after what stands on its sides.
+    Ok(if about.run.is_empty() { about.title() } else { run_name(backend, project, &about) })
 }
 
 /// What its run is called now; as it was called, where it is not there any more.

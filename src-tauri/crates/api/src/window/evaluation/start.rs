@@ -9,7 +9,7 @@ use super::super::types::{
 };
 use super::super::uploads::{brought_in, name_of, of_upload};
 use super::super::{Backend, OpenProject, Working, now};
-use super::{ABOUT, About, PROMPTS, folder, job, versus};
+use super::{ABOUT, About, PROMPTS, folder, job, runless, versus};
 use crate::error::{Error, Result};
 use crate::evaluate::{self, evaluate_opened, write_json};
 use crate::judge_keys;
@@ -18,41 +18,43 @@ use crate::reading::preset;
 use eval::evaluation::{Contents, Folder, readable};
 use eval::judge::{Endpoint, Judge, KeyFrom};
 use generate::Sampling;
-use prefs::jsonl;
 use prefs::prompts::{self, Prompt};
 use prefs::reader::{self, Choices};
+use prefs::{Pair, jsonl};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use train::Settings;
 use train::folder::{ADAPTER, EVAL_PAIRS, adapter_of};
 
 /// Begins an evaluation: both models answer, then the judge judges.
 pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvaluation) -> Result<Job> {
     let StartEvaluation { request, allow_changed_base } = request;
     let project = backend.project(&request.project)?;
-    let run = run_identity(backend, &project, &request.run)?;
+    let run = of_run(backend, &project, &request.run)?;
+    let of_project = if run.is_none() { runless::needed(&project, &request)? } else { None };
     let judge = judge(&request.judge)?;
     let sampling = sampling(request.temperature, request.max_new_tokens, request.seed);
     sampling.validate().map_err(|what| Error::new("sampling", what, "Correct this value."))?;
     let sides = versus::sides(backend, &project, &request, allow_changed_base)?;
-    if sides.is_none() {
+    if let (None, Some(run)) = (&sides, &run) {
         if adapter_of(&run.folder).is_none() {
             let message = format!("the run {} has no adapter yet", run.name);
             return Err(Error::new("unfinished", message, "Let it finish, or resume it."));
         }
-        check_grounds(backend, &run, allow_changed_base)?;
+        check_grounds(backend, run, allow_changed_base)?;
     }
-    let prompts = prompts(backend, &run, &request)?;
+    let prompts = prompts(backend, run.as_ref(), of_project.as_ref(), &request)?;
     if let Some(first) = prompts.first() {
         // Before the page goes on and models are loaded: what is wrong is corrected on the form.
         judge_keys::judge(&judge)?.try_out(&readable(&first.prompt), &AtomicBool::new(false))?;
     }
     let about = About {
         run: request.run.clone(),
-        run_name: run.name.clone(),
+        run_name: run.as_ref().map(|run| run.name.clone()).unwrap_or_default(),
         judge,
         prompts: match &request.prompts {
-            PromptSource::HeldOut => "held-out pairs".to_owned(),
+            PromptSource::HeldOut => of_project.as_ref().map_or("held-out pairs", |pairs| pairs.name).to_owned(),
             PromptSource::Upload { upload, .. } => name_of(&backend.uploaded(upload)?),
         },
         created_at: now(),
@@ -63,9 +65,10 @@ pub(in crate::window) fn start_evaluation(backend: &Backend, request: StartEvalu
         sides: None,
         answers_of: None,
     };
-    let name = sides.as_ref().map_or(&run.name, |[tuned, _]| &tuned.about.name);
+    let name = sides.as_ref().map_or(&about.run_name, |[tuned, _]| &tuned.about.name);
     let folder = new_folder(&project.folder().join(EVALS), name)?;
     let written = versus::keep(sides, &folder).and_then(|sides| {
+        runless::keep(of_project.as_ref(), &folder)?;
         write_prompts(&folder.join(PROMPTS), &prompts)?;
         let about = About { sides, ..about };
         write_json(&folder.join(ABOUT), &about).map(|()| about)
@@ -101,13 +104,13 @@ pub(in crate::window) fn resume_evaluation(backend: &Backend, request: ResumeEva
         quietly(|context| evaluate::try_out_on(&about.judge, &folder, context))?;
         return begin_judging(backend, &project, &about, folder);
     }
-    let run = run_identity(backend, &project, &about.run)?;
+    let run = of_run(backend, &project, &about.run)?;
     if request.allow_changed_base && !about.allow_changed_base {
         about.allow_changed_base = true;
         write_json(&folder.join(ABOUT), &about)?;
     }
-    if about.sides.is_none() {
-        check_grounds(backend, &run, about.allow_changed_base)?;
+    if let (None, Some(run)) = (&about.sides, &run) {
+        check_grounds(backend, run, about.allow_changed_base)?;
     }
     quietly(|context| evaluate::try_out(&about.judge, (&folder.join(PROMPTS), None), &folder, context))?;
     begin(backend, &project, run, about, folder)
@@ -122,7 +125,8 @@ pub(in crate::window) fn judge_again(backend: &Backend, request: JudgeAgain) -> 
     let before = About::read(&from)?;
     let answers_of = Some(request.evaluation);
     let about = About { judge, created_at: now(), answers_of, ..before };
-    let made = new_folder(&project.folder().join(EVALS), &about.run_name)?;
+    let name = if about.run.is_empty() { about.title() } else { about.run_name.clone() };
+    let made = new_folder(&project.folder().join(EVALS), &name)?;
     let prompts = from.join(PROMPTS);
     let written = evaluate::answers_into(&from, &made).and_then(|_| {
         if prompts.is_file() {
@@ -155,13 +159,22 @@ fn begin_judging(backend: &Backend, project: &Arc<OpenProject>, about: &About, f
 fn begin(
     backend: &Backend,
     project: &Arc<OpenProject>,
-    run: RunIdentity,
+    run: Option<RunIdentity>,
     about: About,
     folder: PathBuf,
 ) -> Result<Job> {
     let title = format!("Evaluate {}", about.title());
-    let of = Some(run.folder.clone());
-    begin_job(backend, project, &title, folder, of, move |working, folder| evaluate(working, &run, &about, folder))
+    let of = run.as_ref().map(|run| run.folder.clone());
+    begin_job(backend, project, &title, folder, of, move |working, folder| match (&run, &about.sides) {
+        (Some(run), _) => evaluate(working, run, &about, folder),
+        (None, Some(sides)) => {
+            let request = request_of_none(working.backend(), &about, folder);
+            versus::evaluate(working, None, &about, sides, request)
+        }
+        (None, None) => {
+            Err(Error::new("no_sides", "this evaluation is of no run and names no sides", "Start it anew."))
+        }
+    })
 }
 
 /// Starts the job that is at work on the evaluation in a folder, and for which a run must stay where it is.
@@ -216,7 +229,7 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         sides: None,
     };
     if let Some(sides) = &about.sides {
-        return versus::evaluate(working, run, about, sides, request);
+        return versus::evaluate(working, Some(run), about, sides, request);
     }
     let how = run.how(about.allow_changed_base);
     working.backend().with_model(&run.model, how, Some(&adapter), working, |opened| {
@@ -225,6 +238,38 @@ fn evaluate(working: &Working, run: &RunIdentity, about: &About, folder: &Path) 
         };
         working.with_context(|context| evaluate_opened(&request, opened, &mut grown, context)).map(|_| ())
     })
+}
+
+/// The run that an evaluation is of; none where none is named.
+fn of_run(backend: &Backend, project: &OpenProject, run: &str) -> Result<Option<RunIdentity>> {
+    (!run.is_empty()).then(|| run_identity(backend, project, run)).transpose()
+}
+
+/// What an evaluation of no run asks for: its sides say themselves which models answer.
+fn request_of_none(backend: &Backend, about: &About, folder: &Path) -> evaluate::EvalRequest {
+    let settings = Settings::default();
+    evaluate::EvalRequest {
+        choice: ModelChoice {
+            model: PathBuf::new(),
+            adapter: None,
+            device: backend.device(),
+            dtype: settings.dtype,
+            products: settings.products,
+            allow_changed_base: about.allow_changed_base,
+        },
+        prompts: folder.join(PROMPTS),
+        choices: None,
+        pairs_choices: None,
+        pairs: runless::kept(folder),
+        limits: settings.limits(),
+        beta: settings.beta,
+        judge: about.judge.clone(),
+        sampling: sampling(about.temperature, about.max_new_tokens, about.seed),
+        order_seed: about.seed,
+        output_dir: folder.to_path_buf(),
+        run: None,
+        sides: None,
+    }
 }
 
 /// Takes a judge's key for as long as the program runs, and keeps it where that is wished.
@@ -267,9 +312,17 @@ fn judge(choice: &JudgeChoice) -> Result<String> {
 }
 
 /// What both models are asked.
-fn prompts(backend: &Backend, run: &RunIdentity, request: &EvalRequest) -> Result<Vec<Prompt>> {
+fn prompts(
+    backend: &Backend,
+    run: Option<&RunIdentity>,
+    of_project: Option<&runless::OfProject>,
+    request: &EvalRequest,
+) -> Result<Vec<Prompt>> {
     let mut prompts = match &request.prompts {
-        PromptSource::HeldOut => held_out(&run.folder)?,
+        PromptSource::HeldOut => match (run, of_project) {
+            (Some(run), _) => held_out(&run.folder)?,
+            (None, of_project) => once_each(of_project.into_iter().flat_map(|of| of.pairs.iter().cloned())),
+        },
         PromptSource::Upload { upload, plain_text } => {
             let choices = Choices::from([("plain_text".to_owned(), plain_text.name().to_owned())]);
             let path = backend.uploaded(upload)?;
@@ -292,14 +345,18 @@ const TOLD: usize = 20;
 /// Says what a file holds to ask.
 pub(in crate::window) fn preview_prompts(backend: &Backend, request: PreviewPrompts) -> Result<PromptsPreview> {
     let project = backend.project(&request.project)?;
-    let run = run_identity(backend, &project, &request.run)?;
+    // Of no run, the project's model is what is known of who is asked.
+    let model = match of_run(backend, &project, &request.run)? {
+        Some(run) => Some(run.model),
+        None => project.model().ok(),
+    };
     let path = backend.uploaded(&request.upload)?;
     let mut read = reader::read_prompts(&path, &Choices::new()).map_err(of_upload(&path))?;
     let (how, mut notices) = (std::mem::take(&mut read.how), std::mem::take(&mut read.notices));
     let refused = std::mem::take(&mut read.mapped.refused);
     let prompts = read.into_prompts();
     let plain_text = prompts::plain_text(&prompts);
-    let tokenizer = backend.tokenizer(&run.model).ok().flatten();
+    let tokenizer = model.and_then(|model| backend.tokenizer(&model).ok().flatten());
     let (rendered, preset) = preset(prompts.iter().map(|prompt| &prompt.prompt), tokenizer.as_deref());
     if rendered.count > 0 {
         notices.push(format!(
@@ -327,10 +384,14 @@ fn held_out(run: &Path) -> Result<Vec<Prompt>> {
     if !path.is_file() {
         return Ok(Vec::new());
     }
+    Ok(once_each(jsonl::read_pairs(&path)?.into_pairs().into_iter()))
+}
+
+/// The different prompts of pairs, in their order.
+fn once_each(pairs: impl Iterator<Item = Pair>) -> Vec<Prompt> {
     let mut seen = std::collections::HashSet::new();
-    let pairs = jsonl::read_pairs(&path)?.into_pairs().into_iter();
     let prompts = pairs.map(|pair| Prompt { prompt: pair.prompt, category: pair.category });
-    Ok(prompts.filter(|prompt| seen.insert(prompt.prompt.clone())).collect())
+    prompts.filter(|prompt| seen.insert(prompt.prompt.clone())).collect()
 }
 
 fn write_prompts(path: &Path, prompts: &[Prompt]) -> Result<()> {

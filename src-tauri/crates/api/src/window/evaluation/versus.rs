@@ -36,7 +36,7 @@ pub(super) fn sides(
 ) -> Result<Option<[Ready; 2]>> {
     let Some([tuned, base]) = &request.sides else { return Ok(None) };
     let usual = SideRequest::Run { run: request.run.clone(), step: None };
-    if *tuned == usual && *base == SideRequest::Base {
+    if !request.run.is_empty() && *tuned == usual && *base == SideRequest::Base {
         return Ok(None);
     }
     if tuned == base {
@@ -47,7 +47,7 @@ pub(super) fn sides(
     Ok(Some([ready(tuned)?, ready(base)?]))
 }
 
-/// A side, where it can be had; `of` is the run that the evaluation is of.
+/// A side, where it can be had; `of` is the run that the evaluation is of, empty where it is of none.
 fn ready(
     backend: &Backend,
     project: &OpenProject,
@@ -56,6 +56,9 @@ fn ready(
     allow_changed_base: bool,
 ) -> Result<Ready> {
     let (choice, name, model, file) = match side {
+        SideRequest::Run { run, .. } if run.is_empty() => {
+            return Err(Error::new("no_run", "a side names no run", "Choose a run, or something else for this side."));
+        }
         SideRequest::Run { run, step } => {
             let run = run_identity(backend, project, run)?;
             let model = Some(run.model.clone());
@@ -73,13 +76,18 @@ fn ready(
                 (SideChoice::Run(run.folder), run.name, model, None)
             }
         }
+        // Of no run, the project's own model is the base.
+        SideRequest::Base if of.is_empty() => {
+            let model = project.model()?;
+            (SideChoice::Model(model.clone().into()), format!("base {}", last_part(&model)), Some(model), None)
+        }
         SideRequest::Base => {
             let run = run_identity(backend, project, of)?;
             (SideChoice::Base, format!("base of {}", run.name), Some(run.model), None)
         }
         SideRequest::Model { model } => {
             let model = backend.model_named(model.trim())?;
-            let name = model.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(&model).to_owned();
+            let name = last_part(&model).to_owned();
             (SideChoice::Model(model.clone().into()), name, Some(model), None)
         }
         SideRequest::Answers { upload } => {
@@ -90,6 +98,11 @@ fn ready(
         SideRequest::Chosen => (SideChoice::Chosen, "chosen answers".to_owned(), None, None),
     };
     Ok(Ready { about: AboutSide { choice: choice.to_string(), name, model }, file })
+}
+
+/// The last part of a path or a name.
+fn last_part(model: &str) -> &str {
+    model.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(model)
 }
 
 /// Takes files that were sent into the evaluation's folder: they are gone when it is resumed.
@@ -113,23 +126,24 @@ pub(super) fn keep(sides: Option<[Ready; 2]>, folder: &Path) -> Result<Option<[A
 /// When something has changed since, a side cannot answer, or the job is stopped.
 pub(super) fn evaluate(
     working: &Working,
-    run: &RunIdentity,
+    run: Option<&RunIdentity>,
     about: &About,
     sides: &[AboutSide; 2],
-    request: evaluate::EvalRequest,
+    mut request: evaluate::EvalRequest,
 ) -> Result<()> {
     let named: [NamedSide; 2] = [sides[0].named()?, sides[1].named()?];
-    let held_out = run.folder.join(EVAL_PAIRS);
-    // No adapter of the run's own stands on a side that does not name it; that of the reference makes the base.
-    let has_reference = train::folder::reference_of(&run.folder.join(train::folder::ADAPTER)).is_some();
-    let mut request = evaluate::EvalRequest { pairs: Some(held_out).filter(|path| path.is_file()), ..request };
-    request.choice.adapter = request.choice.adapter.filter(|_| has_reference);
+    if let Some(run) = run {
+        request.pairs = Some(run.folder.join(EVAL_PAIRS)).filter(|path| path.is_file());
+        // No adapter of the run's own stands on a side that does not name it; that of the reference makes the base.
+        let has_reference = train::folder::reference_of(&run.folder.join(train::folder::ADAPTER)).is_some();
+        request.choice.adapter = request.choice.adapter.filter(|_| has_reference);
+    }
     let mut comparison = working.with_context(|context| sides::begin(&request, &named, context))?;
     let at_work: Vec<_> =
         comparison.at_work().into_iter().map(|(side, speaker)| (side, speaker.choice.clone())).collect();
     for (side, choice) in at_work {
         let about = if side == eval::answers::Side::Tuned { &sides[0] } else { &sides[1] };
-        let model = about.model.clone().unwrap_or_else(|| run.model.clone());
+        let model = about.model.clone().or_else(|| run.map(|run| run.model.clone())).unwrap_or_default();
         let how = super::super::models::LoadOptions {
             dtype: choice.dtype,
             products: choice.products,

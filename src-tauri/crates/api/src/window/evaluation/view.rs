@@ -9,6 +9,7 @@ use super::super::{Backend, OpenProject, figures, overview};
 use super::{About, folder, job, run_name};
 use crate::error::Result;
 use crate::evaluate::accuracy_of;
+use crate::reuse;
 use eval::answers::Side;
 use eval::degeneration;
 use eval::evaluation::{Ancestry, Contents, Evaluation, Item, Names, PromptOutcome, Summary};
@@ -189,6 +190,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         figure,
         why_55: if names.is_of_training() { WHY_55.to_owned() } else { String::new() },
         how_asked: read.contents.as_ref().map(|contents| contents.setup().ancestry.how_asked()).unwrap_or_default(),
+        reused: reuse::told(&folder),
         other_base: read.contents.as_ref().and_then(|contents| contents.setup().ancestry.other_base.clone()),
         ancestry: read.contents.as_ref().map(|contents| ancestry(&contents.setup().ancestry)).unwrap_or_default(),
         job: read.job,

@@ -48,13 +48,14 @@ struct Removed {
 }
 
 impl BinKind {
-    const ALL: [Self; 4] = [Self::Run, Self::Evaluation, Self::Export, Self::Checkpoints];
+    const ALL: [Self; 5] = [Self::Run, Self::Evaluation, Self::Export, Self::Scores, Self::Checkpoints];
 
     fn of(kind: ItemKind) -> Self {
         match kind {
             ItemKind::Run => Self::Run,
             ItemKind::Evaluation => Self::Evaluation,
             ItemKind::Export => Self::Export,
+            ItemKind::Scores => Self::Scores,
         }
     }
 
@@ -64,6 +65,7 @@ impl BinKind {
             Self::Run => Some(ItemKind::Run),
             Self::Evaluation => Some(ItemKind::Evaluation),
             Self::Export => Some(ItemKind::Export),
+            Self::Scores => Some(ItemKind::Scores),
             Self::Checkpoints => None,
         }
     }
@@ -165,7 +167,7 @@ pub(in crate::window) fn put_back(backend: &Backend, request: PutBack) -> Result
             }
             fs::remove_dir(&from).map_err(Error::file(&from))?;
         }
-        BinKind::Run | BinKind::Evaluation | BinKind::Export => {
+        BinKind::Run | BinKind::Evaluation | BinKind::Export | BinKind::Scores => {
             let parent = to.parent().unwrap_or(&to);
             fs::create_dir_all(parent).map_err(Error::file(parent))?;
             moved(&from, &to)?;

@@ -15,7 +15,7 @@ pub(in crate::window) fn dependents(backend: &Backend, request: ItemOf) -> Resul
     let sentences = match item.kind {
         ItemKind::Run => of_run(backend, &item)?,
         ItemKind::Evaluation => of_evaluation(backend, &item)?,
-        ItemKind::Export => Vec::new(),
+        ItemKind::Export | ItemKind::Scores => Vec::new(),
     };
     Ok(Dependents { name: item.name(backend)?, sentences, bytes: bytes_of(&item.folder)? })
 }

@@ -2,7 +2,7 @@
 
 use super::super::overview::{self, EXPORTS, folders};
 use super::super::types::{DiskUse, InProject, ItemDisk, ItemKind};
-use super::super::{Backend, OpenProject, training};
+use super::super::{Backend, OpenProject, model_scores, training};
 use super::bin::BIN;
 use super::name_of;
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ pub(in crate::window) fn disk_use(backend: &Backend, request: InProject) -> Resu
         (ItemKind::Run, overview::runs(&project)?),
         (ItemKind::Evaluation, overview::evaluations(&project)?),
         (ItemKind::Export, exports),
+        (ItemKind::Scores, model_scores::scored(&project)?),
     ];
     let mut items = Vec::new();
     for (kind, folders) in all {
@@ -40,7 +41,7 @@ pub(in crate::window) fn disk_use(backend: &Backend, request: InProject) -> Resu
 fn of_item(backend: &Backend, project: &OpenProject, kind: ItemKind, folder: &Path) -> Result<ItemDisk> {
     let (checkpoints, spare) = match kind {
         ItemKind::Run => (checkpoint::steps(folder)?.len(), spare_checkpoints(backend, project, folder)?),
-        ItemKind::Evaluation | ItemKind::Export => (0, Vec::new()),
+        ItemKind::Evaluation | ItemKind::Export | ItemKind::Scores => (0, Vec::new()),
     };
     let mut spare_bytes = 0;
     for checkpoint in &spare {

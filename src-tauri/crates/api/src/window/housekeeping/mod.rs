@@ -17,15 +17,15 @@ pub(super) use bin::{bin, delete_item, empty_bin, put_back, remove_checkpoints};
 pub(super) use bin::{gone, in_bin};
 pub(super) use dependents::{dependents, in_use};
 pub(super) use disk::{bytes_of, disk_use};
-pub(super) use notes::{archive_item, describe_item, notes_of};
+pub(super) use notes::{archive_item, describe_item, name_and_notes, notes_of};
 pub(super) use projects::{
     archive_project, delete_project, deleted_projects, describe_project, put_project_back, remove_projects,
 };
 
-use super::overview::{EVALS, EXPORTS, RUNS};
+use super::overview::{EVALS, EXPORTS, RUNS, SCORES};
 use super::training::{self, inside, run_folder};
 use super::types::{ItemKind, ItemOf};
-use super::{Backend, OpenProject, evaluation, locked};
+use super::{Backend, OpenProject, evaluation, locked, model_scores};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
@@ -47,6 +47,7 @@ impl ItemKind {
             Self::Run => RUNS,
             Self::Evaluation => EVALS,
             Self::Export => EXPORTS,
+            Self::Scores => SCORES,
         }
     }
 
@@ -56,6 +57,7 @@ impl ItemKind {
             Self::Run => "run",
             Self::Evaluation => "evaluation",
             Self::Export => "export",
+            Self::Scores => "scores",
         }
     }
 }
@@ -69,6 +71,7 @@ impl Item {
             ItemKind::Run => run_folder(&project, item)?,
             ItemKind::Evaluation => evaluation::folder(&project, item)?,
             ItemKind::Export => export_folder(&project, item)?,
+            ItemKind::Scores => model_scores::folder(&project, item)?,
         };
         Ok(Self { project, kind, item: item.to_owned(), folder })
     }
@@ -103,6 +106,7 @@ fn first_name(backend: &Backend, project: &OpenProject, kind: ItemKind, folder: 
     match kind {
         ItemKind::Run => training::first_name(folder),
         ItemKind::Evaluation => evaluation::name_of_run(backend, project, folder),
+        ItemKind::Scores => model_scores::first_name(folder),
         ItemKind::Export => Ok(folder.file_name().unwrap_or_default().to_string_lossy().into_owned()),
     }
 }

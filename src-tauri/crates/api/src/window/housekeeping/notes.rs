@@ -1,7 +1,7 @@
 //! The name that was given later, a note and tags, in a file of their own beside what is there.
 
 use super::super::Backend;
-use super::super::types::{ArchiveItem, DescribeItem, ItemKind, Notes};
+use super::super::types::{ArchiveItem, DescribeItem, ItemKind, ItemOf, Notes};
 use super::{Item, first_name};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
@@ -38,6 +38,12 @@ pub(in crate::window) fn notes_of(kind: ItemKind, folder: &Path) -> Result<Notes
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Notes::default()),
         Err(error) => Err(Error::file(&path)(error)),
     }
+}
+
+/// What an item is called now, and what was noted of it.
+pub(in crate::window) fn name_and_notes(backend: &Backend, request: &ItemOf) -> Result<(String, Notes)> {
+    let item = Item::of(backend, request)?;
+    Ok((item.name(backend)?, notes_of(item.kind, &item.folder)?))
 }
 
 /// Renames an item, and writes a note and tags of it.

@@ -100,7 +100,8 @@ fn look(inner: &Weak<Inner>) {
     }
 }
 
-fn begin_waiting(backend: &Backend, project: &OpenProject) -> Result<usize> {
+/// Begins what waits in a project, as far as there is room.
+pub(in crate::window) fn begin_waiting(backend: &Backend, project: &OpenProject) -> Result<usize> {
     // The record is looked at before anything is locked or read anew.
     if backend.queues().of(project.folder())?.waiting.is_empty() {
         return Ok(0);

@@ -7,7 +7,7 @@ mod known;
 mod memory;
 mod words;
 
-pub(super) use known::{Queues, begin, tell};
+pub(super) use known::{Queues, begin, begin_waiting, tell};
 
 use super::training::run_folder;
 use super::types::{AtMost, InProject, InQueue, QueueFailure, QueueView, QueuedRun, RunOf, TrainingNow, WaitingRun};

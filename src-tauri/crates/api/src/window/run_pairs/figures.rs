@@ -1,15 +1,14 @@
 //! Figures of the pairs of a run: all of them by their two rewards, and one of them over training.
 
-use super::super::types::{FigureView, PairPoint, RunPairsFigure, RunPairsFigureOf, Theme};
+use super::super::types::{FigureView, PairMeasure, PairPoint, RunPairsFigure, RunPairsFigureOf, Theme};
 use super::super::{Backend, figures};
-use super::queue::queue;
-use crate::error::{Error, Result};
+use super::queue::{not_scored, queue};
+use super::subject::Subject;
+use crate::error::Result;
 use plot::{Points, Scatter};
 use prefs::words;
 use std::collections::BTreeMap;
 use train::dynamics::PairLogps;
-
-use super::super::training::run_identity;
 
 /// Points that are drawn: more cannot be told apart.
 const MOST_POINTS: usize = 3_000;
@@ -18,11 +17,9 @@ const MOST_POINTS: usize = 3_000;
 pub(in crate::window) fn run_pairs_figure(backend: &Backend, request: RunPairsFigureOf) -> Result<RunPairsFigure> {
     let RunPairsFigureOf { query, theme, width, height } = request;
     let project = backend.project(&query.project)?;
-    let run = run_identity(backend, &project, &query.run)?;
-    let Some(queue) = queue(backend, &project, &run, query.by)? else {
-        return Err(Error::new("not_scored", "the pairs have not been scored", "Score them first."));
-    };
-    let places = queue.arranged(&project, &run, &query)?;
+    let subject = Subject::find(backend, &project, &query.run, query.by)?;
+    let queue = queue(backend, &project, &subject, query.by)?.ok_or_else(not_scored)?;
+    let places = queue.arranged(&project, &subject, &query)?;
     let every = places.len().div_ceil(MOST_POINTS).max(1);
     let points: Vec<PairPoint> = places
         .iter()
@@ -37,17 +34,30 @@ pub(in crate::window) fn run_pairs_figure(backend: &Backend, request: RunPairsFi
         let of = points.iter().filter(|point| point.held_out == held_out);
         of.map(|point| (point.x, point.y)).collect::<Vec<_>>()
     };
-    let sets = [("trained on", of(false)), ("held out", of(true))];
+    let sets = match &subject {
+        Subject::Run(_) => vec![("trained on", of(false)), ("held out", of(true))],
+        Subject::Scores(_) => vec![("pairs", of(false))],
+    };
+    let (what, unit, below) = match subject.measure()? {
+        PairMeasure::Reward => {
+            ("Rewards", "reward of the {} answer (nats × beta)", "below it: prefers the rejected answer")
+        }
+        PairMeasure::LogpsPerToken => (
+            "Log-probabilities per token",
+            "log-probability of the {} answer (nats per token)",
+            "below it: finds the rejected answer likelier",
+        ),
+    };
     let scatter = Scatter {
         title: if every == 1 {
-            format!("Rewards of {}", words::pairs(places.len()))
+            format!("{what} of {}", words::pairs(places.len()))
         } else {
-            format!("Rewards of {} pairs, every {every}th drawn", places.len())
+            format!("{what} of {} pairs, every {every}th drawn", places.len())
         },
-        x_label: "reward of the rejected answer (nats × beta)".to_owned(),
-        y_label: "reward of the chosen answer (nats × beta)".to_owned(),
+        x_label: unit.replace("{}", "rejected"),
+        y_label: unit.replace("{}", "chosen"),
         sets: sets.into_iter().map(|(name, points)| Points { name: name.to_owned(), points }).collect(),
-        diagonal: Some("below it: prefers the rejected answer".to_owned()),
+        diagonal: Some(below.to_owned()),
     };
     let total = places.len();
     Ok(RunPairsFigure { figure: figures::scatter("pairs", scatter, theme, (width, height))?, points, total })

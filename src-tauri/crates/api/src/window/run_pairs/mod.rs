@@ -1,23 +1,30 @@
 //! The pairs of a run as its model sees them: their rewards and log-probabilities, over training and after it, with what
 //! became of each pair in the project since.
 
+mod acts;
 mod change;
 mod figures;
 mod queue;
+mod subject;
 
+pub(super) use acts::{act_on_run_pairs, run_pair_ids};
 pub(super) use change::compare_pairs;
 pub(super) use figures::run_pairs_figure;
 pub(super) use queue::LastQueue;
 
+use super::housekeeping::name_of;
 use super::training::{RunIdentity, check_grounds, run_identity};
-use super::types::{Job, JobKind, PairNow, RunPairOf, RunPairRow, RunPairView, RunPairsOf, RunPairsView, ScorePairs};
+use super::types::{
+    ItemKind, Job, JobKind, PairNow, RunPairOf, RunPairRow, RunPairView, RunPairsOf, RunPairsView, ScorePairs,
+};
 use super::{Backend, OpenProject, Working};
 use crate::error::{Error, Result};
 use crate::suspects::{self, refuse_unready};
 use prefs::store::PairSource;
 use prefs::{Content, Pair};
 use queue::{Place, Queued, queue};
-use train::folder::{ADAPTER, Begun};
+use subject::Subject;
+use train::folder::ADAPTER;
 
 /// Rows that cross to the page at once.
 const MOST_ROWS: usize = 200;
@@ -64,45 +71,58 @@ fn score(run: &RunIdentity, folds: Option<usize>, allow_changed_base: bool, work
 pub(super) fn run_pairs(backend: &Backend, request: RunPairsOf) -> Result<RunPairsView> {
     let RunPairsOf { query, offset, limit } = request;
     let project = backend.project(&query.project)?;
-    let run = run_identity(backend, &project, &query.run)?;
-    let Some(queue) = queue(backend, &project, &run, query.by)? else {
-        return Ok(RunPairsView { known: false, all: 0, total: 0, words: None, rows: Vec::new() });
+    let subject = Subject::find(backend, &project, &query.run, query.by)?;
+    let (measure, name) = (subject.measure()?, None);
+    let Some(queue) = queue(backend, &project, &subject, query.by)? else {
+        return Ok(RunPairsView { known: false, all: 0, total: 0, words: None, name, measure, rows: Vec::new() });
     };
-    let places = queue.arranged(&project, &run, &query)?;
+    let name = match &subject {
+        Subject::Run(_) => name,
+        Subject::Scores(folder) => Some(name_of(backend, &project, ItemKind::Scores, folder)?),
+    };
+    let places = queue.arranged(&project, &subject, &query)?;
     let part = places.iter().skip(offset).take(limit.min(MOST_ROWS));
     let rows = part.map(|&place| row(&project, &queue.pairs[place])).collect::<Result<_>>()?;
     let words = Some(queue.words.clone());
-    Ok(RunPairsView { known: true, all: queue.pairs.len(), total: places.len(), words, rows })
+    Ok(RunPairsView { known: true, all: queue.pairs.len(), total: places.len(), words, name, measure, rows })
 }
 
 /// One pair of a run, whether or not it has numbers.
 pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairView> {
     let RunPairOf { project, run, by, held_out, line, theme, width, height } = request;
     let project = backend.project(&project)?;
-    let run = run_identity(backend, &project, &run)?;
-    let begun = Begun::read(&run.folder)?;
-    let rows = if held_out { begun.eval.as_ref() } else { Some(&begun.train) };
-    let pair = line.checked_sub(1).and_then(|row| rows?.pairs.get(row)).cloned();
-    let Some(pair) = pair else {
-        let message = format!("this run has no {} pair {line}", if held_out { "held-out" } else { "training" });
+    let subject = Subject::find(backend, &project, &run, by)?;
+    let Some(pair) = subject.texts()?.of(held_out, line).cloned() else {
+        let message = match &subject {
+            Subject::Run(_) => {
+                format!("this run has no {} pair {line}", if held_out { "held-out" } else { "training" })
+            }
+            Subject::Scores(_) => format!("pair {line} has no scores here"),
+        };
         return Err(Error::new("no_pair", message, "Go back to the list of its pairs."));
     };
-    let known = queue(backend, &project, &run, by)?;
+    let known = queue(backend, &project, &subject, by)?;
     let numbers = known.as_ref().and_then(|queue| queue.pair(held_out, line)).map(|queued| queued.numbers);
     let place = match known.as_ref().and_then(|queue| queue.pair(held_out, line)) {
         Some(queued) => queued.place.clone(),
         None => Place::of(&pair, &project.another_store()?.ids_by_content()?),
     };
     let (id, now, ..) = place.now(&project, &pair.content_hash(), &pair.swapped().content_hash())?;
-    // The queue tells of what cannot be read.
-    let dynamics = train::dynamics::read(&run.folder).unwrap_or_default();
-    let computed = dynamics.get(&(held_out, line));
-    let course = computed.filter(|computed| computed.len() > 1);
-    let beta = run.config.settings.beta;
-    let course = course.map(|course| figures::course(course, beta, theme, (width, height))).transpose()?;
+    let (computed, course) = match &subject {
+        Subject::Run(run) => {
+            // The queue tells of what cannot be read.
+            let dynamics = train::dynamics::read(&run.folder).unwrap_or_default();
+            let computed = dynamics.get(&(held_out, line));
+            let course = computed.filter(|computed| computed.len() > 1);
+            let beta = run.config.settings.beta;
+            let course = course.map(|course| figures::course(course, beta, theme, (width, height))).transpose()?;
+            (computed.map_or(0, std::collections::BTreeMap::len), course)
+        }
+        Subject::Scores(_) => (0, None),
+    };
     let Pair { prompt, chosen, rejected, .. } = pair;
-    let computed = computed.map_or(0, std::collections::BTreeMap::len);
-    Ok(RunPairView { id, now, prompt, chosen, rejected, numbers, computed, course })
+    let measure = subject.measure()?;
+    Ok(RunPairView { id, now, prompt, chosen, rejected, numbers, measure, computed, course })
 }
 
 fn row(project: &OpenProject, queued: &Queued) -> Result<RunPairRow> {

@@ -5,7 +5,9 @@ use super::super::training::RunIdentity;
 use super::super::types::{PairNumbers, PairOrder, PairScorer, PairSubset, RunPairsQuery};
 use super::super::{Backend, OpenProject, locked};
 use super::beginning;
-use crate::error::Result;
+use super::subject::{Subject, Texts};
+use crate::error::{Error, Result};
+use crate::model_scores::ModelScores;
 use crate::suspects::{self, Scored, against, in_words};
 use prefs::checks::Share;
 use prefs::store::IdsByContent;
@@ -18,7 +20,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use train::dynamics::{self, Dynamics, PairLogps};
-use train::folder::Begun;
 use train::losses::sigmoid;
 
 /// The queue that was looked at last: it is paged through.
@@ -28,7 +29,7 @@ pub(in crate::window) struct LastQueue(Mutex<Option<(Key, Arc<Queue>)>>);
 /// What a queue is of: the run and whose numbers, and when the files were written that it is made from.
 #[derive(Debug, Clone, PartialEq)]
 struct Key {
-    run: PathBuf,
+    folder: PathBuf,
     by: PairScorer,
     written: Vec<Option<SystemTime>>,
     /// [`prefs::store::Project::pairs_version`]: which pair of the project is which.
@@ -63,9 +64,29 @@ pub(super) struct Queued {
     /// [`Pair::content_hash`] as the run had it, and with its answers the other way round.
     pub(super) hash: String,
     pub(super) swapped: String,
-    /// Whether the project still trains on it as the run had it.
-    stands: bool,
+    pub(super) standing: Standing,
     pub(super) place: Place,
+}
+
+/// Whether the project still trains on a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// As it was.
+    Same,
+    /// With the answers the other way round.
+    Swapped,
+    /// With other texts, or not at all.
+    Gone,
+}
+
+impl Standing {
+    fn of(ids: &IdsByContent, hash: &str, swapped: &str) -> Self {
+        match (ids.is_trained_on(hash), ids.is_trained_on(swapped)) {
+            (true, _) => Self::Same,
+            (false, true) => Self::Swapped,
+            (false, false) => Self::Gone,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -88,52 +109,68 @@ impl Place {
 pub(super) fn queue(
     backend: &Backend,
     project: &OpenProject,
-    run: &RunIdentity,
+    subject: &Subject,
     by: PairScorer,
 ) -> Result<Option<Arc<Queue>>> {
     let folds = match by {
         PairScorer::Folds(folds) => Some(folds),
-        PairScorer::Training | PairScorer::Run => None,
+        PairScorer::Training | PairScorer::Run | PairScorer::Model => None,
     };
-    let mut files = suspects::files(&run.folder, folds);
-    files.push(run.folder.join(dynamics::FILE));
+    let folder = subject.folder();
+    let mut files = suspects::files(folder, folds);
+    files.push(folder.join(dynamics::FILE));
+    files.extend(subject.file());
     let written = files.iter().map(|file| metadata(file).and_then(|found| found.modified()).ok()).collect();
-    let key = Key { run: run.folder.clone(), by, written, pairs: project.store().pairs_version()? };
+    let key = Key { folder: folder.clone(), by, written, pairs: project.store().pairs_version()? };
     if let Some((of, queue)) = &*locked(&backend.0.last_queue.0)
         && *of == key
     {
         return Ok(Some(Arc::clone(queue)));
     }
+    let found = match subject {
+        Subject::Run(run) => of_run(backend, project, (run, subject), by, folds)?,
+        Subject::Scores(_) => Some(Queue::of_model(project, subject)?),
+    };
+    let Some(queue) = found.map(Arc::new) else { return Ok(None) };
+    *locked(&backend.0.last_queue.0) = Some((key, Arc::clone(&queue)));
+    Ok(Some(queue))
+}
+
+/// By training, or by a model that scored the pairs of a run; none where there are no such numbers.
+fn of_run(
+    backend: &Backend,
+    project: &OpenProject,
+    (run, subject): (&RunIdentity, &Subject),
+    by: PairScorer,
+    folds: Option<usize>,
+) -> Result<Option<Queue>> {
     // Scores are whole without what training kept.
     let dynamics = match dynamics::read(&run.folder) {
         Err(_) if by != PairScorer::Training => Dynamics::new(),
         read => read?,
     };
-    let queue = match by {
-        PairScorer::Training if dynamics.is_empty() => return Ok(None),
+    Ok(match by {
+        PairScorer::Training if dynamics.is_empty() => None,
         PairScorer::Training => {
             train::origin::check_run(&run.folder)?;
-            Queue::of_training(project, run, &dynamics)?
+            Some(Queue::of_training(project, (run, subject), &dynamics)?)
         }
-        PairScorer::Run | PairScorer::Folds(_) => {
+        PairScorer::Run | PairScorer::Folds(_) | PairScorer::Model => {
             let Some(model) = backend.model_here(&run.model)? else { return Ok(None) };
             let config = train::RunConfig { model, ..run.config.clone() };
             let Some(scored) = quietly(|context| suspects::known(&run.folder, &config, folds, context))? else {
                 return Ok(None);
             };
-            Queue::of_scores(project, run, folds, &scored, &dynamics)?
+            Some(Queue::of_scores(project, (run, subject), folds, &scored, &dynamics)?)
         }
-    };
-    let queue = Arc::new(queue);
-    *locked(&backend.0.last_queue.0) = Some((key, Arc::clone(&queue)));
-    Ok(Some(queue))
+    })
 }
 
 impl Queue {
     /// By a model that scored all pairs.
     fn of_scores(
         project: &OpenProject,
-        run: &RunIdentity,
+        (run, subject): (&RunIdentity, &Subject),
         folds: Option<usize>,
         scored: &Scored,
         dynamics: &Dynamics,
@@ -152,7 +189,7 @@ impl Queue {
             let score = &pair.score;
             let numbers = PairNumbers {
                 margin: score.margin(),
-                probability: score.probability(),
+                probability: Some(score.probability()),
                 chosen_reward: score.chosen_reward,
                 rejected_reward: score.rejected_reward,
                 chosen_logps: score.chosen_logps,
@@ -164,11 +201,37 @@ impl Queue {
             };
             (pair.held_out, pair.line, numbers, false)
         });
-        Self::of(project, run, words, numbers)
+        Self::of(project, subject, words, numbers)
+    }
+
+    /// By a model without a run.
+    fn of_model(project: &OpenProject, subject: &Subject) -> Result<Self> {
+        let scores = ModelScores::read(subject.folder())?;
+        let numbers = scores.lines.iter().map(|line| {
+            let (measured, logps) = (scores.measured(line), &line.logps);
+            let numbers = PairNumbers {
+                margin: measured.margin(),
+                probability: measured.probability,
+                chosen_reward: measured.chosen,
+                rejected_reward: measured.rejected,
+                chosen_logps: logps.chosen_logps,
+                rejected_logps: logps.rejected_logps,
+                loss: measured.loss,
+                chosen_tokens: Some(logps.chosen_tokens),
+                rejected_tokens: Some(logps.rejected_tokens),
+                moved: None,
+            };
+            (false, line.line, numbers, false)
+        });
+        Self::of(project, subject, scores.words(), numbers)
     }
 
     /// By training itself.
-    fn of_training(project: &OpenProject, run: &RunIdentity, dynamics: &Dynamics) -> Result<Self> {
+    fn of_training(
+        project: &OpenProject,
+        (run, subject): (&RunIdentity, &Subject),
+        dynamics: &Dynamics,
+    ) -> Result<Self> {
         let settings = &run.config.settings;
         let numbers = dynamics.iter().filter_map(|(&(held_out, line), computed)| {
             let (first, last) = (computed.values().next()?, computed.values().next_back()?);
@@ -176,7 +239,7 @@ impl Queue {
             let is_untouched = computed.last_key_value().is_some_and(|(step, _)| *step == 0);
             Some((held_out, line, of_logps(first, last, moves, settings.beta), is_untouched))
         });
-        let queue = Self::of(project, run, String::new(), numbers)?;
+        let queue = Self::of(project, subject, String::new(), numbers)?;
         // What names no pair of the run is in no row, and so in no count.
         let prefers = queue.pairs.iter().filter(|queued| queued.numbers.margin < 0.0).count();
         let mut words = training_words(&Share::new(prefers, queue.pairs.len()), dynamics);
@@ -188,18 +251,18 @@ impl Queue {
 
     fn of(
         project: &OpenProject,
-        run: &RunIdentity,
+        subject: &Subject,
         words: String,
         numbers: impl Iterator<Item = (bool, usize, PairNumbers, bool)>,
     ) -> Result<Self> {
-        let begun = Begun::read(&run.folder)?;
+        let texts = subject.texts()?;
         let ids = project.another_store()?.ids_by_content()?;
         let mut pairs: Vec<Queued> = numbers
             .filter_map(|(held_out, line, numbers, is_untouched)| {
-                let pair = text_of(&begun, held_out, line)?;
+                let pair = texts.of(held_out, line)?;
                 let (hash, swapped) = (pair.content_hash(), pair.swapped().content_hash());
-                let (stands, place) = (ids.is_trained_on(&hash), Place::of(pair, &ids));
-                Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, stands, place })
+                let (standing, place) = (Standing::of(&ids, &hash, &swapped), Place::of(pair, &ids));
+                Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, standing, place })
             })
             .collect();
         pairs.sort_by_key(|queued| (queued.held_out, queued.line));
@@ -215,7 +278,7 @@ impl Queue {
     pub(super) fn arranged(
         &self,
         project: &OpenProject,
-        run: &RunIdentity,
+        subject: &Subject,
         query: &RunPairsQuery,
     ) -> Result<Arc<Vec<usize>>> {
         let RunPairsQuery { order, descending, only, ref text, .. } = *query;
@@ -229,7 +292,7 @@ impl Queue {
             return Ok(Arc::clone(places));
         }
         // Texts are not held: they are read again for a search.
-        let begun = if arrangement.text.is_empty() { None } else { Some(Begun::read(&run.folder)?) };
+        let texts = if arrangement.text.is_empty() { None } else { Some(subject.texts()?) };
         let confirmed = if is_open { project.store().confirmed()? } else { HashSet::new() };
         let is_wanted = |queued: &Queued| {
             let here = match only {
@@ -237,11 +300,12 @@ impl Queue {
                 PairSubset::Trained => !queued.held_out,
                 PairSubset::HeldOut => queued.held_out,
                 PairSubset::Against => queued.numbers.margin < 0.0,
-                PairSubset::Open => queued.stands && !confirmed.contains(&queued.hash),
+                PairSubset::Open => queued.standing == Standing::Same && !confirmed.contains(&queued.hash),
             };
-            let says =
-                |begun| text_of(begun, queued.held_out, queued.line).is_some_and(|pair| holds(pair, &arrangement.text));
-            here && begun.as_ref().is_none_or(says)
+            let says = |texts: &Texts| {
+                texts.of(queued.held_out, queued.line).is_some_and(|pair| holds(pair, &arrangement.text))
+            };
+            here && texts.as_ref().is_none_or(says)
         };
         let mut places: Vec<usize> = (0..self.pairs.len()).filter(|&place| is_wanted(&self.pairs[place])).collect();
         let key = |&place: &usize| key(&self.pairs[place], place, order);
@@ -280,7 +344,7 @@ fn of_logps(first: &PairLogps, last: &PairLogps, more_than_once: bool, beta: f64
     let now = margin(last, beta);
     PairNumbers {
         margin: now,
-        probability: sigmoid(now),
+        probability: Some(sigmoid(now)),
         chosen_reward,
         rejected_reward,
         chosen_logps: last.chosen.into(),
@@ -320,9 +384,9 @@ fn training_words(against: &Share, dynamics: &Dynamics) -> String {
     words
 }
 
-fn text_of(begun: &Begun, held_out: bool, line: usize) -> Option<&Pair> {
-    let rows = if held_out { begun.eval.as_ref()? } else { &begun.train };
-    rows.pairs.get(line.checked_sub(1)?)
+/// Said where numbers are asked for that there are not.
+pub(super) fn not_scored() -> Error {
+    Error::new("not_scored", "the pairs have not been scored", "Score them first.")
 }
 
 /// Whether one of its texts holds `text`, which is in lower case.

@@ -1,6 +1,7 @@
 //! What a run of a sweep is measured by, and which settings that tells apart.
 
 use super::super::types::{EvalSummary, Measured, OutcomeName};
+use crate::window::words::counted;
 use eval::statistics::{Z_95, wilson};
 use std::path::Path;
 use train::Settings;
@@ -66,11 +67,59 @@ fn standard_error(values: &[f64]) -> Option<f64> {
     (values.len() > 1 && variance.is_finite()).then(|| (variance / n).sqrt())
 }
 
-/// The win rate of a run's newest evaluation that has one.
-pub(super) fn win_rate(evaluations: &[EvalSummary], run: &str) -> Option<Measured> {
-    // The list is from the newest to the oldest.
-    let newest = evaluations.iter().find(|evaluation| evaluation.run == run && evaluation.win_rate.is_some())?;
-    Some(Measured { value: newest.win_rate?, interval: newest.win_rate_interval, of: newest.judged })
+/// Evaluations of a sweep's runs that can stand beside each other.
+#[derive(Default)]
+pub(super) struct WinRates<'a> {
+    /// The newest of each run.
+    of: Vec<&'a EvalSummary>,
+    /// Runs that were evaluated, but not so.
+    otherwise: usize,
+}
+
+impl<'a> WinRates<'a> {
+    /// Of those that compare a run with the model that it began from: the ones by one judge on the same prompts that most of
+    /// the runs have, of as many the newest. The evaluations come from the newest to the oldest.
+    pub(super) fn of(evaluations: &'a [EvalSummary], runs: &[&str]) -> Self {
+        let is_of_training = |it: &&EvalSummary| {
+            it.names.of_training && it.win_rate.is_some() && it.asked.is_some() && runs.contains(&it.run.as_str())
+        };
+        let (mut groups, mut evaluated) = (Vec::<Vec<&EvalSummary>>::new(), Vec::<&str>::new());
+        for evaluation in evaluations.iter().filter(is_of_training) {
+            let is_alike =
+                |of: &&mut Vec<&EvalSummary>| of[0].judge == evaluation.judge && of[0].asked == evaluation.asked;
+            match groups.iter_mut().find(is_alike) {
+                Some(group) if group.iter().any(|newer| newer.run == evaluation.run) => {}
+                Some(group) => group.push(evaluation),
+                None => groups.push(vec![evaluation]),
+            }
+            if !evaluated.contains(&evaluation.run.as_str()) {
+                evaluated.push(&evaluation.run);
+            }
+        }
+        // The first of the largest: `max_by_key` would take the last.
+        let of = groups.into_iter().rev().max_by_key(Vec::len).unwrap_or_default();
+        let otherwise = evaluated.len() - of.len();
+        Self { of, otherwise }
+    }
+
+    pub(super) fn of_run(&self, run: &str) -> Option<Measured> {
+        let found = self.of.iter().find(|evaluation| evaluation.run == run)?;
+        Some(Measured { value: found.win_rate?, interval: found.win_rate_interval, of: found.judged })
+    }
+
+    /// What they are win rates of, and what is left out, as sentences; nothing where there are none.
+    pub(super) fn told(&self) -> Option<String> {
+        let first = self.of.first()?;
+        let prompts = counted(first.prompts, "prompt", "prompts");
+        let alike = format!("Each is against the run's own base, by {} on the same {prompts}.", first.judge);
+        Some(match self.otherwise {
+            0 => alike,
+            runs => format!(
+                "{alike} {} by another judge or on other prompts, and no win rate of theirs stands here.",
+                counted(runs, "run was evaluated", "runs were evaluated")
+            ),
+        })
+    }
 }
 
 /// A run's name with its outcome.

@@ -5,6 +5,7 @@ use super::super::types::{
     SweepOfRun, SweepRow, SweepSummary, SweepView, VaryValues,
 };
 use super::super::{Backend, OpenProject, evaluation, figures, training};
+use super::outcome::WinRates;
 use super::trials::text;
 use super::{Record, RecordedRun, names, outcome};
 use crate::error::{Error, Result};
@@ -47,11 +48,15 @@ pub(in crate::window) fn sweep(backend: &Backend, request: SweepOf) -> Result<Sw
     let project = backend.project(&request.project)?;
     let record = Record::read(&project, &request.sweep)?;
     let evaluations = evaluation::evaluations(backend, InProject { project: request.project.clone() })?;
-    let (rows, gone) = rows(backend, &project, &record, &evaluations);
+    let win_rates = win_rates(&record, &evaluations);
+    let (rows, gone) = rows(backend, &project, &record, &win_rates);
     let outcomes = outcome::ALL.into_iter().enumerate().map(|(at, name)| {
         let known: Vec<(&str, &Measured)> =
             rows.iter().filter_map(|row| Some((row.name.as_str(), row.outcomes[at].as_ref()?))).collect();
-        OutcomeView { name, title: outcome::title(name).into(), told: outcome::told(name, &known) }
+        let told = outcome::told(name, &known);
+        let of = if name == OutcomeName::WinRate { win_rates.told() } else { None };
+        let told = of.map_or(told.clone(), |of| format!("{told} {of}"));
+        OutcomeView { name, title: outcome::title(name).into(), told }
     });
     Ok(SweepView {
         summary: summary(backend, &project, &request.sweep)?,
@@ -64,16 +69,21 @@ pub(in crate::window) fn sweep(backend: &Backend, request: SweepOf) -> Result<Sw
     })
 }
 
+fn win_rates<'a>(record: &Record, evaluations: &'a [EvalSummary]) -> WinRates<'a> {
+    let runs: Vec<&str> = record.runs.iter().map(|run| run.run.as_str()).collect();
+    WinRates::of(evaluations, &runs)
+}
+
 /// Its runs, and the names of those that are gone.
 fn rows(
     backend: &Backend,
     project: &OpenProject,
     record: &Record,
-    evaluations: &[EvalSummary],
+    win_rates: &WinRates<'_>,
 ) -> (Vec<SweepRow>, Vec<String>) {
     let (mut rows, mut gone) = (Vec::with_capacity(record.runs.len()), Vec::new());
     for run in &record.runs {
-        match row(backend, project, run, evaluations) {
+        match row(backend, project, run, win_rates) {
             Ok(row) => rows.push(row),
             // Archived, moved or removed.
             Err(_) => gone.push(run.name.clone()),
@@ -82,13 +92,13 @@ fn rows(
     (rows, gone)
 }
 
-fn row(backend: &Backend, project: &OpenProject, run: &RecordedRun, evaluations: &[EvalSummary]) -> Result<SweepRow> {
+fn row(backend: &Backend, project: &OpenProject, run: &RecordedRun, win_rates: &WinRates<'_>) -> Result<SweepRow> {
     let measured = training::measured(backend, project, &run.run)?;
     let eval = measured.eval.as_ref();
     let of = |name| match name {
         OutcomeName::Accuracy => eval.map(outcome::accuracy),
         OutcomeName::Loss => eval.and_then(|eval| outcome::loss(&measured.folder, &measured.settings, eval)),
-        OutcomeName::WinRate => outcome::win_rate(evaluations, &run.run),
+        OutcomeName::WinRate => win_rates.of_run(&run.run),
     };
     Ok(SweepRow {
         run: run.run.clone(),
@@ -116,9 +126,10 @@ pub(in crate::window) fn sweep_figure(backend: &Backend, request: SweepFigureOf)
     let place = outcome::ALL.into_iter().position(|name| name == wanted).unwrap_or(0);
     // A share stands in per cent, as in the table.
     let (factor, unit) = if wanted == OutcomeName::Loss { (1.0, "") } else { (100.0, " in %") };
+    let win_rates = win_rates(&record, &evaluations);
     let mut outcomes = Vec::new();
     for run in &record.runs {
-        let Ok(row) = row(backend, &project, run, &evaluations) else { continue };
+        let Ok(row) = row(backend, &project, run, &win_rates) else { continue };
         let (Some(measured), Some(x)) = (row.outcomes[place].as_ref(), x_of(&scale, &run.values[at])) else { continue };
         let interval = measured.interval.map(|(low, high)| (factor * low, factor * high));
         outcomes.push(Outcome { name: row.name, x, y: factor * measured.value, interval });

@@ -268,7 +268,7 @@ pub(in crate::window) fn name_and_state(
     let folder = run_folder(project, run).ok()?;
     let known = backend.training().known(&project.name_of_folder(), &folder).ok()?;
     let known = locked(&known);
-    Some((known.about.name.clone(), backend.training().state(&known).ok()?))
+    Some((known.title().to_owned(), backend.training().state(&known).ok()?))
 }
 
 /// Says at once where base, adapter or rows are not what they were for the run, and not only when a job gets to it.

@@ -12,7 +12,7 @@ use ts_rs::TS;
 pub struct EvalRequest {
     /// The project's folder.
     pub project: String,
-    /// The run whose adapter is judged.
+    /// The run whose adapter is judged; empty where the evaluation is of none, and both sides are said.
     pub run: String,
     pub judge: JudgeChoice,
     /// What is asked.
@@ -40,7 +40,7 @@ pub enum SideRequest {
         /// As it was after this step, of which there is a checkpoint; as it is now where absent.
         step: Option<u64>,
     },
-    /// The model that the evaluation's run began from.
+    /// The model that the evaluation's run began from; of no run the project's model.
     Base,
     /// Another model, alone.
     Model {
@@ -52,7 +52,7 @@ pub enum SideRequest {
         /// The file.
         upload: String,
     },
-    /// The chosen answers of the run's held-out pairs.
+    /// The chosen answers of the run's held-out pairs; of no run of the project's.
     Chosen,
 }
 
@@ -128,7 +128,7 @@ pub struct JudgeKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptSource {
-    /// The run's held-out pairs.
+    /// The run's held-out pairs; of no run the project's, and all its pairs where none are marked so.
     HeldOut,
     /// A file that was sent.
     #[serde(rename_all = "snake_case")]
@@ -262,6 +262,8 @@ pub struct EvalView {
     pub why_55: String,
     /// How the prompts were asked, where that is to be kept in mind: a sentence each.
     pub how_asked: Vec<String>,
+    /// Which answers were taken from other evaluations, and how many: sentences without a full stop.
+    pub reused: Vec<String>,
     /// What the result came from: names and values.
     pub ancestry: Vec<(String, String)>,
     /// The job that is at work on it.

@@ -10,6 +10,8 @@ pub enum ItemKind {
     Run,
     Evaluation,
     Export,
+    /// Of pairs, by a model without a run.
+    Scores,
 }
 
 /// What somebody wrote of a run, an evaluation or an export.
@@ -83,6 +85,8 @@ pub enum BinKind {
     Run,
     Evaluation,
     Export,
+    /// Of pairs, by a model without a run.
+    Scores,
     /// Checkpoints of a run.
     Checkpoints,
 }

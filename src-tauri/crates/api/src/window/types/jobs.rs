@@ -35,7 +35,7 @@ pub enum JobKind {
     Merge,
     /// Exporting a run's weights as a GGUF file.
     Gguf,
-    /// Scoring the pairs of a run by a trained model.
+    /// Scoring pairs by a trained model, or by any.
     Suspects,
     /// Exporting what is to be pushed to the hub, and looking at what is there.
     PreparePush,
@@ -69,6 +69,8 @@ pub struct Job {
     pub error: Option<Error>,
     /// The evaluation that it makes.
     pub evaluation: Option<String>,
+    /// The scores that it has made of pairs, by a model without a run.
+    pub scores: Option<String>,
     /// What it has exported.
     pub exported: Option<Box<Exported>>,
     /// What would be pushed, of a job that prepares it.

@@ -56,8 +56,8 @@ pub use labelling::{
 pub use leaderboard::{Cell, Leaderboard, LeaderboardGroup, LeftOutEvaluation, Ranked};
 pub use news::News;
 pub use playground::{
-    Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, KeepPair, KeepPrompt, Kept, StartChat, TakeBack,
-    TokenProbability,
+    Alternative, Chat, ChatAnswer, ChatAnswers, ChatOf, ChatTokens, GoOn, KeepPair, KeepPrompt, Kept, StartChat,
+    TakeBack, TokenProbability,
 };
 pub use projects::{
     CatalogueModel, Home, HubModel, ImportView, LocalModel, LocalModels, ModelPlace, NextStep, ProjectCounts,
@@ -74,9 +74,9 @@ pub use requests::{
     TokenLimits, Undo, UseHubToken, UseJudgeKey,
 };
 pub use run_pairs::{
-    ComparePairs, PairNow, PairNumbers, PairOrder, PairPoint, PairScorer, PairSubset, PairsChange, PairsCompared,
-    RunPairOf, RunPairRow, RunPairView, RunPairsFigure, RunPairsFigureOf, RunPairsOf, RunPairsQuery, RunPairsView,
-    ScorePairs,
+    ActOnRunPairs, ComparePairs, LocalSide, ModelScoresView, PairMeasure, PairNow, PairNumbers, PairOrder, PairPoint,
+    PairScorer, PairSubset, PairsChange, PairsCompared, RunPairOf, RunPairRow, RunPairView, RunPairsFigure,
+    RunPairsFigureOf, RunPairsOf, RunPairsQuery, RunPairsView, ScoreByModel, ScorePairs,
 };
 pub use sets::{
     ActOnPairs, PairAct, PairIdsOf, PairSetView, PairsActedOn, PairsChosen, RemoveSet, SaveSet, SavedSet,

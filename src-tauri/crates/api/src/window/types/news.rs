@@ -21,7 +21,7 @@ pub enum News {
     /// A job began, went on or ended.
     Job {
         /// The job as it is now.
-        job: Job,
+        job: Box<Job>,
     },
     /// An answer as it grows.
     Answer {

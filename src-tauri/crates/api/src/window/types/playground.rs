@@ -1,5 +1,6 @@
 //! The playground: one prompt, or a conversation, answered by up to four models.
 
+use super::LocalSide;
 use prefs::Message;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -25,8 +26,30 @@ pub struct StartChat {
 pub struct Chat {
     /// The run whose adapter answers; the project's model without one where absent.
     pub run: Option<String>,
+    /// Another model of this machine, in the place of both.
+    #[serde(default)]
+    #[ts(optional)]
+    pub side: Option<LocalSide>,
+    /// An answer to the same that is gone on from, with another token in the place of one.
+    #[serde(default)]
+    #[ts(optional)]
+    pub from: Option<GoOn>,
     /// The conversation so far; the last message is the user's.
     pub messages: Vec<Message>,
+}
+
+/// Where an answer is gone on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct GoOn {
+    /// The job that made the answer.
+    pub job: u64,
+    /// Its place there, from 0.
+    pub chat: usize,
+    /// The place of the token, from 0: those before it stay.
+    pub token: usize,
+    /// The number of the token that stands there now.
+    pub instead: u32,
 }
 
 /// Asks for the answers of a job.
@@ -54,6 +77,8 @@ pub struct ChatAnswer {
     pub is_stopped: bool,
     /// Whether the model has no chat template: it continued the message as plain text.
     pub is_plain_text: bool,
+    /// Tokens of it that somebody chose in the place of the model's own.
+    pub steered: usize,
     /// Its tokens with how likely each was, where that was asked for.
     pub probabilities: Option<Vec<TokenProbability>>,
 }
@@ -63,6 +88,22 @@ pub struct ChatAnswer {
 pub struct TokenProbability {
     pub text: String,
     pub probability: f64,
+    /// The most likely tokens at its place, itself among them where it is one, the most likely first.
+    pub likely: Vec<Alternative>,
+}
+
+/// A token that might have stood there.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct Alternative {
+    /// Its number in the vocabulary.
+    pub id: u32,
+    /// What it adds to the text before it; of one that is no whole character by itself, and of one that is no text, its name.
+    pub text: String,
+    pub probability: f64,
+    /// Whether it is the token that stands there.
+    pub is_chosen: bool,
+    /// Whether the answer would end there.
+    pub is_end: bool,
 }
 
 /// Asks how likely the tokens of an answer were.

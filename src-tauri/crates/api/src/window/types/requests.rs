@@ -462,6 +462,10 @@ requests! {
         evaluation: Option<String>,
         /// Which things.
         what: Vec<ExportWhat>,
+        /// The pairs of this set alone; all that are trained on where absent.
+        #[serde(default)]
+        #[ts(optional = nullable)]
+        set: Option<i64>,
         /// In which forms pairs are written; JSONL and Parquet where none is named.
         #[serde(default)]
         pairs_as: Vec<PairForm>,

@@ -1,6 +1,6 @@
 //! The pairs of a run, each as its model sees it.
 
-use super::{FigureView, RunRequest, Theme};
+use super::{FigureView, Notes, PairAct, RunRequest, Theme};
 use prefs::{Content, Difference};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -15,6 +15,45 @@ pub struct ScorePairs {
     pub allow_changed_base: bool,
 }
 
+/// A model of this machine, whether or not it is the project's.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct LocalSide {
+    /// A name of the catalogue or the hub, or a path.
+    pub model: String,
+    /// The folder of an adapter that goes on it.
+    pub adapter: Option<String>,
+}
+
+/// Asks for the project's pairs to be scored by a model without a run.
+#[derive(Debug, Clone, PartialEq, Deserialize, TS)]
+pub struct ScoreByModel {
+    pub project: String,
+    pub side: LocalSide,
+    /// The pairs of this set; all that are trained on where absent.
+    pub set: Option<i64>,
+    /// What rewards are scaled by; a model without an adapter has none.
+    pub beta: f64,
+    pub allow_changed_base: bool,
+}
+
+/// Scores that were kept.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+pub struct ModelScoresView {
+    /// Their folder's name.
+    pub scores: String,
+    pub name: String,
+    pub notes: Notes,
+    /// The model as it was named.
+    pub model: String,
+    pub adapter: Option<String>,
+    /// The set that the pairs are of.
+    pub set: Option<String>,
+    pub pairs: usize,
+    /// When, in milliseconds since 1970 (UTC).
+    pub at: u64,
+}
+
 /// Whose numbers are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +64,8 @@ pub enum PairScorer {
     Run,
     /// For each pair a model that was trained without it, in so many parts.
     Folds(usize),
+    /// A model without a run: what is asked for as `run` is then the name of its scores.
+    Model,
 }
 
 /// By what the pairs of a run are ordered.
@@ -64,6 +105,7 @@ pub enum PairSubset {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
 pub struct RunPairsQuery {
     pub project: String,
+    /// The run, or the scores of a model without one.
     pub run: String,
     pub by: PairScorer,
     pub order: PairOrder,
@@ -83,6 +125,19 @@ pub struct RunPairsOf {
     pub limit: usize,
 }
 
+/// Pairs of a run to be acted on, as the project has them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
+pub struct ActOnRunPairs {
+    /// The list that they were chosen in.
+    pub query: RunPairsQuery,
+    pub who: String,
+    /// The project's pairs that were chosen one by one; all that the list shows where absent.
+    pub ids: Option<Vec<i64>>,
+    /// How many rows these were when they were chosen: others are not meant.
+    pub expected: usize,
+    pub act: PairAct,
+}
+
 /// A part of them.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct RunPairsView {
@@ -94,6 +149,9 @@ pub struct RunPairsView {
     pub total: usize,
     /// What the model thinks of all of them, as a sentence.
     pub words: Option<String>,
+    /// What the scores are called, where they are not of a run.
+    pub name: Option<String>,
+    pub measure: PairMeasure,
     pub rows: Vec<RunPairRow>,
 }
 
@@ -111,6 +169,16 @@ pub enum PairNow {
     Removed,
     /// The project has no such pair.
     Elsewhere,
+}
+
+/// What is shown as the chosen and the rejected reward, and as their margin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum PairMeasure {
+    /// Rewards as DPO has them: beta times what a policy adds to the log-probability of its reference.
+    Reward,
+    /// Log-probabilities per token, in nats: a model alone has no rewards.
+    LogpsPerToken,
 }
 
 /// A pair of a run with its numbers. Log-probabilities are in nats, summed over the tokens of an answer.
@@ -138,8 +206,9 @@ pub struct RunPairRow {
 pub struct PairNumbers {
     /// Below 0 the model prefers the rejected answer.
     pub margin: f64,
-    /// How likely the chosen answer is the better one, by the model.
-    pub probability: f64,
+    /// How likely the chosen answer is the better one, by the model; none where it has no rewards.
+    pub probability: Option<f64>,
+    /// As [`PairMeasure`] says.
     pub chosen_reward: f64,
     pub rejected_reward: f64,
     pub chosen_logps: f64,
@@ -175,6 +244,7 @@ pub struct RunPairView {
     pub chosen: Content,
     pub rejected: Content,
     pub numbers: Option<PairNumbers>,
+    pub measure: PairMeasure,
     /// How often training computed it.
     pub computed: usize,
     /// Its rewards over training, where it was computed more than once.

@@ -35,6 +35,10 @@ pub struct PairsChosen {
 pub enum PairAct {
     /// Left out of what is trained on, or put back.
     Removed(bool),
+    /// With the answers changing places: the chosen one becomes the rejected one.
+    Swapped,
+    /// Looked at and found to be labelled rightly, or no longer so.
+    Confirmed(bool),
     /// Given a category; none where absent.
     Category(Option<String>),
     /// Put into a set of chosen pairs.
@@ -68,8 +72,14 @@ pub struct PairsActedOn {
     /// By which it can be undone.
     pub act: u32,
     pub changed: usize,
-    /// Those that were so already.
+    /// Those that were so already; of what is undone, those that somebody has changed since.
     pub unchanged: usize,
+    /// Those of which this cannot be done: as they were judged or removed, or are not what they were when they were chosen.
+    pub unsuited: usize,
+    /// Rows of a run that the project has no pair for.
+    pub elsewhere: usize,
+    /// Further rows of a run that are the same pair.
+    pub again: usize,
 }
 
 /// A set in a list.

@@ -11,7 +11,12 @@ fn one_bad_row_in_six_does_not_turn_the_guess() {
     let forms: [Form; 5] = [
         (
             |n| json!({"prompt": format!("p{n}"), "chosen": format!("c{n}"), "rejected": format!("r{n}")}),
-            &[json!({"prompt": "p", "chosen": 7, "rejected": 3}), json!({"prompt": "p", "chosen": null}), json!({})],
+            &[
+                json!({"prompt": "p", "chosen": 7, "rejected": 3}),
+                json!({"prompt": "p", "chosen": null}),
+                json!({}),
+                json!({"prompt": "p", "chosen": ["c", "d"], "rejected": ["r", "s"]}),
+            ],
         ),
         (
             |n| json!({"question": format!("question {n}"), "better": format!("c{n}"), "worse": format!("r{n}")}),
@@ -71,5 +76,35 @@ fn a_text_that_is_read_as_a_conversation_is_told_of() {
         assert_eq!((mapped.rows.len(), mapped.refused.len()), (2, 0));
         let noted: Vec<(&String, &usize)> = mapped.notes.iter().filter(|(note, _)| note.contains(said)).collect();
         assert!(matches!(noted.as_slice(), [(_, 1)]), "{:?}", mapped.notes);
+    }
+}
+
+/// Rows whose system message is empty are conversations as those that have one.
+#[test]
+fn an_empty_system_message_makes_no_row_a_plain_text() {
+    let row = |system: &str| json!({"system": system, "question": "q?", "chosen": "c", "rejected": "r"});
+    let table = table(&[row(""), row("Be brief."), row("")]);
+    let mapped = apply(&table, &guess(&table));
+    assert_eq!(mapped.refused, []);
+    let turns: Vec<usize> = mapped
+        .rows
+        .iter()
+        .map(|row| match &row.content {
+            MappedContent::Pair(pair) => pair.prompt.as_messages().map_or(0, <[Message]>::len),
+            _ => 0,
+        })
+        .collect();
+    assert_eq!(turns, [1, 2, 1]);
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_named() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 12345\n";
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["data.jsonl", "data.json", "data.csv", "data.parquet", "data.txt"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pointer).unwrap();
+        let error = Table::read(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("Git LFS"), "{name}: {error}");
     }
 }

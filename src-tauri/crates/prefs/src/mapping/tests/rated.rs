@@ -330,7 +330,7 @@ fn a_rating_that_may_be_better_low_is_asked_about() {
 
 #[test]
 fn a_choice_that_has_no_effect_is_refused() {
-    let rows = [json!({"prompt": "p", "chosen": "c", "rejected": "r", "score_chosen": 1, "score_rejected": 3})];
+    let rows = [json!({"prompt": "p", "chosen": "c", "rejected": "r", "grade_chosen": 1, "grade_rejected": 3})];
     let table = table(&rows);
     let refused = |key: &str, value: &str| {
         let mut mapping = guess(&table);
@@ -340,10 +340,10 @@ fn a_choice_that_has_no_effect_is_refused() {
     assert!(refused("least_margin", "2").contains("`least_margin` has no effect"));
     assert!(refused("rating_order", "lower_is_better").contains("no effect"));
     assert!(refused("pairing", "all").contains("no effect"));
-    assert!(refused("ratings", "score_chosen").contains("no effect"));
-    assert!(refused("rating_a", "score_chosen").contains("set both"));
+    assert!(refused("ratings", "grade_chosen").contains("no effect"));
+    assert!(refused("rating_a", "grade_chosen").contains("set both"));
     // A chosen answer that is rated worse is said, and stays.
-    let choices = [("rating_a", "score_chosen"), ("rating_b", "score_rejected")];
+    let choices = [("rating_a", "grade_chosen"), ("rating_b", "grade_rejected")];
     let (_, pairs, mapped) = read(&rows, &choices);
     assert_eq!(pairs.len(), 1);
     assert_eq!(mapped.notes.get("the chosen answer is rated worse than the rejected one"), Some(&1));
@@ -386,4 +386,25 @@ fn prompts_of_rated_answers() {
     let choices = [("kind".to_owned(), "prompts".to_owned())].into();
     let opened = crate::reader::open(&path, &choices, &|| true).expect("its prompts can be had");
     assert_eq!(opened.mapping.kind, ImportKind::Prompts);
+}
+
+/// Under the names that published sets have, ratings beside a chosen and a rejected answer are taken; votes are none. One that is
+/// no number is said to be left out.
+#[test]
+fn ratings_beside_chosen_and_rejected_are_found_by_their_names() {
+    for [of_chosen, of_rejected] in [
+        ["score_chosen", "score_rejected"],
+        ["chosen_avg_rating", "rejected_avg_rating"],
+        ["chosen-rating", "rejected-rating"],
+    ] {
+        let row = |score: Value| json!({"prompt": "p?", "chosen": format!("c {score}"), "rejected": "r", of_chosen: 4.5, of_rejected: score});
+        let mut rows: Vec<Value> = (0..12).map(|at| row(json!(f64::from(at) / 10.0))).collect();
+        rows.push(row(json!("high")));
+        let (_, _, mapped) = read(&rows, &[]);
+        let ratings: Vec<_> = mapped.rows.iter().map(|row| row.ratings.and_then(|ratings| ratings.margin())).collect();
+        assert_eq!((ratings[0], ratings[1], ratings[12]), (Some(4.5), Some(4.4), None), "{of_chosen}");
+        assert!(mapped.notes.iter().any(|(note, count)| note.contains("a rating is no number") && *count == 1));
+    }
+    let votes = [json!({"prompt": "p?", "chosen": "c", "rejected": "r", "votes_chosen": 3, "votes_rejected": 0})];
+    assert!(read(&votes, &[]).2.rows[0].ratings.is_none());
 }

@@ -1,5 +1,8 @@
 import { SvelteSet } from "svelte/reactivity";
-import type { PairsChosen } from "../../client/bindings";
+
+/** The pair at a place of a list: its number, null where it has none, undefined while it is on its way. */
+type PairAt = (index: number) => number | null | undefined;
+type FetchPairs = (first: number, count: number) => Promise<(number | null)[]>;
 
 /** Pairs of a list that were chosen: one by one, or all that the list shows. */
 export class Chosen {
@@ -17,8 +20,31 @@ export class Chosen {
     return this.#all !== null;
   }
 
+  /** Those that were chosen one by one; null where all are. */
+  get ids(): number[] | null {
+    return this.#all === null ? [...this.#ids] : null;
+  }
+
   has(id: number): boolean {
     return this.#all !== null || this.#ids.has(id);
+  }
+
+  /**
+   * Chooses a row, or no longer does; or all from the one chosen last up to it, of which those that are not in the page yet are
+   * asked for. Says how many of these rows have no pair that could be chosen.
+   */
+  async choose(index: number, upTo: boolean, at: PairAt, fetch: FetchPairs): Promise<number> {
+    if (!upTo) {
+      const id = at(index);
+      if (typeof id === "number") this.toggle(index, id);
+      return id === null ? 1 : 0;
+    }
+    const [first, last] = this.upTo(index);
+    let ids = Array.from({ length: last - first + 1 }, (_, place) => at(first + place));
+    if (ids.includes(undefined)) ids = await fetch(first, last - first + 1);
+    const there = ids.filter((id) => typeof id === "number");
+    this.add(there);
+    return ids.length - there.length;
   }
 
   /** Chooses the pair at a place of the list, or no longer does. Out of all that the list shows, none is taken: they are left. */
@@ -41,6 +67,11 @@ export class Chosen {
     for (const id of ids) this.#ids.add(id);
   }
 
+  /** It has left the list. */
+  drop(id: number): void {
+    this.#ids.delete(id);
+  }
+
   all(count: number): void {
     this.#ids.clear();
     this.#all = count;
@@ -50,11 +81,5 @@ export class Chosen {
     this.#ids.clear();
     this.#all = null;
     this.#last = -1;
-  }
-
-  /** What is meant, as the program takes it: `list` is what the list shows. */
-  asked(list: Pick<PairsChosen, "query" | "finding">): PairsChosen {
-    const { query, finding } = this.#all === null ? { query: null, finding: null } : list;
-    return { ids: [...this.#ids], query, finding, expected: this.#all ?? this.#ids.size };
   }
 }
