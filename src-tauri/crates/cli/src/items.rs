@@ -70,6 +70,7 @@ fn kind(kind: ItemKind) -> &'static str {
         ItemKind::Run => "run",
         ItemKind::Evaluation => "evaluation",
         ItemKind::Export => "export",
+        ItemKind::Scores => "scores",
     }
 }
 
@@ -78,6 +79,7 @@ fn word(kind: BinKind) -> &'static str {
         BinKind::Run => "run",
         BinKind::Evaluation => "evaluation",
         BinKind::Export => "export",
+        BinKind::Scores => "scores",
         BinKind::Checkpoints => "checkpoints of",
     }
 }

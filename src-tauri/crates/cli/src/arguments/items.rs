@@ -11,7 +11,7 @@ pub(crate) struct ItemsArguments {
     pub(crate) command: ItemsCommand,
 }
 
-/// A run, an evaluation or an export by the name of its folder.
+/// A run, an evaluation, an export or scores by the name of its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) kind: ItemKind,
@@ -22,25 +22,30 @@ impl FromStr for Named {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let kinds = [("run", ItemKind::Run), ("evaluation", ItemKind::Evaluation), ("export", ItemKind::Export)];
+        let kinds = [
+            ("run", ItemKind::Run),
+            ("evaluation", ItemKind::Evaluation),
+            ("export", ItemKind::Export),
+            ("scores", ItemKind::Scores),
+        ];
         let found = text.split_once(':').and_then(|(word, item)| {
             let (_, kind) = kinds.into_iter().find(|(kind, _)| *kind == word)?;
             (!item.is_empty()).then(|| Self { kind, item: item.to_owned() })
         });
-        found.ok_or_else(|| format!("{text:?} is no item: write run:NAME, evaluation:NAME or export:NAME"))
+        found.ok_or_else(|| format!("{text:?} is no item: write run:NAME, evaluation:NAME, export:NAME or scores:NAME"))
     }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ItemsCommand {
-    /// Every run, evaluation and export with what it takes on the disk, the largest first
+    /// Every run, evaluation, export and scores of pairs with what it takes on the disk, the largest first
     List {
         #[command(flatten)]
         of: InProject,
     },
     /// Rename an item, and note something of it; what is not given stays. Its folder keeps its name, since others refer to it
     Describe {
-        /// run:NAME, evaluation:NAME or export:NAME, by the name of its folder
+        /// run:NAME, evaluation:NAME, export:NAME or scores:NAME, by the name of its folder
         item: Named,
         #[command(flatten)]
         of: InProject,
