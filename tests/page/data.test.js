@@ -119,17 +119,17 @@ test("an edited pair shows both versions in its history; a removed one comes bac
   await page.getByRole("button", { name: "Save" }).click();
   const edit = page.getByRole("listitem").filter({ hasText: "Edited the chosen answer." });
   await edit.getByText("Before and after").click();
-  assert.match(await edit.innerText(), /before\s+It boils water\.\s+chosen answer, after\s+It boils water for tea\.\s*$/);
+  assert.match(await edit.innerText(), /before\s+It boils water\.\s+chosen answer, after\s+It boils water for tea\.\s+Back to the text before\s*$/);
   assert.match(await edit.innerText(), /Ada/);
   assert.deepEqual(await edit.locator("mark").allInnerTexts(), [" for tea"]);
 
   const [{ id }] = (await machine.call("pairs", { project: folder, query: { text: "kettle", source: null, category: null, offset: 0, limit: 1 } })).rows;
   const source = async () => (await machine.call("pair", { project: folder, id })).source;
   await page.getByRole("button", { name: "Remove", exact: true }).click();
-  await page.getByText("The pair is removed.", { exact: true }).waitFor();
+  await page.getByText(`Pair ${id} is removed.`, { exact: true }).waitFor();
   assert.equal(await source(), "removed");
-  await page.getByRole("button", { name: "Undo" }).click();
-  await page.getByText("The pair is back.", { exact: true }).first().waitFor();
+  await page.getByRole("button", { name: "Undo" }).last().click();
+  await page.getByText(`Pair ${id} is back.`, { exact: true }).first().waitFor();
   assert.equal(await source(), "edited");
   assert.deepEqual(page.complaints, []);
 });

@@ -78,7 +78,7 @@ test("before a run: what stands out in the pairs that it would train on, one cli
 
   // One that is removed no longer contradicts; the plan says so when it is looked at again.
   await page.getByRole("button", { name: "Remove", exact: true }).click();
-  await page.getByText("The pair is removed.", { exact: true }).waitFor();
+  await page.getByText("Pair 22 is removed.", { exact: true }).waitFor();
   await page.goBack();
   await unfold(page);
   await finding("In 1 pair chosen and rejected are the same").waitFor();

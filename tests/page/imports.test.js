@@ -93,7 +93,7 @@ test("a file that is marked as held out never trains, nor do pairs with its prom
   await page.getByLabel("Held-out share").fill("0.2");
   await page.getByLabel("Held-out share").press("Tab");
   await panel.getByText("20 to train on, 20 held out").waitFor();
-  await panel.getByText("5 pairs more are held out by held_out_share").waitFor();
+  await panel.getByText("5 more pairs are held out by held_out_share").waitFor();
 
   // The run itself sees what was planned.
   const request = { ...(await machine.call("default_settings", { project: folder })), name: "held out" };

@@ -44,7 +44,7 @@ test("the list is sorted by what is chosen, and shows it", async () => {
   assert.match(await list().getByRole("option").first().innerText(), /39$/);
   await page.getByLabel("Order").selectOption({ label: "Chosen shorter than rejected first" });
   await first("Question 901?");
-  assert.match(await list().getByRole("option").first().innerText(), /-34$/);
+  assert.match(await list().getByRole("option").first().innerText(), /−34$/);
   await page.getByLabel("Order").selectOption({ label: "By file" });
   await first("Question 0?");
   await page.getByLabel("Order").selectOption({ label: "By number" });

@@ -98,6 +98,11 @@ test("at 720×450 the answers keep at least half the height, and every verdict i
     assert.ok(height >= LOW.height / 2, `${side}: ${height} of ${LOW.height}`);
     assert.ok(width > 280, `${side}: ${width} wide`);
   }
+  await at(`#/evaluate/${evaluation}/judge`);
+  for (const side of ["Left", "Right"]) {
+    const { height } = await box(page.getByRole("region", { name: `${side} answer`, exact: true }));
+    assert.ok(height >= LOW.height / 2, `${side}, blind: ${height} of ${LOW.height}`);
+  }
   for (const place of ["#/label", `#/evaluate/${evaluation}/judge`]) {
     await at(place);
     const verdicts = page.getByRole("group", { name: "Verdict" }).getByRole("button");
@@ -107,6 +112,36 @@ test("at 720×450 the answers keep at least half the height, and every verdict i
       assert.ok(y >= 0 && y + height <= LOW.height, `${place}: ${await verdict.innerText()} is at ${y}`);
     }
   }
+});
+
+test("at 720×450 an item that was judged keeps half the height for its answers", async () => {
+  await at("#/label");
+  await page.keyboard.press("ArrowLeft");
+  const judged = async () => (await machine.call("labelled", { project: folder, query: { text: "", annotator: null, verdict: null, standing: null, audit: null, offset: 0, limit: 1 } })).rows[0];
+  await until(async () => (await judged()) !== undefined, "an item that is judged");
+  await at(`#/label/judged/${(await judged()).item}`);
+  for (const side of ["Left", "Right"]) {
+    const { height } = await box(page.getByRole("region", { name: `${side} answer`, exact: true }));
+    assert.ok(height >= LOW.height / 2, `${side}: ${height} of ${LOW.height}`);
+  }
+});
+
+test("at 720×450 the button that starts a run is in view, and chosen pairs leave rows of the list", async () => {
+  await at("#/train/+new");
+  const start = page.getByRole("button", { name: "Start training" });
+  await start.waitFor();
+  const { y, height } = await box(start);
+  assert.ok(y >= 0 && y + height <= LOW.height, `the button is at ${y}`);
+  await at("#/data");
+  const rows = page.getByRole("listbox", { name: "Pairs" });
+  await page.getByRole("button", { name: "More filters" }).click();
+  const before = await box(rows.getByRole("option").first());
+  await rows.locator(".choose").first().click();
+  await page.getByRole("group", { name: "Chosen pairs" }).waitFor();
+  // Choosing one does not move the others from under the pointer.
+  assert.equal((await box(rows.getByRole("option").first())).y, before.y);
+  assert.ok((await box(rows)).height >= 3 * 38, `${(await box(rows)).height} px of rows`);
+  await page.keyboard.press("Escape");
 });
 
 test("an open pair has the width, and the list is there again when it is closed", async () => {
@@ -150,7 +185,7 @@ test("a message covers no key and no verdict, in a small window and a large one"
     await at("#/data/2");
     await page.getByRole("button", { name: "Remove", exact: true }).click();
     const message = page.getByRole("region", { name: "Messages" });
-    await message.getByText("The pair is removed.").waitFor();
+    await message.getByText("Pair 2 is removed.").waitFor();
     const covered = async () => {
       const { x, y, width, height } = await box(message);
       const keys = await page.locator("main kbd, main button").all();
@@ -163,7 +198,7 @@ test("a message covers no key and no verdict, in a small window and a large one"
     assert.equal(await message.count(), 1);
     assert.equal(await covered(), 0, `${size.width}: while labelling`);
     await message.getByRole("button", { name: "Undo" }).click();
-    await message.getByText("The pair is back.").waitFor();
+    await message.getByText("Pair 2 is back.").waitFor();
     for (const close of await message.getByRole("button", { name: "Close message" }).all()) await close.click();
   }
   assert.deepEqual(page.complaints, []);

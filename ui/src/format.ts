@@ -9,6 +9,11 @@ export function count(value: number): string {
   return WHOLE.format(value);
 }
 
+/** A number in text with a minus sign in the place of a hyphen; that of an exponent stays, as in `2e-4`. */
+export function minus(text: string): string {
+  return text.replace(/^-/, "−");
+}
+
 /** `1 pair`, `12,345 pairs` */
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
@@ -46,8 +51,8 @@ export function interval([low, high]: [number, number]): string {
 export function figure(value: number | null): string {
   if (value === null || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace(/\.?0+e/, "e");
-  return String(Number(value.toPrecision(3)));
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return minus(value.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e"));
+  return minus(String(Number(value.toPrecision(3))));
 }
 
 /** The name at the end of a path: `/models/tiny-model` as `tiny-model`. */

@@ -243,6 +243,8 @@ export type Bin = {
 export type BinEntry = {
   /** By which it is named there. */
   entry: string, kind: BinKind,
+  /** What links to it name; of checkpoints, their run. */
+  item: string,
   /** What it was called; of checkpoints, their run. */
   name: string, deleted_at: number,
   /** What it takes on the disk. */
@@ -1761,6 +1763,8 @@ export type PairQuery = {
   longest?: number | null,
   /** Only what annotators have judged: those who agree, or those who do not. */
   disputed?: boolean | null,
+  /** Only what came with an import that is held out of every training, or only what did not. */
+  held_out?: boolean | null,
   /** Only whose chosen answer the file rates so, or higher. */
   least_score?: number | null,
   /** The same, or lower. */
@@ -1815,6 +1819,8 @@ export type PairRow = {
   rejected_length: number,
   /** Whether its annotators differ; `None` where nobody has judged it. */
   disputed: boolean | null,
+  /** Whether it came with an import that is held out of every training. */
+  held_out: boolean,
   /** How the file rates the chosen answer. */
   score: number | null,
   /** By how much the file rates the chosen answer better. */

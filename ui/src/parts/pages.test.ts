@@ -3,7 +3,7 @@ import type { PairPage, PairQuery, PairRow } from "../client/bindings";
 import { Pages, type Part } from "./pages.svelte";
 
 const TOTAL = 100_000;
-const row = (id: number): PairRow => ({ id, prompt: `p${id}`, chosen: "c", rejected: "r", category: null, source: "imported", import: 1, at: 0, prompt_length: 2, chosen_length: 1, rejected_length: 1, disputed: null, score: null, margin: null });
+const row = (id: number): PairRow => ({ id, prompt: `p${id}`, chosen: "c", rejected: "r", category: null, source: "imported", import: 1, at: 0, prompt_length: 2, chosen_length: 1, rejected_length: 1, disputed: null, held_out: false, score: null, margin: null });
 
 let asked: { query: PairQuery; signal: AbortSignal; answer: (total?: number) => void; fail: () => void }[];
 type Filter = Omit<PairQuery, keyof Part>;

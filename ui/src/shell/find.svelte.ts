@@ -1,6 +1,6 @@
-import type { EvalSummary, RunSummary } from "../client/bindings";
+import type { EvalSummary, PairSetView, RunSummary, Screen, SweepSummary } from "../client/bindings";
 import { client } from "../client/client";
-import { capitalised } from "../format";
+import { capitalised, counted } from "../format";
 import { follow, readLink } from "../links";
 import { router } from "../router.svelte";
 import { nameOf } from "../screens/data/pair";
@@ -33,6 +33,36 @@ export function settingsLike(text: string): Hit[] {
     .map(({ key, sentence }) => ({ id: `setting-${key}`, title: key, more: sentence, run: () => router.go("train", "+new", "setting", key) }));
 }
 
+/** Places that have no entry in the rail, with other words that they are looked for by. */
+const PLACES: { id: string; title: string; more: string; words: string; at: [Screen, ...string[]] }[] = [
+  { id: "imports", title: "Imports", more: "files that came in, also to take back or hold out", words: "files", at: ["data", "files"] },
+  { id: "sets", title: "Sets of pairs", more: "what runs train on, by name", words: "", at: ["data", "sets"] },
+  { id: "judged", title: "What was labelled", more: "", words: "judged votes", at: ["label", "judged"] },
+  { id: "disagreements", title: "Disagreements", more: "to be decided", words: "adjudication differ", at: ["label", "disagreements"] },
+  { id: "agreement", title: "Agreement of the annotators", more: "", words: "kappa", at: ["label", "agreement"] },
+  { id: "audits", title: "Audit the labels of files", more: "", words: "audits check", at: ["label", "audits"] },
+  { id: "guideline", title: "Guideline", more: "", words: "instructions", at: ["label", "guideline"] },
+  { id: "new-run", title: "New run", more: "with all its settings", words: "train sweep settings", at: ["train", "+new"] },
+  { id: "sweeps", title: "Runs and sweeps", more: "", words: "queue", at: ["train"] },
+  { id: "leaderboard", title: "Leaderboard", more: "evaluations beside each other", words: "ranking best", at: ["evaluate", "+leaderboard"] },
+  { id: "bin", title: "Disk and bin", more: "what was deleted, and what takes the room", words: "trash deleted", at: ["project", "disk"] },
+];
+
+export function placesLike(text: string): Hit[] {
+  const like = PLACES.filter(({ title, words }) => holds(`${title} ${words}`, text));
+  return like.slice(0, MOST).map(({ id, title, more, at: [screen, ...rest] }) => ({ id: `place-${id}`, title, more, run: () => router.go(screen, ...rest) }));
+}
+
+function setsLike(sets: PairSetView[], text: string): Hit[] {
+  const like = sets.filter(({ name }) => holds(`set ${name}`, text));
+  return like.slice(0, MOST).map(({ set, name, count }) => ({ id: `set-${set}`, title: name, more: counted(count, "pair"), run: () => router.go("data", `set-${set}`) }));
+}
+
+function sweepsLike(sweeps: SweepSummary[], text: string): Hit[] {
+  const like = sweeps.filter(({ name, keys }) => holds(`sweep ${name} ${keys.join(" ")}`, text));
+  return like.slice(0, MOST).map(({ sweep, name, runs }) => ({ id: `sweep-${sweep}`, title: name, more: counted(runs, "run"), run: () => router.go("train", "+sweep", sweep) }));
+}
+
 function runsLike(runs: RunSummary[], text: string): Hit[] {
   const like = runs.filter(({ run, name, notes }) => holds(`run ${name} ${run} ${notes.note} ${notes.tags.join(" ")}`, text));
   return like.slice(0, MOST).map(({ run, name, notes }) => ({ id: `run-${run}`, title: name, more: notes.note, run: () => router.go("train", run) }));
@@ -48,6 +78,8 @@ export class Finder {
   groups = $state.raw<HitGroup[]>([]);
   #runs: RunSummary[] = [];
   #evaluations: EvalSummary[] = [];
+  #sets: PairSetView[] = [];
+  #sweeps: SweepSummary[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stop = new AbortController();
 
@@ -56,13 +88,17 @@ export class Finder {
     this.end();
     this.#runs = [];
     this.#evaluations = [];
+    this.#sets = [];
+    this.#sweeps = [];
     const folder = project.folder;
     if (folder === "") return;
     const asked = { project: folder };
-    const [runs, evaluations] = await Promise.allSettled([client.call("runs", asked), client.call("evaluations", asked)]);
+    const [runs, evaluations, sets, sweeps] = await Promise.allSettled([client.call("runs", asked), client.call("evaluations", asked), client.call("pair_sets", asked), client.call("sweeps", asked)]);
     // One that cannot be read is told of on its own screen.
     if (runs.status === "fulfilled") this.#runs = runs.value;
     if (evaluations.status === "fulfilled") this.#evaluations = evaluations.value;
+    if (sets.status === "fulfilled") this.#sets = sets.value;
+    if (sweeps.status === "fulfilled") this.#sweeps = sweeps.value;
   }
 
   end(): void {
@@ -96,6 +132,9 @@ export class Finder {
     return [
       { title: "Runs", hits: runsLike(this.#runs, text) },
       { title: "Evaluations", hits: evaluationsLike(this.#evaluations, text) },
+      { title: "Sets", hits: setsLike(this.#sets, text) },
+      { title: "Sweeps", hits: sweepsLike(this.#sweeps, text) },
+      { title: "Places", hits: placesLike(text) },
       { title: "Settings of a new run", hits: settingsLike(text) },
     ];
   }

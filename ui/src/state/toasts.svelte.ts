@@ -9,19 +9,13 @@ class Toasts {
   list = $state.raw<Toast[]>([]);
   #next = 1;
 
-  show(text: string, undo: (() => void) | null = null): void {
+  /** Shows a message for a while. Its number closes it before. */
+  show(text: string, undo: (() => void) | null = null): number {
     const id = this.#next++;
     this.list = [...this.list, { id, text, undo }].slice(-3);
     announcer.say(undo ? `${text} You can undo this.` : text);
     setTimeout(() => this.close(id), SHOWN_FOR);
-  }
-
-  /** Undoes what was done last, where it can be and is still told. */
-  undo(): void {
-    const last = this.list.findLast((toast) => toast.undo);
-    if (!last) return;
-    this.close(last.id);
-    last.undo?.();
+    return id;
   }
 
   close(id: number): void {

@@ -69,6 +69,7 @@ export function inWords(filter: PairFilter, fileOf: (id: number) => string): str
   const day = (moment: number) => date(moment);
   const parts = [
     filter.source ? SOURCES[filter.source].title.toLowerCase() : null,
+    filter.held_out == null ? null : filter.held_out ? "held out with their file" : "of no file that is held out",
     filter.text === "" ? null : `with “${filter.text}”`,
     filter.category === null ? null : `category ${filter.category}`,
     filter.import == null ? null : `from ${fileOf(filter.import)}`,
@@ -95,6 +96,9 @@ export const SOURCES: Record<PairSource, { title: string; tone: "neutral" | "acc
   removed: { title: "Removed", tone: "warn" },
   taken_back: { title: "Taken back", tone: "warn" },
 };
+
+/** Whether such a pair is trained on, unless its file is held out. */
+export const trains = (source: PairSource): boolean => source === "imported" || source === "labelled" || source === "edited";
 
 /** What a pair is called: a labelled one, which the program numbers below zero, by its item. */
 export function nameOf(id: number): string {

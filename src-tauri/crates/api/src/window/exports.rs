@@ -19,6 +19,7 @@ use prefs::export::PairForm;
 use prefs::store::Project;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Exports, each time into a folder of its own, so that nothing exported before changes.
 pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>> {
@@ -47,7 +48,7 @@ pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>
     for what in &request.what {
         let done = match what {
             ExportWhat::Adapter => adapter(run.as_ref(), &folder, request.allow_changed_base).map(|done| vec![done]),
-            ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &folder).map(|done| vec![done]),
+            ExportWhat::Report => report(run.as_ref(), judged.as_ref(), &name, &folder).map(|done| vec![done]),
             ExportWhat::Pairs => pairs(&project.another_store()?, &request, &folder),
             ExportWhat::Labels => {
                 let path = folder.join("labels.jsonl");
@@ -131,12 +132,13 @@ fn adapter(run: Option<&PathBuf>, folder: &Path, allow_changed_base: bool) -> Re
     Ok(of(made))
 }
 
-fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Result<Exported> {
+fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, name: &str, folder: &Path) -> Result<Exported> {
     if let Some(folder) = judged {
         evaluation::finish_where_people_judge(folder)?;
     }
     let request = ReportRequest { run: run.cloned(), eval: judged.cloned(), output_dir: folder.join("report") };
-    let reply = quietly(|context| crate::report(&request, context))?;
+    let title = format!("{name}: report of {}", day(SystemTime::now()));
+    let reply = crate::report::write(&request, &title, Vec::new())?;
     Ok(Exported {
         what: "report".into(),
         load: match &reply.evaluation {
@@ -153,6 +155,25 @@ fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, folder: &Path) -> Res
         notes: Vec::new(),
         export: String::new(),
     })
+}
+
+/// `30 Nov 2026`, in UTC, as the page writes a date.
+fn day(moment: SystemTime) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut days = moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    format!("{} {} {year}", days + 1, MONTHS[month])
 }
 
 /// The same as it crosses to the page.
@@ -173,4 +194,17 @@ pub(super) fn of(made: crate::Exported) -> Exported {
 /// Does what is over in a moment, so that nobody watches or stops it.
 pub(super) fn quietly<T>(work: impl FnOnce(&mut Context) -> Result<T>) -> Result<T> {
     work(&mut Context { observer: &mut |_| {}, stop: &AtomicBool::new(false) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_day_is_written_as_the_page_writes_it() {
+        let after = |days: u64| day(UNIX_EPOCH + Duration::from_secs(days * 86_400 + 5));
+        assert_eq!([0, 59, 11_016, 20_787].map(after), ["1 Jan 1970", "1 Mar 1970", "29 Feb 2000", "30 Nov 2026"]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The page, section by section.
 
 use plot::{Figure, Theme};
+use prefs::words::counted;
 
 use super::ReportInput;
 use super::html::{escaped, joined, name_table, number_table};
@@ -118,13 +119,13 @@ fn verdict(evaluation: &Evaluation) -> String {
         .map_or_else(String::new, |words| format!("\n<p class=\"quiet\">{}</p>", escaped(&words)));
     format!(
         "<section class=\"verdict {}\">\n<p class=\"words\">{}</p>\n{minded}<p class=\"rate\"><strong>{rate}</strong> win rate \
-         <span>{range}</span></p>\n<p class=\"quiet\">{} wins, {} ties{same}, {} losses{unjudged}; ties count as half. Exact \
+         <span>{range}</span></p>\n<p class=\"quiet\">{}, {}{same}, {}{unjudged}; ties count as half. Exact \
          sign test without ties: {}. Judge: {}.</p>{first}\n</section>\n",
         summary.verdict.code(),
         escaped(&summary.words),
-        tally.wins,
-        tally.ties,
-        tally.losses,
+        counted(tally.wins, "win", "wins"),
+        counted(tally.ties, "tie", "ties"),
+        counted(tally.losses, "loss", "losses"),
         probability(summary.sign_test_p),
         escaped(&evaluation.judge_in_words()),
     )

@@ -319,12 +319,39 @@ pub(super) fn length_bias(longer: Share, difference: Mean) -> Option<String> {
     } else {
         return None;
     };
-    let Mean { mean, interval: [from, to] } = difference;
     Some(format!(
-        "In {:.1} % of the pairs ({:.1} to {:.1} %) the chosen answer is the {which} one, so the model will also learn length. It \
-         has {mean:+.0} characters more on average ({from:+.0} to {to:+.0}).",
+        "In {:.1} % of the pairs ({:.1} to {:.1} %) the chosen answer is the {which} one, so the model will also learn length. On \
+         average it is {}.",
         share * 100.0,
         low * 100.0,
-        high * 100.0
+        high * 100.0,
+        longer_in_words(difference)
     ))
+}
+
+/// How many characters longer or shorter, with the interval: `223 characters shorter (180 to 266)`.
+fn longer_in_words(difference: Mean) -> String {
+    let Mean { mean, interval: [from, to] } = difference;
+    let which = |characters: f64| if characters < 0.0 { "shorter" } else { "longer" };
+    let size = |characters: f64| format!("{:.0}", characters.abs());
+    let range = if from < 0.0 && to > 0.0 {
+        format!("from {} shorter to {} longer", size(from), size(to))
+    } else {
+        let (least, most) = if mean < 0.0 { (to, from) } else { (from, to) };
+        format!("{} to {}", size(least), size(most))
+    };
+    format!("{} characters {} ({range})", size(mean), which(mean))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_much_longer_is_said_in_words_and_without_signs() {
+        let words = |mean, interval| longer_in_words(Mean { mean, interval });
+        assert_eq!(words(-223.0, [-266.4, -179.6]), "223 characters shorter (180 to 266)");
+        assert_eq!(words(12.0, [3.0, 21.0]), "12 characters longer (3 to 21)");
+        assert_eq!(words(4.0, [-3.0, 11.0]), "4 characters longer (from 3 shorter to 11 longer)");
+    }
 }

@@ -143,16 +143,19 @@ impl Project {
     /// # Errors
     /// When the database cannot be read.
     pub fn held_out_by_imports(&self) -> Result<HashMap<i64, i64>, Error> {
-        self.read(|db| {
-            let mut marked = HashMap::new();
-            for import in held_out_imports(db)? {
-                for id in pairs_of(db, import)? {
-                    marked.entry(id).or_insert(import);
-                }
-            }
-            Ok(marked)
-        })
+        self.read(held_out_pairs)
     }
+}
+
+/// As [`Project::held_out_by_imports`].
+pub(super) fn held_out_pairs(db: &Connection) -> rusqlite::Result<HashMap<i64, i64>> {
+    let mut marked = HashMap::new();
+    for import in held_out_imports(db)? {
+        for id in pairs_of(db, import)? {
+            marked.entry(id).or_insert(import);
+        }
+    }
+    Ok(marked)
 }
 
 fn checked_name(name: &str) -> Result<String, Error> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Project;
 use super::derived::{current_item, current_pair, said};
+use super::import_changes::held_out_pairs;
 use super::search::{Texts, among_in_database, in_database};
 use super::selection::PairSort;
 use super::sql::pair;
@@ -90,6 +91,10 @@ pub struct PairQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional = nullable)]
     pub disputed: Option<bool>,
+    /// Only what came with an import that is held out of every training, or only what did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional = nullable)]
+    pub held_out: Option<bool>,
     /// Only whose chosen answer the file rates so, or higher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional = nullable)]
@@ -164,6 +169,8 @@ pub struct PairRow {
     pub rejected_length: i64,
     /// Whether its annotators differ; `None` where nobody has judged it.
     pub disputed: Option<bool>,
+    /// Whether it came with an import that is held out of every training.
+    pub held_out: bool,
     /// How the file rates the chosen answer.
     pub score: Option<f64>,
     /// By how much the file rates the chosen answer better.
@@ -367,10 +374,12 @@ pub(super) fn count(db: &Connection, source: Option<PairSource>, category: Optio
 
 /// Each category is looked up after the one before it: there are few, and many pairs of each.
 fn page_of_rows(db: &Connection, total: usize, ids: &[i64]) -> rusqlite::Result<PairPage> {
+    let held_out = held_out_pairs(db)?;
     let rows = ids.iter().map(|id| row(db, *id)).collect::<rusqlite::Result<Vec<_>>>()?;
+    let marked = |row: PairRow| PairRow { held_out: held_out.contains_key(&row.id), ..row };
     let rated = "SELECT EXISTS (SELECT 1 FROM listing INDEXED BY listing_rated WHERE score_chosen IS NOT NULL)";
     let rated = db.prepare_cached(rated)?.query_row([], |row| row.get(0))?;
-    Ok(PairPage { total, rows: rows.into_iter().flatten().collect(), categories: categories(db)?, rated })
+    Ok(PairPage { total, rows: rows.into_iter().flatten().map(marked).collect(), categories: categories(db)?, rated })
 }
 
 fn categories(db: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -427,6 +436,7 @@ fn row(db: &Connection, id: i64) -> rusqlite::Result<Option<PairRow>> {
             chosen_length: row.get(3)?,
             rejected_length: row.get(4)?,
             disputed: row.get(5)?,
+            held_out: false,
             score: row.get(6)?,
             margin: row.get(7)?,
         })

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ToSql};
 use serde::{Deserialize, Serialize};
 
 use super::Project;
-use super::import_changes::PAIRS_OF_IMPORT;
+use super::import_changes::{PAIRS_OF_IMPORT, held_out_pairs};
 use super::pairs::PairQuery;
 use crate::Error;
 
@@ -90,6 +90,10 @@ impl Project {
         let wanted = query.set.map(|set| self.pairs_of_set(set)).transpose()?;
         self.read(|db| {
             let mut ids = selected(db, query, among.is_none())?;
+            if let Some(wanted) = query.held_out {
+                let held_out = held_out_pairs(db)?;
+                ids.retain(|id| held_out.contains_key(id) == wanted);
+            }
             if !query.text.is_empty() {
                 let texts = query.of_texts();
                 let found: HashSet<i64> = match among {

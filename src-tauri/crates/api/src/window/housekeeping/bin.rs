@@ -240,7 +240,8 @@ fn shown(backend: &Backend, project: &OpenProject, entry: &Entry) -> Result<BinE
         (named(ItemKind::Run, &run), (!run.is_dir()).then_some(why))
     };
     let bytes = bytes_of(&folder)?;
-    Ok(BinEntry { entry: entry.name(), kind: entry.kind, name, deleted_at: entry.deleted_at, bytes, refused })
+    let (kind, item, deleted_at) = (entry.kind, entry.item.clone(), entry.deleted_at);
+    Ok(BinEntry { entry: entry.name(), kind, item, name, deleted_at, bytes, refused })
 }
 
 /// The name that a folder has in its place, also where it lies in the bin.

@@ -62,25 +62,34 @@ fn of_run(backend: &Backend, item: &Item) -> Result<Vec<String>> {
             sentences.push(format!("{} ({listed}). {then}", if names.len() == 1 { one } else { &many }));
         }
     };
-    say(
-        &evaluations,
-        "One evaluation is of it",
-        "evaluations are of it",
-        "What they found stays; one that was broken off cannot be resumed.",
-    );
+    let found = if evaluations.len() == 1 {
+        "What it found stays; if it was broken off, it cannot be resumed."
+    } else {
+        "What they found stays; one that was broken off cannot be resumed."
+    };
+    say(&evaluations, "One evaluation is of it", "evaluations are of it", found);
     say(
         &relatives.made_from_it,
         "One run was made from its settings",
         "runs were made from its settings",
-        "They stay as they are, but can no longer be compared with it.",
+        if relatives.made_from_it.len() == 1 {
+            "It stays as it is, but can no longer be compared with it."
+        } else {
+            "They stay as they are, but can no longer be compared with it."
+        },
     );
     say(
         &relatives.began_from_it,
         "One run began from its adapter",
         "runs began from its adapter",
-        "They have copies of their own and can be resumed.",
+        if relatives.began_from_it.len() == 1 {
+            "It has a copy of its own and can be resumed."
+        } else {
+            "They have copies of their own and can be resumed."
+        },
     );
-    say(&exports, "One export was made from it", "exports were made from it", "They stay as they are.");
+    let stay = if exports.len() == 1 { "It stays as it is." } else { "They stay as they are." };
+    say(&exports, "One export was made from it", "exports were made from it", stay);
     Ok(sentences)
 }
 

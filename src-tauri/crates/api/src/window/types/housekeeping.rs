@@ -110,6 +110,8 @@ pub struct BinEntry {
     /// By which it is named there.
     pub entry: String,
     pub kind: BinKind,
+    /// What links to it name; of checkpoints, their run.
+    pub item: String,
     /// What it was called; of checkpoints, their run.
     pub name: String,
     pub deleted_at: u64,

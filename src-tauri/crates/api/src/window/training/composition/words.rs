@@ -120,7 +120,9 @@ impl Told {
             says.push(format!("{}{more} {}: the set {name}", pairs_in_words(*count), is(*count)));
         }
         if !says.is_empty() && self.by_share > 0 {
-            says.push(format!("{} more {} by held_out_share", pairs_in_words(self.by_share), is(self.by_share)));
+            let more =
+                if self.by_share == 1 { "1 more pair".to_owned() } else { format!("{} more pairs", self.by_share) };
+            says.push(format!("{more} {} by held_out_share", is(self.by_share)));
         }
         says
     }
