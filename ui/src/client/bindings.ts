@@ -189,8 +189,10 @@ export type Audited = {
   ties: number,
   /** Pairs that were skipped. */
   skipped: number,
-  /** Verdicts that were changed with those of others in view: they are not blind, and in none of the counts. */
+  /** Pairs judged anew with the verdicts of others in view: these verdicts are not blind, and in none of the counts. */
   votes_seen: number,
+  /** Pairs that they have judged, blind or not. */
+  judged: number,
   /** `agree / (agree + differ)`, 0 to 1. */
   rate: number | null,
   /** Its 95 % interval by Wilson. */
@@ -612,7 +614,12 @@ export type EditPair = {
   /** The new other answer. */
   rejected: Content,
   /** The new prompt. */
-  prompt: Content, };
+  prompt: Content,
+  /**
+   * Its prompt, chosen and rejected answer as they were when the new ones were written: where they are others now, nothing
+   * is changed.
+   */
+  before?: [Content, Content, Content] | null, };
 
 /** A part of a pair before and after an edit. */
 export type EditedText = {
@@ -1660,7 +1667,12 @@ export type Notes = {
   /** The name that was given later, in the place of the first. */
   name?: string, note: string, tags: Array<string>,
   /** Whether lists leave it out unless they are asked for it. */
-  archived: boolean, };
+  archived: boolean,
+  /**
+   * What keeps the item from being read or relied on, with what to do: it stands in the list so that it can be deleted. It is
+   * found anew each time, and no part of the file.
+   */
+  damaged?: string, };
 
 /** Of an operation that needs to know nothing. */
 export type Nothing = {};
@@ -1886,7 +1898,9 @@ export type PairsActedOn = {
   /** Rows of a run that the project has no pair for. */
   elsewhere: number,
   /** Further rows of a run that are the same pair. */
-  again: number, };
+  again: number,
+  /** What that means for runs that wait or train, as sentences without a full stop. */
+  says: Array<string>, };
 
 /** What has changed from one set of pairs to another. */
 export type PairsChange = { difference: Difference,
@@ -2973,7 +2987,9 @@ export type SweepSummary = {
   /** The settings that vary. */
   keys: Array<string>, runs: number,
   /** Of them, those that have ended, one way or another. */
-  ended: number, };
+  ended: number,
+  /** What keeps its record from being read, with what to do. */
+  damaged: string | null, };
 
 /** A sweep, whole. */
 export type SweepView = {
@@ -3098,7 +3114,9 @@ export type Verdict = "left_much" | "left" | "right" | "right_much" | "tie_good"
 /** A run that waits. */
 export type WaitingRun = { run: string, name: string,
   /** Why it waits, as a sentence without a full stop. */
-  why: string, since: number,
+  why: string,
+  /** What was decided of its pairs meanwhile, as sentences without a full stop. */
+  says: Array<string>, since: number,
   /** Bytes that it takes at its peak, where that was estimated. */
   memory_needed: number | null, };
 

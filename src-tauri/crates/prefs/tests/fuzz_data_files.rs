@@ -88,6 +88,15 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let task = json!([{"id": 1, "data": {"prompt": "p", "answer1": "a", "answer2": "b"}, "predictions": [], "annotations": [
         {"completed_by": 1, "result": [{"type": "pairwise", "from_name": "preference", "to_name": "answer1", "value": {"selected": "left"}}]},
     ]}]);
+    let answers = json!([{"user_id": "u", "value": "response1", "status": "submitted"}, {"user_id": "w", "value": [
+        {"rank": 1, "value": "response1"}, {"rank": 2, "value": "response2"}], "status": "discarded"}]);
+    let asked_beside = [
+        json!({"prompt": "p", "response1": "a", "response2": "b", "preference": answers}),
+        json!({"prompt": "p", "response1": "a", "response2": "b", "preference": {"user_id": ["u"], "value": ["response2"], "status": ["draft"]}}),
+        json!({"prompt": "p", "response1": "a", "response2": "b", "preference.responses": ["response1"],
+            "preference.responses.users": ["u"], "preference.responses.status": ["submitted"]}),
+    ];
+    let asked_beside: Vec<String> = asked_beside.iter().map(|row| format!("{row}\n")).collect();
     let column = |name: &str| {
         Value::Object(rows.iter().enumerate().map(|(at, row)| (at.to_string(), row[name].clone())).collect())
     };
@@ -98,6 +107,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("verdicts.jsonl", format!("{verdict}\n{verdict}\n").into_bytes()),
         ("annotations.jsonl", format!("{annotation}\n{annotation}\n").into_bytes()),
+        ("answers.jsonl", asked_beside.concat().into_bytes()),
         ("tasks.json", task.to_string().into_bytes()),
         ("lines.jsonl", lines.clone().into_bytes()),
         ("labels.jsonl", labels.concat().into_bytes()),

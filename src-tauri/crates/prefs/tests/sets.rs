@@ -235,3 +235,16 @@ fn a_part_of_a_set_is_the_same_each_time_and_of_what_is_trained_on() {
     project.remove_pair(2, "Ada", true).unwrap();
     assert_eq!(project.pairs_of_set(list).unwrap(), [1, 3]);
 }
+
+/// A file that is held out takes along what it brought, whichever file brought it first.
+#[test]
+fn held_out_files_are_told_from_what_trains() {
+    let (_folder, mut project) = project();
+    let held_out =
+        |project: &Project, held_out| ids(project, PairQuery { held_out: Some(held_out), ..PairQuery::default() });
+    assert_eq!((held_out(&project, true), held_out(&project, false)), (vec![], vec![1, 2, 3, 4, 5]));
+    project.change_import(2, "Ada", &prefs::store::ImportChange::HeldOut(true)).unwrap();
+    assert_eq!((held_out(&project, true), held_out(&project, false)), (vec![2, 5], vec![1, 3, 4]));
+    let rows = project.page(&PairQuery { limit: 9, ..PairQuery::default() }).unwrap().rows;
+    assert_eq!(rows.iter().map(|row| row.held_out).collect::<Vec<_>>(), [false, true, false, false, true]);
+}

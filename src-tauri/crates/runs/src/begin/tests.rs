@@ -35,7 +35,13 @@ impl Place {
     }
 
     fn program(&self, available: u64) -> Program<'_> {
-        Program { path: &self.program, workers: &self.workers, available: Some(available), cores: 2 }
+        Program {
+            path: &self.program,
+            workers: &self.workers,
+            available: Some(available),
+            cores: 2,
+            ready: &|_| Ok(()),
+        }
     }
 
     fn add(&self, run: &str) {
