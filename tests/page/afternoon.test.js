@@ -116,8 +116,8 @@ test("an afternoon", async (t) => {
       swapped += isPlain ? 0 : 1;
       await page.getByRole("heading", { name: `Pair ${number}`, exact: true }).waitFor({ state: "detached" });
     }
-    // Most of them: by chance it would be one in nine.
-    assert.ok(swapped > 3, `of the first six ${swapped} were labelled wrong`);
+    // One in nine is labelled wrong: more than twice as many of those that come first.
+    assert.ok(swapped >= 2, `of the first six ${swapped} were labelled wrong`);
     await page.keyboard.press("Escape");
   });
 

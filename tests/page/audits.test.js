@@ -84,7 +84,7 @@ test("pairs on which they differ are left out or swapped when it is chosen, and 
   await page.getByRole("button", { name: "Leave out 2" }).click();
   await page.getByText("2 pairs left out by Ada").waitFor();
   assert.equal((await list()).total, PAIRS - 2);
-  await page.getByText("all changed since").waitFor();
+  await page.getByText("all changed, or judged otherwise, since").waitFor();
   await page.locator("main").getByRole("button", { name: "Undo", exact: true }).click();
   await page.getByRole("button", { name: "Swap 2" }).waitFor();
   assert.equal((await list()).total, PAIRS);

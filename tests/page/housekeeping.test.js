@@ -94,7 +94,7 @@ test("what refers to a run is named before it goes, and it can be had back at on
   await menu("What to do with second", "Delete");
   await link("second").waitFor({ state: "hidden" });
   await hash("#/train/second");
-  await page.getByText(/is in the bin of this project/).waitFor();
+  await page.getByText("second is in the bin", { exact: true }).waitFor();
 
   await hash("#/project/disk");
   await page.getByRole("button", { name: /^Empty the bin, / }).click();

@@ -88,6 +88,7 @@ test("the same orders, filters, figure and acts as of a run", async () => {
   await page.keyboard.press("n");
   await page.getByRole("heading", { name: `Pair ${second.id}` }).waitFor();
   await page.keyboard.press("Escape");
+  await page.getByRole("heading", { name: `Pair ${second.id}` }).waitFor({ state: "detached" });
   await list().focus();
   await page.keyboard.press("Home");
   await page.keyboard.press(" ");

@@ -18,7 +18,7 @@ fn imported(folder: &Path, file: &Path, more: &[&str]) -> (Value, Vec<Value>) {
     let said = Finished::run(import.arg(file).arg("--project").arg(&project).args(more)).well();
     let out = folder.join("out");
     let mut export = told_as_json(folder, "export");
-    let _ = Finished::run(export.arg("--project").arg(&project).arg("--output-dir").arg(&out)).well();
+    let _ = Finished::run(export.arg("--replace").arg("--project").arg(&project).arg("--output-dir").arg(&out)).well();
     let pairs = std::fs::read_to_string(out.join("pairs.jsonl")).expect("pairs were exported");
     let rows = pairs.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     (said.json().pop().expect("a reply"), rows)

@@ -215,7 +215,13 @@ fn a_project_of_an_earlier_version_gives_the_honest_result() {
     let db = rusqlite::Connection::open(folder.path().join(prefs::store::DATABASE)).unwrap();
     db.execute_batch(
         "UPDATE item_states SET outcome = 'first'; UPDATE tasks SET state = 'done' WHERE state = 'changed';
-         UPDATE listing SET source = 'labelled'; PRAGMA user_version = 9;",
+         UPDATE listing SET source = 'labelled';
+         DROP INDEX listing_in_order; DROP INDEX listing_rated; DROP TABLE later_ratings;
+         ALTER TABLE listing DROP COLUMN score_chosen; ALTER TABLE listing DROP COLUMN score_rejected;
+         ALTER TABLE listing DROP COLUMN margin;
+         CREATE INDEX listing_in_order ON listing
+             (id, source, category, import, at, prompt_length, chosen_length, rejected_length, disputed);
+         PRAGMA user_version = 9;",
     )
     .unwrap();
     drop(db);

@@ -155,7 +155,7 @@ fn each_annotator_of_a_record_keeps_their_word() {
         record(2, &["response_b", "response_b", "response_a"]),
         record(3, &["response_b", "response_a"]),
     ];
-    let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+    let lines = records.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let folder = tempfile::tempdir().unwrap();
     let project = imported(folder.path(), &lines, "argilla.jsonl");
     // Of four, two are no majority: an item to label, with what was said of its answers in their order.
@@ -244,7 +244,7 @@ fn argilla_s_published_rows_say_what_most_annotators_say() {
     add(
         serde_json::json!({"preference.responses": ["response2", "response1"], "preference.responses.users": ["u", "w"], "preference.responses.status": ["submitted", "discarded"]}),
     );
-    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    let lines = rows.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let table = Table::from_bytes(lines.as_bytes()).unwrap();
     let mapping = guess(&table);
     assert_eq!(mapping.preference.as_deref(), Some("preference.value"), "{:?}", table.columns);
@@ -254,7 +254,7 @@ fn argilla_s_published_rows_say_what_most_annotators_say() {
         .rows
         .iter()
         .map(|row| match &row.content {
-            prefs::mapping::MappedContent::Pair(pair) => Some(pair.chosen.last_text().to_owned()),
+            prefs::mapping::MappedContent::Pair(pair) => Some(pair.chosen.last_text().clone()),
             _ => None,
         })
         .collect();

@@ -176,6 +176,13 @@ fn held_out_are_all_pairs_of_a_file_also_those_that_came_before_it() {
     assert_eq!(told(&project, 3)[0], "Held out with b.jsonl.");
     take_back(&mut project, second, true);
     assert!(project.held_out_by_imports().unwrap().is_empty(), "what is taken back holds nothing out");
+    // But what comes again after it: nobody has said that it may be trained on.
+    let third = import(&mut project, "b again.jsonl", &[row(2, "a"), row(3, "a")]);
+    let mut marked: Vec<i64> = project.held_out_by_imports().unwrap().into_keys().collect();
+    marked.sort_unstable();
+    assert_eq!((marked, project.holds_out_imports().unwrap()), (vec![2, 3], true));
+    take_back(&mut project, third, true);
+    assert!(project.held_out_by_imports().unwrap().is_empty() && !project.holds_out_imports().unwrap());
     take_back(&mut project, second, false);
     project.change_import(second, "Ada", &ImportChange::HeldOut(false)).unwrap();
     assert!(project.held_out_by_imports().unwrap().is_empty());

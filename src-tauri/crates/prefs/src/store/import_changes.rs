@@ -1,7 +1,7 @@
 //! What is decided of an import after it came in: another name, that its pairs are held out of every training, that it is taken
 //! back. Each is a row of its own; what came in stays as it came.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -124,13 +124,8 @@ impl Project {
         self.read(|db| {
             for import in held_out_imports(db)? {
                 let is_there = state(db, import)?.is_some_and(|state| !state.taken_back);
-                if is_there {
+                if is_there || !brought_again(db, import)?.is_empty() {
                     return Ok(true);
-                }
-                for id in pairs_of(db, import)? {
-                    if !is_listed_gone(db, id)? {
-                        return Ok(true);
-                    }
                 }
             }
             Ok(false)
@@ -138,7 +133,7 @@ impl Project {
     }
 
     /// The number of the import, by each pair's number, of pairs that came with an import that is held out; of several the first.
-    /// One that was taken back holds out what another import has brought again: nobody has said that it may be trained on.
+    /// One that was taken back holds out what a later import has brought again: nobody has said that it may be trained on.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -151,11 +146,24 @@ impl Project {
 pub(super) fn held_out_pairs(db: &Connection) -> rusqlite::Result<HashMap<i64, i64>> {
     let mut marked = HashMap::new();
     for import in held_out_imports(db)? {
+        let is_there = state(db, import)?.is_some_and(|state| !state.taken_back);
+        let again = if is_there { HashSet::new() } else { brought_again(db, import)? };
         for id in pairs_of(db, import)? {
-            marked.entry(id).or_insert(import);
+            if is_there || again.contains(&id) {
+                marked.entry(id).or_insert(import);
+            }
         }
     }
     Ok(marked)
+}
+
+/// What imports have brought again that came after this one, and are there.
+fn brought_again(db: &Connection, import: i64) -> rusqlite::Result<HashSet<i64>> {
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT coalesce(pair, -item) FROM repeats WHERE import > ? AND coalesce(pair, item) IS NOT NULL AND NOT ",
+        import_gone!("repeats.import")
+    ))?;
+    statement.query_map([import], |row| row.get(0))?.collect()
 }
 
 fn checked_name(name: &str) -> Result<String, Error> {
@@ -216,11 +224,6 @@ pub(super) fn item_is_gone(db: &Connection, item: i64, pair: Option<i64>) -> rus
 /// Whether anything was ever taken back: only then need anything be looked up.
 pub(super) fn any_gone(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM import_changes WHERE taken_back = 1")?.exists([])
-}
-
-/// Whether a pair of the listing counts as not there.
-fn is_listed_gone(db: &Connection, id: i64) -> rusqlite::Result<bool> {
-    if id < 0 { item_is_gone(db, -id, None) } else { pair_is_gone(db, id) }
 }
 
 /// Keeps that something came again. Answers whether it counted as not there before, and does now.
