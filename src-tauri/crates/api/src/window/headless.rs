@@ -190,18 +190,24 @@ impl Headless {
     /// When a record cannot be read, a run did not end well, or the user stops it: runs go on then.
     pub fn run_queue(&self, context: &mut Context) -> Result<()> {
         let failed_before: BTreeSet<String> = self.queue()?.failed.into_iter().map(|failed| failed.run).collect();
-        let (mut trained, mut waits) = (BTreeSet::new(), String::new());
+        let (mut trained, mut waited, mut waits) = (BTreeSet::new(), BTreeSet::new(), String::new());
         loop {
             self.begin_waiting()?;
             let view = self.queue()?;
             let training: BTreeSet<String> = view.training.iter().filter_map(|training| training.run.clone()).collect();
             training.difference(&trained).for_each(|run| context.note(format!("{run} trains")));
             trained.difference(&training).for_each(|run| context.note(format!("{run} has ended")));
+            let waiting: BTreeSet<String> = view.waiting.iter().map(|waiting| waiting.run.clone()).collect();
+            // One that began and ended between two looks is told of, too.
+            for run in waited.difference(&waiting).filter(|run| !training.contains(*run) && !trained.contains(*run)) {
+                let is_untouched = train::folder::is_untouched(&self.project.folder().join(RUNS).join(run));
+                context.note(format!("{run} {}", if is_untouched { "was taken out" } else { "has ended" }));
+            }
             let first = view.waiting.first().map(|first| format!("{} {}", first.run, first.why)).unwrap_or_default();
             if first != waits && !first.is_empty() {
                 context.note(first.as_str());
             }
-            (trained, waits) = (training, first);
+            (trained, waited, waits) = (training, waiting, first);
             if view.waiting.is_empty() && trained.is_empty() {
                 let new = view.failed.into_iter().map(|failed| failed.run).filter(|run| !failed_before.contains(run));
                 return refuse_failed(&new.collect::<Vec<_>>());
