@@ -372,7 +372,6 @@ pub(super) fn count(db: &Connection, source: Option<PairSource>, category: Optio
     PairSource::NOT_TRAINED_ON.into_iter().try_fold(all, |left, source| Ok(left - of_source(source)?))
 }
 
-/// Each category is looked up after the one before it: there are few, and many pairs of each.
 fn page_of_rows(db: &Connection, total: usize, ids: &[i64]) -> rusqlite::Result<PairPage> {
     let held_out = held_out_pairs(db)?;
     let rows = ids.iter().map(|id| row(db, *id)).collect::<rusqlite::Result<Vec<_>>>()?;
@@ -382,6 +381,7 @@ fn page_of_rows(db: &Connection, total: usize, ids: &[i64]) -> rusqlite::Result<
     Ok(PairPage { total, rows: rows.into_iter().flatten().map(marked).collect(), categories: categories(db)?, rated })
 }
 
+/// Each category is looked up after the one before it: there are few, and many pairs of each.
 fn categories(db: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = db.prepare_cached(
         "WITH RECURSIVE known (name) AS (
