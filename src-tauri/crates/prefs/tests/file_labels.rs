@@ -208,6 +208,87 @@ fn annotations_of_label_studio_are_each_somebody_s() {
     assert_eq!(said, [("annotator 1", true), ("annotator 2", true), ("kim@example.org", true), ("user 7", false)]);
 }
 
+/// Label Studio asks by a choice, too: one that names an answer is a label, one of how good a task is is none.
+#[test]
+fn choices_of_label_studio_that_name_an_answer_are_labels() {
+    let result = |tag: &str, choices: &[&str]| serde_json::json!({"type": "choices", "from_name": tag, "to_name": "prompt", "value": {"choices": choices}});
+    let tasks: Vec<serde_json::Value> = [("Response 1", "good"), ("Response 2", "bad"), ("Tie", "good")]
+        .iter()
+        .enumerate()
+        .map(|(at, (better, quality))| {
+            serde_json::json!({"id": at, "data": {"prompt": format!("p{at}"), "response1": "one", "response2": "two"},
+            "annotations": [{"completed_by": 7, "was_cancelled": false, "result": [
+                result("better", &[better]), result("quality", &[quality]), result("topics", &["a", "b"]),
+            ]}]})
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let project = imported(folder.path(), &serde_json::json!(tasks).to_string(), "choices.json");
+    let pairs: Vec<(String, String)> = project
+        .training_pairs()
+        .unwrap()
+        .into_iter()
+        .map(|sourced| (sourced.pair.prompt.last_text().clone(), sourced.pair.chosen.last_text().clone()))
+        .collect();
+    assert_eq!(pairs, [("p0".into(), "one".into()), ("p1".into(), "two".into())]);
+    assert_eq!(project.counts().unwrap().items, 1);
+    assert_eq!(labelled(&project.pair(1).unwrap()).first().map(|(who, _)| *who), Some("user 7"));
+}
+
+/// In the tables of Label Studio each annotation is a row: those of one task are one pair, whoever stands between them.
+#[test]
+fn annotations_of_one_task_are_one_pair_in_label_studio_s_tables() {
+    let rows = [
+        (1, "left", 7),
+        (2, "right", 7),
+        (1, "right", 8),
+        (1, "left", 9),
+        (3, "left", 7),
+        (2, "right", 8),
+        (3, "right", 8),
+    ];
+    let objects: Vec<serde_json::Value> = rows
+        .iter()
+        .enumerate()
+        .map(|(at, (task, side, by))| {
+            serde_json::json!({"id": task, "prompt": format!("p{task}"), "answer1": "one", "answer2": "two", "comparison": side,
+                "annotator": by, "annotation_id": 100 + at, "created_at": "2026-01-02T03:04:05Z", "lead_time": 3.5})
+        })
+        .collect();
+    let mut csv = "id,prompt,answer1,answer2,comparison,annotator,annotation_id,created_at,lead_time\n".to_owned();
+    for (at, (task, side, by)) in rows.iter().enumerate() {
+        csv.push_str(&format!("{task},p{task},one,two,{side},{by},{},2026-01-02T03:04:05Z,3.5\n", 100 + at));
+    }
+    for (name, text) in [("min.json", serde_json::json!(objects).to_string()), ("min.csv", csv)] {
+        let folder = tempfile::tempdir().unwrap();
+        let project = imported(folder.path(), &text, name);
+        let pairs: Vec<(String, String)> = project
+            .training_pairs()
+            .unwrap()
+            .into_iter()
+            .map(|sourced| (sourced.pair.prompt.last_text().clone(), sourced.pair.chosen.last_text().clone()))
+            .collect();
+        // Of the third task nobody has the majority: it is there to be labelled.
+        assert_eq!(pairs, [("p1".into(), "one".into()), ("p2".into(), "two".into())], "{name}");
+        let counts = project.counts().unwrap();
+        assert_eq!((counts.pairs, counts.items), (2, 1), "{name}");
+        let pair = project.pair(1).unwrap();
+        let mut said: Vec<(&str, bool)> = labelled(&pair)
+            .into_iter()
+            .map(|(who, what)| (who, what.contains("the chosen answer is better")))
+            .collect();
+        said.sort_unstable();
+        assert_eq!(said, [("7", true), ("8", false), ("9", true)], "{name}");
+    }
+    // Other texts under the same number are another task.
+    let long = "x".repeat(300);
+    let other = |text: &str, side: &str| serde_json::json!({"id": 1, "prompt": "p", "answer1": text, "answer2": "two", "comparison": side, "annotator": 7, "annotation_id": 1});
+    let table =
+        Table::from_bytes(serde_json::json!([other(&long, "left"), other("one", "right")]).to_string().as_bytes())
+            .unwrap();
+    assert_eq!(prefs::mapping::apply(&table, &guess(&table)).rows.len(), 2);
+}
+
 /// Data sets that Argilla published have a question's answers beside the texts, in four forms: what was discarded is no label, and
 /// of several annotators most decide.
 #[test]

@@ -122,9 +122,8 @@ impl Project {
     /// When the database cannot be read.
     pub fn holds_out_imports(&self) -> Result<bool, Error> {
         self.read(|db| {
-            for import in held_out_imports(db)? {
-                let is_there = state(db, import)?.is_some_and(|state| !state.taken_back);
-                if is_there || !brought_again(db, import)?.is_empty() {
+            for held_out in held_out_imports(db)? {
+                if !held_out.taken_back || !brought_again(db, held_out.import)?.is_empty() {
                     return Ok(true);
                 }
             }
@@ -145,16 +144,55 @@ impl Project {
 /// As [`Project::held_out_by_imports`].
 pub(super) fn held_out_pairs(db: &Connection) -> rusqlite::Result<HashMap<i64, i64>> {
     let mut marked = HashMap::new();
-    for import in held_out_imports(db)? {
-        let is_there = state(db, import)?.is_some_and(|state| !state.taken_back);
-        let again = if is_there { HashSet::new() } else { brought_again(db, import)? };
+    for HeldOutImport { import, taken_back } in held_out_imports(db)? {
+        let again = if taken_back { brought_again(db, import)? } else { HashSet::new() };
         for id in pairs_of(db, import)? {
-            if is_there || again.contains(&id) {
+            if !taken_back || again.contains(&id) {
                 marked.entry(id).or_insert(import);
             }
         }
     }
     Ok(marked)
+}
+
+/// Which of these are held out, as [`held_out_pairs`] says of all: a page does not wait for a whole file.
+pub(super) fn held_out_among(db: &Connection, ids: &[i64]) -> rusqlite::Result<HashSet<i64>> {
+    let imports = held_out_imports(db)?;
+    let mut found = HashSet::new();
+    if imports.is_empty() {
+        return Ok(found);
+    }
+    for &id in ids {
+        let brought = brought_by(db, id)?;
+        let holds_out = |held: &HeldOutImport| {
+            brought.iter().any(|(import, _)| *import == held.import)
+                && (!held.taken_back || brought.iter().any(|(later, is_there)| *later > held.import && *is_there))
+        };
+        if imports.iter().any(holds_out) {
+            found.insert(id);
+        }
+    }
+    Ok(found)
+}
+
+/// The imports that brought a pair, the first one and those that had it again, and whether each is there.
+fn brought_by(db: &Connection, id: i64) -> rusqlite::Result<Vec<(i64, bool)>> {
+    let query = if id > 0 {
+        concat!(
+            "SELECT import, NOT ",
+            import_gone!("brought.import"),
+            " FROM (SELECT import FROM pairs WHERE id = ?1 UNION SELECT import FROM repeats WHERE pair = ?1) AS brought
+             WHERE import IS NOT NULL"
+        )
+    } else {
+        concat!(
+            "SELECT import, NOT ",
+            import_gone!("brought.import"),
+            " FROM (SELECT import FROM items WHERE id = -?1 UNION SELECT import FROM repeats WHERE item = -?1) AS brought
+             WHERE import IS NOT NULL"
+        )
+    };
+    db.prepare_cached(query)?.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// What imports have brought again that came after this one, and are there.
@@ -186,13 +224,19 @@ pub(super) fn state_from_row(row: &Row, from: usize) -> rusqlite::Result<ImportS
     Ok(ImportState { name: row.get(from)?, held_out: row.get(from + 1)?, taken_back: row.get(from + 2)? })
 }
 
-fn held_out_imports(db: &Connection) -> rusqlite::Result<Vec<i64>> {
+struct HeldOutImport {
+    import: i64,
+    taken_back: bool,
+}
+
+/// Those that are there first.
+fn held_out_imports(db: &Connection) -> rusqlite::Result<Vec<HeldOutImport>> {
     let mut statement = db.prepare_cached(
-        "SELECT import FROM import_changes AS change
+        "SELECT import, taken_back FROM import_changes AS change
          WHERE id = (SELECT max(id) FROM import_changes WHERE import = change.import)
            AND held_out = 1 ORDER BY taken_back, import",
     )?;
-    statement.query_map([], |row| row.get(0))?.collect()
+    statement.query_map([], |row| Ok(HeldOutImport { import: row.get(0)?, taken_back: row.get(1)? }))?.collect()
 }
 
 /// The pairs, as in the listing, that an import brought, whether or not they were there already.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Project;
 use super::derived::{current_item, current_pair, said};
-use super::import_changes::held_out_pairs;
+use super::import_changes::held_out_among;
 use super::search::{Texts, among_in_database, in_database};
 use super::selection::PairSort;
 use super::sql::pair;
@@ -373,9 +373,9 @@ pub(super) fn count(db: &Connection, source: Option<PairSource>, category: Optio
 }
 
 fn page_of_rows(db: &Connection, total: usize, ids: &[i64]) -> rusqlite::Result<PairPage> {
-    let held_out = held_out_pairs(db)?;
+    let held_out = held_out_among(db, ids)?;
     let rows = ids.iter().map(|id| row(db, *id)).collect::<rusqlite::Result<Vec<_>>>()?;
-    let marked = |row: PairRow| PairRow { held_out: held_out.contains_key(&row.id), ..row };
+    let marked = |row: PairRow| PairRow { held_out: held_out.contains(&row.id), ..row };
     let rated = "SELECT EXISTS (SELECT 1 FROM listing INDEXED BY listing_rated WHERE score_chosen IS NOT NULL)";
     let rated = db.prepare_cached(rated)?.query_row([], |row| row.get(0))?;
     Ok(PairPage { total, rows: rows.into_iter().flatten().map(marked).collect(), categories: categories(db)?, rated })

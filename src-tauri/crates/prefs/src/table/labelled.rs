@@ -2,12 +2,15 @@
 //! one in which a strict majority of them says it, and what each of them says stands beside it. A record that this program wrote
 //! becomes the pair it was written of.
 
+mod annotations;
 mod argilla_rows;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
+
+pub(super) use annotations::{Annotations, Joined};
 
 use super::TableRow;
 use crate::export::side_by_side::{KEPT, Kept};
@@ -28,6 +31,8 @@ pub(super) struct Counts {
     others: usize,
     /// Rows of a table that one of the tools made of what this program wrote.
     in_tables: usize,
+    /// Rows that are each an annotation, of tasks that have several; and those tasks.
+    joined: (usize, usize),
 }
 
 impl Counts {
@@ -38,15 +43,25 @@ impl Counts {
 
     /// What is to be said of them.
     pub(super) fn sentence(&self) -> Option<String> {
-        let Self { records, by_several, without_majority, as_written, not_submitted, others, in_tables } = self;
+        let Self { records, by_several, without_majority, as_written, not_submitted, others, in_tables, joined } = self;
         if records.is_empty() {
-            return (*in_tables > 0).then(|| {
-                format!(
-                    "{} that this program wrote for a labeller, each with what one annotator says; a pair of which nothing is \
+            let mut said = Vec::new();
+            if *in_tables > 0 {
+                said.push(format!(
+                    "{} that this program wrote for a labeller, each with what its annotators say; a pair of which nothing is \
                      said keeps its label.",
                     pairs(*in_tables)
-                )
-            });
+                ));
+            }
+            let (annotations, tasks) = joined;
+            if *tasks > 0 {
+                said.push(format!(
+                    "{annotations} annotations are of {} of Label Studio: of each counts what more than half of its annotators \
+                     say, and what each of them says is kept beside it.",
+                    counted(*tasks, "task", "tasks")
+                ));
+            }
+            return (!said.is_empty()).then(|| said.join(" "));
         }
         let of: Vec<String> =
             records.iter().map(|(tool, count)| format!("{} of {tool}", counted(*count, "record", "records"))).collect();
@@ -84,6 +99,14 @@ type Votes = BTreeMap<String, Vec<Vote>>;
 struct Vote {
     annotator: String,
     said: String,
+}
+
+impl Vote {
+    /// As [`put_votes`] writes it.
+    fn of(value: &Value) -> Option<Self> {
+        let text = |name| Some(value.get(name)?.as_str()?.to_owned());
+        Some(Self { annotator: text("annotator")?, said: text("said")? })
+    }
 }
 
 /// Under this name a row holds what each annotator said, by the column that has what most of them say. It is no column.
@@ -223,7 +246,10 @@ fn own(
     let by = ["annotator", "created_username"].into_iter().find_map(|key| row.get(key));
     let alone = row.get(argilla::QUESTION).and_then(Value::as_str);
     let alone = alone.map(|said| Vote { annotator: annotator(by, 0), said: said.to_owned() });
-    let alone: Vec<Vote> = alone.into_iter().collect();
+    let alone: Vec<Vote> = match row.get(VOTES).and_then(|votes| votes.get(argilla::QUESTION)?.as_array()) {
+        Some(several) => several.iter().filter_map(Vote::of).collect(),
+        None => alone.into_iter().collect(),
+    };
     let votes = votes.get(argilla::QUESTION).unwrap_or(&alone);
     let which = |said: &str| match said {
         said if said == answers[0] || said == "left" => Some(0),
@@ -250,7 +276,7 @@ fn own(
         Vote { said, ..vote.clone() }
     };
     put_votes(&mut own, std::iter::once((argilla::QUESTION.to_owned(), votes.iter().map(in_order).collect())));
-    let is_known = |name: &str| name == KEPT || answers.contains(&name) || CONTAINERS.contains(&name);
+    let is_known = |name: &str| name == KEPT || name == VOTES || answers.contains(&name) || CONTAINERS.contains(&name);
     for beside in ["", "metadata", "data", "meta"] {
         for (name, value) in at(row, beside).into_iter().flatten().filter(|(name, _)| !is_known(name)) {
             own.entry(name.clone()).or_insert_with(|| value.clone());
@@ -293,7 +319,7 @@ fn argilla_votes(row: &Map<String, Value>, counts: &mut Counts) -> Option<Votes>
     Some(all)
 }
 
-/// What each tag of a task of Label Studio has that chooses one of two things; `None` where the row is no such task. A tie is
+/// What each tag of a task of Label Studio has that chooses one thing of several; `None` where the row is no such task. A tie is
 /// one where the choice for it is that of this program's own configuration.
 fn task_votes(row: &Map<String, Value>, counts: &mut Counts) -> Option<Votes> {
     let is_own = at(row, "data")?.contains_key(KEPT);
@@ -315,10 +341,10 @@ fn task_votes(row: &Map<String, Value>, counts: &mut Counts) -> Option<Votes> {
         };
         for result in results(annotation) {
             let tag = result.get("from_name").and_then(Value::as_str);
-            if let Some(side) = selected(result) {
-                add(tag.unwrap_or("pairwise"), side);
-            } else if tag == Some(label_studio::UNDECIDED) {
+            if tag == Some(label_studio::UNDECIDED) {
                 add(label_studio::BETTER, "tie");
+            } else if let Some(said) = selected(result) {
+                add(tag.or_else(|| result.get("type")?.as_str()).unwrap_or("pairwise"), said);
             } else {
                 counts.others += 1;
             }
@@ -331,7 +357,15 @@ fn results(annotation: &Value) -> impl Iterator<Item = &Value> {
     annotation.get("result").and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The side that a result chooses.
+/// The side that a result selects, or the one thing that it chooses.
 fn selected(result: &Value) -> Option<&str> {
-    (result.get("type")? == "pairwise").then(|| result.get("value")?.get("selected")?.as_str())?
+    let value = result.get("value")?;
+    match result.get("type")?.as_str()? {
+        "pairwise" => value.get("selected")?.as_str(),
+        "choices" => match value.get("choices")?.as_array()?.as_slice() {
+            [one] => one.as_str(),
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -48,6 +48,7 @@ pub(super) struct Opened {
     as_text: BTreeMap<String, usize>,
     trees: trees::Counts,
     messages: Messages,
+    annotations: labelled::Annotations,
     labelled: labelled::Counts,
     potato: potato::Counts,
     mt_bench: mt_bench::Counts,
@@ -55,7 +56,8 @@ pub(super) struct Opened {
 
 impl Opened {
     /// The rows that one row of a file is: of a tree one for each question, with the conversations in their cells opened. One
-    /// message of a tree is held until all were read. A record that this program wrote for a labeller is the pair itself.
+    /// message of a tree, or one of the annotations of a task, is held until all were read. A record that this program wrote for
+    /// a labeller is the pair itself.
     ///
     /// # Errors
     /// Why the row cannot be read.
@@ -68,6 +70,13 @@ impl Opened {
         if let Some(held) = self.messages.add(file, place, &values) {
             return held.map(|()| Vec::new());
         }
+        match self.annotations.add(file, place, values)? {
+            Some(values) => self.opened(values),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn opened(&mut self, values: Map<String, Value>) -> Result<Vec<Map<String, Value>>, String> {
         let mut rows = match trees::open(&values, &mut self.trees) {
             Some(questions) => questions,
             None => match labelled::open(values, &mut self.labelled)? {
@@ -92,8 +101,15 @@ impl Opened {
         said.into_iter().flatten().collect()
     }
 
-    /// Hands on the rows that the messages are that were held, each with its file and place.
+    /// Hands on the rows that the annotations and the messages are that were held, each with its file and place.
     pub(super) fn rest(&mut self, take: &mut TakeJoined) -> ControlFlow<()> {
+        let tasks: Vec<labelled::Joined> = std::mem::take(&mut self.annotations).join(&mut self.labelled).collect();
+        for (file, place, row) in tasks {
+            match self.opened(row) {
+                Ok(rows) => rows.into_iter().try_for_each(|row| take(file, place, Ok(row)))?,
+                Err(reason) => take(file, place, Err(reason))?,
+            }
+        }
         let messages = std::mem::take(&mut self.messages);
         self.trees.messages = messages.count();
         let Self { as_text, trees, .. } = self;
