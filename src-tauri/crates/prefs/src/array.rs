@@ -411,6 +411,16 @@ mod tests {
     }
 
     #[test]
+    fn what_makes_no_sense_within_a_text_is_a_row_of_its_own() {
+        for bad in ["\\ud83d", "\\ud83d\\u0041", "\\x", "\u{1}", "\\ud8"] {
+            let rows = read(format!("[{{\"a\": \"{bad}\"}}, {{\"b\": 2}}]").as_bytes(), 7);
+            assert_eq!(rows.len(), 2, "{bad}: {rows:?}");
+            assert!(rows[0].1.as_ref().is_err_and(|reason| !reason.contains(REST)), "{bad}: {rows:?}");
+            assert_eq!(rows[1].1.as_ref().unwrap()["b"], 2);
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_said_once() {
         assert_eq!(refusal("[1,\n2").0, 2);
         assert!(refusal("[1,\n2").1.contains("breaks off"), "{:?}", refusal("[1,\n2"));

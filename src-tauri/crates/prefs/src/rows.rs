@@ -189,8 +189,17 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Parsed> {
     }
     serde_json::from_str(&without_nan(text)).map(|Unique(value)| value).map_err(|error| {
         let reason = explain(&error);
-        if error.is_data() { Parsed::Refused(reason) } else { Parsed::NoJson(reason) }
+        if error.is_data() || is_within_text(&error) { Parsed::Refused(reason) } else { Parsed::NoJson(reason) }
     })
+}
+
+/// Whether what makes no sense stands in a text between quotation marks: half a character, as `json.dumps` writes it, or an escape
+/// that is none. Where the value ends is known all the same.
+fn is_within_text(error: &serde_json::Error) -> bool {
+    let what = error.to_string();
+    ["hex escape", "invalid escape", "control character", "invalid unicode code point"]
+        .iter()
+        .any(|words| what.contains(words))
 }
 
 /// The key of the object that stands for a number that JSON does not have.

@@ -22,6 +22,7 @@ mod names;
 mod parquet;
 mod potato;
 pub(crate) mod reading;
+mod sample;
 mod shards;
 mod source;
 mod trees;
@@ -111,6 +112,8 @@ pub struct Table {
     pub notices: Vec<String>,
     /// Of each of `refused` the number of its file, and how many rows come before it.
     refused_in: Vec<(usize, usize)>,
+    /// Some rows by which columns are known.
+    sample: Vec<TableRow>,
     /// The first rows, or all.
     kept: Vec<TableRow>,
     /// Where all rows can be read, if not all are kept.
@@ -210,6 +213,11 @@ impl Table {
         &self.kept[..self.kept.len().min(HEAD_ROWS)]
     }
 
+    /// The rows by which it is guessed what columns hold: the first ones, and some of each column that is empty there.
+    pub(crate) fn sample(&self) -> &[TableRow] {
+        &self.sample
+    }
+
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.row_count == 0
@@ -296,7 +304,7 @@ impl Table {
         let filled = self.filled();
         let describe = |name: &String| {
             let of = |row: &'_ TableRow| row.get(name).or_else(|| row.list(name).into_iter().flatten().next()).cloned();
-            let mut values = self.kept.iter().filter_map(of).filter(is_filled);
+            let mut values = self.sample.iter().filter_map(of).filter(is_filled);
             let share = if self.is_empty() { 0.0 } else { filled[name] as f64 / self.row_count as f64 };
             Column {
                 name: name.clone(),

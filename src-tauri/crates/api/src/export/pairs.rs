@@ -4,7 +4,7 @@ use super::Exported;
 use crate::error::{Error, Result};
 use prefs::export::argilla::{self, USERS};
 use prefs::export::{PairForm, label_studio, parquet, write_jsonl};
-use prefs::store::{ExportedPairs, Project};
+use prefs::store::{ExportedPair, ExportedPairs, Project};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -55,10 +55,7 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
     let mut refused = None;
     for form in PairForm::ALL.into_iter().filter(|form| forms.contains(form)) {
         match write(pairs, form, folder) {
-            Ok((path, load)) => {
-                let made = Exported { what: "pairs".into(), path, load, check: None, other_base: None };
-                written.files.push((form, made));
-            }
+            Ok(files) => written.files.extend(files.into_iter().map(|made| (form, made))),
             Err(prefs::Error::Choice { reason, .. }) if form == PairForm::Parquet => {
                 let old = if folder.join(PARQUET).exists() {
                     format!("; the {PARQUET} there is of an earlier export")
@@ -79,7 +76,10 @@ pub(crate) fn write_pairs(pairs: &ExportedPairs, forms: &[PairForm], folder: &Pa
     let has_judgements = pairs.pairs.iter().any(|pair| !pair.judgements.is_empty());
     written.are_numbered = has_judgements && !pairs.has_annotator_names;
     written.notes.extend(of_judgements(pairs, has_judgements));
-    written.of_forms = of_tools(pairs, forms);
+    if pairs.pairs.iter().any(|pair| pair.held_out) {
+        written.of_forms.extend(of_held_out(forms));
+    }
+    written.of_forms.extend(of_tools(pairs, forms));
     Ok(written)
 }
 
@@ -122,15 +122,31 @@ pub(crate) fn of_set(
 }
 
 const PARQUET: &str = "pairs.parquet";
+/// Pairs that never train lie in files of their own: whoever takes the others to train on does not train on these.
+const HELD_OUT_JSONL: &str = "held_out_pairs.jsonl";
+const HELD_OUT_PARQUET: &str = "held_out_pairs.parquet";
+/// The files of single answers.
+const SINGLES: [&str; 2] = ["single_labels.jsonl", "demonstrations.jsonl"];
 
-/// The files in which a form, or single answers, lie.
+/// The files in which a form lies.
 fn names_of(form: PairForm) -> &'static [&'static str] {
     match form {
-        PairForm::Jsonl => &["pairs.jsonl"],
-        PairForm::Parquet => &[PARQUET],
+        PairForm::Jsonl => &["pairs.jsonl", HELD_OUT_JSONL],
+        PairForm::Parquet => &[PARQUET, HELD_OUT_PARQUET],
         PairForm::Argilla => &["argilla"],
         PairForm::LabelStudio => &["label-studio.json", "label-studio.xml"],
     }
+}
+
+/// Those of some forms, and of single answers where they are among them, that lie in a folder.
+fn there(folder: &Path, forms: &[PairForm], with_singles: bool) -> Vec<&'static str> {
+    let singles = SINGLES.iter().filter(|_| with_singles);
+    let names = forms.iter().flat_map(|form| names_of(*form)).chain(singles).copied();
+    names.filter(|name| folder.join(name).exists()).collect()
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Refuses to write over what lies in a folder: it may be the user's own, such as the file that was imported.
@@ -138,21 +154,14 @@ fn names_of(form: PairForm) -> &'static [&'static str] {
 /// # Errors
 /// When something is there.
 pub(crate) fn refuse_to_replace(folder: &Path, forms: &[PairForm], with_singles: bool) -> Result<()> {
-    let singles: &[&str] = if with_singles { &["single_labels.jsonl", "demonstrations.jsonl"] } else { &[] };
-    let there: Vec<String> = forms
-        .iter()
-        .flat_map(|form| names_of(*form))
-        .chain(singles)
-        .filter(|name| folder.join(name).exists())
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let there = there(folder, forms, with_singles);
     if there.is_empty() {
         return Ok(());
     }
     let is = if there.len() == 1 { "is" } else { "are" };
     Err(Error::new(
         "not_replaced",
-        format!("{} {is} in {} already", there.join(", "), folder.display()),
+        format!("{} {is} in {} already", listed(&there), folder.display()),
         "Give another --output-dir, or --replace, where these may go.",
     ))
 }
@@ -160,59 +169,41 @@ pub(crate) fn refuse_to_replace(folder: &Path, forms: &[PairForm], with_singles:
 /// Files of an earlier export of pairs that lie in a folder beside those that were written now, as a sentence: who takes the folder
 /// for one export would mix them.
 pub(crate) fn of_earlier_export(folder: &Path, written: &[PathBuf]) -> Option<String> {
-    const NAMES: [&str; 7] = [
-        "pairs.jsonl",
-        PARQUET,
-        "argilla",
-        "label-studio.json",
-        "label-studio.xml",
-        "single_labels.jsonl",
-        "demonstrations.jsonl",
-    ];
     // The labeling interface is written with its tasks.
     let is_new = |name: &str| {
         let of = name.replace("label-studio.xml", "label-studio.json");
         written.iter().any(|path| *path == folder.join(&of))
     };
-    let old: Vec<String> = NAMES
-        .into_iter()
-        .filter(|name| !is_new(name) && folder.join(name).exists())
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let mut old = there(folder, &PairForm::ALL, true);
+    old.retain(|name| !is_new(name));
     (!old.is_empty()).then(|| {
         format!(
             "in {} also lie files that this export did not write, probably of an earlier one: {}; remove them, or export into \
              another folder",
             folder.display(),
-            old.join(", ")
+            listed(&old)
         )
     })
 }
 
-/// Writes one form. Returns where it is, and how it is loaded.
-fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::Result<(PathBuf, String), prefs::Error> {
-    let data_set = |kind: &str, path: &Path, how: &str| {
-        let path = path.display().to_string();
-        format!(
-            "Python: datasets.load_dataset({kind:?}, data_files={path:?}{how}); here: data.train = {path:?}, or import the file"
-        )
-    };
+/// Writes one form: where its files are, and how each is loaded.
+fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::Result<Vec<Exported>, prefs::Error> {
+    let made =
+        |what: &str, path: PathBuf, load| Exported { what: what.into(), path, load, check: None, other_base: None };
     Ok(match form {
-        PairForm::Jsonl => {
-            let path = folder.join("pairs.jsonl");
-            write_jsonl(&path, &pairs.pairs)?;
+        PairForm::Jsonl => each_part(pairs, folder, ["pairs.jsonl", HELD_OUT_JSONL], |what, key, path, part| {
+            write_jsonl(&path, part)?;
             let bytes = std::fs::metadata(&path).map_or(0, |about| about.len());
             // `datasets` takes the types of columns from so many bytes, by default from ten megabytes.
             let chunk = if bytes > 10 << 20 { format!(", chunksize={}", bytes + 1) } else { String::new() };
-            let load = data_set("json", &path, &chunk);
-            (path, load)
-        }
-        PairForm::Parquet => {
-            let path = folder.join(PARQUET);
-            parquet::write_pairs(&path, &pairs.pairs)?;
-            let load = data_set("parquet", &path, "");
-            (path, load)
-        }
+            let load = data_set("json", key, &path, &chunk);
+            Ok(made(what, path, load))
+        })?,
+        PairForm::Parquet => each_part(pairs, folder, [PARQUET, HELD_OUT_PARQUET], |what, key, path, part| {
+            parquet::write_pairs(&path, part)?;
+            let load = data_set("parquet", key, &path, "");
+            Ok(made(what, path, load))
+        })?,
         PairForm::Argilla => {
             let path = folder.join("argilla");
             argilla::write(&path, pairs)?;
@@ -229,7 +220,7 @@ fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::R
                  argilla.Dataset.from_disk({:?}, name=NAME, workspace=WORKSPACE, client=client); here: import records.json",
                 path.display().to_string()
             );
-            (path, load)
+            vec![made("pairs", path, load)]
         }
         PairForm::LabelStudio => {
             let (path, configuration) = (folder.join("label-studio.json"), folder.join("label-studio.xml"));
@@ -239,9 +230,30 @@ fn write(pairs: &ExportedPairs, form: PairForm, folder: &Path) -> std::result::R
                  import the tasks; here: import the file",
                 configuration.display()
             );
-            (path, load)
+            vec![made("pairs", path, load)]
         }
     })
+}
+
+/// Writes what may be trained on, and what is held out, each where there is any.
+fn each_part(
+    pairs: &ExportedPairs,
+    folder: &Path,
+    [trains, held_out]: [&str; 2],
+    mut write: impl FnMut(&str, &str, PathBuf, &[ExportedPair]) -> std::result::Result<Exported, prefs::Error>,
+) -> std::result::Result<Vec<Exported>, prefs::Error> {
+    let part = |is_held_out| pairs.pairs.iter().filter(|pair| pair.held_out == is_held_out).cloned().collect();
+    let parts: [(&str, &str, &str, Vec<ExportedPair>); 2] =
+        [("pairs", "data.train", trains, part(false)), ("held-out pairs", "data.eval", held_out, part(true))];
+    let filled = parts.into_iter().filter(|(.., part)| !part.is_empty());
+    filled.map(|(what, key, name, part)| write(what, key, folder.join(name), &part)).collect()
+}
+
+fn data_set(kind: &str, key: &str, path: &Path, how: &str) -> String {
+    let path = path.display().to_string();
+    format!(
+        "Python: datasets.load_dataset({kind:?}, data_files={path:?}{how}); here: {key} = {path:?}, or import the file"
+    )
 }
 
 /// What there is to know of the judgements beside the pairs.
@@ -264,6 +276,15 @@ fn of_judgements(pairs: &ExportedPairs, has_judgements: bool) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// That some pairs lie in files of their own.
+fn of_held_out(forms: &[PairForm]) -> Option<(Vec<PairForm>, String)> {
+    let of: Vec<PairForm> =
+        [PairForm::Jsonl, PairForm::Parquet].into_iter().filter(|form| forms.contains(form)).collect();
+    let note =
+        "the pairs of files that are held out lie in files of their own, `held_out_pairs`; hold them out there, too";
+    (!of.is_empty()).then(|| (of, note.to_owned()))
 }
 
 /// What there is to know of files for labellers, and of which of them.
@@ -317,4 +338,64 @@ fn of_tools(pairs: &ExportedPairs, forms: &[PairForm]) -> Vec<(Vec<PairForm>, St
         note(&[PairForm::LabelStudio], text.to_owned());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use prefs::jsonl::{read_pairs, read_pairs_from};
+    use prefs::store::ImportChange;
+
+    /// Who follows the printed way to train on an export does not train on what is held out.
+    #[test]
+    fn what_is_held_out_lies_in_files_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut project = Project::open_or_create(&folder.path().join("project")).unwrap();
+        let mut bring = |name: &str, numbers: std::ops::Range<usize>| {
+            let row = |n| format!("{{\"prompt\": \"p{n}\", \"chosen\": \"c\", \"rejected\": \"r\"}}\n");
+            let rows: String = numbers.map(row).collect();
+            project.add_import(&read_pairs_from(rows.as_bytes()).unwrap(), name).unwrap().id
+        };
+        let (first, second) = (bring("train.jsonl", 0..5), bring("exam.jsonl", 5..7));
+        let forms = [PairForm::Jsonl, PairForm::Parquet];
+        let mut out = 0;
+        let mut export = |project: &Project| {
+            out += 1;
+            let to = folder.path().join(format!("out-{out}"));
+            std::fs::create_dir_all(&to).unwrap();
+            let written = write_pairs(&project.exported_pairs(false).unwrap(), &forms, &to).unwrap();
+            let files: Vec<(String, String)> = written
+                .files
+                .iter()
+                .map(|(_, made)| (made.path.file_name().unwrap().to_string_lossy().into_owned(), made.load.clone()))
+                .collect();
+            (to, files, written.all_notes().join(" "))
+        };
+        let (_, files, notes) = export(&project);
+        let names = |files: &[(String, String)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&files), ["pairs.jsonl", "pairs.parquet"]);
+        assert!(!notes.contains("held out"), "{notes}");
+
+        project.change_import(second, "Ada", &ImportChange::HeldOut(true)).unwrap();
+        let (to, files, notes) = export(&project);
+        assert_eq!(names(&files), ["pairs.jsonl", HELD_OUT_JSONL, PARQUET, HELD_OUT_PARQUET]);
+        assert!(notes.contains("lie in files of their own"), "{notes}");
+        assert!(files[0].1.contains("data.train = ") && files[1].1.contains("data.eval = "), "{files:?}");
+        let count = |name: &str| read_pairs(&to.join(name)).unwrap().pairs.len();
+        assert_eq!((count("pairs.jsonl"), count(HELD_OUT_JSONL)), (5, 2));
+        let there = refuse_to_replace(&to, &[PairForm::Parquet], false).unwrap_err().message;
+        assert!(there.starts_with("`pairs.parquet`, `held_out_pairs.parquet` are in"), "{there}");
+        // An earlier export's held-out pairs are not taken for this one's.
+        let written = [to.join("pairs.jsonl"), to.join(PARQUET)];
+        let old = of_earlier_export(&to, &written).unwrap();
+        assert!(
+            old.contains(HELD_OUT_JSONL) && old.contains(HELD_OUT_PARQUET) && !old.contains("`pairs.jsonl`"),
+            "{old}"
+        );
+
+        project.change_import(first, "Ada", &ImportChange::HeldOut(true)).unwrap();
+        let (_, files, _) = export(&project);
+        assert_eq!(names(&files), [HELD_OUT_JSONL, HELD_OUT_PARQUET]);
+    }
 }

@@ -24,12 +24,18 @@ pub(super) fn write(
     card.list("tags", &["dpo", "preference", "tiebreak"]);
     let all = &pairs.pairs;
     // Both files hold the same pairs: without this they would be read as twice as many.
-    let file = if has_parquet { "pairs.parquet" } else { "pairs.jsonl" };
-    let of_pairs = (!all.is_empty()).then_some(("default", file.to_owned()));
-    let of_singles = singles.iter().map(|written| (written.name(), format!("{}.jsonl", written.name())));
+    let ending = if has_parquet { "parquet" } else { "jsonl" };
+    let mut splits = vec![("train", "pairs", false), ("test", "held_out_pairs", true)];
+    splits.retain(|(.., is_held_out)| all.iter().any(|pair| pair.held_out == *is_held_out));
     card.header("configs:\n");
-    for (config, file) in of_pairs.into_iter().chain(of_singles) {
-        card.header(&format!("- config_name: {config}\n  data_files:\n  - split: train\n    path: {file}\n"));
+    if !all.is_empty() {
+        card.header("- config_name: default\n  data_files:\n");
+        for (split, name, _) in &splits {
+            card.header(&format!("  - split: {split}\n    path: {name}.{ending}\n"));
+        }
+    }
+    for name in singles.iter().map(WrittenSingles::name) {
+        card.header(&format!("- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}.jsonl\n"));
     }
 
     if all.is_empty() {
@@ -57,8 +63,8 @@ pub(super) fn write(
     card.section("How to load it");
     let text = |text: &str| serde_json::Value::from(text).to_string();
     let mut code = vec!["from datasets import load_dataset\n".to_owned()];
-    if !all.is_empty() {
-        code.push(format!("pairs = load_dataset({}, split=\"train\")", text(repo)));
+    for (split, name, _) in &splits {
+        code.push(format!("{name} = load_dataset({}, split=\"{split}\")", text(repo)));
     }
     for config in singles.iter().map(WrittenSingles::name) {
         code.push(format!("{config} = load_dataset({}, {}, split=\"train\")", text(repo), text(config)));
@@ -66,10 +72,15 @@ pub(super) fn write(
     card.code("python", &code.join("\n"));
     if !all.is_empty() {
         card.paragraph(if has_parquet {
-            "`pairs.jsonl` holds the same as `pairs.parquet`."
+            "The files that end in `.jsonl` hold the same as those that end in `.parquet`."
         } else {
-            "All pairs are in `pairs.jsonl`."
+            "The pairs are JSON Lines."
         });
+        if splits.iter().any(|(.., is_held_out)| *is_held_out) {
+            card.paragraph(
+                "The pairs of the split `test` are held out: they are there to measure by, and not to train on.",
+            );
+        }
         card.section("Columns of the pairs");
         card.table(&["column", "meaning"], &columns(all));
     }

@@ -16,9 +16,6 @@ use crate::Content;
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
 use crate::table::{Table, TableRow, cells, is_conversation, is_filled, is_message, is_turns};
 
-/// Rows that are looked at.
-pub(super) const LOOKED_AT: usize = 200;
-
 /// Words by which a better and a worse answer are told apart.
 const BETTER_WORSE: [(&str, &str); 17] = [
     ("chosen", "rejected"),
@@ -234,7 +231,7 @@ pub(super) struct ColumnSample {
 
 impl ColumnSample {
     pub(super) fn at(table: &Table, name: &str) -> Self {
-        let rows = table.first_rows().iter().take(LOOKED_AT);
+        let rows = table.sample().iter();
         let values: Vec<&Value> = rows.filter_map(|row| row.get(name)).filter(|value| is_filled(value)).collect();
         let lengths: Vec<usize> = values.iter().map(|value| length(value)).collect();
         let is_whole = |value: &&&Value| match value {
@@ -347,13 +344,8 @@ fn inside_element(name: &str) -> bool {
 fn names_columns(table: &Table, columns: &[ColumnSample], name: &str) -> bool {
     let others: Vec<&ColumnSample> =
         columns.iter().filter(|column| column.name != name && column.is_answer()).collect();
-    let values: Vec<&Value> = table
-        .first_rows()
-        .iter()
-        .take(LOOKED_AT)
-        .filter_map(|row| row.get(name))
-        .filter(|value| is_filled(value))
-        .collect();
+    let values: Vec<&Value> =
+        table.sample().iter().filter_map(|row| row.get(name)).filter(|value| is_filled(value)).collect();
     let is_name = |value: &&Value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let text = normal(&text);
@@ -432,8 +424,7 @@ pub(super) fn preference_rank(name: &str, differ: &[String; 2]) -> Option<usize>
 
 fn understood(table: &Table, mapping: &ColumnMapping, name: &str) -> bool {
     let mapping = ColumnMapping { preference: Some(name.to_owned()), preference_scheme: None, ..mapping.clone() };
-    let rows: Vec<_> =
-        table.first_rows().iter().take(LOOKED_AT).filter(|row| row.get(name).is_some_and(is_filled)).collect();
+    let rows: Vec<_> = table.sample().iter().filter(|row| row.get(name).is_some_and(is_filled)).collect();
     !rows.is_empty()
         && readings(table, &mapping).schemes.into_iter().any(|scheme| {
             let scheme = Scheme::with(table, &mapping, scheme);

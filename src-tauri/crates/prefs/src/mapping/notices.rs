@@ -8,6 +8,7 @@ use super::rating_names::rates;
 use super::{ColumnMapping, ImportKind, guess, is_used, rated_columns, single};
 use crate::rows::is_missing;
 use crate::table::{Format, Table, is_filled};
+use crate::words::counted;
 use serde_json::Value;
 
 /// Names of columns that judge a single answer: KTO's labels, ranks, scores.
@@ -104,6 +105,41 @@ pub(super) fn listed(columns: &[(&str, usize)]) -> String {
     let shown: Vec<String> = columns.iter().take(5).map(|(name, rows)| format!("`{name}` ({rows} rows)")).collect();
     let more = if columns.len() > 5 { format!(" and {} more", columns.len() - 5) } else { String::new() };
     format!("{}{more}", shown.join(", "))
+}
+
+/// Rows that a column of another kind says something of: that they are held out, as exports of this program have it, or that they
+/// are a tie, as distilabel's `status` does.
+fn marked(table: &Table, unused: &[(&str, usize)]) -> Vec<String> {
+    let count = |name: &str, says: fn(&str) -> bool| {
+        let [rows] = table.counted(&format!("marked: {name}"), |row, [rows]| {
+            let said = row.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_lowercase));
+            *rows += usize::from(said.is_some_and(|said| says(said.trim())));
+        });
+        rows
+    };
+    let mut said = Vec::new();
+    for (name, _) in unused {
+        if normal(name) == "held_out" {
+            let rows = count(name, |said| ["true", "yes", "1", "1.0"].contains(&said));
+            if rows > 0 {
+                said.push(format!(
+                    "{} marked as held out (`{name}`), and would be trained on like all others. Bring them in from a file of their \
+                     own, and hold that file out.",
+                    counted(rows, "row is", "rows are")
+                ));
+            }
+        } else if normal(name) == "status" {
+            let rows = count(name, |said| said == "tie");
+            if rows > 0 {
+                said.push(format!(
+                    "{} marked as a tie (`{name}`), and would be pairs like all others: in them neither answer was found better. \
+                     Leave these rows out of the file where that is meant.",
+                    counted(rows, "row is", "rows are")
+                ));
+            }
+        }
+    }
+    said
 }
 
 /// Of MT-Bench's questions, and of any list whose first text is the prompt: what is asked after it.
@@ -212,7 +248,10 @@ pub fn notices(table: &Table, mapping: &ColumnMapping) -> Vec<String> {
                     .push(format!("What a model reads depends on columns that are left out: {}.", listed(&not_kept)));
             }
         }
-        ImportKind::Pairs => notices.extend(single::labels_in_words(table, mapping)),
+        ImportKind::Pairs => {
+            notices.extend(single::labels_in_words(table, mapping));
+            notices.extend(marked(table, &unused));
+        }
     }
     for name in &used {
         let twin = format!("{name} (2)");

@@ -1,7 +1,7 @@
 //! Guessing which columns hold rated answers, and which their ratings.
 
 use super::groups::count_groups;
-use super::guess::{ColumnSample, LOOKED_AT, are_most};
+use super::guess::{ColumnSample, are_most};
 use super::preference::{differing, normal};
 use super::rated::number;
 use super::rating_names::rates;
@@ -44,7 +44,7 @@ fn ratings_of(table: &Table, answers: &str) -> Vec<String> {
             return false;
         }
         let (mut numbers, mut others) = (0, 0);
-        for row in table.first_rows().iter().take(LOOKED_AT) {
+        for row in table.sample().iter() {
             let (said, rated) = (row.list(answers).len(), row.list(path));
             if list != own && rated.len() != said {
                 others += said;
@@ -71,7 +71,7 @@ pub(super) fn choose_ratings(table: &Table, mapping: &mut ColumnMapping) {
 
 /// Lists of chosen and of rejected answers, of which each of one is better than each of the other.
 pub(super) fn lists_of_two(table: &Table) -> Option<(String, String)> {
-    let rows = || table.first_rows().iter().take(LOOKED_AT);
+    let rows = || table.sample().iter();
     // Most of the rows that have anything there: one with a list among texts is refused, and turns none of them round.
     let are_lists = |path: &str, name: &str| {
         let filled = rows().filter(|row| row.values.get(name).is_some_and(|value| !value.is_null())).count();
@@ -134,7 +134,7 @@ fn single_ratings(table: &Table, answers: &str) -> Vec<String> {
 
 /// Whether nearly all that a column holds is a number, or yes and no.
 fn holds_numbers(table: &Table, column: &str) -> bool {
-    let values = table.first_rows().iter().take(LOOKED_AT).filter_map(|row| row.get(column));
+    let values = table.sample().iter().filter_map(|row| row.get(column));
     let (numbers, others): (Vec<&Value>, Vec<&Value>) = values.partition(|value| number(value).is_some());
     !numbers.is_empty() && are_most(numbers.len(), numbers.len() + others.len())
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::guess::{ColumnSample, LOOKED_AT};
+use super::guess::ColumnSample;
 use super::rated::number;
 use super::rating_names::words_of;
 use super::{ColumnMapping, ImportKind, MappedContent, Parts, RatingOrder, Reader, Taken, transcript, values};
@@ -102,7 +102,7 @@ fn is_answered(table: &Table, column: &str) -> bool {
         Some(turns) => turns.last().is_some_and(|last| last.role == "assistant"),
         None => content.as_messages().and_then(<[_]>::last).is_some_and(|last| last.role == "assistant"),
     };
-    table.first_rows().iter().take(LOOKED_AT).filter_map(said).any(is_assistant)
+    table.sample().iter().filter_map(said).any(is_assistant)
 }
 
 impl ColumnMapping {
@@ -114,11 +114,10 @@ impl ColumnMapping {
         if answer.contains(".*") {
             return Some(format!("`{answer}` holds several answers; choose a column with one answer in each row."));
         }
-        let first = table.first_rows().iter().take(LOOKED_AT);
+        let first = table.sample().iter();
         let bare = first.filter(|row| values::are_bare_texts(row, answer, answer)).count();
         let has_prompt = self.prompt.is_some() || self.context.is_some();
-        (!has_prompt && bare * 2 > table.first_rows().len().min(LOOKED_AT))
-            .then(|| "Choose the column that holds the prompt.".to_owned())
+        (!has_prompt && bare * 2 > table.sample().len()).then(|| "Choose the column that holds the prompt.".to_owned())
     }
 }
 

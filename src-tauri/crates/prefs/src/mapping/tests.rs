@@ -5,6 +5,7 @@ use crate::{Content, Message};
 
 mod demonstrations;
 mod forms;
+mod late_columns;
 mod messages;
 mod mt_bench;
 mod odd_rows;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::ColumnMapping;
 use crate::rows::kind;
 use crate::table::{Table, TableRow, cells, is_conversation, is_turns};
+use crate::words::counted;
 use crate::{Content, Message};
 
 /// The turns before the question, from the column `history`.
@@ -78,13 +79,29 @@ fn texts(text: &str) -> Option<Vec<Option<String>>> {
 /// The parts of a row of lists. Of several turns the answers must differ in the last alone: a pair has one prompt.
 pub(super) fn lists(row: &TableRow, mapping: &ColumnMapping, first: &str, second: &str) -> Result<Lists, String> {
     let turns = |column: &str| -> Result<Vec<String>, String> {
-        let cell = row.get(column).and_then(Value::as_str).and_then(texts);
-        let cell = cell.ok_or_else(|| format!("`{column}`: expected a list of texts"))?;
+        let cell = row.get(column).and_then(Value::as_str);
+        let cell = cell.and_then(texts).ok_or_else(|| {
+            // Half of a character, as `json.dumps` writes it, is no text.
+            let half = cell.is_some_and(|cell| cell.to_lowercase().contains("\\ud"));
+            let hint = if half { "; it may hold half of a character (`\\ud83d`)" } else { "" };
+            format!("`{column}`: expected a list of texts{hint}")
+        })?;
         let said = cell.into_iter().collect::<Option<Vec<String>>>();
         said.ok_or_else(|| format!("`{column}`: a turn of the list is empty"))
     };
     let asked = turns(mapping.prompt.as_deref().unwrap_or_default())?;
     let (mut one, mut other) = (turns(first)?, turns(second)?);
+    for (column, answers) in [(first, &one), (second, &other)] {
+        if answers.len() != asked.len() {
+            let turns = |count| counted(count, "turn", "turns");
+            return Err(format!(
+                "`{column}` holds {}, and `{}` {}: which answer is to which question cannot be told",
+                turns(answers.len()),
+                mapping.prompt.as_deref().unwrap_or_default(),
+                turns(asked.len())
+            ));
+        }
+    }
     let (Some(last_one), Some(last_other)) = (one.pop(), other.pop()) else {
         return Err(format!("`{first}`: the list is empty"));
     };

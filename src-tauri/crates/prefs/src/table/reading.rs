@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::labelled::{self, Looked};
 use super::messages::{Messages, TakeJoined};
 use super::names::Names;
+use super::sample::Sample;
 use super::source::{Item, Source};
 use super::{Format, HEAD_ROWS, Table, TableRow, cells, in_file, mt_bench, potato, trees};
 use crate::{Place, Refused};
@@ -28,8 +29,11 @@ pub(super) struct Reading {
     files: Vec<PathBuf>,
     most_bytes: usize,
     names: Names,
+    sample: Sample,
     kept: Vec<TableRow>,
     bytes: usize,
+    /// Rows of each file, whether or not they can be read.
+    rows_in: Vec<usize>,
     /// Rows after the kept ones are only counted.
     is_cut: bool,
     rows: usize,
@@ -126,9 +130,11 @@ impl Opened {
 impl Reading {
     pub(super) fn new(files: Vec<PathBuf>, most_bytes: usize) -> Self {
         Self {
+            rows_in: vec![0; files.len()],
             files,
             most_bytes,
             names: Names::default(),
+            sample: Sample::default(),
             kept: Vec::new(),
             bytes: 0,
             is_cut: false,
@@ -143,6 +149,9 @@ impl Reading {
     }
 
     pub(super) fn add(&mut self, file: usize, item: Item) -> ControlFlow<()> {
+        if let Some(rows) = self.rows_in.get_mut(file) {
+            *rows += usize::from(!matches!(item, Item::Blank(_)));
+        }
         match item {
             Item::Blank(lines) => self.blank += lines,
             Item::Refused(place, reason) => self.refuse(file, place, reason),
@@ -172,10 +181,12 @@ impl Reading {
             self.names.open(key, value, 1);
         }
         self.rows += 1;
+        let row = TableRow { file, place, values };
+        self.sample.look(&row, &self.names.ordered);
         let is_head = self.kept.len() < HEAD_ROWS && self.bytes <= HEAD;
         if !self.is_cut || is_head {
-            self.bytes += values.iter().map(|(key, value)| key.len() + bytes_of(value)).sum::<usize>();
-            self.kept.push(TableRow { file, place, values });
+            self.bytes += row.values.iter().map(|(key, value)| key.len() + bytes_of(value)).sum::<usize>();
+            self.kept.push(row);
             self.cut();
         }
     }
@@ -199,6 +210,20 @@ impl Reading {
         self.kept.shrink_to_fit();
     }
 
+    /// Names the files of several in which nothing is: one may have been lost on its way.
+    fn without_rows(&self) -> Option<String> {
+        let name = |(file, _): (&PathBuf, _)| format!("`{}`", file.file_name().unwrap_or_default().to_string_lossy());
+        let empty: Vec<String> =
+            self.files.iter().zip(&self.rows_in).filter(|(_, rows)| **rows == 0).map(name).collect();
+        if self.files.len() < 2 || empty.is_empty() {
+            return None;
+        }
+        let more = if empty.len() > 5 { format!(" and {} more", empty.len() - 5) } else { String::new() };
+        let shown = empty.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        let holds = if empty.len() == 1 { "holds" } else { "hold" };
+        Some(format!("Of {} files {shown}{more} {holds} no rows.", self.files.len()))
+    }
+
     pub(super) fn table(mut self, format: Format, header: Option<Vec<String>>, source: Option<Source>) -> Table {
         let mut opened = std::mem::take(&mut self.opened);
         let _ = opened.rest(&mut |file, place, row| {
@@ -213,6 +238,7 @@ impl Reading {
             let sentence = format!("What comes after {place} cannot be read: only what stands before it is there.");
             in_file(&self.files, file, sentence)
         }));
+        notices.extend(self.without_rows());
         let header = header.filter(|_| !opened.has_other_columns());
         Table {
             format,
@@ -224,6 +250,7 @@ impl Reading {
             blank: self.blank,
             as_text: opened.as_text,
             notices,
+            sample: self.sample.rows,
             kept: self.kept,
             source: source.filter(|_| self.is_cut),
             files: self.files,

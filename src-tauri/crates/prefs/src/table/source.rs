@@ -97,6 +97,12 @@ impl Source {
                 let reason = "this is no regular file; save what it gives to one".to_owned();
                 return Err(Error::Choice { path, reason });
             }
+            // Neither Parquet nor what compresses is ever so short.
+            let is_packed = ["parquet", "gz", "zst"].iter().any(|end| path.extension().is_some_and(|own| own == *end));
+            if metadata.len() == 0 && is_packed {
+                let reason = "the file has no bytes, as a download that broke off leaves it; fetch it again".to_owned();
+                return Err(Error::Choice { path, reason });
+            }
             let (form, beside) = form_of(&path)?;
             left_out.extend(beside);
             Ok(Shard { path, form, stamp: stamp(&metadata) })

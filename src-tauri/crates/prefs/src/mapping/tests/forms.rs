@@ -446,3 +446,41 @@ fn the_first_line_of_a_file_with_one_column_is_named() {
     let said = notices(&table, &guess(&table)).join(" ");
     assert!(said.contains("not as a row: `What is a star?`"), "{said}");
 }
+
+/// What a file says of a row beside its answers is not passed over: a tie is no label, and what is held out is not trained on.
+#[test]
+fn rows_that_are_marked_are_counted() {
+    let row = |n: usize, status: &str, held_out: bool| json!({"input": format!("p{n}"), "chosen": "c", "rejected": "r", "status": status, "held_out": held_out});
+    let rows: Vec<Value> = (0..10).map(|n| row(n, if n < 3 { "tie" } else { "swapped" }, n > 7)).collect();
+    let marked = table(&rows);
+    let said = notices(&marked, &guess(&marked)).join(" ");
+    assert!(said.contains("3 rows are marked as a tie (`status`)"), "{said}");
+    assert!(said.contains("2 rows are marked as held out (`held_out`)"), "{said}");
+    let rows: Vec<Value> = (0..10).map(|n| row(n, "unchanged", false)).collect();
+    let plain = table(&rows);
+    assert!(!notices(&plain, &guess(&plain)).join(" ").contains("marked"));
+}
+
+/// Lists of other lengths than the questions say nothing of which answer is to which question.
+#[test]
+fn lists_of_turns_of_other_lengths_are_refused() {
+    let row = |prompt: &[&str], one: &[&str], other: &[&str]| json!({"prompt": json!(prompt).to_string(), "response_a": json!(one).to_string(), "response_b": json!(other).to_string(), "winner": "a"});
+    let good = row(&["x"], &["s"], &["v"]);
+    let rows = [
+        good.clone(),
+        good.clone(),
+        good.clone(),
+        good,
+        row(&["x"], &["s", "t"], &["v"]),
+        row(&["x", "y"], &["s", "t"], &["s"]),
+        row(&["x", "y"], &["s"], &["v"]),
+    ];
+    let table = table(&rows);
+    let mapped = apply(&table, &guess(&table));
+    assert_eq!((mapped.rows.len(), mapped.refused.len()), (4, 3), "{:?}", mapped.refused);
+    assert!(
+        mapped.refused[0].reason.contains("`response_a` holds 2 turns, and `prompt` 1 turn"),
+        "{:?}",
+        mapped.refused
+    );
+}

@@ -299,3 +299,23 @@ fn what_a_tree_leaves_out_is_counted() {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
+
+/// A download that broke off is no shard without rows.
+#[test]
+fn shards_in_which_nothing_is_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = "{\"prompt\": \"p\", \"chosen\": \"c\", \"rejected\": \"r\"}\n";
+    std::fs::write(folder.path().join("a.jsonl"), row).unwrap();
+    std::fs::write(folder.path().join("b.jsonl"), "\n\n").unwrap();
+    std::fs::write(folder.path().join("c.jsonl"), "").unwrap();
+    let table = Table::read(folder.path()).unwrap();
+    assert_eq!(table.row_count, 1);
+    assert!(table.notices.join(" ").contains("Of 3 files `b.jsonl`, `c.jsonl` hold no rows."), "{:?}", table.notices);
+    for name in ["d.jsonl.gz", "d.jsonl.zst", "d.parquet"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "").unwrap();
+        let said = Table::read(&path).unwrap_err().to_string();
+        assert!(said.contains("the file has no bytes") && said.contains(name), "{said}");
+        std::fs::remove_file(path).unwrap();
+    }
+}
