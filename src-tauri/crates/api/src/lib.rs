@@ -61,7 +61,7 @@ pub use kernels::threads::compute_on_this_thread;
 pub use model::{BaseDtype, DeviceChoice, FloatType, GgufType, Products};
 pub use prefs::checks::{Code, Severity};
 pub use prefs::export::PairForm;
-pub use prefs::mapping::ImportKind;
+pub use prefs::mapping::{CHOICE_KEYS, COLUMN_KEYS, ImportKind};
 pub use prefs::reader::Choices;
 pub use prefs::words;
 pub use prefs::{Content, Place};

@@ -12,8 +12,9 @@ pub(crate) use sweep::{SweepArguments, SweepCommand, SweepStart};
 
 use crate::bench::BenchArguments;
 use api::{
-    BaseDtype, CheckRequest, Choices, Code, DeviceChoice, EvalRequest, GenerateRequest, ImportRequest, ModelChoice,
-    Products, Sampling, ScoreRequest, SideChoice, SuspectOrder, SuspectsRequest, Truncation,
+    BaseDtype, CHOICE_KEYS, COLUMN_KEYS, CheckRequest, Choices, Code, DeviceChoice, EvalRequest, GenerateRequest,
+    ImportRequest, ModelChoice, Products, Sampling, ScoreRequest, SideChoice, SuspectOrder, SuspectsRequest,
+    Truncation,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -406,11 +407,7 @@ pub(crate) struct Allow {
 /// How a file is read where it does not say it itself.
 #[derive(Debug, Args)]
 pub(crate) struct Reading {
-    /// Which column is what (prompt, chosen, rejected, answer_a, answer_b, preference, system, history, context, category), and
-    /// how it is read (kind, preference_scheme, plain_text, prompt_from, repeated_prompt): prompt=question,chosen=better or
-    /// plain_text=as_user_message. Before what is guessed from the columns' names
-    #[allow(clippy::doc_markdown)] // shown as plain text
-    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value)]
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = key_and_value, help = map_help())]
     map: Vec<(String, String)>,
 }
 
@@ -418,6 +415,16 @@ impl Reading {
     pub(crate) fn choices(self) -> Choices {
         self.map.into_iter().collect()
     }
+}
+
+/// What `--map` takes: every key that the reader knows.
+fn map_help() -> String {
+    format!(
+        "Which column is what ({}), and how it is read ({}): prompt=question,chosen=better or plain_text=as_user_message; none as \
+         a value leaves a column out. Before what is guessed from the columns' names",
+        COLUMN_KEYS.join(", "),
+        CHOICE_KEYS.join(", ")
+    )
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {

@@ -14,6 +14,7 @@ use super::transcript;
 use super::{ColumnMapping, ImportKind};
 use crate::Content;
 use crate::pair::{CHAT_TEMPLATE_KWARGS, TOOLS};
+use crate::table::labelled::votes;
 use crate::table::{Table, TableRow, cells, is_conversation, is_filled, is_message, is_turns};
 
 /// Words by which a better and a worse answer are told apart.
@@ -376,6 +377,11 @@ pub(super) fn preferences(table: &Table, mapping: &ColumnMapping) -> Vec<String>
         .filter_map(|name| Some((preference_rank(name, &differ)?, name)))
         .collect();
     named.sort_by_key(|(rank, _)| *rank);
+    // Whatever labellers were asked under: what they say is one of the two answers.
+    if named.is_empty() {
+        let is_asked = |name: &&String| table.sample().iter().any(|row| votes(row, name).next().is_some());
+        named.extend(table.columns.iter().filter(is_asked).map(|name| (PREFERENCE.len() + 1, name)));
+    }
     let mut found: Vec<String> = Vec::new();
     let (known, others): (Vec<&String>, Vec<&String>) =
         named.into_iter().map(|(_, name)| name).partition(|name| understood(table, mapping, name));

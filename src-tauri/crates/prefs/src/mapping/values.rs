@@ -20,6 +20,8 @@ pub(super) struct Parts {
 }
 
 const SHARED: &str = "turns that both answers begin with went over to the prompt";
+const BLANKS: &str =
+    "the prompt and the question that the answers begin with differ in blanks; it is read as the answers have it";
 const TRANSCRIPT: &str = "the prompt is a text that begins with `Human:` and holds `Assistant:`: it is read as the messages of a conversation";
 const LAST_LEFT_OUT: &str = "what the assistant said last was left out of the prompt";
 
@@ -119,10 +121,13 @@ fn without_prompt(
             let answer: Vec<Message> = said.messages.pop().into_iter().collect();
             Ok((Content::Messages(said), answer.into(), spoken(Content::Text(text))))
         }
-        (Content::Text(_), Content::Text(_)) if mapping.prompt_from.is_none() => Err(format!(
-            "no column holds the prompt, and `{}` and `{}` are texts that do not say where it ends",
-            columns[0], columns[1]
-        )),
+        (Content::Text(_), Content::Text(_)) if mapping.prompt_from.is_none() => {
+            let nothing = match &mapping.prompt {
+                Some(prompt) => format!("`{prompt}` is empty"),
+                None => "no column holds the prompt".to_owned(),
+            };
+            Err(format!("{nothing}, and `{}` and `{}` are texts that do not say where it ends", columns[0], columns[1]))
+        }
         (one, other) => extract_prompt(one, other),
     }
 }
@@ -143,19 +148,31 @@ fn conversation(
     let shared = shared_turns(&one.messages, &other.messages);
     let begins_with_question =
         |answer: &[Message]| answer.first().is_some_and(|first| ["user", "system"].contains(&first.role.as_str()));
+    let mut differs_in_blanks = false;
     if begins_with_question(&one.messages) || begins_with_question(&other.messages) {
         // The whole conversation may be in the answers, and the prompt be its last question.
-        if !one.messages[..shared].ends_with(said) {
+        let asked = &one.messages[..shared];
+        differs_in_blanks = !asked.ends_with(said);
+        if differs_in_blanks && !ends_but_for_blanks(asked, said) {
             return Err(
-                "an answer begins with another question than the prompt; which of the two was asked?".to_owned()
+                "an answer begins with another question than the prompt, and which of the two was asked is not known"
+                    .to_owned(),
             );
         }
         said.clear();
     }
     said.extend(one.messages.drain(..shared));
     other.messages.drain(..shared);
-    let moved = (shared > 0).then_some(SHARED);
+    let moved = if differs_in_blanks { Some(BLANKS) } else { (shared > 0).then_some(SHARED) };
     Ok((Content::Messages(asked), Content::Messages(one), Content::Messages(other), moved))
+}
+
+/// Whether turns end with these, but for blanks around what is said.
+fn ends_but_for_blanks(turns: &[Message], end: &[Message]) -> bool {
+    let is_same = |(one, other): (&Message, &Message)| {
+        one.role == other.role && one.is_plain() && other.is_plain() && one.text().trim() == other.text().trim()
+    };
+    turns.len() >= end.len() && turns.iter().rev().zip(end.iter().rev()).all(is_same)
 }
 
 /// How many turns both answers begin with, up to the last after which the assistant speaks. Each keeps at least one.

@@ -484,3 +484,59 @@ fn lists_of_turns_of_other_lengths_are_refused() {
         mapped.refused
     );
 }
+
+/// Capybara and others have the question twice, in one of them with a line break after it.
+#[test]
+fn a_prompt_that_differs_in_blanks_from_the_answers_is_the_same() {
+    let said = |role: &str, text: &str| json!({"role": role, "content": text});
+    let row = |prompt: &str, asked: &str| json!({"prompt": prompt, "chosen": [said("user", asked), said("assistant", "c")], "rejected": [said("user", asked), said("assistant", "r")]});
+    let rows = [row("Why?", "Why?"), row("How?", "How?\n"), row("Who?", "Where?")];
+    let table = table(&rows);
+    let mapped = apply(&table, &guess(&table));
+    let prompts: Vec<String> = mapped.rows.iter().map(|row| row.content.prompt().last_text().clone()).collect();
+    assert_eq!(prompts, ["Why?", "How?\n"]);
+    assert!(mapped.refused[0].reason.contains("another question than the prompt"), "{:?}", mapped.refused);
+    assert!(
+        mapped.notes.iter().any(|(what, count)| what.contains("differ in blanks") && *count == 1),
+        "{:?}",
+        mapped.notes
+    );
+}
+
+#[test]
+fn a_prompt_that_a_row_lacks_is_named() {
+    let rows = [
+        json!({"instruction": "q", "chosen": "c", "rejected": "r"}),
+        json!({"instruction": null, "chosen": "c", "rejected": "r"}),
+    ];
+    let table = table(&rows);
+    let mapped = apply(&table, &guess(&table));
+    assert!(mapped.refused[0].reason.starts_with("`instruction` is empty, and"), "{:?}", mapped.refused);
+}
+
+/// Argilla calls a question as its maker does.
+#[test]
+fn labellers_are_heard_whatever_the_question_is_called() {
+    let row = |n: usize, said: &[&str]| {
+        let answers: Vec<Value> = said
+            .iter()
+            .enumerate()
+            .map(|(by, said)| json!({"user_id": format!("u{by}"), "value": said, "status": "submitted"}))
+            .collect();
+        json!({"fields": {"prompt": format!("p{n}"), "response-1": "a", "response-2": "b"}, "responses": {"choose-best": answers, "why": []}})
+    };
+    for (one, other) in [("1", "2"), ("response-1", "response-2")] {
+        let rows = [row(0, &[one]), row(1, &[other, other, one]), row(2, &[one, other])];
+        let table = table(&rows);
+        let mapped = apply(&table, &guess(&table));
+        let chosen: Vec<Option<String>> = mapped
+            .rows
+            .iter()
+            .map(|row| match &row.content {
+                MappedContent::Pair(pair) => Some(pair.chosen.last_text().clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(chosen, [Some("a".to_owned()), Some("b".to_owned()), None], "{one}");
+    }
+}
