@@ -34,6 +34,16 @@ test("the column that says who labelled is found, and a pair's history has the l
   await page.getByRole("listitem").filter({ hasText: /Labelled in the file: .?b.?, the chosen answer is better\.[^]*Kim · / }).waitFor();
 });
 
+test("a file that only says more of known rows is brought in for that", async () => {
+  await goTo(page, "d");
+  await page.locator("input[type=file]").setInputFiles({ name: "second.csv", mimeType: "text/csv", buffer: Buffer.from(SURVEY.replace(",b,Kim", ",b,Pat")) });
+  await page.getByText("The project has these rows already, but not all that this file says of them.").waitFor();
+  await page.getByRole("button", { name: "Import ratings or labels of 1 row" }).click();
+  await page.getByText("ratings or labels of 1 row imported from second.csv").first().waitFor();
+  await page.evaluate(() => (window.location.hash = "#/data/2"));
+  await page.getByRole("listitem").filter({ hasText: /Labelled in the file: .?b.?, the chosen answer is better\.[^]*Pat · / }).waitFor();
+});
+
 test("what the file says stands beside what people say, is compared with it, and counts as no vote", async () => {
   const { annotators, counts } = await machine.call("open_project", { folder });
   assert.deepEqual([annotators, counts.labelled], [[], 0]);

@@ -1117,6 +1117,8 @@ export type ImportPreview = {
   single_labels: number,
   /** Rows that the project, or an earlier row, has already. */
   duplicates: number,
+  /** Of them, those that bring ratings or labels which the project does not have. */
+  completing: number,
   /** Rows that would be refused; the first of them. */
   refused: Array<RefusedRow>,
   /** How many would be refused. */
@@ -1142,6 +1144,8 @@ export type ImportReply = {
   single_labels: number,
   /** Those that were there already. */
   duplicates: number,
+  /** Of them, those that brought ratings or labels. */
+  completing: number,
   /** Those that were refused; the first of them. */
   refused: Array<RefusedRow>,
   /** How many were refused. */

@@ -114,7 +114,7 @@ fn would_import(
     let folder = tempfile::tempdir().map_err(Error::file(&std::env::temp_dir()))?;
     let is_there = request.project.join(DATABASE).is_file();
     let project = if is_there { Project::open(&request.project)? } else { Project::open_or_create(folder.path())? };
-    let mut would = project.preview_table(&opened.table, &opened.mapping, SHOWN)?;
+    let mut would = project.preview_table(&opened.table, &opened.mapping, &file.display().to_string(), SHOWN)?;
     let first = std::mem::take(&mut would.first).iter().map(|row| rendered::row(row, tokenizer)).collect();
     Ok(ImportReply { dry_run: true, first, ..reply(file, opened, would) })
 }

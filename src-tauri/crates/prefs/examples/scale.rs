@@ -63,8 +63,12 @@ fn run(folder: &Path, step: &str, rows: usize) -> Result<(), Box<dyn Error>> {
         "write" => write_rows(&file, rows, ["chosen", "rejected"])?,
         "preview" => {
             let opened = reader::open(&file, &reader::Choices::new(), &|| true)?;
-            let would =
-                Project::open_or_create(&folder.join("empty"))?.preview_table(&opened.table, &opened.mapping, 20)?;
+            let would = Project::open_or_create(&folder.join("empty"))?.preview_table(
+                &opened.table,
+                &opened.mapping,
+                "again.jsonl",
+                20,
+            )?;
             assert_eq!(would.added, rows);
         }
         "import" => {

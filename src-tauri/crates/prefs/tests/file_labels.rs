@@ -346,3 +346,38 @@ fn argilla_s_published_rows_say_what_most_annotators_say() {
     let said = prefs::mapping::notices(&table, &mapping).join("\n");
     assert!(said.contains("6 records of Argilla") && said.contains("were discarded or cancelled: 3."), "{said}");
 }
+
+/// Of pairs that are here already a file may say more: that is told before it comes in, and is not "nothing new".
+#[test]
+fn what_a_file_adds_to_known_pairs_is_told_before_and_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |n: usize, more: serde_json::Value| {
+        let mut row = serde_json::json!({"prompt": format!("p{n}"), "chosen": "c", "rejected": "r"});
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        row.to_string()
+    };
+    let plain: Vec<String> = (0..4).map(|n| row(n, serde_json::json!({}))).collect();
+    let rated: Vec<String> =
+        (0..6).map(|n| row(n, serde_json::json!({"score_chosen": 8 - n, "score_rejected": 1}))).collect();
+    drop(imported(folder.path(), &plain.join("\n"), "plain.jsonl"));
+    let table = Table::from_bytes(rated.join("\n").as_bytes()).unwrap();
+    let mut project = Project::open(folder.path()).unwrap();
+    let counts = |brought: prefs::store::Brought| (brought.added, brought.duplicates, brought.completing);
+    assert_eq!(counts(project.preview_table(&table, &guess(&table), "rated.jsonl", 0).unwrap()), (2, 4, 4));
+    let brought = project.import_table(&table, &guess(&table), "rated.jsonl").unwrap();
+    assert!(brought.notes.keys().any(|note| note.contains("has ratings or labels beside it")), "{:?}", brought.notes);
+    assert_eq!(counts(brought), (2, 4, 4));
+    // Once they are there, the file says nothing new.
+    assert_eq!(counts(project.preview_table(&table, &guess(&table), "rated.jsonl", 0).unwrap()), (0, 6, 0));
+    // Another annotator's word of the same answers is new.
+    let said = |by: &str| {
+        let rows: Vec<String> = (0..3)
+            .map(|n| serde_json::json!({"prompt": format!("q{n}"), "response_a": "a", "response_b": "b", "winner": "a", "annotator": by}).to_string())
+            .collect();
+        Table::from_bytes(rows.join("\n").as_bytes()).unwrap()
+    };
+    let (kim, lee) = (said("Kim"), said("Lee"));
+    project.import_table(&kim, &guess(&kim), "kim.jsonl").unwrap();
+    assert_eq!(counts(project.preview_table(&kim, &guess(&kim), "again.jsonl", 0).unwrap()), (0, 3, 0));
+    assert_eq!(counts(project.preview_table(&lee, &guess(&lee), "lee.jsonl", 0).unwrap()), (0, 3, 3));
+}

@@ -119,12 +119,12 @@ fn a_file_that_was_taken_back_and_comes_again_is_new_again() {
     take_back(&mut project, first, true);
     let table = Table::from_bytes(rows.concat().as_bytes()).unwrap();
     let mapping = mapping::guess(&table);
-    let would = project.preview_table(&table, &mapping, 9).unwrap();
+    let would = project.preview_table(&table, &mapping, "again.jsonl", 9).unwrap();
     let brought = project.import_table(&table, &mapping, "again.jsonl").unwrap();
     assert_eq!((would.added, would.duplicates), (2, 1));
     assert_eq!((brought.added, brought.duplicates), (2, 1));
     assert_eq!(trained(&project), [1, 2]);
-    assert_eq!(project.preview_table(&table, &mapping, 9).unwrap().added, 0);
+    assert_eq!(project.preview_table(&table, &mapping, "again.jsonl", 9).unwrap().added, 0);
 }
 
 #[test]

@@ -334,10 +334,10 @@ fn prompts_wait_for_their_answers() {
     let lines = "{\"prompt\": \"a plain prompt\"}\n{\"prompt\": [{\"role\": \"user\", \"content\": \"q\"}]}\n{\"prompt\": \"a plain prompt\"}\n";
     let table = Table::from_bytes(lines.as_bytes()).unwrap();
     let mapping = guess(&table);
-    assert_eq!(project.preview_table(&table, &mapping, 1).unwrap().duplicates, 1);
+    assert_eq!(project.preview_table(&table, &mapping, "again.jsonl", 1).unwrap().duplicates, 1);
     let import = project.import_table(&table, &mapping, "prompts.jsonl").unwrap();
     assert_eq!((import.added, import.duplicates), (2, 1));
-    assert_eq!(project.preview_table(&table, &mapping, 1).unwrap().duplicates, 3);
+    assert_eq!(project.preview_table(&table, &mapping, "again.jsonl", 1).unwrap().duplicates, 3);
     assert!(project.label_state("Ada", 5).unwrap().queue.is_empty());
     assert_eq!(project.counts().unwrap().items_without_answers, 2);
     let open = project.items_without_answers(10).unwrap();

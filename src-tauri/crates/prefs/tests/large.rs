@@ -105,7 +105,8 @@ fn a_large_file_is_looked_at_in_seconds() {
     let table = timed("reading a file of 100,000 rows", seconds, || Table::read(&path).unwrap());
     assert_eq!(timed("its columns", seconds, || table.describe()).len(), 4);
     let mapping = timed("guessing the mapping", seconds, || guess(&table));
-    let would = timed("what it would bring", seconds, || project.preview_table(&table, &mapping, 20).unwrap());
+    let would =
+        timed("what it would bring", seconds, || project.preview_table(&table, &mapping, "again.jsonl", 20).unwrap());
     assert_eq!((would.added, would.duplicates, would.refused_count, would.first.len()), (ROWS, 0, 0, 20));
 }
 

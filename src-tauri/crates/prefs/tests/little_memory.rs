@@ -71,7 +71,7 @@ fn large_files_are_read_in_little_memory() {
     });
     let begun = Instant::now();
     let table = Table::read(&path).unwrap();
-    let would = project.preview_table(&table, &guess(&table), 3).unwrap();
+    let would = project.preview_table(&table, &guess(&table), "again.jsonl", 3).unwrap();
     assert_eq!((would.added, would.single_labels, would.refused_count), (prompts, 0, 0));
     println!("two answers to a prompt far apart, {size} MiB: {:.1?}, peak {} MiB", begun.elapsed(), peak());
     assert!(peak() < MOST, "{} MiB", peak());

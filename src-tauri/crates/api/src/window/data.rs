@@ -45,7 +45,10 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
     let mut mapping = request.mapping.unwrap_or_else(|| mapping::guess(&table));
     mapping::guess_answer(&table, &mut mapping);
     let questions = asked(&table, &mut mapping, tokenizer.as_deref());
-    let would = project.another_store()?.preview_table(&table, &mapping, LOOKED_AT).map_err(of_upload(&path))?;
+    let would = project
+        .another_store()?
+        .preview_table(&table, &mapping, &uploads::name_of(&path), LOOKED_AT)
+        .map_err(of_upload(&path))?;
     let mut notices = notices(&table, &mapping, &would);
     if let Some(tokenizer) = &tokenizer {
         notices.extend(odd(&would.first, tokenizer));
@@ -65,6 +68,7 @@ pub(super) fn preview_import(backend: &Backend, request: PreviewImport) -> Resul
         to_label: would.to_label,
         single_labels: would.single_labels,
         duplicates: would.duplicates,
+        completing: would.completing,
         refused: told(&would),
         refused_total: would.refused_count,
         first: first.collect(),
@@ -124,6 +128,7 @@ pub(super) fn import(backend: &Backend, request: Import) -> Result<ImportReply> 
         to_label: import.to_label,
         single_labels: import.single_labels,
         duplicates: import.duplicates,
+        completing: import.completing,
         refused: told(&import),
         refused_total: import.refused_count,
         notices: notices(&table, &mapping, &import),

@@ -53,7 +53,7 @@ mod tests {
         let expected = if is_labelled { ImportKind::Pairs } else { ImportKind::Demonstrations };
         assert_eq!(opened.mapping.kind, expected, "{}", opened.how);
         let mut project = Project::open_or_create(&folder.path().join("project")).unwrap();
-        let would = project.preview_table(&opened.table, &opened.mapping, 1).unwrap();
+        let would = project.preview_table(&opened.table, &opened.mapping, "again.jsonl", 1).unwrap();
         let brought = project.import_table(&opened.table, &opened.mapping, "singles").unwrap();
         assert_eq!((would.added, would.duplicates), (brought.added, brought.duplicates));
         assert_eq!((brought.refused_count, brought.added), (0, singles.len()), "{}", opened.how);
@@ -83,7 +83,7 @@ mod tests {
             };
             write_singles(&path, &[single("p"), single(name)]).unwrap();
             let opened = open(&path, &Choices::new(), &|| true).unwrap();
-            let would = project.preview_table(&opened.table, &opened.mapping, 1).unwrap();
+            let would = project.preview_table(&opened.table, &opened.mapping, "again.jsonl", 1).unwrap();
             let brought = project.import_table(&opened.table, &opened.mapping, name).unwrap();
             assert_eq!(would.notes, brought.notes);
             brought.notes.into_iter().find(|(note, _)| note.starts_with("the project has")).map(|(_, rows)| rows)

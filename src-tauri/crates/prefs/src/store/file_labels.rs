@@ -2,7 +2,7 @@
 //!
 //! It is no vote: nobody knows how it was given. It stands beside what people say, and is compared with it.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Project;
 use super::sql::content;
@@ -41,18 +41,9 @@ pub(super) fn add(
     source: &str,
     row: Result<&MappedRow, &Refused>,
 ) -> rusqlite::Result<()> {
-    let Ok(MappedRow { place, content, labels, .. }) = row else { return Ok(()) };
-    let (query, is_pair) = match content {
-        MappedContent::Pair(_) => ("SELECT id FROM pairs WHERE hash = ?", true),
-        MappedContent::Candidates(_) => ("SELECT id FROM items WHERE hash = ?", false),
-        MappedContent::Single(_) | MappedContent::Prompt(_) => return Ok(()),
-    };
-    if labels.is_empty() {
-        return Ok(());
-    }
-    let id: i64 = db.prepare_cached(query)?.query_row([content.content_hash()], |row| row.get(0))?;
-    let file = source.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(source);
-    let (line, row) = place.columns();
+    let Ok(row) = row else { return Ok(()) };
+    let Some((id, is_pair)) = said_of(db, row)? else { return Ok(()) };
+    let (file, labels, (line, row)) = (file_of(source), &row.labels, row.place.columns());
     for label in labels {
         db.prepare_cached(
             "INSERT INTO file_labels (import, line, row, pair, item, annotator, raw, meaning) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -70,6 +61,39 @@ pub(super) fn add(
         ])?;
     }
     Ok(())
+}
+
+/// Whether a row says something of a pair or an item that is there, which nobody has said of it.
+pub(super) fn are_new(db: &Connection, source: &str, row: &MappedRow) -> rusqlite::Result<bool> {
+    let Some((id, is_pair)) = said_of(db, row)? else { return Ok(false) };
+    let column = if is_pair { "pair" } else { "item" };
+    let query = format!("SELECT 1 FROM file_labels WHERE {column} = ? AND annotator = ? AND raw = ? AND meaning = ?");
+    let mut known = db.prepare_cached(&query)?;
+    for label in &row.labels {
+        let annotator = label.annotator.as_deref().unwrap_or(file_of(source));
+        if !known.exists(params![id, annotator, label.raw, label.meaning])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The pair, or the item, of which a row says something, where that is there: its number, and whether it is a pair.
+fn said_of(db: &Connection, row: &MappedRow) -> rusqlite::Result<Option<(i64, bool)>> {
+    let (query, is_pair) = match row.content {
+        MappedContent::Pair(_) => ("SELECT id FROM pairs WHERE hash = ?", true),
+        MappedContent::Candidates(_) => ("SELECT id FROM items WHERE hash = ?", false),
+        MappedContent::Single(_) | MappedContent::Prompt(_) => return Ok(None),
+    };
+    if row.labels.is_empty() {
+        return Ok(None);
+    }
+    let id = db.prepare_cached(query)?.query_row([row.content.content_hash()], |row| row.get(0)).optional()?;
+    Ok(id.map(|id| (id, is_pair)))
+}
+
+fn file_of(source: &str) -> &str {
+    source.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(source)
 }
 
 fn labelled(row: &Row, from: usize) -> rusqlite::Result<Labelled> {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::derived;
 use super::import_changes::{ImportState, Repeated, insert_repeat, state_from_row, taken_back};
 use super::pairs::{PairSource, count};
-use super::ratings::{LATER_RATINGS, add_later, later_ratings_from};
+use super::ratings::{self, add_later};
 use super::sql::{damaged, from_json, json, now};
 use super::{Failed, Project, file_labels, singles};
 use crate::jsonl::Reading;
@@ -86,6 +86,8 @@ pub struct Brought {
     pub to_label: usize,
     /// New rows of labelled answers whose prompts have no answer of the other label: they are kept as single labels.
     pub single_labels: usize,
+    /// Rows of what the project had, with ratings or labels that it did not have.
+    pub completing: usize,
     /// The first rows that were refused.
     pub refused: Vec<Refused>,
     /// How many were refused.
@@ -101,6 +103,8 @@ pub struct Brought {
 /// One of the counts of [`Beside`].
 type CountOf = fn(&mut Beside) -> &mut usize;
 
+const COMPLETING: &str = "what is here already has ratings or labels beside it that it did not have";
+
 /// Refused rows that are given back one by one; the project keeps them all.
 const TOLD: usize = 1_000;
 
@@ -112,6 +116,7 @@ struct Account {
     files: Vec<FileAccount>,
     to_label: usize,
     single_labels: usize,
+    completing: usize,
     refused: Vec<Refused>,
 }
 
@@ -126,7 +131,7 @@ impl Account {
     fn new(kind: ImportKind, table: &Table) -> Self {
         let files = vec![FileAccount::default(); table.files.len().max(1)];
         let rows = table.row_count + table.refused_count;
-        Self { kind, rows, files, to_label: 0, single_labels: 0, refused: Vec::new() }
+        Self { kind, rows, files, to_label: 0, single_labels: 0, completing: 0, refused: Vec::new() }
     }
 
     fn add(&mut self, file: usize, row: Result<MappedRow, Refused>, added: usize) {
@@ -163,6 +168,11 @@ impl Account {
         }
     }
 
+    /// What is noted of rows that complete what is there.
+    fn completing(&self) -> Option<(String, usize)> {
+        (self.completing > 0).then(|| (COMPLETING.to_owned(), self.completing))
+    }
+
     fn brought(self, ignored_keys: BTreeMap<String, usize>, notes: BTreeMap<String, usize>) -> Brought {
         let sum = |count: fn(&FileAccount) -> usize| self.files.iter().map(count).sum::<usize>();
         let (taken, added, refused_count) = (sum(|it| it.taken), sum(|it| it.added), sum(|it| it.refused));
@@ -173,6 +183,7 @@ impl Account {
             duplicates: taken - added,
             to_label: self.to_label,
             single_labels: self.single_labels,
+            completing: self.completing,
             refused: self.refused,
             refused_count,
             ignored_keys,
@@ -180,6 +191,12 @@ impl Account {
             first: Vec::new(),
         }
     }
+}
+
+/// Whether the project has what a row says, but not its ratings or its labels.
+fn completes(db: &Connection, source: &str, row: &Result<MappedRow, Refused>) -> rusqlite::Result<bool> {
+    let Ok(row) = row else { return Ok(false) };
+    Ok(file_labels::are_new(db, source, row)? || ratings::are_new(db, row)?)
 }
 
 /// What an import of a file is called.
@@ -254,6 +271,7 @@ impl Project {
                 if let Some(single) = single_of(&row) {
                     meeting += usize::from(singles::meets(transaction, single, first)?);
                 }
+                account.completing += usize::from(completes(transaction, &source_of(table, file, source), &row)?);
                 let added = add_row(transaction, (first + file as i64, at), row.as_ref())?;
                 file_labels::add(transaction, first + file as i64, &source_of(table, file, source), row.as_ref())?;
                 account.add(file, row, added);
@@ -261,8 +279,7 @@ impl Project {
             })?;
             account.refuse_nothing(source)?;
             notes.extend((meeting > 0).then(|| (singles::MEETS.to_owned(), meeting)));
-            let rated = later_ratings_from(transaction, first)?;
-            notes.extend((rated > 0).then(|| (LATER_RATINGS.to_owned(), rated)));
+            notes.extend(account.completing());
             for (file, counts) in account.files.iter().enumerate() {
                 let import = Import {
                     id: first + file as i64,
@@ -287,7 +304,13 @@ impl Project {
     ///
     /// # Errors
     /// When the database, or a file, cannot be read.
-    pub fn preview_table(&self, table: &Table, mapping: &ColumnMapping, shown: usize) -> Result<Brought, Error> {
+    pub fn preview_table(
+        &self,
+        table: &Table,
+        mapping: &ColumnMapping,
+        source: &str,
+        shown: usize,
+    ) -> Result<Brought, Error> {
         let ignored_keys = mapping::ignored(table, mapping);
         let mut account = Account::new(mapping.kind, table);
         let mut first = Vec::new();
@@ -296,6 +319,7 @@ impl Project {
             if let Some(single) = single_of(&row) {
                 meeting += usize::from(self.read(|db| singles::meets(db, single, i64::MAX))?);
             }
+            account.completing += usize::from(self.read(|db| completes(db, &source_of(table, file, source), &row))?);
             let is_new = match &row {
                 Ok(row) => self.is_new(&row.content, &mut seen)?,
                 Err(_) => false,
@@ -309,6 +333,7 @@ impl Project {
             Ok::<(), Error>(())
         })?;
         notes.extend((meeting > 0).then(|| (singles::MEETS.to_owned(), meeting)));
+        notes.extend(account.completing());
         Ok(Brought { first, ..account.brought(ignored_keys, notes) })
     }
 

@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Project;
-use crate::mapping::{PairRatings, RatingOrder};
+use crate::mapping::{MappedContent, MappedRow, PairRatings, RatingOrder};
 use crate::{Error, Pair};
 
 /// The ratings of a pair, with the texts that they are of.
@@ -51,11 +51,23 @@ pub(super) fn ratings_of(db: &Connection, id: i64, pair: &Pair) -> rusqlite::Res
     Ok(found.and_then(|stored| stored.of(pair)))
 }
 
+/// Whether a row rates the answers of a pair that is there and has no ratings.
+pub(super) fn are_new(db: &Connection, row: &MappedRow) -> rusqlite::Result<bool> {
+    let (MappedContent::Pair(pair), Some(_)) = (&row.content, row.ratings) else { return Ok(false) };
+    let mut there = db.prepare_cached("SELECT id FROM pairs WHERE hash = ?")?;
+    let id: Option<i64> = there.query_row([pair.content_hash()], |row| row.get(0)).optional()?;
+    Ok(match id {
+        Some(id) => !db.prepare_cached(RATED)?.exists([id])?,
+        None => false,
+    })
+}
+
+const RATED: &str = "SELECT 1 FROM pairs WHERE id = ?1 AND rating_chosen IS NOT NULL
+    UNION ALL SELECT 1 FROM later_ratings WHERE pair = ?1";
+
 /// Keeps the ratings that a later file has of a pair, where it has none. Gives whether they are new.
 pub(super) fn add_later(db: &Connection, pair: i64, import: i64, ratings: PairRatings) -> rusqlite::Result<bool> {
-    let rated = "SELECT 1 FROM pairs WHERE id = ?1 AND rating_chosen IS NOT NULL
-                 UNION ALL SELECT 1 FROM later_ratings WHERE pair = ?1";
-    if db.prepare_cached(rated)?.exists([pair])? {
+    if db.prepare_cached(RATED)?.exists([pair])? {
         return Ok(false);
     }
     db.prepare_cached(
@@ -63,15 +75,6 @@ pub(super) fn add_later(db: &Connection, pair: i64, import: i64, ratings: PairRa
     )?
     .execute(params![pair, import, ratings.chosen, ratings.rejected, ratings.order])?;
     Ok(true)
-}
-
-/// What is noted of them.
-pub(super) const LATER_RATINGS: &str = "a pair that is here already had no ratings, and has those of this file now";
-
-/// How many pairs were given ratings by the import `first` and those after it.
-pub(super) fn later_ratings_from(db: &Connection, first: i64) -> rusqlite::Result<usize> {
-    let count = "SELECT count(*) FROM later_ratings WHERE import >= ?";
-    db.prepare_cached(count)?.query_row([first], |row| Ok(row.get::<_, i64>(0)? as usize))
 }
 
 const COLUMNS: &str = "hash, rating_chosen, rating_rejected, rating_order";

@@ -101,6 +101,8 @@ pub struct ImportPreview {
     pub single_labels: usize,
     /// Rows that the project, or an earlier row, has already.
     pub duplicates: usize,
+    /// Of them, those that bring ratings or labels which the project does not have.
+    pub completing: usize,
     /// Rows that would be refused; the first of them.
     pub refused: Vec<RefusedRow>,
     /// How many would be refused.
@@ -198,6 +200,8 @@ pub struct ImportReply {
     pub single_labels: usize,
     /// Those that were there already.
     pub duplicates: usize,
+    /// Of them, those that brought ratings or labels.
+    pub completing: usize,
     /// Those that were refused; the first of them.
     pub refused: Vec<RefusedRow>,
     /// How many were refused.
