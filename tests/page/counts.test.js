@@ -67,7 +67,7 @@ const SCREENS = {
     seen: async (page) => [...(await said(page.locator("header .beside span"))).filter((text) => text !== "·"), ...(await said(page.locator("search .total")))],
     told: async () => {
       const { pairs, items, labelled } = await counts();
-      return [many(pairs, "pair"), `· ${many(items, "item")}, ${labelled} labelled`, many(pairs, "pair")];
+      return [many(pairs, "pair"), `${many(items, "item")}, ${labelled} labelled`, many(pairs, "pair")];
     },
   },
   label: {

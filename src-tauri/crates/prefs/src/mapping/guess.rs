@@ -312,6 +312,11 @@ fn two_of(columns: &[ColumnSample], words: &[(&str, &str)]) -> Option<(String, S
             if replaced == column.normal || inside_element(&column.name) && words.len() == BETTER_WORSE.len() {
                 continue;
             }
+            // The second and the third element of a list are no first and second answer.
+            let first = column.name.strip_suffix(".1").filter(|_| *one == "1").map(|list| format!("{list}.0"));
+            if first.is_some_and(|first| columns.iter().any(|column| column.name == first)) {
+                continue;
+            }
             let Some(twin) = columns.iter().find(|twin| twin.normal == replaced && twin.is_answer()) else { continue };
             let named = column.words().any(|word| ANSWER_WORDS[..16].contains(&word)) as u8;
             // Elements of a list are answers only where it says so: they may as well be turns or references.

@@ -540,3 +540,11 @@ fn labellers_are_heard_whatever_the_question_is_called() {
         assert_eq!(chosen, [Some("a".to_owned()), Some("b".to_owned()), None], "{one}");
     }
 }
+
+#[test]
+fn the_second_and_third_of_a_list_are_no_two_answers() {
+    let rows: Vec<Value> =
+        (0..4).map(|n| json!({"instruction": format!("p{n}"), "generations": ["one", "two", "three"]})).collect();
+    let mapping = guess(&table(&rows));
+    assert_ne!(mapping.answer_a.as_deref(), Some("generations.1"), "{mapping:?}");
+}
