@@ -88,6 +88,12 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let task = json!([{"id": 1, "data": {"prompt": "p", "answer1": "a", "answer2": "b"}, "predictions": [], "annotations": [
         {"completed_by": 1, "result": [{"type": "pairwise", "from_name": "preference", "to_name": "answer1", "value": {"selected": "left"}}]},
     ]}]);
+    let annotated = |task: usize, by: usize, side: &str| {
+        json!({"id": task, "prompt": format!("p{task}"), "answer1": "a", "answer2": "b", "comparison": side, "annotator": by,
+            "annotation_id": 10 * task + by, "created_at": "2026-01-02T03:04:05Z", "lead_time": 3.5})
+    };
+    let annotated =
+        json!([annotated(1, 7, "left"), annotated(2, 7, "right"), annotated(1, 8, "right"), annotated(1, 9, "left")]);
     let answers = json!([{"user_id": "u", "value": "response1", "status": "submitted"}, {"user_id": "w", "value": [
         {"rank": 1, "value": "response1"}, {"rank": 2, "value": "response2"}], "status": "discarded"}]);
     let asked_beside = [
@@ -108,6 +114,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("verdicts.jsonl", format!("{verdict}\n{verdict}\n").into_bytes()),
         ("annotations.jsonl", format!("{annotation}\n{annotation}\n").into_bytes()),
         ("answers.jsonl", asked_beside.concat().into_bytes()),
+        ("annotated.json", annotated.to_string().into_bytes()),
         ("tasks.json", task.to_string().into_bytes()),
         ("lines.jsonl", lines.clone().into_bytes()),
         ("labels.jsonl", labels.concat().into_bytes()),
