@@ -369,6 +369,17 @@ fn what_a_file_adds_to_known_pairs_is_told_before_and_after() {
     assert_eq!(counts(brought), (2, 4, 4));
     // Once they are there, the file says nothing new.
     assert_eq!(counts(project.preview_table(&table, &guess(&table), "rated.jsonl", 0).unwrap()), (0, 6, 0));
+    // Nor is it passed over that another says something else.
+    let other: Vec<String> =
+        (0..6).map(|n| row(n, serde_json::json!({"score_chosen": 2, "score_rejected": 1}))).collect();
+    let other = Table::from_bytes(other.join("\n").as_bytes()).unwrap();
+    let brought = project.import_table(&other, &guess(&other), "other.jsonl").unwrap();
+    let otherwise = brought.notes.iter().find(|(note, _)| note.contains("is rated otherwise"));
+    assert_eq!(otherwise.map(|(_, rows)| *rows), Some(6), "{:?}", brought.notes);
+    let categories = [row(0, serde_json::json!({"category": "law"})), row(1, serde_json::json!({}))].join("\n");
+    let categories = Table::from_bytes(categories.as_bytes()).unwrap();
+    let brought = project.preview_table(&categories, &guess(&categories), "category.jsonl", 0).unwrap();
+    assert_eq!(brought.notes.values().sum::<usize>(), 1, "{:?}", brought.notes);
     // Another annotator's word of the same answers is new.
     let said = |by: &str| {
         let rows: Vec<String> = (0..3)

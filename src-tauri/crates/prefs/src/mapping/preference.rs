@@ -4,7 +4,8 @@
 //! starts at zero, and again the first where it means "yes". A [`PreferenceScheme`] says which is meant. It follows from the
 //! file only where nothing else could be meant; otherwise a person chooses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -171,6 +172,22 @@ impl Seen {
         seen
     }
 
+    /// Leaves out numbers that stand in less than one of twenty rows. Gives whether there are such.
+    fn leave_out_rare(&mut self, table: &Table, column: &str) -> bool {
+        let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut all = 0;
+        table.each_row(|row| {
+            if let Some(number) = row.get(column).and_then(number) {
+                *counts.entry(number.to_bits()).or_default() += 1;
+                all += 1;
+            }
+            ControlFlow::Continue(())
+        });
+        let before = self.numbers.len();
+        self.numbers.retain(|bits| counts.get(bits).is_none_or(|rows| rows * 20 >= all));
+        self.numbers.len() < before
+    }
+
     fn has(&self, number: f64) -> bool {
         self.numbers.contains(&number.to_bits())
     }
@@ -210,8 +227,12 @@ impl Readings {
 pub(super) fn readings(table: &Table, mapping: &ColumnMapping) -> Readings {
     let names = Names::of(mapping);
     let column = mapping.preference.as_deref().unwrap_or_default();
-    let seen = Seen::of(table, column, &names);
-    let schemes = open_schemes(&seen, &names, column, table);
+    let mut seen = Seen::of(table, column, &names);
+    let mut schemes = open_schemes(&seen, &names, column, table);
+    // A number that hardly any row has does not decide how all others are read: its rows are refused.
+    if schemes.is_empty() && seen.leave_out_rare(table, column) {
+        schemes = open_schemes(&seen, &names, column, table);
+    }
     Readings { seen, schemes }
 }
 

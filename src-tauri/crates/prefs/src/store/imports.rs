@@ -105,6 +105,8 @@ type CountOf = fn(&mut Beside) -> &mut usize;
 
 const COMPLETING: &str = "what is here already has ratings or labels beside it that it did not have";
 
+const DIFFERING: &str = "what is here already is rated otherwise, or is of another category, and stays as it is";
+
 /// Refused rows that are given back one by one; the project keeps them all.
 const TOLD: usize = 1_000;
 
@@ -117,6 +119,7 @@ struct Account {
     to_label: usize,
     single_labels: usize,
     completing: usize,
+    differing: usize,
     refused: Vec<Refused>,
 }
 
@@ -131,7 +134,7 @@ impl Account {
     fn new(kind: ImportKind, table: &Table) -> Self {
         let files = vec![FileAccount::default(); table.files.len().max(1)];
         let rows = table.row_count + table.refused_count;
-        Self { kind, rows, files, to_label: 0, single_labels: 0, completing: 0, refused: Vec::new() }
+        Self { kind, rows, files, to_label: 0, single_labels: 0, completing: 0, differing: 0, refused: Vec::new() }
     }
 
     fn add(&mut self, file: usize, row: Result<MappedRow, Refused>, added: usize) {
@@ -168,9 +171,19 @@ impl Account {
         }
     }
 
-    /// What is noted of rows that complete what is there.
-    fn completing(&self) -> Option<(String, usize)> {
-        (self.completing > 0).then(|| (COMPLETING.to_owned(), self.completing))
+    /// Counts a row that says more, or something else, of what the project has.
+    fn look(&mut self, db: &Connection, source: &str, row: &Result<MappedRow, Refused>) -> rusqlite::Result<()> {
+        if let Ok(row) = row {
+            self.completing += usize::from(file_labels::are_new(db, source, row)? || ratings::are_new(db, row)?);
+            self.differing += usize::from(ratings::differ(db, row)?);
+        }
+        Ok(())
+    }
+
+    /// What is noted of these rows.
+    fn said_of_known(&self) -> impl Iterator<Item = (String, usize)> {
+        let said = [(COMPLETING, self.completing), (DIFFERING, self.differing)];
+        said.into_iter().filter(|(_, rows)| *rows > 0).map(|(note, rows)| (note.to_owned(), rows))
     }
 
     fn brought(self, ignored_keys: BTreeMap<String, usize>, notes: BTreeMap<String, usize>) -> Brought {
@@ -191,12 +204,6 @@ impl Account {
             first: Vec::new(),
         }
     }
-}
-
-/// Whether the project has what a row says, but not its ratings or its labels.
-fn completes(db: &Connection, source: &str, row: &Result<MappedRow, Refused>) -> rusqlite::Result<bool> {
-    let Ok(row) = row else { return Ok(false) };
-    Ok(file_labels::are_new(db, source, row)? || ratings::are_new(db, row)?)
 }
 
 /// What an import of a file is called.
@@ -271,7 +278,7 @@ impl Project {
                 if let Some(single) = single_of(&row) {
                     meeting += usize::from(singles::meets(transaction, single, first)?);
                 }
-                account.completing += usize::from(completes(transaction, &source_of(table, file, source), &row)?);
+                account.look(transaction, &source_of(table, file, source), &row)?;
                 let added = add_row(transaction, (first + file as i64, at), row.as_ref())?;
                 file_labels::add(transaction, first + file as i64, &source_of(table, file, source), row.as_ref())?;
                 account.add(file, row, added);
@@ -279,7 +286,7 @@ impl Project {
             })?;
             account.refuse_nothing(source)?;
             notes.extend((meeting > 0).then(|| (singles::MEETS.to_owned(), meeting)));
-            notes.extend(account.completing());
+            notes.extend(account.said_of_known());
             for (file, counts) in account.files.iter().enumerate() {
                 let import = Import {
                     id: first + file as i64,
@@ -319,7 +326,7 @@ impl Project {
             if let Some(single) = single_of(&row) {
                 meeting += usize::from(self.read(|db| singles::meets(db, single, i64::MAX))?);
             }
-            account.completing += usize::from(self.read(|db| completes(db, &source_of(table, file, source), &row))?);
+            self.read(|db| account.look(db, &source_of(table, file, source), &row))?;
             let is_new = match &row {
                 Ok(row) => self.is_new(&row.content, &mut seen)?,
                 Err(_) => false,
@@ -333,7 +340,7 @@ impl Project {
             Ok::<(), Error>(())
         })?;
         notes.extend((meeting > 0).then(|| (singles::MEETS.to_owned(), meeting)));
-        notes.extend(account.completing());
+        notes.extend(account.said_of_known());
         Ok(Brought { first, ..account.brought(ignored_keys, notes) })
     }
 

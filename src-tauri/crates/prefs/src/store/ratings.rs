@@ -42,13 +42,18 @@ impl Project {
 
 /// How the file rates the answers of a pair as it is now.
 pub(super) fn ratings_of(db: &Connection, id: i64, pair: &Pair) -> rusqlite::Result<Option<PairRatings>> {
+    Ok(as_imported(db, id)?.and_then(|stored| stored.of(pair)))
+}
+
+/// How the first file that rates a pair's answers does so.
+fn as_imported(db: &Connection, id: i64) -> rusqlite::Result<Option<StoredRatings>> {
     let first = format!("SELECT {COLUMNS} FROM pairs WHERE id = ? AND rating_chosen IS NOT NULL");
     let later = format!("SELECT * FROM ({LATER}) WHERE id = ? ORDER BY number DESC LIMIT 1");
     let mut found = db.prepare_cached(&first)?.query_row([id], stored).optional()?;
     if found.is_none() {
         found = db.prepare_cached(&later)?.query_row([id], stored).optional()?;
     }
-    Ok(found.and_then(|stored| stored.of(pair)))
+    Ok(found)
 }
 
 /// Whether a row rates the answers of a pair that is there and has no ratings.
@@ -60,6 +65,22 @@ pub(super) fn are_new(db: &Connection, row: &MappedRow) -> rusqlite::Result<bool
         Some(id) => !db.prepare_cached(RATED)?.exists([id])?,
         None => false,
     })
+}
+
+/// Whether a row says otherwise of a pair that is there: other ratings, or another category. What came first stays.
+pub(super) fn differ(db: &Connection, row: &MappedRow) -> rusqlite::Result<bool> {
+    let MappedContent::Pair(pair) = &row.content else { return Ok(false) };
+    if row.ratings.is_none() && pair.category.is_none() {
+        return Ok(false);
+    }
+    let there = "SELECT id, category FROM pairs WHERE hash = ?";
+    let found = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?));
+    let Some((id, category)) = db.prepare_cached(there)?.query_row([pair.content_hash()], found).optional()? else {
+        return Ok(false);
+    };
+    let is_other = |known: PairRatings| row.ratings.is_some_and(|own| own != known);
+    Ok(as_imported(db, id)?.is_some_and(|stored| is_other(stored.ratings))
+        || pair.category.is_some() && pair.category != category)
 }
 
 const RATED: &str = "SELECT 1 FROM pairs WHERE id = ?1 AND rating_chosen IS NOT NULL

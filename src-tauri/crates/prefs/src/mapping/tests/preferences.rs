@@ -326,3 +326,21 @@ fn a_second_column_that_says_something_is_asked_about() {
         assert_eq!(options, ["preference", "winner"]);
     }
 }
+
+/// One number that no reading knows, among sixty, is one bad row.
+#[test]
+fn a_rare_number_does_not_take_the_labels_of_all_others() {
+    let row = |n: usize, label: Value| json!({"input": format!("p{n}"), "output_1": "one", "output_2": "two", "label": label});
+    for odd in [json!(3), json!(2.5)] {
+        let mut rows: Vec<Value> = (0..60).map(|n| row(n, json!(1 + n % 2))).collect();
+        rows.insert(30, row(99, odd.clone()));
+        let table = table(&rows);
+        let mapping = guess(&table);
+        assert_eq!(mapping.preference.as_deref(), Some("label"), "{odd}");
+        let mapped = apply(&table, &mapping);
+        assert_eq!((mapped.rows.len(), mapped.refused.len()), (60, 1), "{odd}");
+    }
+    // Where many rows have it, what is meant is not known.
+    let rows: Vec<Value> = (0..60).map(|n| row(n, json!(1 + n % 3))).collect();
+    assert_eq!(guess(&table(&rows)).preference, None);
+}
