@@ -4,9 +4,10 @@
 //! JSON Lines and Parquet have TRL's columns and, beside them, `id`, `origin` (`imported`, `labelled` or `edited`),
 //! `import_file`, `import_line`, `import_row`, `votes_chosen`, `votes_rejected`, `votes_tie` and `judgements`; where a file rated
 //! answers, also `score_chosen`, `score_rejected` and `margin` (of ranks, of which the lowest is the best, `rank_chosen` and
-//! `rank_rejected`), and `held_out` where a file is held out. `datasets` takes the type of a column from the first rows and fails on a later one of another type. Tools and
-//! judgements are therefore JSON in a text, which TRL reads for tools, a column that one row has stands in every row, and ratings
-//! are never whole numbers. In JSON Lines they may all be absent from its first ten megabytes; Parquet has their type.
+//! `rank_rejected`), and `held_out` where a file is held out. `datasets` takes the type of a column from the first rows and fails
+//! on a later one of another type. Tools and judgements are therefore JSON in a text, which TRL reads for tools, a column that one
+//! row has stands in every row, and ratings are never whole numbers. In JSON Lines they may all be absent from its first ten
+//! megabytes; Parquet has their type.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;

@@ -7,6 +7,7 @@
 //! Three tables are not what happened but what follows from it (`listing`, `item_states`, `tasks`); they can be made anew
 //! at any time and exist so that a screen need not read the whole project.
 
+mod account;
 mod among;
 mod audits;
 mod compared;
@@ -44,6 +45,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use self::sql::begin_moment;
 use crate::Error;
 
+pub use account::Brought;
 pub use among::Among;
 pub use audits::{Audit, AuditAct, AuditChoice, AuditOf, Audited};
 pub use compared::{Compared, KeptPair};
@@ -52,7 +54,7 @@ pub use decisions::{Considered, WHAT_COUNTS};
 pub use exported::{ExportedAnnotator, ExportedPair, ExportedPairs, PairAnswer, PairJudgement, PairVerdict, PairVotes};
 pub use guidelines::Guideline;
 pub use import_changes::{ImportChange, ImportChanged, ImportState};
-pub use imports::{Beside, Brought, Counts, Import};
+pub use imports::{Beside, Counts, Import};
 pub use items::OpenItem;
 pub use labelled::{LabelledItem, LabelledPage, LabelledQuery, LabelledRow, Said, SaidAs, Standing};
 pub use labels::Judging;

@@ -255,10 +255,11 @@ fn annotations_of_one_task_are_one_pair_in_label_studio_s_tables() {
                 "annotator": by, "annotation_id": 100 + at, "created_at": "2026-01-02T03:04:05Z", "lead_time": 3.5})
         })
         .collect();
-    let mut csv = "id,prompt,answer1,answer2,comparison,annotator,annotation_id,created_at,lead_time\n".to_owned();
-    for (at, (task, side, by)) in rows.iter().enumerate() {
-        csv.push_str(&format!("{task},p{task},one,two,{side},{by},{},2026-01-02T03:04:05Z,3.5\n", 100 + at));
-    }
+    let cells = |(at, (task, side, by)): (usize, &(usize, &str, usize))| {
+        format!("{task},p{task},one,two,{side},{by},{},2026-01-02T03:04:05Z,3.5\n", 100 + at)
+    };
+    let header = "id,prompt,answer1,answer2,comparison,annotator,annotation_id,created_at,lead_time\n".to_owned();
+    let csv = header + &rows.iter().enumerate().map(cells).collect::<String>();
     for (name, text) in [("min.json", serde_json::json!(objects).to_string()), ("min.csv", csv)] {
         let folder = tempfile::tempdir().unwrap();
         let project = imported(folder.path(), &text, name);

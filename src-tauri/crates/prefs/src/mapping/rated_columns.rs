@@ -44,7 +44,7 @@ fn ratings_of(table: &Table, answers: &str) -> Vec<String> {
             return false;
         }
         let (mut numbers, mut others) = (0, 0);
-        for row in table.sample().iter() {
+        for row in table.sample() {
             let (said, rated) = (row.list(answers).len(), row.list(path));
             if list != own && rated.len() != said {
                 others += said;

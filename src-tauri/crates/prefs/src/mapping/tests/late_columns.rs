@@ -98,7 +98,7 @@ fn what_a_column_holds_does_not_depend_on_where_it_begins() {
             let mapping = guess(&table);
             let mapped = apply(&table, &mapping);
             let mut chosen: Vec<(String, String)> =
-                mapping.chosen_columns().map(|(role, column)| (role.to_owned(), column.to_owned())).collect();
+                mapping.chosen_columns().map(|(role, column)| (role.to_owned(), column)).collect();
             chosen.sort();
             (mapping.kind, chosen, mapped.rows.len(), mapped.refused.len())
         };
