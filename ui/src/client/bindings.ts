@@ -814,6 +814,8 @@ export: string, name: string,
   notes: Notes,
   /** What is in it, in words. */
   parts: Array<string>,
+  /** Whether it is a report alone, whose page is downloaded as one file. */
+  is_page: boolean,
   /** The run that it was made from, where that is still there. */
   run: string | null, run_name: string | null, made_at: number, bytes: number, folder: string, };
 
