@@ -2980,7 +2980,11 @@ export type SweepRow = { run: string, name: string, state: RunState, step: numbe
   /** One for each measure of the sweep, where the run has it. */
   outcomes: Array<Measured | null>,
   /** That a rule stopped it, and by what numbers: a sentence. */
-  stopped: string | null, };
+  stopped: string | null,
+  /** The rule that has stopped it early, by its name, unless it was let go on since. */
+  rule: string | null,
+  /** Whether it has taken all its steps: only such runs are compared. */
+  is_whole: boolean, };
 
 /** A sweep in a list. */
 export type SweepSummary = {
