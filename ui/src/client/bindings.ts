@@ -1863,7 +1863,7 @@ export type PairSort = "number" | "date" | "prompt_length" | "chosen_length" | "
 export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed" | "taken_back";
 
 /** Which pairs of a run. */
-export type PairSubset = "all" | "trained" | "held_out" | "against" | "open";
+export type PairSubset = "all" | "trained" | "held_out" | "against" | "open" | "never_met";
 
 /** A pair, whole. */
 export type PairView = {
@@ -2346,8 +2346,12 @@ export type RunPairRow = {
   now: PairNow,
   /** Whether somebody looked at it as it is now, and found its label right. */
   confirmed: boolean,
+  /** Whether training has not met it, though it was to be trained on. */
+  never_met: boolean,
   /** The beginnings of its texts as they are now. */
-  prompt: string, chosen: string, rejected: string, numbers: PairNumbers, };
+  prompt: string, chosen: string, rejected: string,
+  /** None where nothing has computed it. */
+  numbers: PairNumbers | null, };
 
 /** A pair of a run, whole. */
 export type RunPairView = { id: number | null, now: PairNow,
@@ -2360,7 +2364,7 @@ export type RunPairView = { id: number | null, now: PairNow,
 
 /** The rewards of the pairs: a drawing, and which pair each point is. */
 export type RunPairsFigure = { figure: FigureView, points: Array<PairPoint>,
-  /** Pairs of the query, of which at most some thousand are drawn. */
+  /** Pairs of the query that have numbers, of which at most some thousand are drawn. */
   total: number, };
 
 /** Asks for the rewards of the pairs in one figure. */
@@ -2384,7 +2388,7 @@ export type RunPairsQuery = { project: string,
 export type RunPairsView = {
   /** Whether there are numbers of that kind: by a model, of the pairs, the adapter and the model as they are now. */
   known: boolean,
-  /** Pairs that have numbers. */
+  /** Pairs that have numbers, or that training has never met. */
   all: number,
   /** Pairs of the query. */
   total: number,
