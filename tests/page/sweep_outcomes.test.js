@@ -58,6 +58,30 @@ test("the median rule stops the run that does worse than half of the others", as
   assert.deepEqual([rows[3].outcomes[1].value, rows[3].outcomes[1].of], [evals(rows[3].run).at(-1).eval_loss, 8]);
   await show(sweep);
   await page.getByText(said.slice(0, 50)).first().waitFor();
+
+  // Its numbers are of step 10: no interval of step 30 makes it worse, in words, in the table or in the picture.
+  for (const outcome of ["accuracy", "loss"]) {
+    await page.getByLabel("Outcome", { exact: true }).selectOption(outcome);
+    const told = (await now(sweep)).outcomes.find(({ name }) => name === outcome).told;
+    await page.getByRole("status").filter({ hasText: told }).waitFor();
+    assert.ok(told.endsWith(`${rows[3].name} was stopped early by the median rule: its number is of fewer steps, and not compared with those of whole runs.`), told);
+    const whole = rows.slice(0, 3).map((row) => ({ name: row.name, interval: row.outcomes[outcome === "loss" ? 1 : 0].interval, value: row.outcomes[outcome === "loss" ? 1 : 0].value }));
+    whole.sort((a, b) => (outcome === "loss" ? a.value - b.value : b.value - a.value));
+    const tied = whole.filter(({ interval: [low, high] }) => low <= whole[0].interval[1] && whole[0].interval[0] <= high);
+    // All of them rank all of the few held-out pairs right; by their losses they may differ.
+    assert.ok(tied.length > 1 || outcome === "loss", told);
+    const [before] = told.split(tied.length > 1 ? " are not told apart" : " does better than all 2 others");
+    assert.ok(before.length < told.length, told);
+    for (const { name } of tied) assert.ok(before.includes(name), `${name}: ${told}`);
+    assert.ok(!/the best|as worse/.test(told), told);
+  }
+  const stopped = page.getByRole("row").filter({ hasText: "Stopped by the median rule" });
+  await stopped.getByText("stopped early", { exact: true }).waitFor();
+  assert.equal(await stopped.getByText("fewer steps: not compared").count(), 2);
+  assert.equal(await page.getByText("fewer steps: not compared").count(), 2, "of no other run");
+  const drawn = await page.getByAltText(/^Held-out loss by learning_rate: /).getAttribute("alt");
+  assert.deepEqual(drawn.split(". Median: ").slice(1).map((one) => one.includes("after fewer steps")), [false, false, false, true], drawn);
+  if (process.env.SHOT) await page.screenshot({ path: join(process.env.SHOT, "sweep-stopped.png"), fullPage: true });
 });
 
 test("successive halving stops at each rung those that are not among the best, by what had got there", async () => {

@@ -814,6 +814,8 @@ export: string, name: string,
   notes: Notes,
   /** What is in it, in words. */
   parts: Array<string>,
+  /** Whether it is a report alone, whose page is downloaded as one file. */
+  is_page: boolean,
   /** The run that it was made from, where that is still there. */
   run: string | null, run_name: string | null, made_at: number, bytes: number, folder: string, };
 
@@ -1865,7 +1867,7 @@ export type PairSort = "number" | "date" | "prompt_length" | "chosen_length" | "
 export type PairSource = "imported" | "labelled" | "edited" | "to_judge" | "removed" | "taken_back";
 
 /** Which pairs of a run. */
-export type PairSubset = "all" | "trained" | "held_out" | "against" | "open";
+export type PairSubset = "all" | "trained" | "held_out" | "against" | "open" | "never_met";
 
 /** A pair, whole. */
 export type PairView = {
@@ -2348,8 +2350,12 @@ export type RunPairRow = {
   now: PairNow,
   /** Whether somebody looked at it as it is now, and found its label right. */
   confirmed: boolean,
+  /** Whether training has not met it, though it was to be trained on. */
+  never_met: boolean,
   /** The beginnings of its texts as they are now. */
-  prompt: string, chosen: string, rejected: string, numbers: PairNumbers, };
+  prompt: string, chosen: string, rejected: string,
+  /** None where nothing has computed it. */
+  numbers: PairNumbers | null, };
 
 /** A pair of a run, whole. */
 export type RunPairView = { id: number | null, now: PairNow,
@@ -2362,7 +2368,7 @@ export type RunPairView = { id: number | null, now: PairNow,
 
 /** The rewards of the pairs: a drawing, and which pair each point is. */
 export type RunPairsFigure = { figure: FigureView, points: Array<PairPoint>,
-  /** Pairs of the query, of which at most some thousand are drawn. */
+  /** Pairs of the query that have numbers, of which at most some thousand are drawn. */
   total: number, };
 
 /** Asks for the rewards of the pairs in one figure. */
@@ -2386,7 +2392,7 @@ export type RunPairsQuery = { project: string,
 export type RunPairsView = {
   /** Whether there are numbers of that kind: by a model, of the pairs, the adapter and the model as they are now. */
   known: boolean,
-  /** Pairs that have numbers. */
+  /** Pairs that have numbers, or that training has never met. */
   all: number,
   /** Pairs of the query. */
   total: number,
@@ -2982,7 +2988,11 @@ export type SweepRow = { run: string, name: string, state: RunState, step: numbe
   /** One for each measure of the sweep, where the run has it. */
   outcomes: Array<Measured | null>,
   /** That a rule stopped it, and by what numbers: a sentence. */
-  stopped: string | null, };
+  stopped: string | null,
+  /** The rule that has stopped it early, by its name, unless it was let go on since. */
+  rule: string | null,
+  /** Whether it has taken all its steps: only such runs are compared. */
+  is_whole: boolean, };
 
 /** A sweep in a list. */
 export type SweepSummary = {

@@ -14,7 +14,7 @@ export interface Client {
    * The address from which a browser saves an export, once and soon; null in the window, whose files are on this machine
    * already.
    */
-  readonly download: ((project: string, exported: string) => Promise<string>) | null;
+  readonly download: ((project: string, exported: string, whole: boolean) => Promise<string>) | null;
   /**
    * Calls `listener` with everything that happens from now on, and `gone` when the program is not there any more, or is again.
    * Returns a function that ends it.

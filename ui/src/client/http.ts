@@ -26,8 +26,8 @@ export class HttpClient implements Client {
     return answer<Upload>(`/upload?name=${encodeURIComponent(file.name)}`, init);
   }
 
-  readonly download = async (project: string, exported: string): Promise<string> => {
-    const init: RequestInit = { method: "POST", headers: this.#headers("application/json"), body: JSON.stringify({ project, export: exported }) };
+  readonly download = async (project: string, exported: string, whole: boolean): Promise<string> => {
+    const init: RequestInit = { method: "POST", headers: this.#headers("application/json"), body: JSON.stringify({ project, export: exported, whole }) };
     return (await answer<{ address: string }>("/download", init)).address;
   };
 

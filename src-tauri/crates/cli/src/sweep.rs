@@ -90,7 +90,9 @@ fn outcomes(view: &SweepView) -> String {
         cells.push(state.as_ref().and_then(|state| state.as_str()).unwrap_or_default().to_owned());
         cells.push(format!("{}/{}", row.step, row.total_steps));
         let of = |(outcome, measured): (_, &Option<Measured>)| cell(outcome, measured.as_ref());
-        cells.extend(view.outcomes.iter().map(|outcome| outcome.name).zip(&row.outcomes).map(of));
+        let short = if row.is_whole { "" } else { " (fewer steps)" };
+        let note = |cell: String| if cell == "-" { cell } else { cell + short };
+        cells.extend(view.outcomes.iter().map(|outcome| outcome.name).zip(&row.outcomes).map(of).map(note));
         table.push(cells);
     }
     let mut words = format!("{}\n\n{}", summary(&view.summary), columns(&table));

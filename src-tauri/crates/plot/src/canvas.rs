@@ -143,6 +143,12 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         self.area.draw(&Circle::new(self.at(centre), radius, color.filled())).map_err(failed)
     }
 
+    /// A circle that is not filled.
+    pub(crate) fn ring(&self, centre: Point, radius: f64, color: RGBColor) -> Result<(), Error> {
+        let (radius, style) = ((radius * self.scale).round() as i32, color.stroke_width(self.thickness(1.5)));
+        self.area.draw(&Circle::new(self.at(centre), radius, style)).map_err(failed)
+    }
+
     /// A filled rectangle.
     pub(crate) fn block(&self, from: Point, to: Point, color: RGBColor) -> Result<(), Error> {
         self.area.draw(&Rectangle::new([self.at(from), self.at(to)], color.filled())).map_err(failed)

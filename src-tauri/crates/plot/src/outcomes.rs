@@ -17,6 +17,8 @@ pub struct Outcome {
     pub y: f64,
     /// Both ends of its interval, where it has one.
     pub interval: Option<(f64, f64)>,
+    /// Whether the run has taken all its steps; the dot of one that has not is hollow.
+    pub is_whole: bool,
 }
 
 /// How the values of a setting lie beside one another.
@@ -46,6 +48,11 @@ pub struct Outcomes {
 }
 
 const TITLE: f64 = 15.0;
+/// Rows of the head, and what a line below them takes that says what a hollow dot is.
+const HEAD: f64 = 64.0;
+const LEGEND: f64 = 18.0;
+/// How large a dot is.
+const DOT: f64 = 4.0;
 /// Values that are written below the axis as they are, instead of round numbers.
 const MOST_VALUES: usize = 8;
 /// Runs with the same value stand so far from one another, in figure pixels.
@@ -118,7 +125,8 @@ pub(crate) fn description(outcomes: &Outcomes) -> String {
         };
         let ends =
             outcome.interval.map(|(low, high)| format!(" ({} to {})", plain(low), plain(high))).unwrap_or_default();
-        format!("{} at {at}: {}{ends}.", outcome.name, plain(outcome.y))
+        let steps = if outcome.is_whole { "" } else { ", after fewer steps" };
+        format!("{} at {at}: {}{ends}{steps}.", outcome.name, plain(outcome.y))
     };
     let all: Vec<String> = outcomes.drawable().iter().map(one).collect();
     format!("{}: {} by {}. {}", outcomes.title, outcomes.y_label, outcomes.x_label, all.join(" ")).trim().to_owned()
@@ -143,7 +151,9 @@ pub(crate) fn draw<DB: DrawingBackend>(
     for label in &labels {
         label_width = label_width.max(canvas.width(label, LABEL)?);
     }
-    let area = Area { left: EDGE + label_width + 8.0, top: 64.0, right: width - EDGE - 4.0, bottom: height - 46.0 };
+    let are_short = drawn.iter().any(|outcome| !outcome.is_whole);
+    let top = if are_short { HEAD + LEGEND } else { HEAD };
+    let area = Area { left: EDGE + label_width + 8.0, top, right: width - EDGE - 4.0, bottom: height - 46.0 };
     let x = if let Scale::Names(names) = &outcomes.scale {
         (-0.5, names.len().max(1) as f64 - 0.5)
     } else {
@@ -157,6 +167,12 @@ pub(crate) fn draw<DB: DrawingBackend>(
     let title = canvas.shortened(&outcomes.title, TITLE, width - 2.0 * EDGE)?;
     canvas.text(&title, (EDGE, 20.0), Align::Left, TITLE, palette.ink)?;
     canvas.label_at_the_left(&outcomes.y_label, 44.0, width - EDGE)?;
+    if are_short {
+        let y = HEAD - 2.0;
+        canvas.ring((EDGE + DOT, y), DOT, palette.series[0])?;
+        let words = canvas.shortened("after fewer steps: not compared", LABEL, width - 3.0 * EDGE)?;
+        canvas.text(&words, (EDGE + 3.0 * DOT, y), Align::Left, LABEL, palette.muted)?;
+    }
     for (value, label) in y_ticks.values.iter().zip(&labels) {
         let (_, py) = axes.to_pixel(x.0, *value);
         canvas.line((area.left, py), (area.right, py), palette.grid, 1.0)?;
@@ -179,13 +195,22 @@ pub(crate) fn draw<DB: DrawingBackend>(
         let color = palette.series[0];
         if let Some((low, high)) = outcome.interval.filter(|(low, high)| axis::drawable(*low) && axis::drawable(*high))
         {
-            canvas.line(at(low), at(high), color, 1.5)?;
+            // The line does not run through a hollow dot.
+            let (middle, gap) = (at(outcome.y), if outcome.is_whole { 0.0 } else { DOT });
+            for (end, near) in [(at(low), middle.1 + gap), (at(high), middle.1 - gap)] {
+                // Nothing is left of one that ends within the dot.
+                if (end.1 - middle.1).abs() > gap {
+                    canvas.line(end, (middle.0, near), color, 1.5)?;
+                }
+            }
             for end in [low, high] {
                 let (px, py) = at(end);
                 canvas.line((px - 4.0, py), (px + 4.0, py), color, 1.5)?;
             }
         }
-        canvas.dot(at(outcome.y), 4.0, color)?;
+        let at = at(outcome.y);
+        let drawn = if outcome.is_whole { canvas.dot(at, DOT, color) } else { canvas.ring(at, DOT, color) };
+        drawn?;
     }
     Ok(axes)
 }
@@ -233,6 +258,7 @@ mod tests {
             x: *x,
             y: *y,
             interval: Some((y - 0.1, y + 0.1)),
+            is_whole: at % 2 == 0,
         };
         Outcomes {
             title: "Outcome".into(),
@@ -273,5 +299,7 @@ mod tests {
         }
         let said = description(&figure(Scale::Log, &[(5e-5, 0.625)]));
         assert!(said.ends_with("run 0 at 5e−5: 0.625 (0.525 to 0.725)."), "{said}");
+        let said = description(&figure(Scale::Log, &[(5e-5, 0.625), (1e-4, 0.5)]));
+        assert!(said.ends_with("run 1 at 1e−4: 0.5 (0.4 to 0.6), after fewer steps."), "{said}");
     }
 }

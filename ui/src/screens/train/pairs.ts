@@ -50,7 +50,11 @@ export const SUBSETS: { value: PairSubset; label: string }[] = [
   { value: "against", label: "Model prefers the rejected answer" },
   { value: "trained", label: "Trained on" },
   { value: "held_out", label: "Held out" },
+  { value: "never_met", label: "Never met by training" },
 ];
+
+/** Of a model without a run all pairs are alike to it. */
+export const ofRunAlone = (subset: PairSubset): boolean => subset === "trained" || subset === "held_out" || subset === "never_met";
 
 export const NOW: Record<PairNow, { word: string; tone: "neutral" | "accent" | "good" | "warn" } | null> = {
   same: null,

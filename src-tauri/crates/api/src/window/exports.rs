@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The folder of a report in an export.
+const REPORT: &str = "report";
+
 /// Exports, each time into a folder of its own, so that nothing exported before changes.
 pub(super) fn export(backend: &Backend, request: Export) -> Result<Vec<Exported>> {
     let project = backend.project(&request.project)?;
@@ -136,17 +139,22 @@ fn report(run: Option<&PathBuf>, judged: Option<&PathBuf>, name: &str, folder: &
     if let Some(folder) = judged {
         evaluation::finish_where_people_judge(folder)?;
     }
-    let request = ReportRequest { run: run.cloned(), eval: judged.cloned(), output_dir: folder.join("report") };
+    let request = ReportRequest { run: run.cloned(), eval: judged.cloned(), output_dir: folder.join(REPORT) };
     let title = format!("{name}: report of {}", day(SystemTime::now()));
     let reply = crate::report::write(&request, &title, Vec::new())?;
     Ok(Exported {
         what: "report".into(),
         load: match &reply.evaluation {
             Some(_) => format!(
-                "open it in any browser; beside it lie its figures ({} files) and evaluation.json, with every answer and verdict",
+                "open it in any browser, or send it: all of the report is in this one file. Beside it lie its figures as SVG and PNG \
+                 ({} files) and evaluation.json, with every answer and verdict",
                 reply.figures.len()
             ),
-            None => format!("open it in any browser; its figures lie beside it ({} files)", reply.figures.len()),
+            None => format!(
+                "open it in any browser, or send it: all of the report is in this one file. Its figures lie beside it as SVG and \
+                 PNG, too ({} files)",
+                reply.figures.len()
+            ),
         },
         path: reply.html.display().to_string(),
         check: None,

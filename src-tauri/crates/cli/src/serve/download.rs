@@ -46,6 +46,9 @@ pub(super) struct Asked {
     /// The project's folder.
     project: String,
     export: String,
+    /// Whether all files are asked for where one of them stands for the export.
+    #[serde(default)]
+    whole: bool,
 }
 
 #[derive(Serialize)]
@@ -62,7 +65,7 @@ pub(super) async fn ticket(State(server): State<Arc<Server>>, body: Body) -> Res
         return refused(StatusCode::BAD_REQUEST, "bad_request", message, "Reload the page.");
     };
     let giving = tokio::task::spawn_blocking(move || {
-        let download = server.backend.download(&asked.project, &asked.export)?;
+        let download = server.backend.download(&asked.project, &asked.export, asked.whole)?;
         let ticket = super::token()?;
         let given =
             Ticket { address: format!("/download/{ticket}"), name: download.name.clone(), bytes: download.bytes };

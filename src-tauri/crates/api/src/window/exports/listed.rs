@@ -4,6 +4,7 @@ use super::super::housekeeping::{bytes_of, name_of, notes_of};
 use super::super::overview::{EXPORTS, folders};
 use super::super::types::{ExportSummary, InProject, ItemKind, Notes};
 use super::super::{Backend, now, training};
+use super::download::page_of;
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,7 @@ pub(in crate::window) fn exports(backend: &Backend, request: InProject) -> Resul
             name: name_of(backend, &project, ItemKind::Export, &folder),
             notes,
             parts,
+            is_page: page_of(&folder).is_some(),
             run: named.as_ref().and(record.run.clone()),
             run_name: named.map(|run| run.name).or(record.run_name),
             made_at: record.made_at,

@@ -292,13 +292,13 @@ fn exports_are_listed_with_what_they_were_made_from() {
     let notes =
         json!({ "project": project, "kind": "export", "item": "first", "name": "For Ada", "note": "n", "tags": [] });
     place.call("describe_item", notes);
-    let mut only = place.backend.download(&project, "first").unwrap();
+    let mut only = place.backend.download(&project, "first", false).unwrap();
     assert_eq!(only.name, "pairs.jsonl");
     let mut text = String::new();
     std::io::Read::read_to_string(&mut only.contents, &mut text).unwrap();
     assert!(text.contains("\"chosen\"") && text.len() as u64 == only.bytes);
-    assert_eq!(place.backend.download(&project, "old").err().unwrap().code, "empty");
+    assert_eq!(place.backend.download(&project, "old", false).err().unwrap().code, "empty");
     for elsewhere in ["..", "../runs", "", "none"] {
-        assert_eq!(place.backend.download(&project, elsewhere).err().unwrap().code, "no_export");
+        assert_eq!(place.backend.download(&project, elsewhere, false).err().unwrap().code, "no_export");
     }
 }

@@ -20,16 +20,19 @@ pub(in crate::window) fn run_pairs_figure(backend: &Backend, request: RunPairsFi
     let subject = Subject::find(backend, &project, &query.run, query.by)?;
     let queue = queue(backend, &project, &subject, query.by)?.ok_or_else(not_scored)?;
     let places = queue.arranged(&project, &subject, &query)?;
-    let every = places.len().div_ceil(MOST_POINTS).max(1);
-    let points: Vec<PairPoint> = places
+    // One without numbers has no place in the figure.
+    let known: Vec<PairPoint> = places
         .iter()
-        .step_by(every)
-        .map(|&place| {
+        .filter_map(|&place| {
             let pair = &queue.pairs[place];
-            let (x, y) = (pair.numbers.rejected_reward, pair.numbers.chosen_reward);
-            PairPoint { held_out: pair.held_out, line: pair.line, x, y }
+            let numbers = pair.numbers?;
+            let (x, y) = (numbers.rejected_reward, numbers.chosen_reward);
+            Some(PairPoint { held_out: pair.held_out, line: pair.line, x, y })
         })
         .collect();
+    let total = known.len();
+    let every = total.div_ceil(MOST_POINTS).max(1);
+    let points: Vec<PairPoint> = known.into_iter().step_by(every).collect();
     let of = |held_out: bool| {
         let of = points.iter().filter(|point| point.held_out == held_out);
         of.map(|point| (point.x, point.y)).collect::<Vec<_>>()
@@ -50,16 +53,15 @@ pub(in crate::window) fn run_pairs_figure(backend: &Backend, request: RunPairsFi
     };
     let scatter = Scatter {
         title: if every == 1 {
-            format!("{what} of {}", words::pairs(places.len()))
+            format!("{what} of {}", words::pairs(total))
         } else {
-            format!("{what} of {} pairs, every {every}th drawn", places.len())
+            format!("{what} of {total} pairs, every {every}th drawn")
         },
         x_label: unit.replace("{}", "rejected"),
         y_label: unit.replace("{}", "chosen"),
         sets: sets.into_iter().map(|(name, points)| Points { name: name.to_owned(), points }).collect(),
         diagonal: Some(below.to_owned()),
     };
-    let total = places.len();
     Ok(RunPairsFigure { figure: figures::scatter("pairs", scatter, theme, (width, height))?, points, total })
 }
 

@@ -5,6 +5,7 @@ mod acts;
 mod change;
 mod copies;
 mod figures;
+mod met;
 mod queue;
 mod subject;
 
@@ -105,7 +106,7 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
     let copies = subject.copies()?;
     let line = copies.first(held_out, line);
     let known = queue(backend, &project, &subject, by)?;
-    let numbers = known.as_ref().and_then(|queue| queue.pair(held_out, line)).map(|queued| queued.numbers);
+    let numbers = known.as_ref().and_then(|queue| queue.pair(held_out, line)).and_then(|queued| queued.numbers);
     let place = match known.as_ref().and_then(|queue| queue.pair(held_out, line)) {
         Some(queued) => queued.place.clone(),
         None => Place::of(&pair, &project.another_store()?.ids_by_content()?),
@@ -130,8 +131,8 @@ pub(super) fn run_pair(backend: &Backend, request: RunPairOf) -> Result<RunPairV
 
 fn row(project: &OpenProject, queued: &Queued) -> Result<RunPairRow> {
     let (id, now, confirmed, [prompt, chosen, rejected]) = queued.place.now(project, &queued.hash, &queued.swapped)?;
-    let Queued { held_out, line, numbers, .. } = *queued;
-    Ok(RunPairRow { held_out, line, id, now, confirmed, prompt, chosen, rejected, numbers })
+    let Queued { held_out, line, numbers, never_met, .. } = *queued;
+    Ok(RunPairRow { held_out, line, id, now, confirmed, never_met, prompt, chosen, rejected, numbers })
 }
 
 impl Place {

@@ -6,6 +6,7 @@ use super::super::types::{PairNumbers, PairOrder, PairScorer, PairSubset, RunPai
 use super::super::{Backend, OpenProject, locked};
 use super::beginning;
 use super::copies::Copies;
+use super::met::NeverMet;
 use super::subject::{Subject, Texts};
 use crate::error::{Error, Result};
 use crate::model_scores::ModelScores;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use train::dynamics::{self, Dynamics, PairLogps};
+use train::folder::Begun;
 use train::losses::sigmoid;
 
 /// The queue that was looked at last: it is paged through.
@@ -40,7 +42,7 @@ struct Key {
 /// The pairs of a run that have numbers of one kind.
 pub(super) struct Queue {
     pub(super) words: String,
-    /// Those trained on in the order of their file, then those held out.
+    /// Those trained on in the order of their file, then those held out; also those that training has never met.
     pub(super) pairs: Vec<Queued>,
     /// The arrangement that was asked for last.
     last: Mutex<Option<(Arrangement, Arc<Vec<usize>>)>>,
@@ -59,7 +61,10 @@ struct Arrangement {
 pub(super) struct Queued {
     pub(super) held_out: bool,
     pub(super) line: usize,
-    pub(super) numbers: PairNumbers,
+    /// None of a pair to train on that training has not met, where they are training's, or of one that no model scored.
+    pub(super) numbers: Option<PairNumbers>,
+    /// Training has not met it, though it was to be trained on.
+    pub(super) never_met: bool,
     /// Training computed it before its first step alone, where every margin is that of the beginning.
     is_untouched: bool,
     /// [`Pair::content_hash`] as the run had it, and with its answers the other way round.
@@ -151,13 +156,17 @@ fn of_run(
         Err(_) if by != PairScorer::Training => Dynamics::new(),
         read => read?,
     };
-    let copies = subject.copies()?;
+    let begun = Begun::read(&run.folder)?;
+    let copies = Copies::of(&begun);
     let dynamics = copies.joined(dynamics);
+    let events = train::events::read(&run.folder.join(train::events::FILE)).map(train::events::effective);
+    let never = NeverMet::of(&begun, &copies, &dynamics, &events.unwrap_or_default());
+    drop(begun);
     let queue = match by {
         PairScorer::Training if dynamics.is_empty() => return Ok(None),
         PairScorer::Training => {
             train::origin::check_run(&run.folder)?;
-            Queue::of_training(project, (run, subject), &dynamics)?
+            Queue::of_training(project, (run, subject), &dynamics, &never)?
         }
         PairScorer::Run | PairScorer::Folds(_) | PairScorer::Model => {
             let Some(model) = backend.model_here(&run.model)? else { return Ok(None) };
@@ -165,10 +174,10 @@ fn of_run(
             let Some(scored) = quietly(|context| suspects::known(&run.folder, &config, folds, context))? else {
                 return Ok(None);
             };
-            Queue::of_scores(project, (run, subject, &copies), folds, &scored, &dynamics)?
+            Queue::of_scores(project, (run, subject, &copies), folds, &scored, (&dynamics, &never))?
         }
     };
-    Ok(Some(Queue { words: queue.words + &copies.words(), ..queue }))
+    Ok(Some(Queue { words: queue.words + &copies.words() + &never.words, ..queue }))
 }
 
 impl Queue {
@@ -178,7 +187,7 @@ impl Queue {
         (run, subject, copies): (&RunIdentity, &Subject, &Copies),
         folds: Option<usize>,
         scored: &Scored,
-        dynamics: &Dynamics,
+        (dynamics, never): (&Dynamics, &NeverMet),
     ) -> Result<Self> {
         let once = scored.pairs.iter().filter(|pair| !copies.is_copy(pair.held_out, pair.line));
         let words = in_words(&against(once.clone()), folds, scored.identical, scored.too_long);
@@ -207,7 +216,7 @@ impl Queue {
             };
             (pair.held_out, pair.line, numbers, false)
         });
-        Self::of(project, subject, words, numbers)
+        Self::of(project, subject, words, numbers, never)
     }
 
     /// By a model without a run.
@@ -229,7 +238,7 @@ impl Queue {
             };
             (false, line.line, numbers, false)
         });
-        Self::of(project, subject, scores.words(), numbers)
+        Self::of(project, subject, scores.words(), numbers, &NeverMet::default())
     }
 
     /// By training itself.
@@ -237,6 +246,7 @@ impl Queue {
         project: &OpenProject,
         (run, subject): (&RunIdentity, &Subject),
         dynamics: &Dynamics,
+        never: &NeverMet,
     ) -> Result<Self> {
         let settings = &run.config.settings;
         let numbers = dynamics.iter().filter_map(|(&(held_out, line), computed)| {
@@ -245,10 +255,11 @@ impl Queue {
             let is_untouched = computed.last_key_value().is_some_and(|(step, _)| *step == 0);
             Some((held_out, line, of_logps(first, last, moves, settings.beta), is_untouched))
         });
-        let queue = Self::of(project, subject, String::new(), numbers)?;
+        let queue = Self::of(project, subject, String::new(), numbers, never)?;
         // What names no pair of the run is in no row, and so in no count.
-        let prefers = queue.pairs.iter().filter(|queued| queued.numbers.margin < 0.0).count();
-        let mut words = training_words(&Share::new(prefers, queue.pairs.len()), dynamics);
+        let known = queue.pairs.iter().filter_map(|queued| queued.numbers);
+        let prefers = known.clone().filter(|numbers| numbers.margin < 0.0).count();
+        let mut words = training_words(&Share::new(prefers, known.count()), dynamics);
         if settings.sync_ref_model {
             words += "; the reference followed the policy, so that those of different steps are compared with different ones";
         }
@@ -260,17 +271,23 @@ impl Queue {
         subject: &Subject,
         words: String,
         numbers: impl Iterator<Item = (bool, usize, PairNumbers, bool)>,
+        never: &NeverMet,
     ) -> Result<Self> {
         let texts = subject.texts()?;
         let ids = project.another_store()?.ids_by_content()?;
+        let queued = |held_out: bool, line: usize, numbers: Option<PairNumbers>, is_untouched: bool| {
+            let pair = texts.of(held_out, line)?;
+            let (hash, swapped) = (pair.content_hash(), pair.swapped().content_hash());
+            let (standing, place) = (Standing::of(&ids, &hash, &swapped), Place::of(pair, &ids));
+            let never_met = !held_out && never.lines.contains(&line);
+            Some(Queued { held_out, line, numbers, never_met, is_untouched, hash, swapped, standing, place })
+        };
         let mut pairs: Vec<Queued> = numbers
-            .filter_map(|(held_out, line, numbers, is_untouched)| {
-                let pair = texts.of(held_out, line)?;
-                let (hash, swapped) = (pair.content_hash(), pair.swapped().content_hash());
-                let (standing, place) = (Standing::of(&ids, &hash, &swapped), Place::of(pair, &ids));
-                Some(Queued { held_out, line, numbers, is_untouched, hash, swapped, standing, place })
-            })
+            .filter_map(|(held_out, line, numbers, is_untouched)| queued(held_out, line, Some(numbers), is_untouched))
             .collect();
+        let known: HashSet<usize> = pairs.iter().filter(|pair| !pair.held_out).map(|pair| pair.line).collect();
+        let bare = never.lines.iter().filter(|line| !known.contains(line));
+        pairs.extend(bare.filter_map(|&line| queued(false, line, None, false)));
         pairs.sort_by_key(|queued| (queued.held_out, queued.line));
         Ok(Self { words, pairs, last: Mutex::default() })
     }
@@ -305,7 +322,8 @@ impl Queue {
                 PairSubset::All => true,
                 PairSubset::Trained => !queued.held_out,
                 PairSubset::HeldOut => queued.held_out,
-                PairSubset::Against => queued.numbers.margin < 0.0,
+                PairSubset::Against => queued.numbers.is_some_and(|numbers| numbers.margin < 0.0),
+                PairSubset::NeverMet => queued.never_met,
                 PairSubset::Open => queued.standing == Standing::Same && !confirmed.contains(&queued.hash),
             };
             let says = |texts: &Texts| {
@@ -315,10 +333,12 @@ impl Queue {
         };
         let mut places: Vec<usize> = (0..self.pairs.len()).filter(|&place| is_wanted(&self.pairs[place])).collect();
         let key = |&place: &usize| key(&self.pairs[place], place, order);
-        // What has no number stands last either way.
+        let is_bare = |&place: &usize| self.pairs[place].numbers.is_none();
+        // What has no number stands last either way, and last of all what has none at all.
         places.sort_by(|one, other| match (key(one), key(other)) {
             (Some(one), Some(other)) if descending => other.total_cmp(&one),
             (Some(one), Some(other)) => one.total_cmp(&other),
+            (None, None) => is_bare(one).cmp(&is_bare(other)),
             (one, other) => other.is_some().cmp(&one.is_some()),
         });
         let places = Arc::new(places);
@@ -328,7 +348,10 @@ impl Queue {
 }
 
 fn key(queued: &Queued, place: usize, order: PairOrder) -> Option<f64> {
-    let numbers = &queued.numbers;
+    if order == PairOrder::Line {
+        return Some(place as f64);
+    }
+    let numbers = queued.numbers.as_ref()?;
     match order {
         // What training has not changed yet says nothing of a pair.
         PairOrder::Margin | PairOrder::Decided if queued.is_untouched => None,
@@ -341,7 +364,7 @@ fn key(queued: &Queued, place: usize, order: PairOrder) -> Option<f64> {
         PairOrder::RejectedLogps => Some(numbers.rejected_logps),
         PairOrder::Tokens => Some((numbers.chosen_tokens? + numbers.rejected_tokens?) as f64),
         PairOrder::Moved => numbers.moved,
-        PairOrder::Line => Some(place as f64),
+        PairOrder::Line => None,
     }
 }
 

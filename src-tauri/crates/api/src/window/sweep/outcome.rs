@@ -122,42 +122,106 @@ impl<'a> WinRates<'a> {
     }
 }
 
-/// A run's name with its outcome.
-type Named<'a> = (&'a str, &'a Measured);
+/// A run with what came of it.
+pub(super) struct Trial<'a> {
+    pub(super) name: &'a str,
+    pub(super) measured: &'a Measured,
+    pub(super) end: End<'a>,
+}
 
-/// Which runs the measure tells apart: those whose intervals do not overlap.
-pub(super) fn told(name: OutcomeName, outcomes: &[Named<'_>]) -> String {
-    let title = title(name);
-    let known: Vec<(&str, f64, (f64, f64))> =
-        outcomes.iter().filter_map(|(name, measured)| Some((*name, measured.value, measured.interval?))).collect();
-    let sign = if larger_is_better(name) { 1.0 } else { -1.0 };
-    let best = known.iter().max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
-    let (Some((best, _, ends)), true) = (best, known.len() > 1) else {
-        return format!("Fewer than two runs have a {title} with an interval: nothing is told apart yet.");
-    };
-    let overlaps = |other: &(f64, f64)| other.0 <= ends.1 && ends.0 <= other.1;
-    let alike: Vec<&str> = known
-        .iter()
-        .filter(|(other, _, interval)| other != best && overlaps(interval))
-        .map(|(name, ..)| *name)
-        .collect();
-    let apart = known.len() - 1 - alike.len();
-    let which = match alike.as_slice() {
+/// How far a run has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End<'a> {
+    /// Through all its steps.
+    Whole,
+    /// A rule has stopped it before, by this name.
+    Rule(&'a str),
+    /// It trains or waits, or ended otherwise before its last step.
+    Short,
+}
+
+/// Names that are listed; of more the rest is counted.
+const MOST_NAMES: usize = 4;
+
+/// `a, b and c`, or `a, b, c and 5 others`.
+fn listed(names: &[&str]) -> String {
+    let shown = if names.len() > MOST_NAMES { MOST_NAMES - 1 } else { names.len().saturating_sub(1) };
+    match names {
         [] => String::new(),
         [one] => (*one).to_owned(),
-        [one, other] => format!("{one} and {other}"),
-        many => format!("{} others", many.len()),
+        [.., last] => {
+            let rest = names.len() - shown;
+            let last = if rest == 1 { (*last).to_owned() } else { counted(rest, "other", "others") };
+            format!("{} and {last}", names[..shown].join(", "))
+        }
+    }
+}
+
+/// Which runs the measure tells apart: of those that have taken all their steps, the ones whose intervals do not overlap. What
+/// was measured after fewer steps is another measure: such runs are named apart.
+pub(super) fn told(name: OutcomeName, trials: &[Trial<'_>]) -> String {
+    let mut sentences = vec![compared(name, trials)];
+    let mut rules: Vec<&str> = Vec::new();
+    for trial in trials {
+        match trial.end {
+            End::Rule(rule) if !rules.contains(&rule) => rules.push(rule),
+            _ => {}
+        }
+    }
+    let of = |end: End<'_>| -> Vec<&str> {
+        trials.iter().filter(|trial| trial.end == end).map(|trial| trial.name).collect()
     };
-    match (alike.len(), apart) {
-        (_, 0) => format!(
-            "No setting is told apart yet: the interval of the best, {best}, overlaps those of all others. More held-out pairs \
-             or prompts make intervals narrower."
-        ),
-        (0, _) => format!("{best} is told apart from all others: its interval overlaps none."),
-        (_, apart) => format!(
-            "{best} is the best so far and is not told apart from {which}; {apart} {} told apart from it, as worse.",
-            if apart == 1 { "run is" } else { "runs are" }
-        ),
+    for rule in rules {
+        let early = of(End::Rule(rule));
+        let (were, its) = if early.len() == 1 { ("was", "its number is") } else { ("were", "their numbers are") };
+        sentences.push(format!(
+            "{} {were} stopped early by {rule}: {its} of fewer steps, and not compared with those of whole runs.",
+            listed(&early)
+        ));
+    }
+    let short = of(End::Short);
+    if !short.is_empty() {
+        let (have, their) = if short.len() == 1 { ("has", "its") } else { ("have", "their") };
+        sentences.push(format!("{} {have} not taken all {their} steps, and {have} no part in this.", listed(&short)));
+    }
+    sentences.join(" ")
+}
+
+fn compared(name: OutcomeName, trials: &[Trial<'_>]) -> String {
+    let title = title(name);
+    let whole = trials.iter().filter(|trial| trial.end == End::Whole);
+    let known: Vec<(&str, f64, (f64, f64))> =
+        whole.filter_map(|trial| Some((trial.name, trial.measured.value, trial.measured.interval?))).collect();
+    let sign = if larger_is_better(name) { 1.0 } else { -1.0 };
+    let first = known.iter().max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)));
+    let (Some((first, _, ends)), true) = (first, known.len() > 1) else {
+        return format!(
+            "Fewer than two runs that have taken all their steps have a {title} with an interval: nothing is told apart yet."
+        );
+    };
+    let overlaps = |other: &(f64, f64)| other.0 <= ends.1 && ends.0 <= other.1;
+    let alike: Vec<&str> = known.iter().filter(|(.., interval)| overlaps(interval)).map(|(name, ..)| *name).collect();
+    let number = if larger_is_better(name) { "highest" } else { "lowest" };
+    let tied = format!(
+        "{} are not told apart: their 95 % intervals overlap that of the {number} {title}, so which of them does best is not known.",
+        listed(&alike)
+    );
+    match (alike.len(), known.len() - alike.len()) {
+        (1, others) => {
+            let (all, theirs) = match others {
+                1 => ("the other".to_owned(), "the other's"),
+                _ => (format!("all {others} others"), "theirs"),
+            };
+            format!("{first} does better than {all}: its 95 % interval does not overlap {theirs}.")
+        }
+        (_, 0) => format!("{tied} More held-out pairs or prompts make intervals narrower."),
+        (_, others) => {
+            let worse = if others == 1 { "1 run does".to_owned() } else { format!("{others} runs do") };
+            format!(
+                "{tied} {worse} worse than {first}: {} not overlap.",
+                if others == 1 { "the two intervals do" } else { "their intervals and its own do" }
+            )
+        }
     }
 }
 
@@ -170,19 +234,67 @@ mod tests {
         Measured { value, interval: Some((value - half, value + half)), of: 10 }
     }
 
+    fn whole<'a>(name: &'a str, measured: &'a Measured) -> Trial<'a> {
+        Trial { name, measured, end: End::Whole }
+    }
+
     #[test]
     fn runs_are_told_apart_only_where_intervals_do_not_overlap() {
         let (low, middle, high) = (measured(0.5, 0.1), measured(0.65, 0.1), measured(0.9, 0.1));
-        let said = |all: &[Named<'_>]| told(OutcomeName::Accuracy, all);
-        assert!(said(&[("a", &low)]).starts_with("Fewer than two runs"));
-        assert!(said(&[("a", &low), ("b", &middle)]).starts_with("No setting is told apart yet"));
-        assert!(said(&[("a", &low), ("b", &high)]).starts_with("b is told apart from all others"));
-        let some = said(&[("a", &low), ("b", &middle), ("c", &measured(0.72, 0.1))]);
-        assert!(some.starts_with("c is the best so far and is not told apart from b; 1 run is"), "{some}");
+        let upper = measured(0.72, 0.1);
+        let said = |all: &[Trial<'_>]| told(OutcomeName::Accuracy, all);
+        assert!(said(&[whole("a", &low)]).starts_with("Fewer than two runs"));
+        let tied = said(&[whole("a", &low), whole("b", &middle)]);
+        assert!(
+            tied.starts_with("a and b are not told apart: their 95 % intervals overlap that of the highest"),
+            "{tied}"
+        );
+        assert!(tied.ends_with("More held-out pairs or prompts make intervals narrower."), "{tied}");
+        assert!(said(&[whole("a", &low), whole("b", &high)]).starts_with("b does better than the other: "));
+        let some = said(&[whole("a", &low), whole("b", &middle), whole("c", &upper)]);
+        assert!(
+            some.starts_with("b and c are not told apart") && some.ends_with("the two intervals do not overlap."),
+            "{some}"
+        );
+        assert!(some.contains("1 run does worse than c"), "{some}");
         // A smaller loss is better.
-        assert!(told(OutcomeName::Loss, &[("a", &low), ("b", &high)]).starts_with("a is told apart"));
+        let losses = [whole("a", &low), whole("b", &high)];
+        assert!(told(OutcomeName::Loss, &losses).starts_with("a does better than the other"));
         let bare = Measured { interval: None, ..low.clone() };
-        assert!(said(&[("a", &bare), ("b", &high)]).starts_with("Fewer than two runs"));
+        assert!(said(&[whole("a", &bare), whole("b", &high)]).starts_with("Fewer than two runs"));
+        for said in [tied, some] {
+            assert!(!said.contains("the best"), "{said}");
+        }
+    }
+
+    #[test]
+    fn runs_of_fewer_steps_are_named_apart_and_not_compared() {
+        let (low, high) = (measured(0.5, 0.1), measured(0.9, 0.1));
+        let by_rule = |name| Trial { name, measured: &low, end: End::Rule("the median rule") };
+        let all = [
+            whole("a", &high),
+            whole("b", &high),
+            by_rule("c"),
+            by_rule("d"),
+            Trial { name: "e", measured: &low, end: End::Short },
+        ];
+        let said = told(OutcomeName::Accuracy, &all);
+        assert!(said.starts_with("a and b are not told apart"), "{said}");
+        assert!(
+            said.contains("c and d were stopped early by the median rule: their numbers are of fewer steps"),
+            "{said}"
+        );
+        assert!(said.ends_with("e has not taken all its steps, and has no part in this."), "{said}");
+        assert!(!said.contains("worse"), "{said}");
+    }
+
+    #[test]
+    fn many_names_are_counted() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        assert_eq!(
+            [0, 1, 2, 4, 6].map(|n| listed(&names[..n])),
+            ["", "a", "a and b", "a, b, c and d", "a, b, c and 3 others"]
+        );
     }
 
     #[test]

@@ -90,6 +90,11 @@ fn read(run: &Path) -> Option<StoppedByRule> {
     serde_json::from_slice(&std::fs::read(run.join(STOPPED)).ok()?).ok()
 }
 
+/// The rule that a run has stood stopped by since, by its name.
+pub(super) fn stopped_by(run: &Path) -> Option<&'static str> {
+    read(run).filter(|stopped| !stopped.let_go_on).map(|stopped| stopped.rule.name())
+}
+
 /// That a rule stopped a run, by which and by what numbers, as a sentence.
 pub(in crate::window) fn told(run: &Path) -> Option<String> {
     let StoppedByRule { rule, step, loss, bound, others, let_go_on } = read(run)?;

@@ -1,11 +1,11 @@
 //! Sweeps as the page shows them.
 
 use super::super::types::{
-    EvalSummary, FigureView, InProject, Measured, OutcomeName, OutcomeView, RangeScale, SweepFigureOf, SweepOf,
-    SweepOfRun, SweepRow, SweepSummary, SweepView, VaryValues,
+    EvalSummary, FigureView, InProject, OutcomeName, OutcomeView, RangeScale, SweepFigureOf, SweepOf, SweepOfRun,
+    SweepRow, SweepSummary, SweepView, VaryValues,
 };
 use super::super::{Backend, OpenProject, evaluation, figures, training};
-use super::outcome::WinRates;
+use super::outcome::{End, Trial, WinRates};
 use super::trials::text;
 use super::{Record, RecordedRun, names, outcome, starting};
 use crate::error::{Error, Result};
@@ -68,9 +68,7 @@ pub(in crate::window) fn sweep(backend: &Backend, request: SweepOf) -> Result<Sw
     let win_rates = win_rates(&record, &evaluations);
     let (rows, gone) = rows(backend, &project, &record, &win_rates);
     let outcomes = outcome::ALL.into_iter().enumerate().map(|(at, name)| {
-        let known: Vec<(&str, &Measured)> =
-            rows.iter().filter_map(|row| Some((row.name.as_str(), row.outcomes[at].as_ref()?))).collect();
-        let told = outcome::told(name, &known);
+        let told = outcome::told(name, &trials(&rows, at));
         let of = if name == OutcomeName::WinRate { win_rates.told() } else { None };
         let told = of.map_or(told.clone(), |of| format!("{told} {of}"));
         OutcomeView { name, title: outcome::title(name).into(), told }
@@ -126,7 +124,24 @@ fn row(backend: &Backend, project: &OpenProject, run: &RecordedRun, win_rates: &
         varied: run.values.iter().map(text).collect(),
         outcomes: outcome::ALL.into_iter().map(of).collect(),
         stopped: super::rule::told(&measured.folder),
+        rule: super::rule::stopped_by(&measured.folder).map(str::to_owned),
+        is_whole: measured.state == State::Finished,
     })
+}
+
+/// The runs that have the measure at a place.
+fn trials(rows: &[SweepRow], at: usize) -> Vec<Trial<'_>> {
+    let mut trials = Vec::new();
+    for row in rows {
+        let Some(measured) = &row.outcomes[at] else { continue };
+        let end = match &row.rule {
+            _ if row.is_whole => End::Whole,
+            Some(rule) => End::Rule(rule),
+            None => End::Short,
+        };
+        trials.push(Trial { name: &row.name, measured, end });
+    }
+    trials
 }
 
 /// An outcome by a setting.
@@ -149,7 +164,7 @@ pub(in crate::window) fn sweep_figure(backend: &Backend, request: SweepFigureOf)
         let Ok(row) = row(backend, &project, run, &win_rates) else { continue };
         let (Some(measured), Some(x)) = (row.outcomes[place].as_ref(), x_of(&scale, &run.values[at])) else { continue };
         let interval = measured.interval.map(|(low, high)| (factor * low, factor * high));
-        outcomes.push(Outcome { name: row.name, x, y: factor * measured.value, interval });
+        outcomes.push(Outcome { name: row.name, x, y: factor * measured.value, interval, is_whole: row.is_whole });
     }
     let title = outcome::title(wanted);
     let outcomes = Outcomes {

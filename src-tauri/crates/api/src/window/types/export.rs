@@ -47,6 +47,8 @@ pub struct ExportSummary {
     pub notes: Notes,
     /// What is in it, in words.
     pub parts: Vec<String>,
+    /// Whether it is a report alone, whose page is downloaded as one file.
+    pub is_page: bool,
     /// The run that it was made from, where that is still there.
     pub run: Option<String>,
     pub run_name: Option<String>,

@@ -99,6 +99,8 @@ pub enum PairSubset {
     Against,
     /// Those that nobody has changed since the run, or found right.
     Open,
+    /// Those to train on that training has not met: its steps did not come to them, or they were left out.
+    NeverMet,
 }
 
 /// The pairs of a run that are looked at, and their order.
@@ -143,7 +145,7 @@ pub struct ActOnRunPairs {
 pub struct RunPairsView {
     /// Whether there are numbers of that kind: by a model, of the pairs, the adapter and the model as they are now.
     pub known: bool,
-    /// Pairs that have numbers.
+    /// Pairs that have numbers, or that training has never met.
     pub all: usize,
     /// Pairs of the query.
     pub total: usize,
@@ -194,11 +196,14 @@ pub struct RunPairRow {
     pub now: PairNow,
     /// Whether somebody looked at it as it is now, and found its label right.
     pub confirmed: bool,
+    /// Whether training has not met it, though it was to be trained on.
+    pub never_met: bool,
     /// The beginnings of its texts as they are now.
     pub prompt: String,
     pub chosen: String,
     pub rejected: String,
-    pub numbers: PairNumbers,
+    /// None where nothing has computed it.
+    pub numbers: Option<PairNumbers>,
 }
 
 /// The numbers of a pair, as it was labelled for the run.
@@ -265,7 +270,7 @@ pub struct RunPairsFigureOf {
 pub struct RunPairsFigure {
     pub figure: FigureView,
     pub points: Vec<PairPoint>,
-    /// Pairs of the query, of which at most some thousand are drawn.
+    /// Pairs of the query that have numbers, of which at most some thousand are drawn.
     pub total: usize,
 }
 

@@ -165,6 +165,10 @@ pub struct SweepRow {
     pub outcomes: Vec<Option<Measured>>,
     /// That a rule stopped it, and by what numbers: a sentence.
     pub stopped: Option<String>,
+    /// The rule that has stopped it early, by its name, unless it was let go on since.
+    pub rule: Option<String>,
+    /// Whether it has taken all its steps: only such runs are compared.
+    pub is_whole: bool,
 }
 
 /// An outcome with its 95 % interval.
