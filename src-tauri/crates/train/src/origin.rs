@@ -208,6 +208,14 @@ impl Origin {
     }
 }
 
+/// What a run trains on and what it holds out, as SHA-256 of the files: as noted when it began. An empty text where nothing is held
+/// out; none where that was not noted, as by an earlier version.
+pub fn rows_of(run: &Path) -> Option<[String; 2]> {
+    let origin = Origin::of(run).ok()??;
+    let held_out = origin.eval_pairs.map(|rows| rows.sha256).unwrap_or_default();
+    (!held_out.is_empty() || !run.join(EVAL_PAIRS).is_file()).then_some([origin.pairs?.sha256, held_out])
+}
+
 /// Makes sure that a run's own rows and the adapters that it began with are what they were when it began. Answers with what
 /// could not be compared whole.
 ///

@@ -11,6 +11,9 @@ use train::losses::{FDivergenceType, LossType};
 
 pub(super) const ALL: [OutcomeName; 3] = [OutcomeName::Accuracy, OutcomeName::Loss, OutcomeName::WinRate];
 
+/// Settings that make a held-out loss another measure.
+pub(super) const CHANGE_THE_LOSS: [&str; 4] = ["beta", "loss_type", "loss_weights", "label_smoothing"];
+
 /// What the measure is called on an axis and in a table.
 pub(super) fn title(name: OutcomeName) -> &'static str {
     match name {
@@ -126,6 +129,8 @@ impl<'a> WinRates<'a> {
 pub(super) struct Trial<'a> {
     pub(super) name: &'a str,
     pub(super) measured: &'a Measured,
+    /// Digests of what it was trained on and what it held out, where they are known.
+    pub(super) rows: Option<&'a [String; 2]>,
     pub(super) end: End<'a>,
 }
 
@@ -159,8 +164,33 @@ fn listed(names: &[&str]) -> String {
 
 /// Which runs the measure tells apart: of those that have taken all their steps, the ones whose intervals do not overlap. What
 /// was measured after fewer steps is another measure: such runs are named apart.
-pub(super) fn told(name: OutcomeName, trials: &[Trial<'_>]) -> String {
+///
+/// Nothing is told apart where the measure is not the same one: of other held-out pairs, or a loss of other settings, which `varied`
+/// names.
+pub(super) fn told(name: OutcomeName, varied: &[&str], trials: &[Trial<'_>]) -> String {
+    let changes_the_loss =
+        varied.iter().find(|key| CHANGE_THE_LOSS.contains(key)).filter(|_| name == OutcomeName::Loss);
+    if let Some(key) = changes_the_loss {
+        return format!(
+            "Held-out losses of another {key} are other measures, and no runs are told apart by them: compare the accuracy."
+        );
+    }
+    let [trained, held_out] = [0, 1].map(|part| others(trials, part));
+    // Win rates are of prompts, the same for all.
+    if name != OutcomeName::WinRate && !held_out.is_empty() {
+        return format!(
+            "The runs do not hold out the same pairs: those of {} are others. The pairs of the project changed while the sweep ran, \
+             and no runs are told apart by this.",
+            listed(&held_out)
+        );
+    }
     let mut sentences = vec![compared(name, trials)];
+    if !trained.is_empty() {
+        sentences.push(format!(
+            "{} trained on other pairs than the rest, which changed while the sweep ran: what differs may come of that.",
+            listed(&trained)
+        ));
+    }
     let mut rules: Vec<&str> = Vec::new();
     for trial in trials {
         match trial.end {
@@ -185,6 +215,15 @@ pub(super) fn told(name: OutcomeName, trials: &[Trial<'_>]) -> String {
         sentences.push(format!("{} {have} not taken all {their} steps, and {have} no part in this.", listed(&short)));
     }
     sentences.join(" ")
+}
+
+/// The runs whose rows are others than those that most runs have; of as many, than those of the first.
+fn others<'a>(trials: &[Trial<'a>], part: usize) -> Vec<&'a str> {
+    let known: Vec<(&str, &str)> =
+        trials.iter().filter_map(|trial| Some((trial.name, trial.rows?[part].as_str()))).collect();
+    let count = |rows: &str| known.iter().filter(|(_, other)| *other == rows).count();
+    let most = known.iter().rev().max_by_key(|(_, rows)| count(rows)).map(|(_, rows)| *rows);
+    known.iter().filter(|(_, rows)| Some(*rows) != most).map(|(name, _)| *name).collect()
 }
 
 fn compared(name: OutcomeName, trials: &[Trial<'_>]) -> String {
@@ -235,14 +274,14 @@ mod tests {
     }
 
     fn whole<'a>(name: &'a str, measured: &'a Measured) -> Trial<'a> {
-        Trial { name, measured, end: End::Whole }
+        Trial { name, measured, rows: None, end: End::Whole }
     }
 
     #[test]
     fn runs_are_told_apart_only_where_intervals_do_not_overlap() {
         let (low, middle, high) = (measured(0.5, 0.1), measured(0.65, 0.1), measured(0.9, 0.1));
         let upper = measured(0.72, 0.1);
-        let said = |all: &[Trial<'_>]| told(OutcomeName::Accuracy, all);
+        let said = |all: &[Trial<'_>]| told(OutcomeName::Accuracy, &[], all);
         assert!(said(&[whole("a", &low)]).starts_with("Fewer than two runs"));
         let tied = said(&[whole("a", &low), whole("b", &middle)]);
         assert!(
@@ -259,7 +298,7 @@ mod tests {
         assert!(some.contains("1 run does worse than c"), "{some}");
         // A smaller loss is better.
         let losses = [whole("a", &low), whole("b", &high)];
-        assert!(told(OutcomeName::Loss, &losses).starts_with("a does better than the other"));
+        assert!(told(OutcomeName::Loss, &["learning_rate"], &losses).starts_with("a does better than the other"));
         let bare = Measured { interval: None, ..low.clone() };
         assert!(said(&[whole("a", &bare), whole("b", &high)]).starts_with("Fewer than two runs"));
         for said in [tied, some] {
@@ -270,15 +309,15 @@ mod tests {
     #[test]
     fn runs_of_fewer_steps_are_named_apart_and_not_compared() {
         let (low, high) = (measured(0.5, 0.1), measured(0.9, 0.1));
-        let by_rule = |name| Trial { name, measured: &low, end: End::Rule("the median rule") };
+        let by_rule = |name| Trial { name, measured: &low, rows: None, end: End::Rule("the median rule") };
         let all = [
             whole("a", &high),
             whole("b", &high),
             by_rule("c"),
             by_rule("d"),
-            Trial { name: "e", measured: &low, end: End::Short },
+            Trial { name: "e", measured: &low, rows: None, end: End::Short },
         ];
-        let said = told(OutcomeName::Accuracy, &all);
+        let said = told(OutcomeName::Accuracy, &[], &all);
         assert!(said.starts_with("a and b are not told apart"), "{said}");
         assert!(
             said.contains("c and d were stopped early by the median rule: their numbers are of fewer steps"),
@@ -286,6 +325,49 @@ mod tests {
         );
         assert!(said.ends_with("e has not taken all its steps, and has no part in this."), "{said}");
         assert!(!said.contains("worse"), "{said}");
+    }
+
+    /// Pairs were held out, or added, while the sweep ran: the later runs are measured by other pairs, or learnt from others.
+    #[test]
+    fn runs_of_other_pairs_are_not_told_apart() {
+        let (low, high) = (measured(0.5, 0.1), measured(0.9, 0.1));
+        let rows = |trained: &str, held_out: &str| [trained.to_owned(), held_out.to_owned()];
+        let (first, other, more) = (rows("t", "h"), rows("t", "other"), rows("more", "h"));
+        let of = |name, rows| Trial {
+            name,
+            measured: if name == "a" { &low } else { &high },
+            rows: Some(rows),
+            end: End::Whole,
+        };
+        let said = |name, all: &[Trial<'_>]| told(name, &["learning_rate"], all);
+        let all = [of("a", &first), of("b", &other), of("c", &other)];
+        let said_of_others = said(OutcomeName::Accuracy, &all);
+        assert!(
+            said_of_others.starts_with("The runs do not hold out the same pairs: those of a are others."),
+            "{said_of_others}"
+        );
+        assert!(!said_of_others.contains("better"), "{said_of_others}");
+        // The prompts of a win rate are the same.
+        assert!(said(OutcomeName::WinRate, &all).contains("worse than"), "{}", said(OutcomeName::WinRate, &all));
+        let all = [of("a", &first), of("b", &first), of("c", &more)];
+        assert!(said(OutcomeName::Accuracy, &all).ends_with(
+            "c trained on other pairs than the rest, which changed while the sweep ran: what differs may come of that."
+        ));
+    }
+
+    /// A loss of another beta is another measure, however far apart the numbers are.
+    #[test]
+    fn losses_of_other_settings_are_not_told_apart() {
+        let (low, high) = (measured(0.001, 0.0001), measured(0.9, 0.1));
+        let all = [whole("a", &low), whole("b", &high)];
+        for key in CHANGE_THE_LOSS {
+            let said = told(OutcomeName::Loss, &["learning_rate", key], &all);
+            assert!(
+                said.contains(&format!("losses of another {key} are other measures")) && !said.contains("better"),
+                "{said}"
+            );
+            assert!(told(OutcomeName::Accuracy, &[key], &all).contains("does better"));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A sweep's rule at work, in the process of a run; and what it did, in the run's folder.
 
+use super::outcome::CHANGE_THE_LOSS;
 use super::{Record, SWEEPS};
 use crate::error::{Error, Result};
 use crate::evaluate::write_json;
@@ -131,7 +132,7 @@ pub(super) fn check(rule: &StopRule, eval_steps: u64, held_out: usize, keys: &[&
         let message = format!("{} needs looks at held-out pairs while a run trains", rule.name());
         return refused(message, "Hold some pairs out, and set eval_steps.");
     }
-    if let Some(key) = keys.iter().find(|key| ["beta", "loss_type", "loss_weights", "label_smoothing"].contains(key)) {
+    if let Some(key) = keys.iter().find(|key| CHANGE_THE_LOSS.contains(key)) {
         let message =
             format!("{} compares held-out losses, and those of another {key} are another measure", rule.name());
         return refused(message, "Vary it without a rule.");

@@ -6,6 +6,7 @@ use super::super::types::{
     PlanRun, PlannedTrial, RunPlan, RunRequest, Search, SweepPlan, SweepRequest, SweepSummary, Theme,
 };
 use super::super::{Backend, OpenProject, now, plan, queue};
+use super::outcome::CHANGE_THE_LOSS;
 use super::starting::Starting;
 use super::trials::{Trial, refused, trials, words};
 use super::{Record, RecordedRun, SWEEPS, rule, view};
@@ -140,7 +141,7 @@ fn notes(sweep: &SweepRequest, planned: &Planned) -> Vec<String> {
     }
     let alike = if varies("seed") { "whatever their seed" } else { "and the same seed" };
     notes.push(format!("all runs have the same held-out pairs, {alike}"));
-    if ["beta", "loss_type", "loss_weights", "label_smoothing"].into_iter().any(varies) {
+    if CHANGE_THE_LOSS.into_iter().any(varies) {
         notes.push("held-out losses of another beta or loss are other measures: compare the accuracy".into());
     }
     let mut unfit = planned.trials.iter().filter(|(_, plan)| plan.as_ref().is_ok_and(|plan| !plan.fits)).peekable();

@@ -10,7 +10,7 @@ use super::trials::text;
 use super::{Record, RecordedRun, names, outcome, starting};
 use crate::error::{Error, Result};
 use plot::{Outcome, Outcomes, Scale};
-use runs::State;
+use runs::{RUNS, State};
 use serde_json::Value;
 
 /// Values whose largest is so many times the smallest stand better by their logarithms.
@@ -67,8 +67,11 @@ pub(in crate::window) fn sweep(backend: &Backend, request: SweepOf) -> Result<Sw
     let evaluations = evaluation::evaluations(backend, InProject { project: request.project.clone() })?;
     let win_rates = win_rates(&record, &evaluations);
     let (rows, gone) = rows(backend, &project, &record, &win_rates);
+    let varied: Vec<&str> = record.vary.iter().map(|vary| vary.key.as_str()).collect();
+    let folder = |row: &SweepRow| project.folder().join(RUNS).join(&row.run);
+    let digests: Vec<Option<[String; 2]>> = rows.iter().map(|row| train::origin::rows_of(&folder(row))).collect();
     let outcomes = outcome::ALL.into_iter().enumerate().map(|(at, name)| {
-        let told = outcome::told(name, &trials(&rows, at));
+        let told = outcome::told(name, &varied, &trials(&rows, &digests, at));
         let of = if name == OutcomeName::WinRate { win_rates.told() } else { None };
         let told = of.map_or(told.clone(), |of| format!("{told} {of}"));
         OutcomeView { name, title: outcome::title(name).into(), told }
@@ -130,16 +133,16 @@ fn row(backend: &Backend, project: &OpenProject, run: &RecordedRun, win_rates: &
 }
 
 /// The runs that have the measure at a place.
-fn trials(rows: &[SweepRow], at: usize) -> Vec<Trial<'_>> {
+fn trials<'a>(rows: &'a [SweepRow], digests: &'a [Option<[String; 2]>], at: usize) -> Vec<Trial<'a>> {
     let mut trials = Vec::new();
-    for row in rows {
+    for (row, digests) in rows.iter().zip(digests) {
         let Some(measured) = &row.outcomes[at] else { continue };
         let end = match &row.rule {
             _ if row.is_whole => End::Whole,
             Some(rule) => End::Rule(rule),
             None => End::Short,
         };
-        trials.push(Trial { name: &row.name, measured, end });
+        trials.push(Trial { name: &row.name, measured, rows: digests.as_ref(), end });
     }
     trials
 }
