@@ -81,7 +81,6 @@ test("the median rule stops the run that does worse than half of the others", as
   assert.equal(await page.getByText("fewer steps: not compared").count(), 2, "of no other run");
   const drawn = await page.getByAltText(/^Held-out loss by learning_rate: /).getAttribute("alt");
   assert.deepEqual(drawn.split(". Median: ").slice(1).map((one) => one.includes("after fewer steps")), [false, false, false, true], drawn);
-  if (process.env.SHOT) await page.screenshot({ path: join(process.env.SHOT, "sweep-stopped.png"), fullPage: true });
 });
 
 test("successive halving stops at each rung those that are not among the best, by what had got there", async () => {

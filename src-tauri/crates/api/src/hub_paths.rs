@@ -111,8 +111,35 @@ pub(crate) fn pinned(named: &Path, context: &mut Context) -> Result<PathBuf> {
 pub(crate) fn data(named: &Path, context: &mut Context) -> Result<PathBuf> {
     match data_name(named)? {
         Some(name) => fetch_data(&name, context),
-        None => Ok(named.to_path_buf()),
+        None => match meant_as_data(named) {
+            Some(name) => Err(Error::new(
+                "no_file",
+                format!("there is no file {}", named.display()),
+                format!("Write `{name}` for the data set of the Hugging Face hub, or correct the path."),
+            )),
+            None => Ok(named.to_path_buf()),
+        },
     }
+}
+
+/// The name in this program's words where nothing lies at the path, and it is written as the hub writes a data set: by its address,
+/// or as `owner/name`.
+fn meant_as_data(named: &Path) -> Option<String> {
+    let text = named.to_string_lossy();
+    if named.exists() {
+        return None;
+    }
+    let address = ["https://", "http://"].into_iter().find_map(|scheme| text.strip_prefix(scheme));
+    let name = match address {
+        Some(address) => address.split_once("/datasets/")?.1,
+        // With a file's ending, or as deep as this, it is a path.
+        None if named.extension().is_none() && !text.starts_with(['.', '/', '~']) && text.matches('/').count() == 1 => {
+            &text
+        }
+        None => return None,
+    };
+    let mut parts = name.split(['/', '?', '#']).filter(|part| !part.is_empty());
+    Some(format!("hf:datasets/{}/{}", parts.next()?, parts.next()?))
 }
 
 fn fetch_data(name: &DatasetName, context: &mut Context) -> Result<PathBuf> {
@@ -210,4 +237,27 @@ pub(crate) fn watched<T>(
         Moment::Waiting(why) => context.note(why),
     };
     Ok(fetch(&mut Watch { report: &mut report, stop })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_set_as_the_hub_writes_it_is_named_in_our_words() {
+        let meant = |text: &str| meant_as_data(Path::new(text));
+        let name = Some("hf:datasets/Anthropic/hh-rlhf".to_owned());
+        for text in [
+            "Anthropic/hh-rlhf",
+            "https://huggingface.co/datasets/Anthropic/hh-rlhf",
+            "https://huggingface.co/datasets/Anthropic/hh-rlhf/tree/main?x=1",
+        ] {
+            assert_eq!(meant(text), name, "{text}");
+        }
+        for text in
+            ["src", "./Anthropic/hh-rlhf", "a/b/c", "folder/pairs.jsonl", "/a/b", "https://example.org/file.jsonl"]
+        {
+            assert_eq!(meant(text), None, "{text}");
+        }
+    }
 }

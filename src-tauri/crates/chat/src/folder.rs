@@ -16,6 +16,12 @@ const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 const ADDED_TOKENS: &str = "added_tokens.json";
 const TEMPLATE: &str = "chat_template.jinja";
 
+/// The first GGUF file of a folder, by its name.
+fn first_gguf(dir: &Path) -> Option<String> {
+    let names = std::fs::read_dir(dir).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))).min()
+}
+
 impl Tokenizer {
     /// Reads `tokenizer.json` of a model folder, with `tokenizer_config.json`, `special_tokens_map.json`,
     /// `added_tokens.json`, `chat_template.jinja`, `generation_config.json` and `config.json` where they are there.
@@ -27,11 +33,14 @@ impl Tokenizer {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::File {
-                    path: dir.to_path_buf(),
-                    what: format!("this folder holds no {TOKENIZER}"),
-                    hint: "Download the model again with all of its files; a tokenizer.model alone is not supported",
-                });
+                let hint = if first_gguf(dir).is_some() {
+                    "Name the GGUF file itself, of several parts the first; it has its tokenizer within"
+                } else {
+                    "Download the model again with all of its files; a tokenizer.model alone is not supported"
+                };
+                let beside = first_gguf(dir).map(|name| format!(", but {name}")).unwrap_or_default();
+                let what = format!("this folder holds no {TOKENIZER}{beside}");
+                return Err(Error::File { path: dir.to_path_buf(), what, hint });
             }
             Err(error) => return Err(Error::io(&path)(error)),
         };

@@ -182,6 +182,11 @@ fn damaged_folders_are_refused() {
     let empty = tempfile::tempdir().unwrap();
     let said = Tokenizer::open(empty.path()).err().unwrap().to_string();
     assert!(said.contains("no tokenizer.json"), "{said}");
+    for name in ["b-00001-of-00002.gguf", "a.txt"] {
+        std::fs::write(empty.path().join(name), "GGUF").unwrap();
+    }
+    let said = Tokenizer::open(empty.path()).err().unwrap().to_string();
+    assert!(said.contains("but b-00001-of-00002.gguf") && said.contains("Name the GGUF file itself"), "{said}");
     assert!(refusal(&[("tokenizer.json", json!("{"))]).contains("tokenizer.json"));
     assert!(refusal(&[("tokenizer_config.json", json!("{"))]).contains("not valid JSON"));
     assert!(refusal(&[("config.json", json!([]))]).contains("should be a JSON object"));

@@ -216,10 +216,12 @@ fn not_converted(name: &DatasetName, why: &str, facts: &Facts) -> HubError {
                 let _ = write!(why, "\n  and {} more", files.len() - SHOWN);
             }
             let revision = name.revision.as_ref().map(|revision| format!("@{revision}")).unwrap_or_default();
-            format!(
-                "Name one of them, as in `hf:{}{revision}:{}`, or leave the revision out for `{PARQUET}`.",
-                name.repo, first.path
-            )
+            let or = if revision.is_empty() {
+                "; several at once cannot be named".to_owned()
+            } else {
+                format!(", or leave the revision out for `{PARQUET}`")
+            };
+            format!("Name one of them, as in `hf:{}{revision}:{}`{or}.", name.repo, first.path)
         }
         None => "Fetch its files another way and give their paths.".to_owned(),
     };
