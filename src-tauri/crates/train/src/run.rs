@@ -476,7 +476,8 @@ impl Run<'_> {
             let message = format!("{rows} left out; {}: {}", first.place, first.reason);
             report.warn(format!("{name}: {message}"))?;
         }
-        for sentence in dataset.cuts.sentences(&limits, input.counted()) {
+        // A run numbers the rows of its own files, and a project its pairs otherwise.
+        for sentence in dataset.cuts.sentences(&limits, "row") {
             report.warn(format!("{name}: {sentence}"))?;
         }
         if counts.identical > 0 {

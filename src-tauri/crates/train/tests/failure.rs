@@ -128,7 +128,7 @@ fn every_row_is_counted() {
     let warned = |text: &str| events.iter().any(|e| matches!(e, Event::Warning { message } if message.contains(text)));
     assert!(
         warned("line 7")
-            && warned("training pairs: 1 pair is left out: it has a prompt that alone fills max_length = 300 (pair 7)"),
+            && warned("training pairs: 1 pair is left out: it has a prompt that alone fills max_length = 300 (row 7)"),
         "{events:?}"
     );
 
@@ -170,7 +170,7 @@ fn each_truncation_counts_and_names_what_it_does_and_refuse_leaves_no_run() {
         assert_eq!((counts.rows, counts.refused, counts.rejected_only, counts.chosen_only), (9, 1, 1, 0));
         let counted = (counts.pairs, counts.dropped, counts.cut_prompts, counts.cut_answers);
         assert_eq!(counted, (pairs, dropped, cut_prompts, cut_answers), "{truncation:?}");
-        let said = "of 1 pair the rejected answer alone is too long for max_length = 300 (pair 8)";
+        let said = "of 1 pair the rejected answer alone is too long for max_length = 300 (row 8)";
         assert!(
             events.iter().any(|e| matches!(e, Event::Warning { message } if message.ends_with(said))),
             "{truncation:?}: {events:?}"

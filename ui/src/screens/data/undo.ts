@@ -6,7 +6,7 @@ import { toasts } from "../../state/toasts.svelte";
 import type { PairTexts } from "./unsaved";
 
 /** Something done to pairs that can be taken back, and where it was done. */
-type Done = { project: string; at: Route; undo: () => Promise<string>; toast: number };
+type Done = { project: string; text: string; at: Route; undo: () => Promise<string>; toast: number };
 
 /** What was done to pairs since the page was opened, the last of it last: a message that has gone can still be undone by key. */
 class PairUndo {
@@ -14,7 +14,7 @@ class PairUndo {
 
   /** Says what was done, with the way back: `undo` says what it came to. */
   did(text: string, undo: () => Promise<string>): void {
-    const done: Done = { project: project.folder, at: router.route, undo, toast: -1 };
+    const done: Done = { project: project.folder, text, at: router.route, undo, toast: -1 };
     done.toast = toasts.show(text, () => void this.#take(done));
     this.#done.push(done);
   }
@@ -26,7 +26,12 @@ class PairUndo {
       toasts.show("There is nothing to take back.");
       return false;
     }
-    if (!(await this.#take(done)) || router.screen !== done.at.screen) return false;
+    // A key takes back what one has just seen: what was done elsewhere is named first.
+    if (done.at.screen !== router.screen) {
+      toasts.show(`Here nothing was done. Last was, elsewhere: ${done.text}`, () => void this.#take(done));
+      return false;
+    }
+    if (!(await this.#take(done))) return false;
     const moves = hashOf(router.screen, ...router.route.rest) !== hashOf(done.at.screen, ...done.at.rest);
     if (moves) router.go(done.at.screen, ...done.at.rest);
     return moves;
