@@ -1,5 +1,6 @@
 //! Line figures: one or more series over a common x axis.
 
+use numbers::figure;
 use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
 
@@ -64,7 +65,7 @@ pub(crate) fn description(lines: &Lines) -> String {
         let first = drawn.next();
         match (first, drawn.next_back().or(first)) {
             (Some(first), Some(last)) => {
-                format!("{}: from {:.4} at {} to {:.4} at {}.", series.name, first.1, first.0, last.1, last.0)
+                format!("{}: from {} at {} to {} at {}.", series.name, figure(first.1), first.0, figure(last.1), last.0)
             }
             _ => format!("{}: no values.", series.name),
         }
