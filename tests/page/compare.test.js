@@ -48,6 +48,16 @@ test("held-out curves of runs with the same pairs are in one drawing, and what i
     assert.ok(drawn[place].startsWith(title), drawn[place]);
     assert.match(drawn[place], /first: from \S+ at 2 to \S+ at 6\. second: from \S+ at 2 to \S+ at 6\./);
   }
+  if (process.env.SHOT) await curves("first, second").first().screenshot({ path: `${process.env.SHOT}/curves.png` });
+  // Told apart without colour, too: of two curves, the second is broken.
+  const parts = await curves("first, second").first().evaluate((image) => {
+    const svg = new DOMParser().parseFromString(decodeURIComponent(image.src.split(",").slice(1).join(",")), "image/svg+xml");
+    const count = {};
+    for (const line of svg.querySelectorAll("polyline, line")) count[line.getAttribute("stroke")] = (count[line.getAttribute("stroke")] ?? 0) + 1;
+    return count;
+  });
+  const curvesOnly = Object.values(parts).filter((number) => number >= 2).toSorted((a, b) => a - b);
+  assert.ok(curvesOnly.at(-1) > 10, JSON.stringify(parts));
   await page.getByText("The losses are not on one scale: these runs differ in beta. Nor are the margins, which beta multiplies. Accuracy can be compared.").waitFor();
   assert.equal(await page.getByText("of different held-out pairs").count(), 0);
   // Every value can be read off, by keyboard too.
@@ -58,7 +68,13 @@ test("held-out curves of runs with the same pairs are in one drawing, and what i
 
 test("runs that hold other pairs out are drawn apart, which is said", async () => {
   await compared(first, second, third);
+  // One line, that opens.
+  const told = page.locator("details", { hasText: "different held-out pairs" });
+  assert.equal(await told.count(), 1);
+  assert.ok(!(await told.getAttribute("open")), "folded");
+  await told.locator("summary").click();
   await page.getByText("Held-out accuracy and loss of these runs are of different held-out pairs").waitFor();
+  if (process.env.SHOT) await page.screenshot({ path: `${process.env.SHOT}/compare.png` });
   await curves("third").nth(2).waitFor();
   assert.equal(await curves("first, second").count(), 3);
   for (const alt of await curves("third").evaluateAll((images) => images.map(({ alt }) => alt))) assert.ok(!alt.includes("first"), alt);

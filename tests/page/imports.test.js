@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { goTo, launch, open } from "./browser.js";
 import { Machine } from "./program.js";
+import { candidates } from "./rows.js";
 
 let machine, browser, page, folder;
 before(async () => {
@@ -110,7 +111,7 @@ test("an import is taken back as a whole, and brought back; what another file br
   await choose("second.jsonl", "Train on it");
   await page.getByText("Its pairs are trained on again").first().waitFor();
   await choose("second.jsonl", "Take back");
-  await page.getByText("12 pairs are taken back. Pairs that other imports brought as well stay: 3 with Pilot study.", { exact: true }).first().waitFor();
+  await page.getByText("12 pairs are taken back. What other imports brought as well stays: 3 with Pilot study.", { exact: true }).first().waitFor();
   assert.equal((await counts()).pairs, 30);
   const entry = page.getByRole("row").filter({ hasText: "second.jsonl" });
   await entry.getByText("Taken back").waitFor();
@@ -131,4 +132,21 @@ test("an import is taken back as a whole, and brought back; what another file br
   await page.getByText(/12 pairs are taken back\./).last().waitFor();
   assert.equal((await counts()).pairs, 30);
   assert.deepEqual(page.complaints, []);
+});
+
+test("with an import go its items to label and their labels, which is said, and come back with it", async () => {
+  const { folder: labelled } = await machine.call("create_project", { name: "Labelled here", folder: null });
+  const { upload } = await machine.send("two.csv", candidates(6));
+  const { mapping } = await machine.call("preview_import", { project: labelled, upload, mapping: null });
+  await machine.call("import", { project: labelled, upload, mapping });
+  for (const verdict of ["left", "tie_good"]) {
+    const { queue } = await machine.call("label_state", { project: labelled, annotator: "Ada", ahead: 1 });
+    await machine.call("judge", { project: labelled, annotator: "Ada", item: queue[0].item, showing: queue[0].showing, verdict, milliseconds: 900, note: null });
+  }
+  const [{ id }] = (await machine.call("open_project", { folder: labelled })).imports;
+  const decide = async (taken_back) => (await machine.call("change_import", { project: labelled, import: id, who: "Ada", change: { taken_back } })).says;
+  // The one with a tie is no pair, and stays an item.
+  assert.deepEqual((await decide(true)).slice(0, 2), ["1 pair and 5 items to label are taken back", "2 of them are labelled: their labels went along, and will count again when the import is brought back"]);
+  assert.deepEqual((await decide(false)).slice(0, 2), ["1 pair and 5 items to label are back", "2 of them are labelled, and their labels count again"]);
+  assert.equal((await machine.call("open_project", { folder: labelled })).counts.labelled, 2);
 });

@@ -170,3 +170,25 @@ test("answers are stopped, and the question is there again; what cannot be asked
   const chats = [{ run: null, messages: [{ role: "user", content: "x" }, { role: "assistant", content: "y" }] }];
   await assert.rejects(machine.call("start_chat", { project: folder, chats, temperature: 0, top_p: 1, max_new_tokens: 5, seed: 0, allow_changed_base: false }), /ends with an answer/);
 });
+
+test("without a model of the project any model of this machine is chosen there, and answers", async () => {
+  const { folder: bare } = await machine.call("create_project", { name: "No model", folder: null });
+  const page = await open(browser, machine);
+  await page.evaluate((folder) => (sessionStorage.setItem("tiebreak.project", folder), (window.location.hash = "#/playground")), bare);
+  await page.reload();
+  await page.getByRole("heading", { name: "Which model shall answer?" }).waitFor();
+  const choice = page.getByLabel("Model", { exact: true });
+  await page.waitForFunction(() => document.querySelectorAll("form option").length > 3);
+  assert.ok(await page.getByRole("button", { name: "Talk to it" }).isDisabled());
+  await choice.selectOption(await choice.locator("option", { hasText: "tiny-model" }).first().getAttribute("value"));
+  if (process.env.SHOT) await page.screenshot({ path: `${process.env.SHOT}/playground-choose.png` });
+  await page.getByRole("button", { name: "Talk to it" }).click();
+  await page.getByLabel("max_new_tokens").evaluate((field) => (field.closest("details").open = true));
+  await page.getByLabel("max_new_tokens").fill("8");
+  await page.locator("textarea").last().fill("What is a kettle for?");
+  await page.keyboard.press("Enter");
+  await page.getByText(/\d tokens? in [\d.]+ s/).waitFor({ timeout: 60_000 });
+  assert.equal((await machine.call("open_project", { folder: bare })).model, null, "the project has none still");
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, open } from "./browser.js";
+import { compared } from "./numbers.js";
 import { Machine } from "./program.js";
 import { pairs } from "./rows.js";
 import { until } from "./screens.js";
@@ -52,7 +53,8 @@ test("the median rule stops the run that does worse than half of the others", as
   const [, median] = rows.slice(0, 3).map(({ run }) => mean(until10(run))).sort((a, b) => a - b);
   const lowest = Math.min(...until10(rows[3].run));
   assert.ok(lowest > median);
-  const said = `Stopped by the median rule after step 10: its lowest held-out loss, ${lowest.toFixed(4)}, was above ${median.toFixed(4)}, the median of 3 other runs.`;
+  const [own, bound] = compared(lowest, median);
+  const said = `Stopped by the median rule after step 10: its lowest held-out loss, ${own}, was above ${bound}, the median of 3 other runs.`;
   assert.equal(rows[3].stopped, said);
   // What it was stopped at is kept, and counts.
   assert.deepEqual([rows[3].outcomes[1].value, rows[3].outcomes[1].of], [evals(rows[3].run).at(-1).eval_loss, 8]);

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { goTo, launch, open, set } from "./browser.js";
+import { compared } from "./numbers.js";
 import { Machine } from "./program.js";
 import { pairs } from "./rows.js";
 import { until } from "./screens.js";
@@ -131,7 +132,7 @@ test("a loser is stopped by its rule, by numbers that are said, and can be let g
   const [winner, loser] = (await now()).rows;
   assert.deepEqual([winner.state, winner.stopped, loser.state, loser.step], ["finished", null, "stopped", 10]);
   const evals = (run) => file(run, "events.jsonl").split("\n").filter(Boolean).map((line) => JSON.parse(line)).filter(({ type }) => type === "eval");
-  const [own, best] = [loser, winner].map(({ run }) => evals(run).find(({ step }) => step === 10).eval_loss.toFixed(4));
+  const [own, best] = compared(...[loser, winner].map(({ run }) => evals(run).find(({ step }) => step === 10).eval_loss));
   assert.equal(loser.stopped, `Stopped by successive halving after step 10: its held-out loss, ${own}, was above ${best}: not among the best 1/2, with one other run there.`);
 
   await page.evaluate((hash) => (window.location.hash = hash), `#/train/${loser.run}`);

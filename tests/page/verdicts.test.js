@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { goTo, launch, open } from "./browser.js";
+import { figure } from "./numbers.js";
 import { Machine } from "./program.js";
 import { pairs } from "./rows.js";
 import { trained, until } from "./screens.js";
@@ -116,7 +117,7 @@ test("people judge blind what the rule has judged; both stand side by side with 
   const share = (of, winner) => judged.filter((item) => item[of] === winner).length / 6;
   const chance = ["tuned", "base", "tie"].reduce((sum, winner) => sum + share("auto", winner) * share("human", winner), 0);
   const sentence = await page.getByText(/^On 6 items with both, the judge and people agree on/).innerText();
-  assert.ok(sentence.includes(`agree on ${(alike * 100).toFixed(1)} % (Cohen's kappa ${((alike - chance) / (1 - chance)).toFixed(2)})`), sentence);
+  assert.ok(sentence.includes(`agree on ${(alike * 100).toFixed(1)} % (Cohen's kappa ${figure((alike - chance) / (1 - chance))})`), sentence);
 });
 
 test("results by category", async () => {

@@ -5,19 +5,23 @@ use std::path::{Path, PathBuf};
 
 /// Our crates, and which of ours each may use.
 const EDGES: &[(&str, &[&str])] = &[
+    ("numbers", &[]),
     ("gguf", &[]),
-    ("prefs", &[]),
-    ("plot", &[]),
-    ("hub", &[]),
+    ("prefs", &["numbers"]),
+    ("plot", &["numbers"]),
+    ("hub", &["numbers"]),
     ("kernels", &[]),
     ("chat", &["gguf", "prefs"]),
-    ("model", &["kernels", "gguf"]),
+    ("model", &["kernels", "gguf", "numbers"]),
     ("generate", &["model"]),
-    ("train", &["generate", "model", "kernels", "chat", "prefs"]),
-    ("eval", &["prefs", "plot"]),
+    ("train", &["generate", "model", "kernels", "chat", "prefs", "numbers"]),
+    ("eval", &["prefs", "plot", "numbers"]),
     ("runs", &["train"]),
-    ("api", &["runs", "train", "eval", "generate", "model", "kernels", "chat", "prefs", "plot", "hub", "gguf"]),
-    ("tiebreak-cli", &["api"]),
+    (
+        "api",
+        &["runs", "train", "eval", "generate", "model", "kernels", "chat", "prefs", "plot", "hub", "gguf", "numbers"],
+    ),
+    ("tiebreak-cli", &["api", "numbers"]),
     ("tiebreak-desktop", &["api"]),
     // Both serve tests alone, so nothing that ships may use them: see `tests_are_used_by_tests_alone`.
     ("testkit", &["gguf", "prefs"]),

@@ -1,4 +1,7 @@
-/** Numbers and times as text. One place, so that the same thing looks the same on every screen. */
+/**
+ * Numbers and times as text. One place, so that the same thing looks the same on every screen, and as the program's sentences
+ * have it: the crate `numbers`, whose table of values the tests go by.
+ */
 
 import type { Place } from "./client/bindings";
 
@@ -12,6 +15,12 @@ export function count(value: number): string {
 /** A number in text with a minus sign in the place of a hyphen; that of an exponent stays, as in `2e-4`. */
 export function minus(text: string): string {
   return text.replace(/^-/, "−");
+}
+
+/** A number with so many digits after the point; nothing is written as minus 0. */
+function fixed(value: number, digits: number): string {
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? `−${text}` : text;
 }
 
 /** `1 pair`, `12,345 pairs` */
@@ -30,9 +39,9 @@ export function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** A share from 0 to 1 as `62.5 %`, with as many digits as the program's sentences have; `–` where it is not known. */
+/** A share from 0 to 1 as `62.5 %`; `–` where it is not known. */
 export function percent(share: number | null): string {
-  return share === null ? "–" : `${(share * 100).toFixed(1)} %`;
+  return share === null ? "–" : `${fixed(share * 100, 1)} %`;
 }
 
 /** A share as `62 %`, for what is a description. What is not all is never called `100 %`, what is not nothing never `0 %`. */
@@ -46,6 +55,22 @@ export function roughly(share: number): string {
 export function interval([low, high]: [number, number]): string {
   return `${percent(low).replace(" %", "")} to ${percent(high)}`;
 }
+
+/** A p value: `0.031`, `< 0.001`; `–` where it is not known. */
+export function pValue(p: number | null): string {
+  if (p === null) return "–";
+  return p < 0.001 ? "< 0.001" : p.toPrecision(2);
+}
+
+/** A reward, a margin or what one has moved by: `+0.31`, `−0.31`, `0.00`; `–` where it is not known. */
+export function signed(value: number | null): string {
+  if (value === null) return "–";
+  const text = fixed(value, 2);
+  return value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+/** A mean or a log-probability: one digit after the point. */
+export const tenths = (value: number): string => fixed(value, 1);
 
 /** A number with three significant digits, or `–`; very small and very large ones as `5e-5`. */
 export function figure(value: number | null): string {
@@ -70,7 +95,7 @@ export function duration(seconds: number | null): string {
   return rest === 0 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 60)} h ${rest} min`;
 }
 
-/** `512 MB`, `1.4 GB`: powers of 1000, as disks and downloads are sold. */
+/** `512 MB`, `12.3 GB`: powers of 1000, as disks and downloads are sold. */
 export function bytes(value: number): string {
   if (value < 1000) return `${value} B`;
   const units = ["kB", "MB", "GB", "TB"];
@@ -80,7 +105,9 @@ export function bytes(value: number): string {
     size /= 1000;
     unit += 1;
   } while (size >= 999.5 && unit < units.length - 1);
-  return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
+  // Of memory a tenth of a gigabyte decides.
+  const isLarge = unit >= units.indexOf("GB");
+  return `${size < (isLarge ? 99.95 : 9.95) ? fixed(size, 1) : Math.round(size)} ${units[unit]}`;
 }
 
 /** `just now`, `5 min ago`, `yesterday`, then the date. */

@@ -50,7 +50,7 @@ describe("the read-out of a figure", () => {
   });
 
   it("writes numbers short", () => {
-    expect([0.123456, 5e-5, 1234567, -2, 0, 0.00012345].map(short)).toEqual(["0.1235", "5e-5", "1.23e6", "-2", "0", "1.23e-4"]);
+    expect([0.123456, 5e-5, 1234567, -2, 0, 0.00012345].map(short)).toEqual(["0.1235", "5e-5", "1.23e6", "−2", "0", "1.23e-4"]);
   });
 
   it("puts a drawing into an image's address whole", () => {

@@ -3,6 +3,7 @@
 // `left`, `right`, `top` and `bottom` are where the data area's edges lie, in the figure's own pixels; y grows downwards.
 
 import type { Axes, FigureView } from "../client/bindings";
+import { minus } from "../format";
 
 export type Value = { name: string; x: number; y: number };
 export type ReadOut = { x: number; values: Value[] };
@@ -70,9 +71,9 @@ export function readOut(axes: Axes, x: number): ReadOut {
 export function short(value: number): string {
   if (!Number.isFinite(value)) return "not a number";
   if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e6)) {
-    return value.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e");
+    return minus(value.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e"));
   }
-  return String(Number(value.toPrecision(4)));
+  return minus(String(Number(value.toPrecision(4))));
 }
 
 /** A read-out as a sentence, for screen readers. */

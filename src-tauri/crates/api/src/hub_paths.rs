@@ -4,8 +4,8 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use hub::repository::{DatasetName, Facts, FetchedModel, Hub, HubError, ModelName, Moment, Needs, Watch};
-use model::bytes::size;
 use model::config::{Architecture, Config};
+use numbers::size;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use train::config::Resume;

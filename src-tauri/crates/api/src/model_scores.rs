@@ -7,6 +7,7 @@ use crate::evaluate::write_whole;
 use crate::open::Opened;
 use crate::score::{PairLogps, logps};
 use chat::Limits;
+use numbers::{interval, percent};
 use prefs::checks::Share;
 use prefs::store::SourcedPair;
 use prefs::{Pair, words};
@@ -160,8 +161,7 @@ impl ModelScores {
         let share = |is: &dyn Fn(&Row) -> bool| {
             let Share { count, share, interval: [low, high], .. } =
                 Share::new(self.lines.iter().filter(|line| is(line)).count(), of);
-            let (share, low, high) = (100.0 * share, 100.0 * low, 100.0 * high);
-            format!("{count} ({share:.1} %, 95 % interval {low:.1} to {high:.1} %)")
+            format!("{} ({}, 95 % interval {})", numbers::count(count), percent(share), interval(low, high))
         };
         let against = share(&|line| self.measured(line).margin() < 0.0);
         let words = if adapter.is_some() {

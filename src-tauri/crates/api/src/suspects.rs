@@ -14,6 +14,7 @@ use crate::evaluate::write_whole;
 use crate::open::{ModelChoice, Opened, find_model, open};
 use crate::provenance;
 use kept::{Grounds, Kept};
+use numbers::{interval, percent};
 use prefs::checks::Share;
 use prefs::{Pair, words};
 use serde::{Deserialize, Serialize};
@@ -138,11 +139,11 @@ pub(crate) fn in_words(against: &Share, folds: Option<usize>, identical: usize, 
         Some(folds) => format!("each by a model that was trained without its prompt, in {folds} parts"),
     };
     let words = format!(
-        "{} scored {by}: of {count} ({:.1} %, 95 % interval {:.1} to {:.1} %) the model prefers the rejected answer",
+        "{} scored {by}: of {} ({}, 95 % interval {}) the model prefers the rejected answer",
         words::pairs(*of),
-        100.0 * share,
-        100.0 * low,
-        100.0 * high
+        numbers::count(*count),
+        percent(*share),
+        interval(*low, *high)
     );
     let left_out = [(identical, "with two answers of the same tokens"), (too_long, "too long")];
     let left_out = left_out.into_iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}"));

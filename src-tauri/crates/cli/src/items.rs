@@ -2,11 +2,11 @@
 
 use crate::arguments::{ItemsArguments, ItemsCommand, Named};
 use crate::commands::Print;
-use crate::push::size;
 use api::window::Headless;
 use api::window::types::{Bin, BinEntry, BinKind, Dependents, DiskUse, ItemKind, Notes};
 use api::words::counted;
 use api::{DeviceChoice, Result};
+use numbers::size;
 use std::fmt::Write;
 use std::path::Path;
 

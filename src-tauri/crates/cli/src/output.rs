@@ -1,6 +1,7 @@
 //! Standard output carries replies (JSON lines with `--json`, words without); progress and logs go to standard error.
 
 use api::{Error, Update};
+use numbers::{duration, size};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -148,13 +149,7 @@ impl Output {
 
 fn amount(done: u64, total: u64) -> String {
     if total > 10_000_000 {
-        let mega = |bytes: u64| bytes as f64 / 1e6;
-        return format!("{:.0} of {:.0} MB", mega(done), mega(total));
+        return format!("{} of {}", size(done), size(total));
     }
     format!("{done} of {total}")
-}
-
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
-    if seconds < 60 { format!("{seconds} s") } else { format!("{} min {:02} s", seconds / 60, seconds % 60) }
 }

@@ -1,6 +1,7 @@
 //! Pushing and logging in, in words.
 
 use api::{Context, Error, JudgeKeyReply, LoginReply, LogoutReply, PushList, PushReply, Result};
+use numbers::size;
 use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::sync::atomic::AtomicBool;
@@ -118,15 +119,6 @@ pub(crate) fn logged_in(reply: &LoginReply) -> String {
 pub(crate) fn logged_out(reply: &LogoutReply) -> String {
     let LogoutReply { forgotten, hub } = reply;
     if *forgotten { format!("the token for {hub} is forgotten") } else { format!("no token for {hub} was kept") }
-}
-
-/// Bytes in powers of a thousand.
-pub(crate) fn size(bytes: u64) -> String {
-    let units = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
-    match units.into_iter().find(|(_, unit)| bytes as f64 >= *unit) {
-        Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / unit),
-        None => format!("{bytes} B"),
-    }
 }
 
 #[cfg(test)]

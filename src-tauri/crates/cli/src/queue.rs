@@ -2,11 +2,11 @@
 
 use crate::arguments::{QueueArguments, QueueCommand};
 use crate::commands::Print;
-use crate::push::size;
 use api::window::types::QueueView;
 use api::window::{Headless, Queued};
 use api::words::counted;
 use api::{Context, DeviceChoice, Result};
+use numbers::size;
 use std::fmt::Write;
 use std::path::Path;
 

@@ -2,11 +2,11 @@
 
 use crate::arguments::{SweepArguments, SweepCommand, SweepStart};
 use crate::commands::Print;
-use crate::push::size;
 use api::window::Headless;
 use api::window::types::{Measured, OutcomeName, Search, SweepPlan, SweepRequest, SweepSummary, SweepView};
 use api::words::counted;
 use api::{Context, DeviceChoice, Result};
+use numbers::{figure, percent, size};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -111,13 +111,16 @@ fn outcomes(view: &SweepView) -> String {
 /// A value with its 95 % interval, and of how many pairs or prompts.
 fn cell(outcome: OutcomeName, measured: Option<&Measured>) -> String {
     let Some(Measured { value, interval, of }) = measured else { return "-".into() };
-    let number = |value: f64| match outcome {
-        OutcomeName::Loss => format!("{value:.4}"),
-        OutcomeName::Accuracy | OutcomeName::WinRate => format!("{:.1}", 100.0 * value),
+    let (value, interval) = match outcome {
+        OutcomeName::Loss => {
+            (figure(*value), interval.map(|(low, high)| format!("{} to {}", figure(low), figure(high))))
+        }
+        OutcomeName::Accuracy | OutcomeName::WinRate => {
+            (percent(*value), interval.map(|(low, high)| numbers::interval(low, high)))
+        }
     };
-    let unit = if outcome == OutcomeName::Loss { "" } else { " %" };
-    let interval = interval.map_or(String::new(), |(low, high)| format!(" [{}, {}]", number(low), number(high)));
-    format!("{}{unit}{interval} of {of}", number(*value))
+    let interval = interval.map_or(String::new(), |interval| format!(" ({interval})"));
+    format!("{value}{interval} of {of}")
 }
 
 /// A table whose columns are as wide as their widest cell.

@@ -11,6 +11,7 @@
 //!   model prefers, base and tuned on the same footing, so its rise is a fair before and after. Sums favour short answers.
 //! - by log-probability per token, `logps_accuracy_per_token`: the same of means per token.
 
+use numbers::{counted, percent};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -151,14 +152,16 @@ impl PreferenceAccuracy {
     /// The three accuracies with their intervals, a line each.
     pub fn lines(&self) -> Vec<String> {
         let share = |Share { value, interval: Interval { low, high } }: Share| {
-            format!("{:.1} % ({:.1} to {:.1} %)", value * 100.0, low * 100.0, high * 100.0)
+            format!("{} ({})", percent(value), numbers::interval(low, high))
         };
         let line = |row: AccuracyRow| {
             let before = row.before.map_or_else(|| "0 % by definition".to_owned(), share);
             format!("held-out accuracy {}, {}: {before} before training, {} after", row.name, row.key, share(row.after))
         };
         let lines = self.rows().map(line).into_iter();
-        lines.chain([format!("(over {} held-out pairs, with 95 % intervals)", self.pairs)]).collect()
+        lines
+            .chain([format!("(over {}, with 95 % intervals)", counted(self.pairs, "held-out pair", "held-out pairs"))])
+            .collect()
     }
 }
 

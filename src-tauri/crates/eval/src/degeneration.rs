@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use numbers::{percent, tenths};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -79,23 +80,21 @@ pub struct TextRow {
 /// The numbers of both sides under their names, in their order.
 pub fn rows(base: &TextStatistics, tuned: &TextStatistics) -> Vec<TextRow> {
     // Of some there is always one that is different.
-    let different = |share: f64| if share > 0.0 { format!("{:.1} %", share * 100.0) } else { "–".to_owned() };
+    let different = |share: f64| if share > 0.0 { percent(share) } else { "–".to_owned() };
     let row =
         |name, value: &dyn Fn(&TextStatistics) -> String| TextRow { name, base: value(base), tuned: value(tuned) };
     vec![
-        row("Words per answer, mean", &|side| format!("{:.1}", side.mean_words)),
+        row("Words per answer, mean", &|side| tenths(side.mean_words)),
         row("Tokens per answer, mean", &|side| match side.counted {
             Some(0) => "not known".to_owned(),
-            _ => format!("{:.1}", side.mean_tokens),
+            _ => tenths(side.mean_tokens),
         }),
         row("Cut off at max_new_tokens", &|side| match side.counted {
             Some(0) => "not known".to_owned(),
             counted => format!("{} of {}", side.truncated, counted.unwrap_or(side.answers)),
         }),
         row("Empty answers", &|side| format!("{} of {}", side.empty, side.answers)),
-        row("Repeated within an answer (runs of four words, seq-rep-4)", &|side| {
-            format!("{:.1} %", side.repeated_4 * 100.0)
-        }),
+        row("Repeated within an answer (runs of four words, seq-rep-4)", &|side| percent(side.repeated_4)),
         row("Different words among all (distinct-1)", &|side| different(side.distinct_1)),
         row("Different word pairs (distinct-2)", &|side| different(side.distinct_2)),
         row("Different word triples (distinct-3)", &|side| different(side.distinct_3)),

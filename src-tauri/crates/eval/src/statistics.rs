@@ -2,6 +2,7 @@
 
 use crate::answers::Side;
 use crate::evaluation::Names;
+use numbers::{count, counted};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -28,6 +29,12 @@ pub struct Interval {
 impl From<[f64; 2]> for Interval {
     fn from([low, high]: [f64; 2]) -> Self {
         Self { low, high }
+    }
+}
+
+impl From<Interval> for (f64, f64) {
+    fn from(interval: Interval) -> Self {
+        (interval.low, interval.high)
     }
 }
 
@@ -124,11 +131,9 @@ impl FirstShare {
     /// and second place are called.
     pub fn words(&self, who: &str, (first, second): (&str, &str), names: &Names) -> String {
         let numbers = format!(
-            "{:.1} % (95 % interval {:.1} to {:.1} %) of the {} decided verdicts are for the answer shown {first}",
-            self.share * 100.0,
-            self.interval.low * 100.0,
-            self.interval.high * 100.0,
-            self.decided
+            "{} of the {} decided verdicts are for the answer shown {first}",
+            numbers::share(self.share, self.interval.into()),
+            count(self.decided)
         );
         if !self.is_a_liking() {
             return format!("{numbers}.");
@@ -208,16 +213,13 @@ impl Tally {
     fn rate_in_words(&self, names: &Names) -> String {
         let of_training = names.is_of_training();
         let numbers = match (self.win_rate(), self.interval()) {
-            (Some(rate), Some(Interval { low, high })) => {
-                let noun = if self.judged() == 1 { "prompt" } else { "prompts" };
+            (Some(rate), Some(interval)) => {
                 let against = if of_training { String::new() } else { format!(" against {}", names.long(Side::Base)) };
                 format!(
-                    "{}'s win rate{against} is {:.1} % (95 % interval {:.1} to {:.1} %) over {} {noun}",
+                    "{}'s win rate{against} is {} over {}",
                     names.long(Side::Tuned),
-                    rate * 100.0,
-                    low * 100.0,
-                    high * 100.0,
-                    self.judged()
+                    numbers::share(rate, interval.into()),
+                    counted(self.judged(), "prompt", "prompts")
                 )
             }
             _ => String::new(),
@@ -232,11 +234,8 @@ impl Tally {
             ),
             Verdict::Worse => format!("The model got worse: check the data and beta. {}.", capitalised(&numbers)),
             Verdict::NotYetKnown { more_prompts: Some(more) } => {
-                let prompts = if more == 1 {
-                    "1 more prompt".to_owned()
-                } else {
-                    format!("{} more prompts", grouped(rounded(more)))
-                };
+                let more = usize::try_from(if more == 1 { 1 } else { rounded(more) }).unwrap_or(usize::MAX);
+                let prompts = counted(more, "more prompt", "more prompts");
                 format!(
                     "Not yet known: {numbers}. If the rate stayed as it is, about {prompts} would tell; with more verdicts it \
                      will move, so this is a guess."
@@ -259,14 +258,6 @@ impl Tally {
 pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
-}
-
-/// A count as it is written on the page: `12,345`.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let parts: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap_or_default()).collect();
-    parts.join(",")
 }
 
 /// Two leading digits, rounded up: an estimate should not look exact.
@@ -360,16 +351,11 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_grouped_as_on_the_page() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-    }
-
-    #[test]
     fn words_hold_the_numbers() {
         let words = tally(27, 3, 10).words(&Names::default());
         assert_eq!(
             words,
-            "Training works: the tuned model's win rate is 71.2 % (95 % interval 55.9 to 82.9 %) over 40 prompts."
+            "Training works: the tuned model's win rate is 71.3 % (95 % interval 55.9 to 82.9 %) over 40 prompts."
         );
         assert!(
             tally(10, 0, 30)

@@ -2,7 +2,7 @@
 //!
 //! Each message says what is wrong, where, and, where the user can act, what to do.
 
-use crate::bytes::size;
+use numbers::size;
 use std::path::{Path, PathBuf};
 
 /// The result of anything in this crate.

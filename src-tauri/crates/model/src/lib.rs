@@ -6,7 +6,6 @@
 
 pub mod alternatives;
 pub mod base_dtype;
-pub mod bytes;
 pub mod cache;
 pub mod config;
 pub mod decoder;

@@ -137,6 +137,39 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         }
     }
 
+    /// A line through points of rising x that is broken by a pattern of lengths along x, drawn and left out by turns; whole where
+    /// there is no pattern.
+    pub(crate) fn patterned(
+        &self,
+        points: &[Point],
+        color: RGBColor,
+        width: f64,
+        pattern: &[f64],
+    ) -> Result<(), Error> {
+        if pattern.is_empty() {
+            return self.path(points, color, width);
+        }
+        let Some(&first) = points.first() else { return Ok(()) };
+        let (mut place, mut left) = (0, pattern[0]);
+        let mut part = vec![first];
+        for ends in points.windows(2) {
+            let ((mut x, mut y), (to_x, to_y)) = (ends[0], ends[1]);
+            while to_x - x > left {
+                (x, y) = (x + left, y + (to_y - y) * left / (to_x - x));
+                part.push((x, y));
+                if place % 2 == 0 {
+                    self.path(&part, color, width)?;
+                }
+                part = vec![(x, y)];
+                place += 1;
+                left = pattern[place % pattern.len()];
+            }
+            left -= to_x - x;
+            part.push((to_x, to_y));
+        }
+        if place % 2 == 0 { self.path(&part, color, width) } else { Ok(()) }
+    }
+
     /// A filled circle.
     pub(crate) fn dot(&self, centre: Point, radius: f64, color: RGBColor) -> Result<(), Error> {
         let radius = (radius * self.scale).round() as i32;

@@ -395,10 +395,10 @@ mod tests {
     #[test]
     fn the_description_says_the_numbers() {
         let text = Figure::from(WinRate { title: "Win rate".into(), rows: vec![row("All prompts")] }).description();
-        let expected = "71.2 % [55.8, 82.9] (40 prompts: 27 wins, 3 ties, 10 losses; 2 without a verdict)";
+        let expected = "71.3 % (55.8 to 82.9 %) (40 prompts: 27 wins, 3 ties, 10 losses; 2 without a verdict)";
         assert!(text.contains(expected), "{text}");
         let text = Figure::from(loss(vec![(1.0, 0.5), (2.0, f64::NAN)], vec![])).description();
-        assert!(text.contains("from 0.5000 at 1 to 0.5000 at 1"), "{text}");
+        assert!(text.contains("from 0.5 at 1 to 0.5 at 1"), "{text}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Line figures: one or more series over a common x axis.
 
+use numbers::figure;
 use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
 
@@ -54,6 +55,8 @@ pub struct Lines {
 }
 
 const TITLE: f64 = 15.0;
+/// How curves that stand together are broken, in pixels along x, drawn and left out by turns: told apart without colour, too.
+const PATTERNS: [&[f64]; 4] = [&[], &[7.0, 4.0], &[2.5, 3.0], &[9.0, 3.0, 2.5, 3.0]];
 
 /// A run of points without gaps.
 type Run = Vec<(f64, f64)>;
@@ -64,7 +67,7 @@ pub(crate) fn description(lines: &Lines) -> String {
         let first = drawn.next();
         match (first, drawn.next_back().or(first)) {
             (Some(first), Some(last)) => {
-                format!("{}: from {:.4} at {} to {:.4} at {}.", series.name, first.1, first.0, last.1, last.0)
+                format!("{}: from {} at {} to {} at {}.", series.name, figure(first.1), first.0, figure(last.1), last.0)
             }
             _ => format!("{}: no values.", series.name),
         }
@@ -124,7 +127,13 @@ pub(crate) fn draw<DB: DrawingBackend>(
     } else {
         draw_references(lines, canvas, &axes)?;
         for (index, series) in lines.series.iter().enumerate() {
-            draw_series(series, canvas, &axes, palette.series[index % palette.series.len()])?;
+            draw_series(
+                series,
+                canvas,
+                &axes,
+                palette.series[index % palette.series.len()],
+                PATTERNS[index % PATTERNS.len()],
+            )?;
         }
         name_references(lines, canvas, &axes)?;
     }
@@ -254,15 +263,16 @@ fn draw_series<DB: DrawingBackend>(
     canvas: &Canvas<'_, DB>,
     axes: &AxisMapping,
     color: RGBColor,
+    pattern: &[f64],
 ) -> Result<(), Error> {
     let runs = runs(&series.points);
     match series.mean_over.filter(|window| series.points.len() > 2 * window) {
         Some(window) => {
-            draw_runs(&runs, canvas, axes, canvas.palette.faint(color, 0.3), 1.0, false)?;
+            draw_runs(&runs, canvas, axes, canvas.palette.faint(color, 0.3), (1.0, &[]), false)?;
             let smooth: Vec<Run> = runs.iter().map(|run| trailing_mean(run, window)).collect();
-            draw_runs(&smooth, canvas, axes, color, 2.0, false)
+            draw_runs(&smooth, canvas, axes, color, (2.0, pattern), false)
         }
-        None => draw_runs(&runs, canvas, axes, color, 2.0, series.points.len() <= 25),
+        None => draw_runs(&runs, canvas, axes, color, (2.0, pattern), series.points.len() <= 25),
     }
 }
 
@@ -271,7 +281,7 @@ fn draw_runs<DB: DrawingBackend>(
     canvas: &Canvas<'_, DB>,
     axes: &AxisMapping,
     color: RGBColor,
-    width: f64,
+    (width, pattern): (f64, &[f64]),
     dots: bool,
 ) -> Result<(), Error> {
     let area = axes.area;
@@ -281,7 +291,7 @@ fn draw_runs<DB: DrawingBackend>(
             .map(|(x, y)| axes.to_pixel(*x, *y))
             .map(|(px, py)| (px, py.clamp(area.top, area.bottom)))
             .collect();
-        canvas.path(&thinned(&pixels), color, width)?;
+        canvas.patterned(&thinned(&pixels), color, width, pattern)?;
         // A lone point between gaps has no line to show it.
         if dots || pixels.len() == 1 {
             for pixel in pixels {
@@ -405,7 +415,12 @@ fn draw_legend<DB: DrawingBackend>(
         for entry in row.iter().rev() {
             let left = right - entry.width;
             let color = palette.series[entry.series % palette.series.len()];
-            canvas.block((left, y - 1.5), (left + SWATCH - 6.0, y + 1.5), color)?;
+            canvas.patterned(
+                &[(left, y), (left + SWATCH - 6.0, y)],
+                color,
+                3.0,
+                PATTERNS[entry.series % PATTERNS.len()],
+            )?;
             canvas.text(&entry.name, (left + SWATCH, y), Align::Left, LABEL, palette.ink)?;
             right = left - GAP;
         }

@@ -1,5 +1,6 @@
 //! Outcome figures: a dot with whiskers for each run of a sweep, by the value of one of its settings.
 
+use numbers::figure;
 use plotters::prelude::DrawingBackend;
 
 use crate::axis::{self, Area, AxisMapping};
@@ -86,7 +87,7 @@ impl Outcomes {
                 (0..count).map(|at| at as f64).zip(names.iter().cloned()).collect()
             }
             _ if values.len() <= MOST_VALUES.min(wanted) => {
-                values.iter().map(|value| (self.on_axis(*value), plain(*value))).collect()
+                values.iter().map(|value| (self.on_axis(*value), figure(*value))).collect()
             }
             Scale::Log => {
                 let decades = (range.0.floor() as i32..=range.1.ceil() as i32).map(f64::from);
@@ -94,7 +95,7 @@ impl Outcomes {
                 let parts: &[f64] = if few { &[1.0, 2.0, 5.0] } else { &[1.0] };
                 let all = decades.flat_map(|decade| parts.iter().map(move |part| part * 10f64.powf(decade)));
                 let inside = |value: &f64| (range.0 - 1e-9..=range.1 + 1e-9).contains(&value.log10());
-                all.filter(inside).map(|value| (value.log10(), plain(value))).collect()
+                all.filter(inside).map(|value| (value.log10(), figure(value))).collect()
             }
             Scale::Linear => {
                 let ticks = axis::ticks(range, wanted, false);
@@ -104,29 +105,16 @@ impl Outcomes {
     }
 }
 
-/// A value as a person writes it: 5e-5, 0.1, 16.
-fn plain(value: f64) -> String {
-    let text = if value != 0.0 && !(1e-3..1e6).contains(&value.abs()) {
-        let text = format!("{value:.2e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
-    } else {
-        let text = format!("{value:.6}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    };
-    text.replace('-', "\u{2212}")
-}
-
 pub(crate) fn description(outcomes: &Outcomes) -> String {
     let one = |outcome: &&Outcome| {
         let at = match &outcomes.scale {
             Scale::Names(names) => names.get(outcome.x as usize).cloned().unwrap_or_default(),
-            _ => plain(outcome.x),
+            _ => figure(outcome.x),
         };
         let ends =
-            outcome.interval.map(|(low, high)| format!(" ({} to {})", plain(low), plain(high))).unwrap_or_default();
+            outcome.interval.map(|(low, high)| format!(" ({} to {})", figure(low), figure(high))).unwrap_or_default();
         let steps = if outcome.is_whole { "" } else { ", after fewer steps" };
-        format!("{} at {at}: {}{ends}{steps}.", outcome.name, plain(outcome.y))
+        format!("{} at {at}: {}{ends}{steps}.", outcome.name, figure(outcome.y))
     };
     let all: Vec<String> = outcomes.drawable().iter().map(one).collect();
     format!("{}: {} by {}. {}", outcomes.title, outcomes.y_label, outcomes.x_label, all.join(" ")).trim().to_owned()
@@ -275,7 +263,7 @@ mod tests {
         let outcomes = figure(Scale::Log, &values);
         let ticks = outcomes.x_ticks((-5.2, -2.8), 8);
         let words: Vec<&str> = ticks.iter().map(|(_, word)| word.as_str()).collect();
-        assert_eq!(words, ["1e−5", "1e−4", "0.001"]);
+        assert_eq!(words, ["1e-5", "1e-4", "0.001"]);
         assert!(ticks.windows(2).all(|two| (two[1].0 - two[0].0 - 1.0).abs() < 1e-9));
         let many: Vec<(f64, f64)> = (0..12).map(|at| (10f64.powf(-5.0 + f64::from(at) / 4.0), 0.5)).collect();
         assert_eq!(figure(Scale::Log, &many).x_ticks((-5.0, -2.25), 8).len(), 3);
@@ -298,8 +286,8 @@ mod tests {
             }
         }
         let said = description(&figure(Scale::Log, &[(5e-5, 0.625)]));
-        assert!(said.ends_with("run 0 at 5e−5: 0.625 (0.525 to 0.725)."), "{said}");
+        assert!(said.ends_with("run 0 at 5e-5: 0.625 (0.525 to 0.725)."), "{said}");
         let said = description(&figure(Scale::Log, &[(5e-5, 0.625), (1e-4, 0.5)]));
-        assert!(said.ends_with("run 1 at 1e−4: 0.5 (0.4 to 0.6), after fewer steps."), "{said}");
+        assert!(said.ends_with("run 1 at 1e-4: 0.5 (0.4 to 0.6), after fewer steps."), "{said}");
     }
 }

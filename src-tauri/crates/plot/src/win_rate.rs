@@ -1,5 +1,6 @@
 //! The win-rate figure: a dot with whiskers per row, against the lines at 50 % and 55 %.
 
+use numbers::counted;
 use plotters::prelude::DrawingBackend;
 
 use crate::axis::{Area, AxisMapping};
@@ -52,11 +53,10 @@ pub(crate) fn natural_height(win_rate: &WinRate) -> u32 {
 
 /// "40 prompts: 22 wins, 6 ties, 12 losses", without what did not happen.
 fn counts(row: &WinRateRow) -> String {
-    let of = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-    let judged = of(row.wins + row.ties + row.losses, "prompt", "prompts");
-    let wins = of(row.wins, "win", "wins");
-    let ties = if row.ties > 0 { format!(", {}", of(row.ties, "tie", "ties")) } else { String::new() };
-    let losses = of(row.losses, "loss", "losses");
+    let judged = counted(row.wins + row.ties + row.losses, "prompt", "prompts");
+    let wins = counted(row.wins, "win", "wins");
+    let ties = if row.ties > 0 { format!(", {}", counted(row.ties, "tie", "ties")) } else { String::new() };
+    let losses = counted(row.losses, "loss", "losses");
     let unjudged = if row.no_verdict > 0 { format!("; {} without a verdict", row.no_verdict) } else { String::new() };
     format!("{judged}: {wins}{ties}, {losses}{unjudged}")
 }
@@ -65,7 +65,7 @@ fn rate(row: &WinRateRow) -> String {
     if row.wins + row.ties + row.losses == 0 {
         return "nothing judged".to_owned();
     }
-    format!("{:.1} % [{:.1}, {:.1}]", row.rate * 100.0, row.low * 100.0, row.high * 100.0)
+    format!("{} ({})", numbers::percent(row.rate), numbers::interval(row.low, row.high))
 }
 
 pub(crate) fn description(win_rate: &WinRate) -> String {

@@ -6,8 +6,8 @@ use crate::order::Order;
 use crate::settings::{Checkpointing, Settings};
 use chat::{Boundary, EncodedPair, Limited, Limits, Over, Truncation};
 use model::ModelSize;
-use model::bytes::size;
 use model::memory::{AdapterSize, Estimate, PROCESS_BYTES};
+use numbers::size;
 
 /// Passes over the pairs that are looked through for the largest microbatch: later ones differ from these by chance.
 const MOST_EPOCHS: u64 = 20;

@@ -31,9 +31,3 @@ export const headOf = (names: SideNames, side: "tuned" | "base"): string => (nam
 
 /** What is evaluated: a run, or one side against the other. */
 export const titleOf = ({ names, run_name }: EvalSummary): string => (names.of_training ? run_name : `${names.tuned} against ${names.base}`);
-
-/** A p value: `p = 0.03`, `p < 0.001`. */
-export function pText(p: number | null): string {
-  if (p === null) return "–";
-  return p < 0.001 ? "< 0.001" : p.toPrecision(2);
-}

@@ -74,13 +74,3 @@ export function named(name: string | undefined): { held_out: boolean; line: numb
 }
 
 export const isNamed = (row: RunPairRow | null, open: { held_out: boolean; line: number } | null): boolean => row !== null && open !== null && row.line === open.line && row.held_out === open.held_out;
-
-/** `+0.31`, `−0.31`, `0.00`; `–` where it is not known. */
-export function signed(value: number | null, digits = 2): string {
-  if (value === null) return "–";
-  const size = Math.abs(value).toFixed(digits);
-  return Number(size) === 0 ? size : `${value < 0 ? "−" : "+"}${size}`;
-}
-
-/** A log-probability, or another number that is below 0 as a rule. */
-export const logps = (value: number): string => value.toFixed(1).replace("-", "−");

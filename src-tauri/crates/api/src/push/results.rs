@@ -8,6 +8,7 @@ use eval::accuracy::PreferenceAccuracy;
 use eval::evaluation::{Contents, Evaluation};
 use eval::judge::Judge;
 use eval::statistics::wilson;
+use numbers::{counted, figure, share, signed};
 use std::path::{Path, PathBuf};
 use train::events::{self, EvalMetrics, Event, RunStarted};
 
@@ -106,14 +107,12 @@ impl Results {
         let pairs = usize::try_from(eval.pairs).unwrap_or(usize::MAX);
         let interval = wilson(eval.accuracies, pairs);
         format!(
-            "Held-out accuracy (`eval_rewards/accuracies`): {:.1} % (95 % interval {:.1} to {:.1} %) of {} pairs. Held-out \
-             margin (`eval_rewards/margins`): {:.4}. Held-out loss (`eval_loss`): {:.4}.",
-            eval.accuracies * 100.0,
-            interval.low * 100.0,
-            interval.high * 100.0,
-            pairs,
-            eval.margins,
-            eval.eval_loss
+            "Held-out accuracy (`eval_rewards/accuracies`): {} of {}. Held-out margin (`eval_rewards/margins`): {}. Held-out \
+             loss (`eval_loss`): {}.",
+            share(eval.accuracies, interval.into()),
+            counted(pairs, "pair", "pairs"),
+            signed(eval.margins),
+            figure(eval.eval_loss)
         )
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn change_import(backend: &Backend, request: ChangeImport) -> Result<
 }
 
 fn in_words(taken_back: bool, changed: &Changed) -> Vec<String> {
-    let Changed { pairs, items, single_answers, elsewhere } = changed;
+    let Changed { pairs, items, single_answers, labelled, elsewhere } = changed;
     let parts = [
         (*pairs > 0).then(|| pairs_in_words(*pairs)),
         (*items > 0).then(|| counted(*items, "item to label", "items to label")),
@@ -51,9 +51,18 @@ fn in_words(taken_back: bool, changed: &Changed) -> Vec<String> {
         (false, true) => format!("{what} is back"),
         (false, false) => format!("{what} are back"),
     }];
+    if *labelled > 0 {
+        let (are, labels) = if *labelled == 1 { ("is", "its label") } else { ("are", "their labels") };
+        let number = numbers::count(*labelled);
+        says.push(if taken_back {
+            format!("{number} of them {are} labelled: {labels} went along, and will count again when the import is brought back")
+        } else {
+            format!("{number} of them {are} labelled, and {labels} count again")
+        });
+    }
     if !elsewhere.is_empty() {
-        let stay = if taken_back { "stay" } else { "were there all the time" };
-        says.push(format!("pairs that other imports brought as well {stay}: {}", by_import(elsewhere)));
+        let stay = if taken_back { "stays" } else { "was there all the time" };
+        says.push(format!("what other imports brought as well {stay}: {}", by_import(elsewhere)));
     }
     says
 }
@@ -68,12 +77,15 @@ mod tests {
             Changed { pairs: 2, items: 1, elsewhere: [("a.jsonl".to_owned(), 1)].into(), ..Changed::default() };
         assert_eq!(
             in_words(true, &changed),
-            [
-                "2 pairs and 1 item to label are taken back",
-                "pairs that other imports brought as well stay: 1 with a.jsonl"
-            ]
+            ["2 pairs and 1 item to label are taken back", "what other imports brought as well stays: 1 with a.jsonl"]
         );
         assert_eq!(in_words(false, &Changed { pairs: 1, ..Changed::default() }), ["1 pair is back"]);
         assert_eq!(in_words(true, &Changed::default()), ["nothing is taken back"]);
+        let labelled = Changed { pairs: 3, items: 1, labelled: 2, ..Changed::default() };
+        assert_eq!(
+            in_words(true, &labelled)[1],
+            "2 of them are labelled: their labels went along, and will count again when the import is brought back"
+        );
+        assert_eq!(in_words(false, &labelled)[1], "2 of them are labelled, and their labels count again");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use numbers::{counted, figure, percent};
 use serde::{Deserialize, Serialize};
 
 use super::{Evaluation, Item, Names, PromptOutcome};
@@ -338,9 +339,9 @@ impl PeopleSummary {
 impl WithJudge {
     /// How far they agree, in a sentence.
     pub fn words(&self) -> String {
-        let kappa = self.kappa.map_or_else(String::new, |kappa| format!(" (Cohen's kappa {kappa:.2})"));
-        let items = if self.items == 1 { "1 item".to_owned() } else { format!("{} items", self.items) };
-        format!("On {items} with both, the judge and people agree on {:.1} %{kappa}.", self.percent * 100.0)
+        let kappa = self.kappa.map_or_else(String::new, |kappa| format!(" (Cohen's kappa {})", figure(kappa)));
+        let items = counted(self.items, "item", "items");
+        format!("On {items} with both, the judge and people agree on {}{kappa}.", percent(self.percent))
     }
 
     fn of(items: &[Item], said: &[Judged]) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! The page, section by section.
 
+use numbers::{counted, duration, figure, p_value, percent};
 use plot::{Figure, Theme};
-use prefs::words::counted;
 
 use super::ReportInput;
 use super::html::{escaped, joined, name_table, number_table};
@@ -86,21 +86,19 @@ fn drawn(figure: &Figure) -> Result<String, Error> {
     Ok(format!("<figure>\n<div class=\"light\">{light}</div>\n<div class=\"dark\">{dark}</div>\n</figure>\n"))
 }
 
-fn per_cent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+fn interval(range: Interval) -> String {
+    numbers::interval(range.low, range.high)
 }
 
-fn interval(Interval { low, high }: Interval) -> String {
-    format!("[{:.1}, {:.1}]", low * 100.0, high * 100.0)
-}
-
+/// A p value as the report's tables have it.
 fn probability(p: f64) -> String {
-    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
+    let value = p_value(p);
+    if value.starts_with('<') { format!("p {value}") } else { format!("p = {value}") }
 }
 
 fn verdict(evaluation: &Evaluation) -> String {
     let summary = &evaluation.summary;
-    let rate = summary.all.win_rate.map_or_else(|| "–".to_owned(), per_cent);
+    let rate = summary.all.win_rate.map_or_else(|| "–".to_owned(), percent);
     let range =
         summary.all.win_rate_interval.map_or_else(String::new, |range| format!("95 % interval {}", interval(range)));
     let tally = summary.all.tally;
@@ -136,7 +134,7 @@ fn of_people(people: &PeopleSummary, evaluation: &Evaluation) -> String {
     let row = |name: &str, group: &GroupSummary, p: f64| {
         let Tally { wins, ties, losses, no_verdict } = group.tally;
         let counts = [wins, ties, losses, no_verdict].map(|count| count.to_string());
-        let rate = group.win_rate.map_or_else(|| "–".to_owned(), per_cent);
+        let rate = group.win_rate.map_or_else(|| "–".to_owned(), percent);
         let range = group.win_rate_interval.map_or_else(|| "–".to_owned(), interval);
         [vec![name.to_owned(), rate, range], counts.to_vec(), vec![probability(p)]].concat()
     };
@@ -161,7 +159,7 @@ fn categories(evaluation: &Evaluation) -> String {
         let tally = group.tally;
         vec![
             name.clone(),
-            group.win_rate.map_or_else(|| "–".to_owned(), per_cent),
+            group.win_rate.map_or_else(|| "–".to_owned(), percent),
             group.win_rate_interval.map_or_else(|| "–".to_owned(), interval),
             tally.wins.to_string(),
             tally.ties.to_string(),
@@ -174,9 +172,9 @@ fn categories(evaluation: &Evaluation) -> String {
 }
 
 fn accuracies(accuracy: &PreferenceAccuracy) -> String {
-    let share = |share: Share| format!("{} {}", per_cent(share.value), interval(share.interval));
+    let share = |share: Share| format!("{} ({})", percent(share.value), interval(share.interval));
     let mean = |Mean { value, interval: Interval { low, high } }: Mean| {
-        format!("{value:.3} [{low:.3}, {high:.3}]").replace('-', "−")
+        format!("{} ({} to {})", figure(value), figure(low), figure(high))
     };
     let margins = accuracy.rewards_margins;
     // No estimate, so no interval: the policy is the reference.
@@ -298,16 +296,9 @@ fn pair(evaluation: &Evaluation, item: &Item) -> String {
 }
 
 fn times(input: &ReportInput) -> Vec<(String, String)> {
-    let seconds = |seconds: f64| {
-        if seconds < 60.0 {
-            format!("{seconds:.1} s")
-        } else {
-            format!("{} min {:.0} s", (seconds / 60.0).floor(), (seconds % 60.0).floor())
-        }
-    };
-    let mut rows: Vec<_> = input.stage_seconds.iter().map(|(name, time)| (name.clone(), seconds(*time))).collect();
+    let mut rows: Vec<_> = input.stage_seconds.iter().map(|(name, time)| (name.clone(), duration(*time))).collect();
     if rows.len() > 1 {
-        rows.push(("together".to_owned(), seconds(input.stage_seconds.iter().map(|stage| stage.1).sum())));
+        rows.push(("together".to_owned(), duration(input.stage_seconds.iter().map(|stage| stage.1).sum())));
     }
     if !input.machine.is_empty() {
         rows.push(("machine".to_owned(), input.machine.clone()));

@@ -122,8 +122,8 @@ fn the_page_says_the_verdict_first_and_what_zero_means() {
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("no {text}"));
     assert!(at(&html::escaped(words)) < at("<figure>"));
     assert!(at("Before training it is 0, since") > at("rewards/accuracies"));
-    assert!(html.contains("<td>0 % by definition</td><td>100.0 % [70.1, 100.0]</td>"));
-    assert!(html.contains("1 min 1 s") && html.contains("1 of 5"));
+    assert!(html.contains("<td>0 % by definition</td><td>100.0 % (70.1 to 100.0 %)</td>"));
+    assert!(html.contains("62 s") && html.contains("1 of 5"));
 }
 
 #[test]

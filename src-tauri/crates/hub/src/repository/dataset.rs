@@ -10,7 +10,8 @@ use super::layout::Layout;
 use super::model::sizes;
 use super::name::{DatasetName, PARQUET, Part, is_commit, is_data_file};
 use super::transfer::Fetch;
-use super::watch::{Watch, size};
+use super::watch::Watch;
+use numbers::size;
 
 /// The hub converts only the beginning of a large split, and says so by the name of its folder.
 const BEGINNING: &str = "partial-";

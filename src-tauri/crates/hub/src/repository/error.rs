@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::watch::size;
+use numbers::size;
 
 /// A model or a data set of the hub could not be had, or not be pushed. No message holds the token or what an address says after its `?`.
 #[derive(Debug, thiserror::Error)]

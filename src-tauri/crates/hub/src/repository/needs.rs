@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::HubError;
 use super::name::{ModelName, check_path, is_gguf};
-use super::watch::size;
+use numbers::size;
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";

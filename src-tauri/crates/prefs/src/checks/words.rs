@@ -320,11 +320,9 @@ pub(super) fn length_bias(longer: Share, difference: Mean) -> Option<String> {
         return None;
     };
     Some(format!(
-        "In {:.1} % of the pairs ({:.1} to {:.1} %) the chosen answer is the {which} one, so the model will also learn length. On \
-         average it is {}.",
-        share * 100.0,
-        low * 100.0,
-        high * 100.0,
+        "In {} of the pairs ({}) the chosen answer is the {which} one, so the model will also learn length. On average it is {}.",
+        numbers::percent(share),
+        numbers::interval(low, high),
         longer_in_words(difference)
     ))
 }
@@ -333,7 +331,7 @@ pub(super) fn length_bias(longer: Share, difference: Mean) -> Option<String> {
 fn longer_in_words(difference: Mean) -> String {
     let Mean { mean, interval: [from, to] } = difference;
     let which = |characters: f64| if characters < 0.0 { "shorter" } else { "longer" };
-    let size = |characters: f64| format!("{:.0}", characters.abs());
+    let size = |characters: f64| numbers::count(characters.abs().round() as usize);
     let range = if from < 0.0 && to > 0.0 {
         format!("from {} shorter to {} longer", size(from), size(to))
     } else {

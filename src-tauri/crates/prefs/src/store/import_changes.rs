@@ -79,6 +79,8 @@ pub struct ImportChanged {
     pub items: usize,
     /// Single answers that did.
     pub single_answers: usize,
+    /// Of the pairs and items, those that annotators have labelled. Their labels stay, and count while the import is there.
+    pub labelled: usize,
     /// What is there in either case because another import brought it as well: how many, by that import's name.
     pub elsewhere: BTreeMap<String, usize>,
 }
@@ -328,12 +330,15 @@ fn refresh(db: &Connection, import: i64) -> rusqlite::Result<ImportChanged> {
         |item: i64| db.prepare_cached("SELECT 1 FROM item_states WHERE item = ? AND removed = 0")?.exists([item]);
     for id in pairs_of(db, import)? {
         let was = (state(id)?, if id < 0 { is_up(-id)? } else { false });
+        let mut is_labelled = labels_of(db, id)?;
         if id > 0 {
             refresh_pair(db, id)?;
         } else {
             derived::refresh_item(db, -id)?;
         }
         let now_is = (state(id)?, if id < 0 { is_up(-id)? } else { false });
+        is_labelled |= labels_of(db, id)?;
+        changed.labelled += usize::from(is_labelled && was != now_is);
         // An item that was judged is a pair, and is counted as one.
         if was.0 != now_is.0 {
             changed.pairs += 1;
@@ -351,6 +356,18 @@ fn refresh(db: &Connection, import: i64) -> rusqlite::Result<ImportChanged> {
     changed.single_answers =
         db.prepare_cached(&query)?.query_row([import], |row| row.get::<_, i64>(0)).map(|count| count as usize)?;
     Ok(changed)
+}
+
+/// Whether annotators have labelled an item, or one that a pair was put up as.
+fn labels_of(db: &Connection, id: i64) -> rusqlite::Result<bool> {
+    let items = if id > 0 { items_of(db, id)? } else { vec![-id] };
+    let mut labelled = db.prepare_cached("SELECT 1 FROM item_states WHERE item = ? AND outcome IS NOT NULL")?;
+    for item in items {
+        if labelled.exists([item])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The names of other imports that brought a pair as well and are not taken back.

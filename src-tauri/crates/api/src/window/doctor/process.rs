@@ -2,7 +2,7 @@
 
 use super::{Finding, Seen, Severity, median, rate, remedy};
 use crate::window::types::Remedy;
-use model::bytes::size;
+use numbers::{figure, size};
 use serde_json::Value;
 use train::Settings;
 use train::settings::Checkpointing;
@@ -54,9 +54,11 @@ pub(super) fn grad_norm_exploding(seen: &Seen) -> Option<Finding> {
         severity: Severity::Warning,
         title: "Gradients grow".into(),
         sentence: format!(
-            "The norm of the gradient was {first:.2} in the first steps and is {last:.2} now, {:.0} times as much. The \
-             model is being pushed about rather than taught.",
-            last / first.max(1e-12)
+            "The norm of the gradient was {} in the first steps and is {} now, {} times as much. The model is being pushed \
+             about rather than taught.",
+            figure(first),
+            figure(last),
+            figure(last / first.max(1e-12))
         ),
         figure: Some("grad_norm".into()),
         remedy: remedy("Halve the learning rate", change),

@@ -2,6 +2,7 @@
 
 use super::{Finding, Seen, Severity, fewer_epochs, mean, rate, remedy};
 use eval::statistics::{Interval, wilson};
+use numbers::{figure, signed, tenths};
 use serde_json::json;
 use train::events::StepMetrics;
 use train::losses::LossType;
@@ -38,9 +39,10 @@ pub(super) fn margins_flat(seen: &Seen) -> Option<Finding> {
         severity: Severity::Warning,
         title: "The margins do not rise".into(),
         sentence: format!(
-            "A third of the run is over, and the mean margin is {now:.4} (± {:.4}): the model does not learn to tell \
+            "A third of the run is over, and the mean margin is {} (± {}): the model does not learn to tell \
              chosen from rejected. The learning rate may be too low, or the labels may contradict each other.",
-            BEYOND_NOISE * now_error
+            figure(now),
+            figure(BEYOND_NOISE * now_error)
         ),
         figure: Some("margins".into()),
         remedy: remedy("Three times the learning rate", [("learning_rate", rate(3.0 * seen.settings.learning_rate))]),
@@ -87,9 +89,12 @@ pub(super) fn likelihood_displacement(seen: &Seen) -> Option<Finding> {
         severity: Severity::Warning,
         title: "Chosen and rejected fall together".into(),
         sentence: format!(
-            "The reward of the chosen answers is {chosen:.2} and still falls, as does that of the rejected ones \
-             ({rejected:.2}): the model finds the answers you chose {nats:.1} nats less likely than before, and may put \
-             something else in their place. An sft term holds them up; a lower learning rate does less harm."
+            "The reward of the chosen answers is {} and still falls, as does that of the rejected ones ({}): the model \
+             finds the answers you chose {} nats less likely than before, and may put something else in their place. An sft \
+             term holds them up; a lower learning rate does less harm.",
+            signed(chosen),
+            signed(rejected),
+            tenths(nats)
         ),
         figure: Some("rewards".into()),
         remedy: remedy(label, change),
@@ -115,9 +120,7 @@ pub(super) fn memorised(seen: &Seen) -> Option<Finding> {
     let streak = first.windows(STREAK).find(perfect)?;
     let from = streak.first()?.step;
     let held_out = seen.evals.last().map(|eval| (eval.accuracies, wilson(eval.accuracies, eval.pairs as usize)));
-    let rate = |accuracy: f64, Interval { low, high }: Interval| {
-        format!("{:.1} % (95 % interval {:.1} to {:.1} %)", 100.0 * accuracy, 100.0 * low, 100.0 * high)
-    };
+    let rate = |accuracy: f64, interval: Interval| numbers::share(accuracy, interval.into());
     let beside = match held_out {
         Some((accuracy, interval)) if accuracy >= AS_EASY => format!(
             " Of the held-out pairs it is {} too: either chosen and rejected differ in something trivial, such as their \

@@ -3,6 +3,7 @@
 use super::{Finding, Seen, Severity, fewer_epochs, rate, remedy};
 use eval::answers::{Answer, Side};
 use eval::degeneration::TextStatistics;
+use numbers::{count, percent};
 use serde_json::{Value, json};
 use train::events::Samples;
 use train::losses::LossType;
@@ -47,9 +48,10 @@ pub(super) fn answers_grow(seen: &Seen) -> Option<Finding> {
         severity: Severity::Warning,
         title: "Answers grow longer".into(),
         sentence: format!(
-            "The sample answers had {:.0} words before training and have {:.0} after step {step}. If the chosen answers of \
+            "The sample answers had {} words before training and have {} after step {step}. If the chosen answers of \
              your pairs are not longer than the rejected ones, this is the method's own bias.",
-            first.mean_words, last.mean_words
+            count(first.mean_words.round() as usize),
+            count(last.mean_words.round() as usize)
         ),
         figure: Some("lengths".into()),
         remedy: remedy(label, [change]),
@@ -76,10 +78,10 @@ pub(super) fn repetition(seen: &Seen) -> Option<Finding> {
         severity: Severity::Warning,
         title: "Answers repeat themselves".into(),
         sentence: format!(
-            "Of the sample answers after step {step}, {:.1} % of all four words in a row were said before in the same \
-             answer ({:.1} % before training). The model has been pushed too far from its reference.",
-            100.0 * last.repeated_4,
-            100.0 * first.repeated_4
+            "Of the sample answers after step {step}, {} of all four words in a row were said before in the same answer ({} \
+             before training). The model has been pushed too far from its reference.",
+            percent(last.repeated_4),
+            percent(first.repeated_4)
         ),
         figure: Some("lengths".into()),
         remedy: remedy("Train more gently", change),

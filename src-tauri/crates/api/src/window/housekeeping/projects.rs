@@ -11,7 +11,6 @@ use super::files::{moved, names_in};
 use super::notes::{LONGEST_NOTE, too_long};
 use crate::error::{Error, Result};
 use crate::window::about::About;
-use eval::statistics::grouped;
 use prefs::store::DATABASE;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -174,7 +173,7 @@ fn holds(view: &ProjectView) -> String {
     ];
     let said = all.iter().filter(|(count, _)| *count > 0).map(|(count, one)| {
         let many = if *count == 1 { "" } else { "s" };
-        format!("{} {one}{many}", grouped(*count as u64))
+        format!("{} {one}{many}", numbers::count(*count))
     });
     let said: Vec<String> = said.collect();
     if said.is_empty() { "nothing yet".to_owned() } else { said.join(", ") }

@@ -1,6 +1,6 @@
 //! Why a run waits, and what became of one that failed, as sentences without a full stop.
 
-use model::bytes::size;
+use numbers::size;
 use runs::{State, Wait};
 
 /// Why the first run waits, beside those that train.

@@ -3,7 +3,7 @@
 
 use super::copies::Copies;
 use crate::window::words::counted;
-use eval::statistics::grouped;
+use numbers::count;
 use std::collections::BTreeSet;
 use train::dynamics::Dynamics;
 use train::events::{Counts, Event, Line};
@@ -56,11 +56,11 @@ fn words(met: usize, never: usize, counts: Option<&Counts>) -> String {
             (later, "not reached by its steps"),
         ];
         let parts = parts.into_iter().filter(|(count, _)| *count > 0);
-        let parts: Vec<String> = parts.map(|(count, why)| format!("{} {why}", grouped(count as u64))).collect();
+        let parts: Vec<String> = parts.map(|(count, why)| format!("{} {why}", numbers::count(count))).collect();
         format!(": {}", parts.join(", "))
     });
-    let met = grouped(met as u64);
-    format!(". Training has met {met} of the {all} to train on, and {} never{why}", grouped(never as u64))
+    let met = count(met);
+    format!(". Training has met {met} of the {all} to train on, and {} never{why}", count(never))
 }
 
 #[cfg(test)]

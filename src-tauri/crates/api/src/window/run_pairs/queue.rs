@@ -11,6 +11,7 @@ use super::subject::{Subject, Texts};
 use crate::error::{Error, Result};
 use crate::model_scores::ModelScores;
 use crate::suspects::{self, Scored, against, in_words};
+use numbers::{interval, percent};
 use prefs::checks::Share;
 use prefs::store::IdsByContent;
 use prefs::words::pairs;
@@ -397,12 +398,11 @@ fn training_words(against: &Share, dynamics: &Dynamics) -> String {
         of.filter_map(|(_, computed): (_, &BTreeMap<u64, PairLogps>)| computed.keys().next_back()).copied()
     };
     let mut words = format!(
-        "{} as training last computed them: of {count} ({:.1} %, 95 % interval {:.1} to {:.1} %) the model \
-         preferred the rejected answer then",
+        "{} as training last computed them: of {} ({}, 95 % interval {}) the model preferred the rejected answer then",
         pairs(*of),
-        100.0 * share,
-        100.0 * low,
-        100.0 * high
+        numbers::count(*count),
+        percent(*share),
+        interval(*low, *high)
     );
     if let (Some(first), Some(last)) = (steps(false).min(), steps(false).max()) {
         let _ = write!(words, "; those trained on after {first} to {last} steps, each before the step that it was in");

@@ -100,12 +100,13 @@ pub(super) fn stopped_by(run: &Path) -> Option<&'static str> {
 pub(in crate::window) fn told(run: &Path) -> Option<String> {
     let StoppedByRule { rule, step, loss, bound, others, let_go_on } = read(run)?;
     let runs = if others == 1 { "one other run".to_owned() } else { format!("{others} other runs") };
+    let (loss, bound) = numbers::compared(loss, bound);
     let why = match rule {
         StopRule::Median { .. } => {
-            format!("its lowest held-out loss, {loss:.4}, was above {bound:.4}, the median of {runs}")
+            format!("its lowest held-out loss, {loss}, was above {bound}, the median of {runs}")
         }
         StopRule::SuccessiveHalving { eta, .. } => {
-            format!("its held-out loss, {loss:.4}, was above {bound:.4}: not among the best 1/{eta}, with {runs} there")
+            format!("its held-out loss, {loss}, was above {bound}: not among the best 1/{eta}, with {runs} there")
         }
     };
     let since = if let_go_on { " It was let go on since, and the rule no longer counts for it." } else { "" };

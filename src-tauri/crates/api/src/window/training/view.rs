@@ -5,6 +5,7 @@ use super::super::{Backend, OpenProject, doctor, locked, overview, queue, sweep}
 use super::relatives::name_of;
 use super::{KnownRun, MeasuredRun, run_folder, waited};
 use crate::error::{Error, Result};
+use numbers::{counted, figure, share};
 use runs::State;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -181,11 +182,10 @@ fn selection(lines: &[Line]) -> Option<String> {
         let is_best = |eval: &&EvalMetrics| eval.step == best.step && best.metric == HeldOutMetric::Accuracies;
         let value = match evals(lines).rfind(is_best) {
             Some(eval) => {
-                let (low, high) = held_out_interval(eval);
-                let [value, low, high] = [best.value, low, high].map(|share| 100.0 * share);
-                format!("{value:.1} % (95 % interval {low:.1} to {high:.1} %) of {} held-out pairs", eval.pairs)
+                let pairs = counted(eval.pairs as usize, "held-out pair", "held-out pairs");
+                format!("{} of {pairs}", share(best.value, held_out_interval(eval)))
             }
-            None => format!("{:.4}", best.value),
+            None => figure(best.value),
         };
         format!("Its adapter is that of step {}, the best by {}: {value}.", best.step, best.metric.name())
     });

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::window::words::counted;
-use eval::statistics::grouped;
+use numbers::count;
 use prefs::store::{Import, Project};
 use std::collections::BTreeMap;
 
@@ -164,7 +164,7 @@ fn named(ids: &[i64]) -> String {
     let name = |id: &i64| if *id < 0 { format!("item {}", -id) } else { format!("pair {id}") };
     let mut names: Vec<String> = ids.iter().take(NAMED).map(name).collect();
     if ids.len() > NAMED {
-        names.push(format!("{} more", grouped((ids.len() - NAMED) as u64)));
+        names.push(format!("{} more", count(ids.len() - NAMED)));
     }
     listed(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -181,6 +181,6 @@ pub(crate) fn listed(names: &[&str]) -> String {
 /// `12 with a.jsonl and 3 with b.jsonl`
 pub(crate) fn by_import(counts: &BTreeMap<String, usize>) -> String {
     let parts: Vec<String> =
-        counts.iter().map(|(name, count)| format!("{} with {name}", grouped(*count as u64))).collect();
+        counts.iter().map(|(name, count)| format!("{} with {name}", numbers::count(*count))).collect();
     listed(&parts.iter().map(String::as_str).collect::<Vec<_>>())
 }
