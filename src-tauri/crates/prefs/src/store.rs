@@ -35,6 +35,7 @@ mod singles;
 mod sql;
 mod swapped;
 mod training;
+mod upon;
 mod verdict;
 
 use std::cell::RefCell;
@@ -67,6 +68,7 @@ pub use selection::PairSort;
 pub use sets::{PairSet, SetDefinition, Subset};
 pub use singles::{SingleKind, SinglePage, SingleRow, StoredSingle};
 pub use training::{IdsByContent, JudgementRow, SourcedPair};
+pub use upon::Upon;
 pub use verdict::{ItemAnswer, Majority, Meaning, Side, Verdict};
 
 /// The database's name in a project folder.

@@ -1,5 +1,6 @@
 //! The back end as a page uses it: by name and JSON alone.
 
+mod acts;
 mod held_out;
 
 use super::types::News;

@@ -11,7 +11,8 @@ use super::items::put_up;
 use super::pairs::{PairSource, listed};
 use super::ratings::ratings_of;
 use super::sql::{content, json, now};
-use super::verdict::{ItemAnswer, Meaning};
+use super::upon::Upon;
+use super::verdict::{ItemAnswer, Majority, Meaning};
 use super::{Failed, Project, file_labels};
 use crate::mapping::PairRatings;
 use crate::{Content, Error, Pair};
@@ -139,11 +140,27 @@ impl Project {
     /// # Errors
     /// As [`Project::remove_pair`].
     pub fn remove_pairs(&mut self, ids: &[i64], who: &str, removed: bool) -> Result<Vec<i64>, Error> {
+        let pairs: Vec<_> = ids.iter().map(|&id| (id, Upon::Anything)).collect();
+        Ok(self.remove_pairs_upon(&pairs, who, removed)?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The same for those pairs that are what is meant. Gives with each the number of this change.
+    ///
+    /// # Errors
+    /// As [`Project::remove_pair`].
+    pub fn remove_pairs_upon(
+        &mut self,
+        pairs: &[(i64, Upon)],
+        who: &str,
+        removed: bool,
+    ) -> Result<Vec<(i64, i64)>, Error> {
         self.write(|transaction| {
             let mut changed = Vec::new();
-            for &id in ids {
-                let (_, source) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
-                if (source == PairSource::Removed) == removed {
+            for (id, upon) in pairs {
+                let id = *id;
+                let (pair, source) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
+                let is_meant = upon.is_met(&pair, || last_removal(transaction, id))?;
+                if (source == PairSource::Removed) == removed || !is_meant {
                     continue;
                 }
                 if id > 0 {
@@ -152,7 +169,7 @@ impl Project {
                     let revision = Revision { who, is_model: false, content: None };
                     add_item_revision(transaction, -id, &revision, Some(removed))?;
                 }
-                changed.push(id);
+                changed.extend(last_removal(transaction, id)?.map(|change| (id, change)));
             }
             Ok(changed)
         })
@@ -170,39 +187,97 @@ impl Project {
         given: &[(i64, Option<String>)],
         who: &str,
     ) -> Result<Vec<(i64, Option<String>)>, Error> {
-        let names: Vec<Option<String>> =
-            given.iter().map(|(_, name)| name.as_deref().map(category_name).transpose()).collect::<Result<_, _>>()?;
+        let given: Vec<_> = given.iter().map(|(id, name)| (*id, name.clone(), Upon::Anything)).collect();
+        Ok(self.set_categories_upon(&given, who)?.into_iter().map(|(id, had, _)| (id, had)).collect())
+    }
+
+    /// The same for those pairs that are what is meant. Gives with each the number of this change.
+    ///
+    /// # Errors
+    /// As [`Project::set_categories`].
+    pub fn set_categories_upon(
+        &mut self,
+        given: &[(i64, Option<String>, Upon)],
+        who: &str,
+    ) -> Result<Vec<(i64, Option<String>, i64)>, Error> {
+        let names: Vec<Option<String>> = given
+            .iter()
+            .map(|(_, name, _)| name.as_deref().map(category_name).transpose())
+            .collect::<Result<_, _>>()?;
         self.write(|transaction| {
             let mut changed = Vec::new();
-            for ((id, _), name) in given.iter().zip(names) {
+            let last = "SELECT max(id) FROM category_changes WHERE pair = ?";
+            for ((id, _, upon), name) in given.iter().zip(names) {
                 let (pair, _) = listed(transaction, *id)?.ok_or(Error::NoPair { id: *id })?;
-                if pair.category == name {
+                let is_meant =
+                    upon.is_met(&pair, || transaction.prepare_cached(last)?.query_row([id], |row| row.get(0)))?;
+                if pair.category == name || !is_meant {
                     continue;
                 }
                 transaction
                     .prepare_cached("INSERT INTO category_changes (pair, at, who, category) VALUES (?, ?, ?, ?)")?
                     .execute(params![id, now(), who, name])?;
+                let change = transaction.last_insert_rowid();
                 if *id > 0 {
                     derived::refresh_pair(transaction, *id)?;
                 } else {
                     derived::refresh_item(transaction, -id)?;
                 }
-                changed.push((*id, pair.category));
+                changed.push((*id, pair.category, change));
             }
             Ok(changed)
         })
     }
 }
 
+/// When a pair was last removed or put back: the number of that change.
+fn last_removal(db: &Connection, id: i64) -> rusqlite::Result<Option<i64>> {
+    let query = if id > 0 {
+        "SELECT max(id) FROM pair_revisions WHERE pair = ? AND prompt IS NULL"
+    } else {
+        "SELECT max(id) FROM item_revisions WHERE item = ? AND prompt IS NULL"
+    };
+    db.prepare_cached(query)?.query_row([id.abs()], |row| row.get(0))
+}
+
 /// Gives an imported pair a new content, and asks again where it is up to be labelled.
 pub(super) fn edit_imported(transaction: &Transaction, id: i64, who: &str, pair: &Pair) -> Result<(), Failed> {
     let removed = current_pair(transaction, id)?.is_some_and(|pair| pair.source == PairSource::Removed);
     let was_up = is_to_be_labelled(transaction, id)?;
-    add_pair_revision(transaction, id, who, Some(pair), removed)?;
+    let judged = texts_of_judged(transaction, id, pair)?;
+    add_pair_revision(transaction, id, who, Some(judged.as_ref().unwrap_or(pair)), removed)?;
+    if judged.is_some() && !current_pair(transaction, id)?.is_some_and(|now| same_texts(&now.pair, pair)) {
+        add_pair_revision(transaction, id, who, Some(pair), removed)?;
+    }
     if was_up {
         put_up(transaction, id)?;
     }
     Ok(())
+}
+
+fn same_texts(one: &Pair, other: &Pair) -> bool {
+    (&one.prompt, &one.chosen, &one.rejected) == (&other.prompt, &other.chosen, &other.rejected)
+}
+
+/// Where a pair is to be what annotators had made of it, the texts that they had judged: what they said counts again.
+fn texts_of_judged(db: &Connection, id: i64, pair: &Pair) -> rusqlite::Result<Option<Pair>> {
+    for item in items_of(db, id)? {
+        let Some(current) = current_item(db, item)?.filter(|item| !item.removed) else { continue };
+        if derived::is_audited(db, item)? {
+            continue;
+        }
+        let better = derived::said(db, &current)?.outcome.and_then(Majority::better);
+        if better.and_then(|better| current.into_pair(better)).is_some_and(|made| same_texts(&made, pair)) {
+            let query =
+                "SELECT prompt, chosen, rejected FROM pair_revisions WHERE id = (SELECT pair_revision FROM items WHERE id = ?1)
+                 UNION ALL SELECT pairs.prompt, chosen, rejected FROM pairs JOIN items ON items.pair = pairs.id
+                 WHERE items.id = ?1 AND pair_revision IS NULL";
+            let texts = db.prepare_cached(query)?.query_row([item], |row| parts(row, 0))?;
+            let [Some(prompt), Some(chosen), Some(rejected)] = texts else { continue };
+            return Ok(Some(Pair { prompt, chosen, rejected, category: None }));
+        }
+    }
+    Ok(None)
 }
 
 fn category_name(name: &str) -> Result<String, Error> {

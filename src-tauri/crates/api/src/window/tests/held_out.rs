@@ -10,7 +10,7 @@ fn pair(prompt: usize, said: &str) -> Value {
 }
 
 fn lines(rows: &[Value]) -> String {
-    rows.iter().map(|row| format!("{row}\n")).collect()
+    rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// A project with 20 pairs, and a second file.
@@ -36,7 +36,7 @@ fn request(place: &Place, project: &str, share: f64) -> RunRequest {
 fn trained(place: &Place, project: &str) -> (Vec<String>, Vec<String>) {
     let opened = place.backend.project(project).unwrap();
     let parts = parts(&opened, &request(place, project, 0.0)).unwrap();
-    let prompts = parts.train.iter().map(|pair| pair.prompt.last_text().to_string());
+    let prompts = parts.train.iter().map(|pair| pair.prompt.last_text());
     (prompts.collect(), parts.record.says)
 }
 

@@ -128,7 +128,9 @@ pub(crate) fn compose(store: &Project, share: f64, seed: u64, data: Option<&RunD
         .collect();
     // Those of a pair that is held out need not be told of.
     let mut asked = asked(store, held_out_set)?;
-    asked.iter_mut().for_each(|asked| asked.prompts.retain(|prompt| !held_out_prompts.contains(prompt)));
+    for asked in &mut asked {
+        asked.prompts.retain(|prompt| !held_out_prompts.contains(prompt));
+    }
     asked.retain(|asked| !asked.prompts.is_empty());
     let all_asked = together(&asked);
     let parts = split::divide(&contents, &marked, &all_asked, share, seed);
