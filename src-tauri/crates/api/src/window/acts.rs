@@ -1,15 +1,16 @@
 //! What is done to many pairs at once, each with a way back.
 
+use super::training::composition::named;
 use super::training::says_of_all;
 use super::types::{ActOnPairs, PairAct, PairIdsOf, PairsActedOn, PairsChosen, UndoAct};
 use super::who::signed;
 use super::{Backend, OpenProject, checks, locked};
 use crate::error::{Error, Result};
-use prefs::store::{Project, Upon};
+use prefs::store::{Project, Upon, has_same_pairs};
 use prefs::words;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// Acts that can be undone, of all projects together.
 const MOST_KEPT: usize = 32;
@@ -20,6 +21,13 @@ pub(super) struct Acts {
     memory: Mutex<Memory>,
     /// One acts at a time: what was looked at is compared with what is there now, and then changed.
     acting: Mutex<()>,
+}
+
+impl Acts {
+    /// Keeps others from acting until it is dropped.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        locked(&self.acting)
+    }
 }
 
 #[derive(Default)]
@@ -73,6 +81,7 @@ pub(super) fn pair_ids(backend: &Backend, request: PairIdsOf) -> Result<Vec<i64>
 pub(super) fn act_on_pairs(backend: &Backend, request: ActOnPairs) -> Result<PairsActedOn> {
     let ActOnPairs { project, who, pairs, act } = request;
     let (project, who) = (backend.project(&project)?, signed(&who)?);
+    let _alone = backend.0.acts.alone();
     let ids = chosen(backend, &project, &project.another_store()?, pairs)?;
     let pairs: Vec<_> = ids.into_iter().map(|id| (id, None)).collect();
     let (back, unsuited) = apply(&project, &pairs, &who, act)?;
@@ -126,7 +135,7 @@ pub(super) fn apply(
 pub(super) fn undo_act(backend: &Backend, request: UndoAct) -> Result<PairsActedOn> {
     let UndoAct { project, who, act } = request;
     let (project, who) = (backend.project(&project)?, signed(&who)?);
-    let _alone = locked(&backend.0.acts.acting);
+    let _alone = backend.0.acts.alone();
     let back = taken(backend, &project, act)?;
     let mut store = project.another_store()?;
     let asked = back.len();
@@ -170,7 +179,7 @@ fn taken(backend: &Backend, project: &OpenProject, act: u32) -> Result<Back> {
 
 /// Keeps what undoes an act, and tells the page that pairs have changed.
 pub(super) fn keep(backend: &Backend, project: &OpenProject, back: Back) -> Result<PairsActedOn> {
-    let changed = back.len();
+    let (changed, seen) = (back.len(), project.store().mark()?);
     let is_removal = matches!(back, Back::Removed { .. });
     let mut memory = locked(&backend.0.acts.memory);
     memory.next += 1;
@@ -182,17 +191,46 @@ pub(super) fn keep(backend: &Backend, project: &OpenProject, back: Back) -> Resu
     drop(memory);
     backend.changed(project);
     let says = if is_removal { says_of_all(backend, project)? } else { Vec::new() };
-    Ok(PairsActedOn { act, changed, unchanged: 0, unsuited: 0, elsewhere: 0, again: 0, says })
+    Ok(PairsActedOn { act, changed, unchanged: 0, unsuited: 0, elsewhere: 0, again: 0, says, seen })
 }
 
 /// The pairs that are meant, each once. All that a list shows are those that it was seen to show.
 fn chosen(backend: &Backend, project: &OpenProject, store: &Project, pairs: PairsChosen) -> Result<Vec<i64>> {
-    let PairsChosen { ids, query, finding, expected } = pairs;
-    let Some(query) = query else { return Ok(ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()) };
+    let PairsChosen { ids, query, finding, expected, seen } = pairs;
+    let Some(query) = query else {
+        let ids: Vec<i64> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        seen.map_or(Ok(()), |seen| check_seen(store, &seen, &ids))?;
+        return Ok(ids);
+    };
     let among = finding.map(|finding| checks::ids(backend, project, finding.check, finding.code)).transpose()?;
     let found = store.matching(&query, among.as_deref())?;
     check_expected(found.len(), expected)?;
+    if let Some(seen) = seen {
+        check_seen(store, &seen, &found)?;
+        check_same(&seen, &found)?;
+    }
     Ok(found)
+}
+
+/// Refuses to act on pairs that somebody has changed since they were looked at.
+pub(super) fn check_seen(store: &Project, seen: &str, ids: &[i64]) -> Result<()> {
+    let changed = store.changed_since(seen, ids)?;
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let was = if changed.len() == 1 { "was" } else { "were" };
+    let message =
+        format!("{} {was} changed since you looked at the list: {}", words::pairs(changed.len()), named(&changed));
+    Err(Error::new("list_changed", message, "Nothing was done. Look at them as they are now, then choose them again."))
+}
+
+/// Refuses to act on a list that has other pairs than it had when it was looked at.
+pub(super) fn check_same(seen: &str, found: &[i64]) -> Result<()> {
+    if has_same_pairs(seen, found) {
+        return Ok(());
+    }
+    let message = "the list has other pairs now than when they were chosen, though as many";
+    Err(Error::new("list_changed", message, "Nothing was done. Look at the list again, then choose them again."))
 }
 
 /// Refuses to act on another list than the one that was looked at.

@@ -4,15 +4,15 @@ use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::confirmed::{self, is_confirmed};
-use super::derived::{self, current_item, current_pair};
+use super::derived::{self, current_item};
+use super::edited::edit_imported;
 use super::import_changes::{came_again, decided_of};
 use super::imports::origin;
-use super::items::put_up;
 use super::pairs::{PairSource, listed};
 use super::ratings::ratings_of;
 use super::sql::{content, json, now};
 use super::upon::Upon;
-use super::verdict::{ItemAnswer, Majority, Meaning};
+use super::verdict::{ItemAnswer, Meaning};
 use super::{Failed, Project, file_labels};
 use crate::mapping::PairRatings;
 use crate::{Content, Error, Pair};
@@ -41,6 +41,8 @@ pub struct PairView {
     pub confirmed: bool,
     /// What became of it, newest first.
     pub history: Vec<PairChange>,
+    /// The mark of this look at it.
+    pub seen: String,
 }
 
 /// One thing that happened to a pair.
@@ -79,12 +81,24 @@ impl Project {
     /// # Errors
     /// When there is no such pair, or the database cannot be read.
     pub fn pair(&self, id: i64) -> Result<PairView, Error> {
+        let seen = self.mark()?;
         let view = self.read(|db| {
             let Some((pair, source)) = listed(db, id)? else { return Ok(None) };
             let (ratings, history) = (ratings_of(db, id, &pair)?, history(db, id)?);
             let confirmed = is_confirmed(db, &pair.content_hash())?;
             let Pair { prompt, chosen, rejected, category } = pair;
-            Ok(Some(PairView { id, prompt, chosen, rejected, category, source, ratings, confirmed, history }))
+            Ok(Some(PairView {
+                id,
+                prompt,
+                chosen,
+                rejected,
+                category,
+                source,
+                ratings,
+                confirmed,
+                history,
+                seen: seen.clone(),
+            }))
         })?;
         view.ok_or(Error::NoPair { id })
     }
@@ -240,46 +254,6 @@ fn last_removal(db: &Connection, id: i64) -> rusqlite::Result<Option<i64>> {
     db.prepare_cached(query)?.query_row([id.abs()], |row| row.get(0))
 }
 
-/// Gives an imported pair a new content, and asks again where it is up to be labelled.
-pub(super) fn edit_imported(transaction: &Transaction, id: i64, who: &str, pair: &Pair) -> Result<(), Failed> {
-    let removed = current_pair(transaction, id)?.is_some_and(|pair| pair.source == PairSource::Removed);
-    let was_up = is_to_be_labelled(transaction, id)?;
-    let judged = texts_of_judged(transaction, id, pair)?;
-    add_pair_revision(transaction, id, who, Some(judged.as_ref().unwrap_or(pair)), removed)?;
-    if judged.is_some() && !current_pair(transaction, id)?.is_some_and(|now| same_texts(&now.pair, pair)) {
-        add_pair_revision(transaction, id, who, Some(pair), removed)?;
-    }
-    if was_up {
-        put_up(transaction, id)?;
-    }
-    Ok(())
-}
-
-fn same_texts(one: &Pair, other: &Pair) -> bool {
-    (&one.prompt, &one.chosen, &one.rejected) == (&other.prompt, &other.chosen, &other.rejected)
-}
-
-/// Where a pair is to be what annotators had made of it, the texts that they had judged: what they said counts again.
-fn texts_of_judged(db: &Connection, id: i64, pair: &Pair) -> rusqlite::Result<Option<Pair>> {
-    for item in items_of(db, id)? {
-        let Some(current) = current_item(db, item)?.filter(|item| !item.removed) else { continue };
-        if derived::is_audited(db, item)? {
-            continue;
-        }
-        let better = derived::said(db, &current)?.outcome.and_then(Majority::better);
-        if better.and_then(|better| current.into_pair(better)).is_some_and(|made| same_texts(&made, pair)) {
-            let query =
-                "SELECT prompt, chosen, rejected FROM pair_revisions WHERE id = (SELECT pair_revision FROM items WHERE id = ?1)
-                 UNION ALL SELECT pairs.prompt, chosen, rejected FROM pairs JOIN items ON items.pair = pairs.id
-                 WHERE items.id = ?1 AND pair_revision IS NULL";
-            let texts = db.prepare_cached(query)?.query_row([item], |row| parts(row, 0))?;
-            let [Some(prompt), Some(chosen), Some(rejected)] = texts else { continue };
-            return Ok(Some(Pair { prompt, chosen, rejected, category: None }));
-        }
-    }
-    Ok(None)
-}
-
 fn category_name(name: &str) -> Result<String, Error> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > LONGEST_CATEGORY || name.chars().any(char::is_control) {
@@ -324,12 +298,6 @@ pub(super) fn add_pair_revision(
 pub(super) fn items_of(db: &Connection, pair: i64) -> rusqlite::Result<Vec<i64>> {
     let mut statement = db.prepare_cached("SELECT id FROM items WHERE pair = ? ORDER BY id")?;
     statement.query_map([pair], |row| row.get(0))?.collect()
-}
-
-/// Whether a pair, as it is now, is up to be labelled again.
-fn is_to_be_labelled(db: &Connection, pair: i64) -> rusqlite::Result<bool> {
-    let up = "SELECT 1 FROM items JOIN item_states ON item = id WHERE pair = ? AND removed = 0";
-    db.prepare_cached(up)?.exists([pair])
 }
 
 /// A change of an item: who made it, and the new prompt, first and second answer where these changed.
@@ -468,9 +436,9 @@ fn item_revisions(db: &Connection, item: i64) -> rusqlite::Result<Vec<PairChange
     Ok(changes(before, revisions.collect::<rusqlite::Result<_>>()?))
 }
 
-type Texts = [Option<Content>; 3];
+pub(super) type Texts = [Option<Content>; 3];
 
-fn parts(row: &Row, from: usize) -> rusqlite::Result<Texts> {
+pub(super) fn parts(row: &Row, from: usize) -> rusqlite::Result<Texts> {
     Ok([content(row, from)?, content(row, from + 1)?, content(row, from + 2)?])
 }
 

@@ -83,6 +83,21 @@ impl Project {
         name: &str,
         definition: &SetDefinition,
     ) -> Result<i64, Error> {
+        self.save_set_upon(set, None, who, name, definition)
+    }
+
+    /// The same, where the set is still the one of that moment ([`PairSet::at`]).
+    ///
+    /// # Errors
+    /// As [`Project::save_set`], and when it was changed since.
+    pub fn save_set_upon(
+        &mut self,
+        set: Option<i64>,
+        at: Option<i64>,
+        who: &str,
+        name: &str,
+        definition: &SetDefinition,
+    ) -> Result<i64, Error> {
         let name = name.trim();
         if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
             let reason = format!("a name has 1 to {LONGEST_NAME} characters, on one line");
@@ -102,7 +117,13 @@ impl Project {
         let definition = SetDefinition { filter, ..definition.clone() };
         self.write(|transaction| {
             let id = match set {
-                Some(set) => current(transaction, set)?.map(|(known, _)| known.id).ok_or(Error::NoSet { set })?,
+                Some(set) => {
+                    let (known, _) = current(transaction, set)?.ok_or(Error::NoSet { set })?;
+                    if at.is_some_and(|at| at != known.at) {
+                        return Err(Error::ChangedSet { name: known.name }.into());
+                    }
+                    set
+                }
                 None => {
                     transaction
                         .query_row("SELECT coalesce(max(pair_set), 0) + 1 FROM set_versions", [], |row| row.get(0))?

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::Project;
+use super::edited::edit_imported;
 use super::pairs::{PairSource, listed};
-use super::revisions::edit_imported;
 use super::upon::Upon;
 use crate::Error;
 

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(crate) use asked::{Asked, asked, together};
-pub(crate) use words::{by_import, listed, pairs_in_words};
+pub(crate) use words::{by_import, listed, named, pairs_in_words};
 
 /// The most often that a pair may be met in an epoch.
 const MOST_TIMES: f64 = 100.0;

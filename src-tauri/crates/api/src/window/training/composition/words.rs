@@ -176,7 +176,7 @@ pub(crate) fn pairs_in_words(count: usize) -> String {
 }
 
 /// `pair 3, item 4 and 12 more`
-fn named(ids: &[i64]) -> String {
+pub(crate) fn named(ids: &[i64]) -> String {
     let name = |id: &i64| if *id < 0 { format!("item {}", -id) } else { format!("pair {id}") };
     let mut names: Vec<String> = ids.iter().take(NAMED).map(name).collect();
     if ids.len() > NAMED {
