@@ -168,6 +168,21 @@ test("what has changed under the list is not acted on", async () => {
   assert.equal((await counts()).pairs, 252);
 });
 
+test("a pair that somebody else has swapped since it was chosen is not swapped back", async () => {
+  await list().getByRole("option").first().locator(".choose").click();
+  await bar().getByText("1 pair chosen").waitFor();
+  const swap = (who) => machine.call("act_on_pairs", { project: folder, who, pairs: { ids: [1], query: null, finding: null, expected: 1 }, act: "swapped" });
+  await swap("Ben");
+  await bar().getByRole("button", { name: "Swap" }).click();
+  await page.getByText("1 pair was changed since you looked at the list: pair 1").waitFor();
+  assert.equal((await machine.call("pair", { project: folder, id: 1 })).chosen, "no", "as Ben has it");
+  page.complaints.length = 0; // it was refused, as it should be
+  await swap("Ben");
+  // Chosen anew, it is the pair as it is now.
+  await bar().getByRole("button", { name: "Choose none" }).click();
+  await until(async () => (await machine.call("pair", { project: folder, id: 1 })).source === "imported", "the pair to be as it came in");
+});
+
 test("a pair's answers stand beside each other with their differences marked", async () => {
   await list().getByRole("option").first().click();
   const panel = page.getByRole("region", { name: "Pair 1" });

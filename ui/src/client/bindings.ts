@@ -37,7 +37,9 @@ export type ActOnRunPairs = {
   /** The project's pairs that were chosen one by one; all that the list shows where absent. */
   ids: Array<number> | null,
   /** How many rows these were when they were chosen: others are not meant. */
-  expected: number, act: PairAct, };
+  expected: number, act: PairAct,
+  /** The mark of the list when they were chosen: where one has changed since, or the list has others, nothing is done. */
+  seen?: string | null, };
 
 /** How far the annotators of a project agree. `percent` is a share from 0 to 1 throughout; what cannot be computed is `None`. */
 export type Agreement = {
@@ -479,7 +481,9 @@ export type ConfirmPair = {
   /** Its number. */
   id: number, who: string,
   /** Found right, or taken back. */
-  confirmed: boolean, };
+  confirmed: boolean,
+  /** The mark of the look at it: where it has changed since, nothing is done. */
+  seen?: string | null, };
 
 /** A verdict with what others said in view: one's own in place of that before, or a decision. */
 export type Consider = {
@@ -1754,7 +1758,9 @@ export type PairPage = {
   /** All categories of the project. */
   categories: Array<string>,
   /** Whether a file rates the answers of any pair of the project. */
-  rated: boolean, };
+  rated: boolean,
+  /** The mark of this look at the list: what is done to what it shows is done to nothing else. */
+  seen: string, };
 
 /** A point of the figure: the rewards of the rejected and of the chosen answer. */
 export type PairPoint = { held_out: boolean, line: number, x: number, y: number, };
@@ -1885,6 +1891,8 @@ export type PairView = {
   confirmed: boolean,
   /** What happened to it, the last first. */
   history: Array<PairChange>,
+  /** The mark of this look at it. */
+  seen: string,
   /** What the model will see; none without a model. */
   rendered: Rendered | null,
   /** Why the model's template or tokenizer refuses it, where it does: a run would stop at it. */
@@ -1906,7 +1914,9 @@ export type PairsActedOn = {
   /** Further rows of a run that are the same pair. */
   again: number,
   /** What that means for runs that wait or train, as sentences without a full stop. */
-  says: Array<string>, };
+  says: Array<string>,
+  /** The mark of a look at the pairs as they are after this. */
+  seen: string, };
 
 /** What has changed from one set of pairs to another. */
 export type PairsChange = { difference: Difference,
@@ -1922,7 +1932,9 @@ export type PairsChosen = {
   /** Of them those of this finding. */
   finding: KeptFinding | null,
   /** How many these were when they were chosen: others are not meant. */
-  expected: number, };
+  expected: number,
+  /** The mark of the list when they were chosen: where one has changed since, or the list has others, nothing is done. */
+  seen?: string | null, };
 
 /** What has changed from the pairs of a run, those held out among them. */
 export type PairsCompared = {
@@ -2399,7 +2411,9 @@ export type RunPairsView = {
   /** What the model thinks of all of them, as a sentence. */
   words: string | null,
   /** What the scores are called, where they are not of a run. */
-  name: string | null, measure: PairMeasure, rows: Array<RunPairRow>, };
+  name: string | null, measure: PairMeasure, rows: Array<RunPairRow>,
+  /** The mark of this look at the list. */
+  seen: string, };
 
 /** What a run would do and take. */
 export type RunPlan = {
@@ -2600,7 +2614,9 @@ export type SaveSet = {
   /** The project's folder. */
   project: string, who: string,
   /** Its number; a new one where absent. */
-  set: number | null, name: string, definition: SetDefinition, };
+  set: number | null, name: string, definition: SetDefinition,
+  /** When it was last changed as far as the form knows: where it was changed since, nothing is saved. */
+  at?: number | null, };
 
 /** A set that was saved. */
 export type SavedSet = { set: number, };

@@ -19,7 +19,7 @@ beforeEach(() => {
     (query, signal) =>
       new Promise<PairPage>((resolve, reject) => {
         const rows = Array.from({ length: query.limit }, (_, at) => row(query.offset + at));
-        asked.push({ query, signal, answer: (total = TOTAL) => resolve({ total, rows, categories: [], rated: false }), fail: () => reject(new Error("no")) });
+        asked.push({ query, signal, answer: (total = TOTAL) => resolve({ total, rows, categories: [], rated: false, seen: "1" }), fail: () => reject(new Error("no")) });
       }),
   );
 });

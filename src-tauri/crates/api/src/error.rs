@@ -86,6 +86,18 @@ impl From<prefs::Error> for Error {
     }
 }
 
+/// What to do where a model gives what is no number.
+pub(crate) const DAMAGED: &str = "The model or the adapter is damaged: check it with another prompt.";
+
+impl From<generate::Error> for Error {
+    fn from(error: generate::Error) -> Self {
+        match error {
+            generate::Error::NotFinite => Self::new("not_finite", error.to_string(), DAMAGED),
+            other => Self::new("generate", other.to_string(), ""),
+        }
+    }
+}
+
 /// Errors whose message already says what to do.
 macro_rules! complete {
     ($($error:ty => $code:literal),* $(,)?) => {
@@ -100,7 +112,6 @@ macro_rules! complete {
 complete! {
     chat::Error => "text",
     eval::Error => "evaluation",
-    generate::Error => "generate",
     hub::Error => "model_fetch",
     model::Error => "model",
     plot::Error => "figure",

@@ -1,7 +1,8 @@
 //! What an adapter has learned from: the pairs of its run, and of the runs that this one began from.
 
 use crate::error::Result;
-use prefs::checks::leaked_prompts;
+use prefs::checks::{fingerprint, leaked_prompts};
+use prefs::store::Prompts;
 use prefs::{Content, Pair, jsonl};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,16 @@ impl Lineage {
         }
         Ok(learned)
     }
+
+    /// How many of those `prompts` one of the runs was trained on.
+    fn learned_of(&self, prompts: &Prompts) -> Result<usize> {
+        let mut learned = Prompts::new();
+        for run in self.runs.iter().filter(|_| !prompts.is_empty()) {
+            let trained = jsonl::read_pairs(&run.join(PAIRS))?.into_pairs();
+            learned.extend(trained.iter().map(|pair| fingerprint(&pair.prompt)).filter(|one| prompts.contains(one)));
+        }
+        Ok(learned.len())
+    }
 }
 
 /// The adapter that training begins with.
@@ -92,13 +103,14 @@ fn run_of(adapter: &Path, beside: Option<&Path>) -> Option<PathBuf> {
     })
 }
 
-/// What is to be kept in mind of a run that begins with an adapter and looks at these held-out pairs, as sentences without a full
-/// stop.
+/// What is to be kept in mind of a run that begins with an adapter and looks at these held-out pairs, with prompts that are held out
+/// beside them, as sentences without a full stop.
 ///
 /// # Errors
 /// When a run that it began from cannot be read.
-pub(crate) fn warns(settings: &Settings, held_out: &[&Pair]) -> Result<Vec<String>> {
-    let Some(adapter) = begins_with(settings).filter(|_| !held_out.is_empty()) else { return Ok(Vec::new()) };
+pub(crate) fn warns(settings: &Settings, held_out: &[&Pair], asked: &Prompts) -> Result<Vec<String>> {
+    let any = !held_out.is_empty() || !asked.is_empty();
+    let Some(adapter) = begins_with(settings).filter(|_| any) else { return Ok(Vec::new()) };
     let lineage = Lineage::of_adapter(&adapter)?;
     let prompts: Vec<&Content> = held_out.iter().map(|pair| &pair.prompt).collect();
     let learned = lineage.learned(&prompts)?.len();
@@ -108,6 +120,13 @@ pub(crate) fn warns(settings: &Settings, held_out: &[&Pair]) -> Result<Vec<Strin
             "the adapter that it begins with was trained on the prompts of {learned} of the {} held-out pairs: numbers on them say \
              little of prompts that it has not seen",
             held_out.len()
+        ));
+    }
+    let learned = lineage.learned_of(asked)?;
+    if learned > 0 {
+        says.push(format!(
+            "the adapter that it begins with was trained on {learned} of the {} held-out prompts that are of no pair",
+            asked.len()
         ));
     }
     if lineage.is_cut_off {

@@ -1,7 +1,7 @@
 //! Log-probabilities of pairs under policy and reference.
 
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{DAMAGED, Error, Result};
 use crate::hub_paths;
 use crate::open::{ModelChoice, Opened, open};
 use crate::reading::{pairs_of, tell_plain_text, tell_refused};
@@ -108,7 +108,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     if let Some(note) = data::note_across(&examples, opened.decoder.config().rope.border()) {
         context.note(note);
     }
-    let logps = logps(&opened, &examples, &|row| read.places[row].to_string(), context)?;
+    let logps = logps(&opened, &examples, &|row| format!("the pair in {}", read.places[row]), context)?;
     let scores: Vec<PairScore> = examples
         .iter()
         .zip(logps)
@@ -117,7 +117,7 @@ pub fn score(request: &ScoreRequest, context: &mut Context) -> Result<ScoreReply
     Ok(ScoreReply { pairs: scores.len(), refused: read.refused.len(), dropped: counts.dropped, scores })
 }
 
-/// Log-probabilities of encoded pairs; without an adapter the policy is the reference. `place` says where a pair stands.
+/// Log-probabilities of encoded pairs; without an adapter the policy is the reference. `place` names a pair.
 ///
 /// # Errors
 /// When the work is stopped, or a result is not finite.
@@ -139,9 +139,8 @@ pub(crate) fn logps(
         };
         for ((example, policy), reference) in chunk.iter().zip(policy.chunks_exact(2)).zip(reference.chunks_exact(2)) {
             if ![policy, reference].concat().iter().all(|logps| logps.is_finite()) {
-                let message = format!("the log-probability of the pair in {} is not a number", place(example.row));
-                let hint = "The model or the adapter is damaged: check it with another prompt.";
-                return Err(Error::new("not_finite", message, hint));
+                let message = format!("the log-probability of {} is not a number", place(example.row));
+                return Err(Error::new("not_finite", message, DAMAGED));
             }
             scores.push(PairLogps {
                 chosen_logps: policy[0],

@@ -12,6 +12,9 @@ pub enum Error {
     /// A setting is out of range, or a prompt cannot be answered.
     #[error("{0}")]
     Request(String),
+    /// The model gives no numbers to choose a token by.
+    #[error("the log-probability of a token of an answer is not a number")]
+    NotFinite,
     /// The model failed.
     #[error(transparent)]
     Model(#[from] model::Error),
@@ -195,5 +198,6 @@ fn next_tokens(active: &mut [Active], logits: &Tensor) -> Result<Vec<u32>, Error
         (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) => &all[start..end],
         _ => return Err(candle_core::Error::msg("logits are no f32 numbers in main memory").into()),
     };
-    Ok(active.par_iter_mut().zip(all.par_chunks_exact(width)).map(|(a, z)| a.sampler.next(z)).collect())
+    let next = |(a, z): (&mut Active, &[f32])| a.sampler.next(z).ok_or(Error::NotFinite);
+    active.par_iter_mut().zip(all.par_chunks_exact(width)).map(next).collect()
 }

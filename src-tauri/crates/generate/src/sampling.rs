@@ -96,8 +96,11 @@ impl<'a> Sampler<'a> {
         sampler
     }
 
-    /// The next token, from logits over the vocabulary.
-    pub fn next(&mut self, logits: &[f32]) -> u32 {
+    /// The next token, from logits over the vocabulary; none where these say nothing: a logit is no number, or all are infinite.
+    pub fn next(&mut self, logits: &[f32]) -> Option<u32> {
+        if !can_be_chosen_by(logits) {
+            return None;
+        }
         let penalised;
         let mut logits = logits;
         if self.sampling.penalises() {
@@ -117,7 +120,7 @@ impl<'a> Sampler<'a> {
         {
             self.seen.insert(place, token);
         }
-        token
+        Some(token)
     }
 
     fn draw(&mut self, logits: &[f32]) -> u32 {
@@ -174,6 +177,12 @@ fn keep_nucleus(candidates: &mut Vec<(u32, f64)>, top_p: f64, order: impl Fn(&(u
     }
 }
 
+/// Whether logits are numbers. A token that cannot be has minus infinity; all of them at once cannot.
+fn can_be_chosen_by(logits: &[f32]) -> bool {
+    let look = |(fine, any): (bool, bool), z: &f32| (fine && *z < f32::INFINITY, any || z.is_finite());
+    logits.iter().fold((true, false), look) == (true, true)
+}
+
 /// The first of the largest logits.
 fn most_likely(logits: &[f32]) -> u32 {
     let mut best = 0;
@@ -193,7 +202,7 @@ mod tests {
         let mut sampler = Sampler::new(sampling, 0, &[]);
         let mut counts = vec![0f64; logits.len()];
         for _ in 0..n {
-            counts[sampler.next(logits) as usize] += 1.0 / n as f64;
+            counts[sampler.next(logits).unwrap() as usize] += 1.0 / n as f64;
         }
         counts
     }
@@ -250,11 +259,11 @@ mod tests {
     fn the_penalty_falls_on_what_was_seen() {
         let sampling = Sampling { repetition_penalty: 2.0, ..Sampling::default() };
         let mut sampler = Sampler::new(&sampling, 0, &[1, 1]);
-        assert_eq!(sampler.next(&LOGITS), 2);
+        assert_eq!(sampler.next(&LOGITS), Some(2));
         // Now 1 and 2 count half: 1.0, 1.5, 1.0.
-        assert_eq!(sampler.next(&LOGITS), 1);
+        assert_eq!(sampler.next(&LOGITS), Some(1));
         let mut sampler = Sampler::new(&sampling, 0, &[0]);
-        assert_eq!(sampler.next(&[-1.0, -1.5]), 1);
+        assert_eq!(sampler.next(&[-1.0, -1.5]), Some(1));
     }
 
     #[test]
@@ -273,5 +282,18 @@ mod tests {
         let bad = Sampling { top_p: 0.0, ..Sampling::default() };
         assert!(bad.validate().unwrap_err().contains("top_p = 0"));
         assert!(Sampling::default().validate().is_ok());
+    }
+
+    #[test]
+    fn logits_that_say_nothing_give_no_token() {
+        let (nan, inf) = (f32::NAN, f32::INFINITY);
+        for sampling in
+            [Sampling::default(), Sampling { temperature: 1.0, repetition_penalty: 1.3, ..Sampling::default() }]
+        {
+            for broken in [[nan, nan, nan], [1.0, nan, 2.0], [1.0, inf, 2.0], [-inf, -inf, -inf]] {
+                assert_eq!(Sampler::new(&sampling, 0, &[1]).next(&broken), None, "{broken:?}");
+            }
+            assert_eq!(Sampler::new(&sampling, 0, &[]).next(&[-inf, 1.0, -inf]), Some(1));
+        }
     }
 }

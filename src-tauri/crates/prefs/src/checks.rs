@@ -22,7 +22,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use crate::{Content, Conversation, Pair};
-use text::fingerprint;
+pub use text::fingerprint;
 
 pub use share::{Mean, Share};
 pub use words::{Code, Severity};

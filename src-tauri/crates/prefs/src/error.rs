@@ -113,6 +113,12 @@ pub enum Error {
         /// The number asked for.
         set: i64,
     },
+    /// Somebody changed a set since a form of it was opened.
+    #[error("the set {name} was changed since this form was opened: look at it as it is now, then change it")]
+    ChangedSet {
+        /// Its name now.
+        name: String,
+    },
     /// A set cannot be as it was asked for.
     #[error("the set cannot be saved: {reason}")]
     InvalidSet {

@@ -1,12 +1,13 @@
 //! Holding pairs out for evaluation, by prompt: what is asked in training is never asked in evaluation.
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
 use crate::Pair;
-use crate::checks::prompt_key;
+use crate::checks::{fingerprint, prompt_key};
+use crate::store::Prompts;
 
 /// Splits pairs into those to train on and those held out, each in their old order. All pairs of a prompt stay together
 /// (prompts are compared as in [`crate::checks::leaked_prompts`]).
@@ -32,26 +33,35 @@ pub enum Part {
     Train,
     /// It is held out.
     HeldOut,
-    /// Neither: its prompt stands in pairs that were marked to be held out, and it is none of them.
+    /// Neither: its prompt is one that is held out, and it is none of the pairs that were marked.
     LeftOut,
 }
 
-/// Divides pairs of which some are `marked` to be held out. Of the others, those with a prompt that a marked one has are left
-/// out, and the rest is divided as by [`split`].
-pub fn divide<P: Borrow<Pair>>(pairs: &[P], marked: &[bool], held_out_share: f64, seed: u64) -> Vec<Part> {
-    let prompts: HashSet<String> = pairs
-        .iter()
-        .zip(marked)
-        .filter(|(_, marked)| **marked)
-        .map(|(pair, _)| prompt_key(&pair.borrow().prompt))
-        .collect();
+/// Divides pairs of which some are `marked` to be held out. Of the others, those with a prompt that a marked one has, or that is
+/// one of `asked`, are left out, and the rest is divided as by [`split`].
+pub fn divide<P: Borrow<Pair>>(
+    pairs: &[P],
+    marked: &[bool],
+    asked: &Prompts,
+    held_out_share: f64,
+    seed: u64,
+) -> Vec<Part> {
+    let marked_rows = pairs.iter().zip(marked).filter(|(_, marked)| **marked);
+    let prompts: Prompts = marked_rows.map(|(pair, _)| fingerprint(&pair.borrow().prompt)).collect();
+    let is_asked = |pair: &Pair| {
+        // Without any no prompt need be looked at.
+        let any = !prompts.is_empty() || !asked.is_empty();
+        any && {
+            let prompt = fingerprint(&pair.prompt);
+            prompts.contains(&prompt) || asked.contains(&prompt)
+        }
+    };
     let mut parts: Vec<Part> = pairs
         .iter()
         .zip(marked)
         .map(|(pair, marked)| match () {
             () if *marked => Part::HeldOut,
-            // Without a marked pair no prompt need be looked at.
-            () if !prompts.is_empty() && prompts.contains(&prompt_key(&pair.borrow().prompt)) => Part::LeftOut,
+            () if is_asked(pair.borrow()) => Part::LeftOut,
             () => Part::Train,
         })
         .collect();
@@ -218,16 +228,18 @@ mod tests {
     proptest! {
         #[test]
         fn marked_pairs_are_held_out_and_their_prompts_never_trained_on(
-            prompts in prop::collection::vec((0_usize..12, any::<bool>()), 0..40), share in 0.0_f64..1.0, seed: u64,
+            prompts in prop::collection::vec((0_usize..12, any::<bool>()), 0..40),
+            asked in prop::collection::hash_set(0_usize..12, 0..3), share in 0.0_f64..1.0, seed: u64,
         ) {
             let all = pairs(&prompts.iter().map(|(prompt, _)| *prompt).collect::<Vec<_>>());
             let marked: Vec<bool> = prompts.iter().map(|(_, marked)| *marked).collect();
-            let parts = divide(&all, &marked, share, seed);
+            let held_out_prompts = pairs(&asked.iter().copied().collect::<Vec<_>>()).iter().map(|pair| fingerprint(&pair.prompt)).collect();
+            let parts = divide(&all, &marked, &held_out_prompts, share, seed);
             let of_marked: HashSet<usize> = prompts.iter().filter(|(_, marked)| *marked).map(|(prompt, _)| *prompt).collect();
             let mut sides = [HashSet::new(), HashSet::new()];
             for ((prompt, marked), part) in prompts.iter().zip(&parts) {
                 prop_assert!(!*marked || *part == Part::HeldOut);
-                prop_assert_eq!(*part == Part::LeftOut, !*marked && of_marked.contains(prompt));
+                prop_assert_eq!(*part == Part::LeftOut, !*marked && (of_marked.contains(prompt) || asked.contains(prompt)));
                 match part {
                     Part::Train => drop(sides[0].insert(*prompt)),
                     Part::HeldOut => drop(sides[1].insert(*prompt)),
@@ -236,7 +248,7 @@ mod tests {
             }
             prop_assert!(sides[0].is_disjoint(&sides[1]));
             // Without marks it is the split of before.
-            let none = divide(&all, &vec![false; all.len()], share, seed);
+            let none = divide(&all, &vec![false; all.len()], &Prompts::new(), share, seed);
             let before: Vec<Part> =
                 held_out(&all, share, seed).into_iter().map(|out| if out { Part::HeldOut } else { Part::Train }).collect();
             prop_assert_eq!(none, before);

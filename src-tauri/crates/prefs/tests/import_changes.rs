@@ -182,9 +182,9 @@ fn held_out_are_all_pairs_of_a_file_also_those_that_came_before_it() {
     let (_folder, mut project) = project();
     import(&mut project, "a.jsonl", &[row(1, "a"), row(2, "a")]);
     let second = import(&mut project, "b.jsonl", &[row(2, "a"), row(3, "a")]);
-    assert!(!project.holds_out_imports().unwrap());
+    assert!(!project.holds_out_pairs().unwrap());
     project.change_import(second, "Ada", &ImportChange::HeldOut(true)).unwrap();
-    assert!(project.holds_out_imports().unwrap());
+    assert!(project.holds_out_pairs().unwrap());
     let mut marked: Vec<(i64, i64)> = project.held_out_by_imports().unwrap().into_iter().collect();
     marked.sort_unstable();
     assert_eq!(marked, [(2, second), (3, second)]);
@@ -194,9 +194,9 @@ fn held_out_are_all_pairs_of_a_file_also_those_that_came_before_it() {
     assert!(held_out(&project).is_empty(), "what is taken back holds nothing out");
     // But what comes again after it: nobody has said that it may be trained on.
     let third = import(&mut project, "b again.jsonl", &[row(2, "a"), row(3, "a")]);
-    assert_eq!((held_out(&project), project.holds_out_imports().unwrap()), (vec![2, 3], true));
+    assert_eq!((held_out(&project), project.holds_out_pairs().unwrap()), (vec![2, 3], true));
     take_back(&mut project, third, true);
-    assert!(held_out(&project).is_empty() && !project.holds_out_imports().unwrap());
+    assert!(held_out(&project).is_empty() && !project.holds_out_pairs().unwrap());
     take_back(&mut project, second, false);
     project.change_import(second, "Ada", &ImportChange::HeldOut(false)).unwrap();
     assert!(held_out(&project).is_empty());

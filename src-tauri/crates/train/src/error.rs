@@ -127,6 +127,8 @@ pub enum Error {
         step: u64,
         /// The value.
         loss: f64,
+        /// The newest checkpoint from before, where that is known and there is one.
+        before: Option<u64>,
     },
 
     /// Held-out pairs have no finite loss: the last steps broke the weights.
@@ -138,6 +140,8 @@ pub enum Error {
         step: u64,
         /// The value.
         loss: f64,
+        /// The newest checkpoint from before, where that is known and there is one.
+        before: Option<u64>,
     },
 
     /// A gradient became NaN or infinite.
@@ -149,6 +153,8 @@ pub enum Error {
         step: u64,
         /// The parameter under its PEFT name.
         parameter: String,
+        /// The newest checkpoint from before, where that is known and there is one.
+        before: Option<u64>,
     },
 
     /// A `LoRA` parameter received no gradient although others did.
@@ -233,6 +239,21 @@ impl Error {
         }
     }
 
+    /// With the checkpoint that a run in `folder` has from before its weights broke, where they did.
+    pub(crate) fn with_checkpoint(mut self, folder: &Path) -> Self {
+        let (before, first_broken) = match &mut self {
+            // These are computed with the weights of the step before.
+            Self::NonFiniteLoss { before, step, .. } | Self::NonFiniteGradient { before, step, .. } => {
+                (before, *step - 1)
+            }
+            Self::NonFiniteHeldOut { before, step, .. } => (before, *step),
+            _ => return self,
+        };
+        let steps = checkpoint::steps(folder).unwrap_or_default();
+        *before = steps.into_iter().filter(|step| (1..first_broken).contains(step)).max();
+        self
+    }
+
     /// An [`Error::Read`] at `path`, in the shape `map_err` wants.
     pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_path_buf();
@@ -312,9 +333,19 @@ impl Error {
                 "Resume from an earlier checkpoint with resume_from_checkpoint = \"…/checkpoints/step-N\".".into()
             }
             Self::NoPairs { .. } => "Raise max_length, or check the file with `tiebreak check`.".into(),
-            Self::NonFiniteLoss { .. } | Self::NonFiniteHeldOut { .. } | Self::NonFiniteGradient { .. } => {
-                "Lower learning_rate, set max_grad_norm, and start from the last checkpoint, which is whole.".into()
-            }
+            Self::NonFiniteLoss { before, .. }
+            | Self::NonFiniteHeldOut { before, .. }
+            | Self::NonFiniteGradient { before, .. } => match before {
+                // Resumed with its own settings, it would come to the same step again.
+                Some(step) => format!(
+                    "Its checkpoint of step {step} is from before that: begin a new run with it as init_adapter, a lower \
+                     learning_rate and max_grad_norm."
+                ),
+                None => {
+                    "No checkpoint is from before that: begin a new run with a lower learning_rate and max_grad_norm."
+                        .into()
+                }
+            },
             Self::NoGradient { .. } => {
                 "This is a fault of the program, not of your data. Please report it with config.toml.".into()
             }

@@ -181,10 +181,7 @@ fn run_in<D: Borrow<Decoder>, T: BorrowMut<Tokenizer>>(
         };
         run.prepare_and_train(tokenizer.borrow(), rows, cache_folder, &mut report)
     });
-    if let Err(error) = &outcome {
-        report.failed(error);
-    }
-    outcome
+    outcome.map_err(|error| error.with_checkpoint(&folder.path)).inspect_err(|error| report.failed(error))
 }
 
 struct Run<'a> {

@@ -82,7 +82,7 @@ impl<'a> Policy<'a> {
 fn check(parameters: &[(String, &Tensor)], gradients: &[Tensor], step: u64) -> Result<f64> {
     let squares = gradients.iter().map(sum_of_squares).collect::<Result<Vec<_>>>()?;
     if let Some(bad) = squares.iter().position(|square| !square.is_finite()) {
-        return Err(Error::NonFiniteGradient { step, parameter: parameters[bad].0.clone() });
+        return Err(Error::NonFiniteGradient { step, parameter: parameters[bad].0.clone(), before: None });
     }
     let norm = squares.iter().sum::<f64>().sqrt();
     for i in (0..squares.len()).filter(|&i| norm > 0.0 && squares[i] == 0.0) {

@@ -127,7 +127,7 @@ impl Training<'_> {
                 // Some losses are finite where a log-probability is not: those of a bounded function, such as apo_zero.
                 let finite = tokens.logps.iter().all(|logp| logp.is_finite());
                 if !(finite && evaluation.loss.is_finite()) {
-                    return Err(Error::NonFiniteLoss { step, loss: evaluation.loss });
+                    return Err(Error::NonFiniteLoss { step, loss: evaluation.loss, before: None });
                 }
                 mean_loss += share * evaluation.loss;
                 // The gradient of the mean over the step's microbatches.
@@ -249,7 +249,7 @@ impl Training<'_> {
         let step = self.state.step;
         // Rewards are of the log-probabilities, which a bounded loss does not show.
         if !(loss.is_finite() && rewards.margins.is_finite()) {
-            return Err(Error::NonFiniteHeldOut { step, loss });
+            return Err(Error::NonFiniteHeldOut { step, loss, before: None });
         }
         let mut metrics = EvalMetrics {
             step,

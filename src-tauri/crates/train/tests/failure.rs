@@ -28,7 +28,16 @@ fn a_loss_that_is_no_number_stops_the_run_by_step_and_keeps_the_last_checkpoint(
     assert!(error.to_string().contains(&format!("step {step}")), "{error}");
     let events = read_events(&config.output_dir);
     assert!(matches!(events.last(), Some(Event::Failed { code, .. }) if code.starts_with("non_finite")), "{events:?}");
-    assert_eq!(train::checkpoint::steps(&config.output_dir).unwrap().last(), Some(&(step - 1)));
+    let kept = train::checkpoint::steps(&config.output_dir).unwrap();
+    assert_eq!(kept.last(), Some(&(step - 1)));
+    // That one has the weights which broke it; the one before has none that did.
+    let before = kept.iter().rev().find(|kept| (1..step - 1).contains(kept));
+    let hint = match before {
+        Some(before) => format!("Its checkpoint of step {before} is from before that: begin a new run with it"),
+        None => "No checkpoint is from before that: begin a new run with a lower learning_rate".to_owned(),
+    };
+    assert!(error.hint().starts_with(&hint), "{}", error.hint());
+    assert!(matches!(events.last(), Some(Event::Failed { hint: told, .. }) if told.starts_with(&hint)), "{events:?}");
     assert!(!config.output_dir.join("adapter").exists());
 }
 
@@ -59,6 +68,11 @@ fn a_held_out_loss_that_is_no_number_stops_the_run_and_its_events_can_be_read() 
     assert!(matches!(events.last(), Some(Event::Failed { code, .. }) if code == "non_finite_loss"), "{events:?}");
     let kept = train::checkpoint::steps(&config.output_dir).unwrap();
     assert!(kept.last().is_none_or(|last| last < step), "{kept:?}");
+    let hint = match kept.iter().rev().find(|kept| **kept > 0) {
+        Some(before) => format!("Its checkpoint of step {before} is from before that"),
+        None => "No checkpoint is from before that".to_owned(),
+    };
+    assert!(error.hint().starts_with(&hint), "{}", error.hint());
 }
 
 #[test]

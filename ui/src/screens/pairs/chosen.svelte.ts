@@ -11,6 +11,21 @@ export class Chosen {
   #all = $state<number | null>(null);
   /** The place in the list that was chosen last: from there Shift goes on. */
   #last = -1;
+  /** The mark of the list when the first of them was chosen. */
+  #seen: string | null = null;
+
+  /** `mark`: of the list as it is shown. */
+  constructor(private readonly mark: () => string | null = () => null) {}
+
+  /** What was looked at when these were chosen: what others change since is not acted on. */
+  get seen(): string | null {
+    return this.#seen;
+  }
+
+  /** They were changed from here, and are chosen as they are now. */
+  saw(mark: string): void {
+    if (this.count > 0) this.#seen = mark;
+  }
 
   get count(): number {
     return this.#all ?? this.#ids.size;
@@ -51,7 +66,7 @@ export class Chosen {
   toggle(index: number, id: number): void {
     if (this.#all !== null) this.clear();
     else if (this.#ids.has(id)) this.#ids.delete(id);
-    else this.#ids.add(id);
+    else this.add([id]);
     this.#last = index;
   }
 
@@ -64,6 +79,7 @@ export class Chosen {
 
   add(ids: number[]): void {
     if (this.#all !== null) return;
+    if (this.#ids.size === 0) this.#seen = this.mark();
     for (const id of ids) this.#ids.add(id);
   }
 
@@ -75,11 +91,12 @@ export class Chosen {
   all(count: number): void {
     this.#ids.clear();
     this.#all = count;
+    this.#seen = this.mark();
   }
 
   clear(): void {
     this.#ids.clear();
-    this.#all = null;
+    this.#all = this.#seen = null;
     this.#last = -1;
   }
 }

@@ -37,3 +37,23 @@ test("rows without a pair are not chosen, and rows that have not come yet are as
   expect(await choose(4, true)).toBe(1);
   expect([chosen.ids, asked]).toEqual([[10, 12, 13], [[2, 3]]]);
 });
+
+test("what was seen is the list as it was when the first was chosen", () => {
+  let now = "7";
+  const chosen = new Chosen(() => now);
+  expect(chosen.seen).toBe(null);
+  chosen.toggle(0, 1);
+  now = "9";
+  chosen.toggle(1, 2);
+  expect(chosen.seen).toBe("7");
+  chosen.saw("8");
+  expect(chosen.seen).toBe("8");
+  chosen.all(30);
+  expect(chosen.seen).toBe("9");
+  chosen.clear();
+  chosen.saw("10");
+  expect(chosen.seen).toBe(null);
+  now = "11";
+  chosen.toggle(1, 2);
+  expect(chosen.seen).toBe("11");
+});

@@ -1,46 +1,56 @@
 //! What is done to many pairs at once, each with a way back.
 
+use super::training::composition::named;
 use super::training::says_of_all;
 use super::types::{ActOnPairs, PairAct, PairIdsOf, PairsActedOn, PairsChosen, UndoAct};
 use super::who::signed;
 use super::{Backend, OpenProject, checks, locked};
 use crate::error::{Error, Result};
-use prefs::store::Project;
+use prefs::store::{Project, Upon, has_same_pairs};
 use prefs::words;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// Acts that can be undone, of all projects together.
-const MOST_KEPT: usize = 8;
+const MOST_KEPT: usize = 32;
 
 /// What was done last.
 #[derive(Default)]
-pub(super) struct Acts(Mutex<Memory>);
+pub(super) struct Acts {
+    memory: Mutex<Memory>,
+    /// One acts at a time: what was looked at is compared with what is there now, and then changed.
+    acting: Mutex<()>,
+}
+
+impl Acts {
+    /// Keeps others from acting until it is dropped.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        locked(&self.acting)
+    }
+}
 
 #[derive(Default)]
 struct Memory {
     kept: VecDeque<(u32, PathBuf, Back)>,
+    /// The numbers of those that were undone.
+    undone: HashSet<u32>,
     next: u32,
 }
 
-/// What undoes an act.
+/// What undoes an act: pairs, each with the number of the change that is to be undone. What somebody has done to one since stays.
 pub(super) enum Back {
     Removed {
-        ids: Vec<i64>,
+        pairs: Vec<(i64, i64)>,
         removed: bool,
     },
-    /// With the hash of the texts that each was left with.
-    Swapped(Vec<(i64, String)>),
-    Confirmed {
-        ids: Vec<i64>,
-        confirmed: bool,
-    },
-    /// Each pair with the category that it is to have again, and the one that it was given.
-    Categories(Vec<(i64, Option<String>, Option<String>)>),
+    Swapped(Vec<(i64, i64)>),
+    Confirmed(Vec<(i64, i64)>),
+    /// With the category that each is to have again.
+    Categories(Vec<(i64, Option<String>, i64)>),
     Members {
         set: i64,
-        ids: Vec<i64>,
+        pairs: Vec<(i64, i64)>,
         member: bool,
     },
 }
@@ -49,8 +59,10 @@ impl Back {
     /// How many pairs it is of.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Removed { ids, .. } | Self::Confirmed { ids, .. } | Self::Members { ids, .. } => ids.len(),
-            Self::Swapped(left) => left.len(),
+            Self::Removed { pairs, .. }
+            | Self::Members { pairs, .. }
+            | Self::Swapped(pairs)
+            | Self::Confirmed(pairs) => pairs.len(),
             Self::Categories(had) => had.len(),
         }
     }
@@ -69,6 +81,7 @@ pub(super) fn pair_ids(backend: &Backend, request: PairIdsOf) -> Result<Vec<i64>
 pub(super) fn act_on_pairs(backend: &Backend, request: ActOnPairs) -> Result<PairsActedOn> {
     let ActOnPairs { project, who, pairs, act } = request;
     let (project, who) = (backend.project(&project)?, signed(&who)?);
+    let _alone = backend.0.acts.alone();
     let ids = chosen(backend, &project, &project.another_store()?, pairs)?;
     let pairs: Vec<_> = ids.into_iter().map(|id| (id, None)).collect();
     let (back, unsuited) = apply(&project, &pairs, &who, act)?;
@@ -87,24 +100,33 @@ pub(super) fn apply(
     // Many pairs take seconds: labelling goes on meanwhile.
     let mut store = project.another_store()?;
     let ids: Vec<i64> = pairs.iter().map(|(id, _)| *id).collect();
+    let whatever: Vec<_> = ids.iter().map(|&id| (id, Upon::Anything)).collect();
+    let members: Vec<_> = ids.iter().map(|&id| (id, None)).collect();
     let back = match act {
-        PairAct::Removed(removed) => Back::Removed { ids: store.remove_pairs(&ids, who, removed)?, removed: !removed },
+        PairAct::Removed(removed) => {
+            Back::Removed { pairs: store.remove_pairs_upon(&whatever, who, removed)?, removed: !removed }
+        }
         PairAct::Swapped => {
-            let swapped = store.swap_pairs(pairs, who)?;
+            let upon = |hash: &Option<String>| hash.clone().map_or(Upon::Anything, Upon::Texts);
+            let meant: Vec<_> = pairs.iter().map(|(id, hash)| (*id, upon(hash))).collect();
+            let swapped = store.swap_pairs(&meant, who)?;
             let unsuited = pairs.len() - swapped.len();
             return Ok((Back::Swapped(swapped), unsuited));
         }
         PairAct::Confirmed(confirmed) => {
             let found = store.confirm_pairs(&ids, who, confirmed)?;
-            return Ok((Back::Confirmed { ids: found.changed, confirmed: !confirmed }, found.unsuited));
+            return Ok((Back::Confirmed(found.changed), found.unsuited));
         }
         PairAct::Category(name) => {
-            let given: Vec<_> = ids.iter().map(|&id| (id, name.clone())).collect();
-            let had = store.set_categories(&given, who)?;
-            Back::Categories(had.into_iter().map(|(id, had)| (id, had, name.clone())).collect())
+            let given: Vec<_> = ids.iter().map(|&id| (id, name.clone(), Upon::Anything)).collect();
+            Back::Categories(store.set_categories_upon(&given, who)?)
         }
-        PairAct::IntoSet(set) => Back::Members { set, ids: store.set_members(set, &ids, who, true)?, member: false },
-        PairAct::OutOfSet(set) => Back::Members { set, ids: store.set_members(set, &ids, who, false)?, member: true },
+        PairAct::IntoSet(set) => {
+            Back::Members { set, pairs: store.set_members_upon(set, &members, who, true)?, member: false }
+        }
+        PairAct::OutOfSet(set) => {
+            Back::Members { set, pairs: store.set_members_upon(set, &members, who, false)?, member: true }
+        }
     };
     Ok((back, 0))
 }
@@ -113,53 +135,53 @@ pub(super) fn apply(
 pub(super) fn undo_act(backend: &Backend, request: UndoAct) -> Result<PairsActedOn> {
     let UndoAct { project, who, act } = request;
     let (project, who) = (backend.project(&project)?, signed(&who)?);
-    let kept = {
-        let mut memory = locked(&backend.0.acts.0);
-        let at = memory.kept.iter().position(|(known, of, _)| *known == act && of == project.folder());
-        at.and_then(|at| memory.kept.remove(at))
-    };
-    let Some((.., back)) = kept else {
-        let message = "what is to be undone is too long ago: the last few things can be";
-        return Err(Error::new("act_gone", message, "Choose the pairs and do the opposite."));
-    };
+    let _alone = backend.0.acts.alone();
+    let back = taken(backend, &project, act)?;
     let mut store = project.another_store()?;
     let asked = back.len();
+    let upon = |pairs: Vec<(i64, i64)>| -> Vec<(i64, Upon)> {
+        pairs.into_iter().map(|(id, change)| (id, Upon::Change(change))).collect()
+    };
     let back = match back {
-        Back::Removed { ids, removed } => {
-            Back::Removed { ids: store.remove_pairs(&ids, &who, removed)?, removed: !removed }
+        Back::Removed { pairs, removed } => {
+            Back::Removed { pairs: store.remove_pairs_upon(&upon(pairs), &who, removed)?, removed: !removed }
         }
-        Back::Swapped(left) => {
-            let left: Vec<_> = left.into_iter().map(|(id, hash)| (id, Some(hash))).collect();
-            Back::Swapped(store.swap_pairs(&left, &who)?)
+        Back::Swapped(pairs) => Back::Swapped(store.swap_pairs(&upon(pairs), &who)?),
+        Back::Confirmed(pairs) => Back::Confirmed(store.undo_confirmations(&pairs, &who)?),
+        Back::Categories(had) => {
+            let given: Vec<_> = had.into_iter().map(|(id, had, change)| (id, had, Upon::Change(change))).collect();
+            Back::Categories(store.set_categories_upon(&given, &who)?)
         }
-        Back::Confirmed { ids, confirmed } => {
-            Back::Confirmed { ids: store.confirm_pairs(&ids, &who, confirmed)?.changed, confirmed: !confirmed }
-        }
-        Back::Categories(changes) => {
-            // What somebody said of a pair since stays.
-            let mut own = Vec::new();
-            for (id, had, gave) in changes {
-                if store.pair(id)?.category == gave {
-                    own.push((id, had, gave));
-                }
-            }
-            let given: Vec<_> = own.iter().map(|(id, had, _)| (*id, had.clone())).collect();
-            store.set_categories(&given, &who)?;
-            Back::Categories(own.into_iter().map(|(id, had, gave)| (id, gave, had)).collect())
-        }
-        Back::Members { set, ids, member } => {
-            Back::Members { set, ids: store.set_members(set, &ids, &who, member)?, member: !member }
+        Back::Members { set, pairs, member } => {
+            let pairs: Vec<_> = pairs.into_iter().map(|(id, change)| (id, Some(change))).collect();
+            Back::Members { set, pairs: store.set_members_upon(set, &pairs, &who, member)?, member: !member }
         }
     };
     let unchanged = asked - back.len();
     Ok(PairsActedOn { unchanged, ..keep(backend, &project, back)? })
 }
 
+/// What undoes an act, which then cannot be undone any more.
+fn taken(backend: &Backend, project: &OpenProject, act: u32) -> Result<Back> {
+    let mut memory = locked(&backend.0.acts.memory);
+    let at = memory.kept.iter().position(|(known, of, _)| *known == act && of == project.folder());
+    if let Some((.., back)) = at.and_then(|at| memory.kept.remove(at)) {
+        memory.undone.insert(act);
+        return Ok(back);
+    }
+    let (message, hint) = if memory.undone.contains(&act) {
+        ("this was undone already", "Look at the list again: it shows the pairs as they are now.")
+    } else {
+        ("what is to be undone is too long ago: the last few things can be", "Choose the pairs and do the opposite.")
+    };
+    Err(Error::new("act_gone", message, hint))
+}
+
 /// Keeps what undoes an act, and tells the page that pairs have changed.
 pub(super) fn keep(backend: &Backend, project: &OpenProject, back: Back) -> Result<PairsActedOn> {
-    let changed = back.len();
+    let (changed, seen) = (back.len(), project.store().mark()?);
     let is_removal = matches!(back, Back::Removed { .. });
-    let mut memory = locked(&backend.0.acts.0);
+    let mut memory = locked(&backend.0.acts.memory);
     memory.next += 1;
     let act = memory.next;
     memory.kept.push_back((act, project.folder().to_path_buf(), back));
@@ -169,17 +191,46 @@ pub(super) fn keep(backend: &Backend, project: &OpenProject, back: Back) -> Resu
     drop(memory);
     backend.changed(project);
     let says = if is_removal { says_of_all(backend, project)? } else { Vec::new() };
-    Ok(PairsActedOn { act, changed, unchanged: 0, unsuited: 0, elsewhere: 0, again: 0, says })
+    Ok(PairsActedOn { act, changed, unchanged: 0, unsuited: 0, elsewhere: 0, again: 0, says, seen })
 }
 
 /// The pairs that are meant, each once. All that a list shows are those that it was seen to show.
 fn chosen(backend: &Backend, project: &OpenProject, store: &Project, pairs: PairsChosen) -> Result<Vec<i64>> {
-    let PairsChosen { ids, query, finding, expected } = pairs;
-    let Some(query) = query else { return Ok(ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()) };
+    let PairsChosen { ids, query, finding, expected, seen } = pairs;
+    let Some(query) = query else {
+        let ids: Vec<i64> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        seen.map_or(Ok(()), |seen| check_seen(store, &seen, &ids))?;
+        return Ok(ids);
+    };
     let among = finding.map(|finding| checks::ids(backend, project, finding.check, finding.code)).transpose()?;
     let found = store.matching(&query, among.as_deref())?;
     check_expected(found.len(), expected)?;
+    if let Some(seen) = seen {
+        check_seen(store, &seen, &found)?;
+        check_same(&seen, &found)?;
+    }
     Ok(found)
+}
+
+/// Refuses to act on pairs that somebody has changed since they were looked at.
+pub(super) fn check_seen(store: &Project, seen: &str, ids: &[i64]) -> Result<()> {
+    let changed = store.changed_since(seen, ids)?;
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let was = if changed.len() == 1 { "was" } else { "were" };
+    let message =
+        format!("{} {was} changed since you looked at the list: {}", words::pairs(changed.len()), named(&changed));
+    Err(Error::new("list_changed", message, "Nothing was done. Look at them as they are now, then choose them again."))
+}
+
+/// Refuses to act on a list that has other pairs than it had when it was looked at.
+pub(super) fn check_same(seen: &str, found: &[i64]) -> Result<()> {
+    if has_same_pairs(seen, found) {
+        return Ok(());
+    }
+    let message = "the list has other pairs now than when they were chosen, though as many";
+    Err(Error::new("list_changed", message, "Nothing was done. Look at the list again, then choose them again."))
 }
 
 /// Refuses to act on another list than the one that was looked at.

@@ -1,7 +1,7 @@
 //! What is odd about pairs: of a file before it is brought in, and of a project before it is trained on. What was found in a
 //! project is kept for a while, so that its pairs can be listed, left out and put back.
 
-use super::training::composition::{Composed, compose};
+use super::training::composition::{Composed, compose, named, pairs_in_words};
 use super::training::start::model_path;
 use super::types::{
     CheckImport, CheckPairs, Code, DataChecks, DataFinding, FindingOf, FindingView, FoundPair, ImportKind, LeaveOut,
@@ -14,7 +14,7 @@ use crate::token_checks::TokenChecks;
 use chat::Limits;
 use prefs::checks::{self, Finding, Found, Shown};
 use prefs::mapping::MappedContent;
-use prefs::store::SourcedPair;
+use prefs::store::{Project, SourcedPair};
 use prefs::{Content, Pair};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -58,6 +58,8 @@ struct KeptFinding {
     message: String,
     remedy: String,
     ids: Vec<i64>,
+    /// A part of the hash of the texts that each was found with.
+    texts: Vec<u64>,
     /// Those that were left out from here.
     left_out: Vec<i64>,
 }
@@ -116,14 +118,14 @@ pub(super) fn check_pairs(backend: &Backend, request: CheckPairs) -> Result<Data
         findings.extend(of_tokens(backend, tokens, &composed)?);
         findings.sort_by_key(|finding| finding.severity);
     }
-    let check = backend.0.checked.keep(project.folder(), &findings, &ids);
+    let check = backend.0.checked.keep(project.folder(), &findings, &ids, &train);
     let found = |row: usize| FoundPair { id: Some(ids[row]), ..shown(train[row]) };
     // A labelled pair is known by its item.
-    let named = |row: usize| match ids[row] {
+    let called = |row: usize| match ids[row] {
         id if id < 0 => format!("item {}", -id),
         id => format!("pair {id}"),
     };
-    let findings = findings.into_iter().map(|finding| told(finding, &found, &named)).collect();
+    let findings = findings.into_iter().map(|finding| told(finding, &found, &called)).collect();
     Ok(DataChecks { check: Some(check), pairs: train.len(), held_out: held_out.len(), findings })
 }
 
@@ -160,14 +162,42 @@ pub(super) fn leave_out(backend: &Backend, request: LeaveOut) -> Result<FindingV
     let project = backend.project(&project)?;
     let checked = &backend.0.checked;
     let ids = checked.of(&project, check, code, |kept| if out { kept.ids.clone() } else { kept.left_out.clone() })?;
+    let _alone = backend.0.acts.alone();
     // Many pairs take seconds: labelling goes on meanwhile.
-    let changed = project.another_store()?.remove_pairs(&ids, &who, out)?;
+    let mut store = project.another_store()?;
+    if out {
+        let found = checked.of(&project, check, code, |kept| kept.texts.clone())?;
+        refuse_edited(&store, &ids, &found)?;
+    }
+    let changed = store.remove_pairs(&ids, &who, out)?;
     let view = checked.of(&project, check, code, |kept| {
         kept.left_out = if out { [std::mem::take(&mut kept.left_out), changed].concat() } else { Vec::new() };
         kept.view()
     });
     backend.changed(&project);
     view
+}
+
+/// Refuses to leave out pairs that were edited since they were found: what was found may be gone.
+fn refuse_edited(store: &Project, ids: &[i64], found: &[u64]) -> Result<()> {
+    let now = store.pairs_now(ids)?;
+    let is_edited =
+        |(pair, found): (&Option<Pair>, &u64)| pair.as_ref().is_none_or(|pair| part_of_hash(pair) != *found);
+    let edited = ids.iter().zip(now.iter().zip(found)).filter(|(_, of)| is_edited(*of));
+    let edited: Vec<i64> = edited.map(|(id, _)| *id).collect();
+    if edited.is_empty() {
+        return Ok(());
+    }
+    let has = if edited.len() == 1 { "has" } else { "have" };
+    let message =
+        format!("{} {has} other texts now than when this was found: {}", pairs_in_words(edited.len()), named(&edited));
+    let hint =
+        "Nothing was left out. Look at the pairs again where a run is prepared: what is still found is listed there.";
+    Err(Error::new("list_changed", message, hint))
+}
+
+fn part_of_hash(pair: &Pair) -> u64 {
+    pair.content_hash().get(..16).and_then(|part| u64::from_str_radix(part, 16).ok()).unwrap_or_default()
 }
 
 /// The pairs of a finding that was kept.
@@ -193,7 +223,7 @@ impl Checked {
     }
 
     /// Keeps findings by a number, which is the one of before where nothing has changed.
-    fn keep(&self, project: &Path, findings: &[Finding], ids: &[i64]) -> u32 {
+    fn keep(&self, project: &Path, findings: &[Finding], ids: &[i64], pairs: &[&Pair]) -> u32 {
         let findings: Vec<KeptFinding> = findings
             .iter()
             .map(|finding| KeptFinding {
@@ -201,6 +231,7 @@ impl Checked {
                 message: finding.message.clone(),
                 remedy: finding.remedy.clone(),
                 ids: finding.rows.iter().map(|&row| ids[row]).collect(),
+                texts: finding.rows.iter().map(|&row| part_of_hash(pairs[row])).collect(),
                 left_out: Vec::new(),
             })
             .collect();
@@ -212,7 +243,7 @@ impl Checked {
                     .findings
                     .iter()
                     .zip(&findings)
-                    .all(|(one, other)| one.code == other.code && one.ids == other.ids)
+                    .all(|(one, other)| one.code == other.code && one.ids == other.ids && one.texts == other.texts)
         };
         if let Some(kept) = memory.kept.iter().find(same) {
             return kept.check;

@@ -1,5 +1,6 @@
 //! Files that are brought in, and the pairs of a project.
 
+use super::acts::check_seen;
 use super::types::{
     ColumnMapping, ConfirmPair, Counted, EditPair, Import, ImportPreview, ImportReply, PairOf, PairPage, PairView,
     PairsOf, PreviewImport, Question, RefusedRow, RemovePair, SingleOf, SinglePage, SinglesOf, StoredSingle,
@@ -255,6 +256,9 @@ pub(super) fn remove_pair(backend: &Backend, request: RemovePair) -> Result<Pair
 /// Notes that a pair's label was looked at and found right, or takes that back.
 pub(super) fn confirm_pair(backend: &Backend, request: ConfirmPair) -> Result<PairView> {
     let project = backend.project(&request.project)?;
+    if let Some(seen) = &request.seen {
+        check_seen(&project.store(), seen, &[request.id])?;
+    }
     let pair = project.store().confirm_pair(request.id, &signed(&request.who)?, request.confirmed)?;
     backend.changed(&project);
     shown(backend, &project, pair)
@@ -294,12 +298,26 @@ fn tokenizer_of(backend: &Backend, project: &OpenProject) -> Result<(Option<Stri
 
 fn shown(backend: &Backend, project: &OpenProject, pair: prefs::store::PairView) -> Result<PairView> {
     let (_, tokenizer) = tokenizer_of(backend, project)?;
-    let prefs::store::PairView { id, prompt, chosen, rejected, category, source, ratings, confirmed, history } = pair;
+    let prefs::store::PairView { id, prompt, chosen, rejected, category, source, ratings, confirmed, history, seen } =
+        pair;
     let (rendered, unrendered) = match tokenizer {
         Some(tokenizer) => rendered::as_seen(&tokenizer, &prompt, &chosen, &rejected),
         None => (None, None),
     };
-    Ok(PairView { id, prompt, chosen, rejected, category, source, ratings, confirmed, history, rendered, unrendered })
+    Ok(PairView {
+        id,
+        prompt,
+        chosen,
+        rejected,
+        category,
+        source,
+        ratings,
+        confirmed,
+        history,
+        seen,
+        rendered,
+        unrendered,
+    })
 }
 
 #[cfg(test)]

@@ -29,9 +29,9 @@ fn view(store: &Project, set: PairSet, trained: &HashSet<i64>) -> Result<PairSet
 
 /// Makes a set, or changes one.
 pub(super) fn save_set(backend: &Backend, request: SaveSet) -> Result<SavedSet> {
-    let SaveSet { project, who, set, name, definition } = request;
+    let SaveSet { project, who, set, name, definition, at } = request;
     let project = backend.project(&project)?;
-    let set = project.another_store()?.save_set(set, &signed(&who)?, &name, &definition)?;
+    let set = project.another_store()?.save_set_upon(set, at, &signed(&who)?, &name, &definition)?;
     backend.changed(&project);
     Ok(SavedSet { set })
 }

@@ -1,5 +1,8 @@
 //! The back end as a page uses it: by name and JSON alone.
 
+mod acts;
+mod held_out;
+
 use super::types::News;
 use super::{Backend, BackendOptions, Heard};
 use crate::error::Error;

@@ -10,8 +10,8 @@ use crate::{Content, Message};
 /// Words that make one shingle.
 const SHINGLE: usize = 3;
 
-/// 128 bits of the SHA-256 of a content with case and white space folded: equal where [`prompt_key`] is equal.
-pub(super) fn fingerprint(content: &Content) -> u128 {
+/// 128 bits of the SHA-256 of a content: equal where [`super::leaked_prompts`] takes two prompts for the same.
+pub fn fingerprint(content: &Content) -> u128 {
     let digest: [u8; 32] = Sha256::digest(prompt_key(content).as_bytes()).into();
     digest.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }

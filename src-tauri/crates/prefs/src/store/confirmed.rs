@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::Project;
 use super::pairs::{PairSource, listed};
@@ -36,10 +36,31 @@ impl Project {
                 if confirmed && matches!(source, PairSource::Removed | PairSource::ToJudge) {
                     all.unsuited += 1;
                 } else if note(transaction, id, &pair.content_hash(), who, confirmed)? {
-                    all.changed.push(id);
+                    all.changed.push((id, transaction.last_insert_rowid()));
                 }
             }
             Ok(all)
+        })
+    }
+
+    /// Undoes what was noted of labels: `changes` are pairs, each with the number of that change. What somebody has noted of the same
+    /// texts since stays. Gives what undoes this.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn undo_confirmations(&mut self, changes: &[(i64, i64)], who: &str) -> Result<Vec<(i64, i64)>, Error> {
+        self.write(|transaction| {
+            let mut undone = Vec::new();
+            let query = format!("SELECT hash, confirmed FROM confirmations WHERE id = ? AND {NEWEST}");
+            for (id, change) in changes {
+                let found = |row: &Row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?));
+                let last = transaction.prepare_cached(&query)?.query_row([change], found).optional()?;
+                let Some((hash, confirmed)) = last else { continue };
+                if note(transaction, *id, &hash, who, !confirmed)? {
+                    undone.push((*id, transaction.last_insert_rowid()));
+                }
+            }
+            Ok(undone)
         })
     }
 
@@ -69,8 +90,8 @@ impl Project {
 /// What became of pairs whose labels were to be confirmed, or no longer so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfirmedPairs {
-    /// Those that were not so before: what undoes this.
-    pub changed: Vec<i64>,
+    /// Those that were not so before, each with the number of this change: what undoes this.
+    pub changed: Vec<(i64, i64)>,
     /// How many have no label that could be confirmed.
     pub unsuited: usize,
 }
@@ -95,7 +116,7 @@ pub(super) fn is_confirmed(db: &Connection, hash: &str) -> rusqlite::Result<bool
 /// What of a pair's history is about its label being right.
 pub(super) fn changes(db: &Connection, pair: i64) -> rusqlite::Result<Vec<PairChange>> {
     let mut statement = db.prepare_cached("SELECT at, who, confirmed FROM confirmations WHERE pair = ? ORDER BY id")?;
-    let change = |row: &rusqlite::Row| {
+    let change = |row: &Row| {
         let what = if row.get(2)? { "Looked at it: the label is right." } else { "Took back that the label is right." };
         Ok(PairChange { at: row.get(0)?, who: row.get(1)?, what: what.to_owned(), texts: Vec::new() })
     };

@@ -13,20 +13,54 @@ use super::verdict::{ItemAnswer, Majority, Meaning, Verdict};
 use crate::mapping::PairRatings;
 use crate::{Content, Pair};
 
-/// Of a row of `items`: whether the pair that it was made of has been edited since, as SQL.
-macro_rules! superseded {
-    () => {
-        "(items.pair IS NOT NULL AND items.pair_revision IS NOT
-          (SELECT max(id) FROM pair_revisions WHERE pair = items.pair AND prompt IS NOT NULL))"
+/// The texts of a pair as of a revision, or as it came in where that is null, as SQL.
+macro_rules! texts {
+    ($revision:expr, $pair:literal) => {
+        concat!(
+            "(SELECT prompt || char(0) || chosen || char(0) || rejected FROM pair_revisions WHERE id = ",
+            $revision,
+            " UNION ALL SELECT prompt || char(0) || chosen || char(0) || rejected FROM pairs WHERE id = ",
+            $pair,
+            " AND ",
+            $revision,
+            " IS NULL)"
+        )
     };
 }
-pub(super) use superseded;
+
+/// The newest revision of an item's pair that has texts, as SQL.
+macro_rules! newest {
+    () => {
+        "(SELECT max(id) FROM pair_revisions WHERE pair = items.pair AND prompt IS NOT NULL)"
+    };
+}
+
+/// Of a row of `items`: whether the pair that it was made of has other texts now, as SQL. An earlier version of this program put a
+/// pair up anew that had its texts again: then the later item counts.
+macro_rules! superseded {
+    () => {
+        concat!(
+            "(items.pair IS NOT NULL AND (items.pair_revision IS NOT ",
+            $crate::store::derived::newest!(),
+            " AND ",
+            $crate::store::derived::texts!("items.pair_revision", "items.pair"),
+            " IS NOT ",
+            $crate::store::derived::texts!($crate::store::derived::newest!(), "items.pair"),
+            " OR EXISTS (SELECT 1 FROM items AS later WHERE later.pair = items.pair AND later.id > items.id AND ",
+            $crate::store::derived::texts!("later.pair_revision", "later.pair"),
+            " IS ",
+            $crate::store::derived::texts!("items.pair_revision", "items.pair"),
+            " AND NOT EXISTS (SELECT 1 FROM audit_items WHERE audit_items.item IN (later.id, items.id)))))"
+        )
+    };
+}
+pub(super) use {newest, superseded, texts};
 
 /// An imported pair as it is now.
 pub(super) struct CurrentPair {
     pub(super) pair: Pair,
     pub(super) source: PairSource,
-    /// The newest revision with content.
+    /// The first revision that had its texts; none where they are as it came in, also once more.
     pub(super) revision: Option<i64>,
     /// Whether those differ who judged it as it is now; `None` where nobody has.
     disputed: Option<bool>,
@@ -88,17 +122,25 @@ pub(super) fn current_pair(db: &Connection, id: i64) -> rusqlite::Result<Option<
     imported.category = category_now(db, id, imported.category.take())?;
     let category = imported.category.clone();
     let mut statement = db.prepare_cached(
-        "SELECT prompt, chosen, rejected, id FROM pair_revisions WHERE pair = ? AND prompt IS NOT NULL
-         ORDER BY id DESC LIMIT 1",
+        "SELECT prompt, chosen, rejected,
+                (SELECT min(id) FROM pair_revisions AS same WHERE same.pair = newest.pair
+                     AND (same.prompt, same.chosen, same.rejected) = (newest.prompt, newest.chosen, newest.rejected)),
+                EXISTS (SELECT 1 FROM pairs WHERE pairs.id = newest.pair
+                     AND (pairs.prompt, pairs.chosen, pairs.rejected) = (newest.prompt, newest.chosen, newest.rejected))
+         FROM pair_revisions AS newest WHERE pair = ? AND prompt IS NOT NULL ORDER BY id DESC LIMIT 1",
     )?;
-    let edited = |row: &Row| Ok((row.get::<_, i64>(3)?, content(row, 0)?, content(row, 1)?, content(row, 2)?));
+    let edited = |row: &Row| {
+        let texts = (content(row, 0)?, content(row, 1)?, content(row, 2)?);
+        Ok((texts, row.get::<_, i64>(3)?, row.get::<_, bool>(4)?))
+    };
     let (mut pair, mut source, revision) = match statement.query_row([id], edited).optional()? {
-        Some((revision, Some(prompt), Some(chosen), Some(rejected))) => {
+        // What has the texts again that it came in with is as it came in.
+        Some(((Some(prompt), Some(chosen), Some(rejected)), revision, false)) => {
             (Pair { prompt, chosen, rejected, category: category.clone() }, PairSource::Edited, Some(revision))
         }
         _ => (imported, PairSource::Imported, None),
     };
-    let (labelled, disputed) = labelled_again(db, id, revision)?;
+    let (labelled, disputed) = labelled_again(db, id)?;
     if let Some(labelled) = labelled {
         (pair, source) = (Pair { category, ..labelled }, PairSource::Labelled);
     }
@@ -120,14 +162,15 @@ fn category_now(db: &Connection, id: i64, came_with: Option<String>) -> rusqlite
     given.next()?.map_or(Ok(came_with), |row| row.get(0))
 }
 
-/// What annotators made of a pair that was labelled again, and whether they differ. What is edited after that counts for more.
-fn labelled_again(db: &Connection, pair: i64, revision: Option<i64>) -> rusqlite::Result<(Option<Pair>, Option<bool>)> {
+/// What annotators made of a pair that was labelled again, and whether they differ. What is edited after that counts for more:
+/// then the item is of other texts, and counts as removed.
+fn labelled_again(db: &Connection, pair: i64) -> rusqlite::Result<(Option<Pair>, Option<bool>)> {
     let mut statement = db.prepare_cached(
         "SELECT item, outcome FROM items JOIN item_states ON item = id
-         WHERE pair = ? AND pair_revision IS ? AND removed = 0 ORDER BY id DESC LIMIT 1",
+         WHERE pair = ? AND removed = 0 ORDER BY id DESC LIMIT 1",
     )?;
     let outcome = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Majority>>(1)?));
-    let Some((item, outcome)) = statement.query_row(params![pair, revision], outcome).optional()? else {
+    let Some((item, outcome)) = statement.query_row([pair], outcome).optional()? else {
         return Ok((None, None));
     };
     let Some(item) = current_item(db, item)? else { return Ok((None, None)) };
@@ -246,7 +289,7 @@ pub(super) fn is_audited(db: &Connection, item: i64) -> rusqlite::Result<bool> {
 pub(super) struct Facts {
     /// The import that brought it first.
     pub(super) import: Option<i64>,
-    /// When it came in, or was last edited or judged, in milliseconds since 1970 (UTC).
+    /// When it came in, first had its texts or was last judged, in milliseconds since 1970 (UTC). What was undone is no such moment.
     pub(super) at: i64,
     /// Whether its annotators differ, and nobody has decided; `None` where nobody has judged it.
     pub(super) disputed: Option<bool>,
@@ -306,16 +349,16 @@ pub(super) fn refresh_pair(db: &Connection, id: i64) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached(
         "SELECT import, max(
              coalesce((SELECT imported_at FROM imports WHERE imports.id = pairs.import), 0),
-             coalesce((SELECT max(at) FROM pair_revisions WHERE pair = pairs.id), 0),
+             coalesce((SELECT at FROM pair_revisions WHERE id = ?2), 0),
              coalesce((SELECT max(judgements.at) FROM items JOIN judgements ON judgements.item = items.id
-                       WHERE items.pair = pairs.id
-                         AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)
-                         AND NOT EXISTS (SELECT 1 FROM audit_items WHERE audit_items.item = items.id)), 0))
-         FROM pairs WHERE id = ?",
+                           JOIN item_states ON item_states.item = items.id
+                       WHERE items.pair = pairs.id AND item_states.removed = 0
+                         AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)), 0))
+         FROM pairs WHERE id = ?1",
     )?;
     let (disputed, ratings) = (current.disputed, ratings_of(db, id, &current.pair)?);
-    let facts =
-        statement.query_row([id], |row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed, ratings }))?;
+    let facts = |row: &Row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed, ratings });
+    let facts = statement.query_row(params![id, current.revision], facts)?;
     list(db, id, current.source, &current.pair, &facts)
 }
 
@@ -341,14 +384,17 @@ pub(super) fn refresh_item(db: &Connection, id: i64) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached(
         "SELECT import, max(
              at,
-             coalesce((SELECT max(at) FROM item_revisions WHERE item = items.id), 0),
+             coalesce((SELECT min(same.at) FROM item_revisions AS same JOIN item_revisions AS newest ON newest.id = ?2
+                       WHERE same.item = items.id
+                         AND (same.prompt, same.first, same.second) IS (newest.prompt, newest.first, newest.second)
+                         AND (items.prompt, items.first, items.second) IS NOT (newest.prompt, newest.first, newest.second)), 0),
              coalesce((SELECT max(at) FROM judgements WHERE item = items.id
                          AND NOT EXISTS (SELECT 1 FROM undone WHERE judgement = judgements.id)), 0))
-         FROM items WHERE id = ?",
+         FROM items WHERE id = ?1",
     )?;
     let (disputed, ratings) = (said.disputed, None);
-    let facts =
-        statement.query_row([id], |row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed, ratings }))?;
+    let facts = |row: &Row| Ok(Facts { import: row.get(0)?, at: row.get(1)?, disputed, ratings });
+    let facts = statement.query_row(params![id, item.revision], facts)?;
     match said.better().and_then(|better| item.into_pair(better)) {
         Some(pair) => list(db, -id, source, &pair, &facts),
         None => db.prepare_cached("DELETE FROM listing WHERE id = ?")?.execute([-id]).map(|_| ()),

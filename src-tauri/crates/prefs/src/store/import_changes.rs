@@ -118,21 +118,6 @@ impl Project {
         })
     }
 
-    /// Whether an import is held out of every training.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn holds_out_imports(&self) -> Result<bool, Error> {
-        self.read(|db| {
-            for held_out in held_out_imports(db)? {
-                if !held_out.taken_back || !brought_again(db, held_out.import)?.is_empty() {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        })
-    }
-
     /// The number of the import, by each pair's number, of pairs that came with an import that is held out; of several the first.
     /// One that was taken back holds out what a later import has brought again: nobody has said that it may be trained on.
     ///
@@ -198,7 +183,7 @@ fn brought_by(db: &Connection, id: i64) -> rusqlite::Result<Vec<(i64, bool)>> {
 }
 
 /// What imports have brought again that came after this one, and are there.
-fn brought_again(db: &Connection, import: i64) -> rusqlite::Result<HashSet<i64>> {
+pub(super) fn brought_again(db: &Connection, import: i64) -> rusqlite::Result<HashSet<i64>> {
     let mut statement = db.prepare_cached(concat!(
         "SELECT coalesce(pair, -item) FROM repeats WHERE import > ? AND coalesce(pair, item) IS NOT NULL AND NOT ",
         import_gone!("repeats.import")
@@ -226,13 +211,14 @@ pub(super) fn state_from_row(row: &Row, from: usize) -> rusqlite::Result<ImportS
     Ok(ImportState { name: row.get(from)?, held_out: row.get(from + 1)?, taken_back: row.get(from + 2)? })
 }
 
-struct HeldOutImport {
-    import: i64,
-    taken_back: bool,
+/// An import that is held out.
+pub(super) struct HeldOutImport {
+    pub(super) import: i64,
+    pub(super) taken_back: bool,
 }
 
 /// Those that are there first.
-fn held_out_imports(db: &Connection) -> rusqlite::Result<Vec<HeldOutImport>> {
+pub(super) fn held_out_imports(db: &Connection) -> rusqlite::Result<Vec<HeldOutImport>> {
     let mut statement = db.prepare_cached(
         "SELECT import, taken_back FROM import_changes AS change
          WHERE id = (SELECT max(id) FROM import_changes WHERE import = change.import)
@@ -247,7 +233,7 @@ pub(super) const PAIRS_OF_IMPORT: &str = "SELECT id FROM pairs WHERE import = :i
     UNION SELECT -id FROM items WHERE import = :import
     UNION SELECT -item FROM repeats WHERE import = :import AND item IS NOT NULL";
 
-fn pairs_of(db: &Connection, import: i64) -> rusqlite::Result<Vec<i64>> {
+pub(super) fn pairs_of(db: &Connection, import: i64) -> rusqlite::Result<Vec<i64>> {
     let mut statement = db.prepare_cached(PAIRS_OF_IMPORT)?;
     statement.query_map(&[(":import", &import)], |row| row.get(0))?.collect()
 }

@@ -10,6 +10,7 @@ use super::Project;
 use super::derived::{current_item, current_pair, said};
 use super::import_changes::held_out_among;
 use super::search::{Texts, among_in_database, in_database};
+use super::seen::marked;
 use super::selection::PairSort;
 use super::sql::pair;
 use super::verdict::{Majority, named};
@@ -140,6 +141,8 @@ pub struct PairPage {
     pub categories: Vec<String>,
     /// Whether a file rates the answers of any pair of the project.
     pub rated: bool,
+    /// The mark of this look at the list: what is done to what it shows is done to nothing else.
+    pub seen: String,
 }
 
 /// A pair in a list: the first 200 characters of each text, of conversations the last message.
@@ -199,14 +202,17 @@ impl Project {
     /// # Errors
     /// When the database cannot be read.
     pub fn page(&self, query: &PairQuery) -> Result<PairPage, Error> {
+        // First: what is written while this is read counts as not seen.
+        let change = self.mark()?;
         let narrowed = if query.is_simple() { None } else { Some(self.matching(query, None)?) };
+        let seen = narrowed.as_deref().map_or(change.clone(), |found| marked(&change, found));
         self.read(|db| {
             let (total, ids) = match narrowed {
                 Some(ids) => page(&ids, query),
                 None if query.text.is_empty() => filtered(db, query)?,
                 None => page(&self.found(db, query)?, query),
             };
-            page_of_rows(db, total, &ids)
+            page_of_rows(db, total, &ids, seen)
         })
     }
 
@@ -216,7 +222,9 @@ impl Project {
     /// # Errors
     /// When the database cannot be read.
     pub fn page_of(&self, ids: &[i64], query: &PairQuery) -> Result<PairPage, Error> {
+        let change = self.mark()?;
         let narrowed = if query.is_simple() { None } else { Some(self.matching(query, Some(ids))?) };
+        let seen = narrowed.as_deref().map_or(change.clone(), |found| marked(&change, found));
         self.read(|db| {
             let all = query.text.is_empty() && query.source.is_none() && query.category.is_none();
             let (total, ids) = match narrowed {
@@ -224,7 +232,7 @@ impl Project {
                 None if all => page(ids, query),
                 None => page(&self.found_among(db, ids, query)?, query),
             };
-            page_of_rows(db, total, &ids)
+            page_of_rows(db, total, &ids, seen)
         })
     }
 
@@ -372,13 +380,19 @@ pub(super) fn count(db: &Connection, source: Option<PairSource>, category: Optio
     PairSource::NOT_TRAINED_ON.into_iter().try_fold(all, |left, source| Ok(left - of_source(source)?))
 }
 
-fn page_of_rows(db: &Connection, total: usize, ids: &[i64]) -> rusqlite::Result<PairPage> {
+fn page_of_rows(db: &Connection, total: usize, ids: &[i64], seen: String) -> rusqlite::Result<PairPage> {
     let held_out = held_out_among(db, ids)?;
     let rows = ids.iter().map(|id| row(db, *id)).collect::<rusqlite::Result<Vec<_>>>()?;
     let marked = |row: PairRow| PairRow { held_out: held_out.contains(&row.id), ..row };
     let rated = "SELECT EXISTS (SELECT 1 FROM listing INDEXED BY listing_rated WHERE score_chosen IS NOT NULL)";
     let rated = db.prepare_cached(rated)?.query_row([], |row| row.get(0))?;
-    Ok(PairPage { total, rows: rows.into_iter().flatten().map(marked).collect(), categories: categories(db)?, rated })
+    Ok(PairPage {
+        total,
+        rows: rows.into_iter().flatten().map(marked).collect(),
+        categories: categories(db)?,
+        rated,
+        seen,
+    })
 }
 
 /// Each category is looked up after the one before it: there are few, and many pairs of each.

@@ -4,13 +4,14 @@ use rusqlite::{Connection, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::confirmed::{self, is_confirmed};
-use super::derived::{self, current_item, current_pair};
+use super::derived::{self, current_item};
+use super::edited::edit_imported;
 use super::import_changes::{came_again, decided_of};
 use super::imports::origin;
-use super::items::put_up;
 use super::pairs::{PairSource, listed};
 use super::ratings::ratings_of;
 use super::sql::{content, json, now};
+use super::upon::Upon;
 use super::verdict::{ItemAnswer, Meaning};
 use super::{Failed, Project, file_labels};
 use crate::mapping::PairRatings;
@@ -40,6 +41,8 @@ pub struct PairView {
     pub confirmed: bool,
     /// What became of it, newest first.
     pub history: Vec<PairChange>,
+    /// The mark of this look at it.
+    pub seen: String,
 }
 
 /// One thing that happened to a pair.
@@ -78,12 +81,24 @@ impl Project {
     /// # Errors
     /// When there is no such pair, or the database cannot be read.
     pub fn pair(&self, id: i64) -> Result<PairView, Error> {
+        let seen = self.mark()?;
         let view = self.read(|db| {
             let Some((pair, source)) = listed(db, id)? else { return Ok(None) };
             let (ratings, history) = (ratings_of(db, id, &pair)?, history(db, id)?);
             let confirmed = is_confirmed(db, &pair.content_hash())?;
             let Pair { prompt, chosen, rejected, category } = pair;
-            Ok(Some(PairView { id, prompt, chosen, rejected, category, source, ratings, confirmed, history }))
+            Ok(Some(PairView {
+                id,
+                prompt,
+                chosen,
+                rejected,
+                category,
+                source,
+                ratings,
+                confirmed,
+                history,
+                seen: seen.clone(),
+            }))
         })?;
         view.ok_or(Error::NoPair { id })
     }
@@ -139,11 +154,27 @@ impl Project {
     /// # Errors
     /// As [`Project::remove_pair`].
     pub fn remove_pairs(&mut self, ids: &[i64], who: &str, removed: bool) -> Result<Vec<i64>, Error> {
+        let pairs: Vec<_> = ids.iter().map(|&id| (id, Upon::Anything)).collect();
+        Ok(self.remove_pairs_upon(&pairs, who, removed)?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The same for those pairs that are what is meant. Gives with each the number of this change.
+    ///
+    /// # Errors
+    /// As [`Project::remove_pair`].
+    pub fn remove_pairs_upon(
+        &mut self,
+        pairs: &[(i64, Upon)],
+        who: &str,
+        removed: bool,
+    ) -> Result<Vec<(i64, i64)>, Error> {
         self.write(|transaction| {
             let mut changed = Vec::new();
-            for &id in ids {
-                let (_, source) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
-                if (source == PairSource::Removed) == removed {
+            for (id, upon) in pairs {
+                let id = *id;
+                let (pair, source) = listed(transaction, id)?.ok_or(Error::NoPair { id })?;
+                let is_meant = upon.is_met(&pair, || last_removal(transaction, id))?;
+                if (source == PairSource::Removed) == removed || !is_meant {
                     continue;
                 }
                 if id > 0 {
@@ -152,7 +183,7 @@ impl Project {
                     let revision = Revision { who, is_model: false, content: None };
                     add_item_revision(transaction, -id, &revision, Some(removed))?;
                 }
-                changed.push(id);
+                changed.extend(last_removal(transaction, id)?.map(|change| (id, change)));
             }
             Ok(changed)
         })
@@ -170,39 +201,57 @@ impl Project {
         given: &[(i64, Option<String>)],
         who: &str,
     ) -> Result<Vec<(i64, Option<String>)>, Error> {
-        let names: Vec<Option<String>> =
-            given.iter().map(|(_, name)| name.as_deref().map(category_name).transpose()).collect::<Result<_, _>>()?;
+        let given: Vec<_> = given.iter().map(|(id, name)| (*id, name.clone(), Upon::Anything)).collect();
+        Ok(self.set_categories_upon(&given, who)?.into_iter().map(|(id, had, _)| (id, had)).collect())
+    }
+
+    /// The same for those pairs that are what is meant. Gives with each the number of this change.
+    ///
+    /// # Errors
+    /// As [`Project::set_categories`].
+    pub fn set_categories_upon(
+        &mut self,
+        given: &[(i64, Option<String>, Upon)],
+        who: &str,
+    ) -> Result<Vec<(i64, Option<String>, i64)>, Error> {
+        let names: Vec<Option<String>> = given
+            .iter()
+            .map(|(_, name, _)| name.as_deref().map(category_name).transpose())
+            .collect::<Result<_, _>>()?;
         self.write(|transaction| {
             let mut changed = Vec::new();
-            for ((id, _), name) in given.iter().zip(names) {
+            let last = "SELECT max(id) FROM category_changes WHERE pair = ?";
+            for ((id, _, upon), name) in given.iter().zip(names) {
                 let (pair, _) = listed(transaction, *id)?.ok_or(Error::NoPair { id: *id })?;
-                if pair.category == name {
+                let is_meant =
+                    upon.is_met(&pair, || transaction.prepare_cached(last)?.query_row([id], |row| row.get(0)))?;
+                if pair.category == name || !is_meant {
                     continue;
                 }
                 transaction
                     .prepare_cached("INSERT INTO category_changes (pair, at, who, category) VALUES (?, ?, ?, ?)")?
                     .execute(params![id, now(), who, name])?;
+                let change = transaction.last_insert_rowid();
                 if *id > 0 {
                     derived::refresh_pair(transaction, *id)?;
                 } else {
                     derived::refresh_item(transaction, -id)?;
                 }
-                changed.push((*id, pair.category));
+                changed.push((*id, pair.category, change));
             }
             Ok(changed)
         })
     }
 }
 
-/// Gives an imported pair a new content, and asks again where it is up to be labelled.
-pub(super) fn edit_imported(transaction: &Transaction, id: i64, who: &str, pair: &Pair) -> Result<(), Failed> {
-    let removed = current_pair(transaction, id)?.is_some_and(|pair| pair.source == PairSource::Removed);
-    let was_up = is_to_be_labelled(transaction, id)?;
-    add_pair_revision(transaction, id, who, Some(pair), removed)?;
-    if was_up {
-        put_up(transaction, id)?;
-    }
-    Ok(())
+/// When a pair was last removed or put back: the number of that change.
+fn last_removal(db: &Connection, id: i64) -> rusqlite::Result<Option<i64>> {
+    let query = if id > 0 {
+        "SELECT max(id) FROM pair_revisions WHERE pair = ? AND prompt IS NULL"
+    } else {
+        "SELECT max(id) FROM item_revisions WHERE item = ? AND prompt IS NULL"
+    };
+    db.prepare_cached(query)?.query_row([id.abs()], |row| row.get(0))
 }
 
 fn category_name(name: &str) -> Result<String, Error> {
@@ -249,12 +298,6 @@ pub(super) fn add_pair_revision(
 pub(super) fn items_of(db: &Connection, pair: i64) -> rusqlite::Result<Vec<i64>> {
     let mut statement = db.prepare_cached("SELECT id FROM items WHERE pair = ? ORDER BY id")?;
     statement.query_map([pair], |row| row.get(0))?.collect()
-}
-
-/// Whether a pair, as it is now, is up to be labelled again.
-fn is_to_be_labelled(db: &Connection, pair: i64) -> rusqlite::Result<bool> {
-    let up = "SELECT 1 FROM items JOIN item_states ON item = id WHERE pair = ? AND removed = 0";
-    db.prepare_cached(up)?.exists([pair])
 }
 
 /// A change of an item: who made it, and the new prompt, first and second answer where these changed.
@@ -393,9 +436,9 @@ fn item_revisions(db: &Connection, item: i64) -> rusqlite::Result<Vec<PairChange
     Ok(changes(before, revisions.collect::<rusqlite::Result<_>>()?))
 }
 
-type Texts = [Option<Content>; 3];
+pub(super) type Texts = [Option<Content>; 3];
 
-fn parts(row: &Row, from: usize) -> rusqlite::Result<Texts> {
+pub(super) fn parts(row: &Row, from: usize) -> rusqlite::Result<Texts> {
     Ok([content(row, from)?, content(row, from + 1)?, content(row, from + 2)?])
 }
 

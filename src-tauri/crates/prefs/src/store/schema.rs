@@ -420,6 +420,8 @@ CREATE INDEX later_ratings_by_pair ON later_ratings (pair);
 CREATE TRIGGER later_ratings_stay BEFORE DELETE ON later_ratings BEGIN SELECT RAISE(ABORT, 'ratings are never deleted'); END;
 CREATE TRIGGER later_ratings_keep BEFORE UPDATE ON later_ratings BEGIN SELECT RAISE(ABORT, 'ratings are never changed'); END;
 CREATE INDEX listing_rated ON listing (id) WHERE score_chosen IS NOT NULL;
+", "
+-- A pair that has the texts again that it came in with is as it came in, and dated so: the listing is made anew.
 "];
 
 /// Refuses databases that are somebody else's or a newer Tiebreak's, before anything in them is touched.

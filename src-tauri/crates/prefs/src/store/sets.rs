@@ -83,6 +83,21 @@ impl Project {
         name: &str,
         definition: &SetDefinition,
     ) -> Result<i64, Error> {
+        self.save_set_upon(set, None, who, name, definition)
+    }
+
+    /// The same, where the set is still the one of that moment ([`PairSet::at`]).
+    ///
+    /// # Errors
+    /// As [`Project::save_set`], and when it was changed since.
+    pub fn save_set_upon(
+        &mut self,
+        set: Option<i64>,
+        at: Option<i64>,
+        who: &str,
+        name: &str,
+        definition: &SetDefinition,
+    ) -> Result<i64, Error> {
         let name = name.trim();
         if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
             let reason = format!("a name has 1 to {LONGEST_NAME} characters, on one line");
@@ -102,7 +117,13 @@ impl Project {
         let definition = SetDefinition { filter, ..definition.clone() };
         self.write(|transaction| {
             let id = match set {
-                Some(set) => current(transaction, set)?.map(|(known, _)| known.id).ok_or(Error::NoSet { set })?,
+                Some(set) => {
+                    let (known, _) = current(transaction, set)?.ok_or(Error::NoSet { set })?;
+                    if at.is_some_and(|at| at != known.at) {
+                        return Err(Error::ChangedSet { name: known.name }.into());
+                    }
+                    set
+                }
                 None => {
                     transaction
                         .query_row("SELECT coalesce(max(pair_set), 0) + 1 FROM set_versions", [], |row| row.get(0))?
@@ -129,6 +150,22 @@ impl Project {
     /// # Errors
     /// When there is no such set, it is one by a filter, or it cannot be written.
     pub fn set_members(&mut self, set: i64, ids: &[i64], who: &str, member: bool) -> Result<Vec<i64>, Error> {
+        let pairs: Vec<_> = ids.iter().map(|&id| (id, None)).collect();
+        Ok(self.set_members_upon(set, &pairs, who, member)?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The same for those pairs that nobody has put in or taken out since the change of that number, where there is one. Gives with
+    /// each the number of this change.
+    ///
+    /// # Errors
+    /// As [`Project::set_members`].
+    pub fn set_members_upon(
+        &mut self,
+        set: i64,
+        pairs: &[(i64, Option<i64>)],
+        who: &str,
+        member: bool,
+    ) -> Result<Vec<(i64, i64)>, Error> {
         let known = self.set(set)?;
         if known.definition.filter.is_some() {
             let reason =
@@ -137,17 +174,19 @@ impl Project {
         }
         self.write(|transaction| {
             let mut changed = Vec::new();
-            for &id in ids {
-                let newest = "SELECT member FROM set_members WHERE pair_set = ? AND pair = ? ORDER BY id DESC LIMIT 1";
-                let is_member: Option<bool> =
-                    transaction.prepare_cached(newest)?.query_row(params![set, id], |row| row.get(0)).optional()?;
-                if is_member.unwrap_or(false) != member {
+            let newest = "SELECT member, id FROM set_members WHERE pair_set = ? AND pair = ? ORDER BY id DESC LIMIT 1";
+            for &(id, upon) in pairs {
+                let found = |row: &Row| Ok((row.get(0)?, row.get(1)?));
+                let last: Option<(bool, i64)> =
+                    transaction.prepare_cached(newest)?.query_row(params![set, id], found).optional()?;
+                let is_meant = upon.is_none_or(|upon| last.is_some_and(|(_, change)| change == upon));
+                if last.is_some_and(|(is_member, _)| is_member) != member && is_meant {
                     transaction
                         .prepare_cached(
                             "INSERT INTO set_members (pair_set, pair, at, who, member) VALUES (?, ?, ?, ?, ?)",
                         )?
                         .execute(params![set, id, now(), who, member])?;
-                    changed.push(id);
+                    changed.push((id, transaction.last_insert_rowid()));
                 }
             }
             Ok(changed)

@@ -304,7 +304,8 @@ fn many_labels_are_turned_round_or_confirmed_and_what_cannot_be_is_told() {
     project.remove_pair(2, "Ben", true).unwrap();
     let as_was = hash(&project, 3);
     project.edit_pair(3, "Ben", "p2".into(), "other".into(), "b".into()).unwrap();
-    let asked = [(1, Some(hash(&project, 1))), (2, None), (3, Some(as_was)), (4, None)];
+    let texts = Upon::Texts;
+    let asked = [(1, texts(hash(&project, 1))), (2, Upon::Anything), (3, texts(as_was)), (4, Upon::Anything)];
     let swapped = project.swap_pairs(&asked, "Ada").unwrap();
     assert_eq!(swapped.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 4], "one is removed, one has other texts");
     assert_eq!((project.pair(1).unwrap().chosen, project.pair(3).unwrap().chosen), ("b".into(), "other".into()));
@@ -312,16 +313,24 @@ fn many_labels_are_turned_round_or_confirmed_and_what_cannot_be_is_told() {
 
     // What somebody has changed in between is not undone.
     project.edit_pair(4, "Ben", "p3".into(), "b".into(), "better".into()).unwrap();
-    let back: Vec<_> = swapped.into_iter().map(|(id, hash)| (id, Some(hash))).collect();
+    let back: Vec<_> = swapped.into_iter().map(|(id, change)| (id, Upon::Change(change))).collect();
     assert_eq!(project.swap_pairs(&back, "Ada").unwrap().len(), 1);
     assert_eq!((project.pair(1).unwrap().chosen, project.pair(4).unwrap().rejected), ("a".into(), "better".into()));
 
     let found = project.confirm_pairs(&[1, 2, 3], "Ada", true).unwrap();
-    assert_eq!((found.changed, found.unsuited), (vec![1, 3], 1));
+    let numbers = |changed: &[(i64, i64)]| changed.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+    assert_eq!((numbers(&found.changed), found.unsuited), (vec![1, 3], 1));
     assert!(project.confirm_pairs(&[1, 3], "Ada", true).unwrap().changed.is_empty());
-    assert_eq!(project.confirm_pairs(&[1, 3], "Ada", false).unwrap().changed, [1, 3]);
+    assert_eq!(numbers(&project.undo_confirmations(&found.changed, "Ada").unwrap()), [1, 3]);
+    assert!(
+        project.undo_confirmations(&found.changed, "Ada").unwrap().is_empty(),
+        "that is not the last word any more"
+    );
     // All or none.
-    assert!(matches!(project.swap_pairs(&[(1, None), (9, None)], "Ada"), Err(Error::NoPair { id: 9 })));
+    assert!(matches!(
+        project.swap_pairs(&[(1, Upon::Anything), (9, Upon::Anything)], "Ada"),
+        Err(Error::NoPair { id: 9 })
+    ));
     assert!(matches!(project.confirm_pairs(&[1, 9], "Ada", true), Err(Error::NoPair { id: 9 })));
     assert!(project.pair(1).unwrap().chosen == "a".into() && project.confirmed().unwrap().is_empty());
 }

@@ -61,7 +61,7 @@ pub(super) fn plan_run(backend: &Backend, request: PlanRun) -> Result<RunPlan> {
     };
     plan.data_says.clone_from(&composed.record.says);
     let held_out: Vec<&Pair> = composed.held_out.iter().map(|&row| &composed.pairs[row].pair).collect();
-    match lineage::warns(&settings, &held_out) {
+    match lineage::warns(&settings, &held_out, &composed.asked) {
         Ok(warns) => plan.notes = warns,
         Err(error) => plan.problems.push(error),
     }

@@ -3,7 +3,7 @@
 use super::super::types::{Alternative, ChatTokens, Job, JobKind, TokenProbability};
 use super::super::{Backend, locked};
 use super::{Speaker, gone};
-use crate::error::{Error, Result};
+use crate::error::{DAMAGED, Error, Result};
 use chat::Tokenizer;
 use model::{Batch, LikelyToken};
 use train::origin::adapter_digests;
@@ -40,6 +40,11 @@ pub(in crate::window) fn chat_tokens(backend: &Backend, request: ChatTokens) -> 
             batch.push_sequence(&prompt_ids, &ids);
             let logps = opened.decoder.token_logps(opened.lora.as_ref(), &batch)?;
             let likely = opened.decoder.most_likely(opened.lora.as_ref(), &batch, ALTERNATIVES)?;
+            let others = || likely.iter().flatten().map(|token| token.logp);
+            if logps.iter().copied().chain(others()).any(f64::is_nan) {
+                let message = "the log-probability of a token of the answer is not a number";
+                return Err(Error::new("not_finite", message, DAMAGED));
+            }
             let texts = texts_of(&opened.tokenizer, &ids)?;
             let mut probabilities = Vec::with_capacity(ids.len());
             for (place, ((text, logp), likely)) in texts.into_iter().zip(logps).zip(likely).enumerate() {

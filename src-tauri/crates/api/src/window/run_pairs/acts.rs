@@ -1,7 +1,7 @@
 //! What is done to many pairs of a run at once, as the project has them now.
 
 use super::super::Backend;
-use super::super::acts::{apply, check_expected, keep};
+use super::super::acts::{apply, check_expected, check_same, check_seen, keep};
 use super::super::types::{ActOnRunPairs, PairAct, PairsActedOn, RunPairsOf};
 use super::super::who::signed;
 use super::queue::{Queued, Standing, not_scored, queue};
@@ -22,11 +22,13 @@ pub(in crate::window) fn run_pair_ids(backend: &Backend, request: RunPairsOf) ->
 
 /// Does something to many pairs of a run, to all of them or to none.
 pub(in crate::window) fn act_on_run_pairs(backend: &Backend, request: ActOnRunPairs) -> Result<PairsActedOn> {
-    let ActOnRunPairs { query, who, ids, expected, act } = request;
+    let ActOnRunPairs { query, who, ids, expected, act, seen } = request;
     let (project, who) = (backend.project(&query.project)?, signed(&who)?);
     let subject = Subject::find(backend, &project, &query.run, query.by)?;
+    let _alone = backend.0.acts.alone();
     let queue = queue(backend, &project, &subject, query.by)?.ok_or_else(not_scored)?;
     let places = queue.arranged(&project, &subject, &query)?;
+    let is_all = ids.is_none();
     let shown = places.iter().map(|&place| &queue.pairs[place]);
     let chosen = if let Some(ids) = ids {
         Chosen::named(shown, ids)?
@@ -34,6 +36,13 @@ pub(in crate::window) fn act_on_run_pairs(backend: &Backend, request: ActOnRunPa
         check_expected(places.len(), expected)?;
         Chosen::of(shown)
     };
+    if let Some(seen) = seen {
+        let ids: Vec<i64> = chosen.pairs.keys().copied().collect();
+        check_seen(&project.store(), &seen, &ids)?;
+        if is_all {
+            check_same(&seen, &queue.ids(&places))?;
+        }
+    }
     let asked = chosen.pairs.len();
     let pairs = chosen.meant(&act);
     let (back, unsuited) = apply(&project, &pairs, &who, act)?;

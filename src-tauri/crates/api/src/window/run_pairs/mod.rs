@@ -75,8 +75,10 @@ pub(super) fn run_pairs(backend: &Backend, request: RunPairsOf) -> Result<RunPai
     let project = backend.project(&query.project)?;
     let subject = Subject::find(backend, &project, &query.run, query.by)?;
     let (measure, name) = (subject.measure()?, None);
+    // First: what is written while this is read counts as not seen.
+    let seen = project.store().mark()?;
     let Some(queue) = queue(backend, &project, &subject, query.by)? else {
-        return Ok(RunPairsView { known: false, all: 0, total: 0, words: None, name, measure, rows: Vec::new() });
+        return Ok(RunPairsView { known: false, all: 0, total: 0, words: None, name, measure, rows: Vec::new(), seen });
     };
     let name = match &subject {
         Subject::Run(_) => name,
@@ -86,7 +88,8 @@ pub(super) fn run_pairs(backend: &Backend, request: RunPairsOf) -> Result<RunPai
     let part = places.iter().skip(offset).take(limit.min(MOST_ROWS));
     let rows = part.map(|&place| row(&project, &queue.pairs[place])).collect::<Result<_>>()?;
     let words = Some(queue.words.clone());
-    Ok(RunPairsView { known: true, all: queue.pairs.len(), total: places.len(), words, name, measure, rows })
+    let seen = prefs::store::marked(&seen, &queue.ids(&places));
+    Ok(RunPairsView { known: true, all: queue.pairs.len(), total: places.len(), words, name, measure, rows, seen })
 }
 
 /// One pair of a run, whether or not it has numbers.

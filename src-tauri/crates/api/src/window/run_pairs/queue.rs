@@ -298,6 +298,11 @@ impl Queue {
         self.pairs.get(place.ok()?)
     }
 
+    /// The project's pairs at these places.
+    pub(super) fn ids(&self, places: &[usize]) -> Vec<i64> {
+        places.iter().filter_map(|&place| self.pairs[place].place.id).collect()
+    }
+
     /// The places of the pairs that are asked for, in that order; equal ones in the order of their files.
     pub(super) fn arranged(
         &self,

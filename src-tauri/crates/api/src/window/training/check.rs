@@ -27,7 +27,7 @@ pub(in crate::window) fn check_run(backend: &Backend, CheckRun { request }: Chec
     remarks.extend(on_weights(&request["data"]["train"]));
     // Of a project that cannot be opened, its plan tells.
     let by_set = request["data"]["held_out"].is_number();
-    let marked = backend.project(text("project")).and_then(|project| Ok(project.store().holds_out_imports()?));
+    let marked = backend.project(text("project")).and_then(|project| Ok(project.store().holds_out_pairs()?));
     let share = request["held_out_share"].as_f64().unwrap_or(f64::NAN);
     remarks.extend(on_share(share, &settings, by_set || marked.unwrap_or(false)));
     Ok(remarks)

@@ -1,18 +1,21 @@
 //! Which of a project's pairs a run is made of: one place, for the run itself, its plan and its checks.
 
+mod asked;
 mod words;
 
 use super::super::types::{RunData, SetInRun};
 use super::start::{Parts, no_pairs};
 use crate::error::{Error, Result};
 use prefs::Pair;
+use prefs::checks::fingerprint;
 use prefs::split::{self, Part};
-use prefs::store::{Import, PairQuery, PairSet, Project, SetDefinition, SourcedPair};
+use prefs::store::{Import, PairQuery, PairSet, Project, Prompts, SetDefinition, SourcedPair};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub(crate) use words::{by_import, listed, pairs_in_words};
+pub(crate) use asked::{Asked, asked, together};
+pub(crate) use words::{by_import, listed, named, pairs_in_words};
 
 /// The most often that a pair may be met in an epoch.
 const MOST_TIMES: f64 = 100.0;
@@ -34,6 +37,8 @@ pub(crate) struct Composed {
     pub(crate) train: Vec<usize>,
     /// Places in `pairs` of those held out, in their order.
     pub(crate) held_out: Vec<usize>,
+    /// Prompts that are held out and of none of these pairs.
+    pub(crate) asked: Prompts,
     /// What it is made of.
     pub(crate) record: Record,
 }
@@ -74,7 +79,7 @@ impl Composed {
     /// The pairs themselves.
     pub(crate) fn parts(self) -> Parts {
         let of = |rows: &[usize]| rows.iter().map(|&row| self.pairs[row].pair.clone()).collect();
-        Parts { train: of(&self.train), held_out: of(&self.held_out), record: self.record }
+        Parts { train: of(&self.train), held_out: of(&self.held_out), asked: self.asked, record: self.record }
     }
 
     /// The places of those to train on, each once.
@@ -91,7 +96,7 @@ struct Named {
 }
 
 /// The project's pairs as a run divides them: those of files that are marked as held out, and of a set that is, are held out; of
-/// the others a share.
+/// the others a share. What such a file asks in a row that is no pair to train on is not trained on either.
 ///
 /// # Errors
 /// When a set is gone, a weight is none, or the project cannot be read.
@@ -115,11 +120,36 @@ pub(crate) fn compose(store: &Project, share: f64, seed: u64, data: Option<&RunD
     let others = others - pairs.len();
     let marked: Vec<bool> = pairs.iter().map(|sourced| is_out(sourced.id)).collect();
     let contents: Vec<&Pair> = pairs.iter().map(|sourced| &sourced.pair).collect();
-    let parts = split::divide(&contents, &marked, share, seed);
+    let held_out_prompts: Prompts = contents
+        .iter()
+        .zip(&marked)
+        .filter(|(_, marked)| **marked)
+        .map(|(pair, _)| fingerprint(&pair.prompt))
+        .collect();
+    // Those of a pair that is held out need not be told of.
+    let mut asked = asked(store, held_out_set)?;
+    for asked in &mut asked {
+        asked.prompts.retain(|prompt| !held_out_prompts.contains(prompt));
+    }
+    asked.retain(|asked| !asked.prompts.is_empty());
+    let all_asked = together(&asked);
+    let parts = split::divide(&contents, &marked, &all_asked, share, seed);
     let left_out: Vec<i64> = ids_of(&pairs, &parts, Part::LeftOut);
     let (times, not_drawn) = times(&pairs, &parts, &weights, seed);
+    let imports = if marks.is_empty() && asked.is_empty() { Vec::new() } else { store.imports()? };
+    let left_out_for = left_out_for(&pairs, &parts, &asked, |id| match marks.get(&id) {
+        Some(import) => imports.iter().find(|of| of.id == *import).map(asked::called),
+        None => held_out_set.filter(|_| is_out(id)).map(|set| sets[&set].set.name.clone()),
+    });
     let told = words::Told {
-        imports: if marks.is_empty() { Vec::new() } else { marked_imports(store, &pairs, &marks)? },
+        unknown_of: imports
+            .iter()
+            .filter(|import| import.state.held_out && !import.state.taken_back)
+            .cloned()
+            .collect(),
+        imports: holding_out(&imports, &pairs, &marks),
+        left_out_for,
+        asked,
         by_file: pairs.iter().filter(|sourced| marks.contains_key(&sourced.id)).count(),
         by_set: held_out_set.map(|set| {
             let of_it = |sourced: &&SourcedPair| !marks.contains_key(&sourced.id) && is_out(sourced.id);
@@ -145,7 +175,7 @@ pub(crate) fn compose(store: &Project, share: f64, seed: u64, data: Option<&RunD
         warns: Vec::new(),
         seed: Some(seed),
     };
-    let mut kept = Composed { record, ..Composed::default() };
+    let mut kept = Composed { record, asked: all_asked, ..Composed::default() };
     let mut left = Vec::new();
     for ((sourced, part), times) in pairs.into_iter().zip(parts).zip(times) {
         if part == Part::HeldOut {
@@ -309,10 +339,31 @@ pub(crate) fn refuse_nothing(composed: &Composed) -> Result<()> {
     Ok(())
 }
 
-/// The imports that are held out; of those that were taken back the ones that hold out something of `pairs` all the same.
-fn marked_imports(store: &Project, pairs: &[SourcedPair], marks: &HashMap<i64, i64>) -> Result<Vec<Import>> {
+/// The imports that are held out and hold out something of `pairs`.
+fn holding_out(imports: &[Import], pairs: &[SourcedPair], marks: &HashMap<i64, i64>) -> Vec<Import> {
     let at_work: HashSet<i64> = pairs.iter().filter_map(|sourced| marks.get(&sourced.id).copied()).collect();
-    let holds_out =
-        |import: &Import| import.state.held_out && (!import.state.taken_back || at_work.contains(&import.id));
-    Ok(store.imports()?.into_iter().filter(holds_out).collect())
+    imports.iter().filter(|import| at_work.contains(&import.id)).cloned().collect()
+}
+
+/// What the files and sets are called that ask what pairs are left out for: `owner` says it of a pair that is held out.
+fn left_out_for(
+    pairs: &[SourcedPair],
+    parts: &[Part],
+    asked: &[Asked],
+    owner: impl Fn(i64) -> Option<String>,
+) -> Vec<String> {
+    let of = |wanted: Part| pairs.iter().zip(parts).filter(move |(_, part)| **part == wanted).map(|(pair, _)| pair);
+    let prompts: Prompts = of(Part::LeftOut).map(|sourced| fingerprint(&sourced.pair.prompt)).collect();
+    let mut names = Vec::new();
+    if prompts.is_empty() {
+        return names;
+    }
+    let pairs = of(Part::HeldOut).filter(|sourced| prompts.contains(&fingerprint(&sourced.pair.prompt)));
+    let rows = asked.iter().filter(|asked| !asked.prompts.is_disjoint(&prompts)).map(|asked| asked.name.clone());
+    for name in pairs.filter_map(|sourced| owner(sourced.id)).chain(rows) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }

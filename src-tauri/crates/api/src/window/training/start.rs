@@ -13,7 +13,7 @@ use crate::evaluate::write_json;
 use crate::{lineage, provenance};
 use chat::Truncation;
 use model::{DeviceChoice, LoraConfig};
-use prefs::store::Project;
+use prefs::store::{Project, Prompts};
 use prefs::{Pair, jsonl};
 use runs::State;
 use std::path::{Path, PathBuf};
@@ -51,8 +51,8 @@ pub(in crate::window) fn default_settings(backend: &Backend, request: InProject)
         name: usual_name(&project.folder().join(RUNS))?,
         // Where none was chosen yet, one that is here: a form does not open with a fault that nobody made.
         model: about.model.or_else(|| models::first_here().ok().flatten()).unwrap_or_default(),
-        // Who has marked a file as held out has held-out pairs.
-        held_out_share: if project.store().holds_out_imports()? { 0.0 } else { HELD_OUT_SHARE },
+        // Who has marked a file of pairs as held out has held-out pairs.
+        held_out_share: if project.store().holds_out_pairs()? { 0.0 } else { HELD_OUT_SHARE },
         from: None,
         data: None,
         settings: Settings { sample_prompts: SAMPLE_PROMPTS, truncation: Truncation::PromptLeft, ..settings },
@@ -83,6 +83,8 @@ pub(crate) fn usual_eval_steps(steps: u64) -> u64 {
 pub(crate) struct Parts {
     pub(crate) train: Vec<Pair>,
     pub(crate) held_out: Vec<Pair>,
+    /// Prompts that are held out and of none of these pairs.
+    pub(crate) asked: Prompts,
     /// What they are made of.
     pub(crate) record: Record,
 }
@@ -102,7 +104,7 @@ pub(crate) fn parts(project: &OpenProject, request: &RunRequest) -> Result<Parts
 /// When a run that the adapter is of cannot be read.
 pub(crate) fn with_warnings(composed: Composed, settings: &Settings) -> Result<Parts> {
     let mut parts = composed.parts();
-    parts.record.warns = lineage::warns(settings, &parts.held_out.iter().collect::<Vec<_>>())?;
+    parts.record.warns = lineage::warns(settings, &parts.held_out.iter().collect::<Vec<_>>(), &parts.asked)?;
     Ok(parts)
 }
 
@@ -111,7 +113,7 @@ pub(crate) fn with_warnings(composed: Composed, settings: &Settings) -> Result<P
 /// # Errors
 /// When the project cannot be read.
 pub(crate) fn others_hold_out(store: &Project, request: &RunRequest) -> Result<bool> {
-    Ok(request.data.as_ref().is_some_and(|data| data.held_out.is_some()) || store.holds_out_imports()?)
+    Ok(request.data.as_ref().is_some_and(|data| data.held_out.is_some()) || store.holds_out_pairs()?)
 }
 
 /// A project without pairs.

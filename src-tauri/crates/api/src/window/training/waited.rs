@@ -3,12 +3,12 @@
 
 use super::super::words::counted;
 use super::super::{Backend, OpenProject, locked};
-use super::composition::{compose, pairs_in_words, refuse_nothing};
+use super::composition::{asked, compose, pairs_in_words, refuse_nothing, together};
 use super::start::with_warnings;
 use super::{ABOUT, About, name_and_state};
 use crate::error::{Error, Result};
 use crate::evaluate::{write_json, write_whole};
-use prefs::checks::leaked_prompts;
+use prefs::checks::fingerprint;
 use prefs::store::Project;
 use prefs::{Pair, jsonl};
 use runs::State;
@@ -49,16 +49,16 @@ impl Since {
             held_out_set.and_then(|set| store.pairs_of_set(set).ok()).into_iter().flatten().collect();
         let marked = store.training_pairs()?.into_iter();
         let marked = marked.filter(|sourced| marks.contains_key(&sourced.id) || of_set.contains(&sourced.id));
-        let marked: Vec<Pair> = marked.map(|sourced| sourced.pair).collect();
-        let leaked: HashSet<usize> =
-            leaked_prompts(&marked, trained.iter().map(|pair| &pair.prompt)).into_iter().collect();
+        let mut out = together(&asked(store, held_out_set.filter(|set| store.set(*set).is_ok()))?);
+        out.extend(marked.map(|sourced| fingerprint(&sourced.pair.prompt)));
+        let is_out = |row: usize| trained.get(row).is_some_and(|pair| out.contains(&fingerprint(&pair.prompt)));
         let (mut since, mut seen) = (Self::default(), HashSet::new());
         for (row, pair) in trained.iter().chain(&held_out).enumerate() {
             let hash = pair.content_hash();
             let is_gone = !ids.is_trained_on(&hash);
             if seen.insert(hash) {
                 since.gone += usize::from(is_gone);
-                since.held_out += usize::from(!is_gone && leaked.contains(&row));
+                since.held_out += usize::from(!is_gone && is_out(row));
             }
         }
         Ok(since)

@@ -238,6 +238,8 @@ pub struct PairView {
     pub confirmed: bool,
     /// What happened to it, the last first.
     pub history: Vec<PairChange>,
+    /// The mark of this look at it.
+    pub seen: String,
     /// What the model will see; none without a model.
     pub rendered: Option<Rendered>,
     /// Why the model's template or tokenizer refuses it, where it does: a run would stop at it.

@@ -243,6 +243,10 @@ requests! {
         who: String,
         /// Found right, or taken back.
         confirmed: bool,
+        /// The mark of the look at it: where it has changed since, nothing is done.
+        #[serde(default)]
+        #[ts(optional = nullable)]
+        seen: Option<String>,
     }
 
     /// An annotator's state.

@@ -138,6 +138,10 @@ pub struct ActOnRunPairs {
     /// How many rows these were when they were chosen: others are not meant.
     pub expected: usize,
     pub act: PairAct,
+    /// The mark of the list when they were chosen: where one has changed since, or the list has others, nothing is done.
+    #[serde(default)]
+    #[ts(optional = nullable)]
+    pub seen: Option<String>,
 }
 
 /// A part of them.
@@ -155,6 +159,8 @@ pub struct RunPairsView {
     pub name: Option<String>,
     pub measure: PairMeasure,
     pub rows: Vec<RunPairRow>,
+    /// The mark of this look at the list.
+    pub seen: String,
 }
 
 /// What became of a pair since the run.

@@ -27,6 +27,10 @@ pub struct PairsChosen {
     pub finding: Option<KeptFinding>,
     /// How many these were when they were chosen: others are not meant.
     pub expected: usize,
+    /// The mark of the list when they were chosen: where one has changed since, or the list has others, nothing is done.
+    #[serde(default)]
+    #[ts(optional = nullable)]
+    pub seen: Option<String>,
 }
 
 /// What is done to pairs.
@@ -82,6 +86,8 @@ pub struct PairsActedOn {
     pub again: usize,
     /// What that means for runs that wait or train, as sentences without a full stop.
     pub says: Vec<String>,
+    /// The mark of a look at the pairs as they are after this.
+    pub seen: String,
 }
 
 /// A set in a list.
@@ -111,6 +117,10 @@ pub struct SaveSet {
     pub set: Option<i64>,
     pub name: String,
     pub definition: SetDefinition,
+    /// When it was last changed as far as the form knows: where it was changed since, nothing is saved.
+    #[serde(default)]
+    #[ts(optional = nullable)]
+    pub at: Option<i64>,
 }
 
 /// A set to be removed or brought back.

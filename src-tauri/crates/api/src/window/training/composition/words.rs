@@ -1,5 +1,6 @@
 //! What a run is made of, in words.
 
+use super::Asked;
 use crate::error::Result;
 use crate::window::words::counted;
 use numbers::count;
@@ -11,8 +12,12 @@ const NAMED: usize = 8;
 
 /// What there is to say of the pairs of a run.
 pub(super) struct Told {
-    /// The imports that are held out.
+    /// The imports that hold pairs out.
     pub(super) imports: Vec<Import>,
+    /// Imports that are held out, of which rows may have been there before.
+    pub(super) unknown_of: Vec<Import>,
+    /// Prompts that are held out and of no pair.
+    pub(super) asked: Vec<Asked>,
     /// Pairs that they hold out.
     pub(super) by_file: usize,
     /// The name of the set that is held out, and how many more pairs it holds out.
@@ -29,6 +34,8 @@ pub(super) struct Told {
     pub(super) others: usize,
     /// Pairs that are left out for their prompts.
     pub(super) left_out: Vec<i64>,
+    /// The files and sets that ask these, too.
+    pub(super) left_out_for: Vec<String>,
     /// Pairs to train on whose prompts are those of held-out ones, but for a system's message.
     pub(super) but_for_the_system: Vec<i64>,
     pub(super) seed: u64,
@@ -45,10 +52,10 @@ impl Told {
             } else {
                 "are left out, as their prompts are"
             };
-            let of: Vec<&str> =
-                self.imports.iter().map(name_of).chain(self.by_set.as_ref().map(|(name, _)| name.as_str())).collect();
+            let of: Vec<&str> = self.left_out_for.iter().map(String::as_str).collect();
+            let what = if self.asked.is_empty() { "held-out pairs" } else { "what is held out" };
             says.push(format!(
-                "{} {is} also asked by held-out pairs of {}: {}",
+                "{} {is} also asked by {what} of {}: {}",
                 pairs_in_words(self.left_out.len()),
                 listed(&of),
                 named(&self.left_out)
@@ -65,7 +72,7 @@ impl Told {
                 named(&self.but_for_the_system)
             ));
         }
-        says.extend(unknown(&self.imports, store)?);
+        says.extend(unknown(&self.unknown_of, store)?);
         Ok(says)
     }
 
@@ -119,6 +126,15 @@ impl Told {
             let more = if self.imports.is_empty() { "" } else { " more" };
             says.push(format!("{}{more} {}: the set {name}", pairs_in_words(*count), is(*count)));
         }
+        says.extend(self.asked.iter().map(|Asked { name, is_file, prompts }| {
+            let (marked, count) = (if *is_file { ", marked as held out," } else { ", the held-out set," }, prompts.len());
+            let (of, are, them) = if count == 1 { ("a pair", "is", "it") } else { ("pairs", "are", "them") };
+            format!(
+                "{} of {name}{marked} {are} of no pair that could be held out: {of} that {} {them} {are} not trained on",
+                counted(count, "prompt", "prompts"),
+                if count == 1 { "asks" } else { "ask" },
+            )
+        }));
         if !says.is_empty() && self.by_share > 0 {
             let more =
                 if self.by_share == 1 { "1 more pair".to_owned() } else { format!("{} more pairs", self.by_share) };
@@ -160,7 +176,7 @@ pub(crate) fn pairs_in_words(count: usize) -> String {
 }
 
 /// `pair 3, item 4 and 12 more`
-fn named(ids: &[i64]) -> String {
+pub(crate) fn named(ids: &[i64]) -> String {
     let name = |id: &i64| if *id < 0 { format!("item {}", -id) } else { format!("pair {id}") };
     let mut names: Vec<String> = ids.iter().take(NAMED).map(name).collect();
     if ids.len() > NAMED {
