@@ -351,11 +351,11 @@ fn an_audit_draws_the_same_pairs_by_the_same_seed_among_those_that_match() {
         let of = AuditOf { count: Some(10), seed, ..AuditOf::default() };
         let audit = project.start_audit("Ada", &of).unwrap();
         let queue = project.label_state_among("Ada", 50, Some(Among::Audit(audit))).unwrap().queue;
-        queue.into_iter().map(|item| item.item).collect::<std::collections::BTreeSet<_>>()
+        queue.into_iter().map(|item| item.prompt.last_text()).collect::<std::collections::BTreeSet<_>>()
     };
     let first = drawn(&mut project, 1);
     assert_eq!(first.len(), 10);
-    assert_eq!(first, drawn(&mut project, 1), "the same pairs are the same items");
+    assert_eq!(first, drawn(&mut project, 1), "the same pairs, each an item of its own");
     assert_ne!(first, drawn(&mut project, 2));
     project.remove_pair(1, "Ada", true).unwrap();
     let size = |text: &str| project.audit_size(&AuditOf { text: text.into(), ..AuditOf::default() }).unwrap();
@@ -409,4 +409,24 @@ fn an_audit_is_computed_from_what_was_said_blind_and_acts_by_what_is_said_now() 
     );
     project.undo("Ada").unwrap();
     assert_eq!(numbers(&project), (1, 2, 0, 3, 1));
+}
+
+#[test]
+fn a_second_audit_of_the_same_pairs_asks_about_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = of_pairs(folder.path(), 4);
+    let first = project.start_audit("Ada", &AuditOf::default()).unwrap();
+    for _ in 0..4 {
+        prefer(&mut project, "Ada", Some(Among::Audit(first)), FIRST);
+    }
+    let second = project.start_audit("Ada", &AuditOf::default()).unwrap();
+    assert_eq!(project.audit(second).unwrap().annotators, [], "nobody has judged in it yet");
+    for _ in 0..4 {
+        prefer(&mut project, "Ada", Some(Among::Audit(second)), SECOND);
+    }
+    let judged = |project: &Project, audit| {
+        let [ada] = <[_; 1]>::try_from(project.audit(audit).unwrap().annotators).unwrap();
+        (ada.agree, ada.differ)
+    };
+    assert_eq!((judged(&project, first), judged(&project, second)), ((4, 0), (0, 4)));
 }

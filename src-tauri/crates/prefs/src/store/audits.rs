@@ -129,10 +129,12 @@ impl Project {
             let audit = transaction.last_insert_rowid();
             for pair in pairs {
                 let current = current_pair(transaction, pair)?.ok_or(Error::NoPair { id: pair })?;
-                add_pair_item(transaction, "audit", pair, &current)?;
+                // An item of its own: what was said in another audit was said there.
+                let purpose = format!("audit {audit}");
+                add_pair_item(transaction, &purpose, pair, &current)?;
                 let item: i64 = transaction
                     .prepare_cached("SELECT id FROM items WHERE hash = ?")?
-                    .query_row([pair_hash("audit", pair, current.revision)], |row| row.get(0))?;
+                    .query_row([pair_hash(&purpose, pair, current.revision)], |row| row.get(0))?;
                 transaction
                     .prepare_cached("INSERT INTO audit_items (audit, item) VALUES (?, ?)")?
                     .execute([audit, item])?;
