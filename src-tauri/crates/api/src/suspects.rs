@@ -297,7 +297,7 @@ struct Model<'a> {
 fn grounds(run: &Path, config: &RunConfig, folds: Option<usize>, base: Base) -> Result<Grounds> {
     let adapter = adapter_of(run).filter(|_| folds.is_none());
     Ok(Grounds {
-        revision: kept::REVISION,
+        revision: if folds.is_some() { kept::REVISION_OF_FOLDS } else { kept::REVISION },
         base,
         adapter: adapter.map(|adapter| adapter_digests(&adapter)).transpose()?,
         settings: config.digest()?,

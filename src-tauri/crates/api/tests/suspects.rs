@@ -210,6 +210,10 @@ fn parts_that_were_broken_off_go_on_to_the_same_scores() {
             &mut Context { observer: &mut observer, stop: &stop },
         );
         assert!(ended.unwrap_err().is_cancelled(), "{stage}");
+        // No part trains on what the run holds out.
+        let read = |path: &str| jsonl::read_pairs(&place.path(path)).unwrap().into_pairs();
+        let (trained, held_out) = (read("run/pair_scores/3-folds/1/pairs.jsonl"), read("held_out.jsonl"));
+        assert!(!trained.is_empty() && !trained.iter().any(|pair| held_out.contains(pair)));
         assert!(!place.path("run/pair_scores/3-folds.jsonl").exists());
     }
     let resumed = place.ask(Some(3), SuspectOrder::Margin);

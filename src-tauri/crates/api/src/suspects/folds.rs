@@ -1,5 +1,5 @@
 //! Scoring each pair by a model that was trained without it: the run's training once for each part of the pairs, on all the
-//! others. A part's training is a run of its own in the folder of the run, which is resumed where it was broken off.
+//! others that the run trains on. A part's training is a run of its own in the folder of the run, which is resumed where it was broken off.
 
 use super::kept::FOLDER;
 use super::{Model, Scored, ScoredPair, Set};
@@ -34,7 +34,8 @@ pub(super) fn score(
     for fold in 0..folds {
         let (inside, outside): (Vec<usize>, Vec<usize>) = (0..pairs.len()).partition(|&row| fold_of[row] == fold);
         let part = Part { folder: folder_of(run, folds, fold), number: fold + 1, of: folds };
-        let rest: Vec<&Pair> = outside.iter().map(|&row| pairs[row]).collect();
+        // What is held out is scored, and never trained on.
+        let rest: Vec<&Pair> = outside.iter().filter(|&&row| row < trained).map(|&row| pairs[row]).collect();
         part.train(&part.config(run, config), &rest, model, context)?;
         let policy = model.opened.decoder.load_lora(&part.adapter()?)?;
         let own: Vec<Pair> = inside.iter().map(|&row| pairs[row].clone()).collect();

@@ -14,6 +14,9 @@ use train::origin::FileDigests;
 /// Raised where the same files come to other scores than before.
 pub(super) const REVISION: u32 = 1;
 
+/// The same of those by parts: at first, these trained on what the run holds out.
+pub(super) const REVISION_OF_FOLDS: u32 = 2;
+
 /// In a run's folder.
 pub(super) const FOLDER: &str = "pair_scores";
 
