@@ -113,6 +113,11 @@ test("a verdict on answers that were looked at with their authors is kept as one
   const request = { project: folder, run: "hasty", judge: { kind: "human" }, prompts: "held_out", max_prompts: 4, temperature: 0, max_new_tokens: 24, seed: 1 };
   const { evaluation } = await machine.call("start_evaluation", { request });
   await until(async () => (await ask("evaluation", { evaluation, theme: "light" })).summary.answered === 4, "the answers");
+  // Who knows which model says more would know whose answers are whose.
+  await page.evaluate((evaluation) => (window.location.hash = `#/evaluate/${evaluation}`), evaluation);
+  await page.getByText("Shown when all is judged: by these numbers it could be told whose answers are whose.").waitFor();
+  const numbers = page.getByText("A model can win and still have become long-winded or repetitive.");
+  assert.equal(await numbers.count(), 0);
   await page.evaluate((evaluation) => (window.location.hash = `#/evaluate/${evaluation}/answers`), evaluation);
   await page.getByRole("button", { name: "Show them anyway" }).click();
   await page.getByRole("region", { name: "Answer of the tuned model" }).waitFor();
@@ -127,6 +132,7 @@ test("a verdict on answers that were looked at with their authors is kept as one
   }
   await page.getByRole("button", { name: "See the result" }).click();
   await page.getByText("1 verdict was given after the answers had been shown with their authors, and is not blind.", { exact: false }).waitFor();
+  await numbers.waitFor();
   // What the line at 55 % is, is said under the figure.
   await page.getByText("This line is a choice of Tiebreak's", { exact: false }).waitFor();
 });

@@ -758,7 +758,7 @@ export type EvalView = {
   kappa: number | null, } | null,
   /** Whether the judge, and everybody who judged blind, likes one place better than the other: a sentence each. */
   places: Array<string>, categories: Array<GroupView>,
-  /** Length and repetition of both models' answers; empty before all are there. */
+  /** Length and repetition of both models' answers; empty before all are there, and while people judge them blind. */
   texts: Array<TextRow>,
   /** Held-out pairs, by the three numbers that say how many are ranked as labelled. */
   accuracy: { pairs: number,

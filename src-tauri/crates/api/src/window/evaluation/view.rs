@@ -223,6 +223,9 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
     let of_judge = own.filter(|_| read.judge != Judge::People).and_then(Evaluation::places_in_words);
     let of_people = people.into_iter().flat_map(|people| &people.annotators).map(|annotator| annotator.words(names));
     let both = people.and_then(|people| people.with_judge);
+    // Who knows which side is long-winded knows whose answers are whose.
+    let is_blind = read.judge == Judge::People && read.contents.as_ref().is_some_and(|contents| contents.waiting() > 0);
+    let texts_of = |own: &Evaluation| degeneration::rows(&own.summary.base, &own.summary.tuned);
     let answers_of = read.about.answers_of.clone();
     let answers_of = answers_of.and_then(|name| Some((name.clone(), super::folder(&project, &name).ok()?)));
     Ok(EvalView {
@@ -232,7 +235,7 @@ pub(in crate::window) fn evaluation(backend: &Backend, request: ShowEvaluation) 
         human,
         places: of_judge.into_iter().chain(how_people_count).chain(of_people).collect(),
         categories,
-        texts: own.map(|own| degeneration::rows(&own.summary.base, &own.summary.tuned)).unwrap_or_default(),
+        texts: own.filter(|_| !is_blind).map(texts_of).unwrap_or_default(),
         accuracy: accuracy.map(|it| AccuracyView { pairs: it.pairs, rows: it.rows().to_vec() }),
         figure,
         why_55: if names.is_of_training() { WHY_55.to_owned() } else { String::new() },

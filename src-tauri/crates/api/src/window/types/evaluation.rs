@@ -249,7 +249,7 @@ pub struct EvalView {
     /// Whether the judge, and everybody who judged blind, likes one place better than the other: a sentence each.
     pub places: Vec<String>,
     pub categories: Vec<GroupView>,
-    /// Length and repetition of both models' answers; empty before all are there.
+    /// Length and repetition of both models' answers; empty before all are there, and while people judge them blind.
     pub texts: Vec<TextRow>,
     /// Held-out pairs, by the three numbers that say how many are ranked as labelled.
     #[ts(inline)]
