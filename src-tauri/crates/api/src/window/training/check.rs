@@ -2,7 +2,7 @@
 
 use super::super::Backend;
 use super::super::types::CheckRun;
-use super::composition::{WEIGHT_HINT, is_weight};
+use super::composition::{WEIGHT_HINT, in_digits, is_weight};
 use crate::error::Result;
 use train::Settings;
 use train::settings::{Remark, remarks_on_typed};
@@ -51,7 +51,7 @@ pub(crate) fn on_name(name: &str) -> Option<Remark> {
 fn on_weights(sets: &serde_json::Value) -> Option<Remark> {
     let wrong = sets.as_array()?.iter().find(|set| !set["times"].as_f64().is_some_and(is_weight))?;
     let what = match wrong["times"].as_f64() {
-        Some(times) => format!("the pairs of a set are to be met {times} times in an epoch"),
+        Some(times) => format!("the pairs of a set are to be met {} times in an epoch", in_digits(times)),
         None => "how often the pairs of a set are met in an epoch is not a number".to_owned(),
     };
     Some(Remark::refuse("data", what, WEIGHT_HINT))

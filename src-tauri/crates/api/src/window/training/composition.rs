@@ -28,6 +28,11 @@ pub(super) fn is_weight(times: f64) -> bool {
     times > 0.0 && times <= MOST_TIMES
 }
 
+/// A number as it was written, but for one of hundreds of digits.
+pub(super) fn in_digits(number: f64) -> String {
+    if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") }
+}
+
 /// The pairs of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Composed {
@@ -228,7 +233,7 @@ impl Weights {
         for (at, SetInRun { set, times }) in wanted.iter().enumerate() {
             let name = &sets[set].set.name;
             if !is_weight(*times) {
-                let message = format!("the pairs of {name} are to be met {times} times in an epoch");
+                let message = format!("the pairs of {name} are to be met {} times in an epoch", in_digits(*times));
                 return Err(Error::new("set_weight", message, WEIGHT_HINT));
             }
             if wanted[..at].iter().any(|before| before.set == *set) {
