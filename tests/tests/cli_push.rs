@@ -109,7 +109,7 @@ fn an_adapter_is_pushed_with_a_card_of_its_run() {
     let eval = events.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let eval = eval.into_iter().find(|event| event["type"] == "eval").expect("held-out pairs");
     let accuracy = format!("{:.1} %", eval["eval_rewards/accuracies"].as_f64().expect("a number") * 100.0);
-    let margin = format!("{:.4}", eval["eval_rewards/margins"].as_f64().expect("a number"));
+    let margin = format!("{:+.2}", eval["eval_rewards/margins"].as_f64().expect("a number"));
     assert!(card.contains(&accuracy) && card.contains(&margin), "{accuracy} {margin}\n{card}");
     let private = [folder.display().to_string(), golden("llama").parent().expect("a parent").display().to_string()];
     for (name, bytes) in &files {

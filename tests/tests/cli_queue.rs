@@ -168,7 +168,7 @@ fn a_sweep_is_shown_before_it_starts_and_its_outcomes_have_intervals() {
     let mut words = end_to_end::tiebreak();
     words.env("TIEBREAK_CACHE", place.folder.path().join("cache")).args(["sweep", "show", "rates", "--project"]);
     let words = Finished::run(words.arg(place.project())).well().stdout;
-    for expected in ["run", "learning_rate", "held-out accuracy by reward", "0.001", "finished", " % [", "told apart"] {
+    for expected in ["run", "learning_rate", "held-out accuracy by reward", "0.001", "finished", " % (", "told apart"] {
         assert!(words.contains(expected), "`{expected}` is not in:\n{words}");
     }
     assert_eq!(place.reply("sweep", &["list"])["sweeps"][0]["sweep"], "rates");

@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn cells_have_intervals_and_columns_stand_below_each_other() {
         let half = Measured { value: 0.5, interval: Some((0.25, 0.75)), of: 8 };
-        assert_eq!(cell(OutcomeName::Accuracy, Some(&half)), "50.0 % [25.0, 75.0] of 8");
-        assert_eq!(cell(OutcomeName::Loss, Some(&Measured { interval: None, ..half })), "0.5000 of 8");
+        assert_eq!(cell(OutcomeName::Accuracy, Some(&half)), "50.0 % (25.0 to 75.0 %) of 8");
+        assert_eq!(cell(OutcomeName::Loss, Some(&Measured { interval: None, ..half })), "0.5 of 8");
         assert_eq!(cell(OutcomeName::WinRate, None), "-");
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         assert_eq!(columns(&[row(["run", "state"]), row(["longer", "x"])]), "run     state\nlonger  x");

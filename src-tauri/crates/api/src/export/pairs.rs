@@ -245,7 +245,9 @@ fn each_part(
     let part = |is_held_out| pairs.pairs.iter().filter(|pair| pair.held_out == is_held_out).cloned().collect();
     let parts: [(&str, &str, &str, Vec<ExportedPair>); 2] =
         [("pairs", "data.train", trains, part(false)), ("held-out pairs", "data.eval", held_out, part(true))];
-    let filled = parts.into_iter().filter(|(.., part)| !part.is_empty());
+    // Of a project without pairs the file is there, and empty.
+    let is_empty = pairs.pairs.is_empty();
+    let filled = parts.into_iter().filter(|(what, .., part)| !part.is_empty() || is_empty && *what == "pairs");
     filled.map(|(what, key, name, part)| write(what, key, folder.join(name), &part)).collect()
 }
 

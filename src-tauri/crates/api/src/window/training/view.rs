@@ -365,10 +365,10 @@ mod tests {
         assert_eq!(finished(None, false), None);
         let both = finished(Some(best), true).unwrap();
         assert!(both.contains("after step 40"), "{both}");
-        assert!(both.contains("step 25, the best by eval_rewards/accuracies: 65.2"), "{both}");
+        assert!(both.contains("step 25, the best by eval_rewards/accuracies: 65.3"), "{both}");
         assert!(both.ends_with(" % (95 % interval 43.5 to 82.1 %) of 20 held-out pairs."), "{both}");
         let margin = Best { metric: HeldOutMetric::Margins, value: 0.5, ..best };
-        assert!(finished(Some(margin), false).unwrap().ends_with("eval_rewards/margins: 0.5000."));
+        assert!(finished(Some(margin), false).unwrap().ends_with("eval_rewards/margins: 0.5."));
         assert!(finished(Some(best), false).unwrap().starts_with("Its adapter"));
     }
 
