@@ -56,7 +56,7 @@ const SCREENS = {
         `${counts.pairs} pairs with a chosen and a rejected answer`,
         `${counts.items} items ${labelled}`,
         `${many(counts.runs, "run")} ${counts.runs_with_adapter} with an adapter`,
-        `${many(counts.evaluations, "evaluation")} of a tuned model against its base`,
+        `${many(counts.evaluations, "evaluation")} of the answers of two models`,
         ...next.map((step) => step.sentence),
         ...imports.flatMap(({ kind, added, duplicates, refused }) => [many(added, ...WHAT[kind]), String(duplicates), String(refused)]),
       ];

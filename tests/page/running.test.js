@@ -99,6 +99,6 @@ test("a duplicate begins with its settings, says what is changed, and both are c
   assert.ok(compared.includes("learning_rate\t0.002\t1e-4") && compared.includes("max_steps\t20\t4000"), compared.join("\n"));
   assert.ok(!compared.some((row) => row.startsWith("beta")), "a setting that is alike is listed");
   // Both curves stand in one drawing.
-  assert.match(await figure("loss").getAttribute("alt"), /first 2: from 0\.6931 at 1 to .* at 20\. first: from 0\.6931 at 1/);
+  assert.match(await figure("loss").getAttribute("alt"), /first 2: from 0\.693 at 1 to .* at 20\. first: from 0\.693 at 1/);
   assert.deepEqual(page.complaints, []);
 });

@@ -67,12 +67,33 @@ test("z takes back the edit that came last, and no other pair's decision", async
   await until(async () => (await texts(two)) === second, "the edit to be taken back");
   assert.equal(await texts(one), swapped, "the swap of the other pair stands");
   assert.equal((await pair(two)).history.length, 3, "what was written stays in the history");
-  // Then what was before it, and its pair is shown again.
-  await page.keyboard.press("z");
+  // Then what was before it, and its pair is shown again; Ctrl and Z is the same key.
+  await page.keyboard.press("Control+z");
   await until(async () => (await texts(one)) === first, "the swap to be taken back");
   await opened(one);
   await page.keyboard.press("z");
   await messages().getByText("There is nothing to take back.").waitFor();
+});
+
+test("z on another screen names what was done, and leaves it to a click", async () => {
+  await at("#/data/9");
+  await opened(9);
+  await page.keyboard.press("x");
+  await messages().getByText("Pair 9 is removed.").waitFor();
+  await at(`#/train/${run}/pairs`);
+  const list = page.getByRole("listbox", { name: "Pairs of this run" });
+  await list.getByRole("option").first().waitFor();
+  await list.focus();
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: /^Pair \d+$/ }).waitFor();
+  await page.keyboard.press("z");
+  const said = messages().locator(".toast").filter({ hasText: "Here nothing was done. Last was, elsewhere: Pair 9 is removed." });
+  await said.waitFor();
+  assert.equal((await pair(9)).source, "removed");
+  await said.getByRole("button", { name: "Undo" }).click();
+  await until(async () => (await pair(9)).source !== "removed", "the pair to be back");
+  await page.keyboard.press("Escape");
 });
 
 test("an edit whose text was changed again since is not taken back over that", async () => {

@@ -16,7 +16,9 @@ class Ahead {
 
   /** Whether a key press is one of these, and meant for the pair. */
   takes(event: KeyboardEvent): boolean {
-    if (event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return false;
+    if (event.defaultPrevented || event.repeat || event.altKey || event.shiftKey) return false;
+    // Undo has a key of its own, and the one that it has everywhere.
+    if ((event.ctrlKey || event.metaKey) && event.key !== "z") return false;
     return KEYS.includes(event.key) && !isTyping(event.target) && !document.querySelector("dialog[open]");
   }
 
