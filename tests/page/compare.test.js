@@ -48,7 +48,6 @@ test("held-out curves of runs with the same pairs are in one drawing, and what i
     assert.ok(drawn[place].startsWith(title), drawn[place]);
     assert.match(drawn[place], /first: from \S+ at 2 to \S+ at 6\. second: from \S+ at 2 to \S+ at 6\./);
   }
-  if (process.env.SHOT) await curves("first, second").first().screenshot({ path: `${process.env.SHOT}/curves.png` });
   // Told apart without colour, too: of two curves, the second is broken.
   const parts = await curves("first, second").first().evaluate((image) => {
     const svg = new DOMParser().parseFromString(decodeURIComponent(image.src.split(",").slice(1).join(",")), "image/svg+xml");
@@ -74,7 +73,6 @@ test("runs that hold other pairs out are drawn apart, which is said", async () =
   assert.ok(!(await told.getAttribute("open")), "folded");
   await told.locator("summary").click();
   await page.getByText("Held-out accuracy and loss of these runs are of different held-out pairs").waitFor();
-  if (process.env.SHOT) await page.screenshot({ path: `${process.env.SHOT}/compare.png` });
   await curves("third").nth(2).waitFor();
   assert.equal(await curves("first, second").count(), 3);
   for (const alt of await curves("third").evaluateAll((images) => images.map(({ alt }) => alt))) assert.ok(!alt.includes("first"), alt);

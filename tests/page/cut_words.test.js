@@ -1,7 +1,6 @@
 // No select and no button cuts its words, on the screens that have many of them, in the sizes of a small window.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, open } from "./browser.js";
 import { Machine } from "./program.js";
@@ -51,7 +50,6 @@ for (const [width, height] of [[1024, 700], [720, 450]]) {
       await page.locator("main h1").first().waitFor();
       await page.waitForTimeout(900);
       found.push(...(await page.evaluate(cut)).map((words) => `${hash.replace(run, "RUN")}: ${words}`));
-      if (process.env.SHOT) await page.screenshot({ path: join(process.env.SHOT, `cut${hash.replaceAll("/", "-")}-${width}.png`) });
     }
     assert.deepEqual(found, []);
     assert.deepEqual(page.complaints, []);

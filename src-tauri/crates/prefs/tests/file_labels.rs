@@ -39,6 +39,12 @@ fn prefer(project: &mut Project, annotator: &str, among: Option<Among>, better: 
     item
 }
 
+/// What is trained on: prompts with their chosen answers.
+fn trained(project: &Project) -> Vec<(String, String)> {
+    let texts = |pair: prefs::Pair| (pair.prompt.last_text().clone(), pair.chosen.last_text().clone());
+    project.training_pairs().unwrap().into_iter().map(|sourced| texts(sourced.pair)).collect()
+}
+
 fn labelled(pair: &PairView) -> Vec<(&str, &str)> {
     let labels = pair.history.iter().filter(|change| change.what.starts_with("Labelled in the file"));
     labels.map(|change| (change.who.as_str(), change.what.as_str())).collect()
@@ -224,12 +230,7 @@ fn choices_of_label_studio_that_name_an_answer_are_labels() {
         .collect();
     let folder = tempfile::tempdir().unwrap();
     let project = imported(folder.path(), &serde_json::json!(tasks).to_string(), "choices.json");
-    let pairs: Vec<(String, String)> = project
-        .training_pairs()
-        .unwrap()
-        .into_iter()
-        .map(|sourced| (sourced.pair.prompt.last_text().clone(), sourced.pair.chosen.last_text().clone()))
-        .collect();
+    let pairs = trained(&project);
     assert_eq!(pairs, [("p0".into(), "one".into()), ("p1".into(), "two".into())]);
     assert_eq!(project.counts().unwrap().items, 1);
     assert_eq!(labelled(&project.pair(1).unwrap()).first().map(|(who, _)| *who), Some("user 7"));
@@ -263,12 +264,7 @@ fn annotations_of_one_task_are_one_pair_in_label_studio_s_tables() {
     for (name, text) in [("min.json", serde_json::json!(objects).to_string()), ("min.csv", csv)] {
         let folder = tempfile::tempdir().unwrap();
         let project = imported(folder.path(), &text, name);
-        let pairs: Vec<(String, String)> = project
-            .training_pairs()
-            .unwrap()
-            .into_iter()
-            .map(|sourced| (sourced.pair.prompt.last_text().clone(), sourced.pair.chosen.last_text().clone()))
-            .collect();
+        let pairs = trained(&project);
         // Of the third task nobody has the majority: it is there to be labelled.
         assert_eq!(pairs, [("p1".into(), "one".into()), ("p2".into(), "two".into())], "{name}");
         let counts = project.counts().unwrap();

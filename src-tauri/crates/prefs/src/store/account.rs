@@ -114,10 +114,16 @@ impl Account {
         source: &str,
         row: &Result<MappedRow, Refused>,
     ) -> rusqlite::Result<()> {
-        if let Ok(row) = row {
-            self.completing += usize::from(file_labels::are_new(db, source, row)? || ratings::are_new(db, row)?);
-            self.differing += usize::from(ratings::differ(db, row)?);
+        let Ok(row) = row else { return Ok(()) };
+        let is_of_a_category = matches!(&row.content, MappedContent::Pair(pair) if pair.category.is_some());
+        // Of most rows nothing more is said, and then nothing is looked up.
+        if row.labels.is_empty() && row.ratings.is_none() && !is_of_a_category {
+            return Ok(());
         }
+        let hash = row.content.content_hash();
+        let is_completing = file_labels::are_new(db, source, row, &hash)? || ratings::are_new(db, row, &hash)?;
+        self.completing += usize::from(is_completing);
+        self.differing += usize::from(ratings::differ(db, row, &hash)?);
         Ok(())
     }
 

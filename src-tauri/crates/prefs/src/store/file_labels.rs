@@ -42,7 +42,10 @@ pub(super) fn add(
     row: Result<&MappedRow, &Refused>,
 ) -> rusqlite::Result<()> {
     let Ok(row) = row else { return Ok(()) };
-    let Some((id, is_pair)) = said_of(db, row)? else { return Ok(()) };
+    if row.labels.is_empty() {
+        return Ok(());
+    }
+    let Some((id, is_pair)) = said_of(db, row, &row.content.content_hash())? else { return Ok(()) };
     let (file, labels, (line, row)) = (file_of(source), &row.labels, row.place.columns());
     for label in labels {
         db.prepare_cached(
@@ -64,8 +67,8 @@ pub(super) fn add(
 }
 
 /// Whether a row says something of a pair or an item that is there, which nobody has said of it.
-pub(super) fn are_new(db: &Connection, source: &str, row: &MappedRow) -> rusqlite::Result<bool> {
-    let Some((id, is_pair)) = said_of(db, row)? else { return Ok(false) };
+pub(super) fn are_new(db: &Connection, source: &str, row: &MappedRow, hash: &str) -> rusqlite::Result<bool> {
+    let Some((id, is_pair)) = said_of(db, row, hash)? else { return Ok(false) };
     let column = if is_pair { "pair" } else { "item" };
     let query = format!("SELECT 1 FROM file_labels WHERE {column} = ? AND annotator = ? AND raw = ? AND meaning = ?");
     let mut known = db.prepare_cached(&query)?;
@@ -79,7 +82,7 @@ pub(super) fn are_new(db: &Connection, source: &str, row: &MappedRow) -> rusqlit
 }
 
 /// The pair, or the item, of which a row says something, where that is there: its number, and whether it is a pair.
-fn said_of(db: &Connection, row: &MappedRow) -> rusqlite::Result<Option<(i64, bool)>> {
+fn said_of(db: &Connection, row: &MappedRow, hash: &str) -> rusqlite::Result<Option<(i64, bool)>> {
     let (query, is_pair) = match row.content {
         MappedContent::Pair(_) => ("SELECT id FROM pairs WHERE hash = ?", true),
         MappedContent::Candidates(_) => ("SELECT id FROM items WHERE hash = ?", false),
@@ -88,7 +91,7 @@ fn said_of(db: &Connection, row: &MappedRow) -> rusqlite::Result<Option<(i64, bo
     if row.labels.is_empty() {
         return Ok(None);
     }
-    let id = db.prepare_cached(query)?.query_row([row.content.content_hash()], |row| row.get(0)).optional()?;
+    let id = db.prepare_cached(query)?.query_row([hash], |row| row.get(0)).optional()?;
     Ok(id.map(|id| (id, is_pair)))
 }
 

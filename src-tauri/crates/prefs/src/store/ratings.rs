@@ -56,11 +56,12 @@ fn as_imported(db: &Connection, id: i64) -> rusqlite::Result<Option<StoredRating
     Ok(found)
 }
 
-/// Whether a row rates the answers of a pair that is there and has no ratings.
-pub(super) fn are_new(db: &Connection, row: &MappedRow) -> rusqlite::Result<bool> {
-    let (MappedContent::Pair(pair), Some(_)) = (&row.content, row.ratings) else { return Ok(false) };
+/// Whether a row, of this [`content_hash`](MappedContent::content_hash), rates the answers of a pair that is there and has no
+/// ratings.
+pub(super) fn are_new(db: &Connection, row: &MappedRow, hash: &str) -> rusqlite::Result<bool> {
+    let (MappedContent::Pair(_), Some(_)) = (&row.content, row.ratings) else { return Ok(false) };
     let mut there = db.prepare_cached("SELECT id FROM pairs WHERE hash = ?")?;
-    let id: Option<i64> = there.query_row([pair.content_hash()], |row| row.get(0)).optional()?;
+    let id: Option<i64> = there.query_row([hash], |row| row.get(0)).optional()?;
     Ok(match id {
         Some(id) => !db.prepare_cached(RATED)?.exists([id])?,
         None => false,
@@ -68,14 +69,14 @@ pub(super) fn are_new(db: &Connection, row: &MappedRow) -> rusqlite::Result<bool
 }
 
 /// Whether a row says otherwise of a pair that is there: other ratings, or another category. What came first stays.
-pub(super) fn differ(db: &Connection, row: &MappedRow) -> rusqlite::Result<bool> {
+pub(super) fn differ(db: &Connection, row: &MappedRow, hash: &str) -> rusqlite::Result<bool> {
     let MappedContent::Pair(pair) = &row.content else { return Ok(false) };
     if row.ratings.is_none() && pair.category.is_none() {
         return Ok(false);
     }
     let there = "SELECT id, category FROM pairs WHERE hash = ?";
     let found = |row: &Row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?));
-    let Some((id, category)) = db.prepare_cached(there)?.query_row([pair.content_hash()], found).optional()? else {
+    let Some((id, category)) = db.prepare_cached(there)?.query_row([hash], found).optional()? else {
         return Ok(false);
     };
     let is_other = |known: PairRatings| row.ratings.is_some_and(|own| own != known);
